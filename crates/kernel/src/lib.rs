@@ -1,0 +1,4 @@
+
+pub mod chain;
+pub mod id;
+pub mod page;

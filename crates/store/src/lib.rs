@@ -1,0 +1,10 @@
+//! Where things are kept: PostgreSQL (embedded or given), its migrations, durable jobs, and the object
+//! store. Knows no domain: it is handed names and bytes, and hands them back.
+
+pub mod jobs;
+pub mod migrations;
+pub mod objects;
+pub mod postgres;
+pub mod statements;
+
+pub use postgres::{Database, DatabaseConfig};

@@ -1,0 +1,244 @@
+//! The object store: bytes under their SHA-256, in a local folder now, behind an interface that S3 speaks too.
+//! The same bytes are stored once. Who refers to an object, and when it may go, is known by the rooms that use it.
+
+use std::fmt;
+use std::path::Path as FilePath;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of some bytes, which is their name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// The hash of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Bytes that are in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Their name.
+    pub hash: Hash,
+    /// Their number.
+    pub size: u64,
+}
+
+/// Why the object store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// More bytes came than are allowed.
+    #[error("larger than the limit of {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The sender stopped in the middle.
+    #[error("the upload broke off: {0}")]
+    Interrupted(String),
+    /// The object is not there.
+    #[error("object {0} is not in the store")]
+    Absent(Hash),
+    /// The store itself failed.
+    #[error("the object store failed")]
+    Store(#[source] object_store::Error),
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    inner: Arc<dyn ObjectStore>,
+}
+
+impl Objects {
+    /// Opens a local folder, making it where it is missing.
+    pub fn in_folder(folder: &FilePath) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder).map_err(|source| {
+            Error::Store(object_store::Error::Generic { store: "local folder", source: Box::new(source) })
+        })?;
+        Ok(Self { inner: Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true)) })
+    }
+
+    /// Stores bytes that are already in memory.
+    pub async fn put(&self, bytes: Bytes) -> Result<Stored, Error> {
+        let stored = Stored { hash: Hash::of(&bytes), size: bytes.len() as u64 };
+        let path = path_of(stored.hash);
+        // Content under its own hash never changes: what is there is what would be written.
+        if !self.exists(stored.hash).await? {
+            self.inner.put(&path, bytes.into()).await?;
+        }
+        Ok(stored)
+    }
+
+    /// Stores bytes as they come, without holding them: they go to a staging name while their hash is computed, and
+    /// are renamed when it is known. Nothing is left when the sender breaks off or sends more than `limit` bytes.
+    pub async fn put_stream<E: fmt::Display>(
+        &self,
+        mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        limit: u64,
+    ) -> Result<Stored, Error> {
+        let staging = Path::from(format!("staging/{}", kernel::id::new()));
+        let mut upload = WriteMultipart::new(self.inner.put_multipart(&staging).await?);
+        let mut hasher = Sha256::new();
+        let mut size = 0_u64;
+        let fault = loop {
+            match chunks.next().await {
+                None => break None,
+                Some(Err(error)) => break Some(Error::Interrupted(error.to_string())),
+                Some(Ok(chunk)) => {
+                    size += chunk.len() as u64;
+                    if size > limit {
+                        break Some(Error::TooLarge { limit });
+                    }
+                    hasher.update(&chunk);
+                    // A bounded number of parts in flight: a fast sender must not fill the memory.
+                    if let Err(error) = upload.wait_for_capacity(4).await {
+                        break Some(error.into());
+                    }
+                    upload.put(chunk);
+                }
+            }
+        };
+        if let Some(fault) = fault {
+            // What cannot be cleaned up now is swept from `staging/` by age.
+            let _left_for_the_sweep = upload.abort().await;
+            return Err(fault);
+        }
+        upload.finish().await?;
+        let stored = Stored { hash: Hash(hasher.finalize().into()), size };
+        if self.exists(stored.hash).await? {
+            self.inner.delete(&staging).await?;
+        } else {
+            self.inner.rename(&staging, &path_of(stored.hash)).await?;
+        }
+        Ok(stored)
+    }
+
+    /// The whole object.
+    pub async fn get(&self, hash: Hash) -> Result<Bytes, Error> {
+        match self.inner.get(&path_of(hash)).await {
+            Ok(result) => Ok(result.bytes().await?),
+            Err(object_store::Error::NotFound { .. }) => Err(Error::Absent(hash)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The object piece by piece.
+    pub async fn stream(
+        &self,
+        hash: Hash,
+    ) -> Result<impl Stream<Item = Result<Bytes, object_store::Error>> + use<>, Error> {
+        match self.inner.get(&path_of(hash)).await {
+            Ok(result) => Ok(result.into_stream()),
+            Err(object_store::Error::NotFound { .. }) => Err(Error::Absent(hash)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether it is there.
+    pub async fn exists(&self, hash: Hash) -> Result<bool, Error> {
+        match self.inner.head(&path_of(hash)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes it; removing what is not there is no error.
+    pub async fn delete(&self, hash: Hash) -> Result<(), Error> {
+        match self.inner.delete(&path_of(hash)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// `ab/abcdef…`: folders of some hundred files rather than one of a million.
+fn path_of(hash: Hash) -> Path {
+    let name = hash.to_string();
+    Path::from(format!("{}/{name}", &name[..2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    type Chunk = Result<Bytes, String>;
+
+    #[tokio::test]
+    async fn the_same_bytes_are_stored_once() {
+        let folder = testkit::folder();
+        let objects = Objects::in_folder(folder.path()).unwrap();
+        let first = objects.put(Bytes::from_static(b"hello")).await.unwrap();
+        let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Ok(Bytes::from_static(b"lo"))];
+        let second = objects.put_stream(stream::iter(chunks), 100).await.unwrap();
+        assert_eq!(first, second);
+        assert_eq!(objects.get(first.hash).await.unwrap(), "hello");
+        assert_eq!(testkit::files_under(folder.path()), 1);
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_leaves_nothing() {
+        let folder = testkit::folder();
+        let objects = Objects::in_folder(folder.path()).unwrap();
+        let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Err("gone".to_owned())];
+        let error = objects.put_stream(stream::iter(chunks), 100).await.unwrap_err();
+        assert_eq!(error.to_string(), "the upload broke off: gone");
+        let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hello"))];
+        let error = objects.put_stream(stream::iter(chunks), 4).await.unwrap_err();
+        assert_eq!(error.to_string(), "larger than the limit of 4 bytes");
+        assert_eq!(testkit::files_under(folder.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn deleting_twice_is_once() {
+        let folder = testkit::folder();
+        let objects = Objects::in_folder(folder.path()).unwrap();
+        let stored = objects.put(Bytes::from_static(b"hello")).await.unwrap();
+        objects.delete(stored.hash).await.unwrap();
+        objects.delete(stored.hash).await.unwrap();
+        assert!(matches!(objects.get(stored.hash).await, Err(Error::Absent(_))));
+    }
+}

@@ -1,0 +1,2 @@
+drop table store.jobs;
+drop schema store;

@@ -1,0 +1,13 @@
+drop table library.changes;
+drop table library.vectors;
+drop table library.search_indices;
+drop table library.document_versions;
+drop table library.document_metadata;
+drop table library.documents;
+drop table library.objects;
+alter table library.libraries drop constraint libraries_active_version_fkey;
+drop table library.versions;
+drop table library.libraries;
+drop table library.change_sequence;
+drop schema library;
+drop extension vector;
