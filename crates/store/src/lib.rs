@@ -6,5 +6,6 @@ pub mod migrations;
 pub mod objects;
 pub mod postgres;
 pub mod statements;
+pub mod workers;
 
 pub use postgres::{Database, DatabaseConfig};

@@ -61,6 +61,15 @@ pub struct Stored {
     pub size: u64,
 }
 
+/// Bytes that have come in whole but are not under their hash yet.
+#[derive(Debug)]
+#[must_use = "staged bytes are kept or discarded"]
+pub struct Staged {
+    /// What they will be.
+    pub stored: Stored,
+    path: Path,
+}
+
 /// Why the object store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -99,26 +108,24 @@ impl Objects {
         Ok(Self { inner: Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true)) })
     }
 
-    /// Stores bytes that are already in memory.
-    pub async fn put(&self, bytes: Bytes) -> Result<Stored, Error> {
-        let stored = Stored { hash: Hash::of(&bytes), size: bytes.len() as u64 };
-        let path = path_of(stored.hash);
+    /// Stores bytes that are already in memory, under the hash that the caller has computed of them.
+    pub async fn put(&self, hash: Hash, bytes: Bytes) -> Result<(), Error> {
         // Content under its own hash never changes: what is there is what would be written.
-        if !self.exists(stored.hash).await? {
-            self.inner.put(&path, bytes.into()).await?;
+        if !self.exists(hash).await? {
+            self.inner.put(&path_of(hash), bytes.into()).await?;
         }
-        Ok(stored)
+        Ok(())
     }
 
-    /// Stores bytes as they come, without holding them: they go to a staging name while their hash is computed, and
-    /// are renamed when it is known. Nothing is left when the sender breaks off or sends more than `limit` bytes.
-    pub async fn put_stream<E: fmt::Display>(
+    /// Takes bytes as they come, without holding them, while their hash is computed. They are not in the store until
+    /// they are [kept](Self::keep). Nothing is left when the sender breaks off or sends more than `limit` bytes.
+    pub async fn stage<E: fmt::Display>(
         &self,
         mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
-    ) -> Result<Stored, Error> {
-        let staging = Path::from(format!("staging/{}", kernel::id::new()));
-        let mut upload = WriteMultipart::new(self.inner.put_multipart(&staging).await?);
+    ) -> Result<Staged, Error> {
+        let path = Path::from(format!("staging/{}", kernel::id::new()));
+        let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
         let fault = loop {
@@ -140,18 +147,27 @@ impl Objects {
             }
         };
         if let Some(fault) = fault {
-            // What cannot be cleaned up now is swept from `staging/` by age.
-            let _left_for_the_sweep = upload.abort().await;
+            // The sender's fault is what matters; what could not be cleaned up lies in `staging/` under no hash.
+            let _not_cleaned = upload.abort().await;
             return Err(fault);
         }
         upload.finish().await?;
-        let stored = Stored { hash: Hash(hasher.finalize().into()), size };
-        if self.exists(stored.hash).await? {
-            self.inner.delete(&staging).await?;
+        Ok(Staged { stored: Stored { hash: Hash(hasher.finalize().into()), size }, path })
+    }
+
+    /// Puts staged bytes under their hash.
+    pub async fn keep(&self, staged: Staged) -> Result<Stored, Error> {
+        if self.exists(staged.stored.hash).await? {
+            self.inner.delete(&staged.path).await?;
         } else {
-            self.inner.rename(&staging, &path_of(stored.hash)).await?;
+            self.inner.rename(&staged.path, &path_of(staged.stored.hash)).await?;
         }
-        Ok(stored)
+        Ok(staged.stored)
+    }
+
+    /// Drops staged bytes.
+    pub async fn discard(&self, staged: Staged) -> Result<(), Error> {
+        Ok(self.inner.delete(&staged.path).await?)
     }
 
     /// The whole object.
@@ -211,11 +227,13 @@ mod tests {
     async fn the_same_bytes_are_stored_once() {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
-        let first = objects.put(Bytes::from_static(b"hello")).await.unwrap();
+        let hash = Hash::of(b"hello");
+        objects.put(hash, Bytes::from_static(b"hello")).await.unwrap();
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Ok(Bytes::from_static(b"lo"))];
-        let second = objects.put_stream(stream::iter(chunks), 100).await.unwrap();
-        assert_eq!(first, second);
-        assert_eq!(objects.get(first.hash).await.unwrap(), "hello");
+        let staged = objects.stage(stream::iter(chunks), 100).await.unwrap();
+        let stored = objects.keep(staged).await.unwrap();
+        assert_eq!(stored, Stored { hash, size: 5 });
+        assert_eq!(objects.get(hash).await.unwrap(), "hello");
         assert_eq!(testkit::files_under(folder.path()), 1);
     }
 
@@ -224,10 +242,10 @@ mod tests {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Err("gone".to_owned())];
-        let error = objects.put_stream(stream::iter(chunks), 100).await.unwrap_err();
+        let error = objects.stage(stream::iter(chunks), 100).await.unwrap_err();
         assert_eq!(error.to_string(), "the upload broke off: gone");
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hello"))];
-        let error = objects.put_stream(stream::iter(chunks), 4).await.unwrap_err();
+        let error = objects.stage(stream::iter(chunks), 4).await.unwrap_err();
         assert_eq!(error.to_string(), "larger than the limit of 4 bytes");
         assert_eq!(testkit::files_under(folder.path()), 0);
     }
@@ -236,9 +254,10 @@ mod tests {
     async fn deleting_twice_is_once() {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
-        let stored = objects.put(Bytes::from_static(b"hello")).await.unwrap();
-        objects.delete(stored.hash).await.unwrap();
-        objects.delete(stored.hash).await.unwrap();
-        assert!(matches!(objects.get(stored.hash).await, Err(Error::Absent(_))));
+        let hash = Hash::of(b"hello");
+        objects.put(hash, Bytes::from_static(b"hello")).await.unwrap();
+        objects.delete(hash).await.unwrap();
+        objects.delete(hash).await.unwrap();
+        assert!(matches!(objects.get(hash).await, Err(Error::Absent(_))));
     }
 }

@@ -1,0 +1,313 @@
+//! The network: a BERT encoder with normalisation behind each block, mean pooling at its end.
+//!
+//! Windows of any lengths are run together with their tokens laid end to end, without padding. Everything but
+//! attention sees only rows, so it runs over blocks of rows that stay in the processor's cache; attention runs
+//! window by window.
+
+use std::io::{Read, Seek};
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_simd::SimdOp;
+use rten_tensor::NdTensorView;
+use rten_vecmath::Softmax;
+
+use crate::Error;
+use crate::file::{ModelFile, Shape};
+use crate::kernels::{LayerNorm, QuantisedRows, Then};
+use crate::linear::{IntegerProducts, Linear};
+use crate::quantised::Blocks;
+
+/// Rows that go through a block of layers together: a multiple of the 64 that the matrix library takes at once.
+const ROWS_TOGETHER: usize = 192;
+
+/// The network's weights.
+pub(crate) struct Encoder {
+    shape: Shape,
+    words: Blocks,
+    /// A row a position, with the row of the only token type used added to each.
+    positions: Vec<f32>,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    query_key_value: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    widen: Linear,
+    narrow: Linear,
+    output_norm: LayerNorm,
+}
+
+/// Room for the values between the layers, kept from call to call.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    states: Vec<f32>,
+    query_key_value: Vec<f32>,
+    context: Vec<f32>,
+    scores: Vec<f32>,
+    head: Vec<f32>,
+    wide: Vec<f32>,
+    quantised: QuantisedRows,
+    sums: Vec<i32>,
+}
+
+/// Windows laid end to end.
+#[derive(Default)]
+pub(crate) struct Windows {
+    pub(crate) tokens: Vec<u32>,
+    /// How many tokens each window has.
+    pub(crate) lengths: Vec<usize>,
+}
+
+/// The matrix products of this machine. They cannot move between threads, so each call makes its own (which
+/// costs nothing: the choice of instructions is remembered).
+struct Products {
+    integers: IntegerProducts,
+    floats: GemmExecutor,
+    /// The greatest quantised activation. Processors without VNNI add pairs of products in 16 bits, which
+    /// would overflow with all 255 steps.
+    greatest: u8,
+}
+
+impl Encoder {
+    pub(crate) fn read<Source: Read + Seek>(
+        file: &mut ModelFile<Source>,
+        shape: Shape,
+    ) -> Result<Self, Error> {
+        let Shape { hidden, positions: position_count, .. } = shape;
+        let words = file.matrix("emb.word", shape.vocabulary, hidden)?;
+        let mut positions = file.floats("emb.pos", position_count * hidden)?;
+        let types = file.floats("emb.type", shape.types * hidden)?;
+        for row in positions.chunks_exact_mut(hidden) {
+            add(row, &types[..hidden]);
+        }
+        let norm = read_norm(file, "emb.ln", &shape)?;
+        let integers = IntegerProducts::new();
+        let layers = (0..shape.layers)
+            .map(|number| Layer::read(file, number, &shape, &integers))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { shape, words, positions, norm, layers })
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The mean of each window's last states, one row a window.
+    pub(crate) fn encode(&self, windows: &Windows, scratch: &mut Scratch) -> Vec<f32> {
+        let integers = IntegerProducts::new();
+        let greatest = if integers.may_saturate() { 127 } else { 255 };
+        let products = Products { integers, floats: GemmExecutor::new(), greatest };
+        self.look_up(windows, &mut scratch.states);
+        for layer in &self.layers {
+            layer.apply(&self.shape, &products, &windows.lengths, scratch);
+        }
+        self.pool(&windows.lengths, &scratch.states)
+    }
+
+    fn look_up(&self, windows: &Windows, states: &mut Vec<f32>) {
+        let hidden = self.shape.hidden;
+        states.clear();
+        states.reserve(windows.tokens.len() * hidden);
+        let mut tokens = windows.tokens.iter();
+        for &length in &windows.lengths {
+            for (position, &token) in self.positions.chunks_exact(hidden).zip(tokens.by_ref().take(length)) {
+                let start = states.len();
+                states.extend_from_slice(position);
+                self.words.add_row(token as usize, &mut states[start..]);
+            }
+        }
+        self.norm.apply(states);
+    }
+
+    fn pool(&self, lengths: &[usize], states: &[f32]) -> Vec<f32> {
+        let hidden = self.shape.hidden;
+        let mut means = vec![0.0; lengths.len() * hidden];
+        let mut rows = states.chunks_exact(hidden);
+        for (mean, &length) in means.chunks_exact_mut(hidden).zip(lengths) {
+            for row in rows.by_ref().take(length) {
+                add(mean, row);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a window has a few hundred tokens")]
+            let length = length as f32;
+            for value in mean {
+                *value /= length;
+            }
+        }
+        means
+    }
+}
+
+impl Layer {
+    fn read<Source: Read + Seek>(
+        file: &mut ModelFile<Source>,
+        number: usize,
+        shape: &Shape,
+        integers: &IntegerProducts,
+    ) -> Result<Self, Error> {
+        let &Shape { hidden, feed_forward, heads, .. } = shape;
+        let mut part = |name: &str, outputs: usize, inputs: usize, factor: f32| {
+            let weights = file.matrix(&format!("l{number}.{name}.w"), outputs, inputs)?;
+            let bias = file.floats(&format!("l{number}.{name}.b"), outputs)?;
+            Ok::<_, Error>((weights, bias, factor))
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a head has a few dozen values")]
+        let attention_scale = ((hidden / heads) as f32).sqrt().recip();
+        let query_key_value = vec![
+            part("q", hidden, hidden, attention_scale)?,
+            part("k", hidden, hidden, 1.0)?,
+            part("v", hidden, hidden, 1.0)?,
+        ];
+        let attention_output = vec![part("ao", hidden, hidden, 1.0)?];
+        let widen = vec![part("fi", feed_forward, hidden, 1.0)?];
+        let narrow = vec![part("fo", hidden, feed_forward, 1.0)?];
+        Ok(Self {
+            query_key_value: Linear::stack(integers, query_key_value),
+            attention_output: Linear::stack(integers, attention_output),
+            attention_norm: read_norm(file, &format!("l{number}.aln"), shape)?,
+            widen: Linear::stack(integers, widen),
+            narrow: Linear::stack(integers, narrow),
+            output_norm: read_norm(file, &format!("l{number}.oln"), shape)?,
+        })
+    }
+
+    fn apply(&self, shape: &Shape, products: &Products, lengths: &[usize], scratch: &mut Scratch) {
+        let Scratch { states, query_key_value, context, scores, head, wide, quantised, sums } = scratch;
+        let Products { integers, greatest, .. } = products;
+        let (hidden, greatest) = (shape.hidden, *greatest);
+
+        let stacked = self.query_key_value.outputs();
+        query_key_value.resize(states.len() / hidden * stacked, 0.0);
+        let outputs = query_key_value.chunks_mut(ROWS_TOGETHER * stacked);
+        for (rows, output) in states.chunks(ROWS_TOGETHER * hidden).zip(outputs) {
+            quantised.fill(rows, hidden, greatest);
+            self.query_key_value.apply(integers, quantised, sums, Then::Store, output);
+        }
+
+        context.resize(states.len(), 0.0);
+        let mut start = 0;
+        for &length in lengths {
+            let window = &query_key_value[start * stacked..(start + length) * stacked];
+            let context = &mut context[start * hidden..(start + length) * hidden];
+            attend(shape, &products.floats, window, context, scores, head);
+            start += length;
+        }
+
+        let contexts = context.chunks(ROWS_TOGETHER * hidden);
+        for (rows, context) in states.chunks_mut(ROWS_TOGETHER * hidden).zip(contexts) {
+            quantised.fill(context, hidden, greatest);
+            self.attention_output.apply(integers, quantised, sums, Then::Add, rows);
+            self.attention_norm.apply(rows);
+
+            quantised.fill(rows, hidden, greatest);
+            wide.resize(rows.len() / hidden * shape.feed_forward, 0.0);
+            self.widen.apply(integers, quantised, sums, Then::Gelu, wide);
+            quantised.fill(wide, shape.feed_forward, greatest);
+            self.narrow.apply(integers, quantised, sums, Then::Add, rows);
+            self.output_norm.apply(rows);
+        }
+    }
+}
+
+/// Lets each token of one window look at every other. Queries are already scaled.
+fn attend(
+    shape: &Shape,
+    floats: &GemmExecutor,
+    query_key_value: &[f32],
+    context: &mut [f32],
+    scores: &mut Vec<f32>,
+    head: &mut Vec<f32>,
+) {
+    let hidden = shape.hidden;
+    let head_width = hidden / shape.heads;
+    let length = context.len() / hidden;
+    scores.resize(length * length, 0.0);
+    head.resize(length * head_width, 0.0);
+    let rows = NdTensorView::from_data([length, 3 * hidden], query_key_value);
+    for start in (0..hidden).step_by(head_width) {
+        let part = |which: usize| {
+            let first = which * hidden + start;
+            rows.slice((.., first..first + head_width))
+        };
+        let [query, key, value] = [part(0), part(1), part(2)];
+        multiply(floats, query, key.transposed(), scores);
+        for row in scores.chunks_exact_mut(length) {
+            Softmax::new_mut(row).dispatch();
+        }
+        multiply(floats, NdTensorView::from_data([length, length], scores.as_slice()), value, head);
+        for (row, values) in context.chunks_exact_mut(hidden).zip(head.chunks_exact(head_width)) {
+            row[start..start + head_width].copy_from_slice(values);
+        }
+    }
+}
+
+fn multiply(
+    floats: &GemmExecutor,
+    left: NdTensorView<'_, f32, 2>,
+    right: NdTensorView<'_, f32, 2>,
+    output: &mut [f32],
+) {
+    floats
+        .gemm(output, GemmInputA::Unpacked(left), GemmInputB::Unpacked(right), GemmOptions::default())
+        .expect("the views are cut to agree just before");
+}
+
+fn read_norm<Source: Read + Seek>(
+    file: &mut ModelFile<Source>,
+    name: &str,
+    shape: &Shape,
+) -> Result<LayerNorm, Error> {
+    Ok(LayerNorm {
+        weight: file.floats(&format!("{name}.w"), shape.hidden)?,
+        bias: file.floats(&format!("{name}.b"), shape.hidden)?,
+        epsilon: shape.epsilon,
+    })
+}
+
+fn add(sum: &mut [f32], values: &[f32]) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attention is what its formula says, at lengths around every tile and vector width.
+    #[test]
+    fn attention_is_its_formula() {
+        let shape = Shape {
+            hidden: 64,
+            layers: 1,
+            heads: 2,
+            feed_forward: 64,
+            vocabulary: 1,
+            positions: 512,
+            types: 1,
+            epsilon: 1e-9,
+        };
+        for length in [1, 2, 13, 16, 17, 31, 32, 33, 37, 48, 64, 65, 210, 512] {
+            let spread = (0..=u16::MAX).map(|number| f32::from(number.wrapping_mul(7919)) / 32_768.0 - 1.0);
+            let rows: Vec<f32> = spread.cycle().take(length * 192).collect();
+            let mut context = vec![0.0; length * 64];
+            attend(&shape, &GemmExecutor::new(), &rows, &mut context, &mut Vec::new(), &mut Vec::new());
+            for (token, head) in [(0, 0), (length / 2, 1), (length - 1, 0), (length - 1, 1)] {
+                let part = |token: usize, which: usize| &rows[token * 192 + which * 64 + head * 32..][..32];
+                let dot = |other| part(token, 0).iter().zip(part(other, 1)).map(|(a, b)| a * b).sum::<f32>();
+                let weights: Vec<f32> = (0..length).map(|other| dot(other).exp()).collect();
+                let total: f32 = weights.iter().sum();
+                for value in 0..32 {
+                    let wanted: f32 =
+                        (0..length).map(|other| weights[other] * part(other, 2)[value] / total).sum();
+                    let found = context[token * 64 + head * 32 + value];
+                    assert!(
+                        (wanted - found).abs() < 1e-4,
+                        "length {length}, token {token}: {found} for {wanted}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Which language a text is in: by its script, by common English words, and only then by statistics.
+
+/// Characters looked at; the beginning says enough.
+const SAMPLE: usize = 600;
+
+/// ISO 639-1 code of the language of a passage. `usual` is the language of its document, taken for a passage in the
+/// Latin script that is too short to tell.
+pub(crate) fn of_passage(text: &str, usual: Option<&'static str>) -> Option<&'static str> {
+    match Script::of(text) {
+        Script::Other(language) => Some(language),
+        Script::None => None,
+        Script::Latin(letters) => {
+            if english_share(text) > 0.1 {
+                Some("en")
+            } else if matches!(usual, Some("zh" | "ja" | "ko" | "ru") | None) {
+                if letters > 60 { of_latin(text) } else { None }
+            } else {
+                usual
+            }
+        }
+        Script::Statistics => of_latin(text),
+    }
+}
+
+/// ISO 639-1 code of the language of a document.
+pub(crate) fn of_document(text: &str) -> Option<&'static str> {
+    of_passage(text, None)
+}
+
+enum Script {
+    /// Too few letters.
+    None,
+    /// The script alone tells.
+    Other(&'static str),
+    /// This many Latin letters.
+    Latin(usize),
+    /// A script of several languages.
+    Statistics,
+}
+
+impl Script {
+    fn of(text: &str) -> Self {
+        let (mut latin, mut han, mut kana, mut hangul, mut other) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
+        for character in text.chars().take(SAMPLE) {
+            match character {
+                'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => latin += 1,
+                '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{3ffff}' => han += 1,
+                '\u{3041}'..='\u{30ff}' => kana += 1,
+                '\u{ac00}'..='\u{d7af}' => hangul += 1,
+                _ if character > '\u{24f}' && character.is_alphabetic() => other += 1,
+                _ => {}
+            }
+        }
+        // A Chinese character says as much as three or four letters, and manuals are full of English names.
+        let wide = (han + kana + hangul) * 4;
+        if latin + wide + other < 12 {
+            Self::None
+        } else if wide >= latin && wide >= other {
+            if hangul > han + kana {
+                Self::Other("ko")
+            } else if kana * 8 > han {
+                Self::Other("ja")
+            } else {
+                Self::Other("zh")
+            }
+        } else if latin >= other {
+            Self::Latin(latin)
+        } else {
+            Self::Statistics
+        }
+    }
+}
+
+/// The share of words that are among the commonest of English.
+fn english_share(text: &str) -> f64 {
+    let (mut words, mut common) = (0_u32, 0_u32);
+    for word in text.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty()).take(100) {
+        words += 1;
+        common += u32::from(matches!(
+            word,
+            "the" | "of" | "and" | "to" | "is" | "a" | "in" | "that" | "for" | "be" | "this" | "with" | "are" | "or"
+                | "by" | "an" | "not" | "as" | "it" | "on" | "The" | "This" | "from" | "can" | "if" | "If" | "you"
+        ));
+    }
+    if words < 5 { 0.0 } else { f64::from(common) / f64::from(words) }
+}
+
+fn of_latin(text: &str) -> Option<&'static str> {
+    let end = text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at);
+    let found = whatlang::detect(&text[..end])?;
+    if !found.is_reliable() && found.confidence() < 0.5 {
+        return None;
+    }
+    Some(match found.lang() {
+        whatlang::Lang::Eng => "en",
+        whatlang::Lang::Cmn => "zh",
+        whatlang::Lang::Jpn => "ja",
+        whatlang::Lang::Kor => "ko",
+        whatlang::Lang::Deu => "de",
+        whatlang::Lang::Fra => "fr",
+        whatlang::Lang::Spa => "es",
+        whatlang::Lang::Por => "pt",
+        whatlang::Lang::Ita => "it",
+        whatlang::Lang::Nld => "nl",
+        whatlang::Lang::Rus => "ru",
+        whatlang::Lang::Ukr => "uk",
+        whatlang::Lang::Pol => "pl",
+        whatlang::Lang::Ces => "cs",
+        whatlang::Lang::Swe => "sv",
+        whatlang::Lang::Dan => "da",
+        whatlang::Lang::Fin => "fi",
+        whatlang::Lang::Nob => "nb",
+        whatlang::Lang::Hun => "hu",
+        whatlang::Lang::Ron => "ro",
+        whatlang::Lang::Bul => "bg",
+        whatlang::Lang::Ell => "el",
+        whatlang::Lang::Tur => "tr",
+        whatlang::Lang::Ara => "ar",
+        whatlang::Lang::Heb => "he",
+        whatlang::Lang::Pes => "fa",
+        whatlang::Lang::Hin => "hi",
+        whatlang::Lang::Tha => "th",
+        whatlang::Lang::Vie => "vi",
+        whatlang::Lang::Ind => "id",
+        whatlang::Lang::Cat => "ca",
+        whatlang::Lang::Srp => "sr",
+        whatlang::Lang::Hrv => "hr",
+        whatlang::Lang::Slk => "sk",
+        whatlang::Lang::Slv => "sl",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_and_words() {
+        assert_eq!(of_document("首先要使用 socket(2) 创建一个套接字，然后调用 listen 接收连接。"), Some("zh"));
+        assert_eq!(of_document("The server is started by the operator of the machine."), Some("en"));
+        assert_eq!(of_document("このコマンドはデータベースを作成します。"), Some("ja"));
+        assert_eq!(of_document("Команда создаёт новую базу данных на сервере и возвращает её имя."), Some("ru"));
+        assert_eq!(of_document("42 * 7"), None);
+        assert_eq!(of_passage("Parameter", Some("de")), None);
+        assert_eq!(of_passage("Name der Datenbank", Some("de")), Some("de"));
+    }
+}

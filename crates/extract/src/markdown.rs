@@ -1,0 +1,334 @@
+//! Markdown and MDX. The text is the source, byte for byte; blocks are ranges of it.
+//!
+//! Front matter, imports and lines that are only tags are in the text but in no block.
+
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+use crate::model::{Block, BlockKind, Error, Limits, Parsed};
+use crate::names::{Slugs, is_name, tidy};
+
+/// Reads a Markdown document; `is_mdx` where imports and JSX are to be expected.
+pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Parsed, Error> {
+    if source.len() > limits.text_bytes {
+        return Err(Error::TooLarge { what: "bytes of text", limit: limits.text_bytes });
+    }
+    let front = front_matter(&source);
+    let mut parsed = Parsed::default();
+    if let Some(front) = &front {
+        parsed.title = front_title(&source[front.clone()]);
+    }
+    let start = front.map_or(0, |front| front.end);
+    let mut reader = Reader { source: &source, start, is_mdx, blocks: Vec::new(), slugs: Slugs::default(), title: None, has_first_level: false };
+    reader.read(limits)?;
+    let stated = reader.title;
+    parsed.blocks = reader.blocks;
+    parsed.title = parsed.title.or(stated);
+    if parsed.blocks.is_empty() {
+        return Err(Error::Empty);
+    }
+    parsed.text = source;
+    Ok(parsed)
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    start: usize,
+    is_mdx: bool,
+    blocks: Vec<Block>,
+    slugs: Slugs,
+    /// The first heading of the first level, else the first heading. Headings in HTML are often a project's banner
+    /// that every document bears, and name none of them.
+    title: Option<String>,
+    has_first_level: bool,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, limits: &Limits) -> Result<(), Error> {
+        let options = Options::ENABLE_TABLES
+            | Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_TASKLISTS
+            | Options::ENABLE_HEADING_ATTRIBUTES
+            | Options::ENABLE_GFM;
+        let source = self.source;
+        let events = Parser::new_ext(&source[self.start..], options).into_offset_iter();
+        let mut depth = 0_usize;
+        let mut names = Vec::new();
+        let mut heading: Option<(u8, Option<String>, String)> = None;
+        let mut kind = BlockKind::Text;
+        for (event, range) in events {
+            let range = range.start + self.start..range.end + self.start;
+            match event {
+                Event::Start(tag) => {
+                    if depth == 0 {
+                        names.clear();
+                        kind = match &tag {
+                            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => BlockKind::Code,
+                            Tag::Table(_) => BlockKind::Table,
+                            _ => BlockKind::Text,
+                        };
+                        if let Tag::Heading { level, id, .. } = tag {
+                            heading = Some((level_number(level), id.map(|id| id.to_string()), String::new()));
+                        }
+                    }
+                    depth += 1;
+                    if depth > limits.depth {
+                        return Err(Error::TooLarge { what: "nested blocks", limit: limits.depth });
+                    }
+                }
+                Event::End(end) => {
+                    depth = depth.saturating_sub(1);
+                    if depth > 0 {
+                        continue;
+                    }
+                    if let Some((level, id, title)) = heading.take() {
+                        self.heading(level, id, &title, range);
+                    } else {
+                        let is_html = end == TagEnd::HtmlBlock;
+                        self.block(kind.clone(), range, is_html, std::mem::take(&mut names));
+                    }
+                }
+                Event::Code(code) => {
+                    if is_name(&code) && names.len() < 64 {
+                        names.push(code.to_string());
+                    }
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push_str(&code);
+                    }
+                }
+                Event::Text(text) => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push_str(&text);
+                    }
+                }
+                Event::SoftBreak | Event::HardBreak => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push(' ');
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn heading(&mut self, level: u8, id: Option<String>, title: &str, range: Range<usize>) {
+        let title = crate::builder::one_line(title);
+        if title.is_empty() {
+            return;
+        }
+        if self.title.is_none() || (level == 1 && !self.has_first_level) {
+            self.title = Some(title.clone());
+            self.has_first_level = level == 1;
+        }
+        let slug = self.slugs.next(&title);
+        let anchor = Some(id.unwrap_or(slug)).filter(|anchor| !anchor.is_empty());
+        self.push(BlockKind::Heading { level, title }, range, anchor, Vec::new());
+    }
+
+    fn block(&mut self, kind: BlockKind, range: Range<usize>, is_html: bool, names: Vec<String>) {
+        let text = &self.source[range.clone()];
+        let range = if is_html {
+            if let Some((level, title)) = html_heading(text) {
+                self.push(BlockKind::Heading { level, title }, range, None, Vec::new());
+                return;
+            }
+            match without_tags(text) {
+                Some(inner) => range.start + inner.start..range.start + inner.end,
+                None => return,
+            }
+        } else if self.is_mdx && kind == BlockKind::Text && is_module_code(text) {
+            return;
+        } else {
+            range
+        };
+        self.push(kind, range, None, names);
+    }
+
+    fn push(&mut self, kind: BlockKind, range: Range<usize>, anchor: Option<String>, mut keywords: Vec<String>) {
+        let text = &self.source[range.clone()];
+        let end = range.start + text.trim_end().len();
+        // Indented code keeps the spaces of its first line.
+        let lead = text.len() - text.trim_start_matches(['\n', '\r']).len();
+        let mut start = range.start + lead;
+        if kind == BlockKind::Code {
+            start = self.source[..start].rfind('\n').map_or(0, |at| at + 1).max(
+                self.blocks.last().map_or(self.start, |block| block.range.end),
+            );
+        }
+        if start >= end || self.blocks.last().is_some_and(|block| block.range.end > start) {
+            return;
+        }
+        tidy(&mut keywords);
+        self.blocks.push(Block { kind, range: start..end, anchor, page: None, keywords });
+    }
+}
+
+fn level_number(level: HeadingLevel) -> u8 {
+    match level {
+        HeadingLevel::H1 => 1,
+        HeadingLevel::H2 => 2,
+        HeadingLevel::H3 => 3,
+        HeadingLevel::H4 => 4,
+        HeadingLevel::H5 => 5,
+        HeadingLevel::H6 => 6,
+    }
+}
+
+/// The range of YAML or TOML front matter, its fences included.
+fn front_matter(source: &str) -> Option<Range<usize>> {
+    let fence = ["---", "+++"].into_iter().find(|fence| source.starts_with(fence))?;
+    let mut lines = source.split_inclusive('\n');
+    let first = lines.next()?;
+    if first.trim_end() != fence {
+        return None;
+    }
+    let mut end = first.len();
+    for (number, line) in lines.enumerate() {
+        end += line.len();
+        let text = line.trim_end();
+        if text == fence || (fence == "---" && text == "...") {
+            return Some(0..end);
+        }
+        // A rule at the top of a document is not front matter: that begins with a key at once.
+        if number == 0 && !text.contains([':', '=', '#']) {
+            return None;
+        }
+        if number > 500 {
+            return None;
+        }
+    }
+    None
+}
+
+fn front_title(front: &str) -> Option<String> {
+    front.lines().find_map(|line| {
+        let rest = line.strip_prefix("title")?.trim_start();
+        let value = rest.strip_prefix([':', '='])?.trim();
+        let value = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'))
+            .or_else(|| value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')))
+            .unwrap_or(value);
+        (!value.is_empty() && !value.starts_with(['|', '>', '{'])).then(|| value.replace("\\\"", "\""))
+    })
+}
+
+/// An MDX paragraph that is code of the module: imports, exports, an expression.
+fn is_module_code(text: &str) -> bool {
+    let text = text.trim();
+    let is_import = text.starts_with("import ")
+        && text.lines().next().is_some_and(|line| line.contains([';', '\'', '"']) || line.contains('{'));
+    let is_export = ["const ", "default ", "function ", "let ", "var ", "{", "*", "async "]
+        .iter()
+        .any(|word| text.strip_prefix("export ").is_some_and(|rest| rest.starts_with(word)));
+    is_import || is_export || (text.starts_with('{') && text.ends_with('}'))
+}
+
+/// `<h1 align="center">Project</h1>`, and nothing else.
+fn html_heading(text: &str) -> Option<(u8, String)> {
+    let text = text.trim();
+    let rest = text.strip_prefix("<h").or_else(|| text.strip_prefix("<H"))?;
+    let level = rest.bytes().next().filter(u8::is_ascii_digit)? - b'0';
+    let (_, inner) = rest.split_once('>')?;
+    let (title, end) = inner.split_once("</")?;
+    let is_whole = end.len() == 3 && end.ends_with('>') && !title.contains('<') && (1..=6).contains(&level);
+    let title = crate::builder::one_line(title);
+    (is_whole && !title.is_empty()).then_some((level, title))
+}
+
+/// The range of an HTML or JSX block without the lines at both ends that are only tags and comments.
+fn without_tags(text: &str) -> Option<Range<usize>> {
+    let mut first = None;
+    let mut last = 0;
+    let mut inside_tag = false;
+    let mut inside_comment = false;
+    let mut at = 0;
+    let mut line = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let Some(character) = rest.chars().next() else { break };
+        if inside_comment {
+            let end = rest.find("-->").map_or(rest.len(), |end| end + 3);
+            inside_comment = false;
+            at += end;
+            continue;
+        }
+        if rest.starts_with("<!--") {
+            inside_comment = true;
+            at += 4;
+            continue;
+        }
+        match character {
+            '\n' => line = at + 1,
+            '<' => inside_tag = true,
+            '>' if inside_tag => inside_tag = false,
+            _ if !inside_tag && character.is_alphanumeric() => {
+                first.get_or_insert(line);
+                last = rest.find('\n').map_or(text.len(), |end| at + end);
+            }
+            _ => {}
+        }
+        at += character.len_utf8();
+    }
+    // A comment may have carried the line's beginning past its break; the range still begins on a character.
+    first.map(|first| first..last.max(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source: &str, is_mdx: bool) -> Vec<String> {
+        let parsed = read(source.to_owned(), is_mdx, &Limits::default()).unwrap();
+        assert_eq!(parsed.text, source);
+        parsed
+            .blocks
+            .iter()
+            .map(|block| {
+                let text = &parsed.text[block.range.clone()];
+                match &block.kind {
+                    BlockKind::Heading { level, title } => {
+                        format!("H{level} {title} #{}", block.anchor.as_deref().unwrap_or("-"))
+                    }
+                    kind => format!("{kind:?} {text:?}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blocks_are_ranges_of_the_source() {
+        let source = "---\ntitle: \"A title\"\n---\nSetext *one*\n===\n\nProse\nmore.\n\n- a\n  - b\n\n    c\n\n```rust\nfn main() {}\n```\n\n    indented\n\n|a|b|\n|-|-|\n|1|2|\n\n## Two {#two}\n";
+        assert_eq!(
+            shown(source, false),
+            [
+                "H1 Setext one #setext-one",
+                "Text \"Prose\\nmore.\"",
+                "Text \"- a\\n  - b\\n\\n    c\"",
+                "Code \"```rust\\nfn main() {}\\n```\"",
+                "Code \"    indented\"",
+                "Table \"|a|b|\\n|-|-|\\n|1|2|\"",
+                "H2 Two #two",
+            ]
+        );
+        assert_eq!(read(source.to_owned(), false, &Limits::default()).unwrap().title.unwrap(), "A title");
+    }
+
+    #[test]
+    fn code_of_an_mdx_module_is_no_passage() {
+        let source = "import Tabs from '@theme/Tabs';\nimport {a} from './a';\n\n# Head\n\nexport const x = 1;\n\n<Tabs>\n<TabItem value=\"one\">\n\nText inside.\n\n</TabItem>\n</Tabs>\n\n{/* note */}\n\nimportant import words\n";
+        assert_eq!(
+            shown(source, true),
+            ["H1 Head #head", "Text \"Text inside.\"", "Text \"important import words\""]
+        );
+    }
+
+    #[test]
+    fn html_blocks_keep_their_words() {
+        let source = "<div align=\"center\">\n<!-- hidden -->\n<b>Shown</b> here\n</div>\n\n<img src=\"x.png\">\n\nEnd\n";
+        assert_eq!(shown(source, false), ["Text \"<b>Shown</b> here\"", "Text \"End\""]);
+    }
+}

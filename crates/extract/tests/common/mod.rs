@@ -1,0 +1,32 @@
+//! What must be true of every document, whatever the bytes were.
+
+use extract::model::{DocumentType, Error, Extracted, Limits};
+
+/// Reads, and checks what must be true of any result.
+pub fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Result<Extracted, Error> {
+    let limits = Limits::default();
+    let document = extract::extract(name, bytes, declared, &limits)?;
+    assert!(document.text.len() <= limits.text_bytes);
+    assert!(document.summary.chars().count() <= 300 && !document.title.is_empty(), "{name}");
+    // Found by walking both at once: offsets by characters would be quadratic here.
+    let (mut at, mut character, mut line) = (0, 0_u32, 1_u32);
+    for passage in &document.passages {
+        let (start, end) = passage.characters;
+        assert!(start >= character && end > start, "{name}: passages are in order");
+        let begin: usize = document.text[at..].chars().take((start - character) as usize).map(char::len_utf8).sum();
+        line += breaks(&document.text[at..at + begin]);
+        at += begin;
+        assert!(document.text[at..].starts_with(&passage.content), "{name}: content is a range of the text");
+        assert_eq!(passage.lines, (line, line + breaks(&passage.content)), "{name}");
+        at += passage.content.len();
+        line = passage.lines.1;
+        character = end;
+        let width: usize = passage.content.chars().map(|character| if character < '\u{2e80}' { 1 } else { 3 }).sum();
+        assert!(width <= 2200, "{name}: a passage {width} wide: {}", passage.content);
+    }
+    Ok(document)
+}
+
+fn breaks(text: &str) -> u32 {
+    u32::try_from(text.matches('\n').count()).unwrap()
+}

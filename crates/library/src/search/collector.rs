@@ -1,0 +1,158 @@
+//! Collects the best passages among those that may be found.
+//!
+//! A filter as part of the query would keep Tantivy from skipping blocks that cannot reach the top (Block-Max WAND,
+//! Ding and Suel 2011). So the filter is applied where a candidate is met, from a column, and skipping stays.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashSet};
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::columnar::Column;
+use tantivy::query::Weight;
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use uuid::Uuid;
+
+use super::Found;
+
+/// Which passages may be found.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Allowed {
+    /// In these versions, by number.
+    pub(super) versions: HashSet<u64>,
+    /// But not of these documents under these labels: they have changed since the index was written.
+    pub(super) changed: HashSet<(u64, u64)>,
+}
+
+/// Collects the best `limit` passages.
+#[derive(Debug)]
+pub(super) struct BestPassages {
+    pub(super) limit: usize,
+    pub(super) allowed: Allowed,
+}
+
+impl Collector for BestPassages {
+    type Fruit = Vec<(Score, Found)>;
+    type Child = Segment;
+
+    fn for_segment(&self, _ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Segment> {
+        let columns = reader.fast_fields();
+        Ok(Segment {
+            limit: self.limit,
+            allowed: self.allowed.clone(),
+            version: columns.u64("version")?,
+            document: columns.u64("document")?,
+            passage_high: columns.u64("passage_high")?,
+            passage_low: columns.u64("passage_low")?,
+            best: BinaryHeap::with_capacity(self.limit + 1),
+        })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        true
+    }
+
+    fn collect_segment(
+        &self,
+        weight: &dyn Weight,
+        ordinal: SegmentOrdinal,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<Vec<(Score, Found)>> {
+        let mut segment = self.for_segment(ordinal, reader)?;
+        let alive = reader.alive_bitset();
+        weight.for_each_pruning(Score::MIN, reader, &mut |document, score| {
+            if alive.is_none_or(|alive| alive.is_alive(document)) {
+                segment.collect(document, score);
+            }
+            segment.threshold()
+        })?;
+        Ok(segment.harvest())
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Vec<(Score, Found)>>) -> tantivy::Result<Self::Fruit> {
+        let mut all: Vec<(Score, Found)> = fruits.into_iter().flatten().collect();
+        // Equal scores are told apart by the passage's age, so that the order is the same each time.
+        all.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.passage.cmp(&right.1.passage)));
+        all.truncate(self.limit);
+        Ok(all)
+    }
+}
+
+/// The best of one segment.
+pub(super) struct Segment {
+    limit: usize,
+    allowed: Allowed,
+    version: Column<u64>,
+    document: Column<u64>,
+    passage_high: Column<u64>,
+    passage_low: Column<u64>,
+    best: BinaryHeap<Reverse<Candidate>>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Candidate {
+    score: Score,
+    document: DocId,
+}
+
+impl Eq for Candidate {}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.document.cmp(&self.document))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Segment {
+    /// The score below which nothing can enter any more.
+    fn threshold(&self) -> Score {
+        if self.best.len() < self.limit {
+            return Score::MIN;
+        }
+        self.best.peek().map_or(Score::MIN, |worst| worst.0.score)
+    }
+
+    fn is_allowed(&self, document: DocId) -> bool {
+        let Some(version) = self.version.first(document) else { return false };
+        self.allowed.versions.contains(&version)
+            && (self.allowed.changed.is_empty()
+                || self
+                    .document
+                    .first(document)
+                    .is_none_or(|document| !self.allowed.changed.contains(&(document, version))))
+    }
+}
+
+impl SegmentCollector for Segment {
+    type Fruit = Vec<(Score, Found)>;
+
+    fn collect(&mut self, document: DocId, score: Score) {
+        let full = self.best.len() >= self.limit;
+        if (full && score <= self.threshold()) || !self.is_allowed(document) {
+            return;
+        }
+        self.best.push(Reverse(Candidate { score, document }));
+        if full {
+            self.best.pop();
+        }
+    }
+
+    fn harvest(self) -> Vec<(Score, Found)> {
+        let number = |column: &Column<u64>, document| column.first(document).unwrap_or_default();
+        self.best
+            .iter()
+            .map(|Reverse(candidate)| {
+                let passage = Uuid::from_u64_pair(
+                    number(&self.passage_high, candidate.document),
+                    number(&self.passage_low, candidate.document),
+                );
+                (candidate.score, Found { passage, document: number(&self.document, candidate.document) })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! The engine: one search, from the question to the passages.
+//!
+//! Each search begins with one small statement: where does the truth stand? While that number is the one the index and
+//! the catalogue were read at, both are exact, and nothing else needs to be asked. When the index is behind, what
+//! has changed since is left out of its results.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use embedding::Model;
+use kernel::page::Cursor;
+use moka::sync::Cache;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::analysis::Analysis;
+use super::collector::{Allowed, BestPassages};
+use super::follow::Follower;
+use super::fuse::{Fused, fuse, spread};
+use super::index::{FullText, Generation, number_of};
+use super::passages::Passages;
+use super::query::Words;
+use super::{Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Question, Resolved, highlight, vectors};
+use crate::Error;
+use crate::catalogue::{Catalogue, CatalogueCache};
+use crate::changes::{self, Sequence};
+use crate::embed;
+use crate::label::Request;
+
+/// Candidates of each kind beyond what is shown: fusion and the rule of two passages a document need a choice.
+const CANDIDATES: usize = 40;
+/// Questions whose vectors are remembered: 4 KB each.
+const REMEMBERED_QUESTIONS: u64 = 2000;
+/// Changes that can be left out of a search; a longer list means the index is being built, and is said so.
+const MOST_CHANGED: i64 = 5000;
+
+/// How the engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The folder of the full-text index.
+    pub index_folder: PathBuf,
+    /// How long a walk of the vector graph may take; decides how exact it is.
+    pub vector_budget_milliseconds: u64,
+}
+
+/// Whether there is a model for search by meaning.
+#[derive(Clone)]
+pub enum ModelState {
+    /// It is turned off, or could not be loaded: the text says which.
+    Off(String),
+    /// It is being loaded.
+    Loading,
+    /// It is there.
+    Ready(Arc<Model>),
+}
+
+/// Searches.
+pub struct Engine {
+    pool: PgPool,
+    config: EngineConfig,
+    full_text: Arc<FullText>,
+    model: RwLock<ModelState>,
+    catalogue: CatalogueCache,
+    passages: Passages,
+    question_vectors: Cache<String, Arc<str>>,
+    vector_counts: Cache<Vec<Uuid>, i64>,
+}
+
+impl Engine {
+    /// An engine whose model is not loaded yet.
+    pub fn new(pool: PgPool, config: EngineConfig, model: ModelState) -> Self {
+        Self {
+            full_text: Arc::new(FullText::new(config.index_folder.clone())),
+            pool,
+            config,
+            model: RwLock::new(model),
+            catalogue: CatalogueCache::default(),
+            passages: Passages::default(),
+            question_vectors: Cache::new(REMEMBERED_QUESTIONS),
+            // Only decides between two ways that both are right, so it may be a little old.
+            vector_counts: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(30)).build(),
+        }
+    }
+
+    /// Who keeps the engine's full-text index up to date.
+    pub fn follower(&self) -> Follower {
+        Follower::new(self.pool.clone(), Arc::clone(&self.full_text))
+    }
+
+    /// Sets the model once it is loaded, or says that it could not be.
+    pub fn set_model(&self, model: ModelState) {
+        *self.model.write().unwrap_or_else(std::sync::PoisonError::into_inner) = model;
+    }
+
+    /// Whether there is a model.
+    pub fn model(&self) -> ModelState {
+        self.model.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// All libraries, as they stand now.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
+        let mut connection = store::postgres::acquire(&self.pool).await?;
+        let truth = changes::sequence(&mut connection).await?;
+        self.catalogue.at(&mut connection, truth).await
+    }
+
+    /// Searches.
+    pub async fn search(&self, question: &Question) -> Result<Answer, Error> {
+        let offset = check(question)?;
+        let begun = Instant::now();
+        let scope = self.scope(question).await?;
+        let mut notices = Vec::new();
+        let mode = self.possible_mode(question.mode, &mut notices)?;
+        let words = Words::parse(&question.text);
+        let wanted = offset + question.limit;
+        let candidates = wanted * 2 + CANDIDATES;
+        let (by_words, by_meaning) = futures::future::try_join(
+            async {
+                if mode == Mode::Vector { Ok(Vec::new()) } else { self.by_words(question, &words, &scope, candidates, &mut notices) }
+            },
+            async {
+                if mode == Mode::Text { Ok(Vec::new()) } else { self.by_meaning(question, &scope, candidates).await }
+            },
+        )
+        .await?;
+        let ranked = spread(fuse(&by_words, &by_meaning));
+        let more = ranked.len() > wanted && wanted < DEEPEST;
+        let page: Vec<Fused> = ranked.into_iter().skip(offset).take(question.limit).collect();
+        let hits = self.read(&page, &words).await?;
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "whole").record(begun.elapsed().as_secs_f64());
+        Ok(Answer {
+            resolved: scope.resolved,
+            mode,
+            notices,
+            hits,
+            next: more.then(|| Cursor::encode(&wanted)),
+            changes_behind: scope.behind,
+        })
+    }
+
+    /// What may be found: settled before anything is looked for.
+    async fn scope(&self, question: &Question) -> Result<Scope, Error> {
+        let begun = Instant::now();
+        let mut connection = store::postgres::acquire(&self.pool).await?;
+        let truth = changes::sequence(&mut connection).await?;
+        let catalogue = self.catalogue.at(&mut connection, truth).await?;
+        let generation = self.full_text.answering();
+        let seen = generation.as_ref().map_or(0, |generation| generation.view().seen.sequence);
+        let changed = if seen < truth.passages {
+            changes::since(&mut connection, seen, MOST_CHANGED).await?
+        } else {
+            Vec::new()
+        };
+        drop(connection);
+        let (resolved, versions) = match &question.library {
+            Some(name) => {
+                let library = catalogue.library(name)?;
+                let version = library.resolve(&question.version)?;
+                let resolved = Resolved { library: name.clone(), version: version.label.clone() };
+                (Some(resolved), vec![version.id.0])
+            }
+            None if question.version != Request::Active => {
+                return Err(Error::Invalid("a version is asked for of a library: name the library too".to_owned()));
+            }
+            None => (None, catalogue.active_versions().map(|(_, version)| version.0).collect()),
+        };
+        let changed = changed
+            .iter()
+            .map(|change| (number_of(change.document.0), number_of(change.version.0)))
+            .collect();
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "scope").record(begun.elapsed().as_secs_f64());
+        Ok(Scope { resolved, versions, changed, generation, behind: behind(truth, seen) })
+    }
+
+    fn possible_mode(&self, asked: Mode, notices: &mut Vec<String>) -> Result<Mode, Error> {
+        let off = match self.model() {
+            ModelState::Ready(_) => return Ok(asked),
+            ModelState::Loading => "the embedding model is still being loaded".to_owned(),
+            ModelState::Off(why) => why,
+        };
+        match asked {
+            Mode::Text => Ok(Mode::Text),
+            Mode::Vector => Err(Error::NoModel),
+            Mode::Hybrid => {
+                notices.push(format!("searched by words alone: {off}"));
+                Ok(Mode::Text)
+            }
+        }
+    }
+
+    fn by_words(
+        &self,
+        question: &Question,
+        words: &Words,
+        scope: &Scope,
+        limit: usize,
+        notices: &mut Vec<String>,
+    ) -> Result<Vec<Found>, Error> {
+        let Some(generation) = &scope.generation else {
+            notices.push("the full-text index is being built".to_owned());
+            return Ok(Vec::new());
+        };
+        let begun = Instant::now();
+        let view = generation.view();
+        if !view.seen.complete {
+            notices.push("the full-text index is being built; not everything is found yet".to_owned());
+        }
+        let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
+        let query = words.query(question, &versions, generation.fields, &view.searcher)?;
+        let allowed = Allowed { versions, changed: scope.changed.clone() };
+        let best = view.searcher.search(&*query, &BestPassages { limit, allowed })?;
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "text").record(begun.elapsed().as_secs_f64());
+        Ok(best.into_iter().map(|(_, found)| found).collect())
+    }
+
+    async fn by_meaning(&self, question: &Question, scope: &Scope, limit: usize) -> Result<Vec<Found>, Error> {
+        let ModelState::Ready(model) = self.model() else { return Ok(Vec::new()) };
+        let begun = Instant::now();
+        let vector = self.vector_of(&model, &question.text).await?;
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "embed").record(begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let filtered = !question.types.is_empty()
+            || !question.content_types.is_empty()
+            || !question.tags.is_empty()
+            || question.category.is_some();
+        let versions = &scope.versions;
+        let found = if filtered {
+            vectors::exact_filtered(&self.pool, versions, model.id(), &vector, question, limit).await?
+        } else if self.count(versions).await? <= vectors::EXACT_UP_TO {
+            vectors::exact(&self.pool, versions, model.id(), &vector, limit).await?
+        } else {
+            let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
+            vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
+        };
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "vector").record(begun.elapsed().as_secs_f64());
+        Ok(found)
+    }
+
+    async fn vector_of(&self, model: &Arc<Model>, text: &str) -> Result<Arc<str>, Error> {
+        let question = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(known) = self.question_vectors.get(&question) {
+            return Ok(known);
+        }
+        let vector = {
+            let (model, question) = (Arc::clone(model), question.clone());
+            tokio::task::spawn_blocking(move || model.embed_query(&question))
+                .await
+                .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
+        };
+        let vector: Arc<str> = embed::as_text(&vector).into();
+        self.question_vectors.insert(question, Arc::clone(&vector));
+        Ok(vector)
+    }
+
+    async fn count(&self, versions: &[Uuid]) -> Result<i64, Error> {
+        let mut key = versions.to_vec();
+        key.sort_unstable();
+        if let Some(count) = self.vector_counts.get(&key) {
+            return Ok(count);
+        }
+        let count = vectors::count(&self.pool, &key).await?;
+        self.vector_counts.insert(key, count);
+        Ok(count)
+    }
+
+    async fn read(&self, page: &[Fused], words: &Words) -> Result<Vec<Hit>, Error> {
+        let begun = Instant::now();
+        let ids: Vec<Uuid> = page.iter().map(|hit| hit.found.passage).collect();
+        let passages = self.passages.read(&self.pool, &ids).await?;
+        let terms = words.terms();
+        let mut analysis = Analysis::default();
+        let hits = page
+            .iter()
+            .filter_map(|hit| {
+                let passage = Arc::clone(passages.get(&hit.found.passage)?);
+                let snippet = highlight::snippet(&passage.content, &terms, &mut analysis);
+                Some(Hit {
+                    passage,
+                    snippet: snippet.text,
+                    highlights: snippet.highlights,
+                    score: hit.score,
+                    text_rank: hit.text_rank,
+                    vector_rank: hit.vector_rank,
+                })
+            })
+            .collect();
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "read").record(begun.elapsed().as_secs_f64());
+        Ok(hits)
+    }
+}
+
+struct Scope {
+    resolved: Option<Resolved>,
+    versions: Vec<Uuid>,
+    changed: HashSet<(u64, u64)>,
+    generation: Option<Arc<Generation>>,
+    behind: i64,
+}
+
+fn behind(truth: Sequence, seen: i64) -> i64 {
+    (truth.passages - seen).max(0)
+}
+
+/// Checks the question's bounds and says where its page begins.
+fn check(question: &Question) -> Result<usize, Error> {
+    let length = question.text.chars().count();
+    if question.text.trim().is_empty() {
+        return Err(Error::Invalid("the question is empty".to_owned()));
+    }
+    if length > LONGEST_QUERY {
+        return Err(Error::Invalid(format!("a question has at most {LONGEST_QUERY} characters; this one has {length}")));
+    }
+    if question.limit == 0 || question.limit > LARGEST_PAGE {
+        return Err(Error::Invalid(format!("a page has 1 to {LARGEST_PAGE} passages")));
+    }
+    let offset: usize = match &question.after {
+        Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
+        None => 0,
+    };
+    if offset > DEEPEST {
+        return Err(Error::Invalid(format!("results are shown down to place {DEEPEST}: ask more narrowly")));
+    }
+    Ok(offset)
+}

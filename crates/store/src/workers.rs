@@ -1,0 +1,166 @@
+//! Workers: loops that lease jobs, hand them to whoever knows their kind, and sleep until there are more.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kernel::chain::Chain;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::jobs::{self, Leased};
+
+/// How long a lease lasts without a heartbeat.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often a waiting worker looks by itself: for jobs whose time comes, and for calls lost with a connection.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Who does jobs of some kinds.
+pub trait Handler: Send {
+    /// The kinds it does.
+    fn kinds(&self) -> &[&'static str];
+
+    /// How many it takes at once.
+    fn batch(&self) -> i64;
+
+    /// Does leased jobs, of one kind, and completes those that are done. Those it returns are tried again.
+    fn run(
+        &mut self,
+        worker: Uuid,
+        jobs: &[Leased],
+    ) -> impl Future<Output = Result<Vec<(Uuid, String)>, String>> + Send;
+
+    /// Told when there is nothing to do.
+    fn rest(&mut self) {}
+}
+
+/// Wakes whoever listens to a channel of the database.
+#[derive(Debug, Clone)]
+pub struct Bell(watch::Sender<u64>);
+
+/// Hears a bell, also when it rang while nobody waited.
+#[derive(Debug)]
+pub struct Ear(watch::Receiver<u64>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Bell {
+    /// Wakes all who listen.
+    pub fn ring(&self) {
+        self.0.send_modify(|rung| *rung += 1);
+    }
+
+    /// Listens from now on.
+    pub fn listen(&self) -> Ear {
+        Ear(self.0.subscribe())
+    }
+}
+
+impl Ear {
+    /// Waits until the bell rings, or for so long. Returns at once if it has rung since the last wait.
+    pub async fn wait(&mut self, longest: Duration) {
+        let _rang_or_not = tokio::time::timeout(longest, self.0.changed()).await;
+    }
+}
+
+/// Rings the bells of these channels when the database calls them, until aborted. It holds one connection.
+pub fn spawn_listener(pool: PgPool, bells: Vec<(&'static str, Bell)>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = listen(&pool, &bells).await {
+                tracing::debug!(error = %Chain(&error), "listening was interrupted");
+            }
+            if pool.is_closed() {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    })
+}
+
+async fn listen(pool: &PgPool, bells: &[(&'static str, Bell)]) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen_all(bells.iter().map(|(channel, _)| *channel)).await?;
+    loop {
+        // `None` tells that the connection was lost and made anew: calls may have been missed.
+        let called = listener.try_recv().await?;
+        for (channel, bell) in bells {
+            if called.as_ref().is_none_or(|call| call.channel() == *channel) {
+                bell.ring();
+            }
+        }
+    }
+}
+
+/// Works until `stop` is true, then finishes what it is at.
+pub async fn work(pool: PgPool, mut handler: impl Handler, mut bell: Ear, mut stop: watch::Receiver<bool>) {
+    let worker = kernel::id::new();
+    let kinds: Vec<String> = handler.kinds().iter().map(|kind| (*kind).to_owned()).collect();
+    let mut rested = false;
+    while !*stop.borrow() {
+        let leased = match jobs::claim(&pool, worker, &kinds, handler.batch(), LEASE).await {
+            Ok(leased) => leased,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "no jobs can be leased");
+                sleep(LOOK).await;
+                continue;
+            }
+        };
+        if leased.is_empty() {
+            if !rested {
+                handler.rest();
+                rested = true;
+            }
+            tokio::select! {
+                () = bell.wait(LOOK) => {}
+                _ = stop.changed() => {}
+            }
+            continue;
+        }
+        rested = false;
+        for kind in &kinds {
+            let of_kind: Vec<Leased> = leased.iter().filter(|job| job.kind == *kind).cloned().collect();
+            if !of_kind.is_empty() {
+                run(&pool, &mut handler, worker, &of_kind).await;
+            }
+        }
+    }
+    if let Err(error) = jobs::release(&pool, worker).await {
+        tracing::warn!(error = %Chain(&error), "leases could not be given back; they run out by themselves");
+    }
+}
+
+async fn run(pool: &PgPool, handler: &mut impl Handler, worker: Uuid, leased: &[Leased]) {
+    let failed = {
+        let work = handler.run(worker, leased);
+        let heartbeat = async {
+            loop {
+                sleep(LEASE / 3).await;
+                if let Err(error) = jobs::heartbeat(pool, worker, LEASE).await {
+                    tracing::warn!(error = %Chain(&error), "a lease could not be prolonged");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done.unwrap_or_else(|error| {
+                leased.iter().map(|job| (job.id, error.clone())).collect()
+            }),
+            () = heartbeat => Vec::new(),
+        }
+    };
+    for (id, error) in failed {
+        let kind = leased.iter().find(|job| job.id == id).map_or("", |job| job.kind.as_str());
+        match jobs::fail(pool, worker, id, &error).await {
+            Ok(true) => tracing::error!(job.id = %id, job.kind = kind, error, "a job failed for good"),
+            Ok(false) => tracing::warn!(job.id = %id, job.kind = kind, error, "a job failed and is tried again"),
+            Err(fault) => tracing::warn!(job.id = %id, error = %Chain(&fault), "a failure could not be noted"),
+        }
+    }
+}
