@@ -1,8 +1,8 @@
 //! The network: a BERT encoder with normalisation behind each block, mean pooling at its end.
 //!
 //! Windows of any lengths are run together with their tokens laid end to end, without padding. Everything but
-//! attention sees only rows, so it runs over blocks of rows that stay in the processor's cache; attention runs
-//! window by window.
+//! attention sees only rows, so it runs over blocks of rows that stay in the processor's cache; attention
+//! runs window by window.
 
 use std::io::{Read, Seek};
 
@@ -13,11 +13,12 @@ use rten_vecmath::Softmax;
 
 use crate::Error;
 use crate::file::{ModelFile, Shape};
-use crate::kernels::{LayerNorm, QuantisedRows, Then};
-use crate::linear::{IntegerProducts, Linear};
+use crate::kernels::{LayerNorm, Then};
+use crate::linear::{IntegerProducts, Linear, Precision, Room};
 use crate::quantised::Blocks;
 
-/// Rows that go through a block of layers together: a multiple of the 64 that the matrix library takes at once.
+/// Rows that go through a block of layers together: a multiple of the 64 that the matrix library takes at
+/// once.
 const ROWS_TOGETHER: usize = 192;
 
 /// The network's weights.
@@ -31,7 +32,9 @@ pub(crate) struct Encoder {
 }
 
 struct Layer {
-    query_key_value: Linear,
+    query_key: Linear,
+    /// Twice as exact: half of all that eight bits lose would be lost here.
+    value: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
     widen: Linear,
@@ -43,13 +46,13 @@ struct Layer {
 #[derive(Default)]
 pub(crate) struct Scratch {
     states: Vec<f32>,
-    query_key_value: Vec<f32>,
+    query_key: Vec<f32>,
+    value: Vec<f32>,
     context: Vec<f32>,
     scores: Vec<f32>,
     head: Vec<f32>,
     wide: Vec<f32>,
-    quantised: QuantisedRows,
-    sums: Vec<i32>,
+    room: Room,
 }
 
 /// Windows laid end to end.
@@ -65,9 +68,6 @@ pub(crate) struct Windows {
 struct Products {
     integers: IntegerProducts,
     floats: GemmExecutor,
-    /// The greatest quantised activation. Processors without VNNI add pairs of products in 16 bits, which
-    /// would overflow with all 255 steps.
-    greatest: u8,
 }
 
 impl Encoder {
@@ -96,9 +96,7 @@ impl Encoder {
 
     /// The mean of each window's last states, one row a window.
     pub(crate) fn encode(&self, windows: &Windows, scratch: &mut Scratch) -> Vec<f32> {
-        let integers = IntegerProducts::new();
-        let greatest = if integers.may_saturate() { 127 } else { 255 };
-        let products = Products { integers, floats: GemmExecutor::new(), greatest };
+        let products = Products { integers: IntegerProducts::new(), floats: GemmExecutor::new() };
         self.look_up(windows, &mut scratch.states);
         for layer in &self.layers {
             layer.apply(&self.shape, &products, &windows.lengths, scratch);
@@ -154,57 +152,60 @@ impl Layer {
         };
         #[expect(clippy::cast_precision_loss, reason = "a head has a few dozen values")]
         let attention_scale = ((hidden / heads) as f32).sqrt().recip();
-        let query_key_value = vec![
-            part("q", hidden, hidden, attention_scale)?,
-            part("k", hidden, hidden, 1.0)?,
-            part("v", hidden, hidden, 1.0)?,
-        ];
+        let query_key = vec![part("q", hidden, hidden, attention_scale)?, part("k", hidden, hidden, 1.0)?];
+        let value = vec![part("v", hidden, hidden, 1.0)?];
         let attention_output = vec![part("ao", hidden, hidden, 1.0)?];
         let widen = vec![part("fi", feed_forward, hidden, 1.0)?];
         let narrow = vec![part("fo", hidden, feed_forward, 1.0)?];
         Ok(Self {
-            query_key_value: Linear::stack(integers, query_key_value),
-            attention_output: Linear::stack(integers, attention_output),
+            query_key: Linear::stack(integers, Precision::Single, query_key),
+            value: Linear::stack(integers, Precision::Double, value),
+            attention_output: Linear::stack(integers, Precision::Single, attention_output),
             attention_norm: read_norm(file, &format!("l{number}.aln"), shape)?,
-            widen: Linear::stack(integers, widen),
-            narrow: Linear::stack(integers, narrow),
+            widen: Linear::stack(integers, Precision::Single, widen),
+            narrow: Linear::stack(integers, Precision::Single, narrow),
             output_norm: read_norm(file, &format!("l{number}.oln"), shape)?,
         })
     }
 
     fn apply(&self, shape: &Shape, products: &Products, lengths: &[usize], scratch: &mut Scratch) {
-        let Scratch { states, query_key_value, context, scores, head, wide, quantised, sums } = scratch;
-        let Products { integers, greatest, .. } = products;
-        let (hidden, greatest) = (shape.hidden, *greatest);
+        let Scratch { states, query_key, value, context, scores, head, wide, room } = scratch;
+        let (hidden, integers) = (shape.hidden, &products.integers);
 
-        let stacked = self.query_key_value.outputs();
-        query_key_value.resize(states.len() / hidden * stacked, 0.0);
-        let outputs = query_key_value.chunks_mut(ROWS_TOGETHER * stacked);
-        for (rows, output) in states.chunks(ROWS_TOGETHER * hidden).zip(outputs) {
-            quantised.fill(rows, hidden, greatest);
-            self.query_key_value.apply(integers, quantised, sums, Then::Store, output);
+        query_key.resize(states.len() * 2, 0.0);
+        value.resize(states.len(), 0.0);
+        let outputs =
+            query_key.chunks_mut(ROWS_TOGETHER * hidden * 2).zip(value.chunks_mut(ROWS_TOGETHER * hidden));
+        for (rows, (query_key, value)) in states.chunks(ROWS_TOGETHER * hidden).zip(outputs) {
+            self.query_key.apply(integers, rows, room, Then::Store, query_key);
+            self.value.apply(integers, rows, room, Then::Store, value);
         }
 
         context.resize(states.len(), 0.0);
         let mut start = 0;
         for &length in lengths {
-            let window = &query_key_value[start * stacked..(start + length) * stacked];
-            let context = &mut context[start * hidden..(start + length) * hidden];
-            attend(shape, &products.floats, window, context, scores, head);
+            let window = start * hidden..(start + length) * hidden;
+            let query_key = &query_key[window.start * 2..window.end * 2];
+            attend(
+                shape,
+                &products.floats,
+                query_key,
+                &value[window.clone()],
+                &mut context[window],
+                scores,
+                head,
+            );
             start += length;
         }
 
         let contexts = context.chunks(ROWS_TOGETHER * hidden);
         for (rows, context) in states.chunks_mut(ROWS_TOGETHER * hidden).zip(contexts) {
-            quantised.fill(context, hidden, greatest);
-            self.attention_output.apply(integers, quantised, sums, Then::Add, rows);
+            self.attention_output.apply(integers, context, room, Then::Add, rows);
             self.attention_norm.apply(rows);
 
-            quantised.fill(rows, hidden, greatest);
             wide.resize(rows.len() / hidden * shape.feed_forward, 0.0);
-            self.widen.apply(integers, quantised, sums, Then::Gelu, wide);
-            quantised.fill(wide, shape.feed_forward, greatest);
-            self.narrow.apply(integers, quantised, sums, Then::Add, rows);
+            self.widen.apply(integers, rows, room, Then::Gelu, wide);
+            self.narrow.apply(integers, wide, room, Then::Add, rows);
             self.output_norm.apply(rows);
         }
     }
@@ -214,7 +215,8 @@ impl Layer {
 fn attend(
     shape: &Shape,
     floats: &GemmExecutor,
-    query_key_value: &[f32],
+    query_key: &[f32],
+    value: &[f32],
     context: &mut [f32],
     scores: &mut Vec<f32>,
     head: &mut Vec<f32>,
@@ -224,13 +226,12 @@ fn attend(
     let length = context.len() / hidden;
     scores.resize(length * length, 0.0);
     head.resize(length * head_width, 0.0);
-    let rows = NdTensorView::from_data([length, 3 * hidden], query_key_value);
+    let query_key = NdTensorView::from_data([length, 2 * hidden], query_key);
+    let values = NdTensorView::from_data([length, hidden], value);
     for start in (0..hidden).step_by(head_width) {
-        let part = |which: usize| {
-            let first = which * hidden + start;
-            rows.slice((.., first..first + head_width))
-        };
-        let [query, key, value] = [part(0), part(1), part(2)];
+        let query = query_key.slice((.., start..start + head_width));
+        let key = query_key.slice((.., hidden + start..hidden + start + head_width));
+        let value = values.slice((.., start..start + head_width));
         multiply(floats, query, key.transposed(), scores);
         for row in scores.chunks_exact_mut(length) {
             Softmax::new_mut(row).dispatch();
@@ -291,17 +292,20 @@ mod tests {
         for length in [1, 2, 13, 16, 17, 31, 32, 33, 37, 48, 64, 65, 210, 512] {
             let spread = (0..=u16::MAX).map(|number| f32::from(number.wrapping_mul(7919)) / 32_768.0 - 1.0);
             let rows: Vec<f32> = spread.cycle().take(length * 192).collect();
+            let (query_key, value) = rows.split_at(length * 128);
             let mut context = vec![0.0; length * 64];
-            attend(&shape, &GemmExecutor::new(), &rows, &mut context, &mut Vec::new(), &mut Vec::new());
+            let (scores, room) = (&mut Vec::new(), &mut Vec::new());
+            attend(&shape, &GemmExecutor::new(), query_key, value, &mut context, scores, room);
             for (token, head) in [(0, 0), (length / 2, 1), (length - 1, 0), (length - 1, 1)] {
-                let part = |token: usize, which: usize| &rows[token * 192 + which * 64 + head * 32..][..32];
-                let dot = |other| part(token, 0).iter().zip(part(other, 1)).map(|(a, b)| a * b).sum::<f32>();
+                let query = &query_key[token * 128 + head * 32..][..32];
+                let key = |other: usize| &query_key[other * 128 + 64 + head * 32..][..32];
+                let dot = |other| query.iter().zip(key(other)).map(|(a, b)| a * b).sum::<f32>();
                 let weights: Vec<f32> = (0..length).map(|other| dot(other).exp()).collect();
                 let total: f32 = weights.iter().sum();
-                for value in 0..32 {
+                for place in head * 32..head * 32 + 32 {
                     let wanted: f32 =
-                        (0..length).map(|other| weights[other] * part(other, 2)[value] / total).sum();
-                    let found = context[token * 64 + head * 32 + value];
+                        (0..length).map(|other| weights[other] * value[other * 64 + place] / total).sum();
+                    let found = context[token * 64 + place];
                     assert!(
                         (wanted - found).abs() < 1e-4,
                         "length {length}, token {token}: {found} for {wanted}"

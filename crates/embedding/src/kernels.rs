@@ -1,5 +1,5 @@
-//! The element-wise steps between the matrix products, written once and compiled for each instruction set; the
-//! best one is chosen at run time. They work on one row (one token) at a time.
+//! The element-wise steps between the matrix products, written once and compiled for each instruction set;
+//! the best one is chosen at run time. They work on one row (one token) at a time.
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled with the chosen instructions")]
 
 use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps, ToFloat};
@@ -30,10 +30,25 @@ impl QuantisedRows {
             self.scales.push(scale);
         }
     }
+
+    /// What the quantised rows lack of `rows`, into `rest`.
+    pub(crate) fn rest(&self, rows: &[f32], width: usize, rest: &mut Vec<f32>) {
+        rest.resize(rows.len(), 0.0);
+        let values = rows.chunks_exact(width).zip(self.values.chunks_exact(width));
+        let scales = self.scales.iter().zip(&self.zero_points);
+        for ((rest, (row, quantised)), (scale, &zero_point)) in
+            rest.chunks_exact_mut(width).zip(values).zip(scales)
+        {
+            let zero_point = f32::from(zero_point);
+            for ((rest, value), &quantised) in rest.iter_mut().zip(row).zip(quantised) {
+                *rest = value - (f32::from(quantised) - zero_point) * scale;
+            }
+        }
+    }
 }
 
-/// Quantises a row: `value / scale + zero_point`. The same operation of rten-vecmath takes four times as
-/// long, because its inner closure is not compiled with the vector instructions.
+/// Quantises a row: `value / scale + zero_point`. The same operation of rten-vecmath takes several times
+/// as long, because its inner closure is not compiled with the vector instructions.
 struct Quantise<'a> {
     row: &'a [f32],
     inverse_scale: f32,
@@ -86,6 +101,8 @@ pub(crate) enum Then {
     Gelu,
     /// They are added to the output (a residual connection).
     Add,
+    /// They are added to the output, and the GELU of the sum replaces it.
+    AddGelu,
 }
 
 /// What belongs to each column of a weight matrix: to each output value.
@@ -94,7 +111,6 @@ pub(crate) struct Columns {
     /// The sum of the column's quantised weights.
     pub(crate) sums: Vec<i32>,
     pub(crate) scales: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
 }
 
 /// Turns a row of integer products back into floats:
@@ -104,6 +120,7 @@ pub(crate) struct Dequantise<'a> {
     pub(crate) scale: f32,
     pub(crate) zero_point: i32,
     pub(crate) columns: &'a Columns,
+    pub(crate) bias: &'a [f32],
     pub(crate) then: Then,
     pub(crate) output: &'a mut [f32],
 }
@@ -129,6 +146,11 @@ impl SimdOp for Dequantise<'_> {
                 #[inline(always)]
                 |value, before| isa.f32().add(value, before),
             ),
+            Then::AddGelu => self.each(
+                isa,
+                #[inline(always)]
+                |value, before| Gelu {}.eval(isa, isa.f32().add(value, before)),
+            ),
         }
     }
 }
@@ -140,8 +162,8 @@ impl Dequantise<'_> {
         let (row_scale, zero_point) = (floats.splat(self.scale), integers.splat(self.zero_point));
         let lanes = floats.len();
         // Rows are multiples of 32 wide, of which every vector length is a divisor: nothing remains.
-        let Columns { sums, scales, bias } = self.columns;
-        let columns = scales.chunks_exact(lanes).zip(bias.chunks_exact(lanes));
+        let Columns { sums, scales } = self.columns;
+        let columns = scales.chunks_exact(lanes).zip(self.bias.chunks_exact(lanes));
         let sums = self.products.chunks_exact(lanes).zip(sums.chunks_exact(lanes)).zip(columns);
         for (output, ((products, sums), (scales, bias))) in self.output.chunks_exact_mut(lanes).zip(sums) {
             let zero = integers.mul(zero_point, integers.load(sums));

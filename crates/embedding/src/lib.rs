@@ -1,8 +1,8 @@
 //! Text to vectors: the multilingual-e5-small model, run on the processor alone.
 //!
 //! A capability and nothing more: no database, no network, no asynchronous runtime. The model comes as one
-//! file of 72 MB (format "E5S1": four-bit weights with the tokenizer inside). What is done with the vectors is
-//! the caller's affair; they have length 1, so that their dot product is their cosine.
+//! file of 72 MB (format "E5S1": four-bit weights with the tokenizer inside). What is done with the vectors
+//! is the caller's affair; they have length 1, so that their dot product is their cosine.
 
 mod encoder;
 mod error;
@@ -79,8 +79,8 @@ impl Model {
         self.encoder.shape().hidden
     }
 
-    /// How many tokens a text has, without the prefix and the two marks that embedding adds (about five more). A
-    /// window holds 512 in all.
+    /// How many tokens a text has, without the prefix and the two marks that embedding adds (about five
+    /// more). A window holds 512 in all.
     pub fn count_tokens(&self, text: &str) -> usize {
         self.tokenizer.count(text)
     }

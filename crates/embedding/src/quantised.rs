@@ -1,5 +1,5 @@
-//! Four-bit blocks as the file keeps them (`Q4_0` of GGML): 32 weights share a scale in half precision. The word
-//! embeddings stay in this form in memory, since only the rows of a text's own tokens are ever needed.
+//! Four-bit blocks as the file keeps them (`Q4_0` of GGML): 32 weights share a scale in half precision. The
+//! word embeddings stay in this form in memory, since only the rows of a text's own tokens are ever needed.
 
 use half::f16;
 

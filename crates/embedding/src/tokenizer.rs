@@ -1,5 +1,5 @@
-//! Cuts text into the model's pieces as a `SentencePiece` unigram model does: characters are normalised, words
-//! begin with `▁`, and each word is cut where the sum of the pieces' scores is greatest (Viterbi).
+//! Cuts text into the model's pieces as a `SentencePiece` unigram model does: characters are normalised,
+//! words begin with `▁`, and each word is cut where the sum of the pieces' scores is greatest (Viterbi).
 //!
 //! No piece of the vocabulary goes over a word's beginning, so words are cut one by one. That makes the work
 //! linear and the memory constant for any text, and lets the reader of tokens stop when it has enough.
@@ -18,7 +18,8 @@ const WORD_MARK: char = '▁';
 /// original, and then by a token.
 const LONGEST_WORD: usize = 4096;
 
-/// What a character outside the vocabulary costs beside the rarest piece; `SentencePiece` has the same figure.
+/// What a character outside the vocabulary costs beside the rarest piece; `SentencePiece` has the same
+/// figure.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// Text to token numbers.
@@ -57,7 +58,8 @@ impl Tokenizer {
         Ok(Self { pieces, scores, unknown, unknown_score: lowest - UNKNOWN_PENALTY, replacements })
     }
 
-    /// The tokens of the beginning of a prefix and a text, at most `limit`, without the marks around a window.
+    /// The tokens of the beginning of a prefix and a text, at most `limit`, without the marks around a
+    /// window.
     pub(crate) fn tokens(&self, prefix: &str, text: &str, limit: usize) -> Vec<u32> {
         let mut tokens = Vec::new();
         self.cut(prefix.chars().chain(text.chars()), |token| {

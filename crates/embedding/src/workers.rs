@@ -1,8 +1,9 @@
 //! Where the model runs: threads of its own, one for each call under way.
 //!
-//! The matrix library spreads its loops over whatever rayon pool it is called in. How many processors embedding
-//! may use is the caller's decision, so each call runs in a pool of exactly one thread. Pools are kept for the
-//! next call together with the memory they worked in; there are never more than calls under way at once.
+//! The matrix library spreads its loops over whatever rayon pool it is called in. How many processors
+//! embedding may use is the caller's decision, so each call runs in a pool of exactly one thread. Pools are
+//! kept for the next call together with the memory they worked in; there are never more than calls under way
+//! at once.
 
 use std::sync::{Mutex, PoisonError};
 

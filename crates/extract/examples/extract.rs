@@ -2,6 +2,7 @@
 //! `extract --show FILE` prints one document's passages, `extract --text FILE` its Markdown.
 #![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,21 +26,23 @@ fn main() -> std::io::Result<()> {
 }
 
 fn show(path: &Path, text_only: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
     let document = match read(path)? {
         Ok(document) => document,
         Err(error) => {
-            println!("{}: {error}", path.display());
+            writeln!(out, "{}: {error}", path.display())?;
             return Ok(());
         }
     };
     if text_only {
-        println!("{}", document.text);
+        writeln!(out, "{}", document.text)?;
         return Ok(());
     }
-    println!("{:?} «{}» {:?}", document.document_type, document.title, document.language);
-    println!("summary: {}\nwarnings: {:?}", document.summary, document.warnings);
+    writeln!(out, "{:?} «{}» {:?}", document.document_type, document.title, document.language)?;
+    writeln!(out, "summary: {}\nwarnings: {:?}", document.summary, document.warnings)?;
     for passage in &document.passages {
-        println!(
+        writeln!(
+            out,
             "\n──── {:?} {:?} #{} lines {:?} {:?} {:?} {:?}\n{}",
             passage.content_type,
             passage.headings,
@@ -49,7 +52,7 @@ fn show(path: &Path, text_only: bool) -> std::io::Result<()> {
             passage.keywords,
             passage.instruction,
             passage.content
-        );
+        )?;
     }
     Ok(())
 }

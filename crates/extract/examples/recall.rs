@@ -19,8 +19,8 @@ const LEFT_OUT: &str = "head, script, style, noscript, template, nav, footer, bu
 
 /// Elements that run on within a word.
 const INLINE: [&str; 28] = [
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
-    "mark", "q", "s", "samp", "small", "span", "strong", "tt", "u", "var", "wbr", "strike",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins",
+    "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "tt", "u", "var", "wbr", "strike",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -69,7 +69,11 @@ impl Sum {
             passages.push('\n');
         }
         // A heading above several passages stands in their paths once.
-        let mut headings: Vec<_> = result.iter().flat_map(|document| &document.passages).flat_map(|passage| &passage.headings).collect();
+        let mut headings: Vec<_> = result
+            .iter()
+            .flat_map(|document| &document.passages)
+            .flat_map(|passage| &passage.headings)
+            .collect();
         headings.sort_unstable();
         headings.dedup();
         for heading in headings {

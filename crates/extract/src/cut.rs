@@ -60,7 +60,12 @@ pub(crate) fn cut(text: &str, range: Range<usize>, is_table: bool) -> Vec<Range<
 /// An open code fence: its character and how many of them.
 type Fence = (u8, usize);
 
-fn next_cut(text: &str, range: Range<usize>, mut fence: Option<Fence>, is_table: bool) -> (usize, Option<Fence>) {
+fn next_cut(
+    text: &str,
+    range: Range<usize>,
+    mut fence: Option<Fence>,
+    is_table: bool,
+) -> (usize, Option<Fence>) {
     let part = &text[range.clone()];
     let mut best: Option<(Place, usize, usize, Option<Fence>)> = None;
     let mut total = 0;
@@ -102,7 +107,8 @@ fn next_cut(text: &str, range: Range<usize>, mut fence: Option<Fence>, is_table:
         }
         total += width_of(character);
         if total > MAXIMUM {
-            let (_, _, at, fence) = best.unwrap_or((Place::Character, 0, at.max(character.len_utf8()), fence));
+            let (_, _, at, fence) =
+                best.unwrap_or((Place::Character, 0, at.max(character.len_utf8()), fence));
             return (range.start + at, fence);
         }
         line_start = character == '\n';
@@ -132,7 +138,8 @@ fn previous_line_blank(part: &str, at: usize) -> bool {
     let before = &part.as_bytes()[..at];
     let Some(before) = before.strip_suffix(b"\n") else { return false };
     // Quotations and indented items have blank lines that are not empty.
-    let blank = before.iter().rev().take(64).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'>')).count();
+    let blank =
+        before.iter().rev().take(64).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'>')).count();
     before.len() > blank && before[before.len() - blank - 1] == b'\n'
 }
 
@@ -151,7 +158,8 @@ fn begins_item(line: &str) -> bool {
 }
 
 fn ends_sentence(previous: char, next: char) -> bool {
-    matches!(previous, '。' | '！' | '？' | '；' | '…') && !matches!(next, '”' | '’' | '」' | '』' | '）' | '"')
+    matches!(previous, '。' | '！' | '？' | '；' | '…')
+        && !matches!(next, '”' | '’' | '」' | '』' | '）' | '"')
         || matches!(previous, '”' | '」') && next > '\u{2e80}' && next != '，'
         || next.is_whitespace() && matches!(previous, '.' | '!' | '?')
 }

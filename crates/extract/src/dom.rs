@@ -26,7 +26,7 @@ static NO_NAME: QualName = QualName { prefix: None, ns: ns!(html), local: local_
 /// "No such node".
 const NONE: NodeId = NodeId::MAX;
 
-/// Most nodes of one page; about 400 MB of memory. The largest page of the PostgreSQL manual has 60,000.
+/// Most nodes of one page: a few hundred megabytes of memory, and far more than any real page has.
 const MAX_NODES: usize = 3_000_000;
 
 /// Bytes parsed between two looks at the bounds.
@@ -168,12 +168,12 @@ impl Dom {
 
     /// Every node below `root`, itself included, in document order.
     pub(crate) fn descendants(&self, root: NodeId) -> impl Iterator<Item = NodeId> {
-        std::iter::successors(Some(Step::Enter(root)), move |step| self.next(*step, root)).filter_map(|step| {
-            match step {
+        std::iter::successors(Some(Step::Enter(root)), move |step| self.next(*step, root)).filter_map(
+            |step| match step {
                 Step::Enter(node) => Some(node),
                 Step::Leave(_) => None,
-            }
-        })
+            },
+        )
     }
 
     /// All text below the node, as it stands there; a line break element is a line break.
@@ -261,8 +261,7 @@ impl Sink {
         if depth > self.depth {
             self.broken.set(Some(Bound::Depth));
         }
-        let previous =
-            some(next).map_or(nodes[parent as usize].last, |next| nodes[next as usize].previous);
+        let previous = some(next).map_or(nodes[parent as usize].last, |next| nodes[next as usize].previous);
         match some(previous) {
             Some(previous) => nodes[previous as usize].next = node,
             None => nodes[parent as usize].first = node,

@@ -91,7 +91,9 @@ fn stated(bytes: &[u8]) -> Option<&'static Encoding> {
         if let Some(at) = head.find(word) {
             let rest = head[at + word.len()..].trim_start().trim_start_matches(['"', '\'']);
             let end = rest
-                .find(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_')))
+                .find(|character: char| {
+                    !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+                })
                 .unwrap_or(rest.len());
             if let Some(encoding) = Encoding::for_label(&rest.as_bytes()[..end]) {
                 return Some(encoding);
@@ -113,7 +115,8 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
 mod tests {
     use super::*;
 
-    const CHINESE: &str = "数据库的查询计划由优化器生成，统计信息决定它的代价估计。这是一段用于检测编码的文字。";
+    const CHINESE: &str =
+        "数据库的查询计划由优化器生成，统计信息决定它的代价估计。这是一段用于检测编码的文字。";
 
     #[test]
     fn legacy_encodings_are_found() {
@@ -123,7 +126,8 @@ mod tests {
             assert_eq!(decoded.text, CHINESE, "{}", encoding.name());
             assert!(decoded.warnings.is_empty());
         }
-        let traditional = "資料庫的查詢計劃由最佳化工具產生，統計資訊決定它的成本估計。這是一段用於偵測編碼的文字。";
+        let traditional =
+            "資料庫的查詢計劃由最佳化工具產生，統計資訊決定它的成本估計。這是一段用於偵測編碼的文字。";
         let (bytes, _, _) = encoding_rs::BIG5.encode(traditional);
         assert_eq!(decode(&bytes).text, traditional);
         let page = format!("<html><head><meta charset=\"shift_jis\"></head><body>{}", "日本語のページ");

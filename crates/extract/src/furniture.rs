@@ -68,8 +68,8 @@ fn is_furniture_class(class: &str) -> bool {
     FURNITURE.binary_search(&class).is_ok()
 }
 
-/// Classes that generators of documentation give to what surrounds the text: DocBook, Sphinx and Read the Docs, `MkDocs`,
-/// Docusaurus, `VitePress`, mdBook, old and new `javadoc`, `MediaWiki`, and what is common. Sorted.
+/// Classes that generators of documentation give to what surrounds the text: DocBook, Sphinx and Read the Docs,
+/// MkDocs, Docusaurus, VitePress, mdBook, old and new `javadoc`, MediaWiki, and what is common. Sorted.
 const FURNITURE: [&str; 84] = [
     "VPDocAside",
     "VPDocFooter",
@@ -177,8 +177,7 @@ fn in_content(dom: &Dom, node: NodeId) -> bool {
 }
 
 fn holds_title(dom: &Dom, node: NodeId) -> bool {
-    dom.descendants(node)
-        .any(|node| matches!(dom.name(node), Some(&(local_name!("h1") | local_name!("h2")))))
+    dom.descendants(node).any(|node| matches!(dom.name(node), Some(&(local_name!("h1") | local_name!("h2")))))
 }
 
 #[cfg(test)]

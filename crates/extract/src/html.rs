@@ -12,6 +12,7 @@ use html5ever::{LocalName, local_name};
 use crate::builder::{Builder, fenced, one_line, table_markdown};
 use crate::dom::{Data, Dom, NodeId, ROOT, Step};
 use crate::furniture::is_furniture;
+use crate::html_code::{code_language, is_declaration, trim_lines};
 use crate::html_table;
 use crate::inline::{Inline, is_block, visible_text};
 use crate::model::{Error, Limits, Parsed};
@@ -20,7 +21,7 @@ use crate::names::{is_name, tidy};
 /// Reads a page.
 pub(crate) fn read(html: &str, limits: &Limits) -> Result<Parsed, Error> {
     let dom = Dom::parse(html, limits)?;
-    write(&dom, &Members::default(), title(&dom), limits)
+    write(&dom, &Members::default(), title(&dom).as_deref(), limits)
 }
 
 /// Elements that are described as one block each: a class, a method, a field.
@@ -63,20 +64,22 @@ pub(crate) fn title(dom: &Dom) -> Option<String> {
     let heading = heading.filter(|title| !title.is_empty());
     match (stated, heading) {
         // "Install | Project" beside the heading "Install".
-        (Some(stated), Some(heading)) if stated.contains(&heading) && heading.chars().count() > 2 => Some(heading),
+        (Some(stated), Some(heading)) if stated.contains(&heading) && heading.chars().count() > 2 => {
+            Some(heading)
+        }
         (stated, heading) => stated.or(heading),
     }
 }
 
 /// Writes the whole tree.
-pub(crate) fn write(
-    dom: &Dom,
-    members: &Members,
-    title: Option<String>,
+pub(crate) fn write<'d>(
+    dom: &'d Dom,
+    members: &'d Members,
+    title: Option<&'d str>,
     limits: &Limits,
 ) -> Result<Parsed, Error> {
     let mut builder = Builder::new(limits);
-    builder.title(title.as_deref().unwrap_or_default());
+    builder.title(title.unwrap_or_default());
     let mut writer = Writer {
         dom,
         members,
@@ -84,11 +87,14 @@ pub(crate) fn write(
         inline: Inline::default(),
         region: String::new(),
         containers: Vec::new(),
+        numbers: HashMap::new(),
         fresh_item: false,
         anchor: None,
         keywords: Vec::new(),
         admonitions: 0,
         term: false,
+        title,
+        is_first_heading: true,
         above: String::new(),
         contents: None,
         member: None,
@@ -131,6 +137,8 @@ struct Writer<'d> {
     /// The list or quotation being written, of finished paragraphs.
     region: String,
     containers: Vec<Container>,
+    /// The number of the next item of each numbered list.
+    numbers: HashMap<NodeId, i64>,
     /// The next paragraph is the first of its list item.
     fresh_item: bool,
     /// The `id` met last, for the next block.
@@ -140,6 +148,9 @@ struct Writer<'d> {
     admonitions: u32,
     /// A term has been written and its description begins.
     term: bool,
+    /// The title the page states.
+    title: Option<&'d str>,
+    is_first_heading: bool,
     /// What stood above the page's heading, to be written below it.
     above: String,
     /// The table of contents that the walk is in.
@@ -154,7 +165,7 @@ struct Capture<'d> {
     member: &'d Member,
 }
 
-impl<'d> Writer<'d> {
+impl Writer<'_> {
     /// `true` where the node's children are done with.
     fn enter(&mut self, node: NodeId) -> Result<bool, Error> {
         let dom = self.dom;
@@ -296,7 +307,9 @@ impl<'d> Writer<'d> {
             _ if self.admonitions > 0 && !is_furniture(dom, node) && is_admonition(dom, node) => {
                 self.admonitions -= 1;
             }
-            local_name!("dl") if self.contents.is_none() && self.containers.is_empty() => self.end_region()?,
+            local_name!("dl") if self.contents.is_none() && self.containers.is_empty() => {
+                self.end_region()?;
+            }
             _ => {}
         }
         if self.contents == Some(node) {
@@ -356,7 +369,12 @@ impl<'d> Writer<'d> {
         if self.admonitions > 0 || !self.containers.is_empty() {
             return self.paragraph(&format!("**{title}**"));
         }
-        let level = name.as_bytes().get(1).map_or(6, |digit| digit - b'0');
+        // Manuals begin pages of lower rank with a heading of lower rank, and its sections may have the same.
+        let is_title = self.is_first_heading
+            && (self.members.heading == Some(node)
+                || self.title.is_some_and(|stated| title.contains(stated)));
+        let level = if is_title { 1 } else { name.as_bytes().get(1).map_or(6, |digit| digit - b'0') };
+        self.is_first_heading = false;
         if let Some(capture) = &mut self.member {
             if capture.markdown.is_empty() && self.region.is_empty() {
                 // A member's name is a heading of its own, so that it stands in the path to the passage.
@@ -377,7 +395,8 @@ impl<'d> Writer<'d> {
         let inner = dom
             .descendants(node)
             .find_map(|inner| {
-                let name = dom.attribute(inner, &local_name!("name")).filter(|_| dom.is(inner, &local_name!("a")));
+                let name =
+                    dom.attribute(inner, &local_name!("name")).filter(|_| dom.is(inner, &local_name!("a")));
                 dom.attribute(inner, &local_name!("id")).or(name)
             })
             .filter(|id| !id.is_empty());
@@ -385,9 +404,10 @@ impl<'d> Writer<'d> {
         self.anchor = None;
         self.builder.heading(level, &title, anchor)?;
         if self.members.heading == Some(node)
-            && let Some((node, member)) = self.members.opening.and_then(|node| {
-                self.members.by_node.get(&node).map(|member| (node, member))
-            })
+            && let Some((node, member)) = self
+                .members
+                .opening
+                .and_then(|node| self.members.by_node.get(&node).map(|member| (node, member)))
             && member.is_block
         {
             self.member = Some(Capture { node, markdown: std::mem::take(&mut self.above), member });
@@ -402,7 +422,8 @@ impl<'d> Writer<'d> {
         if code.trim().is_empty() {
             return Ok(());
         }
-        let code = if code.contains('\t') || code.contains(" \n") { trim_lines(code) } else { code.to_owned() };
+        let code =
+            if code.contains('\t') || code.contains(" \n") { trim_lines(code) } else { code.to_owned() };
         if self.member.is_none() && self.containers.is_empty() {
             self.end_region()?;
             return self.builder.code(language, &code, self.anchor.take());
@@ -520,21 +541,19 @@ impl<'d> Writer<'d> {
     }
 
     /// The mark of a list item: a dash, or the number it has in its list.
-    fn marker(&self, node: NodeId) -> String {
+    fn marker(&mut self, node: NodeId) -> String {
         let dom = self.dom;
         let Some(list) = dom.parent(node).filter(|list| dom.is(*list, &local_name!("ol"))) else {
             return "- ".to_owned();
         };
-        let start = dom.attribute(list, &local_name!("start")).and_then(|start| start.trim().parse().ok());
-        let mut number: i64 = start.unwrap_or(1);
-        // Counting back is quadratic in a list of many items, so it ends somewhere.
-        let mut previous = dom.previous_sibling(node);
-        for _ in 0..2000 {
-            let Some(sibling) = previous else { break };
-            number = number.saturating_add(i64::from(dom.is(sibling, &local_name!("li"))));
-            previous = dom.previous_sibling(sibling);
-        }
-        format!("{number}. ")
+        let number = self.numbers.entry(list).or_insert_with(|| {
+            dom.attribute(list, &local_name!("start"))
+                .and_then(|start| start.trim().parse().ok())
+                .unwrap_or(1)
+        });
+        let mark = format!("{number}. ");
+        *number = number.saturating_add(1);
+        mark
     }
 }
 
@@ -556,23 +575,27 @@ fn is_frame(dom: &Dom, item: NodeId) -> bool {
         dom.classes(list).any(|class| {
             matches!(
                 class,
-                "summary-list" | "details-list" | "member-list" | "blockList" | "blockListLast" | "block-list"
-                    | "summaryList" | "detailsList" | "memberList" | "inheritance"
+                "summary-list"
+                    | "details-list"
+                    | "member-list"
+                    | "blockList"
+                    | "blockListLast"
+                    | "block-list"
+                    | "summaryList"
+                    | "detailsList"
+                    | "memberList"
+                    | "inheritance"
             )
         })
     })
 }
 
-/// A signature of the layouts that set it as plain preformatted text.
-fn is_declaration(code: &str) -> bool {
-    let first = code.split_whitespace().next().unwrap_or_default();
-    matches!(first, "public" | "protected" | "private" | "static" | "abstract" | "final" | "default" | "@Deprecated")
-}
-
 /// A table of contents as DocBook writes it.
 fn is_contents(dom: &Dom, node: NodeId) -> bool {
     dom.is(node, &local_name!("div"))
-        && dom.classes(node).any(|class| matches!(class, "toc" | "list-of-tables" | "list-of-figures" | "list-of-examples"))
+        && dom
+            .classes(node)
+            .any(|class| matches!(class, "toc" | "list-of-tables" | "list-of-figures" | "list-of-examples"))
 }
 
 fn is_signature(dom: &Dom, node: NodeId) -> bool {
@@ -582,53 +605,43 @@ fn is_signature(dom: &Dom, node: NodeId) -> bool {
     dom.classes(node).any(|class| {
         matches!(
             class,
-            "member-signature" | "memberSignature" | "type-signature" | "typeSignature" | "module-signature"
-                | "moduleSignature" | "package-signature" | "packageSignature"
+            "member-signature"
+                | "memberSignature"
+                | "type-signature"
+                | "typeSignature"
+                | "module-signature"
+                | "moduleSignature"
+                | "package-signature"
+                | "packageSignature"
         )
     })
 }
 
 fn is_admonition(dom: &Dom, node: NodeId) -> bool {
-    if !matches!(dom.name(node), Some(&(local_name!("div") | local_name!("aside") | local_name!("section")))) {
+    if !matches!(dom.name(node), Some(&(local_name!("div") | local_name!("aside") | local_name!("section"))))
+    {
         return false;
     }
     dom.classes(node).any(|class| {
         matches!(
             class,
-            "note" | "tip" | "warning" | "caution" | "important" | "danger" | "hint" | "attention" | "error"
-                | "admonition" | "sidebar" | "alert" | "callout" | "theme-admonition" | "starlight-aside"
+            "note"
+                | "tip"
+                | "warning"
+                | "caution"
+                | "important"
+                | "danger"
+                | "hint"
+                | "attention"
+                | "error"
+                | "admonition"
+                | "sidebar"
+                | "alert"
+                | "callout"
+                | "theme-admonition"
+                | "starlight-aside"
         )
     })
-}
-
-/// The language of a code block, from the classes generators give it or what is around it.
-fn code_language(dom: &Dom, node: NodeId) -> String {
-    let child = dom.children(node).find(|child| dom.is(*child, &local_name!("code")));
-    let around = dom.ancestors(node).take(3);
-    for element in child.into_iter().chain(std::iter::once(node)).chain(around) {
-        let mut next_is_language = false;
-        for class in dom.classes(element) {
-            let named = ["language-", "lang-", "highlight-", "brush:", "source-"]
-                .iter()
-                .find_map(|prefix| class.strip_prefix(prefix));
-            let language = if next_is_language { Some(class) } else { named };
-            match language {
-                Some("default" | "none" | "plaintext" | "text" | "notranslate") => return String::new(),
-                Some(language) if is_language(language) => return language.trim_end_matches('3').to_owned(),
-                _ => next_is_language = matches!(class, "sourceCode" | "brush:"),
-            }
-        }
-        if let Some(language) = dom.attribute(element, &LocalName::from("data-lang")).filter(|name| is_language(name)) {
-            return language.to_owned();
-        }
-    }
-    String::new()
-}
-
-fn is_language(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 20
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'#' | b'-' | b'_'))
 }
 
 /// The names a definition list's term states in code: `work_mem`, `--force`.
@@ -637,21 +650,16 @@ fn term_names(dom: &Dom, term: NodeId) -> Vec<String> {
     for node in dom.descendants(term) {
         if matches!(dom.name(node), Some(&(local_name!("code") | local_name!("tt") | local_name!("kbd")))) {
             let code = one_line(&visible_text(dom, node));
-            if is_name(&code) && names.len() < 8 && !names.contains(&code) {
-                names.push(code);
+            // `--command=command`, `-c command`: the option is the name.
+            let name = if code.starts_with('-') { code.split(['=', ' ', '[']).next() } else { Some(&*code) };
+            if let Some(name) = name
+                && (is_name(name) || (name.len() == 2 && name.starts_with('-')))
+                && names.len() < 8
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_owned());
             }
         }
     }
     names
-}
-
-
-/// Lines without the white space at their ends.
-fn trim_lines(code: &str) -> String {
-    let mut trimmed = String::with_capacity(code.len());
-    for line in code.lines() {
-        trimmed.push_str(line.trim_end());
-        trimmed.push('\n');
-    }
-    trimmed
 }

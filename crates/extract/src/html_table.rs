@@ -113,14 +113,19 @@ pub(crate) fn is_grid(dom: &Dom, node: NodeId) -> bool {
         && dom.classes(node).any(|class| matches!(class, "summary-table" | "details-table"))
 }
 
-/// The rows of such a table: each begins with a cell of class `col-first`.
+/// The rows of such a table: each begins with a cell of the class that its first cell has, such as `col-first`.
 pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut first_column = None;
     for cell in dom.children(grid) {
         if dom.name(cell).is_none() || is_furniture(dom, cell) {
             continue;
         }
-        let first = dom.classes(cell).any(|class| matches!(class, "col-first" | "col-plain"));
+        let column = dom.classes(cell).find(|class| class.starts_with("col-"));
+        if rows.is_empty() {
+            first_column = column;
+        }
+        let first = column.is_some() && column == first_column;
         if first || rows.is_empty() {
             rows.push(Vec::new());
         }

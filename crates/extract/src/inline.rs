@@ -133,7 +133,8 @@ impl Inline {
                 // 2<sup>10</sup> is not 210.
                 let power = dom.text(node);
                 if self.space.is_none() && self.text.ends_with(|last: char| last.is_alphanumeric()) {
-                    if power.starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '−') {
+                    if power.starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '−')
+                    {
                         self.text.push('^');
                     } else if power.len() > 3 {
                         self.space();

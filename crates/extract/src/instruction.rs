@@ -35,7 +35,10 @@ const PHRASES: [(&str, &str); 11] = [
         "asks for the system prompt or secrets",
         r"(?-u:\b)(?:reveal|print|repeat|output|show|leak|exfiltrate|disclose)\s+(?:me\s+)?(?:your|the)\s+(?:full\s+|entire\s+|hidden\s+|initial\s+)?(?:system\s+prompt|system\s+message|hidden\s+instructions|initial\s+instructions|developer\s+message|(?:user'?s\s+)?(?:credentials|secrets|api\s+keys?)\s+to\s+https?)",
     ),
-    ("states new instructions for an agent", r"(?-u:\b)(?:new|updated|important|urgent)\s+(?:system\s+)?instructions?\s+(?:for|to)\s+(?:the\s+|any\s+|all\s+)?(?:AI|LLM|language\s+model|assistant|agent|model)s?(?-u:\b)"),
+    (
+        "states new instructions for an agent",
+        r"(?-u:\b)(?:new|updated|important|urgent)\s+(?:system\s+)?instructions?\s+(?:for|to)\s+(?:the\s+|any\s+|all\s+)?(?:AI|LLM|language\s+model|assistant|agent|model)s?(?-u:\b)",
+    ),
     (
         "addresses an agent",
         r"(?-u:\b)(?:dear|attention|hey|hello|note\s+to|instructions?\s+(?:for|to)|if\s+you\s+are)\s+(?:an?\s+|any\s+|all\s+|the\s+)?(?:AI|LLM|language\s+model|chatbot|coding\s+agent|AI\s+agent)(?:s|\s+assistants?|\s+agents?|\s+models?)?(?-u:\b)\s*(?:[,:!]|reading|processing|parsing|summari[sz]ing)",
@@ -158,7 +161,8 @@ pub(crate) fn find(text: &str) -> Vec<(usize, &'static str)> {
     let mut done = [0_usize; PHRASES.len()];
     for hit in WORD.iter().flat_map(|words| words.find_overlapping_iter(text)) {
         let number = hit.pattern().as_usize();
-        let Some((_, phrases)) = WORDS.get(number).or_else(|| CHINESE.get(number.wrapping_sub(WORDS.len()))) else {
+        let Some((_, phrases)) = WORDS.get(number).or_else(|| CHINESE.get(number.wrapping_sub(WORDS.len())))
+        else {
             continue;
         };
         for &phrase in *phrases {
@@ -169,7 +173,9 @@ pub(crate) fn find(text: &str) -> Vec<(usize, &'static str)> {
             let end = text.ceil_char_boundary((hit.end() + AFTER).min(text.len()));
             done[phrase] = end;
             if let Some(regex) = &EACH[phrase] {
-                found.extend(regex.find_iter(&text[start..end]).map(|hit| (start + hit.start(), PHRASES[phrase].0)));
+                found.extend(
+                    regex.find_iter(&text[start..end]).map(|hit| (start + hit.start(), PHRASES[phrase].0)),
+                );
             }
         }
     }

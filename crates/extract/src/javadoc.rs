@@ -15,19 +15,20 @@ use crate::model::{Error, Limits, Parsed};
 pub(crate) fn read(page: &str, limits: &Limits) -> Result<Parsed, Error> {
     let dom = Dom::parse(page, limits)?;
     let class = Class::of(&dom);
-    let heading = dom
-        .descendants(ROOT)
-        .find(|node| matches!(dom.name(*node), Some(&(local_name!("h1") | local_name!("h2")))) && is_page_heading(&dom, *node));
+    let heading = dom.descendants(ROOT).find(|node| {
+        matches!(dom.name(*node), Some(&(local_name!("h1") | local_name!("h2"))))
+            && is_page_heading(&dom, *node)
+    });
     let mut members = Members { is_javadoc: true, heading, ..Members::default() };
     for node in dom.descendants(ROOT) {
         let Some(name) = dom.name(node) else { continue };
         match *name {
-            local_name!("section") if has_class(&dom, node, "detail") => {
-                members.by_node.insert(node, member(&dom, node, &class));
+            local_name!("section") if class.is_some() && has_class(&dom, node, "detail") => {
+                members.by_node.insert(node, member(&dom, node, class.as_ref()));
             }
             // Up to JDK 15 a member is an item of a list, its anchor before the list.
-            local_name!("li") if is_old_member(&dom, node) => {
-                members.by_node.insert(node, member(&dom, node, &class));
+            local_name!("li") if class.is_some() && is_old_member(&dom, node) => {
+                members.by_node.insert(node, member(&dom, node, class.as_ref()));
             }
             local_name!("section") | local_name!("div")
                 if ["class-description", "classDescription", "description"]
@@ -46,9 +47,10 @@ pub(crate) fn read(page: &str, limits: &Limits) -> Result<Parsed, Error> {
     let title = match &class {
         Some(class) if !class.package.is_empty() => Some(format!("{} ({})", class.heading, class.package)),
         Some(class) => Some(class.heading.clone()),
-        None => html::title(&dom),
+        // The title element names the release too, in brackets.
+        None => heading.map(|heading| heading_text(&dom, heading)).or_else(|| html::title(&dom)),
     };
-    html::write(&dom, &members, title, limits)
+    html::write(&dom, &members, title.as_deref(), limits)
 }
 
 /// The class, interface, enum, record or annotation that the page describes.
@@ -66,7 +68,16 @@ impl Class {
             .descendants(ROOT)
             .find(|node| matches!(dom.name(*node), Some(&(local_name!("h1") | local_name!("h2")))))?;
         let text = heading_text(dom, heading);
-        let kinds = ["Class ", "Interface ", "Enum ", "Record ", "Annotation ", "Exception ", "Error ", "@interface "];
+        let kinds = [
+            "Class ",
+            "Interface ",
+            "Enum ",
+            "Record ",
+            "Annotation ",
+            "Exception ",
+            "Error ",
+            "@interface ",
+        ];
         if !kinds.iter().any(|kind| text.starts_with(kind)) {
             return None;
         }
@@ -137,7 +148,8 @@ fn package(dom: &Dom, heading: NodeId) -> String {
         let text = text.trim_start_matches("Package").trim_matches([' ', '\u{a0}']);
         let is_path = !text.is_empty()
             && text.split('.').all(|part| {
-                !part.is_empty() && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+                !part.is_empty()
+                    && part.chars().all(|character| character.is_alphanumeric() || character == '_')
             });
         if is_path && matches!(dom.data(node), Data::Element { .. }) {
             return text.to_owned();
@@ -162,9 +174,10 @@ fn is_old_member(dom: &Dom, item: NodeId) -> bool {
         && dom.ancestors(item).any(|above| has_class(dom, above, "details"))
 }
 
-fn member(dom: &Dom, node: NodeId, class: &Option<Class>) -> Member {
+fn member(dom: &Dom, node: NodeId, class: Option<&Class>) -> Member {
     let own = dom.attribute(node, &local_name!("id"));
-    let anchor = own.or_else(|| anchor_before(dom, node)).or_else(|| anchor_inside(dom, node)).map(str::to_owned);
+    let anchor =
+        own.or_else(|| anchor_before(dom, node)).or_else(|| anchor_inside(dom, node)).map(str::to_owned);
     let keywords = match (&anchor, class) {
         (Some(anchor), Some(class)) => class.names_of(anchor),
         _ => Vec::new(),
@@ -188,9 +201,9 @@ fn anchor_before(dom: &Dom, item: NodeId) -> Option<&str> {
 }
 
 fn anchor_inside(dom: &Dom, node: NodeId) -> Option<&str> {
-    dom.descendants(node)
-        .filter(|node| dom.is(*node, &local_name!("a")))
-        .find_map(|node| dom.attribute(node, &local_name!("id")).or(dom.attribute(node, &local_name!("name"))))
+    dom.descendants(node).filter(|node| dom.is(*node, &local_name!("a"))).find_map(|node| {
+        dom.attribute(node, &local_name!("id")).or(dom.attribute(node, &local_name!("name")))
+    })
 }
 
 fn has_class(dom: &Dom, node: NodeId, wanted: &str) -> bool {
@@ -202,7 +215,13 @@ fn has_sections(dom: &Dom, node: NodeId) -> bool {
     dom.descendants(node).any(|inner| {
         matches!(
             dom.name(inner),
-            Some(&(local_name!("h1") | local_name!("h2") | local_name!("h3") | local_name!("h4") | local_name!("h5")))
+            Some(
+                &(local_name!("h1")
+                    | local_name!("h2")
+                    | local_name!("h3")
+                    | local_name!("h4")
+                    | local_name!("h5"))
+            )
         )
     })
 }

@@ -1,7 +1,7 @@
 //! Which language a text is in: by its script, by common English words, and only then by statistics.
 
 /// Characters looked at; the beginning says enough.
-const SAMPLE: usize = 600;
+const SAMPLE: usize = 500;
 
 /// ISO 639-1 code of the language of a passage. `usual` is the language of its document, taken for a passage in the
 /// Latin script that is too short to tell.
@@ -12,7 +12,10 @@ pub(crate) fn of_passage(text: &str, usual: Option<&'static str>) -> Option<&'st
         Script::Latin(letters) => {
             if english_share(text) > 0.1 {
                 Some("en")
-            } else if matches!(usual, Some("zh" | "ja" | "ko" | "ru") | None) {
+            } else if matches!(usual, Some("zh" | "ja" | "ko" | "ru")) {
+                None
+            } else if usual.is_none() {
+                // Lists of options and names pass for any language: statistics must be sure of themselves.
                 if letters > 60 { of_latin(text) } else { None }
             } else {
                 usual
@@ -40,7 +43,8 @@ enum Script {
 
 impl Script {
     fn of(text: &str) -> Self {
-        let (mut latin, mut han, mut kana, mut hangul, mut other) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
+        let (mut latin, mut han, mut kana, mut hangul, mut other) =
+            (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
         for character in text.chars().take(SAMPLE) {
             match character {
                 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => latin += 1,
@@ -74,12 +78,39 @@ impl Script {
 /// The share of words that are among the commonest of English.
 fn english_share(text: &str) -> f64 {
     let (mut words, mut common) = (0_u32, 0_u32);
-    for word in text.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty()).take(100) {
+    for word in
+        text.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty()).take(60)
+    {
         words += 1;
         common += u32::from(matches!(
             word,
-            "the" | "of" | "and" | "to" | "is" | "a" | "in" | "that" | "for" | "be" | "this" | "with" | "are" | "or"
-                | "by" | "an" | "not" | "as" | "it" | "on" | "The" | "This" | "from" | "can" | "if" | "If" | "you"
+            "the"
+                | "of"
+                | "and"
+                | "to"
+                | "is"
+                | "a"
+                | "in"
+                | "that"
+                | "for"
+                | "be"
+                | "this"
+                | "with"
+                | "are"
+                | "or"
+                | "by"
+                | "an"
+                | "not"
+                | "as"
+                | "it"
+                | "on"
+                | "The"
+                | "This"
+                | "from"
+                | "can"
+                | "if"
+                | "If"
+                | "you"
         ));
     }
     if words < 5 { 0.0 } else { f64::from(common) / f64::from(words) }
@@ -88,7 +119,7 @@ fn english_share(text: &str) -> f64 {
 fn of_latin(text: &str) -> Option<&'static str> {
     let end = text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at);
     let found = whatlang::detect(&text[..end])?;
-    if !found.is_reliable() && found.confidence() < 0.5 {
+    if !found.is_reliable() {
         return None;
     }
     Some(match found.lang() {
@@ -137,10 +168,16 @@ mod tests {
 
     #[test]
     fn scripts_and_words() {
-        assert_eq!(of_document("首先要使用 socket(2) 创建一个套接字，然后调用 listen 接收连接。"), Some("zh"));
+        assert_eq!(
+            of_document("首先要使用 socket(2) 创建一个套接字，然后调用 listen 接收连接。"),
+            Some("zh")
+        );
         assert_eq!(of_document("The server is started by the operator of the machine."), Some("en"));
         assert_eq!(of_document("このコマンドはデータベースを作成します。"), Some("ja"));
-        assert_eq!(of_document("Команда создаёт новую базу данных на сервере и возвращает её имя."), Some("ru"));
+        assert_eq!(
+            of_document("Команда создаёт новую базу данных на сервере и возвращает её имя."),
+            Some("ru")
+        );
         assert_eq!(of_document("42 * 7"), None);
         assert_eq!(of_passage("Parameter", Some("de")), None);
         assert_eq!(of_passage("Name der Datenbank", Some("de")), Some("de"));

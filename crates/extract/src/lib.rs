@@ -4,13 +4,16 @@
 //! Markdown and blocks of it, and cuts the blocks into passages ([`split`]). It is pure and deterministic, and
 //! whatever the bytes are, it ends with a document or an [`Error`], within [`Limits`].
 
+pub mod archive;
 pub mod builder;
 mod cut;
 mod detect;
+pub mod docx;
 mod dom;
 mod encoding;
 mod furniture;
 mod html;
+mod html_code;
 mod html_table;
 mod inline;
 mod instruction;
@@ -19,11 +22,18 @@ mod language;
 mod markdown;
 pub mod model;
 mod names;
+pub mod openapi;
+pub mod pdf;
+mod prose;
 mod rst;
 mod rst_inline;
 mod rst_table;
 mod split;
+#[cfg(test)]
+mod split_tests;
 mod text;
+
+use std::collections::BTreeMap;
 
 use model::{BlockKind, ContentType, DocumentType, Error, Extracted, Limits, Parsed, Passage};
 
@@ -56,18 +66,11 @@ pub fn extract(
             passage.language = language::of_passage(&passage.content, language).map(str::to_owned);
         }
     }
+    let language = main_language(&passages).or(language.map(str::to_owned));
     mark_instructions(&parsed.text, &mut passages);
     let title = title(&parsed, name);
     let Parsed { text, warnings, .. } = parsed;
-    Ok(Extracted {
-        document_type,
-        title,
-        summary,
-        language: language.map(str::to_owned),
-        text,
-        passages,
-        warnings,
-    })
+    Ok(Extracted { document_type, title, summary, language, text, passages, warnings })
 }
 
 fn read(
@@ -77,8 +80,8 @@ fn read(
     limits: &Limits,
 ) -> Result<(DocumentType, Parsed), Error> {
     match detect::by_bytes(name, bytes)? {
-        Some(DocumentType::Pdf) => return Err(Error::Unsupported("PDF is not read yet".to_owned())),
-        Some(_) => return Err(Error::Unsupported("DOCX is not read yet".to_owned())),
+        Some(DocumentType::Pdf) => return Ok((DocumentType::Pdf, pdf::read(bytes, name, limits)?)),
+        Some(_) => return Ok((DocumentType::Docx, docx::read(bytes, name, limits)?)),
         None => {}
     }
     if declared == Some(DocumentType::Pdf) || declared == Some(DocumentType::Docx) {
@@ -95,11 +98,23 @@ fn read(
         DocumentType::Html => html::read(&text, limits)?,
         DocumentType::JavaDoc => javadoc::read(&text, limits)?,
         DocumentType::Rst => rst::read(&text, limits)?,
+        DocumentType::Openapi | DocumentType::Swagger => openapi::read(text.as_bytes(), name, limits)?,
         _ => text::read(text, limits)?,
     };
     warnings.append(&mut parsed.warnings);
     parsed.warnings = warnings;
     Ok((document_type, parsed))
+}
+
+/// The language that most of the passages are in, by their length.
+fn main_language(passages: &[Passage]) -> Option<String> {
+    let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
+    for passage in passages {
+        if let Some(language) = &passage.language {
+            *lengths.entry(language).or_default() += passage.content.len();
+        }
+    }
+    lengths.into_iter().max_by_key(|(_, length)| *length).map(|(language, _)| language.to_owned())
 }
 
 /// Flags the passages that read like an instruction to an agent; the whole text is searched once.
@@ -112,7 +127,8 @@ fn mark_instructions(text: &str, passages: &mut [Passage]) {
     let mut places = found.into_iter().peekable();
     for passage in passages {
         while let Some((place, reason)) = places.peek() {
-            characters = characters.saturating_add(u32::try_from(text[at..*place].chars().count()).unwrap_or(u32::MAX));
+            characters = characters
+                .saturating_add(u32::try_from(text[at..*place].chars().count()).unwrap_or(u32::MAX));
             at = *place;
             if characters >= passage.characters.1 {
                 break;
@@ -154,7 +170,8 @@ fn summary(parsed: &Parsed) -> (String, Option<&'static str>) {
             if in_code || line.starts_with("```") {
                 continue;
             }
-            if is_sentence(line) && block.kind != BlockKind::Table { &mut sentences } else { &mut other }.push(line);
+            if is_sentence(line) && block.kind != BlockKind::Table { &mut sentences } else { &mut other }
+                .push(line);
         }
         if sentences.characters > 3 * SUMMARY {
             break;
@@ -169,7 +186,10 @@ fn summary(parsed: &Parsed) -> (String, Option<&'static str>) {
 fn is_sentence(line: &str) -> bool {
     line.len() >= 30
         && !line.starts_with(['-', '|', '*', '+', '#'])
-        && (line.contains(". ") || line.contains(", ") || line.contains(['。', '，', '、', '；']) || line.ends_with(['.', ':']))
+        && (line.contains(". ")
+            || line.contains(", ")
+            || line.contains(['。', '，', '、', '；'])
+            || line.ends_with(['.', ':']))
         || line.len() >= 80 && !line.starts_with(['-', '|', '*', '+'])
 }
 
@@ -198,9 +218,15 @@ impl Plain {
                 '`' | '\\' | '*' => 1,
                 '[' if has_links => 1,
                 ']' if rest.starts_with("](") => rest.find(')').map_or(1, |end| end + 1),
-                '<' if rest[1..].starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) => {
+                '<' if rest[1..]
+                    .starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) =>
+                {
                     // `Map<K, V>` is no tag, and its bracket is escaped where the text was a page.
-                    if self.text.ends_with(char::is_alphanumeric) { 0 } else { rest.find('>').map_or(0, |end| end + 1) }
+                    if self.text.ends_with(char::is_alphanumeric) {
+                        0
+                    } else {
+                        rest.find('>').map_or(0, |end| end + 1)
+                    }
                 }
                 _ => 0,
             };

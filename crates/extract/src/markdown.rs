@@ -20,7 +20,15 @@ pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Pars
         parsed.title = front_title(&source[front.clone()]);
     }
     let start = front.map_or(0, |front| front.end);
-    let mut reader = Reader { source: &source, start, is_mdx, blocks: Vec::new(), slugs: Slugs::default(), title: None, has_first_level: false };
+    let mut reader = Reader {
+        source: &source,
+        start,
+        is_mdx,
+        blocks: Vec::new(),
+        slugs: Slugs::default(),
+        title: None,
+        has_first_level: false,
+    };
     reader.read(limits)?;
     let stated = reader.title;
     parsed.blocks = reader.blocks;
@@ -65,7 +73,9 @@ impl Reader<'_> {
                     if depth == 0 {
                         names.clear();
                         kind = match &tag {
-                            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => BlockKind::Code,
+                            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
+                                BlockKind::Code
+                            }
                             Tag::Table(_) => BlockKind::Table,
                             _ => BlockKind::Text,
                         };
@@ -147,16 +157,23 @@ impl Reader<'_> {
         self.push(kind, range, None, names);
     }
 
-    fn push(&mut self, kind: BlockKind, range: Range<usize>, anchor: Option<String>, mut keywords: Vec<String>) {
+    fn push(
+        &mut self,
+        kind: BlockKind,
+        range: Range<usize>,
+        anchor: Option<String>,
+        mut keywords: Vec<String>,
+    ) {
         let text = &self.source[range.clone()];
         let end = range.start + text.trim_end().len();
         // Indented code keeps the spaces of its first line.
         let lead = text.len() - text.trim_start_matches(['\n', '\r']).len();
         let mut start = range.start + lead;
         if kind == BlockKind::Code {
-            start = self.source[..start].rfind('\n').map_or(0, |at| at + 1).max(
-                self.blocks.last().map_or(self.start, |block| block.range.end),
-            );
+            start = self.source[..start]
+                .rfind('\n')
+                .map_or(0, |at| at + 1)
+                .max(self.blocks.last().map_or(self.start, |block| block.range.end));
         }
         if start >= end || self.blocks.last().is_some_and(|block| block.range.end > start) {
             return;

@@ -7,7 +7,8 @@ pub(crate) fn is_name(code: &str) -> bool {
     (3..=80).contains(&code.len())
         && !code.contains(char::is_whitespace)
         && code.contains(|character: char| character.is_ascii_alphabetic())
-        && (code.contains(['_', '.', '-', '/', ':', '(']) || code.bytes().any(|byte| byte.is_ascii_uppercase()))
+        && (code.contains(['_', '.', '-', '/', ':', '('])
+            || code.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
 /// Sorted, each once, at most 32: what a passage needs and no more.

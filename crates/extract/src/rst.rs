@@ -108,17 +108,19 @@ impl Reader {
         let anchor = self.label.take();
         let short = name.rsplit(':').next().unwrap_or(name);
         match short {
-            "code-block" | "code" | "sourcecode" | "parsed-literal" | "prompt" | "literalinclude" | "productionlist"
-            | "math" | "testcode" | "doctest" | "testsetup" | "ipython" => {
-                let language = if short == "productionlist" || argument.contains(' ') { "" } else { argument };
+            "code-block" | "code" | "sourcecode" | "parsed-literal" | "prompt" | "literalinclude"
+            | "productionlist" | "math" | "testcode" | "doctest" | "testsetup" | "ipython" => {
+                let language =
+                    if short == "productionlist" || argument.contains(' ') { "" } else { argument };
                 self.builder.code(language, &content.join("\n"), anchor.as_deref())
             }
             "highlight" => {
                 argument.clone_into(&mut self.code_language);
                 Ok(())
             }
-            "toctree" | "contents" | "index" | "meta" | "currentmodule" | "module" | "include" | "sectnum"
-            | "default-role" | "role" | "title" | "tags" | "raw" | "unicode" | "replace" | "ifconfig" => Ok(()),
+            "toctree" | "contents" | "index" | "meta" | "currentmodule" | "module" | "include"
+            | "sectnum" | "default-role" | "role" | "title" | "tags" | "raw" | "unicode" | "replace"
+            | "ifconfig" => Ok(()),
             "image" | "figure" => {
                 let caption = option(options, "alt").unwrap_or_default();
                 self.builder.text(&convert(caption), anchor.as_deref())?;
@@ -135,14 +137,18 @@ impl Reader {
                     rows.iter().map(|row| row.iter().map(|cell| convert(cell)).collect()).collect();
                 self.builder.table(&rows, anchor.as_deref())
             }
-            "function" | "method" | "class" | "exception" | "attribute" | "data" | "classmethod" | "staticmethod"
-            | "decorator" | "macro" | "type" | "member" | "var" | "option" | "envvar" | "cmdoption" | "describe"
-            | "object" | "module-function" | "property" | "autofunction" | "autoclass" | "automethod" | "confval"
-            | "directive" => {
+            "function" | "method" | "class" | "exception" | "attribute" | "data" | "classmethod"
+            | "staticmethod" | "decorator" | "macro" | "type" | "member" | "var" | "option" | "envvar"
+            | "cmdoption" | "describe" | "object" | "module-function" | "property" | "autofunction"
+            | "autoclass" | "automethod" | "confval" | "directive" => {
                 let bare = argument.split(['(', ' ', '=']).next().unwrap_or_default();
                 let mut names = vec![bare.to_owned()];
                 names.retain(|name| !name.is_empty());
-                self.builder.text_with(&format!("**`{argument}`**"), anchor.as_deref().or(Some(bare)), names)?;
+                self.builder.text_with(
+                    &format!("**`{argument}`**"),
+                    anchor.as_deref().or(Some(bare)),
+                    names,
+                )?;
                 self.nested(content, depth)
             }
             _ => {
@@ -161,7 +167,11 @@ impl Reader {
 
     fn nested(&mut self, content: &[&str], depth: usize) -> Result<(), Error> {
         self.in_list = false;
-        if depth < DEPTH { self.blocks(content, depth + 1) } else { self.builder.text(&content.join("\n"), None) }
+        if depth < DEPTH {
+            self.blocks(content, depth + 1)
+        } else {
+            self.builder.text(&content.join("\n"), None)
+        }
     }
 
     /// A paragraph, item or field list, and the literal block it may announce; the lines taken.
@@ -185,7 +195,11 @@ impl Reader {
             return Ok(end);
         }
         for (number, line) in paragraph.iter().enumerate() {
-            let keep = if self.in_list { indentation(line) } else { indentation(line).saturating_sub(indent).min(3) };
+            let keep = if self.in_list {
+                indentation(line)
+            } else {
+                indentation(line).saturating_sub(indent).min(3)
+            };
             if number > 0 {
                 text.push('\n');
             }
@@ -200,8 +214,14 @@ impl Reader {
             }
         }
         let text = convert(&text.replace("\n#. ", "\n1. "));
-        let mut names: Vec<String> =
-            text.split('`').skip(1).step_by(2).filter(|code| is_name(code)).take(64).map(str::to_owned).collect();
+        let mut names: Vec<String> = text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|code| is_name(code))
+            .take(64)
+            .map(str::to_owned)
+            .collect();
         tidy(&mut names);
         let label = self.label.take();
         let text = text.strip_prefix("#. ").map_or(text.clone(), |rest| format!("1. {rest}"));
@@ -213,7 +233,8 @@ impl Reader {
         if start >= lines.len() || indentation(lines[start]) <= indent {
             return Ok(end);
         }
-        let length = lines[start..].iter().take_while(|line| line.is_empty() || indentation(line) > indent).count();
+        let length =
+            lines[start..].iter().take_while(|line| line.is_empty() || indentation(line) > indent).count();
         let code = dedent(&lines[start..start + length]);
         self.builder.code(&self.code_language, &code.join("\n"), None)?;
         Ok(start + length)
@@ -275,11 +296,15 @@ fn is_item(line: &str) -> bool {
         return true;
     }
     let digits = line.bytes().take(9).take_while(u8::is_ascii_digit).count();
-    digits > 0 && matches!(line.as_bytes().get(digits), Some(b'.' | b')')) && line.as_bytes().get(digits + 1) == Some(&b' ')
+    digits > 0
+        && matches!(line.as_bytes().get(digits), Some(b'.' | b')'))
+        && line.as_bytes().get(digits + 1) == Some(&b' ')
 }
 
 fn option<'l>(options: &[&'l str], wanted: &str) -> Option<&'l str> {
-    options.iter().find_map(|line| line.strip_prefix(':')?.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
+    options
+        .iter()
+        .find_map(|line| line.strip_prefix(':')?.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
 }
 
 fn admonition(name: &str) -> Option<&'static str> {

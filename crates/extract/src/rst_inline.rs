@@ -5,9 +5,39 @@ fn is_code_role(role: &str) -> bool {
     let role = role.rsplit(':').next().unwrap_or(role);
     matches!(
         role,
-        "func" | "meth" | "class" | "mod" | "attr" | "data" | "exc" | "obj" | "const" | "option" | "program" | "command"
-            | "file" | "envvar" | "code" | "literal" | "samp" | "kbd" | "macro" | "type" | "member" | "keyword" | "token"
-            | "mimetype" | "cpp" | "c" | "py" | "confval" | "setting" | "djadmin" | "lookup" | "tfilter" | "ttag"
+        "func"
+            | "meth"
+            | "class"
+            | "mod"
+            | "attr"
+            | "data"
+            | "exc"
+            | "obj"
+            | "const"
+            | "option"
+            | "program"
+            | "command"
+            | "file"
+            | "envvar"
+            | "code"
+            | "literal"
+            | "samp"
+            | "kbd"
+            | "macro"
+            | "type"
+            | "member"
+            | "keyword"
+            | "token"
+            | "mimetype"
+            | "cpp"
+            | "c"
+            | "py"
+            | "confval"
+            | "setting"
+            | "djadmin"
+            | "lookup"
+            | "tfilter"
+            | "ttag"
     )
 }
 
@@ -26,7 +56,7 @@ pub(crate) fn convert(text: &str) -> String {
             b'`' => interpreted("", rest, &mut out),
             b':' => role(rest, &mut out),
             b'|' => substitution(rest, &mut out),
-            b'_' => reference(rest, &mut out),
+            b'_' => reference(rest, &out),
             // `*args`\\ s: an escaped space joins two words.
             _ if rest[1..].starts_with([' ', '*', '`', '|', '_']) => {
                 if !rest[1..].starts_with(' ') {
@@ -127,7 +157,7 @@ fn substitution(rest: &str, out: &mut String) -> usize {
 }
 
 /// The underscore after a word that makes it a reference: word_ and [1]_
-fn reference(rest: &str, out: &mut String) -> usize {
+fn reference(rest: &str, out: &str) -> usize {
     let after_word = out.ends_with(|last: char| last.is_alphanumeric() || last == ']');
     let ends = !rest[1..].starts_with(|next: char| next.is_alphanumeric() || next == '_' || next == '`');
     // A name such as `HTTP_` is rare, a reference is not.

@@ -5,7 +5,10 @@ pub(crate) fn table(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
     let first = lines.first()?.trim_start();
     if first.starts_with("+-") && first.ends_with('+') {
         grid(lines)
-    } else if first.starts_with("==") && first.contains(" =") && first.bytes().all(|byte| byte == b'=' || byte == b' ') {
+    } else if first.starts_with("==")
+        && first.contains(" =")
+        && first.bytes().all(|byte| byte == b'=' || byte == b' ')
+    {
         simple(lines)
     } else {
         None
@@ -137,7 +140,12 @@ pub(crate) fn list_table(lines: &[&str]) -> Vec<Vec<String>> {
 
 /// The rows of a `csv-table`.
 pub(crate) fn csv_table(header: Option<&str>, lines: &[&str]) -> Vec<Vec<String>> {
-    header.into_iter().chain(lines.iter().copied()).filter(|line| !line.trim().is_empty()).map(csv_row).collect()
+    header
+        .into_iter()
+        .chain(lines.iter().copied())
+        .filter(|line| !line.trim().is_empty())
+        .map(csv_row)
+        .collect()
 }
 
 fn csv_row(line: &str) -> Vec<String> {

@@ -77,6 +77,8 @@ struct Draft {
     /// Width by kind: text, code, table.
     widths: [usize; 3],
     is_api: bool,
+    /// Several tiny sections.
+    is_joined: bool,
     heading: Option<usize>,
     anchor: Option<String>,
     pages: Option<(u32, u32)>,
@@ -91,22 +93,16 @@ fn pieces(parsed: &Parsed) -> (Vec<Heading>, Vec<Piece>) {
     let mut heading_start: Option<usize> = None;
     // A block without an anchor of its own is nearest to the last one above it.
     let mut anchor: Option<String> = None;
-    let root = root(parsed);
     for (number, block) in parsed.blocks.iter().enumerate() {
         let kind = match &block.kind {
             BlockKind::Heading { level, title } => {
                 anchor = None;
-                let level = if Some(number) == root { 0 } else { *level };
+                let level = *level;
                 let mut parent = current;
                 while let Some(above) = parent.filter(|above| headings[*above].level >= level) {
                     parent = headings[above].parent;
                 }
-                headings.push(Heading {
-                    level,
-                    title: title.clone(),
-                    anchor: block.anchor.clone(),
-                    parent,
-                });
+                headings.push(Heading { level, title: title.clone(), anchor: block.anchor.clone(), parent });
                 current = Some(headings.len() - 1);
                 // A heading without anything below it is all there is to find: it is text itself.
                 let is_leaf = match parsed.blocks.get(number + 1).map(|next| &next.kind) {
@@ -161,56 +157,39 @@ fn pieces(parsed: &Parsed) -> (Vec<Heading>, Vec<Piece>) {
     (headings, pieces)
 }
 
-/// The heading that is the document's title, where the sections below it have headings of the same level.
-fn root(parsed: &Parsed) -> Option<usize> {
-    let mut headings = parsed.blocks.iter().enumerate().filter_map(|(number, block)| match &block.kind {
-        BlockKind::Heading { level, title } => Some((number, *level, title)),
-        _ => None,
-    });
-    let (number, first, title) = headings.next()?;
-    let is_title = number == 0 && parsed.title.as_ref().is_none_or(|stated| stated.contains(title.as_str()));
-    let mut same = 0;
-    for (_, level, _) in headings {
-        if level < first {
-            return None;
-        }
-        same += usize::from(level == first);
-    }
-    (is_title && same > 0).then_some(number)
-}
-
 /// Puts the pieces of each section together.
 fn pack(pieces: Vec<Piece>) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
-    // The width of the last piece of the last draft, where it is prose that may go with what follows.
+    // The piece added last: prose may go with what follows it.
     let mut last: Option<Piece> = None;
     for mut piece in pieces {
-        let follows = drafts.last().is_some_and(|draft| {
-            draft.heading == piece.heading && !draft.is_api && piece.kind != Kind::Api
-        });
+        let follows = drafts
+            .last()
+            .is_some_and(|draft| draft.heading == piece.heading && !draft.is_api && piece.kind != Kind::Api);
         let mut joins = false;
         if follows && let Some(draft) = drafts.last_mut() {
             let together = draft.width + piece.width + draft.gap(&piece);
             // Whoever looks for a setting should find a passage that begins with it.
             let begins_anew = piece.own_anchor && draft.width > TARGET / 3;
-            joins = together <= TARGET && !begins_anew
-                || together <= MAXIMUM && matches!(piece.kind, Kind::Code | Kind::Table) && last_is_text(last.as_ref())
-                || together <= MAXIMUM && draft.width.min(piece.width) < TINY / 2;
-            if joins {
+            let is_whole = matches!(piece.kind, Kind::Code | Kind::Table);
+            if together <= TARGET && !begins_anew
+                || together <= MAXIMUM && draft.width.min(piece.width) < TINY / 2 && !begins_anew
+            {
                 draft.add(&piece);
-            } else if matches!(piece.kind, Kind::Code | Kind::Table)
-                && let Some(introduction) = last.take_if(|last| {
-                    last.kind == Kind::Text
-                        && last.heading_start.is_none()
-                        && last.width <= INTRODUCTION
-                        && last.width + piece.width < MAXIMUM
-                        && draft.range.start < last.range.start
-                })
+                joins = true;
+            } else if is_whole
+                && let Some(introduction) = last.take_if(|last| introduces(last, &piece, draft))
             {
                 draft.remove(&introduction);
                 let mut next = Draft::new(&introduction);
                 next.add(&piece);
                 drafts.push(next);
+                joins = true;
+            } else if is_whole
+                && together <= MAXIMUM
+                && last.as_ref().is_some_and(|last| last.kind == Kind::Text)
+            {
+                draft.add(&piece);
                 joins = true;
             }
         }
@@ -223,8 +202,13 @@ fn pack(pieces: Vec<Piece>) -> Vec<Draft> {
     drafts
 }
 
-fn last_is_text(last: Option<&Piece>) -> bool {
-    last.is_some_and(|last| last.kind == Kind::Text)
+/// Whether a paragraph is short enough to move on with the code or table after it, and not all that is there.
+fn introduces(last: &Piece, piece: &Piece, draft: &Draft) -> bool {
+    last.kind == Kind::Text
+        && last.heading_start.is_none()
+        && last.width <= INTRODUCTION
+        && last.width + piece.width + draft.gap(piece) <= MAXIMUM
+        && draft.range.start < last.range.start
 }
 
 impl Draft {
@@ -234,6 +218,7 @@ impl Draft {
             width: piece.width,
             widths: [0; 3],
             is_api: piece.kind == Kind::Api,
+            is_joined: false,
             heading: piece.heading,
             anchor: piece.anchor.clone(),
             pages: piece.page.map(|page| (page, page)),
@@ -299,7 +284,10 @@ fn join_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
             && before.width + draft.width < JOINED
             && let parent = common(headings, before.heading, draft.heading)
             && is_under(headings, draft.heading, parent)
+            // What has been joined under one parent is not joined under another.
+            && (!before.is_joined || before.heading == parent)
         {
+            before.is_joined = true;
             before.width += draft.width + draft.range.start.saturating_sub(before.range.end);
             before.range.end = draft.range.end;
             for (sum, width) in before.widths.iter_mut().zip(draft.widths) {

@@ -27,11 +27,18 @@ pub(crate) fn read(source: String, limits: &Limits) -> Result<Parsed, Error> {
             while at < last && !lines[at].is_blank {
                 at += 1;
                 // A heading may follow the text before it without an empty line.
-                if at < last && lines[at].indent == 0 && heading(&source, &lines[..last], at, page.is_some()).is_some() {
+                if at < last
+                    && lines[at].indent == 0
+                    && heading(&source, &lines[..last], at, page.is_some()).is_some()
+                {
                     break;
                 }
             }
-            let kind = if is_code(&source, &lines[start..at], page.is_some()) { BlockKind::Code } else { BlockKind::Text };
+            let kind = if is_code(&source, &lines[start..at], page.is_some()) {
+                BlockKind::Code
+            } else {
+                BlockKind::Text
+            };
             match parsed.blocks.last_mut() {
                 // Code with empty lines in it is one piece of code.
                 Some(block) if kind == BlockKind::Code && block.kind == BlockKind::Code => {
@@ -99,7 +106,7 @@ fn manual_page(source: &str, lines: &[Line]) -> Option<ManualPage> {
     let line = lines[first].text(source);
     let title = line.split_whitespace().next()?;
     // Names of two words: "ALTER USER(7)".
-    let title = if title.ends_with(')') { title } else { &line[..line.find(')')? + 1] };
+    let title = if title.ends_with(')') { title } else { &line[..=line.find(')')?] };
     let has_section = title
         .split_once('(')
         .is_some_and(|(_, section)| section.starts_with(|first: char| first.is_ascii_alphanumeric()));
@@ -109,7 +116,11 @@ fn manual_page(source: &str, lines: &[Line]) -> Option<ManualPage> {
     let last = lines.iter().rposition(|line| !line.is_blank)?;
     let foot = lines[last].text(source);
     let is_foot = last > first && lines[last].indent == 0 && (foot.ends_with(title) || foot.contains("   "));
-    Some(ManualPage { title: title.to_owned(), first: first + 1, last: if is_foot { last } else { last + 1 } })
+    Some(ManualPage {
+        title: title.to_owned(),
+        first: first + 1,
+        last: if is_foot { last } else { last + 1 },
+    })
 }
 
 /// The level of the heading at a line and the lines it takes, if it is one.
@@ -123,7 +134,10 @@ fn heading(source: &str, lines: &[Line], at: usize, is_manual: bool) -> Option<(
     if let Some(under) = after.filter(|under| !under.is_blank && under.indent == line.indent) {
         let mark = under.text(source);
         let first = mark.bytes().next().unwrap_or(b' ');
-        if matches!(first, b'=' | b'-' | b'~' | b'*') && mark.len() >= 3 && mark.bytes().all(|byte| byte == first) {
+        if matches!(first, b'=' | b'-' | b'~' | b'*')
+            && mark.len() >= 3
+            && mark.bytes().all(|byte| byte == first)
+        {
             let lettered = text.chars().any(char::is_alphanumeric);
             return lettered.then_some((if first == b'=' { 1 } else { 2 }, 2));
         }

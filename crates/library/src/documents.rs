@@ -8,9 +8,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use kernel::page::{Cursor, Page};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::objects::Hash;
+use utoipa::ToSchema;
 
 use crate::changes::{self, VersionId};
 use crate::label::Label;
@@ -29,7 +30,7 @@ kernel::id! {
 }
 
 /// Code or prose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
@@ -50,7 +51,7 @@ impl Category {
 }
 
 /// Where a revision stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -65,9 +66,10 @@ pub enum Status {
 }
 
 /// A document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Document {
     /// Its id.
+    #[schema(value_type = uuid::Uuid)]
     pub id: DocumentId,
     /// The library it is in.
     pub library: String,
@@ -76,6 +78,7 @@ pub struct Document {
     /// Its title.
     pub name: String,
     /// Code or prose.
+    #[schema(inline)]
     pub category: Category,
     /// Its tags.
     pub tags: Vec<String>,
@@ -88,14 +91,17 @@ pub struct Document {
 }
 
 /// A revision of a document under a label.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Revision {
     /// Its id.
+    #[schema(value_type = uuid::Uuid)]
     pub id: DocumentVersionId,
     /// The document.
+    #[schema(value_type = uuid::Uuid)]
     pub document_id: DocumentId,
     /// The version it is in.
     #[serde(skip)]
+    #[schema(ignore)]
     pub version_id: VersionId,
     /// The label of that version.
     pub version: String,
@@ -104,6 +110,7 @@ pub struct Revision {
     /// Whether it is the one that answers under its label.
     pub active: bool,
     /// Where it stands.
+    #[schema(inline)]
     pub status: Status,
     /// Why it failed, or what its reader should know.
     pub reason: Option<String>,
@@ -301,6 +308,22 @@ pub async fn content(connection: &mut PgConnection, id: DocumentVersionId) -> Re
     .fetch_optional(connection)
     .await?;
     Ok(content.flatten())
+}
+
+/// Which of these revisions are read or have failed, and why they failed.
+pub async fn ended(
+    pool: &sqlx::PgPool,
+    ids: &[uuid::Uuid],
+) -> Result<Vec<(uuid::Uuid, Option<String>)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- documents.ended
+         select id, case when status = 'failed' then reason end as failure
+         from library.document_versions where id = any ($1) and status in ('completed', 'failed')"#,
+        ids,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.failure)).collect())
 }
 
 /// Makes a revision the one that answers under its label: rolling back is moving this pointer.

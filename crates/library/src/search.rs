@@ -19,6 +19,7 @@ pub use passages::{Passage, find as find_passage};
 
 use kernel::page::Cursor;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::documents::Category;
@@ -33,7 +34,7 @@ pub const LARGEST_PAGE: usize = 100;
 pub const DEEPEST: usize = 1000;
 
 /// How to search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By words and by meaning, fused.
@@ -89,36 +90,41 @@ impl Question {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Answer {
     /// The version that was searched, where a library was named.
     pub resolved: Option<Resolved>,
     /// How it was searched: as asked, or by words alone where there are no vectors.
+    #[schema(inline)]
     pub mode: Mode,
     /// What the asker should know: that vectors are still being made, that the index is behind.
     pub notices: Vec<String>,
     /// The passages, the best first.
     pub hits: Vec<Hit>,
     /// Where the next page begins.
+    #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
     /// Changes that full text does not show yet; what changed is left out rather than shown as it was.
     pub changes_behind: i64,
 }
 
 /// The version that was searched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Resolved {
     /// The library.
+    #[schema(value_type = String)]
     pub library: LibraryName,
     /// Its version.
+    #[schema(value_type = String)]
     pub version: Label,
 }
 
 /// A passage that was found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Hit {
     /// The passage.
     #[serde(flatten)]
+    #[schema(value_type = Passage)]
     pub passage: std::sync::Arc<Passage>,
     /// The part of its text that shows best why it was found.
     pub snippet: String,

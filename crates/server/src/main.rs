@@ -1,2 +1,19 @@
-//! x
-fn main() {}
+//! `wenyuan`: a technical library that a team and its agents share.
+//!
+//! Every door is here, and no rule: HTTP under [`api`], the command line under [`cli`]. [`app`] puts the rooms
+//! together.
+
+mod api;
+mod app;
+mod cli;
+mod guide;
+mod logging;
+mod metrics;
+mod settings;
+mod work;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

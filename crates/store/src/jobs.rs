@@ -50,7 +50,7 @@ pub struct Leased {
 }
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -62,8 +62,19 @@ pub enum State {
     Dead,
 }
 
+impl State {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// A job as people see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
@@ -72,6 +83,7 @@ pub struct Job {
     /// The ids it is to be done to.
     pub payload: Value,
     /// Where it stands.
+    #[schema(inline)]
     pub state: State,
     /// How often it was tried.
     pub attempts: i32,

@@ -3,7 +3,7 @@
 use extract::model::{DocumentType, Error, Extracted, Limits};
 
 /// Reads, and checks what must be true of any result.
-pub fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Result<Extracted, Error> {
+pub(crate) fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Result<Extracted, Error> {
     let limits = Limits::default();
     let document = extract::extract(name, bytes, declared, &limits)?;
     assert!(document.text.len() <= limits.text_bytes);
@@ -13,7 +13,8 @@ pub fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Resu
     for passage in &document.passages {
         let (start, end) = passage.characters;
         assert!(start >= character && end > start, "{name}: passages are in order");
-        let begin: usize = document.text[at..].chars().take((start - character) as usize).map(char::len_utf8).sum();
+        let begin: usize =
+            document.text[at..].chars().take((start - character) as usize).map(char::len_utf8).sum();
         line += breaks(&document.text[at..at + begin]);
         at += begin;
         assert!(document.text[at..].starts_with(&passage.content), "{name}: content is a range of the text");
@@ -21,12 +22,13 @@ pub fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Resu
         at += passage.content.len();
         line = passage.lines.1;
         character = end;
-        let width: usize = passage.content.chars().map(|character| if character < '\u{2e80}' { 1 } else { 3 }).sum();
+        let width: usize =
+            passage.content.chars().map(|character| if character < '\u{2e80}' { 1 } else { 3 }).sum();
         assert!(width <= 2200, "{name}: a passage {width} wide: {}", passage.content);
     }
     Ok(document)
 }
 
 fn breaks(text: &str) -> u32 {
-    u32::try_from(text.matches('\n').count()).unwrap()
+    u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
 }

@@ -106,6 +106,14 @@ impl Engine {
         self.catalogue.at(&mut connection, truth).await
     }
 
+    /// How many changes the full-text index is behind; `None` while there is none that may answer.
+    pub async fn lag(&self) -> Result<Option<i64>, Error> {
+        let mut connection = store::postgres::acquire(&self.pool).await?;
+        let truth = changes::sequence(&mut connection).await?;
+        let seen = self.full_text.answering().map(|generation| generation.view().seen);
+        Ok(seen.filter(|seen| seen.complete).map(|seen| behind(truth, seen.sequence)))
+    }
+
     /// Searches.
     pub async fn search(&self, question: &Question) -> Result<Answer, Error> {
         let offset = check(question)?;

@@ -15,7 +15,7 @@ use crate::Error;
 const REMEMBERED: u64 = 64 << 20;
 
 /// A passage, with all that says where it is from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Passage {
     /// Its id.
     pub id: Uuid,

@@ -1,0 +1,129 @@
+//! The HTTP door: `/api/v1`, its description, health and metrics.
+
+mod documents;
+mod guard;
+mod health;
+mod input;
+mod jobs;
+mod libraries;
+mod observe;
+mod problem;
+mod search;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// How long an answer may take, uploads apart: what takes longer is a job.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What handlers are given.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) app: App,
+    metrics: PrometheusHandle,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Wenyuan",
+        description = "A technical library that a team and its agents share. Errors are RFC 9457 problem details \
+                       with the id of the request; lists have a cursor for more.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(problem::ProblemBody)),
+    tags(
+        (name = "search", description = "Find passages"),
+        (name = "libraries", description = "Libraries and their versions"),
+        (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "operation", description = "What the system does"),
+    ),
+)]
+struct Description;
+
+fn described() -> OpenApiRouter<State> {
+    let quick = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(search::search))
+        .routes(routes!(search::passage))
+        .routes(routes!(libraries::list))
+        .routes(routes!(libraries::show, libraries::change, libraries::delete))
+        .routes(routes!(libraries::versions))
+        .routes(routes!(libraries::version, libraries::delete_version))
+        .routes(routes!(libraries::activate))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::show, documents::delete))
+        .routes(routes!(documents::revisions))
+        .routes(routes!(documents::revision))
+        .routes(routes!(documents::content))
+        .routes(routes!(documents::activate))
+        .routes(routes!(documents::diff))
+        .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(jobs::list))
+        .layer(DefaultBodyLimit::max(1 << 20))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
+    // An upload takes as long as its bytes do; its own limit is on them.
+    quick.routes(routes!(upload::add))
+}
+
+/// The description of the API, as OpenAPI 3.1.
+pub(crate) fn description() -> utoipa::openapi::OpenApi {
+    let mut description = described().to_openapi();
+    problem::describe_errors(&mut description);
+    description
+}
+
+/// All routes.
+pub(crate) fn router(app: App, metrics: PrometheusHandle, allowed_hosts: Arc<[String]>) -> Router {
+    let state = State { app, metrics };
+    let (routes, _) = described().split_for_parts();
+    // Made once: it does not change while the program runs.
+    let description: Arc<str> = description().to_json().unwrap_or_default().into();
+    routes
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route(
+            "/api/openapi.json",
+            get(move || {
+                let description = Arc::clone(&description);
+                async move { ([("content-type", "application/json")], description.to_string()) }
+            }),
+        )
+        .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .with_state(state)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(from_fn_with_state(allowed_hosts, guard::only_our_own_pages))
+        // Outside everything that can fail, so that every failure is a problem and every request is counted.
+        .layer(from_fn(problem::finish))
+        .layer(from_fn(observe::request))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
+}
+
+#[derive(Clone)]
+struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _request: &axum::http::Request<B>) -> Option<RequestId> {
+        kernel::id::new().to_string().parse().ok().map(RequestId::new)
+    }
+}

@@ -1,0 +1,288 @@
+//! `/api/v1/documents`: documents, their revisions, their text, what changed between two.
+//!
+//! A revision is named `LABEL` (the one that answers under that label) or `LABEL~NUMBER`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State as Given;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use library::Error;
+use library::diff::{self, Diff};
+use library::documents::{self, Document, DocumentId, Filter, Revision, RevisionName, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::State;
+use super::input::{Json as Input, Paging, Path, Query};
+use super::problem::{Problem, Result};
+
+/// A page of documents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentPage {
+    items: Vec<Document>,
+    /// Where the next page begins.
+    next: Option<String>,
+}
+
+/// Which documents.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// Of this library.
+    library: Option<String>,
+    /// That answer under this label.
+    version: Option<String>,
+    /// Of this type.
+    r#type: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// Whose newest revision under some label stands so.
+    #[param(inline)]
+    status: Option<Status>,
+    /// Whose metadata contain this JSON object.
+    #[param(example = "{\"team\":\"storage\"}")]
+    metadata: Option<String>,
+}
+
+/// Documents by library and path.
+#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Which, Paging),
+    responses((status = 200, body = DocumentPage)))]
+pub(crate) async fn list(
+    Given(state): Given<State>,
+    Query(which): Query<Which>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<DocumentPage>> {
+    let metadata = which.metadata.as_deref().map(serde_json::from_str::<Value>).transpose();
+    let metadata = metadata.ok().filter(|value| value.as_ref().is_none_or(Value::is_object));
+    let filter = Filter {
+        library: which.library,
+        version: which.version,
+        document_type: which.r#type,
+        tag: which.tag,
+        status: which.status,
+        metadata: metadata.ok_or_else(|| Problem::invalid("metadata is a JSON object"))?,
+    };
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let page = documents::list(&mut connection, &filter, paging.cursor()?.as_ref(), paging.limit()?).await?;
+    Ok(Json(DocumentPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }))
+}
+
+/// One document.
+#[utoipa::path(get, path = "/api/v1/documents/{id}", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Document)))]
+pub(crate) async fn show(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Document>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let document = documents::find(&mut connection, DocumentId(id)).await?;
+    Ok(Json(document.ok_or(Error::NoDocument)?))
+}
+
+/// Deletes a document in all versions: its passages at once, its bytes when no other document refers to them.
+#[utoipa::path(delete, path = "/api/v1/documents/{id}", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document")), responses((status = 204)))]
+pub(crate) async fn delete(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<StatusCode> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    documents::delete(&mut transaction, DocumentId(id)).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// All revisions of a document, the highest label first and under it the newest.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/versions", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Vec<Revision>)))]
+pub(crate) async fn revisions(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Vec<Revision>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let revisions = documents::revisions(&mut connection, DocumentId(id)).await?;
+    if revisions.is_empty() { Err(Error::NoDocument.into()) } else { Ok(Json(revisions)) }
+}
+
+/// One revision.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER")),
+    responses((status = 200, body = Revision)))]
+pub(crate) async fn revision(
+    Given(state): Given<State>,
+    Path((id, name)): Path<(Uuid, String)>,
+) -> Result<Json<Revision>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(find(&mut connection, id, &name).await?))
+}
+
+/// In which form.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Form {
+    /// `markdown` (the extracted text) or `original` (the bytes that were added).
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    #[default]
+    Markdown,
+    Original,
+}
+
+/// The text of a revision, or the bytes that were added.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}/content", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER"), Form),
+    responses((status = 200, description = "The content", content_type = "text/markdown", body = String),
+              (status = 304, description = "It is as the ETag says")))]
+pub(crate) async fn content(
+    Given(state): Given<State>,
+    Path((id, name)): Path<(Uuid, String)>,
+    Query(form): Query<Form>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let revision = find(&mut connection, id, &name).await?;
+    let format = form.format.unwrap_or_default();
+    // A revision's text and bytes never change, so its id is their tag.
+    let etag = match format {
+        Format::Markdown => format!("\"{}-md\"", revision.id),
+        Format::Original => format!("\"{}\"", revision.sha256),
+    };
+    if has(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    // What a document holds is never run: it is shown as text, or saved.
+    let safe = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
+    match format {
+        Format::Markdown => {
+            let text = documents::content(&mut connection, revision.id).await?;
+            let text = text.ok_or_else(|| not_read(&revision))?;
+            let headers = [(header::ETAG, etag), (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned())];
+            Ok((headers, safe, text).into_response())
+        }
+        Format::Original => {
+            drop(connection);
+            let bytes = state.app.objects.stream(revision.hash()?).await?;
+            let headers = [
+                (header::ETAG, etag),
+                (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+                (header::CONTENT_DISPOSITION, attachment(&revision.file_path)),
+                (header::CONTENT_LENGTH, revision.file_size.to_string()),
+            ];
+            Ok((headers, safe, Body::from_stream(bytes)).into_response())
+        }
+    }
+}
+
+/// Makes a revision the one that answers under its label: rolling back is naming an earlier one.
+#[utoipa::path(post, path = "/api/v1/documents/{id}/versions/{revision}/activate", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL~NUMBER")),
+    responses((status = 200, body = Revision)))]
+pub(crate) async fn activate(
+    Given(state): Given<State>,
+    Path((id, name)): Path<(Uuid, String)>,
+) -> Result<Json<Revision>> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let revision = find(&mut transaction, id, &name).await?;
+    documents::activate(&mut transaction, &revision).await?;
+    let now = find(&mut transaction, id, &name).await?;
+    transaction.commit().await?;
+    Ok(Json(now))
+}
+
+/// Between which revisions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Between {
+    /// The earlier: LABEL or LABEL~NUMBER.
+    #[param(example = "14")]
+    from: String,
+    /// The later: LABEL or LABEL~NUMBER.
+    #[param(example = "15")]
+    to: String,
+}
+
+/// What changed between two revisions, line by line of their Markdown.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/diff", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document"), Between), responses((status = 200, body = Diff)))]
+pub(crate) async fn diff(
+    Given(state): Given<State>,
+    Path(id): Path<Uuid>,
+    Query(between): Query<Between>,
+) -> Result<Json<Diff>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let mut texts = Vec::with_capacity(2);
+    for name in [&between.from, &between.to] {
+        let revision = find(&mut connection, id, name).await?;
+        let text = documents::content(&mut connection, revision.id).await?;
+        texts.push((format!("{}~{}", revision.version, revision.revision), text.ok_or_else(|| not_read(&revision))?));
+    }
+    drop(connection);
+    let compared = tokio::task::spawn_blocking(move || match texts.as_slice() {
+        [from, to] => Some(diff::diff(&from.1, &to.1, &from.0, &to.0)),
+        _ => None,
+    })
+    .await;
+    let compared = compared.ok().flatten();
+    compared.map(Json).ok_or_else(|| Error::Internal("the texts could not be compared".to_owned()).into())
+}
+
+/// What people say about a document beyond its columns.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/metadata", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
+pub(crate) async fn metadata(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Value>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    documents::find(&mut connection, DocumentId(id)).await?.ok_or(Error::NoDocument)?;
+    Ok(Json(documents::metadata(&mut connection, DocumentId(id)).await?))
+}
+
+/// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): `null` removes a member.
+#[utoipa::path(patch, path = "/api/v1/documents/{id}/metadata", tag = "documents",
+    request_body(content = Value, content_type = "application/json"),
+    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
+pub(crate) async fn patch_metadata(
+    Given(state): Given<State>,
+    Path(id): Path<Uuid>,
+    Input(patch): Input<Value>,
+) -> Result<Json<Value>> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let now = documents::patch_metadata(&mut transaction, DocumentId(id), &patch).await?;
+    transaction.commit().await?;
+    Ok(Json(now))
+}
+
+async fn find(connection: &mut PgConnection, id: Uuid, name: &str) -> Result<Revision> {
+    let id = DocumentId(id);
+    let name: RevisionName = name.parse()?;
+    if let Some(revision) = documents::revision(connection, id, &name).await? {
+        return Ok(revision);
+    }
+    documents::find(connection, id).await?.ok_or(Error::NoDocument)?;
+    Err(Error::NoDocumentVersion(name.to_string()).into())
+}
+
+fn not_read(revision: &Revision) -> Problem {
+    let why = match revision.status {
+        Status::Failed => format!("it could not be read: {}", revision.reason.as_deref().unwrap_or_default()),
+        _ => "it is not read yet; try again shortly".to_owned(),
+    };
+    Problem::not_found(format!("this revision has no text: {why}"))
+}
+
+fn has(headers: &HeaderMap, etag: &str) -> bool {
+    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
+}
+
+/// `Content-Disposition` with the file's name, whatever letters it has (RFC 6266, RFC 8187).
+fn attachment(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename*=UTF-8''{encoded}")
+}

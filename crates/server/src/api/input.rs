@@ -1,0 +1,96 @@
+//! What requests bring, checked at the door: paths and queries that refuse with a problem.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts};
+use kernel::page::Cursor;
+use library::label::{Label, Request as VersionRequest};
+use library::names::LibraryName;
+use serde::Deserialize;
+
+use super::problem::{Problem, Result};
+
+/// Parts of the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// Parameters after the question mark.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        // An id that is none names nothing.
+        Self::not_found(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection {
+            JsonRejection::BytesRejection(_) => Self::too_large("the body is too large"),
+            other => Self::invalid(other.body_text()),
+        }
+    }
+}
+
+/// How lists are paged.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// Items on a page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Where the page begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl Paging {
+    pub(crate) fn limit(&self) -> Result<usize> {
+        match self.limit.unwrap_or(50) {
+            limit @ 1..=200 => Ok(limit as usize),
+            _ => Err(Problem::invalid("limit is 1 to 200")),
+        }
+    }
+
+    pub(crate) fn cursor(&self) -> Result<Option<Cursor>> {
+        self.cursor.as_deref().map(cursor).transpose()
+    }
+}
+
+/// A cursor.
+pub(crate) fn cursor(text: &str) -> Result<Cursor> {
+    text.parse().map_err(|error: kernel::page::BadCursor| Problem::invalid(error.to_string()))
+}
+
+/// A library's name.
+pub(crate) fn library(text: &str) -> Result<LibraryName> {
+    Ok(text.parse().map_err(library::Error::from)?)
+}
+
+/// A version's label.
+pub(crate) fn label(text: &str) -> Result<Label> {
+    Ok(text.parse().map_err(library::Error::from)?)
+}
+
+/// What stands for a version: a label, a range, `latest`, or nothing for the active one.
+pub(crate) fn version(text: Option<&str>) -> Result<VersionRequest> {
+    Ok(text.unwrap_or_default().parse().map_err(library::Error::from)?)
+}
+
+/// Values that are given several times or separated by commas.
+pub(crate) fn list(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,205 @@
+//! `/api/v1/libraries`: libraries and their versions.
+//!
+//! A library's name may hold a slash; in an address it is written `%2F`.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use library::catalogue::{self, Counts, Library, Version};
+use library::changes::VersionId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::State;
+use super::input::{self, Json as Body, Path};
+use super::problem::{Problem, Result};
+
+/// A library.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Library)]
+pub(crate) struct LibraryBody {
+    name: String,
+    title: String,
+    description: String,
+    /// The version that answers when none is asked for.
+    active_version: Option<String>,
+    /// Its versions, the highest first.
+    versions: Vec<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A version of a library.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
+pub(crate) struct VersionBody {
+    label: String,
+    /// Whether it answers when none is asked for.
+    active: bool,
+    created_at: DateTime<Utc>,
+    /// Documents that answer.
+    documents: i64,
+    /// Documents being read.
+    processing: i64,
+    /// Documents that could not be read.
+    failed: i64,
+    /// Passages that answer.
+    passages: i64,
+    /// Passages that search by meaning finds.
+    vectors: i64,
+}
+
+/// What is changed of a library; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct LibraryChange {
+    title: Option<String>,
+    description: Option<String>,
+}
+
+impl From<&Library> for LibraryBody {
+    fn from(library: &Library) -> Self {
+        let active = library.versions.iter().find(|version| library.active == Some(version.id));
+        Self {
+            name: library.name.to_string(),
+            title: library.title.clone(),
+            description: library.description.clone(),
+            active_version: active.map(|version| version.label.to_string()),
+            versions: library.versions.iter().map(|version| version.label.to_string()).collect(),
+            created_at: library.created_at,
+            updated_at: library.updated_at,
+        }
+    }
+}
+
+/// All libraries.
+#[utoipa::path(get, path = "/api/v1/libraries", tag = "libraries", responses((status = 200, body = Vec<LibraryBody>)))]
+pub(crate) async fn list(Given(state): Given<State>) -> Result<Json<Vec<LibraryBody>>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    Ok(Json(catalogue.libraries().into_iter().map(|library| (&**library).into()).collect()))
+}
+
+/// One library.
+#[utoipa::path(get, path = "/api/v1/libraries/{name}", tag = "libraries",
+    params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
+pub(crate) async fn show(Given(state): Given<State>, Path(name): Path<String>) -> Result<Json<LibraryBody>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    Ok(Json((&**catalogue.library(&input::library(&name)?)?).into()))
+}
+
+/// Changes what a library is called and says of itself.
+#[utoipa::path(patch, path = "/api/v1/libraries/{name}", tag = "libraries", request_body = LibraryChange,
+    params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
+pub(crate) async fn change(
+    Given(state): Given<State>,
+    Path(name): Path<String>,
+    Body(change): Body<LibraryChange>,
+) -> Result<Json<LibraryBody>> {
+    let name = input::library(&name)?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let library = std::sync::Arc::clone(catalogue::read(&mut transaction).await?.library(&name)?);
+    let (title, description) = (change.title.as_deref(), change.description.as_deref());
+    catalogue::describe(&mut transaction, library.id, title, description).await?;
+    transaction.commit().await?;
+    show(Given(state), Path(name.to_string())).await
+}
+
+/// Deletes a library and all it holds.
+#[utoipa::path(delete, path = "/api/v1/libraries/{name}", tag = "libraries",
+    params(("name" = String, Path, description = "The library")), responses((status = 204)))]
+pub(crate) async fn delete(Given(state): Given<State>, Path(name): Path<String>) -> Result<StatusCode> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let library = catalogue.library(&input::library(&name)?)?;
+    catalogue::delete_library(&mut transaction, library.id).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A library's versions, the highest first.
+#[utoipa::path(get, path = "/api/v1/libraries/{name}/versions", tag = "libraries",
+    params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<VersionBody>)))]
+pub(crate) async fn versions(
+    Given(state): Given<State>,
+    Path(name): Path<String>,
+) -> Result<Json<Vec<VersionBody>>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    let library = catalogue.library(&input::library(&name)?)?;
+    let all: Vec<&Version> = library.versions.iter().collect();
+    Ok(Json(bodies(&state, library, &all).await?))
+}
+
+/// One version: a label, `5.x`, `^5.2`, `latest`, or `active`. The answer says which it is.
+#[utoipa::path(get, path = "/api/v1/libraries/{name}/versions/{version}", tag = "libraries",
+    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "The version")),
+    responses((status = 200, body = VersionBody)))]
+pub(crate) async fn version(
+    Given(state): Given<State>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<VersionBody>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    let library = catalogue.library(&input::library(&name)?)?;
+    let asked = if version == "active" { None } else { Some(version.as_str()) };
+    let version = library.resolve(&input::version(asked)?)?;
+    let mut bodies = bodies(&state, library, &[version]).await?;
+    Ok(Json(bodies.pop().ok_or_else(|| Problem::not_found("there is no such version"))?))
+}
+
+/// Makes a version the one that answers when none is asked for.
+#[utoipa::path(post, path = "/api/v1/libraries/{name}/versions/{version}/activate", tag = "libraries",
+    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
+    responses((status = 200, body = LibraryBody)))]
+pub(crate) async fn activate(
+    Given(state): Given<State>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<LibraryBody>> {
+    let name = input::library(&name)?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let library = catalogue.library(&name)?;
+    let version = library.resolve(&input::version(Some(&version))?)?;
+    catalogue::activate(&mut transaction, library.id, version.id).await?;
+    transaction.commit().await?;
+    show(Given(state), Path(name.to_string())).await
+}
+
+/// Deletes a version and what is under its label. The active one can only go as the last.
+#[utoipa::path(delete, path = "/api/v1/libraries/{name}/versions/{version}", tag = "libraries",
+    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
+    responses((status = 204)))]
+pub(crate) async fn delete_version(
+    Given(state): Given<State>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    let label = input::label(&version)?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let library = catalogue.library(&input::library(&name)?)?;
+    let version = library.resolve(&library::label::Request::Exact(label))?;
+    catalogue::delete_version(&mut transaction, library, version).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn bodies(state: &State, library: &Library, versions: &[&Version]) -> Result<Vec<VersionBody>> {
+    let ids: Vec<VersionId> = versions.iter().map(|version| version.id).collect();
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let counts = catalogue::counts(&mut connection, &ids).await?;
+    let counts: HashMap<VersionId, Counts> = counts.into_iter().map(|counts| (counts.version, counts)).collect();
+    let body = |version: &&Version| {
+        let counts = counts.get(&version.id)?;
+        Some(VersionBody {
+            label: version.label.to_string(),
+            active: library.active == Some(version.id),
+            created_at: version.created_at,
+            documents: counts.documents,
+            processing: counts.processing,
+            failed: counts.failed,
+            passages: counts.passages,
+            vectors: counts.vectors,
+        })
+    };
+    Ok(versions.iter().filter_map(body).collect())
+}

@@ -1,0 +1,37 @@
+//! Each request is counted, timed and logged once.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_http::request_id::RequestId;
+
+/// Counts, times and logs a request.
+pub(crate) async fn request(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    // The pattern, not the path: one series a route.
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    let status = response.status().as_u16();
+    metrics::counter!(
+        "wenyuan_http_requests_total",
+        "method" => method.to_string(), "route" => route.clone(), "status" => status.to_string(),
+    )
+    .increment(1);
+    metrics::histogram!("wenyuan_http_request_seconds", "route" => route).record(seconds);
+    let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    tracing::info!(
+        request.id = id,
+        http.method = %method,
+        http.path = path,
+        http.status = status,
+        http.milliseconds = seconds * 1000.0,
+        "request"
+    );
+    response
+}

@@ -1,0 +1,236 @@
+//! Errors as RFC 9457 problem details: one mapping from the rooms' errors to HTTP, and one place where they are
+//! finished with the id of the request and logged.
+
+use std::any::Any;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use kernel::chain::Chain;
+use library::Error;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tower_http::request_id::RequestId;
+use utoipa::ToSchema;
+use utoipa::openapi::{Content, RefOr, ResponseBuilder};
+
+/// What every handler returns when it cannot do what is asked.
+pub(crate) type Result<T> = std::result::Result<T, Problem>;
+
+/// A problem on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    /// The last part of its type: what a program can tell it by.
+    kind: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    retry_after: Option<u32>,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+/// A problem as it is sent (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Names the kind of problem: `urn:wenyuan:problem:no-version`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, and what to do.
+    detail: String,
+    /// The request, as it stands in the log.
+    request_id: String,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into(), more: Map::new(), retry_after: None, cause: None }
+    }
+
+    /// 404.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// 400.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    /// 403.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 413.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    }
+
+    fn busy(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
+    }
+
+    /// 500: says nothing of its cause but in the log.
+    fn internal(cause: String) -> Self {
+        let detail = "something went wrong here; the log has the details under this request id";
+        Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        self.more.insert(name.to_owned(), json!(value));
+        self
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::NoLibrary { nearest, .. } => {
+                Self::new(StatusCode::NOT_FOUND, "no-library", detail).with("nearest", nearest)
+            }
+            Error::NoVersion { library, wanted, present, nearest } => {
+                Self::new(StatusCode::NOT_FOUND, "no-version", detail)
+                    .with("library", library)
+                    .with("wanted", wanted)
+                    .with("present", present)
+                    .with("nearest", nearest)
+            }
+            Error::EmptyLibrary(library) => {
+                Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
+            }
+            Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NotCompleted(_) | Error::ActiveVersion(..) => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Error::BadName(_) | Error::BadLabel(_) | Error::Invalid(_) => Self::invalid(detail),
+            Error::NoModel => Self::new(StatusCode::CONFLICT, "no-model", detail),
+            Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
+            Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
+            Error::Exhausted => Self::busy(detail),
+            // The server behind the pool is gone or on its way back: that passes.
+            Error::Database(sqlx::Error::Io(_)) => {
+                Self { cause: Some(detail), ..Self::busy("the database does not answer; try again shortly") }
+            }
+            other => Self::internal(Chain(&other).to_string()),
+        }
+    }
+}
+
+impl From<store::postgres::Error> for Problem {
+    fn from(error: store::postgres::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<store::objects::Error> for Problem {
+    fn from(error: store::objects::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// A panic in a handler is a 500 like any other.
+pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Problem::internal(format!("a handler panicked: {text}")).into_response()
+}
+
+/// Gives every failure its body: the handlers' problems, and what the framework refuses by itself.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    match response.extensions().get::<Problem>().cloned() {
+        Some(problem) => send(&problem, id, response),
+        None => {
+            let (parts, body) = response.into_parts();
+            let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let problem = refused(status, text);
+            send(&problem, id, Response::from_parts(parts, Body::empty()))
+        }
+    }
+}
+
+/// What the framework refuses by itself: unreadable parameters, a wrong method, a body too large, a time-out.
+fn refused(status: StatusCode, text: String) -> Problem {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => Problem::busy("answering took too long; try again, or ask for less"),
+        _ if status.is_server_error() => Problem { status, ..Problem::internal(text) },
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(status, "method-not-allowed", "this address does not know that method")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(text),
+        StatusCode::NOT_FOUND => Problem::not_found("there is nothing at this address"),
+        _ => Problem::new(status, "invalid", if text.is_empty() { "the request was refused".to_owned() } else { text }),
+    }
+}
+
+fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
+    if let Some(cause) = &problem.cause {
+        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
+    }
+    let body = ProblemBody {
+        kind: format!("urn:wenyuan:problem:{}", problem.kind),
+        title: problem.status.canonical_reason().unwrap_or("Error").to_owned(),
+        status: problem.status.as_u16(),
+        detail: problem.detail.clone(),
+        request_id: id.to_owned(),
+        more: problem.more.clone(),
+    };
+    *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Adds to every operation of the description that its failures are problems.
+pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
+    let reference = utoipa::openapi::Ref::from_schema_name("Problem");
+    let response = ResponseBuilder::new()
+        .description("What is wrong, as RFC 9457 problem details")
+        .content("application/problem+json", Content::new(Some(reference)))
+        .build();
+    for item in description.paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
+        }
+    }
+}

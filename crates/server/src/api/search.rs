@@ -1,0 +1,77 @@
+//! `GET /api/v1/search` and the passages it finds.
+
+use axum::Json;
+use axum::extract::State as Given;
+use library::documents::Category;
+use library::search::{self, Answer, Mode, Passage, Question};
+use library::{Error, names::Tag};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::State;
+use super::input::{self, Path, Query};
+use super::problem::{Problem, Result};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// What to find: words, a question, `"an exact phrase"`, an identifier.
+    #[param(max_length = 2000, example = "how to restore a backup")]
+    q: String,
+    /// In this library; everywhere where none is given.
+    library: Option<String>,
+    /// In this version: a label, `5.x`, `^5.2` or `latest`; the active one where none is given.
+    version: Option<String>,
+    /// Only documents of these types, separated by commas.
+    r#type: Option<String>,
+    /// Only passages that hold this: `text`, `code`, `table`, `api`, separated by commas.
+    content_type: Option<String>,
+    /// Only documents of this category.
+    #[param(inline)]
+    category: Option<Category>,
+    /// Only documents with all of these tags, separated by commas.
+    tag: Option<String>,
+    /// By words and meaning, or by one of them.
+    #[param(inline)]
+    mode: Option<Mode>,
+    /// Passages on a page.
+    #[param(minimum = 1, maximum = 100, default = 10)]
+    limit: Option<usize>,
+    /// Where the page begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Finds passages. An absent version is refused with those present, and never answered from another.
+#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters), responses((status = 200, body = Answer)))]
+pub(crate) async fn search(
+    Given(state): Given<State>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<Answer>> {
+    let tags: std::result::Result<Vec<Tag>, _> =
+        input::list(parameters.tag.as_deref()).iter().map(|tag| tag.parse()).collect();
+    let question = Question {
+        library: parameters.library.as_deref().map(input::library).transpose()?,
+        version: input::version(parameters.version.as_deref())?,
+        types: input::list(parameters.r#type.as_deref()),
+        content_types: input::list(parameters.content_type.as_deref()),
+        category: parameters.category,
+        tags: tags.map_err(Error::from)?,
+        mode: parameters.mode.unwrap_or_default(),
+        limit: parameters.limit.unwrap_or(10),
+        after: parameters.cursor.as_deref().map(input::cursor).transpose()?,
+        ..Question::new(parameters.q)
+    };
+    Ok(Json(state.app.engine.search(&question).await?))
+}
+
+/// A passage, whether or not its revision still answers: a citation opens what it cited.
+#[utoipa::path(
+    get, path = "/api/v1/passages/{id}", tag = "search",
+    params(("id" = Uuid, Path, description = "The passage")), responses((status = 200, body = Passage)),
+)]
+pub(crate) async fn passage(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Passage>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let passage = search::find_passage(&mut connection, id).await?;
+    Ok(Json(passage.ok_or_else(|| Problem::not_found("there is no such passage"))?))
+}

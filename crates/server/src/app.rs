@@ -1,0 +1,90 @@
+//! The rooms put together: what every door needs.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use embedding::Model;
+use library::reader::ReaderConfig;
+use library::search::{Engine, EngineConfig, ModelState};
+use sqlx::PgPool;
+use store::objects::Objects;
+use store::{Database, migrations};
+
+use crate::settings::Settings;
+
+/// An open library.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) database: Database,
+    pub(crate) objects: Objects,
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl App {
+    /// Opens the library: its database, migrated, its object store, its index.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let data = settings.data_dir();
+        std::fs::create_dir_all(&data)
+            .with_context(|| format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display()))?;
+        let database = Database::open(&settings.database()).await?;
+        migrations::up(database.pool()).await.context("the database cannot be brought up to date")?;
+        let objects = Objects::in_folder(&data.join("objects"))?;
+        let config = EngineConfig {
+            index_folder: data.join("index"),
+            vector_budget_milliseconds: settings.vector_budget_milliseconds(),
+        };
+        let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
+        let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
+        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine })
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        self.database.pool()
+    }
+
+    /// Loads the embedding model, if there is to be one. A model that cannot be loaded turns search by meaning off and
+    /// is said so; everything else works.
+    pub(crate) async fn load_model(&self) -> Option<Arc<Model>> {
+        let file = self.settings.model().ok()?;
+        let loaded = tokio::task::spawn_blocking({
+            let file = file.clone();
+            move || Model::load(&file)
+        })
+        .await;
+        match loaded {
+            Ok(Ok(model)) => {
+                let model = Arc::new(model);
+                self.engine.set_model(ModelState::Ready(Arc::clone(&model)));
+                Some(model)
+            }
+            Ok(Err(error)) => {
+                let error = kernel::chain::Chain(&error).to_string();
+                tracing::error!(model.file = %file.display(), error, "the embedding model cannot be loaded");
+                self.engine.set_model(ModelState::Off(format!("the embedding model cannot be loaded ({error})")));
+                None
+            }
+            Err(_panicked) => {
+                self.engine.set_model(ModelState::Off("the embedding model cannot be loaded".to_owned()));
+                None
+            }
+        }
+    }
+
+    /// How document readers are run: this program, as a child.
+    pub(crate) fn reader_config(&self) -> anyhow::Result<ReaderConfig> {
+        let program = std::env::current_exe().context("this program cannot find itself")?;
+        let defaults = extract::model::Limits::default();
+        Ok(ReaderConfig {
+            program,
+            arguments: vec!["read-documents".to_owned(), self.settings.read_memory().to_string()],
+            time_limit: self.settings.read_time(),
+            limits: extract::model::Limits { input_bytes: self.settings.max_document_bytes(), ..defaults },
+        })
+    }
+
+    /// Closes the library; the built-in PostgreSQL stops if nobody else uses it.
+    pub(crate) async fn close(self) {
+        self.database.close().await;
+    }
+}

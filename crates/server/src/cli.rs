@@ -1,0 +1,115 @@
+//! The command line: one file a command. What a command tells a person goes to standard error, what it found to
+//! standard output; `--json` makes the latter one JSON value.
+
+mod add;
+mod libraries;
+mod operate;
+mod read_documents;
+mod search;
+mod serve;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::app::App;
+use crate::settings::Settings;
+
+/// 文渊: a technical library that a team and its agents share.
+#[derive(Debug, Parser)]
+#[command(name = "wenyuan", version, about, max_term_width = 100, after_help = EXAMPLES)]
+struct Command {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wenyuan serve                                          start the server (also without a command)
+  wenyuan add docs/ --library fastify --version 5.2.1    add a folder
+  wenyuan search 'graceful shutdown' --library fastify   find passages";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start the server.
+    Serve(serve::Arguments),
+    /// Add documents: files, folders, archives (zip, tar.gz), or - for standard input.
+    Add(add::Arguments),
+    /// Find passages by words and meaning.
+    Search(search::Arguments),
+    /// List libraries and their versions, choose the active one, delete.
+    #[command(visible_alias = "library")]
+    Libraries(libraries::Arguments),
+    /// List jobs; try failed ones again.
+    Jobs(operate::JobArguments),
+    /// Show and apply database migrations.
+    Migrate(operate::MigrateArguments),
+    /// Build the full-text index (or the vectors) anew.
+    Reindex(operate::ReindexArguments),
+    /// Make the vectors that are missing now, instead of leaving them to the server.
+    Embed,
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
+    /// Read documents from standard input, as a child of this program.
+    #[command(hide = true)]
+    ReadDocuments(read_documents::Arguments),
+}
+
+/// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
+pub(crate) fn main() -> ExitCode {
+    let command = Command::command().get_matches();
+    let command = match Command::from_arg_matches(&command) {
+        Ok(command) => command,
+        Err(error) => error.exit(),
+    };
+    let action = command.action.unwrap_or_else(|| Action::Serve(serve::Arguments::default()));
+    // Before any runtime or thread: the child limits itself first of all.
+    if let Action::ReadDocuments(arguments) = &action {
+        return read_documents::run(arguments);
+    }
+    let default_log = if matches!(action, Action::Serve(_)) { "info" } else { "warn" };
+    crate::logging::start(&command.settings, default_log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(run(action, &command.settings)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::Serve(arguments) => serve::run(settings, arguments).await,
+        Action::Migrate(arguments) => operate::migrate(settings, arguments).await,
+        Action::Openapi => {
+            show::line(&crate::api::description().to_pretty_json()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::ReadDocuments(_) => Ok(ExitCode::SUCCESS),
+        other => {
+            let app = App::open(settings).await?;
+            let done = match other {
+                Action::Add(arguments) => add::run(&app, arguments).await,
+                Action::Search(arguments) => search::run(&app, arguments).await,
+                Action::Libraries(arguments) => libraries::run(&app, arguments).await,
+                Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
+                Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
+                Action::Embed => operate::embed(&app).await,
+                _ => Ok(ExitCode::SUCCESS),
+            };
+            app.close().await;
+            done
+        }
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    show::error(&format!("{error:#}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,291 @@
+//! `wenyuan add`: files, folders, archives and standard input into a library.
+
+mod sources;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use extract::model::DocumentType;
+use indicatif::ProgressBar;
+use library::catalogue;
+use library::documents::{self, Category, NewDocument, Outcome, Target};
+use library::label::Label;
+use library::names::{DocumentPath, LibraryName, Tag};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::operate::bar;
+use super::search::CategoryArgument;
+use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
+use crate::app::App;
+use crate::work::Work;
+use sources::Found;
+
+/// What to add and where.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files, folders (as `git` sees them), archives (zip, tar, tar.gz), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// The library; made where it is missing.
+    #[arg(long, short)]
+    library: String,
+
+    /// The version.
+    #[arg(long, short = 'V', default_value = library::label::CURRENT, value_name = "LABEL")]
+    version: String,
+
+    /// A tag for all of them; may be repeated.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+
+    /// What they are.
+    #[arg(long, value_enum)]
+    category: Option<CategoryArgument>,
+
+    /// Their type, where content and name do not tell (markdown, html, java_doc, pdf, docx, openapi, swagger, rst, text).
+    #[arg(long = "type", value_name = "TYPE")]
+    declared: Option<String>,
+
+    /// The name of what comes on standard input.
+    #[arg(long, value_name = "PATH", default_value = "stdin.txt")]
+    name: String,
+
+    /// Let this version answer when none is asked for, once everything is added.
+    #[arg(long)]
+    activate: bool,
+
+    /// Print a summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Documents that are registered in one transaction, at most.
+const BATCH_FILES: usize = 64;
+/// Bytes of them that are held, at most.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// What became of everything.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    library: String,
+    version: String,
+    added: usize,
+    revised: usize,
+    unchanged: usize,
+    failed: Vec<Failure>,
+    bytes: u64,
+    seconds: f64,
+}
+
+/// A document that could not be added, and why.
+#[derive(Debug, Serialize)]
+struct Failure {
+    path: String,
+    reason: String,
+}
+
+/// Adds everything, waits until it is read, and says what became of it. Exit code 1 if anything failed.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let tags: Result<Vec<Tag>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
+    let library: LibraryName = arguments.library.parse()?;
+    let version: Label = arguments.version.parse()?;
+    let declared = arguments
+        .declared
+        .as_deref()
+        .map(|name| DocumentType::parse(name).with_context(|| format!("there is no document type {name:?}")))
+        .transpose()?;
+    let target = Target {
+        library: library.clone(),
+        version: version.clone(),
+        tags: tags?,
+        category: arguments.category.map(Category::from),
+    };
+    let mut adding = Adding {
+        app,
+        target,
+        declared,
+        summary: Summary { library: library.to_string(), version: version.to_string(), ..Summary::default() },
+        waiting: HashMap::new(),
+        batch: Vec::new(),
+        batch_bytes: 0,
+        bar: bar("adding", 0),
+    };
+    // Readers start at once: the first documents are read while the last are still being found.
+    let mut work = Work::start(app);
+    work.read_documents(app)?;
+    let added = adding.all(&arguments.paths, &arguments.name).await;
+    let read = match added {
+        Ok(()) => adding.wait_until_read().await,
+        Err(error) => Err(error),
+    };
+    adding.bar.finish_and_clear();
+    work.stop().await;
+    read?;
+    let mut summary = adding.summary;
+    summary.seconds = begun.elapsed().as_secs_f64();
+    if arguments.activate && summary.failed.is_empty() {
+        activate(app, &library, &version).await?;
+    }
+    if arguments.json {
+        show::line(&serde_json::to_string_pretty(&summary)?);
+    } else {
+        print(app, &summary, &library, &version).await?;
+    }
+    Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Adding<'app> {
+    app: &'app App,
+    target: Target,
+    declared: Option<DocumentType>,
+    summary: Summary,
+    /// Revisions that are not read yet, and their paths.
+    waiting: HashMap<Uuid, String>,
+    batch: Vec<(DocumentPath, Bytes)>,
+    batch_bytes: usize,
+    bar: ProgressBar,
+}
+
+impl Adding<'_> {
+    async fn all(&mut self, paths: &[PathBuf], name: &str) -> anyhow::Result<()> {
+        // Found on a thread of its own, a few files ahead at most: reading a disk blocks, and memory is bounded.
+        let (sender, mut found) = tokio::sync::mpsc::channel::<Found>(16);
+        let (paths, name) = (paths.to_vec(), name.to_owned());
+        let limit = self.app.settings.max_document_bytes();
+        let finding = tokio::task::spawn_blocking(move || sources::find(&paths, &name, limit, &sender));
+        while let Some(found) = found.recv().await {
+            self.bar.inc_length(1);
+            match found {
+                Found::File { path, bytes } => match path.parse::<DocumentPath>() {
+                    Ok(path) => self.push(path, bytes).await?,
+                    Err(error) => self.fail(path, error.to_string()),
+                },
+                Found::Failed { path, reason } => self.fail(path, reason),
+            }
+        }
+        self.flush().await?;
+        finding.await?;
+        Ok(())
+    }
+
+    async fn push(&mut self, path: DocumentPath, bytes: Bytes) -> anyhow::Result<()> {
+        self.summary.bytes += bytes.len() as u64;
+        self.batch_bytes += bytes.len();
+        self.batch.push((path, bytes));
+        if self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the batch's bytes and registers its documents.
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.batch_bytes = 0;
+        let (paths, files): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
+        let stored = documents::store_bytes(self.app.pool(), &self.app.objects, files).await?;
+        let new: Vec<NewDocument> = paths
+            .into_iter()
+            .zip(stored)
+            .map(|(path, file)| NewDocument { path, declared_type: self.declared, file })
+            .collect();
+        let mut transaction = store::postgres::begin(self.app.pool()).await?;
+        let added = documents::add(&mut transaction, &self.target, &new).await?;
+        transaction.commit().await?;
+        // A path that was given twice counts once.
+        self.bar.inc((new.len() - added.len()) as u64);
+        for document in added {
+            match document.outcome {
+                Outcome::Added => self.summary.added += 1,
+                Outcome::Revised => self.summary.revised += 1,
+                Outcome::Unchanged => {
+                    self.summary.unchanged += 1;
+                    self.bar.inc(1);
+                    continue;
+                }
+            }
+            self.waiting.insert(document.document_version_id.0, document.path);
+        }
+        self.look().await
+    }
+
+    fn fail(&mut self, path: String, reason: String) {
+        self.bar.inc(1);
+        self.summary.failed.push(Failure { path, reason });
+    }
+
+    async fn wait_until_read(&mut self) -> anyhow::Result<()> {
+        let mut told = Instant::now();
+        while !self.waiting.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            self.look().await?;
+            if !show::watched() && told.elapsed() > Duration::from_secs(10) {
+                show::note(&format!("{} documents still to read", self.waiting.len()));
+                told = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what has been read since off the list.
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let ids: Vec<Uuid> = self.waiting.keys().copied().collect();
+        let ended = documents::ended(self.app.pool(), &ids).await?;
+        for (id, failure) in ended {
+            let Some(path) = self.waiting.remove(&id) else { continue };
+            self.bar.inc(1);
+            if let Some(reason) = failure {
+                self.summary.failed.push(Failure { path, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn activate(app: &App, library: &LibraryName, version: &Label) -> anyhow::Result<()> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let library = catalogue.library(library)?;
+    let version = library.resolve(&library::label::Request::Exact(version.clone()))?;
+    catalogue::activate(&mut transaction, library.id, version.id).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label) -> anyhow::Result<()> {
+    let shown: HashSet<&str> = summary.failed.iter().take(20).map(|failure| failure.path.as_str()).collect();
+    for failure in summary.failed.iter().filter(|failure| shown.contains(failure.path.as_str())) {
+        show::note(&format!("{} {}: {}", styled(WRONG, "failed"), failure.path, failure.reason));
+    }
+    if summary.failed.len() > shown.len() {
+        show::note(&styled(DIM, format!("… and {} more failed; --json lists them", summary.failed.len() - shown.len())));
+    }
+    show::line(&format!(
+        "{} {} {}: {} added, {} revised, {} unchanged, {} failed  {}",
+        styled(if summary.failed.is_empty() { WELL } else { WRONG }, "●"),
+        styled(BOLD, name),
+        version,
+        summary.added, summary.revised, summary.unchanged, summary.failed.len(),
+        styled(DIM, format!("{} in {:.1} s", show::bytes(summary.bytes), summary.seconds)),
+    ));
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let catalogue = catalogue::read(&mut connection).await?;
+    let Ok(library) = catalogue.library(name) else { return Ok(()) };
+    let active = library.versions.iter().find(|held| library.active == Some(held.id));
+    if let Some(active) = active.filter(|active| active.label != *version) {
+        show::note(&styled(
+            DIM,
+            format!("{} still answers by default; to change that: wenyuan libraries activate {name} {version}", active.label),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Where documents come from: files, folders as `git` sees them, archives, standard input. Each file is found alone, so
+//! that one that cannot be read fails alone.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use extract::archive::{self, ArchiveLimits};
+use extract::model::Error;
+use ignore::WalkBuilder;
+use tokio::sync::mpsc::Sender;
+
+/// A file, or why there is none.
+pub(super) enum Found {
+    File { path: String, bytes: Bytes },
+    Failed { path: String, reason: String },
+}
+
+/// Finds everything under these paths, and sends it. Stops when nobody listens any more.
+pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<Found>) {
+    for path in paths {
+        let listening = if path == Path::new("-") {
+            send(found, name, read(std::io::stdin().lock(), limit))
+        } else if path.is_dir() {
+            folder(path, limit, found)
+        } else if is_archive(path) {
+            from_archive(path, limit, found)
+        } else {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            send(found, &name, open(path, limit))
+        };
+        if !listening {
+            return;
+        }
+    }
+}
+
+/// A folder, recursively: what `.gitignore` names and hidden files are left out, and links are not followed, so
+/// nothing outside the folder gets in.
+fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
+    let walk = WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
+    for entry in walk {
+        let listening = match entry {
+            Err(error) => send(found, &root.display().to_string(), Err(error.to_string())),
+            Ok(entry) => {
+                let path = relative(entry.path(), root);
+                match entry.file_type() {
+                    Some(kind) if kind.is_file() => send(found, &path, open(entry.path(), limit)),
+                    Some(kind) if kind.is_symlink() => send(
+                        found,
+                        &path,
+                        Err("a symbolic link: links are not followed, add what it leads to".to_owned()),
+                    ),
+                    _ => true,
+                }
+            }
+        };
+        if !listening {
+            return false;
+        }
+    }
+    true
+}
+
+fn is_archive(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".zip", ".tar.gz", ".tgz", ".tar"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn from_archive(path: &Path, limit: usize, found: &Sender<Found>) -> bool {
+    let shown = path.display().to_string();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return send(found, &shown, Err(error.to_string())),
+    };
+    let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
+    let mut listening = true;
+    let walked = archive::entries(file, &limits, &mut |name, bytes| {
+        if !is_hidden(name) {
+            listening = send(found, name, bytes.map(<[u8]>::to_vec).map_err(|error| error.to_string()));
+        }
+        // Any error ends the walk; this one is told to nobody.
+        if listening { Ok(()) } else { Err(Error::Empty) }
+    });
+    match walked {
+        Err(error) if listening => send(found, &shown, Err(error.to_string())),
+        _ => listening,
+    }
+}
+
+/// Files that systems leave in archives, and hidden ones, as in folders.
+fn is_hidden(name: &str) -> bool {
+    name.split('/').any(|part| part.starts_with('.') && part != "." && part != ".." || part == "__MACOSX")
+}
+
+fn open(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
+    read(File::open(path).map_err(|error| error.to_string())?, limit)
+}
+
+fn read(source: impl Read, limit: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    source.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > limit {
+        return Err(format!("larger than the limit of {} MiB (--max-document-mib)", limit >> 20));
+    }
+    Ok(bytes)
+}
+
+fn relative(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Sends a file or its failure; says whether anybody listens.
+fn send(found: &Sender<Found>, path: &str, bytes: Result<Vec<u8>, String>) -> bool {
+    let found_one = match bytes {
+        Ok(bytes) => Found::File { path: path.to_owned(), bytes: bytes.into() },
+        Err(reason) => Found::Failed { path: path.to_owned(), reason },
+    };
+    found.blocking_send(found_one).is_ok()
+}

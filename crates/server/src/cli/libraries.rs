@@ -1,0 +1,160 @@
+//! `wenyuan libraries`: what there is, which version answers, and what goes.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use library::catalogue::{self, Library, Version};
+use library::label::{Label, Request};
+use serde_json::json;
+
+use super::show::{self, BOLD, DIM, WELL, styled};
+use crate::app::App;
+
+/// What to do with libraries; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List libraries (the default).
+    List,
+    /// Show a library's versions and what they hold.
+    Show {
+        /// The library.
+        name: String,
+    },
+    /// Choose the version that answers when none is asked for.
+    Activate {
+        /// The library.
+        name: String,
+        /// The version: a label, or latest.
+        version: String,
+    },
+    /// Delete a library, or one version of it.
+    Delete {
+        /// The library.
+        name: String,
+        /// Only this version.
+        #[arg(long)]
+        version: Option<String>,
+        /// Delete without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Does it.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => {
+            let all: Vec<&Library> = catalogue.libraries().into_iter().map(|library| &**library).collect();
+            if arguments.json {
+                let all: Vec<_> = all.iter().map(|library| as_json(library)).collect();
+                show::line(&serde_json::to_string_pretty(&all)?);
+            } else if all.is_empty() {
+                show::note("no libraries yet; add documents: wenyuan add PATH --library NAME");
+            } else {
+                all.iter().for_each(|library| print(library));
+            }
+        }
+        Action::Show { name } => {
+            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let ids: Vec<_> = library.versions.iter().map(|version| version.id).collect();
+            let counts = catalogue::counts(&mut transaction, &ids).await?;
+            if arguments.json {
+                let versions: Vec<_> = library
+                    .versions
+                    .iter()
+                    .filter_map(|version| {
+                        let counts = counts.iter().find(|counts| counts.version == version.id)?;
+                        let active = library.active == Some(version.id);
+                        Some(json!({ "label": version.label, "active": active, "counts": counts }))
+                    })
+                    .collect();
+                show::line(&serde_json::to_string_pretty(&json!({ "name": library.name, "versions": versions }))?);
+            } else {
+                print(library);
+                for version in &library.versions {
+                    let Some(counts) = counts.iter().find(|counts| counts.version == version.id) else { continue };
+                    let mut line = format!(
+                        "  {:<16} {:>7} documents {:>9} passages {:>9} vectors",
+                        version.label.as_str(), counts.documents, counts.passages, counts.vectors
+                    );
+                    if counts.processing > 0 {
+                        line.push_str(&format!("  {} being read", counts.processing));
+                    }
+                    if counts.failed > 0 {
+                        line.push_str(&format!("  {} failed", counts.failed));
+                    }
+                    show::line(&line);
+                }
+            }
+        }
+        Action::Activate { name, version } => {
+            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let request: Request = version.parse().map_err(library::Error::from)?;
+            let version = library.resolve(&request)?;
+            catalogue::activate(&mut transaction, library.id, version.id).await?;
+            show::note(&format!("{} {} answers from now on", library.name, version.label));
+        }
+        Action::Delete { name, version, yes } => {
+            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let version = version.map(|label| find(library, &label)).transpose()?;
+            let what = version.map_or_else(
+                || format!("{} with all its versions", library.name),
+                |version| format!("version {} of {}", version.label, library.name),
+            );
+            if !yes {
+                anyhow::bail!("this would delete {what}; say --yes to do so");
+            }
+            match version {
+                Some(version) => catalogue::delete_version(&mut transaction, library, version).await?,
+                None => catalogue::delete_library(&mut transaction, library.id).await?,
+            }
+            show::note(&format!("deleted {what}"));
+        }
+    }
+    transaction.commit().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find<'library>(library: &'library Library, label: &str) -> anyhow::Result<&'library Version> {
+    let label: Label = label.parse()?;
+    Ok(library.resolve(&Request::Exact(label))?)
+}
+
+fn as_json(library: &Library) -> serde_json::Value {
+    let active = library.versions.iter().find(|version| library.active == Some(version.id));
+    json!({
+        "name": library.name,
+        "title": library.title,
+        "description": library.description,
+        "active_version": active.map(|version| &version.label),
+        "versions": library.versions.iter().map(|version| &version.label).collect::<Vec<_>>(),
+    })
+}
+
+fn print(library: &Library) {
+    let versions: Vec<String> = library
+        .versions
+        .iter()
+        .map(|version| {
+            let label = version.label.to_string();
+            if library.active == Some(version.id) { styled(WELL, format!("{label}*")) } else { label }
+        })
+        .collect();
+    let mut line = format!("{}  {}", styled(BOLD, &library.name), versions.join(" "));
+    if library.title != library.name.as_str() {
+        line.push_str(&styled(DIM, format!("  {}", library.title)));
+    }
+    show::line(&line);
+}

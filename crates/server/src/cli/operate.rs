@@ -1,0 +1,222 @@
+//! The operator's commands: jobs, migrations, what can be rebuilt.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use library::search::ModelState;
+use library::{changes, embed as vectors};
+use store::{Database, jobs as queue, migrations};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
+use crate::app::App;
+use crate::settings::Settings;
+use crate::work::Work;
+
+/// What to do with jobs; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct JobArguments {
+    #[command(subcommand)]
+    action: Option<JobAction>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum JobAction {
+    /// List jobs (the default).
+    List,
+    /// Try dead jobs again: one, or all.
+    Retry {
+        /// The job.
+        id: Option<Uuid>,
+    },
+    /// Remove dead jobs for good: one, or all.
+    Discard {
+        /// The job.
+        id: Option<Uuid>,
+    },
+}
+
+/// Lists and mends jobs.
+pub(super) async fn jobs(app: &App, arguments: JobArguments) -> anyhow::Result<ExitCode> {
+    match arguments.action.unwrap_or(JobAction::List) {
+        JobAction::List => {
+            let jobs = queue::list(app.pool(), 200).await?;
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&jobs)?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            if jobs.is_empty() {
+                show::note("no jobs: everything is done");
+            }
+            for job in jobs {
+                let style = if job.state == queue::State::Dead { WRONG } else { DIM };
+                show::line(&format!(
+                    "{}  {:<8} {:<16} {} tries  {}  {}",
+                    job.id, styled(style, job.state.as_str()), job.kind, job.attempts,
+                    job.created_at.format("%Y-%m-%d %H:%M:%S"), job.last_error.unwrap_or_default(),
+                ));
+            }
+        }
+        JobAction::Retry { id } => {
+            let number = queue::retry(app.pool(), id).await?;
+            show::note(&format!("{number} dead jobs are tried again"));
+        }
+        JobAction::Discard { id } => {
+            let number = queue::discard(app.pool(), id).await?;
+            show::note(&format!("{number} dead jobs removed"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What to do with migrations; shows them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct MigrateArguments {
+    #[command(subcommand)]
+    action: Option<MigrateAction>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum MigrateAction {
+    /// Show which migrations are applied (the default).
+    Status,
+    /// Apply what is pending.
+    Up,
+    /// Go back until this migration is the newest; data of later ones is lost.
+    Down {
+        /// Its number; 0 undoes all.
+        target: i64,
+        /// Go back without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Shows and applies migrations, on a database that is not brought up to date first.
+pub(super) async fn migrate(settings: &Settings, arguments: MigrateArguments) -> anyhow::Result<ExitCode> {
+    let database = Database::open(&settings.database()).await?;
+    let done = migrate_in(&database, arguments).await;
+    database.close().await;
+    done
+}
+
+async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow::Result<ExitCode> {
+    let pool = database.pool();
+    match arguments.action.unwrap_or(MigrateAction::Status) {
+        MigrateAction::Status => {}
+        MigrateAction::Up => migrations::up(pool).await?,
+        MigrateAction::Down { target, yes } => {
+            if !yes {
+                anyhow::bail!("going back to migration {target} loses what later ones hold; say --yes to do so");
+            }
+            migrations::down(pool, target).await?;
+        }
+    }
+    let history = migrations::status(pool).await?;
+    if arguments.json {
+        show::line(&serde_json::to_string_pretty(&history)?);
+    } else {
+        for step in &history {
+            let state = match (&step.fault, step.applied_at) {
+                (Some(fault), _) => styled(WRONG, fault),
+                (None, Some(time)) => styled(WELL, format!("applied {}", time.format("%Y-%m-%d %H:%M:%S"))),
+                (None, None) => styled(BOLD, "pending"),
+            };
+            show::line(&format!("{:04}  {:<24} {state}", step.version, step.description));
+        }
+    }
+    let sound = history.iter().all(|step| step.fault.is_none());
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What to build anew.
+#[derive(Debug, Args)]
+pub(super) struct ReindexArguments {
+    /// The vectors too: the server, or `wenyuan embed`, then makes them again.
+    #[arg(long)]
+    vectors: bool,
+}
+
+/// Builds the full-text index anew, in every program that keeps one, while the old one answers.
+pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::Result<ExitCode> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    changes::request_rebuild(&mut transaction).await?;
+    if arguments.vectors {
+        vectors::rebuild(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    let bar = bar("indexing", 0);
+    let mut follower = app.engine.follower();
+    loop {
+        let progress = follower
+            .catch_up(|progress| {
+                bar.set_length(progress.truth.unsigned_abs());
+                bar.set_position(progress.seen.unsigned_abs());
+            })
+            .await?;
+        bar.set_length(progress.truth.unsigned_abs());
+        bar.set_position(progress.seen.unsigned_abs());
+        if progress.behind() == 0 {
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    bar.finish_and_clear();
+    show::note("the full-text index is built anew");
+    if arguments.vectors {
+        show::note("the vectors are made again by the server, or now by: wenyuan embed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the missing vectors.
+pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
+    let Some(model) = app.load_model().await else {
+        match app.engine.model() {
+            ModelState::Off(why) => anyhow::bail!("no vectors can be made: {why}"),
+            _ => anyhow::bail!("no vectors can be made: {}", app.settings.model().err().unwrap_or_default()),
+        }
+    };
+    let pending = async || -> anyhow::Result<u64> {
+        let mut connection = store::postgres::acquire(app.pool()).await?;
+        Ok(vectors::pending(&mut connection, model.id()).await?.unsigned_abs())
+    };
+    let all = pending().await?;
+    let bar = bar("embedding", all);
+    let mut work = Work::start(app);
+    work.embed(app);
+    loop {
+        let left = pending().await?;
+        bar.set_position(all.saturating_sub(left));
+        if left == 0 {
+            break;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    bar.finish_and_clear();
+    work.stop().await;
+    show::note(&format!("{all} passages got their vectors"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A progress bar for a person; nothing where nobody watches.
+pub(super) fn bar(what: &'static str, length: u64) -> ProgressBar {
+    let bar = if show::watched() { ProgressBar::new(length) } else { ProgressBar::hidden() };
+    let style = ProgressStyle::with_template("{msg:<10} {bar:30} {pos}/{len}  {per_sec:.0}  {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}

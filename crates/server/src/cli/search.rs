@@ -1,0 +1,189 @@
+//! `wenyuan search`: passages, on a terminal or as JSON.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use library::documents::Category;
+use library::search::{Answer, Hit, Mode, Question};
+use tokio::time::{Instant, sleep};
+
+use super::show::{self, BOLD, DIM, MARK, WRONG, styled};
+use crate::app::App;
+
+/// What to find and where.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Words, a question, "an exact phrase", an identifier.
+    #[arg(required = true, value_name = "QUERY")]
+    query: Vec<String>,
+
+    /// In this library.
+    #[arg(long, short)]
+    library: Option<String>,
+
+    /// In this version: a label, 5.x, ^5.2 or latest [default: the library's active version].
+    #[arg(long, short = 'V', requires = "library", value_name = "VERSION")]
+    version: Option<String>,
+
+    /// Only documents of this type; may be repeated.
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
+
+    /// Only passages that hold this: text, code, table, api; may be repeated.
+    #[arg(long = "content", value_name = "TYPE")]
+    content_types: Vec<String>,
+
+    /// Only documents with this tag; may be repeated.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+
+    /// Only documents of this category.
+    #[arg(long, value_enum)]
+    category: Option<CategoryArgument>,
+
+    /// Passages at most.
+    #[arg(long, short = 'n', default_value_t = 5, value_name = "NUMBER")]
+    limit: usize,
+
+    /// By words and meaning, or by one of them.
+    #[arg(long, value_enum, default_value_t)]
+    mode: ModeArgument,
+
+    /// Where the page begins: `next` of the page before.
+    #[arg(long)]
+    cursor: Option<String>,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A category, as the command line writes it.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum CategoryArgument {
+    /// References, API descriptions.
+    Code,
+    /// Anything else.
+    Document,
+}
+
+impl From<CategoryArgument> for Category {
+    fn from(argument: CategoryArgument) -> Self {
+        match argument {
+            CategoryArgument::Code => Self::Code,
+            CategoryArgument::Document => Self::Document,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum ModeArgument {
+    #[default]
+    Hybrid,
+    Text,
+    Vector,
+}
+
+/// How long another program that writes the index is given to catch up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Searches and shows. Exit code 0 also when nothing is found: the search succeeded.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let tags: Result<Vec<_>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
+    let question = Question {
+        library: arguments.library.as_deref().map(str::parse).transpose()?,
+        version: arguments.version.as_deref().unwrap_or_default().parse()?,
+        types: arguments.types,
+        content_types: arguments.content_types,
+        category: arguments.category.map(Category::from),
+        tags: tags?,
+        mode: match arguments.mode {
+            ModeArgument::Hybrid => Mode::Hybrid,
+            ModeArgument::Text => Mode::Text,
+            ModeArgument::Vector => Mode::Vector,
+        },
+        limit: arguments.limit,
+        after: arguments.cursor.as_deref().map(str::parse).transpose()?,
+        ..Question::new(arguments.query.join(" "))
+    };
+    let (model, caught_up) = tokio::join!(
+        async { if arguments.mode == ModeArgument::Text { None } else { app.load_model().await } },
+        catch_up(app),
+    );
+    drop(model);
+    caught_up?;
+    let answer = app.engine.search(&question).await?;
+    if arguments.json {
+        show::line(&serde_json::to_string_pretty(&answer)?);
+    } else {
+        print(&answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the index up to date, or waits a little for the program that does.
+async fn catch_up(app: &App) -> anyhow::Result<()> {
+    let mut follower = app.engine.follower();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let progress = follower.catch_up(|_| {}).await?;
+        if progress.behind() == 0 || Instant::now() > deadline {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn print(answer: &Answer) {
+    if let Some(resolved) = &answer.resolved {
+        show::note(&styled(DIM, format!("in {} {}", resolved.library, resolved.version)));
+    }
+    for notice in &answer.notices {
+        show::note(&styled(DIM, notice));
+    }
+    if answer.hits.is_empty() {
+        show::note("nothing found; try fewer or other words, or another library (wenyuan libraries)");
+    }
+    for (number, hit) in (1..).zip(&answer.hits) {
+        print_hit(number, hit);
+    }
+    if let Some(next) = &answer.next {
+        show::note(&styled(DIM, format!("more: --cursor {next}")));
+    }
+}
+
+fn print_hit(number: usize, hit: &Hit) {
+    let passage = &hit.passage;
+    let mut place = passage.section.join(" › ");
+    if let Some(page) = passage.page_from {
+        place.push_str(&format!("  p. {page}"));
+    }
+    show::line(&format!("{} {}", styled(BOLD, format!("{number}.")), styled(BOLD, &passage.title)));
+    show::line(&styled(DIM, format!("   {} {}  {}", passage.library, passage.version, passage.path)));
+    if !place.is_empty() {
+        show::line(&styled(DIM, format!("   {place}")));
+    }
+    if let Some(instruction) = &passage.instruction {
+        show::line(&format!("   {} {instruction}", styled(WRONG, "reads like an instruction to an agent:")));
+    }
+    for line in marked(hit).lines().filter(|line| !line.trim().is_empty()).take(6) {
+        show::line(&format!("   {line}"));
+    }
+    show::line("");
+}
+
+/// The snippet with the words asked for marked.
+fn marked(hit: &Hit) -> String {
+    let characters: Vec<char> = hit.snippet.chars().collect();
+    let part = |from: usize, to: usize| characters.get(from..to).unwrap_or_default().iter().collect::<String>();
+    let mut text = String::new();
+    let mut shown = 0;
+    for (from, to) in &hit.highlights {
+        let (from, to) = (*from as usize, *to as usize);
+        text.push_str(&part(shown, from));
+        text.push_str(&styled(MARK, part(from, to)));
+        shown = to;
+    }
+    text + &part(shown, characters.len())
+}

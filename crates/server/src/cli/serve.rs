@@ -1,0 +1,98 @@
+//! `wenyuan serve`: the server, from its start to its end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::show;
+use crate::app::App;
+use crate::settings::Settings;
+use crate::work::Work;
+use crate::{api, guide, metrics};
+
+/// Where to listen.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Address and port. Loopback only, until accounts exist.
+    #[arg(long, env = "WENYUAN_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+}
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080) }
+    }
+}
+
+/// Serves until told to stop.
+pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let listen = arguments.listen;
+    if !listen.ip().is_loopback() {
+        bail!(
+            "refusing to listen on {listen}: there are no accounts yet, so anyone who reaches the server could read and \
+             delete everything; listen on 127.0.0.1 or [::1]"
+        );
+    }
+    let recorder = metrics::start()?;
+    let app = App::open(settings).await?;
+    // Before any work is begun: a second server on the same port should say so and go.
+    let listener = match TcpListener::bind(listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            app.close().await;
+            return Err(error).with_context(|| format!("cannot listen on {listen}; choose another with --listen"));
+        }
+    };
+    let address = listener.local_addr()?;
+    let mut work = Work::start(&app);
+    work.follow(&app);
+    work.read_documents(&app)?;
+    work.embed(&app);
+    work.sweep(&app);
+    work.also(metrics::spawn_job_gauges(app.pool().clone()));
+    let maximum = settings.database().pool.maximum;
+    work.also(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
+    if let Some(cluster) = app.database.cluster() {
+        work.also(cluster.spawn_watch());
+    }
+    tokio::spawn({
+        let app = app.clone();
+        async move { guide::add(&app).await }
+    });
+    let hosts: Arc<[String]> =
+        [address.ip().to_string(), format!("[{}]", address.ip()), "localhost".to_owned(), "127.0.0.1".to_owned()].into();
+    let router = api::router(app.clone(), recorder, hosts);
+    tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
+    if show::watched() {
+        show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));
+    }
+    axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    tracing::info!("stopping: work in hand is finished or given back");
+    work.stop().await;
+    app.close().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn told_to_stop() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}

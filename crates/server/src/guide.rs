@@ -1,0 +1,62 @@
+//! The library's first documents: its own guide, so that a search finds something at once.
+
+use bytes::Bytes;
+use kernel::chain::Chain;
+use library::Error;
+use library::catalogue;
+use library::documents::{self, NewDocument, Target};
+use library::label::Label;
+use library::names::LibraryName;
+use rust_embed::RustEmbed;
+
+use crate::app::App;
+
+#[derive(RustEmbed)]
+#[folder = "../../docs"]
+#[include = "*.md"]
+struct Guide;
+
+/// The library that holds the guide.
+const LIBRARY: &str = "wenyuan";
+
+/// Adds the guide of this release as a version of the library `wenyuan`, and lets it answer. A guide that cannot be
+/// added keeps nobody from working.
+pub(crate) async fn add(app: &App) {
+    if let Err(error) = try_add(app).await {
+        tracing::warn!(error = %Chain(&error), "the guide could not be added to the library");
+    }
+}
+
+async fn try_add(app: &App) -> Result<(), Error> {
+    let library: LibraryName = LIBRARY.parse()?;
+    let version: Label = env!("CARGO_PKG_VERSION").parse()?;
+    let mut paths = Vec::new();
+    let mut files = Vec::new();
+    for path in Guide::iter() {
+        let Some(file) = Guide::get(&path) else { continue };
+        paths.push(path.parse()?);
+        files.push(Bytes::from(file.data.into_owned()));
+    }
+    let stored = documents::store_bytes(app.pool(), &app.objects, files).await?;
+    let guide: Vec<NewDocument> = paths
+        .into_iter()
+        .zip(stored)
+        .map(|(path, file)| NewDocument { path, declared_type: None, file })
+        .collect();
+    let target = Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    documents::add(&mut transaction, &target, &guide).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let held = catalogue.library(&library)?;
+    if let Some(own) = held.versions.iter().find(|held| held.label == version)
+        && held.active != Some(own.id)
+    {
+        catalogue::activate(&mut transaction, held.id, own.id).await?;
+    }
+    if held.title == LIBRARY {
+        let about = "The guide of this library: how to use it and how to run it.";
+        catalogue::describe(&mut transaction, held.id, Some("Wenyuan (文渊)"), Some(about)).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}

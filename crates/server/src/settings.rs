@@ -1,0 +1,189 @@
+//! Settings: flags and environment variables, read once. `wenyuan --help` is their reference.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use store::DatabaseConfig;
+use store::postgres::{ClusterConfig, PoolConfig};
+
+/// What every command may be told.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Settings {
+    /// Folder of the library's data [default: the platform's data folder; /var/lib/wenyuan as root].
+    #[arg(long, global = true, env = "WENYUAN_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+
+    /// A PostgreSQL server of yours (15 or later, with pgvector 0.8 or later) in place of the built-in one.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+
+    /// Folder of the built-in PostgreSQL's programs; ./run sets it.
+    #[arg(long, global = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
+    postgres: Option<PathBuf>,
+
+    /// File of the embedding model; ./run sets it.
+    #[arg(long, global = true, env = "WENYUAN_MODEL", value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// Search by meaning with the local model, or by words alone.
+    #[arg(long, global = true, env = "WENYUAN_EMBEDDING", value_enum, default_value_t)]
+    embedding: Embedding,
+
+    /// Milliseconds a walk of the vector graph may take: more is more exact.
+    #[arg(long, global = true, env = "WENYUAN_VECTOR_BUDGET_MS", default_value_t = 10, value_name = "MS")]
+    vector_budget_ms: u64,
+
+    /// The largest document that is taken, in MiB.
+    #[arg(long, global = true, env = "WENYUAN_MAX_DOCUMENT_MIB", default_value_t = 256, value_name = "MIB")]
+    max_document_mib: usize,
+
+    /// Seconds that reading one document may take.
+    #[arg(long, global = true, env = "WENYUAN_READ_SECONDS", default_value_t = 120, value_name = "SECONDS")]
+    read_seconds: u64,
+
+    /// Memory that reading one document may take, in MiB.
+    #[arg(long, global = true, env = "WENYUAN_READ_MEMORY_MIB", default_value_t = 3072, value_name = "MIB")]
+    read_memory_mib: u64,
+
+    /// Documents read at once [default: the number of processors].
+    #[arg(long, global = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
+    readers: Option<usize>,
+
+    #[command(flatten)]
+    pool: Pool,
+
+    /// How log lines are written.
+    #[arg(long, global = true, env = "WENYUAN_LOG_FORMAT", value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+
+    /// Which log lines are written: error, warn, info, debug, or by module (wenyuan=debug,library=info).
+    #[arg(long, global = true, env = "WENYUAN_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database connections")]
+struct Pool {
+    /// Connections kept open.
+    #[arg(long, global = true, env = "WENYUAN_POOL_MIN", default_value_t = 1, value_name = "NUMBER")]
+    pool_min: u32,
+
+    /// Connections at most.
+    #[arg(long, global = true, env = "WENYUAN_POOL_MAX", default_value_t = 20, value_name = "NUMBER")]
+    pool_max: u32,
+
+    /// Seconds a request waits for a connection before it is answered 503.
+    #[arg(long, global = true, env = "WENYUAN_POOL_ACQUIRE_SECONDS", default_value_t = 5.0, value_name = "SECONDS")]
+    pool_acquire_seconds: f64,
+
+    /// Seconds an idle connection is kept.
+    #[arg(long, global = true, env = "WENYUAN_POOL_IDLE_SECONDS", default_value_t = 600, value_name = "SECONDS")]
+    pool_idle_seconds: u64,
+
+    /// Seconds any connection lives.
+    #[arg(long, global = true, env = "WENYUAN_POOL_LIFETIME_SECONDS", default_value_t = 1800, value_name = "SECONDS")]
+    pool_lifetime_seconds: u64,
+
+    /// Try a connection before handing it out: a round trip more, and a dead one is noticed at once.
+    #[arg(long, global = true, env = "WENYUAN_POOL_TEST")]
+    pool_test: bool,
+}
+
+/// How passages get their vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Embedding {
+    /// By the model that comes with the library.
+    #[default]
+    Local,
+    /// Not at all.
+    None,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// The folder of the library's data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        if let Some(folder) = &self.data_dir {
+            // Children and the database server work in other folders: the path must hold there too.
+            return std::path::absolute(folder).unwrap_or_else(|_unreadable| folder.clone());
+        }
+        // The built-in PostgreSQL runs as another user then, who cannot enter root's home.
+        if nix::unistd::Uid::effective().is_root() {
+            return PathBuf::from("/var/lib/wenyuan");
+        }
+        directories::ProjectDirs::from("", "", "wenyuan")
+            .map_or_else(|| PathBuf::from("wenyuan-data"), |folders| folders.data_dir().to_owned())
+    }
+
+    /// Which database, and how.
+    pub(crate) fn database(&self) -> DatabaseConfig {
+        let programs = self.postgres.clone().unwrap_or_else(|| self.data_dir().join("programs"));
+        DatabaseConfig {
+            url: self.database_url.clone().filter(|url| !url.is_empty()),
+            cluster: ClusterConfig::new(self.data_dir().join("postgres"), programs),
+            pool: self.pool(),
+        }
+    }
+
+    fn pool(&self) -> PoolConfig {
+        let pool = &self.pool;
+        PoolConfig {
+            minimum: pool.pool_min.min(pool.pool_max),
+            maximum: pool.pool_max,
+            acquire_timeout: Duration::from_secs_f64(pool.pool_acquire_seconds.clamp(0.01, 3600.0)),
+            idle_timeout: Duration::from_secs(pool.pool_idle_seconds),
+            maximum_lifetime: Duration::from_secs(pool.pool_lifetime_seconds),
+            test_before_acquire: pool.pool_test,
+            ..PoolConfig::default()
+        }
+    }
+
+    /// The model's file; `None` where search by meaning is turned off, with the reason.
+    pub(crate) fn model(&self) -> Result<PathBuf, String> {
+        match (self.embedding, &self.model) {
+            (Embedding::None, _) => Err("search by meaning is turned off (WENYUAN_EMBEDDING=none)".to_owned()),
+            (Embedding::Local, None) => {
+                Err("no embedding model is set (WENYUAN_MODEL); ./run sets it".to_owned())
+            }
+            (Embedding::Local, Some(file)) => Ok(file.clone()),
+        }
+    }
+
+    /// How long a walk of the vector graph may take.
+    pub(crate) fn vector_budget_milliseconds(&self) -> u64 {
+        self.vector_budget_ms
+    }
+
+    /// The largest document, in bytes.
+    pub(crate) fn max_document_bytes(&self) -> usize {
+        self.max_document_mib << 20
+    }
+
+    /// How long reading one document may take.
+    pub(crate) fn read_time(&self) -> Duration {
+        Duration::from_secs(self.read_seconds)
+    }
+
+    /// How much memory reading one document may take, in bytes.
+    pub(crate) fn read_memory(&self) -> u64 {
+        self.read_memory_mib << 20
+    }
+
+    /// How many documents are read at once.
+    pub(crate) fn readers(&self) -> usize {
+        self.readers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
+            .clamp(1, 64)
+    }
+}

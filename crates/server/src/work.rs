@@ -1,0 +1,169 @@
+//! The work behind the doors: who does which jobs, and when it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedding::Model;
+use kernel::chain::Chain;
+use library::reader::Reader;
+use library::search::ModelState;
+use library::{changes, embed, ingest, sweep};
+use sqlx::PgPool;
+use store::jobs::{self, Leased};
+use store::objects::Objects;
+use store::workers::{Bell, Handler, spawn_listener, work};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::app::App;
+
+/// Work that goes on until it is stopped.
+pub(crate) struct Work {
+    stop: watch::Sender<bool>,
+    pub(crate) jobs: Bell,
+    pub(crate) changes: Bell,
+    ending: Vec<JoinHandle<()>>,
+    aborted: Vec<JoinHandle<()>>,
+}
+
+impl Work {
+    /// Starts with listening to the database, so that no call is missed by what is started after.
+    pub(crate) fn start(app: &App) -> Self {
+        let (jobs, changes) = (Bell::default(), Bell::default());
+        let bells = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
+        let listener = spawn_listener(app.pool().clone(), bells);
+        Self { stop: watch::Sender::new(false), jobs, changes, ending: Vec::new(), aborted: vec![listener] }
+    }
+
+    /// Reads documents, as many at once as there are readers.
+    pub(crate) fn read_documents(&mut self, app: &App) -> anyhow::Result<()> {
+        for _ in 0..app.settings.readers() {
+            let reader = Reader::new(app.reader_config()?);
+            let handler = Documents { pool: app.pool().clone(), objects: app.objects.clone(), reader };
+            self.spawn(app, handler);
+        }
+        Ok(())
+    }
+
+    /// Makes vectors, once the model is loaded; half of the processors at most, so that full text goes first.
+    pub(crate) fn embed(&mut self, app: &App) {
+        let app = app.clone();
+        let (bell, stop) = (self.jobs.clone(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            let model = match app.engine.model() {
+                ModelState::Ready(model) => model,
+                ModelState::Off(_) => return,
+                ModelState::Loading => match app.load_model().await {
+                    Some(model) => model,
+                    None => return,
+                },
+            };
+            let workers = (0..(app.settings.readers() / 2).max(1)).map(|_| {
+                let handler = Vectors { pool: app.pool().clone(), model: Arc::clone(&model) };
+                work(app.pool().clone(), handler, bell.listen(), stop.clone())
+            });
+            futures::future::join_all(workers).await;
+        }));
+    }
+
+    /// Does the work that has no hurry.
+    pub(crate) fn sweep(&mut self, app: &App) {
+        self.spawn(app, Sweeper { pool: app.pool().clone(), objects: app.objects.clone() });
+    }
+
+    /// Keeps the full-text index up to date.
+    pub(crate) fn follow(&mut self, app: &App) {
+        let follower = app.engine.follower();
+        self.ending.push(tokio::spawn(follower.run(self.changes.listen(), self.stop.subscribe())));
+    }
+
+    /// Something that is simply ended with the rest.
+    pub(crate) fn also(&mut self, task: JoinHandle<()>) {
+        self.aborted.push(task);
+    }
+
+    fn spawn(&mut self, app: &App, handler: impl Handler + Send + 'static) {
+        let worker = work(app.pool().clone(), handler, self.jobs.listen(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(worker));
+    }
+
+    /// Lets everybody finish what they are at, for a while; leases that are not given back run out by themselves.
+    pub(crate) async fn stop(self) {
+        let _nobody_listens = self.stop.send(true);
+        let all = futures::future::join_all(self.ending);
+        if tokio::time::timeout(Duration::from_secs(20), all).await.is_err() {
+            tracing::warn!("some work did not end in time; its leases run out and it is done again");
+        }
+        for task in self.aborted {
+            task.abort();
+        }
+    }
+}
+
+struct Documents {
+    pool: PgPool,
+    objects: Objects,
+    reader: Reader,
+}
+
+impl Handler for Documents {
+    fn kinds(&self) -> &[&'static str] {
+        &[ingest::JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        ingest::BATCH
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        ingest::run(&self.pool, &self.objects, &mut self.reader, worker, jobs)
+            .await
+            .map_err(|error| Chain(&error).to_string())
+    }
+
+    fn rest(&mut self) {
+        self.reader.rest();
+    }
+}
+
+struct Vectors {
+    pool: PgPool,
+    model: Arc<Model>,
+}
+
+impl Handler for Vectors {
+    fn kinds(&self) -> &[&'static str] {
+        &[embed::JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        embed::BATCH
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        embed::run(&self.pool, &self.model, worker, jobs).await.map_err(|error| Chain(&error).to_string())?;
+        Ok(Vec::new())
+    }
+}
+
+struct Sweeper {
+    pool: PgPool,
+    objects: Objects,
+}
+
+impl Handler for Sweeper {
+    fn kinds(&self) -> &[&'static str] {
+        &[sweep::JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        100
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+        sweep::run(&self.pool, &self.objects, worker, &ids).await.map_err(|error| Chain(&error).to_string())?;
+        Ok(Vec::new())
+    }
+}
