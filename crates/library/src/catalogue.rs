@@ -72,7 +72,9 @@ impl Library {
     /// The version that a request means; an absent one is refused with those present, and never replaced.
     pub fn resolve(&self, request: &Request) -> Result<&Version, Error> {
         let found = match request {
-            Request::Active => self.active.and_then(|id| self.versions.iter().find(|version| version.id == id)),
+            Request::Active => {
+                self.active.and_then(|id| self.versions.iter().find(|version| version.id == id))
+            }
             other => {
                 let labels: Vec<Label> = self.versions.iter().map(|version| version.label.clone()).collect();
                 other
@@ -114,10 +116,9 @@ pub struct Catalogue {
 impl Catalogue {
     /// The library of this name; an absent one is refused with the nearest name.
     pub fn library(&self, name: &LibraryName) -> Result<&Arc<Library>, Error> {
-        self.libraries.get(name).ok_or_else(|| Error::NoLibrary {
-            name: name.to_string(),
-            nearest: self.nearest(name).cloned(),
-        })
+        self.libraries
+            .get(name)
+            .ok_or_else(|| Error::NoLibrary { name: name.to_string(), nearest: self.nearest(name).cloned() })
     }
 
     /// All libraries, by name.
@@ -166,7 +167,11 @@ pub struct CatalogueCache {
 
 impl CatalogueCache {
     /// The catalogue as it stands at `sequence`, which the caller has just read.
-    pub async fn at(&self, connection: &mut PgConnection, sequence: Sequence) -> Result<Arc<Catalogue>, Error> {
+    pub async fn at(
+        &self,
+        connection: &mut PgConnection,
+        sequence: Sequence,
+    ) -> Result<Arc<Catalogue>, Error> {
         if let Some(catalogue) = self.held_at(sequence) {
             return Ok(catalogue);
         }
@@ -309,7 +314,11 @@ pub async fn ensure(
 }
 
 /// Makes a version the one that answers when none is asked for.
-pub async fn activate(connection: &mut PgConnection, library: LibraryId, version: VersionId) -> Result<(), Error> {
+pub async fn activate(
+    connection: &mut PgConnection,
+    library: LibraryId,
+    version: VersionId,
+) -> Result<(), Error> {
     sqlx::query!(
         "-- catalogue.activate
          update library.libraries set active_version_id = $2, updated_at = now() where id = $1",

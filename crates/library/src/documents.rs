@@ -158,9 +158,9 @@ impl FromStr for RevisionName {
         let Some((label, revision)) = text.split_once('~') else {
             return Ok(Self { label: text.parse()?, revision: None });
         };
-        let revision = revision
-            .parse()
-            .map_err(|_invalid| Error::Invalid(format!("{text:?} names no revision: write LABEL or LABEL~NUMBER")))?;
+        let revision = revision.parse().map_err(|_invalid| {
+            Error::Invalid(format!("{text:?} names no revision: write LABEL or LABEL~NUMBER"))
+        })?;
         Ok(Self { label: label.parse()?, revision: Some(revision) })
     }
 }
@@ -330,7 +330,9 @@ pub async fn ended(
 pub async fn activate(connection: &mut PgConnection, revision: &Revision) -> Result<(), Error> {
     if revision.status != Status::Completed {
         return Err(Error::NotCompleted(match revision.status {
-            Status::Failed => format!("failed ({})", revision.reason.as_deref().unwrap_or("no reason is known")),
+            Status::Failed => {
+                format!("failed ({})", revision.reason.as_deref().unwrap_or("no reason is known"))
+            }
             _ => "not read yet".to_owned(),
         }));
     }

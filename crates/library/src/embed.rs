@@ -63,7 +63,8 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Re
     let begun = Instant::now();
     let vectors = {
         let model = Arc::clone(model);
-        let texts: Vec<String> = missing.iter().map(|row| embedded_text(&row.section, &row.content)).collect();
+        let texts: Vec<String> =
+            missing.iter().map(|row| embedded_text(&row.section, &row.content)).collect();
         tokio::task::spawn_blocking(move || {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             model.embed_passages(&texts)

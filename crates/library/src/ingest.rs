@@ -162,18 +162,24 @@ async fn write(pool: &PgPool, worker: Uuid, batch: Vec<WasRead>) -> Result<(), E
     write_revisions(&mut transaction, &completed).await?;
     write_passages(&mut transaction, &completed).await?;
     let newest = newest_under_each_label(&mut transaction, &completed).await?;
-    documents::move_pointers(&mut transaction, &newest.iter().map(|source| source.id).collect::<Vec<_>>()).await?;
+    documents::move_pointers(&mut transaction, &newest.iter().map(|source| source.id).collect::<Vec<_>>())
+        .await?;
     let to_embed: Vec<NewJob> = newest
         .iter()
-        .map(|source| NewJob { priority: 5, ..NewJob::new(embed::JOB, json!({ "document_version_id": source.id })) })
+        .map(|source| NewJob {
+            priority: 5,
+            ..NewJob::new(embed::JOB, json!({ "document_version_id": source.id }))
+        })
         .collect();
     jobs::enqueue(&mut transaction, &to_embed).await?;
     complete(&mut transaction, worker, &jobs).await?;
     let changed: Vec<_> = newest.iter().map(|source| (source.document, source.version)).collect();
     changes::record(&mut transaction, &changed).await?;
     transaction.commit().await?;
-    metrics::counter!("wenyuan_documents_read_total", "outcome" => "completed").increment(completed.len() as u64);
-    metrics::counter!("wenyuan_documents_read_total", "outcome" => "failed").increment(unreadable.len() as u64);
+    metrics::counter!("wenyuan_documents_read_total", "outcome" => "completed")
+        .increment(completed.len() as u64);
+    metrics::counter!("wenyuan_documents_read_total", "outcome" => "failed")
+        .increment(unreadable.len() as u64);
     Ok(())
 }
 
@@ -254,10 +260,13 @@ async fn write_passages(connection: &mut PgConnection, read: &[(ToRead, Extracte
     .await?;
     let rows: Vec<(Uuid, i32, &Passage)> = read
         .iter()
-        .flat_map(|(source, found)| (0_i32..).zip(&found.passages).map(|(number, passage)| (source.id.0, number, passage)))
+        .flat_map(|(source, found)| {
+            (0_i32..).zip(&found.passages).map(|(number, passage)| (source.id.0, number, passage))
+        })
         .collect();
     let list = |of: &dyn Fn(&Passage) -> String| rows.iter().map(|row| of(row.2)).collect::<Vec<String>>();
-    let optional = |of: &dyn Fn(&Passage) -> Option<String>| rows.iter().map(|row| of(row.2)).collect::<Vec<_>>();
+    let optional =
+        |of: &dyn Fn(&Passage) -> Option<String>| rows.iter().map(|row| of(row.2)).collect::<Vec<_>>();
     let number = |of: &dyn Fn(&Passage) -> u32| {
         rows.iter().map(|row| i32::try_from(of(row.2)).unwrap_or(i32::MAX)).collect::<Vec<i32>>()
     };

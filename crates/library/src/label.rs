@@ -191,8 +191,12 @@ impl Request {
                 .find(|label| label.as_str().eq_ignore_ascii_case("latest"))
                 .or_else(|| highest(&Label::is_release))
                 .or_else(|| highest(&|_| true)),
-            Self::Prefix(prefix) => highest(&|label| label.is_release() && label.numbers().starts_with(prefix)),
-            Self::Compatible(least) => highest(&|label| label.is_release() && is_compatible(&label.numbers(), least)),
+            Self::Prefix(prefix) => {
+                highest(&|label| label.is_release() && label.numbers().starts_with(prefix))
+            }
+            Self::Compatible(least) => {
+                highest(&|label| label.is_release() && is_compatible(&label.numbers(), least))
+            }
         }
     }
 }
@@ -216,9 +220,12 @@ pub fn nearest<'labels>(wanted: &Request, present: &'labels [Label]) -> Option<&
             let text: Vec<String> = numbers.iter().map(u64::to_string).collect();
             text.join(".").parse::<Label>().ok()?.sort_key()
         }
-        Request::Active | Request::Latest => return present.iter().max_by(|left, right| compare(left, right)),
+        Request::Active | Request::Latest => {
+            return present.iter().max_by(|left, right| compare(left, right));
+        }
     };
-    let below = present.iter().filter(|label| label.sort_key() <= key).max_by(|left, right| compare(left, right));
+    let below =
+        present.iter().filter(|label| label.sort_key() <= key).max_by(|left, right| compare(left, right));
     below.or_else(|| present.iter().min_by(|left, right| compare(left, right)))
 }
 
@@ -235,8 +242,24 @@ mod tests {
     #[test]
     fn versions_sort_as_versions() {
         let in_order = [
-            "current", "main", "0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0",
-            "1.0.1", "1.2", "1.10", "9.0", "10.0", "15", "2025-12", "2026-01", "2026-01-15",
+            "current",
+            "main",
+            "0.9",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-beta",
+            "1.0.0-rc.2",
+            "1.0.0-rc.10",
+            "1.0.0",
+            "1.0.1",
+            "1.2",
+            "1.10",
+            "9.0",
+            "10.0",
+            "15",
+            "2025-12",
+            "2026-01",
+            "2026-01-15",
         ];
         let mut sorted = labels(&in_order);
         sorted.reverse();

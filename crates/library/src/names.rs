@@ -29,7 +29,9 @@ pub enum BadName {
     )]
     Library(String),
     /// Not a path.
-    #[error("{0:?} is not a document path: it must be relative, without . or .. parts, of 1 to 1000 characters")]
+    #[error(
+        "{0:?} is not a document path: it must be relative, without . or .. parts, of 1 to 1000 characters"
+    )]
     Path(String),
     /// Not a tag.
     #[error("{0:?} is not a tag: use 1 to 60 characters without commas or control characters")]

@@ -88,12 +88,15 @@ impl Reader {
                 let status = child.wait().await.map_err(ReadError::Child)?;
                 tracing::warn!(document.name = name, %status, "the document reader ended while reading");
                 Err(ReadError::Document(
-                    "reading it crashed or took more memory than is allowed; the document may be damaged".to_owned(),
+                    "reading it crashed or took more memory than is allowed; the document may be damaged"
+                        .to_owned(),
                 ))
             }
             Err(_elapsed) => {
                 let seconds = time_limit.as_secs();
-                Err(ReadError::Document(format!("reading it took longer than the limit of {seconds} seconds")))
+                Err(ReadError::Document(format!(
+                    "reading it took longer than the limit of {seconds} seconds"
+                )))
             }
         }
     }
@@ -156,5 +159,7 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
 }
 
 fn length(bytes: usize) -> io::Result<[u8; 4]> {
-    u32::try_from(bytes).map(u32::to_le_bytes).map_err(|_too_long| io::Error::other("a frame has at most 4 GiB"))
+    u32::try_from(bytes)
+        .map(u32::to_le_bytes)
+        .map_err(|_too_long| io::Error::other("a frame has at most 4 GiB"))
 }

@@ -95,5 +95,8 @@ pub async fn touch(pool: &PgPool, objects: &[(Hash, u64)]) -> Result<(), Error> 
 
 /// A hash from its column.
 pub(crate) fn hash_of(bytes: &[u8]) -> Result<Hash, Error> {
-    bytes.try_into().map(Hash).map_err(|_wrong_length| Error::Internal("a stored hash has not 32 bytes".to_owned()))
+    bytes
+        .try_into()
+        .map(Hash)
+        .map_err(|_wrong_length| Error::Internal("a stored hash has not 32 bytes".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
 mod documents;
+mod etag;
 mod guard;
 mod health;
 mod input;
@@ -60,8 +61,7 @@ pub(crate) struct State {
 struct Description;
 
 fn described() -> OpenApiRouter<State> {
-    let quick = OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(search::search))
+    let tagged = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::passage))
         .routes(routes!(libraries::list))
         .routes(routes!(libraries::show, libraries::change, libraries::delete))
@@ -76,6 +76,10 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        // A search is asked anew each time: its answer says how far behind the index is.
+        .layer(from_fn(etag::tag));
+    let quick = tagged
+        .routes(routes!(search::search))
         .routes(routes!(jobs::list))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));

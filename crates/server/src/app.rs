@@ -25,8 +25,9 @@ impl App {
     /// Opens the library: its database, migrated, its object store, its index.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = settings.data_dir();
-        std::fs::create_dir_all(&data)
-            .with_context(|| format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display()))?;
+        std::fs::create_dir_all(&data).with_context(|| {
+            format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
+        })?;
         let database = Database::open(&settings.database()).await?;
         migrations::up(database.pool()).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
@@ -61,7 +62,8 @@ impl App {
             Ok(Err(error)) => {
                 let error = kernel::chain::Chain(&error).to_string();
                 tracing::error!(model.file = %file.display(), error, "the embedding model cannot be loaded");
-                self.engine.set_model(ModelState::Off(format!("the embedding model cannot be loaded ({error})")));
+                self.engine
+                    .set_model(ModelState::Off(format!("the embedding model cannot be loaded ({error})")));
                 None
             }
             Err(_panicked) => {

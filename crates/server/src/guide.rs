@@ -43,7 +43,8 @@ async fn try_add(app: &App) -> Result<(), Error> {
         .zip(stored)
         .map(|(path, file)| NewDocument { path, declared_type: None, file })
         .collect();
-    let target = Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
+    let target =
+        Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
     let mut transaction = store::postgres::begin(app.pool()).await?;
     documents::add(&mut transaction, &target, &guide).await?;
     let catalogue = catalogue::read(&mut transaction).await?;

@@ -75,15 +75,33 @@ struct Pool {
     pool_max: u32,
 
     /// Seconds a request waits for a connection before it is answered 503.
-    #[arg(long, global = true, env = "WENYUAN_POOL_ACQUIRE_SECONDS", default_value_t = 5.0, value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        env = "WENYUAN_POOL_ACQUIRE_SECONDS",
+        default_value_t = 5.0,
+        value_name = "SECONDS"
+    )]
     pool_acquire_seconds: f64,
 
     /// Seconds an idle connection is kept.
-    #[arg(long, global = true, env = "WENYUAN_POOL_IDLE_SECONDS", default_value_t = 600, value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        env = "WENYUAN_POOL_IDLE_SECONDS",
+        default_value_t = 600,
+        value_name = "SECONDS"
+    )]
     pool_idle_seconds: u64,
 
     /// Seconds any connection lives.
-    #[arg(long, global = true, env = "WENYUAN_POOL_LIFETIME_SECONDS", default_value_t = 1800, value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        env = "WENYUAN_POOL_LIFETIME_SECONDS",
+        default_value_t = 1800,
+        value_name = "SECONDS"
+    )]
     pool_lifetime_seconds: u64,
 
     /// Try a connection before handing it out: a round trip more, and a dead one is noticed at once.
@@ -152,7 +170,9 @@ impl Settings {
     /// The model's file; `None` where search by meaning is turned off, with the reason.
     pub(crate) fn model(&self) -> Result<PathBuf, String> {
         match (self.embedding, &self.model) {
-            (Embedding::None, _) => Err("search by meaning is turned off (WENYUAN_EMBEDDING=none)".to_owned()),
+            (Embedding::None, _) => {
+                Err("search by meaning is turned off (WENYUAN_EMBEDDING=none)".to_owned())
+            }
             (Embedding::Local, None) => {
                 Err("no embedding model is set (WENYUAN_MODEL); ./run sets it".to_owned())
             }

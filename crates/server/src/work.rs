@@ -9,7 +9,7 @@ use library::reader::Reader;
 use library::search::ModelState;
 use library::{changes, embed, ingest, sweep};
 use sqlx::PgPool;
-use store::jobs::{self, Leased};
+use store::jobs::{self, Leased, Turn};
 use store::objects::Objects;
 use store::workers::{Bell, Handler, spawn_listener, work};
 use tokio::sync::watch;
@@ -137,6 +137,10 @@ impl Handler for Vectors {
         &[embed::JOB]
     }
 
+    fn turn(&self) -> Turn {
+        Turn::NewestFirst
+    }
+
     fn batch(&self) -> i64 {
         embed::BATCH
     }
@@ -163,7 +167,9 @@ impl Handler for Sweeper {
 
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
         let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
-        sweep::run(&self.pool, &self.objects, worker, &ids).await.map_err(|error| Chain(&error).to_string())?;
+        sweep::run(&self.pool, &self.objects, worker, &ids)
+            .await
+            .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
     }
 }

@@ -137,8 +137,31 @@ pub async fn enqueue(connection: &mut PgConnection, jobs: &[NewJob]) -> Result<(
     Ok(())
 }
 
-/// Leases up to `limit` due jobs of these kinds, the most urgent and then the oldest first.
+/// Which of equally urgent jobs is done first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The one that waits longest: nothing waits for ever.
+    OldestFirst,
+    /// The one that was written last: people look at what they have just added.
+    NewestFirst,
+}
+
+/// Leases up to `limit` due jobs of these kinds, the most urgent first.
 pub async fn claim(
+    pool: &PgPool,
+    worker: Uuid,
+    kinds: &[String],
+    turn: Turn,
+    limit: i64,
+    lease: Duration,
+) -> Result<Vec<Leased>, DatabaseError> {
+    match turn {
+        Turn::OldestFirst => claim_oldest(pool, worker, kinds, limit, lease).await,
+        Turn::NewestFirst => claim_newest(pool, worker, kinds, limit, lease).await,
+    }
+}
+
+async fn claim_oldest(
     pool: &PgPool,
     worker: Uuid,
     kinds: &[String],
@@ -146,7 +169,8 @@ pub async fn claim(
     lease: Duration,
 ) -> Result<Vec<Leased>, DatabaseError> {
     // A lease that ran out counts as a failed try: a job that kills its worker must not do so for ever.
-    let rows = sqlx::query!(
+    let mut jobs = sqlx::query_as!(
+        Leased,
         r#"-- jobs.claim
          update store.jobs
          set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1
@@ -158,7 +182,7 @@ pub async fn claim(
            for update skip locked
            limit $3
          )
-         returning id, kind, payload, attempts"#,
+         returning id, kind, payload, attempts as attempt"#,
         worker,
         kinds,
         limit,
@@ -166,12 +190,40 @@ pub async fn claim(
     )
     .fetch_all(pool)
     .await?;
-    let mut jobs: Vec<Leased> = rows
-        .into_iter()
-        .map(|row| Leased { id: row.id, kind: row.kind, payload: row.payload, attempt: row.attempts })
-        .collect();
     // `returning` promises no order; ids are ordered by age.
     jobs.sort_by_key(|job| job.id);
+    Ok(jobs)
+}
+
+async fn claim_newest(
+    pool: &PgPool,
+    worker: Uuid,
+    kinds: &[String],
+    limit: i64,
+    lease: Duration,
+) -> Result<Vec<Leased>, DatabaseError> {
+    let mut jobs = sqlx::query_as!(
+        Leased,
+        r#"-- jobs.claim_newest
+         update store.jobs
+         set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1
+         where id in (
+           select id from store.jobs
+           where kind = any ($2) and dead_at is null and run_at <= now()
+             and (leased_until is null or leased_until < now())
+           order by priority, run_at desc, id desc
+           for update skip locked
+           limit $3
+         )
+         returning id, kind, payload, attempts as attempt"#,
+        worker,
+        kinds,
+        limit,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(pool)
+    .await?;
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
     Ok(jobs)
 }
 

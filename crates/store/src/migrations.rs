@@ -67,7 +67,9 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
         let row = place.map(|index| applied.remove(index));
         let fault = match &row {
             Some(row) if !row.4 => Some("was interrupted; mend the database by hand".to_owned()),
-            Some(row) if row.3 != *known.checksum => Some("its file has changed since it was applied".to_owned()),
+            Some(row) if row.3 != *known.checksum => {
+                Some("its file has changed since it was applied".to_owned())
+            }
             _ => None,
         };
         history.push(Status {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::jobs::{self, Leased};
+use crate::jobs::{self, Leased, Turn};
 
 /// How long a lease lasts without a heartbeat.
 const LEASE: Duration = Duration::from_secs(30);
@@ -22,6 +22,11 @@ const LOOK: Duration = Duration::from_secs(2);
 pub trait Handler: Send {
     /// The kinds it does.
     fn kinds(&self) -> &[&'static str];
+
+    /// Which of equally urgent jobs it takes first.
+    fn turn(&self) -> Turn {
+        Turn::OldestFirst
+    }
 
     /// How many it takes at once.
     fn batch(&self) -> i64;
@@ -105,7 +110,7 @@ pub async fn work(pool: PgPool, mut handler: impl Handler, mut bell: Ear, mut st
     let kinds: Vec<String> = handler.kinds().iter().map(|kind| (*kind).to_owned()).collect();
     let mut rested = false;
     while !*stop.borrow() {
-        let leased = match jobs::claim(&pool, worker, &kinds, handler.batch(), LEASE).await {
+        let leased = match jobs::claim(&pool, worker, &kinds, handler.turn(), handler.batch(), LEASE).await {
             Ok(leased) => leased,
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "no jobs can be leased");
@@ -159,8 +164,12 @@ async fn run(pool: &PgPool, handler: &mut impl Handler, worker: Uuid, leased: &[
         let kind = leased.iter().find(|job| job.id == id).map_or("", |job| job.kind.as_str());
         match jobs::fail(pool, worker, id, &error).await {
             Ok(true) => tracing::error!(job.id = %id, job.kind = kind, error, "a job failed for good"),
-            Ok(false) => tracing::warn!(job.id = %id, job.kind = kind, error, "a job failed and is tried again"),
-            Err(fault) => tracing::warn!(job.id = %id, error = %Chain(&fault), "a failure could not be noted"),
+            Ok(false) => {
+                tracing::warn!(job.id = %id, job.kind = kind, error, "a job failed and is tried again")
+            }
+            Err(fault) => {
+                tracing::warn!(job.id = %id, error = %Chain(&fault), "a failure could not be noted")
+            }
         }
     }
 }

@@ -216,7 +216,8 @@ async fn newest_revisions(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let newest = Newest { id: row.id, revision: row.revision, hash: row.file_hash, failed: row.failed };
+            let newest =
+                Newest { id: row.id, revision: row.revision, hash: row.file_hash, failed: row.failed };
             (row.document_id, newest)
         })
         .collect())

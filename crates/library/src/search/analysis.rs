@@ -129,7 +129,8 @@ impl Analysis {
 
     /// A run of Chinese, Japanese or Korean characters: pairs, and words of other lengths than two.
     fn ideographs(&mut self, text: &str, run: Range<usize>, position: &mut usize) {
-        let offsets: Vec<usize> = text[run.clone()].char_indices().map(|(offset, _)| run.start + offset).collect();
+        let offsets: Vec<usize> =
+            text[run.clone()].char_indices().map(|(offset, _)| run.start + offset).collect();
         let at = |place: usize| offsets.get(place).copied().unwrap_or(run.end);
         let first = *position;
         for word in JIEBA.cut(&text[run.clone()], false) {

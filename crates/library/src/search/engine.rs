@@ -13,6 +13,7 @@ use embedding::Model;
 use kernel::page::Cursor;
 use moka::sync::Cache;
 use sqlx::PgPool;
+use tantivy::Term;
 use uuid::Uuid;
 
 use super::analysis::Analysis;
@@ -22,7 +23,9 @@ use super::fuse::{Fused, fuse, spread};
 use super::index::{FullText, Generation, number_of};
 use super::passages::Passages;
 use super::query::Words;
-use super::{Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Question, Resolved, highlight, vectors};
+use super::{
+    Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Question, Resolved, highlight, vectors,
+};
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
 use crate::changes::{self, Sequence};
@@ -120,16 +123,24 @@ impl Engine {
         let begun = Instant::now();
         let scope = self.scope(question).await?;
         let mut notices = Vec::new();
-        let mode = self.possible_mode(question.mode, &mut notices)?;
+        let mode = self.possible_mode(question.mode, &scope, &mut notices).await?;
         let words = Words::parse(&question.text);
         let wanted = offset + question.limit;
         let candidates = wanted * 2 + CANDIDATES;
         let (by_words, by_meaning) = futures::future::try_join(
             async {
-                if mode == Mode::Vector { Ok(Vec::new()) } else { self.by_words(question, &words, &scope, candidates, &mut notices) }
+                if mode == Mode::Vector {
+                    Ok(Vec::new())
+                } else {
+                    self.by_words(question, &words, &scope, candidates, &mut notices)
+                }
             },
             async {
-                if mode == Mode::Text { Ok(Vec::new()) } else { self.by_meaning(question, &scope, candidates).await }
+                if mode == Mode::Text {
+                    Ok(Vec::new())
+                } else {
+                    self.by_meaning(question, &scope, candidates).await
+                }
             },
         )
         .await?;
@@ -137,7 +148,8 @@ impl Engine {
         let more = ranked.len() > wanted && wanted < DEEPEST;
         let page: Vec<Fused> = ranked.into_iter().skip(offset).take(question.limit).collect();
         let hits = self.read(&page, &words).await?;
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "whole").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
+            .record(begun.elapsed().as_secs_f64());
         Ok(Answer {
             resolved: scope.resolved,
             mode,
@@ -170,7 +182,9 @@ impl Engine {
                 (Some(resolved), vec![version.id.0])
             }
             None if question.version != Request::Active => {
-                return Err(Error::Invalid("a version is asked for of a library: name the library too".to_owned()));
+                return Err(Error::Invalid(
+                    "a version is asked for of a library: name the library too".to_owned(),
+                ));
             }
             None => (None, catalogue.active_versions().map(|(_, version)| version.0).collect()),
         };
@@ -178,12 +192,26 @@ impl Engine {
             .iter()
             .map(|change| (number_of(change.document.0), number_of(change.version.0)))
             .collect();
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "scope").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "scope")
+            .record(begun.elapsed().as_secs_f64());
         Ok(Scope { resolved, versions, changed, generation, behind: behind(truth, seen) })
     }
 
-    fn possible_mode(&self, asked: Mode, notices: &mut Vec<String>) -> Result<Mode, Error> {
+    async fn possible_mode(
+        &self,
+        asked: Mode,
+        scope: &Scope,
+        notices: &mut Vec<String>,
+    ) -> Result<Mode, Error> {
         let off = match self.model() {
+            ModelState::Ready(_) if asked == Mode::Hybrid => {
+                let (made, all) = (self.count(scope).await?, scope.passages());
+                // Ranks among a few passages say nothing of the rest, and fusing them would push the best away.
+                if made >= all / 2 {
+                    return Ok(asked);
+                }
+                format!("the vectors of {made} of {all} passages are made so far")
+            }
             ModelState::Ready(_) => return Ok(asked),
             ModelState::Loading => "the embedding model is still being loaded".to_owned(),
             ModelState::Off(why) => why,
@@ -219,15 +247,22 @@ impl Engine {
         let query = words.query(question, &versions, generation.fields, &view.searcher)?;
         let allowed = Allowed { versions, changed: scope.changed.clone() };
         let best = view.searcher.search(&*query, &BestPassages { limit, allowed })?;
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "text").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
+            .record(begun.elapsed().as_secs_f64());
         Ok(best.into_iter().map(|(_, found)| found).collect())
     }
 
-    async fn by_meaning(&self, question: &Question, scope: &Scope, limit: usize) -> Result<Vec<Found>, Error> {
+    async fn by_meaning(
+        &self,
+        question: &Question,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Vec<Found>, Error> {
         let ModelState::Ready(model) = self.model() else { return Ok(Vec::new()) };
         let begun = Instant::now();
         let vector = self.vector_of(&model, &question.text).await?;
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "embed").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "embed")
+            .record(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let filtered = !question.types.is_empty()
@@ -237,13 +272,14 @@ impl Engine {
         let versions = &scope.versions;
         let found = if filtered {
             vectors::exact_filtered(&self.pool, versions, model.id(), &vector, question, limit).await?
-        } else if self.count(versions).await? <= vectors::EXACT_UP_TO {
+        } else if self.count(scope).await? <= vectors::EXACT_UP_TO {
             vectors::exact(&self.pool, versions, model.id(), &vector, limit).await?
         } else {
             let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
             vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
         };
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "vector").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "vector")
+            .record(begun.elapsed().as_secs_f64());
         Ok(found)
     }
 
@@ -263,13 +299,15 @@ impl Engine {
         Ok(vector)
     }
 
-    async fn count(&self, versions: &[Uuid]) -> Result<i64, Error> {
-        let mut key = versions.to_vec();
+    /// How many vectors there are in these versions; not counted beyond what decides.
+    async fn count(&self, scope: &Scope) -> Result<i64, Error> {
+        let mut key = scope.versions.clone();
         key.sort_unstable();
         if let Some(count) = self.vector_counts.get(&key) {
             return Ok(count);
         }
-        let count = vectors::count(&self.pool, &key).await?;
+        let up_to = (vectors::EXACT_UP_TO + 1).max(scope.passages() / 2 + 1);
+        let count = vectors::count(&self.pool, &key, up_to).await?;
         self.vector_counts.insert(key, count);
         Ok(count)
     }
@@ -295,7 +333,8 @@ impl Engine {
                 })
             })
             .collect();
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "read").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_search_seconds", "stage" => "read")
+            .record(begun.elapsed().as_secs_f64());
         Ok(hits)
     }
 }
@@ -306,6 +345,20 @@ struct Scope {
     changed: HashSet<(u64, u64)>,
     generation: Option<Arc<Generation>>,
     behind: i64,
+}
+
+impl Scope {
+    /// How many passages full text knows in these versions.
+    fn passages(&self) -> i64 {
+        let Some(generation) = &self.generation else { return 0 };
+        let searcher = generation.view().searcher;
+        let in_version = |version: &Uuid| {
+            searcher
+                .doc_freq(&Term::from_field_u64(generation.fields.version, number_of(*version)))
+                .unwrap_or(0)
+        };
+        i64::try_from(self.versions.iter().map(in_version).sum::<u64>()).unwrap_or(i64::MAX)
+    }
 }
 
 fn behind(truth: Sequence, seen: i64) -> i64 {
@@ -319,7 +372,9 @@ fn check(question: &Question) -> Result<usize, Error> {
         return Err(Error::Invalid("the question is empty".to_owned()));
     }
     if length > LONGEST_QUERY {
-        return Err(Error::Invalid(format!("a question has at most {LONGEST_QUERY} characters; this one has {length}")));
+        return Err(Error::Invalid(format!(
+            "a question has at most {LONGEST_QUERY} characters; this one has {length}"
+        )));
     }
     if question.limit == 0 || question.limit > LARGEST_PAGE {
         return Err(Error::Invalid(format!("a page has 1 to {LARGEST_PAGE} passages")));

@@ -117,7 +117,11 @@ impl Follower {
         }
         self.writing = Some((generation, writer));
         let truth = self.truth().await?;
-        Ok(Progress { seen: seen.sequence, truth: truth.passages.max(seen.sequence), followed_by_other: false })
+        Ok(Progress {
+            seen: seen.sequence,
+            truth: truth.passages.max(seen.sequence),
+            followed_by_other: false,
+        })
     }
 
     async fn truth(&self) -> Result<Sequence, Error> {
@@ -139,7 +143,10 @@ impl Follower {
         Ok(generation)
     }
 
-    fn writer(&mut self, generation: &Arc<Generation>) -> Result<Option<(Arc<Generation>, IndexWriter)>, Error> {
+    fn writer(
+        &mut self,
+        generation: &Arc<Generation>,
+    ) -> Result<Option<(Arc<Generation>, IndexWriter)>, Error> {
         match self.writing.take() {
             Some((held, writer)) if Arc::ptr_eq(&held, generation) => Ok(Some((held, writer))),
             other => {

@@ -24,7 +24,9 @@ pub fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Sn
     let text = &text[window.clone()];
     let mut highlights = Vec::new();
     let mut counted = (0, 0_u32);
-    for (source, _) in matches.iter().filter(|(source, _)| source.start >= window.start && source.end <= window.end) {
+    for (source, _) in
+        matches.iter().filter(|(source, _)| source.start >= window.start && source.end <= window.end)
+    {
         let mut characters_at = |place: usize| {
             let place = place - window.start;
             counted = (place, counted.1 + count(&text[counted.0..place]));

@@ -222,7 +222,8 @@ impl FullText {
 
     /// Lets this generation answer from now on, and removes the others.
     pub(crate) fn answer_with(&self, generation: &Arc<Generation>) {
-        *self.answering.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(generation));
+        *self.answering.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(Arc::clone(generation));
         if generation.view().seen.complete {
             for name in self.folders() {
                 if name != generation.name {

@@ -86,7 +86,11 @@ impl Default for Passages {
 
 impl Passages {
     /// These passages, by id. One that is gone is left out.
-    pub(super) async fn read(&self, pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, Arc<Passage>>, Error> {
+    pub(super) async fn read(
+        &self,
+        pool: &PgPool,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Arc<Passage>>, Error> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {

@@ -11,9 +11,9 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
+use super::Question;
 use super::analysis::{Analysis, Part};
 use super::index::Fields;
-use super::Question;
 
 /// A match in the title or a heading weighs more than one in the text.
 const TITLE_WEIGHT: f32 = 2.0;
@@ -61,7 +61,8 @@ impl Words {
                 words.phrases.push(steps);
             }
         }
-        let last = text.rsplit(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let last =
+            text.rsplit(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default();
         if last.len() >= 3 {
             words.beginning = Some(last.to_ascii_lowercase());
         }
@@ -160,7 +161,9 @@ fn weighed(field: Field, term: &str, weight: f32) -> Box<dyn Query> {
 
 fn filters(question: &Question, fields: Fields) -> Vec<Box<dyn Query>> {
     let mut filters = Vec::new();
-    let texts = |field: Field, values: &[String]| values.iter().map(|value| Term::from_field_text(field, value)).collect();
+    let texts = |field: Field, values: &[String]| {
+        values.iter().map(|value| Term::from_field_text(field, value)).collect()
+    };
     if !question.types.is_empty() {
         filters.push(one_of(texts(fields.document_type, &question.types)));
     }
@@ -170,7 +173,9 @@ fn filters(question: &Question, fields: Fields) -> Vec<Box<dyn Query>> {
     if let Some(category) = question.category {
         filters.push(one_of(vec![Term::from_field_text(fields.category, category.as_str())]));
     }
-    filters.extend(question.tags.iter().map(|tag| one_of(vec![Term::from_field_text(fields.tag, tag.as_str())])));
+    filters.extend(
+        question.tags.iter().map(|tag| one_of(vec![Term::from_field_text(fields.tag, tag.as_str())])),
+    );
     filters
 }
 

@@ -26,15 +26,15 @@ pub(super) fn breadth_for(budget_milliseconds: u64) -> u32 {
     }
 }
 
-/// Counts the vectors in scope, up to a little more than decides.
-pub(super) async fn count(pool: &PgPool, versions: &[Uuid]) -> Result<i64, Error> {
+/// Counts the vectors in scope, up to a number that decides.
+pub(super) async fn count(pool: &PgPool, versions: &[Uuid], up_to: i64) -> Result<i64, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     Ok(sqlx::query_scalar!(
         r#"-- vectors.count
          select count(*) as "count!" from
            (select from library.vectors where version_id = any ($1) limit $2) as held"#,
         versions,
-        EXACT_UP_TO + 1,
+        up_to,
     )
     .fetch_one(&mut *connection)
     .await?)

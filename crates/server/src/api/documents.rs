@@ -16,9 +16,9 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::State;
 use super::input::{Json as Input, Paging, Path, Query};
 use super::problem::{Problem, Result};
+use super::{State, etag};
 
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,7 +93,10 @@ pub(crate) async fn delete(Given(state): Given<State>, Path(id): Path<Uuid>) -> 
 /// All revisions of a document, the highest label first and under it the newest.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Vec<Revision>)))]
-pub(crate) async fn revisions(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Vec<Revision>>> {
+pub(crate) async fn revisions(
+    Given(state): Given<State>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Vec<Revision>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let revisions = documents::revisions(&mut connection, DocumentId(id)).await?;
     if revisions.is_empty() { Err(Error::NoDocument.into()) } else { Ok(Json(revisions)) }
@@ -147,7 +150,7 @@ pub(crate) async fn content(
         Format::Markdown => format!("\"{}-md\"", revision.id),
         Format::Original => format!("\"{}\"", revision.sha256),
     };
-    if has(&headers, &etag) {
+    if etag::is_held(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
     // What a document holds is never run: it is shown as text, or saved.
@@ -156,7 +159,8 @@ pub(crate) async fn content(
         Format::Markdown => {
             let text = documents::content(&mut connection, revision.id).await?;
             let text = text.ok_or_else(|| not_read(&revision))?;
-            let headers = [(header::ETAG, etag), (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned())];
+            let headers =
+                [(header::ETAG, etag), (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned())];
             Ok((headers, safe, text).into_response())
         }
         Format::Original => {
@@ -214,7 +218,10 @@ pub(crate) async fn diff(
     for name in [&between.from, &between.to] {
         let revision = find(&mut connection, id, name).await?;
         let text = documents::content(&mut connection, revision.id).await?;
-        texts.push((format!("{}~{}", revision.version, revision.revision), text.ok_or_else(|| not_read(&revision))?));
+        texts.push((
+            format!("{}~{}", revision.version, revision.revision),
+            text.ok_or_else(|| not_read(&revision))?,
+        ));
     }
     drop(connection);
     let compared = tokio::task::spawn_blocking(move || match texts.as_slice() {
@@ -266,11 +273,6 @@ fn not_read(revision: &Revision) -> Problem {
         _ => "it is not read yet; try again shortly".to_owned(),
     };
     Problem::not_found(format!("this revision has no text: {why}"))
-}
-
-fn has(headers: &HeaderMap, etag: &str) -> bool {
-    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
 }
 
 /// `Content-Disposition` with the file's name, whatever letters it has (RFC 6266, RFC 8187).

@@ -22,8 +22,10 @@ pub(crate) async fn only_our_own_pages(
     let host = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let host = host.or_else(|| text(request.headers(), header::HOST)).unwrap_or_default();
     if !is_allowed(&host, &allowed) {
-        return Problem::forbidden("this server answers under the names of this machine only (127.0.0.1, localhost)")
-            .into_response();
+        return Problem::forbidden(
+            "this server answers under the names of this machine only (127.0.0.1, localhost)",
+        )
+        .into_response();
     }
     let foreign_origin = text(request.headers(), header::ORIGIN)
         .is_some_and(|origin| !origin.split_once("://").is_some_and(|(_, host)| is_allowed(host, &allowed)));
@@ -57,7 +59,9 @@ mod tests {
         for host in ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
             assert!(is_allowed(host, &allowed), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "[::2]:8080"] {
+        for host in
+            ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "[::2]:8080"]
+        {
             assert!(!is_allowed(host, &allowed), "{host}");
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use axum::Json;
 use library::search::ModelState;
 use serde_json::json;
 

@@ -92,5 +92,10 @@ pub(crate) fn version(text: Option<&str>) -> Result<VersionRequest> {
 
 /// Values that are given several times or separated by commas.
 pub(crate) fn list(text: Option<&str>) -> Vec<String> {
-    text.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    text.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

@@ -187,7 +187,8 @@ async fn bodies(state: &State, library: &Library, versions: &[&Version]) -> Resu
     let ids: Vec<VersionId> = versions.iter().map(|version| version.id).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let counts = catalogue::counts(&mut connection, &ids).await?;
-    let counts: HashMap<VersionId, Counts> = counts.into_iter().map(|counts| (counts.version, counts)).collect();
+    let counts: HashMap<VersionId, Counts> =
+        counts.into_iter().map(|counts| (counts.version, counts)).collect();
     let body = |version: &&Version| {
         let counts = counts.get(&version.id)?;
         Some(VersionBody {

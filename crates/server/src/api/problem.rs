@@ -111,7 +111,9 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
             Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
-            Error::NotCompleted(_) | Error::ActiveVersion(..) => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Error::NotCompleted(_) | Error::ActiveVersion(..) => {
+                Self::new(StatusCode::CONFLICT, "conflict", detail)
+            }
             Error::BadName(_) | Error::BadLabel(_) | Error::Invalid(_) => Self::invalid(detail),
             Error::NoModel => Self::new(StatusCode::CONFLICT, "no-model", detail),
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
@@ -186,14 +188,20 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
 /// What the framework refuses by itself: unreadable parameters, a wrong method, a body too large, a time-out.
 fn refused(status: StatusCode, text: String) -> Problem {
     match status {
-        StatusCode::SERVICE_UNAVAILABLE => Problem::busy("answering took too long; try again, or ask for less"),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            Problem::busy("answering took too long; try again, or ask for less")
+        }
         _ if status.is_server_error() => Problem { status, ..Problem::internal(text) },
         StatusCode::METHOD_NOT_ALLOWED => {
             Problem::new(status, "method-not-allowed", "this address does not know that method")
         }
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(text),
         StatusCode::NOT_FOUND => Problem::not_found("there is nothing at this address"),
-        _ => Problem::new(status, "invalid", if text.is_empty() { "the request was refused".to_owned() } else { text }),
+        _ => Problem::new(
+            status,
+            "invalid",
+            if text.is_empty() { "the request was refused".to_owned() } else { text },
+        ),
     }
 }
 
@@ -227,8 +235,7 @@ pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
         .content("application/problem+json", Content::new(Some(reference)))
         .build();
     for item in description.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
         }

@@ -86,7 +86,8 @@ pub(crate) async fn add(
             return Err(problem);
         }
     };
-    let touched: Vec<_> = form.files.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
+    let touched: Vec<_> =
+        form.files.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
     sweep::touch(state.app.pool(), &touched).await?;
     let mut new = Vec::with_capacity(paths.len());
     for ((_, staged), path) in form.files.into_iter().zip(paths) {
@@ -109,9 +110,9 @@ fn taken(added: Added, version: &Label) -> Taken {
 async fn read(state: &State, mut request: Request, form: &mut Form) -> Result<()> {
     // The limit is on each file, and is the object store's to keep.
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
-    let mut parts = Multipart::from_request(request, state)
-        .await
-        .map_err(|rejection| Problem::invalid(format!("a document is sent as multipart/form-data: {}", rejection.body_text())))?;
+    let mut parts = Multipart::from_request(request, state).await.map_err(|rejection| {
+        Problem::invalid(format!("a document is sent as multipart/form-data: {}", rejection.body_text()))
+    })?;
     let limit = state.app.settings.max_document_bytes() as u64;
     while let Some(field) = parts.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
@@ -151,9 +152,12 @@ fn target(form: &Form) -> Result<Checked> {
     };
     let declared = form.declared.as_deref().filter(|text| !text.is_empty());
     let declared = declared
-        .map(|name| DocumentType::parse(name).ok_or_else(|| Problem::invalid(format!("there is no type {name:?}"))))
+        .map(|name| {
+            DocumentType::parse(name).ok_or_else(|| Problem::invalid(format!("there is no type {name:?}")))
+        })
         .transpose()?;
-    let tags: std::result::Result<_, _> = input::list(form.tags.as_deref()).iter().map(|tag| tag.parse()).collect();
+    let tags: std::result::Result<_, _> =
+        input::list(form.tags.as_deref()).iter().map(|tag| tag.parse()).collect();
     let paths: std::result::Result<_, _> =
         form.files.iter().map(|(name, _)| form.path.as_deref().unwrap_or(name).parse()).collect();
     let version = match form.version.as_deref().filter(|text| !text.is_empty()) {

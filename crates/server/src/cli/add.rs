@@ -267,14 +267,20 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
         show::note(&format!("{} {}: {}", styled(WRONG, "failed"), failure.path, failure.reason));
     }
     if summary.failed.len() > shown.len() {
-        show::note(&styled(DIM, format!("… and {} more failed; --json lists them", summary.failed.len() - shown.len())));
+        show::note(&styled(
+            DIM,
+            format!("… and {} more failed; --json lists them", summary.failed.len() - shown.len()),
+        ));
     }
     show::line(&format!(
         "{} {} {}: {} added, {} revised, {} unchanged, {} failed  {}",
         styled(if summary.failed.is_empty() { WELL } else { WRONG }, "●"),
         styled(BOLD, name),
         version,
-        summary.added, summary.revised, summary.unchanged, summary.failed.len(),
+        summary.added,
+        summary.revised,
+        summary.unchanged,
+        summary.failed.len(),
         styled(DIM, format!("{} in {:.1} s", show::bytes(summary.bytes), summary.seconds)),
     ));
     let mut connection = store::postgres::acquire(app.pool()).await?;
@@ -284,7 +290,10 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
     if let Some(active) = active.filter(|active| active.label != *version) {
         show::note(&styled(
             DIM,
-            format!("{} still answers by default; to change that: wenyuan libraries activate {name} {version}", active.label),
+            format!(
+                "{} still answers by default; to change that: wenyuan libraries activate {name} {version}",
+                active.label
+            ),
         ));
     }
     Ok(())

@@ -80,14 +80,21 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                         Some(json!({ "label": version.label, "active": active, "counts": counts }))
                     })
                     .collect();
-                show::line(&serde_json::to_string_pretty(&json!({ "name": library.name, "versions": versions }))?);
+                show::line(&serde_json::to_string_pretty(
+                    &json!({ "name": library.name, "versions": versions }),
+                )?);
             } else {
                 print(library);
                 for version in &library.versions {
-                    let Some(counts) = counts.iter().find(|counts| counts.version == version.id) else { continue };
+                    let Some(counts) = counts.iter().find(|counts| counts.version == version.id) else {
+                        continue;
+                    };
                     let mut line = format!(
                         "  {:<16} {:>7} documents {:>9} passages {:>9} vectors",
-                        version.label.as_str(), counts.documents, counts.passages, counts.vectors
+                        version.label.as_str(),
+                        counts.documents,
+                        counts.passages,
+                        counts.vectors
                     );
                     if counts.processing > 0 {
                         line.push_str(&format!("  {} being read", counts.processing));

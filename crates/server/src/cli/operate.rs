@@ -59,8 +59,12 @@ pub(super) async fn jobs(app: &App, arguments: JobArguments) -> anyhow::Result<E
                 let style = if job.state == queue::State::Dead { WRONG } else { DIM };
                 show::line(&format!(
                     "{}  {:<8} {:<16} {} tries  {}  {}",
-                    job.id, styled(style, job.state.as_str()), job.kind, job.attempts,
-                    job.created_at.format("%Y-%m-%d %H:%M:%S"), job.last_error.unwrap_or_default(),
+                    job.id,
+                    styled(style, job.state.as_str()),
+                    job.kind,
+                    job.attempts,
+                    job.created_at.format("%Y-%m-%d %H:%M:%S"),
+                    job.last_error.unwrap_or_default(),
                 ));
             }
         }
@@ -118,7 +122,9 @@ async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow:
         MigrateAction::Up => migrations::up(pool).await?,
         MigrateAction::Down { target, yes } => {
             if !yes {
-                anyhow::bail!("going back to migration {target} loses what later ones hold; say --yes to do so");
+                anyhow::bail!(
+                    "going back to migration {target} loses what later ones hold; say --yes to do so"
+                );
             }
             migrations::down(pool, target).await?;
         }

@@ -176,7 +176,8 @@ fn print_hit(number: usize, hit: &Hit) {
 /// The snippet with the words asked for marked.
 fn marked(hit: &Hit) -> String {
     let characters: Vec<char> = hit.snippet.chars().collect();
-    let part = |from: usize, to: usize| characters.get(from..to).unwrap_or_default().iter().collect::<String>();
+    let part =
+        |from: usize, to: usize| characters.get(from..to).unwrap_or_default().iter().collect::<String>();
     let mut text = String::new();
     let mut shown = 0;
     for (from, to) in &hit.highlights {

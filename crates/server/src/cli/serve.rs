@@ -49,7 +49,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         Ok(listener) => listener,
         Err(error) => {
             app.close().await;
-            return Err(error).with_context(|| format!("cannot listen on {listen}; choose another with --listen"));
+            return Err(error)
+                .with_context(|| format!("cannot listen on {listen}; choose another with --listen"));
         }
     };
     let address = listener.local_addr()?;
@@ -68,8 +69,13 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         let app = app.clone();
         async move { guide::add(&app).await }
     });
-    let hosts: Arc<[String]> =
-        [address.ip().to_string(), format!("[{}]", address.ip()), "localhost".to_owned(), "127.0.0.1".to_owned()].into();
+    let hosts: Arc<[String]> = [
+        address.ip().to_string(),
+        format!("[{}]", address.ip()),
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+    ]
+    .into();
     let router = api::router(app.clone(), recorder, hosts);
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {

@@ -1,7 +1,7 @@
 //! How the command line shows things: colours on a terminal only, and not where `NO_COLOR` says so.
 
 use std::fmt::Display;
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{IsTerminal as _, Write as _, stderr};
 
 use anstyle::{AnsiColor, Style};
 
@@ -39,11 +39,6 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 /// Whether a person is watching standard error.
 pub(super) fn watched() -> bool {
     stderr().is_terminal()
-}
-
-/// Whether a person reads standard output.
-pub(super) fn read_by_person() -> bool {
-    stdout().is_terminal()
 }
 
 /// A number of bytes, for people.

@@ -176,7 +176,11 @@ impl Shared {
     }
 
     fn connect_options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().socket(&self.sockets).port(5432).username(ROLE).database(database)
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.sockets)
+            .port(5432)
+            .username(ROLE)
+            .database(database)
     }
 
     /// initdb into a folder beside, renamed when complete: an interrupted initdb leaves nothing half made.
@@ -222,7 +226,9 @@ impl Shared {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let mut command = self.command("pg_ctl");
-            command.args(["start", "--wait", "--silent", "--timeout"]).arg(START_TIMEOUT.as_secs().to_string());
+            command
+                .args(["start", "--wait", "--silent", "--timeout"])
+                .arg(START_TIMEOUT.as_secs().to_string());
             command.arg("--pgdata").arg(self.data()).arg("--log").arg(self.log());
             match self.run("pg_ctl", command).await {
                 Ok(()) => return Ok(()),
@@ -277,7 +283,8 @@ impl Shared {
             ("log_timezone", "UTC".to_owned()),
         ];
         settings.extend(self.config.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        let mut text = String::from("# Written by wenyuan at each start; put your own settings into postgresql.conf.\n");
+        let mut text =
+            String::from("# Written by wenyuan at each start; put your own settings into postgresql.conf.\n");
         for (name, value) in settings {
             text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
@@ -387,12 +394,11 @@ impl Shared {
         let path = self.config.folder.join(format!("{program}.out"));
         let file = File::create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
         let again = file.try_clone().map_err(|source| Error::Io { path: path.clone(), source })?;
-        let status = command
-            .stdout(file)
-            .stderr(again)
-            .status()
-            .await
-            .map_err(|source| Error::Io { path: self.config.programs.join("bin").join(program), source })?;
+        let status =
+            command.stdout(file).stderr(again).status().await.map_err(|source| Error::Io {
+                path: self.config.programs.join("bin").join(program),
+                source,
+            })?;
         if status.success() {
             return Ok(());
         }

@@ -39,7 +39,8 @@ pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<F
 /// A folder, recursively: what `.gitignore` names and hidden files are left out, and links are not followed, so
 /// nothing outside the folder gets in.
 fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
-    let walk = WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
+    let walk =
+        WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
     for entry in walk {
         let listening = match entry {
             Err(error) => send(found, &root.display().to_string(), Err(error.to_string())),
