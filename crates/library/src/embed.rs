@@ -25,14 +25,25 @@ struct Payload {
     document_version_id: DocumentVersionId,
 }
 
-/// Makes the missing vectors of the revisions these jobs name.
-pub async fn run(pool: &PgPool, model: &Arc<Model>, worker: Uuid, leased: &[Leased]) -> Result<(), Error> {
+/// Makes the missing vectors of the revisions these jobs name. When it is told to stop it leaves the rest, and its
+/// jobs, to whoever comes next.
+pub async fn run(
+    pool: &PgPool,
+    model: &Arc<Model>,
+    worker: Uuid,
+    leased: &[Leased],
+    is_stopped: impl Fn() -> bool + Send,
+) -> Result<(), Error> {
     let revisions: Vec<Uuid> = leased
         .iter()
         .filter_map(|job| serde_json::from_value::<Payload>(job.payload.clone()).ok())
         .map(|payload| payload.document_version_id.0)
         .collect();
-    while embed_some(pool, model, &revisions).await? > 0 {}
+    while embed_some(pool, model, &revisions).await? > 0 {
+        if is_stopped() {
+            return Ok(());
+        }
+    }
     let ids: Vec<Uuid> = leased.iter().map(|job| job.id).collect();
     let mut connection = store::postgres::acquire(pool).await?;
     jobs::complete(&mut connection, worker, &ids).await.map_err(|error| Error::Internal(error.to_string()))

@@ -52,13 +52,14 @@ struct WasRead {
 pub type Failed = (Uuid, String);
 
 /// Reads the revisions of these jobs and writes what was found. Jobs that fail for another reason than their document
-/// are returned, to be tried again.
+/// are returned, to be tried again. When it is told to stop it leaves the rest to whoever comes next.
 pub async fn run(
     pool: &PgPool,
     objects: &Objects,
     reader: &mut Reader,
     worker: Uuid,
     leased: &[Leased],
+    is_stopped: impl Fn() -> bool + Send,
 ) -> Result<Vec<Failed>, Error> {
     let (to_read, gone) = find(pool, leased).await?;
     if !gone.is_empty() {
@@ -69,6 +70,10 @@ pub async fn run(
     let mut batch = Vec::new();
     let mut held = 0;
     for source in to_read {
+        if is_stopped() {
+            // What is left stays leased to this worker, who gives it back.
+            break;
+        }
         match read(objects, reader, &source).await {
             Ok(result) => {
                 held += result.as_ref().map_or(0, |extracted| extracted.text.len());
@@ -83,6 +88,21 @@ pub async fn run(
     }
     write(pool, worker, batch).await?;
     Ok(failed)
+}
+
+/// Marks the revision of a job that was tried in vain as failed. Trying the job again reads it again.
+pub async fn give_up(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
+    let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else { return Ok(()) };
+    sqlx::query!(
+        "-- ingest.give_up
+         update library.document_versions set status = 'failed', reason = $2, updated_at = now()
+         where id = $1 and status = 'processing'",
+        payload.document_version_id.0,
+        format!("reading it failed again and again (see `wenyuan jobs`): {error}"),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// What the jobs name, and the jobs whose revision is gone or read already.
@@ -101,7 +121,7 @@ async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid
         r#"-- ingest.find
          select id as "id: DocumentVersionId", document_id as "document: DocumentId",
            version_id as "version: VersionId", revision, declared_type, file_path, file_hash
-         from library.document_versions where id = any ($1) and status = 'processing' order by id"#,
+         from library.document_versions where id = any ($1) and status in ('processing', 'failed') order by id"#,
         &ids,
     )
     .fetch_all(pool)

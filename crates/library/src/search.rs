@@ -8,7 +8,7 @@ mod collector;
 pub mod engine;
 pub mod follow;
 mod fuse;
-pub mod highlight;
+mod highlight;
 pub mod index;
 mod passages;
 mod query;

@@ -23,7 +23,7 @@ pub(crate) async fn schedule(connection: &mut PgConnection) -> Result<(), Error>
 }
 
 /// How long bytes are left alone after they were last touched.
-pub const GRACE: Duration = Duration::from_secs(600);
+pub const GRACE: Duration = Duration::from_mins(10);
 
 /// Removes what nothing refers to and nobody touched within `grace`. Returns how many objects went.
 pub async fn sweep(pool: &PgPool, objects: &Objects, grace: Duration) -> Result<u64, Error> {

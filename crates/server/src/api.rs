@@ -32,7 +32,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
-const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers are given.

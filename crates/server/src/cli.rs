@@ -2,6 +2,7 @@
 //! standard output; `--json` makes the latter one JSON value.
 
 mod add;
+mod documents;
 mod libraries;
 mod operate;
 mod read_documents;
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 
 /// 文渊: a technical library that a team and its agents share.
 #[derive(Debug, Parser)]
-#[command(name = "wenyuan", version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "wenyuan", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Command {
     #[command(subcommand)]
     action: Option<Action>,
@@ -38,12 +39,17 @@ enum Action {
     /// Start the server.
     Serve(serve::Arguments),
     /// Add documents: files, folders, archives (zip, tar.gz), or - for standard input.
+    #[command(override_usage = "wenyuan add [OPTIONS] --library <LIBRARY> <PATH>...")]
     Add(add::Arguments),
     /// Find passages by words and meaning.
+    #[command(override_usage = "wenyuan search [OPTIONS] <QUERY>...")]
     Search(search::Arguments),
     /// List libraries and their versions, choose the active one, delete.
     #[command(visible_alias = "library")]
     Libraries(libraries::Arguments),
+    /// List documents, read them, choose a revision, delete.
+    #[command(visible_alias = "document")]
+    Documents(documents::Arguments),
     /// List jobs; try failed ones again.
     Jobs(operate::JobArguments),
     /// Show and apply database migrations.
@@ -98,6 +104,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Add(arguments) => add::run(&app, arguments).await,
                 Action::Search(arguments) => search::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
+                Action::Documents(arguments) => documents::run(&app, arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
                 Action::Embed => operate::embed(&app).await,

@@ -10,7 +10,9 @@ use crate::settings::{LogFormat, Settings};
 
 /// Starts logging. `default` applies where the settings say nothing.
 pub(crate) fn start(settings: &Settings, default: &str) {
-    let filter = settings.log.as_deref().unwrap_or(default);
+    // PostgreSQL's notices ("already exists, skipping") are no news.
+    let default = format!("{default},sqlx::postgres::notice=warn");
+    let filter = settings.log.as_deref().unwrap_or(&default);
     let filter = EnvFilter::builder().parse_lossy(filter);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);

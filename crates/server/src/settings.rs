@@ -12,54 +12,111 @@ use store::postgres::{ClusterConfig, PoolConfig};
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
     /// Folder of the library's data [default: the platform's data folder; /var/lib/wenyuan as root].
-    #[arg(long, global = true, env = "WENYUAN_DATA_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 
     /// A PostgreSQL server of yours (15 or later, with pgvector 0.8 or later) in place of the built-in one.
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database_url: Option<String>,
 
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
-    #[arg(long, global = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
     postgres: Option<PathBuf>,
 
     /// File of the embedding model; ./run sets it.
-    #[arg(long, global = true, env = "WENYUAN_MODEL", value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MODEL", value_name = "FILE")]
     model: Option<PathBuf>,
 
     /// Search by meaning with the local model, or by words alone.
-    #[arg(long, global = true, env = "WENYUAN_EMBEDDING", value_enum, default_value_t)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_EMBEDDING",
+        value_enum,
+        default_value_t
+    )]
     embedding: Embedding,
 
     /// Milliseconds a walk of the vector graph may take: more is more exact.
-    #[arg(long, global = true, env = "WENYUAN_VECTOR_BUDGET_MS", default_value_t = 10, value_name = "MS")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_VECTOR_BUDGET_MS",
+        default_value_t = 10,
+        value_name = "MS"
+    )]
     vector_budget_ms: u64,
 
     /// The largest document that is taken, in MiB.
-    #[arg(long, global = true, env = "WENYUAN_MAX_DOCUMENT_MIB", default_value_t = 256, value_name = "MIB")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_MAX_DOCUMENT_MIB",
+        default_value_t = 256,
+        value_name = "MIB"
+    )]
     max_document_mib: usize,
 
     /// Seconds that reading one document may take.
-    #[arg(long, global = true, env = "WENYUAN_READ_SECONDS", default_value_t = 120, value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_READ_SECONDS",
+        default_value_t = 120,
+        value_name = "SECONDS"
+    )]
     read_seconds: u64,
 
     /// Memory that reading one document may take, in MiB.
-    #[arg(long, global = true, env = "WENYUAN_READ_MEMORY_MIB", default_value_t = 3072, value_name = "MIB")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_READ_MEMORY_MIB",
+        default_value_t = 3072,
+        value_name = "MIB"
+    )]
     read_memory_mib: u64,
 
     /// Documents read at once [default: the number of processors].
-    #[arg(long, global = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
     readers: Option<usize>,
 
     #[command(flatten)]
     pool: Pool,
 
     /// How log lines are written.
-    #[arg(long, global = true, env = "WENYUAN_LOG_FORMAT", value_enum, default_value_t)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        help_heading = "Settings",
+        env = "WENYUAN_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
     pub(crate) log_format: LogFormat,
 
     /// Which log lines are written: error, warn, info, debug, or by module (wenyuan=debug,library=info).
-    #[arg(long, global = true, env = "WENYUAN_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        help_heading = "Settings",
+        env = "WENYUAN_LOG",
+        value_name = "FILTER"
+    )]
     pub(crate) log: Option<String>,
 }
 
@@ -67,46 +124,63 @@ pub(crate) struct Settings {
 #[command(next_help_heading = "Database connections")]
 struct Pool {
     /// Connections kept open.
-    #[arg(long, global = true, env = "WENYUAN_POOL_MIN", default_value_t = 1, value_name = "NUMBER")]
-    pool_min: u32,
+    #[arg(
+        long = "pool-min",
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_POOL_MIN",
+        default_value_t = 1,
+        value_name = "NUMBER"
+    )]
+    min: u32,
 
     /// Connections at most.
-    #[arg(long, global = true, env = "WENYUAN_POOL_MAX", default_value_t = 20, value_name = "NUMBER")]
-    pool_max: u32,
+    #[arg(
+        long = "pool-max",
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_POOL_MAX",
+        default_value_t = 20,
+        value_name = "NUMBER"
+    )]
+    max: u32,
 
     /// Seconds a request waits for a connection before it is answered 503.
     #[arg(
-        long,
+        long = "pool-acquire-seconds",
         global = true,
+        hide_short_help = true,
         env = "WENYUAN_POOL_ACQUIRE_SECONDS",
         default_value_t = 5.0,
         value_name = "SECONDS"
     )]
-    pool_acquire_seconds: f64,
+    acquire_seconds: f64,
 
     /// Seconds an idle connection is kept.
     #[arg(
-        long,
+        long = "pool-idle-seconds",
         global = true,
+        hide_short_help = true,
         env = "WENYUAN_POOL_IDLE_SECONDS",
         default_value_t = 600,
         value_name = "SECONDS"
     )]
-    pool_idle_seconds: u64,
+    idle_seconds: u64,
 
     /// Seconds any connection lives.
     #[arg(
-        long,
+        long = "pool-lifetime-seconds",
         global = true,
+        hide_short_help = true,
         env = "WENYUAN_POOL_LIFETIME_SECONDS",
         default_value_t = 1800,
         value_name = "SECONDS"
     )]
-    pool_lifetime_seconds: u64,
+    lifetime_seconds: u64,
 
     /// Try a connection before handing it out: a round trip more, and a dead one is noticed at once.
-    #[arg(long, global = true, env = "WENYUAN_POOL_TEST")]
-    pool_test: bool,
+    #[arg(long = "pool-test", global = true, hide_short_help = true, env = "WENYUAN_POOL_TEST")]
+    test: bool,
 }
 
 /// How passages get their vectors.
@@ -157,12 +231,12 @@ impl Settings {
     fn pool(&self) -> PoolConfig {
         let pool = &self.pool;
         PoolConfig {
-            minimum: pool.pool_min.min(pool.pool_max),
-            maximum: pool.pool_max,
-            acquire_timeout: Duration::from_secs_f64(pool.pool_acquire_seconds.clamp(0.01, 3600.0)),
-            idle_timeout: Duration::from_secs(pool.pool_idle_seconds),
-            maximum_lifetime: Duration::from_secs(pool.pool_lifetime_seconds),
-            test_before_acquire: pool.pool_test,
+            minimum: pool.min.min(pool.max),
+            maximum: pool.max,
+            acquire_timeout: Duration::from_secs_f64(pool.acquire_seconds.clamp(0.01, 3600.0)),
+            idle_timeout: Duration::from_secs(pool.idle_seconds),
+            maximum_lifetime: Duration::from_secs(pool.lifetime_seconds),
+            test_before_acquire: pool.test,
             ..PoolConfig::default()
         }
     }

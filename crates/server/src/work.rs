@@ -40,7 +40,12 @@ impl Work {
     pub(crate) fn read_documents(&mut self, app: &App) -> anyhow::Result<()> {
         for _ in 0..app.settings.readers() {
             let reader = Reader::new(app.reader_config()?);
-            let handler = Documents { pool: app.pool().clone(), objects: app.objects.clone(), reader };
+            let handler = Documents {
+                stop: self.stop.subscribe(),
+                pool: app.pool().clone(),
+                objects: app.objects.clone(),
+                reader,
+            };
             self.spawn(app, handler);
         }
         Ok(())
@@ -60,7 +65,8 @@ impl Work {
                 },
             };
             let workers = (0..(app.settings.readers() / 2).max(1)).map(|_| {
-                let handler = Vectors { pool: app.pool().clone(), model: Arc::clone(&model) };
+                let handler =
+                    Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
                 work(app.pool().clone(), handler, bell.listen(), stop.clone())
             });
             futures::future::join_all(workers).await;
@@ -83,7 +89,7 @@ impl Work {
         self.aborted.push(task);
     }
 
-    fn spawn(&mut self, app: &App, handler: impl Handler + Send + 'static) {
+    fn spawn(&mut self, app: &App, handler: impl Handler + 'static) {
         let worker = work(app.pool().clone(), handler, self.jobs.listen(), self.stop.subscribe());
         self.ending.push(tokio::spawn(worker));
     }
@@ -102,6 +108,7 @@ impl Work {
 }
 
 struct Documents {
+    stop: watch::Receiver<bool>,
     pool: PgPool,
     objects: Objects,
     reader: Reader,
@@ -117,9 +124,16 @@ impl Handler for Documents {
     }
 
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
-        ingest::run(&self.pool, &self.objects, &mut self.reader, worker, jobs)
+        let stop = self.stop.clone();
+        ingest::run(&self.pool, &self.objects, &mut self.reader, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())
+    }
+
+    async fn gave_up(&mut self, job: &Leased, error: &str) {
+        if let Err(fault) = ingest::give_up(&self.pool, job, error).await {
+            tracing::warn!(job.id = %job.id, error = %Chain(&fault), "a document could not be marked as failed");
+        }
     }
 
     fn rest(&mut self) {
@@ -128,6 +142,7 @@ impl Handler for Documents {
 }
 
 struct Vectors {
+    stop: watch::Receiver<bool>,
     pool: PgPool,
     model: Arc<Model>,
 }
@@ -146,7 +161,10 @@ impl Handler for Vectors {
     }
 
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
-        embed::run(&self.pool, &self.model, worker, jobs).await.map_err(|error| Chain(&error).to_string())?;
+        let stop = self.stop.clone();
+        embed::run(&self.pool, &self.model, worker, jobs, || *stop.borrow())
+            .await
+            .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
     }
 }

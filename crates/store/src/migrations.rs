@@ -20,6 +20,16 @@ pub struct Status {
     pub fault: Option<String>,
 }
 
+/// A row of sqlx's own table.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    description: String,
+    installed_on: DateTime<Utc>,
+    checksum: Vec<u8>,
+    success: bool,
+}
+
 /// Why migrating failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,7 +62,7 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
     let exists: bool = sqlx::query_scalar("select to_regclass('public._sqlx_migrations') is not null")
         .fetch_one(pool)
         .await?;
-    let mut applied: Vec<(i64, String, DateTime<Utc>, Vec<u8>, bool)> = if exists {
+    let mut applied: Vec<Applied> = if exists {
         sqlx::query_as(
             "select version, description, installed_on, checksum, success from public._sqlx_migrations order by version",
         )
@@ -63,11 +73,11 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
     };
     let mut history = Vec::new();
     for known in MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration()) {
-        let place = applied.iter().position(|row| row.0 == known.version);
+        let place = applied.iter().position(|row| row.version == known.version);
         let row = place.map(|index| applied.remove(index));
         let fault = match &row {
-            Some(row) if !row.4 => Some("was interrupted; mend the database by hand".to_owned()),
-            Some(row) if row.3 != *known.checksum => {
+            Some(row) if !row.success => Some("was interrupted; mend the database by hand".to_owned()),
+            Some(row) if row.checksum != *known.checksum => {
                 Some("its file has changed since it was applied".to_owned())
             }
             _ => None,
@@ -75,14 +85,14 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
         history.push(Status {
             version: known.version,
             description: known.description.to_string(),
-            applied_at: row.map(|row| row.2),
+            applied_at: row.map(|row| row.installed_on),
             fault,
         });
     }
     history.extend(applied.into_iter().map(|row| Status {
-        version: row.0,
-        description: row.1,
-        applied_at: Some(row.2),
+        version: row.version,
+        description: row.description,
+        applied_at: Some(row.installed_on),
         fault: Some("unknown to this program: a newer one has used this database".to_owned()),
     }));
     history.sort_by_key(|status| status.version);

@@ -78,12 +78,11 @@ impl Database {
     /// Opens the given server, or starts (or joins) the private cluster, and checks that it has what is needed.
     /// Does not migrate: see [`crate::migrations`].
     pub async fn open(config: &DatabaseConfig) -> Result<Self, Error> {
-        let (options, cluster) = match &config.url {
-            Some(url) => (url.parse::<PgConnectOptions>().map_err(Error::BadUrl)?, None),
-            None => {
-                let cluster = Cluster::open(&config.cluster).await?;
-                (cluster.connect_options(), Some(cluster))
-            }
+        let (options, cluster) = if let Some(url) = &config.url {
+            (url.parse::<PgConnectOptions>().map_err(Error::BadUrl)?, None)
+        } else {
+            let cluster = Cluster::open(&config.cluster).await?;
+            (cluster.connect_options(), Some(cluster))
         };
         let options = options.application_name("wenyuan");
         check_server(&options).await?;

@@ -38,6 +38,11 @@ pub trait Handler: Send {
         jobs: &[Leased],
     ) -> impl Future<Output = Result<Vec<(Uuid, String)>, String>> + Send;
 
+    /// Told that a job has failed for good, so that what waits for it can be told too.
+    fn gave_up(&mut self, _job: &Leased, _error: &str) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Told when there is nothing to do.
     fn rest(&mut self) {}
 }
@@ -161,14 +166,18 @@ async fn run(pool: &PgPool, handler: &mut impl Handler, worker: Uuid, leased: &[
         }
     };
     for (id, error) in failed {
-        let kind = leased.iter().find(|job| job.id == id).map_or("", |job| job.kind.as_str());
+        let Some(job) = leased.iter().find(|job| job.id == id) else { continue };
+        let kind = job.kind.as_str();
         match jobs::fail(pool, worker, id, &error).await {
-            Ok(true) => tracing::error!(job.id = %id, job.kind = kind, error, "a job failed for good"),
+            Ok(true) => {
+                tracing::error!(job.id = %id, job.kind = kind, error, "a job failed for good");
+                handler.gave_up(job, &error).await;
+            }
             Ok(false) => {
-                tracing::warn!(job.id = %id, job.kind = kind, error, "a job failed and is tried again")
+                tracing::warn!(job.id = %id, job.kind = kind, error, "a job failed and is tried again");
             }
             Err(fault) => {
-                tracing::warn!(job.id = %id, error = %Chain(&fault), "a failure could not be noted")
+                tracing::warn!(job.id = %id, error = %Chain(&fault), "a failure could not be noted");
             }
         }
     }

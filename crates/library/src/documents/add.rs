@@ -61,6 +61,8 @@ pub struct Added {
     pub document_id: DocumentId,
     /// The revision that holds these bytes.
     pub document_version_id: DocumentVersionId,
+    /// Its number under the label.
+    pub revision: i32,
     /// Its path.
     pub path: String,
     /// What became of it.
@@ -100,19 +102,21 @@ pub async fn add(
             return Err(Error::Internal(format!("{} was not written", document.path)));
         };
         let same = newest.get(&id).filter(|newest| newest.hash == document.file.hash.0);
-        let (document_version_id, outcome) = match (same, newest.get(&id)) {
+        let (document_version_id, revision, outcome) = match (same, newest.get(&id)) {
             (Some(same), _) if same.failed => {
                 again.push(same.id);
-                (same.id, Outcome::Revised)
+                (same.id, same.revision, Outcome::Revised)
             }
-            (Some(same), _) => (same.id, Outcome::Unchanged),
+            (Some(same), _) => (same.id, same.revision, Outcome::Unchanged),
             (None, newest) => {
-                let row = DocumentVersionId::new();
-                rows.push((row, id, newest.map_or(1, |newest| newest.revision + 1), document));
-                (row, if newest.is_some() { Outcome::Revised } else { Outcome::Added })
+                let (row, revision) =
+                    (DocumentVersionId::new(), newest.map_or(1, |newest| newest.revision + 1));
+                rows.push((row, id, revision, document));
+                (row, revision, if newest.is_some() { Outcome::Revised } else { Outcome::Added })
             }
         };
-        added.push(Added { document_id: id, document_version_id, path: document.path.to_string(), outcome });
+        let path = document.path.to_string();
+        added.push(Added { document_id: id, document_version_id, revision, path, outcome });
     }
     insert_revisions(connection, version, &rows).await?;
     read_again(connection, &again).await?;

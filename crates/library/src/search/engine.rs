@@ -10,6 +10,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use embedding::Model;
+use extract::model::DocumentType;
 use kernel::page::Cursor;
 use moka::sync::Cache;
 use sqlx::PgPool;
@@ -38,6 +39,9 @@ const CANDIDATES: usize = 40;
 const REMEMBERED_QUESTIONS: u64 = 2000;
 /// Changes that can be left out of a search; a longer list means the index is being built, and is said so.
 const MOST_CHANGED: i64 = 5000;
+
+/// What a passage may hold.
+const CONTENT_TYPES: [&str; 4] = ["text", "code", "table", "api"];
 
 /// How the engine is set up.
 #[derive(Debug, Clone)]
@@ -123,8 +127,13 @@ impl Engine {
         let begun = Instant::now();
         let scope = self.scope(question).await?;
         let mut notices = Vec::new();
-        let mode = self.possible_mode(question.mode, &scope, &mut notices).await?;
         let words = Words::parse(&question.text);
+        let mode = if question.mode == Mode::Hybrid && words.has_phrase() {
+            // Who puts words between quotation marks wants these words.
+            Mode::Text
+        } else {
+            self.possible_mode(question.mode, &scope, &mut notices).await?
+        };
         let wanted = offset + question.limit;
         let candidates = wanted * 2 + CANDIDATES;
         let (by_words, by_meaning) = futures::future::try_join(
@@ -132,7 +141,7 @@ impl Engine {
                 if mode == Mode::Vector {
                     Ok(Vec::new())
                 } else {
-                    self.by_words(question, &words, &scope, candidates, &mut notices)
+                    Self::by_words(question, &words, &scope, candidates, &mut notices)
                 }
             },
             async {
@@ -145,7 +154,7 @@ impl Engine {
         )
         .await?;
         let ranked = spread(fuse(&by_words, &by_meaning));
-        let more = ranked.len() > wanted && wanted < DEEPEST;
+        let goes_on = ranked.len() > wanted && wanted < DEEPEST;
         let page: Vec<Fused> = ranked.into_iter().skip(offset).take(question.limit).collect();
         let hits = self.read(&page, &words).await?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
@@ -155,7 +164,7 @@ impl Engine {
             mode,
             notices,
             hits,
-            next: more.then(|| Cursor::encode(&wanted)),
+            next: goes_on.then(|| Cursor::encode(&wanted)),
             changes_behind: scope.behind,
         })
     }
@@ -227,7 +236,6 @@ impl Engine {
     }
 
     fn by_words(
-        &self,
         question: &Question,
         words: &Words,
         scope: &Scope,
@@ -378,6 +386,15 @@ fn check(question: &Question) -> Result<usize, Error> {
     }
     if question.limit == 0 || question.limit > LARGEST_PAGE {
         return Err(Error::Invalid(format!("a page has 1 to {LARGEST_PAGE} passages")));
+    }
+    if let Some(unknown) = question.types.iter().find(|name| DocumentType::parse(name).is_none()) {
+        let known = "markdown, html, java_doc, pdf, docx, openapi, swagger, rst, text";
+        return Err(Error::Invalid(format!("there is no document type {unknown:?}; there are {known}")));
+    }
+    if let Some(unknown) = question.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str()))
+    {
+        let known = CONTENT_TYPES.join(", ");
+        return Err(Error::Invalid(format!("there is no content type {unknown:?}; there are {known}")));
     }
     let offset: usize = match &question.after {
         Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,

@@ -80,7 +80,7 @@ impl Follower {
             generation.reload()?;
             let seen = generation.view().seen;
             if seen.complete {
-                self.full_text.answer_with(&generation);
+                self.full_text.settle_on(&generation);
             }
             return Ok(Progress { seen: seen.sequence, truth: truth.passages, followed_by_other: true });
         };
@@ -113,7 +113,7 @@ impl Follower {
         if uncommitted {
             seen.complete = true;
             writer = self.publish(&generation, writer, seen).await?;
-            self.full_text.answer_with(&generation);
+            self.full_text.settle_on(&generation);
         }
         self.writing = Some((generation, writer));
         let truth = self.truth().await?;
@@ -134,7 +134,7 @@ impl Follower {
         let generation = self.full_text.generation(truth)?;
         if generation.view().seen.complete {
             if self.full_text.answering().is_none_or(|answering| !Arc::ptr_eq(&answering, &generation)) {
-                self.full_text.answer_with(&generation);
+                self.full_text.settle_on(&generation);
             }
         } else if self.full_text.answering().is_none() {
             let first = self.full_text.stand_in(truth).unwrap_or_else(|| Arc::clone(&generation));

@@ -10,15 +10,15 @@ const LENGTH: usize = 280;
 
 /// A snippet, and the words asked for as half-open ranges of its characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snippet {
+pub(super) struct Snippet {
     /// The text.
-    pub text: String,
+    pub(super) text: String,
     /// The words asked for.
-    pub highlights: Vec<(u32, u32)>,
+    pub(super) highlights: Vec<(u32, u32)>,
 }
 
 /// Cuts a snippet from a text: the window with the most different terms.
-pub fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Snippet {
+pub(super) fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Snippet {
     let matches = matches(text, terms, analysis);
     let window = best_window(text, &matches);
     let text = &text[window.clone()];

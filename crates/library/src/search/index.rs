@@ -220,15 +220,18 @@ impl FullText {
         })
     }
 
-    /// Lets this generation answer from now on, and removes the others.
+    /// Lets this generation answer from now on.
     pub(crate) fn answer_with(&self, generation: &Arc<Generation>) {
         *self.answering.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Some(Arc::clone(generation));
-        if generation.view().seen.complete {
-            for name in self.folders() {
-                if name != generation.name {
-                    self.remove(&name);
-                }
+    }
+
+    /// Lets the generation that belongs to the truth answer, and removes those that stood in for it.
+    pub(crate) fn settle_on(&self, generation: &Arc<Generation>) {
+        self.answer_with(generation);
+        for name in self.folders() {
+            if name != generation.name {
+                self.remove(&name);
             }
         }
     }

@@ -69,6 +69,11 @@ impl Words {
         words
     }
 
+    /// Whether some words are quoted.
+    pub(super) fn has_phrase(&self) -> bool {
+        !self.phrases.is_empty()
+    }
+
     /// The terms, for highlighting.
     pub(super) fn terms(&self) -> HashSet<&str> {
         self.terms.iter().map(String::as_str).collect()

@@ -114,10 +114,12 @@ impl From<Error> for Problem {
             Error::NotCompleted(_) | Error::ActiveVersion(..) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
-            Error::BadName(_) | Error::BadLabel(_) | Error::Invalid(_) => Self::invalid(detail),
+            Error::BadName(_)
+            | Error::BadLabel(_)
+            | Error::Invalid(_)
+            | Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
             Error::NoModel => Self::new(StatusCode::CONFLICT, "no-model", detail),
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
-            Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
             Error::Exhausted => Self::busy(detail),
             // The server behind the pool is gone or on its way back: that passes.
             Error::Database(sqlx::Error::Io(_)) => {
@@ -155,6 +157,7 @@ impl IntoResponse for Problem {
 }
 
 /// A panic in a handler is a 500 like any other.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
         .downcast_ref::<String>()
@@ -173,15 +176,14 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    match response.extensions().get::<Problem>().cloned() {
-        Some(problem) => send(&problem, id, response),
-        None => {
-            let (parts, body) = response.into_parts();
-            let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let problem = refused(status, text);
-            send(&problem, id, Response::from_parts(parts, Body::empty()))
-        }
+    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        send(&problem, id, response)
+    } else {
+        let (parts, body) = response.into_parts();
+        let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let problem = refused(status, text);
+        send(&problem, id, Response::from_parts(parts, Body::empty()))
     }
 }
 

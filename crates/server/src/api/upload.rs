@@ -103,7 +103,7 @@ pub(crate) async fn add(
 }
 
 fn taken(added: Added, version: &Label) -> Taken {
-    let status_url = format!("/api/v1/documents/{}/versions/{version}", added.document_id);
+    let status_url = format!("/api/v1/documents/{}/versions/{version}~{}", added.document_id, added.revision);
     Taken { document_id: added.document_id, path: added.path, outcome: added.outcome, status_url }
 }
 
@@ -180,6 +180,7 @@ async fn text(mut field: Field<'_>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_invalid| Problem::invalid("a field is not UTF-8"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn broken(error: MultipartError) -> Problem {
     Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
 }

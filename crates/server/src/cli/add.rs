@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum)]
     category: Option<CategoryArgument>,
 
-    /// Their type, where content and name do not tell (markdown, html, java_doc, pdf, docx, openapi, swagger, rst, text).
+    /// Their type, where content and name do not tell (markdown, html, `java_doc`, pdf, docx, openapi, swagger, rst, text).
     #[arg(long = "type", value_name = "TYPE")]
     declared: Option<String>,
 
@@ -147,8 +147,8 @@ struct Adding<'app> {
     target: Target,
     declared: Option<DocumentType>,
     summary: Summary,
-    /// Revisions that are not read yet, and their paths.
-    waiting: HashMap<Uuid, String>,
+    /// Revisions that are not read yet, their paths, and what they will count as.
+    waiting: HashMap<Uuid, (String, Outcome)>,
     batch: Vec<(DocumentPath, Bytes)>,
     batch_bytes: usize,
     bar: ProgressBar,
@@ -205,16 +205,12 @@ impl Adding<'_> {
         // A path that was given twice counts once.
         self.bar.inc((new.len() - added.len()) as u64);
         for document in added {
-            match document.outcome {
-                Outcome::Added => self.summary.added += 1,
-                Outcome::Revised => self.summary.revised += 1,
-                Outcome::Unchanged => {
-                    self.summary.unchanged += 1;
-                    self.bar.inc(1);
-                    continue;
-                }
+            if document.outcome == Outcome::Unchanged {
+                self.summary.unchanged += 1;
+                self.bar.inc(1);
+            } else {
+                self.waiting.insert(document.document_version_id.0, (document.path, document.outcome));
             }
-            self.waiting.insert(document.document_version_id.0, document.path);
         }
         self.look().await
     }
@@ -227,7 +223,9 @@ impl Adding<'_> {
     async fn wait_until_read(&mut self) -> anyhow::Result<()> {
         let mut told = Instant::now();
         while !self.waiting.is_empty() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Asking after many costs more, and they take longer anyway.
+            let pause = 50 + self.waiting.len() as u64 / 5;
+            tokio::time::sleep(Duration::from_millis(pause.min(1000))).await;
             self.look().await?;
             if !show::watched() && told.elapsed() > Duration::from_secs(10) {
                 show::note(&format!("{} documents still to read", self.waiting.len()));
@@ -242,10 +240,12 @@ impl Adding<'_> {
         let ids: Vec<Uuid> = self.waiting.keys().copied().collect();
         let ended = documents::ended(self.app.pool(), &ids).await?;
         for (id, failure) in ended {
-            let Some(path) = self.waiting.remove(&id) else { continue };
+            let Some((path, outcome)) = self.waiting.remove(&id) else { continue };
             self.bar.inc(1);
-            if let Some(reason) = failure {
-                self.summary.failed.push(Failure { path, reason });
+            match (failure, outcome) {
+                (Some(reason), _) => self.summary.failed.push(Failure { path, reason }),
+                (None, Outcome::Added) => self.summary.added += 1,
+                (None, _) => self.summary.revised += 1,
             }
         }
         Ok(())

@@ -63,7 +63,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             } else if all.is_empty() {
                 show::note("no libraries yet; add documents: wenyuan add PATH --library NAME");
             } else {
-                all.iter().for_each(|library| print(library));
+                for library in all {
+                    print(library);
+                }
             }
         }
         Action::Show { name } => {

@@ -32,7 +32,10 @@ const ROLE: &str = "wenyuan";
 /// The longest path a Unix socket may have on every supported platform, less the name of the socket itself.
 const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
 /// How long a server may take to start; recovery after a crash is part of it.
-const START_TIMEOUT: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How long what a killed server leaves behind may be in the way of the next.
+const REMAINS_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where the cluster lies and what runs it.
 #[derive(Debug, Clone)]
@@ -147,7 +150,7 @@ impl Cluster {
                 tracing::warn!("the built-in PostgreSQL is gone; starting it again");
                 if let Err(error) = shared.restart().await {
                     tracing::error!(error = %Chain(&error), "the built-in PostgreSQL does not start");
-                    sleep(Duration::from_secs(5)).await;
+                    sleep(Duration::from_secs(1)).await;
                 }
             }
         })
@@ -223,7 +226,7 @@ impl Shared {
         }
         self.remove_misleading_pid_file()?;
         self.write_settings()?;
-        let deadline = Instant::now() + START_TIMEOUT;
+        let deadline = Instant::now() + REMAINS_TIMEOUT;
         loop {
             let mut command = self.command("pg_ctl");
             command
@@ -232,8 +235,9 @@ impl Shared {
             command.arg("--pgdata").arg(self.data()).arg("--log").arg(self.log());
             match self.run("pg_ctl", command).await {
                 Ok(()) => return Ok(()),
-                // After kill -9 of the postmaster its children hold the shared memory for a moment longer.
-                Err(_) if Instant::now() < deadline && self.log_ends_with_shared_memory_in_use() => {
+                // After kill -9 of the postmaster its children hold the shared memory for a moment longer, and it holds
+                // its number until it is waited for.
+                Err(_) if Instant::now() < deadline && self.remains_of_the_dead_are_in_the_way() => {
                     sleep(Duration::from_millis(200)).await;
                 }
                 Err(error) => return Err(error),
@@ -286,7 +290,8 @@ impl Shared {
         let mut text =
             String::from("# Written by wenyuan at each start; put your own settings into postgresql.conf.\n");
         for (name, value) in settings {
-            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+            let value = value.replace('\'', "''");
+            text += &format!("{name} = '{value}'\n");
         }
         let path = self.data().join("wenyuan.conf");
         std::fs::write(&path, text).map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -338,10 +343,11 @@ impl Shared {
         std::fs::remove_file(&path).map_err(|source| Error::Io { path, source })
     }
 
-    fn log_ends_with_shared_memory_in_use(&self) -> bool {
+    fn remains_of_the_dead_are_in_the_way(&self) -> bool {
         let log = std::fs::read(self.log()).unwrap_or_default();
-        let tail = &log[log.len().saturating_sub(2000)..];
-        String::from_utf8_lossy(tail).contains("shared memory block")
+        let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();
+        tail.contains("shared memory block")
+            || (tail.contains("lock file") && tail.contains("already exists"))
     }
 
     async fn wait_until_it_answers(&self) -> Result<(), Error> {

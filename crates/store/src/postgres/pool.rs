@@ -34,12 +34,12 @@ impl Default for PoolConfig {
             minimum: 1,
             maximum: 20,
             acquire_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(600),
-            maximum_lifetime: Duration::from_secs(1800),
+            idle_timeout: Duration::from_mins(10),
+            maximum_lifetime: Duration::from_mins(30),
             // Off: a broken connection shows at its first statement, is discarded, and the caller tries again;
             // on, every request would pay a round trip for it.
             test_before_acquire: false,
-            statement_timeout: Duration::from_secs(60),
+            statement_timeout: Duration::from_mins(1),
         }
     }
 }

@@ -1,0 +1,188 @@
+//! `wenyuan documents`: what is in a library, what became of each revision, and what goes.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use library::Error;
+use library::documents::{self, DocumentId, Filter, Revision, RevisionName, Status};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
+use crate::app::App;
+
+/// What to do with documents; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List documents by library and path (the default).
+    List(ListArguments),
+    /// Show a document and its revisions.
+    Show {
+        /// The document.
+        id: Uuid,
+    },
+    /// Print the text of a revision, as Markdown.
+    Read {
+        /// The document.
+        id: Uuid,
+        /// LABEL (the revision that answers under it) or LABEL~NUMBER.
+        revision: String,
+    },
+    /// Choose the revision that answers under its label: rolling back is naming an earlier one.
+    Activate {
+        /// The document.
+        id: Uuid,
+        /// LABEL~NUMBER.
+        revision: String,
+    },
+    /// Delete a document in all versions.
+    Delete {
+        /// The document.
+        id: Uuid,
+        /// Delete without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+struct ListArguments {
+    /// Of this library.
+    #[arg(long, short)]
+    library: Option<String>,
+
+    /// That answer under this label.
+    #[arg(long, short = 'V', value_name = "LABEL")]
+    version: Option<String>,
+
+    /// Whose newest revision under some label stands so.
+    #[arg(long, value_enum)]
+    status: Option<StatusArgument>,
+
+    /// Documents at most.
+    #[arg(long, short = 'n', default_value_t = 1000, value_name = "NUMBER")]
+    limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StatusArgument {
+    Processing,
+    Completed,
+    Failed,
+}
+
+/// Does it.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let json = arguments.json;
+    match arguments
+        .action
+        .unwrap_or_else(|| Action::List(ListArguments { limit: 1000, ..Default::default() }))
+    {
+        Action::List(which) => list(app, which, json).await?,
+        Action::Show { id } => print_one(app, DocumentId(id), json).await?,
+        Action::Read { id, revision } => {
+            let mut connection = store::postgres::acquire(app.pool()).await?;
+            let name: RevisionName = revision.parse()?;
+            let found = documents::revision(&mut connection, DocumentId(id), &name).await?;
+            let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
+            let text = documents::content(&mut connection, found.id).await?;
+            show::line(&text.ok_or_else(|| anyhow::anyhow!("this revision is not read: {}", fault(&found)))?);
+        }
+        Action::Activate { id, revision } => {
+            let mut transaction = store::postgres::begin(app.pool()).await?;
+            let name: RevisionName = revision.parse()?;
+            let found = documents::revision(&mut transaction, DocumentId(id), &name).await?;
+            let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
+            documents::activate(&mut transaction, &found).await?;
+            transaction.commit().await?;
+            show::note(&format!("revision {} answers under {} from now on", found.revision, found.version));
+        }
+        Action::Delete { id, yes } => {
+            let mut transaction = store::postgres::begin(app.pool()).await?;
+            let found = documents::find(&mut transaction, DocumentId(id)).await?.ok_or(Error::NoDocument)?;
+            if !yes {
+                anyhow::bail!(
+                    "this would delete {} of {} in all its versions; say --yes to do so",
+                    found.path,
+                    found.library
+                );
+            }
+            documents::delete(&mut transaction, found.id).await?;
+            transaction.commit().await?;
+            show::note(&format!("deleted {} of {}", found.path, found.library));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()> {
+    let filter = Filter {
+        library: which.library,
+        version: which.version,
+        status: which.status.map(|status| match status {
+            StatusArgument::Processing => Status::Processing,
+            StatusArgument::Completed => Status::Completed,
+            StatusArgument::Failed => Status::Failed,
+        }),
+        ..Filter::default()
+    };
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let page = documents::list(&mut connection, &filter, None, which.limit).await?;
+    if json {
+        show::line(&serde_json::to_string_pretty(&page.items)?);
+        return Ok(());
+    }
+    for document in &page.items {
+        show::line(&format!(
+            "{}  {} {}  {}",
+            styled(DIM, document.id),
+            styled(BOLD, &document.library),
+            document.path,
+            styled(DIM, document.versions.join(" "))
+        ));
+    }
+    if page.next.is_some() {
+        show::note(&styled(DIM, "… and more: --limit, or a narrower --library"));
+    }
+    Ok(())
+}
+
+async fn print_one(app: &App, id: DocumentId, json: bool) -> anyhow::Result<()> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let document = documents::find(&mut connection, id).await?.ok_or(Error::NoDocument)?;
+    let revisions = documents::revisions(&mut connection, id).await?;
+    if json {
+        show::line(&serde_json::to_string_pretty(&json!({ "document": document, "revisions": revisions }))?);
+        return Ok(());
+    }
+    show::line(&format!("{} {}  {}", styled(BOLD, &document.library), document.path, document.name));
+    for revision in &revisions {
+        let name = format!("{}~{}", revision.version, revision.revision);
+        let state = match revision.status {
+            _ if revision.active => styled(WELL, "answers"),
+            Status::Failed => styled(WRONG, format!("failed: {}", fault(revision))),
+            Status::Completed => styled(DIM, "kept"),
+            Status::Uploading | Status::Processing => styled(DIM, "being read"),
+        };
+        let size = show::bytes(revision.file_size.unsigned_abs());
+        show::line(&format!(
+            "  {name:<20} {}  {size:<10} {state}",
+            revision.created_at.format("%Y-%m-%d %H:%M:%S")
+        ));
+    }
+    Ok(())
+}
+
+fn fault(revision: &Revision) -> &str {
+    revision.reason.as_deref().unwrap_or("it is still being read")
+}

@@ -1,0 +1,318 @@
+//! What cannot be read fails alone, with a reason; what is asked wrongly is refused, with a problem; nothing is a 500.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Place, Server, documents, each, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+/// The reason for which a path failed, in the summary of `wenyuan add`.
+fn reason(summary: &Value, path: &str) -> String {
+    let failed = summary["failed"].as_array().expect("a list");
+    let failure =
+        failed.iter().find(|failure| failure["path"].as_str().is_some_and(|name| name.ends_with(path)));
+    let failure = failure.unwrap_or_else(|| panic!("{path} did not fail: {summary}"));
+    failure["reason"].as_str().expect("a reason").to_owned()
+}
+
+#[tokio::test]
+async fn each_hostile_file_fails_alone() {
+    let place = Place::new(PROGRAM).await;
+    place.file("good/one.md", "# One\n\nThe goodword.");
+    place.file("good/two.txt", "The goodword again.");
+    place.file("bad/not.docx", b"this is no archive");
+    place.file("bad/bomb.docx", documents::docx_bomb(200));
+    let pdf = documents::pdf(&["The brokenword."]);
+    place.file("bad/broken.pdf", &pdf[..80]);
+    place.file("bad/empty.md", b"");
+    place.file("bad/open.json", br#"{"openapi": "3.0.0", "paths": [[[[[["#);
+    let entities: String =
+        (1..12).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let billion = format!("<!DOCTYPE d [<!ENTITY l0 \"lol\">{entities}]><w:document>&l11;</w:document>");
+    place.file("bad/billion.docx", documents::zip(&[("word/document.xml", billion.as_bytes())]));
+    place.file("odd/invalid.txt", b"The oddword \xff\xfe\xc3( and more plain text.");
+    place.file("odd/old.txt", documents::gb18030("旧文件:数据库的备份应当每天进行,恢复也要演练。"));
+    place.file("odd/deep.html", format!("<!doctype html><body>{}oddword", "<div>".repeat(50_000)));
+    std::os::unix::fs::symlink("/etc/passwd", place.files().join("bad/link.md")).unwrap();
+    let all = place.files().display().to_string();
+
+    let (code, summary) = place.add(&all, "mixed", "1").await;
+    assert_eq!(code, 1);
+    for (path, says) in [
+        ("not.docx", "docx"),
+        ("bomb.docx", "limit"),
+        ("broken.pdf", ""),
+        ("empty.md", "no text"),
+        ("link.md", "symbolic link"),
+        ("billion.docx", ""),
+        ("open.json", ""),
+    ] {
+        let why = reason(&summary, path);
+        assert!(!why.is_empty() && why.to_lowercase().contains(says), "{path}: {why}");
+        assert!(!why.contains("panicked") && !why.contains("crashed"), "{path}: {why}");
+    }
+    let answer = place.run(&["search", "goodword", "-l", "mixed", "--json"]).await.json();
+    assert_eq!(each(&answer, "path").len(), 2);
+    let answer = place.run(&["search", "数据库备份", "-l", "mixed", "--json"]).await.json();
+    assert_eq!(each(&answer, "path"), ["odd/old.txt"]);
+    let answer = place.run(&["search", "oddword", "-l", "mixed", "--json"]).await.json();
+    assert!(each(&answer, "path").contains(&"odd/invalid.txt".to_owned()), "{answer}");
+    // Nothing of a failed document is kept as a passage, no job is left, and all is said to people too.
+    assert_eq!(
+        place.database().count("select count(*) from store.jobs where kind = 'library.ingest'").await,
+        0
+    );
+    let run = place.run(&["add", &all, "--library", "mixed", "--version", "1"]).await;
+    assert!(run.failed().contains("bad/not.docx: "));
+    let answer = place.run(&["search", "root", "-l", "mixed", "--json"]).await.json();
+    assert_eq!(answer["hits"], json!([]));
+}
+
+#[tokio::test]
+async fn archives_keep_to_their_folder() {
+    let place = Place::new(PROGRAM).await;
+    let names: [(&str, &[u8]); 5] = [
+        ("../outside.md", b"# Out"),
+        ("/etc/cron.d/absolute.md", b"# Abs"),
+        ("a/../../up.md", b"# Up"),
+        ("C:\\windows.md", b"# Win"),
+        ("fine/inside.md", b"# In\n\nThe insideword."),
+    ];
+    for (archive, bytes) in [("bad.zip", documents::zip(&names)), ("bad.tar.gz", documents::tar_gz(&names))] {
+        let file = place.file(archive, bytes);
+        let (code, summary) = place.add(&file, "archived", archive).await;
+        assert_eq!((code, &summary["added"]), (1, &json!(1)), "{summary}");
+        assert!(reason(&summary, "outside.md").contains("leads out of the archive"), "{summary}");
+        assert!(reason(&summary, "up.md").contains("leads out of the archive"), "{summary}");
+        assert!(reason(&summary, "absolute.md").contains("absolute path"), "{summary}");
+        assert!(reason(&summary, "windows.md").contains("absolute path"), "{summary}");
+        let search = ["search", "insideword", "-l", "archived", "-V", archive, "--json"];
+        assert_eq!(each(&place.run(&search).await.json(), "path"), ["fine/inside.md"]);
+    }
+    let nothing = vec![0; 40 << 20];
+    let bomb =
+        place.file("bomb.zip", documents::zip(&[("huge.txt", &nothing), ("small.md", b"# S\n\nsmallword")]));
+    let add = ["add", &bomb, "-l", "bomb", "--max-document-mib", "8", "--json"];
+    let run = place.run(&add).await;
+    assert_eq!(run.code, 1);
+    assert!(reason(&run.json(), "huge.txt").contains("too large once unpacked"));
+    assert_eq!(run.json()["added"], 1);
+    let none = place.file("none.zip", b"PK\x03\x04 but broken");
+    let (code, summary) = place.add(&none, "none", "1").await;
+    assert_eq!((code, reason(&summary, "none.zip").is_empty()), (1, false), "{summary}");
+}
+
+#[tokio::test]
+async fn a_document_that_takes_too_much_fails_alone() {
+    let place = Place::new(PROGRAM).await;
+    // Far more than can be read in the time, and more than fits into the memory.
+    let long = documents::manual("Long", "longword", 24_000);
+    place.file("long.md", &long);
+    place.file("short.md", "# Short\n\nThe shortword.");
+    let all = place.files().display().to_string();
+    let tight = ["--read-memory-mib", "200"];
+    let run = place.run(&[&["add", &all, "-l", "memory", "--json"], &tight[..]].concat()).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    let summary = run.json();
+    assert!(reason(&summary, "long.md").contains("more memory than is allowed"), "{summary}");
+    assert_eq!(each(&place.run(&["search", "shortword", "--json"]).await.json(), "path"), ["short.md"]);
+
+    let quick = ["--read-seconds", "1"];
+    let file = place.files().join("long.md").display().to_string();
+    let run = place.run(&[&["add", &file, "-l", "time", "--json"], &quick[..]].concat()).await;
+    let summary = run.json();
+    assert_eq!(run.code, 1, "{summary}");
+    assert!(reason(&summary, "long.md").contains("longer than the limit of 1 seconds"), "{summary}");
+
+    let large = ["add", &file, "-l", "large", "--json", "--max-document-mib", "1"];
+    let run = place.run(&large).await;
+    assert_eq!(run.code, 1);
+    assert!(reason(&run.json(), "long.md").contains("larger than the limit of 1 MiB"));
+}
+
+#[tokio::test]
+async fn a_failed_revision_keeps_the_old_one_answering() {
+    let place = Place::new(PROGRAM).await.set("WENYUAN_MAX_DOCUMENT_MIB", "2");
+    let server = place.serve().await;
+    let good = documents::docx(&["Keeping", "The keptword stays."]);
+    let first = server.add("keep", "1", "a.docx", &good).await;
+    assert_eq!(first["status"], "completed", "{first}");
+    for _ in 0..2 {
+        let failed = server.add("keep", "1", "a.docx", b"no archive any more").await;
+        assert_eq!((&failed["status"], &failed["revision"]), (&json!("failed"), &json!(2)), "{failed}");
+        assert!(!failed["reason"].as_str().unwrap().is_empty());
+        let answer = server.search(&[("q", "keptword")]).await;
+        assert_eq!(each(&answer, "revision"), ["1"]);
+    }
+    let id = first["document_id"].as_str().unwrap();
+    let version = format!("/api/v1/documents/{id}/versions/1");
+    assert_eq!(server.json(&version).await["revision"], 1);
+    server.get(&format!("{version}~2/content"), &[]).await.problem(404);
+    server.post(&format!("{version}~2/activate")).await.problem(409);
+    let listed = server.get("/api/v1/documents", &[("status", "failed")]).await.ok();
+    assert_eq!(listed["items"][0]["path"], "a.docx");
+    assert_eq!(server.json("/api/v1/libraries/keep/versions/1").await["failed"], 1);
+    // The next that can be read answers.
+    let mended = server.add("keep", "1", "a.docx", documents::docx(&["Mended", "The mendedword."])).await;
+    assert_eq!((&mended["revision"], &mended["active"]), (&json!(3), &json!(true)));
+    assert_eq!(each(&server.search(&[("q", "mendedword")]).await, "revision"), ["3"]);
+    // Too large: refused before anything is made of it.
+    let large = server.upload(&[("library", "keep")], vec![("large.md", vec![b'a'; 3 << 20])]).await;
+    assert_eq!(large.problem(413)["type"], "urn:wenyuan:problem:too-large");
+    assert_eq!(testkit::files_under(&place.data().join("objects/staging")), 0);
+}
+
+#[tokio::test]
+async fn bad_requests_are_problems() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let revision = server.add("there", "1", "a.md", "# A\n\nword").await;
+    let id = revision["document_id"].as_str().unwrap();
+    let long = "a".repeat(2001);
+    let none = "00000000-0000-7000-8000-000000000000";
+    for (path, parameters, status) in [
+        ("/nothing", vec![], 404),
+        ("/api/v1/nothing", vec![], 404),
+        ("/api/v1/search", vec![], 400),
+        ("/api/v1/search", vec![("q", "")], 400),
+        ("/api/v1/search", vec![("q", " ")], 400),
+        ("/api/v1/search", vec![("q", long.as_str())], 400),
+        ("/api/v1/search", vec![("q", "a"), ("limit", "0")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("limit", "101")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("limit", "many")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("mode", "magic")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("category", "film")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("cursor", "!!")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("cursor", "OTk5OTk5OTk5OTk5OTk5OTk5")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("tag", "a\u{7}b")], 400),
+        ("/api/v1/search", vec![("q", "a"), ("library", "No Such Name")], 400),
+        ("/api/v1/search", vec![("q", "a\0b")], 200),
+        ("/api/v1/libraries/absent", vec![], 404),
+        ("/api/v1/libraries/%00", vec![], 400),
+        ("/api/v1/libraries/there/versions/%F0%9F%99%82", vec![], 400),
+        ("/api/v1/documents", vec![("limit", "0")], 400),
+        ("/api/v1/documents", vec![("limit", "201")], 400),
+        ("/api/v1/documents", vec![("cursor", "e30")], 400),
+        ("/api/v1/documents", vec![("status", "odd")], 400),
+        ("/api/v1/documents", vec![("metadata", "{")], 400),
+        ("/api/v1/documents", vec![("library", "a\0b")], 400),
+        ("/api/v1/documents", vec![("tag", "a\0b")], 400),
+        ("/api/v1/documents", vec![("metadata", "{\"a\":\"\\u0000\"}")], 400),
+        ("/api/v1/documents/not-an-id", vec![], 404),
+        (&format!("/api/v1/documents/{none}"), vec![], 404),
+        (&format!("/api/v1/documents/{none}/versions"), vec![], 404),
+        (&format!("/api/v1/documents/{none}/versions/1/content"), vec![], 404),
+        (&format!("/api/v1/documents/{none}/metadata"), vec![], 404),
+        (&format!("/api/v1/documents/{id}/diff"), vec![], 400),
+        (&format!("/api/v1/documents/{id}/diff"), vec![("from", "1"), ("to", "9")], 404),
+        (&format!("/api/v1/documents/{id}/versions/1~99999999999"), vec![], 400),
+        (&format!("/api/v1/documents/{id}/versions/1/content"), vec![("format", "pdf")], 400),
+        ("/api/v1/passages/not-an-id", vec![], 404),
+        (&format!("/api/v1/passages/{none}"), vec![], 404),
+    ] {
+        let reply = server.get(path, &parameters).await;
+        if status == 200 {
+            assert_eq!(reply.status, 200, "{path} {parameters:?}: {}", reply.text());
+        } else {
+            assert_eq!(reply.status, status, "{path} {parameters:?}: {}", reply.text());
+            reply.problem(status);
+        }
+    }
+    for (method, path) in [
+        (Method::PUT, "/api/v1/search"),
+        (Method::POST, "/api/v1/libraries"),
+        (Method::DELETE, "/healthz"),
+        (Method::PATCH, "/api/v1/documents"),
+    ] {
+        server.send(server.request(method, path, &[])).await.problem(405);
+    }
+    let json = |body: &'static str| {
+        let request = server.request(Method::PATCH, "/api/v1/libraries/there", &[]);
+        server.send(request.header("content-type", "application/json").body(body))
+    };
+    json("{").await.problem(400);
+    json("{\"title\": 7}").await.problem(400);
+    json("{\"title\": \"a\\u0000b\"}").await.problem(400);
+    let huge = format!("{{\"title\": \"{}\"}}", "a".repeat(300));
+    let request = server.request(Method::PATCH, "/api/v1/libraries/there", &[]);
+    server.send(request.header("content-type", "application/json").body(huge)).await.problem(400);
+    let plain = server.request(Method::PATCH, "/api/v1/libraries/there", &[]).body("title");
+    let plain = server.send(plain).await;
+    assert!((400..500).contains(&plain.status), "{}", plain.status);
+    plain.problem(plain.status);
+    let nul = server.patch(&format!("/api/v1/documents/{id}/metadata"), &json!({ "a": "x\0y" })).await;
+    nul.problem(400);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn bad_forms_are_problems_and_leave_nothing() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let file = || vec![("a.md", b"# A".to_vec())];
+    let not_a_form = server.request(Method::POST, "/api/v1/documents", &[]).body("# A");
+    server.send(not_a_form).await.problem(400);
+    server.upload(&[], file()).await.problem(400);
+    server.upload(&[("library", "a")], vec![]).await.problem(400);
+    for (name, value) in [
+        ("library", "Not A Name"),
+        ("version", "a b"),
+        ("tags", "a\u{1}b"),
+        ("category", "film"),
+        ("type", "novel"),
+        ("path", "../a.md"),
+        ("path", "/etc/passwd"),
+        ("path", "a\0b"),
+        ("colour", "red"),
+    ] {
+        let mut fields = vec![("library", "a")];
+        fields.retain(|field| field.0 != name);
+        fields.push((name, value));
+        server.upload(&fields, file()).await.problem(400);
+    }
+    server.upload(&[("library", "a")], vec![("../../up.md", b"# A".to_vec())]).await.problem(400);
+    server.upload(&[("library", &"a".repeat(70_000))], file()).await.problem(413);
+    let two = vec![("a.md", b"# A".to_vec()), ("b.md", b"# B".to_vec())];
+    server.upload(&[("library", "a"), ("path", "c.md")], two).await.problem(400);
+    // Broken off in the middle: the boundary never ends.
+    let broken = server
+        .request(Method::POST, "/api/v1/documents", &[])
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body("--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# A");
+    server.send(broken).await.problem(400);
+    let libraries = server.json("/api/v1/libraries").await;
+    assert!(libraries.as_array().unwrap().iter().all(|library| library["name"] == "wenyuan"), "{libraries}");
+    assert_eq!(testkit::files_under(&place.data().join("objects/staging")), 0);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_pages_are_refused() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let own = server.address().to_string();
+    let ask = async |server: &Server, method: Method, name: &'static str, value: &str| {
+        let path = if method == Method::GET { "/api/v1/libraries" } else { "/api/v1/libraries/wenyuan" };
+        server.send(server.request(method, path, &[]).header(name, value)).await
+    };
+    for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "10.0.0.1"] {
+        ask(&server, Method::GET, "host", host).await.problem(403);
+    }
+    for origin in ["https://evil.example", "null", "http://localhost.evil.example", "http://[::2]"] {
+        ask(&server, Method::GET, "origin", origin).await.problem(403);
+        ask(&server, Method::DELETE, "origin", origin).await.problem(403);
+    }
+    ask(&server, Method::DELETE, "sec-fetch-site", "cross-site").await.problem(403);
+    eventually("the guide", async || {
+        (server.get("/api/v1/libraries/wenyuan", &[]).await.status == 200).then_some(())
+    })
+    .await;
+    for host in ["localhost", own.as_str()] {
+        assert_eq!(ask(&server, Method::GET, "host", host).await.status, 200, "{host}");
+        assert_eq!(
+            ask(&server, Method::GET, "origin", &format!("http://{host}")).await.status,
+            200,
+            "{host}"
+        );
+    }
+}

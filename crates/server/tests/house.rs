@@ -1,0 +1,215 @@
+//! The house's own rules: which room knows which, how files begin and how long they are, that migrations lead both ways,
+//! and that the description of the API is whole and true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use reqwest::Method;
+use serde_json::Value;
+use testkit::Place;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+/// Which rooms a room may know. Never sideways, never up; `extract` and `embedding` know no room.
+const ROOMS: [(&str, &[&str]); 7] = [
+    ("kernel", &[]),
+    ("extract", &[]),
+    ("embedding", &[]),
+    ("store", &["kernel"]),
+    ("library", &["embedding", "extract", "kernel", "store"]),
+    ("server", &["embedding", "extract", "kernel", "library", "store"]),
+    ("testkit", &[]),
+];
+
+/// What only a door may know.
+const OF_THE_DOORS: [&str; 7] =
+    ["axum", "clap", "utoipa-axum", "tower", "tower-http", "indicatif", "metrics-exporter-prometheus"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
+}
+
+#[test]
+fn rooms_know_only_what_lies_below_them() {
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .expect("cargo");
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    let metadata: Value = serde_json::from_slice(&cargo.stdout).expect("metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let names: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let table: BTreeMap<&str, &[&str]> = ROOMS.into_iter().collect();
+    assert_eq!(names, table.keys().copied().collect(), "a room is missing in the table, or one too many");
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let on = dependency["name"].as_str().expect("a name");
+            let is_for_tests = dependency["kind"] == "dev";
+            if names.contains(on) && is_for_tests {
+                assert!(on == "testkit" || table[name].contains(&on), "the tests of {name} know {on}");
+            } else if names.contains(on) {
+                assert!(table[name].contains(&on), "{name} must not know {on}");
+            }
+            assert!(!OF_THE_DOORS.contains(&on) || name == "server", "{name} knows {on}, which is for doors");
+        }
+    }
+}
+
+/// All source files of the workspace.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() && entry.file_name() != "target" {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn files_say_what_they_are_and_are_not_long() {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    assert!(files.len() > 50);
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        assert!(text.starts_with("//! "), "{} does not open with //!", file.display());
+        let lines = text.lines().count();
+        assert!(lines <= 700, "{} has {lines} lines: are there two things in it?", file.display());
+    }
+}
+
+#[test]
+fn each_migration_has_its_way_back() {
+    let names: BTreeSet<String> = std::fs::read_dir(root().join("migrations"))
+        .expect("migrations")
+        .flatten()
+        .map(|entry| entry.file_name().into_string().expect("a name"))
+        .collect();
+    let ways_up: Vec<&String> = names.iter().filter(|name| name.ends_with(".up.sql")).collect();
+    assert_eq!(ways_up.len() * 2, names.len(), "{names:?}");
+    for (number, up) in (1..).zip(ways_up) {
+        assert!(up.starts_with(&format!("{number:04}_")), "{up} is not number {number}");
+        assert!(names.contains(&up.replace(".up.", ".down.")), "{up} has no way back");
+    }
+}
+
+/// Method and path of every handler, as its source declares them.
+fn declared_routes() -> BTreeSet<(String, String)> {
+    let mut files = Vec::new();
+    sources(&root().join("crates/server/src/api"), &mut files);
+    let mut routes = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).expect("a source file");
+        for declaration in text.split("#[utoipa::path(").skip(1) {
+            let method = declaration.trim_start().split(',').next().expect("a method");
+            let (_, path) = declaration.split_once("path = \"").expect("a path");
+            let path = path.split('"').next().expect("a path");
+            routes.insert((method.to_owned(), path.to_owned()));
+        }
+    }
+    routes
+}
+
+/// Method and path of every operation of a description.
+fn described_routes(description: &Value) -> BTreeSet<(String, String)> {
+    let mut routes = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("operations").keys() {
+            routes.insert((method.clone(), path.clone()));
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn the_description_holds_every_route_and_every_route_answers() {
+    let place = Place::new(PROGRAM).await;
+    let printed: Value = serde_json::from_str(&place.run(&["openapi"]).await.succeeded()).unwrap();
+    assert!(printed["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(described_routes(&printed), declared_routes());
+    let server = place.serve().await;
+    let served = server.get("/api/openapi.json", &[]).await;
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    assert_eq!(served.ok(), printed);
+    every_reference_leads_somewhere(&printed, &printed);
+    // Walked with ids of nothing: each route is there, refuses as a problem, and never fails.
+    for (method, path) in described_routes(&printed) {
+        let address = path
+            .replace("/documents/{id}", "/documents/00000000-0000-7000-8000-000000000000")
+            .replace("/passages/{id}", "/passages/00000000-0000-7000-8000-000000000000")
+            .replace("{name}", "absent")
+            .replace("{version}", "1")
+            .replace("{revision}", "1");
+        assert!(!address.contains('{'), "{address}");
+        let verb: Method = method.to_uppercase().parse().unwrap();
+        let reply = server.send(server.request(verb, &address, &[])).await;
+        assert!(reply.status < 500 && reply.status != 405, "{method} {path}: {}", reply.text());
+        if reply.status >= 400 {
+            let problem = reply.problem(reply.status);
+            assert_ne!(problem["detail"], "there is nothing at this address", "{method} {path}");
+        }
+        let operation = &printed["paths"][&path][&method];
+        assert!(operation["responses"]["default"].is_object(), "{method} {path} says nothing of problems");
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}");
+    }
+}
+
+fn every_reference_leads_somewhere(description: &Value, part: &Value) {
+    match part {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                let pointer = reference.strip_prefix('#').expect("a reference inside");
+                assert!(description.pointer(pointer).is_some(), "{reference} leads nowhere");
+            }
+            members.values().for_each(|member| every_reference_leads_somewhere(description, member));
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| every_reference_leads_somewhere(description, item))
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_is_seen_of_a_running_server() {
+    let place = Place::new(PROGRAM).await.set("WENYUAN_LOG_FORMAT", "text");
+    let server = place.serve().await;
+    assert_eq!(server.get("/healthz", &[]).await.text(), "ok\n");
+    server.add("seen", "1", "a.md", "# A\n\nThe seenword.").await;
+    server.search(&[("q", "seenword")]).await;
+    testkit::eventually("metrics", async || {
+        let metrics = server.get("/metrics", &[]).await.text();
+        let all = [
+            "wenyuan_http_requests_total{",
+            "route=\"/api/v1/search\"",
+            "wenyuan_http_request_seconds_bucket",
+            "statement=\"changes.sequence\"",
+            "wenyuan_pool_connections{state=\"idle\"}",
+            "wenyuan_pool_connections_max",
+            "wenyuan_index_changes_behind",
+            "wenyuan_search_seconds_bucket{stage=\"text\"",
+            "wenyuan_documents_read_total{outcome=\"completed\"}",
+        ];
+        all.iter().all(|name| metrics.contains(name)).then_some(())
+    })
+    .await;
+    // A request's id is in the answer, in the log, and, given by the asker, kept.
+    let request = server.request(Method::GET, "/api/v1/libraries", &[]).header("x-request-id", "of-the-test");
+    assert_eq!(server.send(request).await.header("x-request-id"), Some("of-the-test"));
+    testkit::eventually("a log line", async || server.log().contains("of-the-test").then_some(())).await;
+}
+
+#[tokio::test]
+async fn logs_are_json_where_that_is_wanted() {
+    let place = Place::new(PROGRAM).await.set("WENYUAN_LOG_FORMAT", "json").set("WENYUAN_LOG", "debug");
+    let run = place.run(&["libraries"]).await;
+    for line in run.errors.lines().filter(|line| line.starts_with('{')) {
+        let entry: Value = serde_json::from_str(line).expect(line);
+        assert!(entry["timestamp"].is_string() && entry["level"].is_string(), "{line}");
+    }
+    assert!(run.errors.contains("\"level\":\"DEBUG\""), "{}", run.errors);
+}

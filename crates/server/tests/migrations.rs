@@ -1,0 +1,86 @@
+//! The history of the database: forth and back and forth again, and what is said when it is not what was applied.
+
+use serde_json::{Value, json};
+use testkit::{Place, Run, each};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+async fn migrate(place: &Place, arguments: &[&str]) -> Run {
+    place.run(&[&["migrate", "--json"], arguments].concat()).await
+}
+
+/// Whether each migration of a history is applied.
+fn applied(history: &Value) -> Vec<bool> {
+    history.as_array().expect("a list").iter().map(|step| !step["applied_at"].is_null()).collect()
+}
+
+#[tokio::test]
+async fn the_way_up_leads_down_and_up_again() {
+    let place = Place::new(PROGRAM).await;
+    let before = migrate(&place, &["status"]).await;
+    let number = applied(&before.json()).len();
+    assert_eq!((before.code, applied(&before.json())), (0, vec![false; number]));
+    assert!(number >= 2);
+    for _ in 0..2 {
+        assert_eq!(applied(&migrate(&place, &["up"]).await.json()), vec![true; number]);
+    }
+    let file = place.file("a.md", "# A\n\nThe migratedword.");
+    assert_eq!(place.add(&file, "before", "1").await.0, 0);
+
+    assert!(migrate(&place, &["down", "0"]).await.failed().contains("--yes"));
+    assert!(migrate(&place, &["down", "7777", "--yes"]).await.failed().contains("no migration 7777"));
+    assert_eq!(applied(&migrate(&place, &["down", "1", "--yes"]).await.json())[..2], [true, false]);
+    for _ in 0..2 {
+        let down = migrate(&place, &["down", "0", "--yes"]).await;
+        assert_eq!(applied(&down.json()), vec![false; number]);
+    }
+    let left = "select count(*) from pg_namespace where nspname in ('store', 'library')";
+    assert_eq!(place.database().count(left).await, 0);
+
+    assert_eq!(applied(&migrate(&place, &["up"]).await.json()), vec![true; number]);
+    assert_eq!(place.add(&file, "after", "1").await.0, 0);
+    let answer = place.run(&["search", "migratedword", "--json"]).await.json();
+    assert_eq!(each(&answer, "library"), ["after"]);
+}
+
+#[tokio::test]
+async fn a_history_that_differs_is_reported() {
+    let place = Place::new(PROGRAM).await;
+    migrate(&place, &["up"]).await.succeeded();
+    place.database().run("update public._sqlx_migrations set checksum = 'other' where version = 1").await;
+    let status = migrate(&place, &["status"]).await;
+    assert_eq!(status.code, 1);
+    assert_eq!(status.json()[0]["fault"], "its file has changed since it was applied");
+    assert_eq!(status.json()[1]["fault"], Value::Null);
+    let shown = place.run(&["migrate"]).await;
+    assert!(shown.output.contains("0001") && shown.output.contains("its file has changed"), "{shown:?}");
+    // Neither is anything applied over it, nor does the server start on it.
+    migrate(&place, &["up"]).await.failed();
+    let refused = place.run(&["serve"]).await.failed();
+    assert!(refused.contains("cannot be brought up to date") && refused.contains('1'), "{refused}");
+}
+
+#[tokio::test]
+async fn a_migration_of_a_newer_program_is_reported() {
+    let place = Place::new(PROGRAM).await;
+    migrate(&place, &["up"]).await.succeeded();
+    place
+        .database()
+        .run("insert into public._sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'of the future', true, '', 0)")
+        .await;
+    let status = migrate(&place, &["status"]).await;
+    let newest = status.json().as_array().unwrap().last().unwrap().clone();
+    assert_eq!((status.code, &newest["version"]), (1, &json!(9999)));
+    assert!(newest["fault"].as_str().unwrap().contains("newer"), "{newest}");
+    place.run(&["libraries"]).await.failed();
+}
+
+#[tokio::test]
+async fn programs_that_start_at_once_migrate_once() {
+    let place = Place::new(PROGRAM).await;
+    let list = ["libraries", "--json"];
+    let (a, b, c) = tokio::join!(place.run(&list), place.run(&list), place.run(&list));
+    for run in [a, b, c] {
+        assert_eq!(run.succeeded().trim(), "[]");
+    }
+}

@@ -1,0 +1,343 @@
+//! Killed, starved, and deprived of its index: the server loses nothing, repeats nothing, and answers nothing wrongly.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::{Place, Server, documents, each, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+#[tokio::test]
+async fn killed_while_it_reads_it_completes_everything_once() {
+    const DOCUMENTS: usize = 40;
+    const SECTIONS: usize = 5;
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("crash", "1", "first.md", "# First\n\nwords").await;
+    // Whoever writes what was read stops at this row; so the server is killed in the middle of it for certain.
+    let mut held = place.database().pool().begin().await.unwrap();
+    sqlx::query("select passages from library.change_sequence for update").execute(&mut *held).await.unwrap();
+    let files: Vec<(String, Vec<u8>)> = (0..DOCUMENTS)
+        .map(|number| {
+            let text = documents::manual(&format!("Page {number}"), &format!("crash{number}word"), SECTIONS);
+            (format!("{number}.md"), text.into_bytes())
+        })
+        .collect();
+    let files = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    let reply = server.upload(&[("library", "crash"), ("version", "1")], files).await;
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    let database = place.database();
+    eventually("a write in the middle", async || {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        (database.count(waiting).await > 0).then_some(())
+    })
+    .await;
+    server.kill();
+    held.rollback().await.unwrap();
+    let left = database.count("select count(*) from store.jobs where kind = 'library.ingest'").await;
+    assert!(left > 0, "nothing was in the middle");
+
+    // The leases of the dead run out: let the time pass.
+    database
+        .run(
+            "update store.jobs set leased_until = now() - interval '1 second' where leased_until is not null",
+        )
+        .await;
+    let server = place.serve().await;
+    let all = json!(DOCUMENTS + 1);
+    eventually("reading the rest", async || {
+        let version = server.json("/api/v1/libraries/crash/versions/1").await;
+        (version["documents"] == all && version["processing"] == 0).then_some(())
+    })
+    .await;
+    server.caught_up().await;
+    for number in [0, 7, DOCUMENTS - 1] {
+        let query = format!("\"crash{number}word3\"");
+        let answer = server.search(&[("q", &query), ("library", "crash"), ("mode", "text")]).await;
+        let number_of_hits =
+            each(&answer, "content").iter().filter(|text| text.contains(&query.replace('"', ""))).count();
+        assert_eq!(number_of_hits, 1, "{answer}");
+    }
+    let once = "select count(*) from (select document_id from library.document_versions d join library.documents o on o.id = d.document_id join library.libraries l on l.id = o.library_id where l.name = 'crash' and d.active and d.status = 'completed' and d.revision = 1 group by document_id having count(*) = 1) once";
+    assert_eq!(database.count(once).await, i64::try_from(DOCUMENTS + 1).unwrap());
+    let twice = "select count(*) from (select s.document_version_id, s.content from library.search_indices s group by 1, 2 having count(*) > 1) twice";
+    assert_eq!(database.count(twice).await, 0);
+    assert_eq!(database.count("select count(*) from store.jobs where kind = 'library.ingest'").await, 0);
+}
+
+#[tokio::test]
+async fn the_own_postgres_is_made_shared_lost_and_found_again() {
+    let place = Place::with_own_postgres(PROGRAM);
+    let file = place.file("a.md", "# A\n\nThe ownword.");
+    // Made by the command line, and stopped with it.
+    let (code, summary) = place.add(&file, "own", "1").await;
+    assert_eq!(code, 0, "{summary}");
+    assert_eq!(place.postmaster(), None);
+    let server = place.serve().await;
+    let found = async |server: &Server| each(&server.search(&[("q", "ownword")]).await, "library") == ["own"];
+    assert!(found(&server).await);
+
+    // A second program on the folder shares the server, and leaves it running.
+    let running = place.postmaster().expect("a postmaster");
+    let beside = place.run(&["search", "ownword", "--json"]).await.json();
+    assert_eq!(each(&beside, "library"), ["own"]);
+    assert_eq!(place.postmaster(), Some(running));
+
+    // The postmaster is killed while requests come: each is answered or told to come back, and soon all are answered.
+    testkit::kill_process(running).await;
+    let mut refused = 0;
+    eventually("answering again", async || {
+        let reply = server.get("/api/v1/search", &[("q", "ownword")]).await;
+        match reply.status {
+            200 => {
+                assert_eq!(each(&reply.ok(), "library"), ["own"]);
+                Some(())
+            }
+            _ => {
+                let problem = reply.problem(503);
+                assert!(reply.header("retry-after").is_some(), "{problem}");
+                refused += 1;
+                None
+            }
+        }
+    })
+    .await;
+    let again = eventually("another postmaster", async || place.postmaster()).await;
+    assert_ne!(again, running);
+    server.add("own", "1", "b.md", "# B\n\nAdded after the crash: afterword.").await;
+    assert_eq!(each(&server.search(&[("q", "afterword")]).await, "path"), ["b.md"]);
+
+    // All is killed; the pid file that is left misleads nobody.
+    server.kill();
+    testkit::kill_process(again).await;
+    let pid_file = place.data().join("postgres/data/postmaster.pid");
+    assert!(pid_file.exists());
+    let server = place.serve().await;
+    assert!(found(&server).await);
+    // The server alone is killed; its postmaster is joined by the next.
+    let orphan = place.postmaster().expect("a postmaster");
+    server.kill();
+    assert_eq!(place.postmaster(), Some(orphan));
+    let server = place.serve().await;
+    assert!(found(&server).await);
+    assert_eq!(place.postmaster(), Some(orphan));
+    // Told to stop, it takes the postmaster with it.
+    assert_eq!(server.stop().await.code(), Some(0));
+    assert_eq!(place.postmaster(), None);
+    // A pid file whose number is another program's now.
+    let own = std::process::id();
+    let data = place.data().join("postgres/data");
+    std::fs::write(&pid_file, format!("{own}\n{}\n1700000000\n5432\n\n\n\n", data.display())).unwrap();
+    let answer = place.run(&["search", "ownword", "--json"]).await;
+    assert_eq!((answer.code, each(&answer.json(), "library")), (0, vec!["own".to_owned()]), "{answer:?}");
+}
+
+/// The folders of the index's generations.
+fn generations(place: &Place) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.data().join("index")).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    folders.sort();
+    folders
+}
+
+#[tokio::test]
+async fn an_index_that_is_deleted_is_made_again() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("index", "1", "a.md", "# A\n\nThe indexword.").await;
+    assert_eq!(server.stop().await.code(), Some(0));
+    let index = place.data().join("index");
+    std::fs::remove_dir_all(&index).unwrap();
+    let server = place.serve().await;
+    let found =
+        async || each(&server.search(&[("q", "indexword"), ("library", "index")]).await, "path") == ["a.md"];
+    eventually("being found", async || found().await.then_some(())).await;
+
+    // While it runs: never an answer that is wrong, and all is found again.
+    std::fs::remove_dir_all(&index).unwrap();
+    eventually("a new folder", async || {
+        let reply = server.get("/api/v1/search", &[("q", "indexword"), ("library", "index")]).await;
+        assert!(reply.status == 200, "{}", reply.text());
+        (!generations(&place).is_empty()).then_some(())
+    })
+    .await;
+    server.add("index", "1", "b.md", "# B\n\nThe laterword.").await;
+    eventually("being found", async || found().await.then_some(())).await;
+    assert_eq!(each(&server.search(&[("q", "laterword")]).await, "path"), ["b.md"]);
+
+    // A damaged one too.
+    assert_eq!(server.stop().await.code(), Some(0));
+    for file in std::fs::read_dir(&generations(&place)[0]).unwrap().flatten() {
+        std::fs::write(file.path(), b"damaged").unwrap();
+    }
+    let server = place.serve().await;
+    eventually("being found", async || {
+        (each(&server.search(&[("q", "laterword")]).await, "path") == ["b.md"]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_is_built_anew_beside_a_server() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("anew", "1", "a.md", "# A\n\nThe anewword.").await;
+    for _ in 0..2 {
+        let before = generations(&place);
+        let reindex = place.run(&["reindex"]);
+        tokio::pin!(reindex);
+        // Meanwhile the old one answers.
+        let run = loop {
+            tokio::select! {
+                run = &mut reindex => break run,
+                answer = server.search(&[("q", "anewword")]) => {
+                    assert_eq!(each(&answer, "path"), ["a.md"], "{answer}");
+                }
+            }
+        };
+        run.succeeded();
+        eventually("the old one's removal", async || {
+            let now = generations(&place);
+            (now.len() == 1 && now != before).then_some(())
+        })
+        .await;
+        assert_eq!(each(&server.search(&[("q", "anewword")]).await, "path"), ["a.md"]);
+    }
+}
+
+#[tokio::test]
+async fn what_changed_is_not_shown_as_it_was() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("behind", "1", "changes.md", "# C\n\nThe staleword of old.").await;
+    let gone = server.add("behind", "1", "goes.md", "# G\n\nThe staleword that goes.").await;
+    server.add("behind", "1", "stays.md", "# S\n\nThe staleword that stays.").await;
+    assert_eq!(server.stop().await.code(), Some(0));
+    // Another program writes the index, and does not come to it.
+    let lock = generations(&place)[0].join(".tantivy-writer.lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(lock).unwrap();
+    lock.try_lock().unwrap();
+    let server = place.serve().await;
+    let ask = async |query: &str| server.search(&[("q", query), ("library", "behind")]).await;
+    assert_eq!(each(&ask("staleword").await, "path").len(), 3);
+
+    let fields = [("library", "behind"), ("version", "1")];
+    let text = b"# C\n\nThe freshword of now.".to_vec();
+    let reply = server.upload(&fields, vec![("changes.md", text)]).await.value();
+    server.read(reply[0]["document_id"].as_str().unwrap(), "1").await;
+    let gone = format!("/api/v1/documents/{}", gone["document_id"].as_str().unwrap());
+    assert_eq!(server.delete(&gone).await.status, 204);
+    let answer = ask("staleword").await;
+    assert_eq!(each(&answer, "path"), ["stays.md"], "{answer}");
+    assert!(answer["changes_behind"].as_i64().unwrap() >= 2, "{answer}");
+    assert_eq!(each(&ask("freshword").await, "path"), Vec::<String>::new());
+    assert!(server.json("/readyz").await["index_changes_behind"].as_i64().unwrap() >= 2);
+
+    lock.unlock().unwrap();
+    server.caught_up().await;
+    assert_eq!(each(&ask("freshword").await, "path"), ["changes.md"]);
+    let answer = ask("staleword").await;
+    assert_eq!((each(&answer, "path"), &answer["changes_behind"]), (vec!["stays.md".to_owned()], &json!(0)));
+}
+
+#[tokio::test]
+async fn an_exhausted_pool_says_when_to_come_back() {
+    let place =
+        Place::new(PROGRAM).await.set("WENYUAN_POOL_MAX", "4").set("WENYUAN_POOL_ACQUIRE_SECONDS", "0.3");
+    let server = place.serve().await;
+    server.add("pool", "1", "a.md", "# A\n\nThe poolword.").await;
+    let mut held = place.database().pool().begin().await.unwrap();
+    sqlx::query("select passages from library.change_sequence for update").execute(&mut *held).await.unwrap();
+    // Each of these holds a connection and waits for the lock.
+    let body = json!({ "title": "Pool" });
+    let waiting = (0..6).map(|_| server.patch("/api/v1/libraries/pool", &body));
+    let waiting = futures::future::join_all(waiting);
+    let asking = async {
+        let refused = eventually("exhaustion", async || {
+            let reply = server.get("/api/v1/libraries", &[]).await;
+            (reply.status == 503).then_some(reply)
+        })
+        .await;
+        assert_eq!(refused.problem(503)["type"], "urn:wenyuan:problem:busy");
+        assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+        // What needs no database is answered all the same.
+        assert_eq!(server.get("/healthz", &[]).await.status, 200);
+        let metrics = server.get("/metrics", &[]).await.text();
+        assert!(metrics.contains("wenyuan_pool_exhausted_total"), "{metrics}");
+        held.rollback().await.unwrap();
+    };
+    let (changed, ()) = futures::join!(waiting, asking);
+    for reply in changed {
+        assert!(reply.status == 200 || reply.status == 503, "{}", reply.text());
+    }
+    eventually("answering again", async || {
+        (server.get("/api/v1/libraries", &[]).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(each(&server.search(&[("q", "poolword")]).await, "path"), ["a.md"]);
+}
+
+#[tokio::test]
+async fn one_connection_is_enough_to_work() {
+    let place = Place::new(PROGRAM).await.set("WENYUAN_POOL_MAX", "1");
+    let server = place.serve().await;
+    server.add("one", "1", "a.md", "# A\n\nThe oneword.").await;
+    assert_eq!(each(&server.search(&[("q", "oneword")]).await, "path"), ["a.md"]);
+    let file = place.file("b.md", "# B\n\nThe otherword.");
+    assert_eq!(place.add(&file, "one", "1").await.0, 0);
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_comes_back() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("cut", "1", "a.md", "# A\n\nThe cutword.").await;
+    // Every connection is cut, those of the pool and the one that listens.
+    for _ in 0..3 {
+        place.database().run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name = 'wenyuan'").await;
+        eventually("answering again", async || {
+            let reply = server.get("/api/v1/search", &[("q", "cutword")]).await;
+            assert!(reply.status == 200 || reply.status == 503, "{}: {}", reply.status, reply.text());
+            (reply.status == 200).then_some(())
+        })
+        .await;
+    }
+    server.add("cut", "1", "b.md", "# B\n\nThe afterword.").await;
+    assert_eq!(each(&server.search(&[("q", "afterword")]).await, "path"), ["b.md"]);
+}
+
+#[tokio::test]
+async fn it_starts_on_loopback_only_and_stops_when_told() {
+    let place = Place::new(PROGRAM).await;
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
+        let refused = place.run(&["serve", "--listen", address]).await.failed();
+        assert!(refused.contains("refusing to listen") && refused.contains("no accounts yet"), "{refused}");
+    }
+    let server = place.serve().await;
+    let taken = place.run(&["serve", "--listen", &server.address().to_string()]).await.failed();
+    assert!(taken.contains("cannot listen on"), "{taken}");
+    // A request in hand is finished.
+    let slow = server.request(Method::GET, "/api/v1/libraries", &[]);
+    let mut held = place.database().pool().begin().await.unwrap();
+    sqlx::query("lock table library.libraries in access exclusive mode").execute(&mut *held).await.unwrap();
+    let bumped = place.database().count("select count(*) from library.change_sequence").await;
+    assert_eq!(bumped, 1);
+    let answering = tokio::spawn(slow.send());
+    drop(held);
+    assert_eq!(answering.await.unwrap().unwrap().status(), 200);
+    let log = {
+        let status = server.stop().await;
+        assert_eq!(status.code(), Some(0));
+        place.database().count("select count(*) from store.jobs where leased_by is not null").await
+    };
+    assert_eq!(log, 0);
+    // A database that does not answer, a URL that is none: said plainly.
+    let nowhere = place.set("DATABASE_URL", "postgres://nobody:secretword@127.0.0.1:1/none");
+    let said = nowhere.run(&["libraries"]).await.failed();
+    assert!(said.contains("cannot connect to PostgreSQL") && !said.contains("secretword"), "{said}");
+    let nonsense = nowhere.set("DATABASE_URL", "secretword://");
+    let said = nonsense.run(&["libraries"]).await.failed();
+    assert!(said.contains("DATABASE_URL is not") && !said.contains("secretword"), "{said}");
+}
