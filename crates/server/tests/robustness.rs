@@ -5,9 +5,25 @@ use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{Postgres, Transaction};
 use testkit::{Place, Server, documents, each, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+/// Holds the row that every change ends at: who writes stops there, who reads does not.
+async fn hold_changes(place: &Place) -> Transaction<'static, Postgres> {
+    let mut held = place.database().pool().begin().await.expect("a transaction");
+    let row = "select passages from library.change_sequence for update";
+    sqlx::query(row).execute(&mut *held).await.expect("the row of changes");
+    held
+}
+
+/// Waits until some statement waits for a lock.
+async fn somebody_waits(place: &Place) {
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    eventually("waiting for a lock", async || (place.database().count(waiting).await > 0).then_some(()))
+        .await;
+}
 
 #[tokio::test]
 async fn killed_while_it_reads_it_completes_everything_once() {
@@ -17,8 +33,7 @@ async fn killed_while_it_reads_it_completes_everything_once() {
     let server = place.serve().await;
     server.add("crash", "1", "first.md", "# First\n\nwords").await;
     // Whoever writes what was read stops at this row; so the server is killed in the middle of it for certain.
-    let mut held = place.database().pool().begin().await.unwrap();
-    sqlx::query("select passages from library.change_sequence for update").execute(&mut *held).await.unwrap();
+    let held = hold_changes(&place).await;
     let files: Vec<(String, Vec<u8>)> = (0..DOCUMENTS)
         .map(|number| {
             let text = documents::manual(&format!("Page {number}"), &format!("crash{number}word"), SECTIONS);
@@ -29,11 +44,7 @@ async fn killed_while_it_reads_it_completes_everything_once() {
     let reply = server.upload(&[("library", "crash"), ("version", "1")], files).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     let database = place.database();
-    eventually("a write in the middle", async || {
-        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        (database.count(waiting).await > 0).then_some(())
-    })
-    .await;
+    somebody_waits(&place).await;
     server.kill();
     held.rollback().await.unwrap();
     let left = database.count("select count(*) from store.jobs where kind = 'library.ingest'").await;
@@ -248,8 +259,7 @@ async fn an_exhausted_pool_says_when_to_come_back() {
         Place::new(PROGRAM).await.set("WENYUAN_POOL_MAX", "4").set("WENYUAN_POOL_ACQUIRE_SECONDS", "0.3");
     let server = place.serve().await;
     server.add("pool", "1", "a.md", "# A\n\nThe poolword.").await;
-    let mut held = place.database().pool().begin().await.unwrap();
-    sqlx::query("select passages from library.change_sequence for update").execute(&mut *held).await.unwrap();
+    let held = hold_changes(&place).await;
     // Each of these holds a connection and waits for the lock.
     let body = json!({ "title": "Pool" });
     let waiting = (0..6).map(|_| server.patch("/api/v1/libraries/pool", &body));
@@ -319,20 +329,22 @@ async fn it_starts_on_loopback_only_and_stops_when_told() {
     let taken = place.run(&["serve", "--listen", &server.address().to_string()]).await.failed();
     assert!(taken.contains("cannot listen on"), "{taken}");
     // A request in hand is finished.
-    let slow = server.request(Method::GET, "/api/v1/libraries", &[]);
-    let mut held = place.database().pool().begin().await.unwrap();
-    sqlx::query("lock table library.libraries in access exclusive mode").execute(&mut *held).await.unwrap();
-    let bumped = place.database().count("select count(*) from library.change_sequence").await;
-    assert_eq!(bumped, 1);
-    let answering = tokio::spawn(slow.send());
-    drop(held);
-    assert_eq!(answering.await.unwrap().unwrap().status(), 200);
-    let log = {
-        let status = server.stop().await;
-        assert_eq!(status.code(), Some(0));
-        place.database().count("select count(*) from store.jobs where leased_by is not null").await
-    };
-    assert_eq!(log, 0);
+    server.add("stop", "1", "a.md", "# A\n\nwords").await;
+    let held = hold_changes(&place).await;
+    let change =
+        server.request(Method::PATCH, "/api/v1/libraries/stop", &[]).json(&json!({ "title": "Stopped" }));
+    let changing = tokio::spawn(change.send());
+    somebody_waits(&place).await;
+    server.tell_to_stop();
+    held.rollback().await.unwrap();
+    assert_eq!(changing.await.unwrap().unwrap().status(), 200);
+    assert_eq!(server.stop().await.code(), Some(0));
+    let titled = "select count(*) from library.libraries where title = 'Stopped'";
+    assert_eq!(place.database().count(titled).await, 1);
+    assert_eq!(
+        place.database().count("select count(*) from store.jobs where leased_by is not null").await,
+        0
+    );
     // A database that does not answer, a URL that is none: said plainly.
     let nowhere = place.set("DATABASE_URL", "postgres://nobody:secretword@127.0.0.1:1/none");
     let said = nowhere.run(&["libraries"]).await.failed();

@@ -102,9 +102,8 @@ async fn an_absent_version_is_refused_and_never_answered() {
     let server = place.serve().await;
     shelf(&server).await;
     for (asked, nearest) in [("5.2.2", "5.2.1"), ("7.x", "6.0.0-rc.1"), ("^4", "5.1.0"), ("5.1", "5.1.0")] {
-        let refused =
-            server.get("/api/v1/search", &[("q", "shutdown"), ("library", "fastify"), ("version", asked)]);
-        let refused = refused.await.problem(404);
+        let parameters = [("q", "shutdown"), ("library", "fastify"), ("version", asked)];
+        let refused = server.get("/api/v1/search", &parameters).await.problem(404);
         assert_eq!(refused["type"], "urn:wenyuan:problem:no-version", "{asked}");
         assert_eq!(refused["present"], json!(["6.0.0-rc.1", "v5.10.0", "5.2.1", "5.1.0"]), "{asked}");
         assert_eq!((&refused["wanted"], &refused["nearest"]), (&json!(asked), &json!(nearest)));

@@ -48,15 +48,9 @@ async fn a_job_exists_when_its_transaction_commits() {
     enqueue(database.pool(), 1).await;
     let leased = claim(database.pool(), kernel::id::new(), 9).await;
     assert_eq!((leased.len(), leased[0].attempt, &leased[0].payload), (1, 1, &json!({ "number": 0 })));
-    let other = jobs::claim(
-        database.pool(),
-        kernel::id::new(),
-        &["test.other".to_owned()],
-        Turn::OldestFirst,
-        9,
-        LEASE,
-    );
-    assert!(other.await.unwrap().is_empty());
+    let kinds = ["test.other".to_owned()];
+    let other = jobs::claim(database.pool(), kernel::id::new(), &kinds, Turn::OldestFirst, 9, LEASE).await;
+    assert!(other.unwrap().is_empty());
 }
 
 #[tokio::test]

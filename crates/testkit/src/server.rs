@@ -100,9 +100,14 @@ impl Server {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
     }
 
+    /// Asks it to stop, as `kill` does.
+    pub fn tell_to_stop(&self) {
+        kill(self.process(), Signal::SIGTERM).expect("a signal");
+    }
+
     /// Asks it to stop and waits until it has.
     pub async fn stop(mut self) -> ExitStatus {
-        kill(self.process(), Signal::SIGTERM).expect("a signal");
+        self.tell_to_stop();
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("its state") {

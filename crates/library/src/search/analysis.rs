@@ -12,6 +12,7 @@
 //! are written as one. Chinese pairs need no dictionary to agree between index and query; the words let longer ones
 //! weigh more than the sum of their pairs.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -50,19 +51,58 @@ pub struct Term {
     text: Range<usize>,
 }
 
-/// The terms of a text. Its buffers are kept from one text to the next.
+/// The terms of a text. Its buffers, and the stems it has met, are kept from one text to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Analysis {
+    output: Output,
+    stems: Stems,
+    lower: String,
+    parts: Vec<Range<usize>>,
+}
+
+/// The terms, in one string.
+#[derive(Debug, Clone, Default)]
+struct Output {
     texts: String,
     terms: Vec<Term>,
-    stems: HashMap<String, String>,
+}
+
+impl Output {
+    fn push(&mut self, term: &str, source: Range<usize>, position: usize, part: Part) {
+        if term.is_empty() || term.len() > LONGEST {
+            return;
+        }
+        let begin = self.texts.len();
+        self.texts.push_str(term);
+        self.terms.push(Term { source, position, part, text: begin..self.texts.len() });
+    }
+}
+
+/// English stems, remembered: a text has few words that come often, and stemming is dear.
+#[derive(Debug, Clone, Default)]
+struct Stems(HashMap<String, String>);
+
+impl Stems {
+    fn of<'word>(&'word mut self, word: &'word str) -> &'word str {
+        if word.len() < 3 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            return word;
+        }
+        if !self.0.contains_key(word) {
+            if self.0.len() >= REMEMBERED_STEMS {
+                self.0.clear();
+            }
+            let stem = Stemmer::new(Algorithm::English).stem(word).into_owned();
+            self.0.insert(word.to_owned(), stem);
+        }
+        self.0.get(word).map_or(word, String::as_str)
+    }
 }
 
 impl Analysis {
     /// Analyses a text, in place of the one before.
     pub fn run(&mut self, text: &str) {
-        self.texts.clear();
-        self.terms.clear();
+        self.output.texts.clear();
+        self.output.terms.clear();
         let mut position = 0;
         let mut rest = 0;
         while let Some(first) = text[rest..].chars().next() {
@@ -79,52 +119,26 @@ impl Analysis {
             };
             rest += length;
         }
-        if self.stems.len() > REMEMBERED_STEMS {
-            self.stems.clear();
-        }
     }
 
     /// The terms, in the order of their places.
     pub fn terms(&self) -> impl Iterator<Item = (&Term, &str)> {
-        self.terms.iter().map(|term| (term, &self.texts[term.text.clone()]))
-    }
-
-    fn push(&mut self, term: &str, source: Range<usize>, position: usize, part: Part) {
-        if term.is_empty() || term.len() > LONGEST {
-            return;
-        }
-        let begin = self.texts.len();
-        self.texts.push_str(term);
-        self.terms.push(Term { source, position, part, text: begin..self.texts.len() });
+        self.output.terms.iter().map(|term| (term, &self.output.texts[term.text.clone()]))
     }
 
     /// A run of letters, digits and what joins them: its parts, and, if there is more than one, its whole.
     fn compound(&mut self, text: &str, run: Range<usize>, position: &mut usize) {
-        let whole = text[run.clone()].to_lowercase();
-        let parts = parts(&text[run.clone()]);
-        let is_compound = parts.len() != 1 || parts[0] != (0..run.len());
-        if is_compound {
-            self.push(&whole, run.clone(), *position, Part::Whole);
+        parts(&text[run.clone()], &mut self.parts);
+        if self.parts.len() != 1 || self.parts[0] != (0..run.len()) {
+            lowercase(&text[run.clone()], &mut self.lower);
+            self.output.push(&self.lower, run.clone(), *position, Part::Whole);
         }
-        for part in parts {
+        for part in &self.parts {
             let source = run.start + part.start..run.start + part.end;
-            let word = text[source.clone()].to_lowercase();
-            let stem = self.stem(&word);
-            self.push(&stem, source, *position, Part::Step);
+            lowercase(&text[source.clone()], &mut self.lower);
+            self.output.push(self.stems.of(&self.lower), source, *position, Part::Step);
             *position += 1;
         }
-    }
-
-    fn stem(&mut self, word: &str) -> String {
-        if word.len() < 3 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
-            return word.to_owned();
-        }
-        if let Some(stem) = self.stems.get(word) {
-            return stem.clone();
-        }
-        let stem = Stemmer::new(Algorithm::English).stem(word).into_owned();
-        self.stems.insert(word.to_owned(), stem.clone());
-        stem
     }
 
     /// A run of Chinese, Japanese or Korean characters: pairs, and words of other lengths than two.
@@ -134,17 +148,35 @@ impl Analysis {
         let at = |place: usize| offsets.get(place).copied().unwrap_or(run.end);
         let first = *position;
         for word in JIEBA.cut(&text[run.clone()], false) {
-            let length = word.end - word.start;
-            if length != 2 {
+            if word.end - word.start != 2 {
                 let source = at(word.start)..at(word.end);
-                self.push(&text[source.clone()], source, first + word.start, Part::Whole);
+                self.output.push(&text[source.clone()], source, first + word.start, Part::Whole);
             }
         }
         for place in 0..offsets.len().saturating_sub(1) {
             let source = at(place)..at(place + 2);
-            self.push(&text[source.clone()], source, first + place, Part::Step);
+            self.output.push(&text[source.clone()], source, first + place, Part::Step);
         }
         *position = first + offsets.len();
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Analysis> = RefCell::default();
+}
+
+/// Lends this thread's analysis, with the stems it has met.
+pub(super) fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
+    KEPT.with_borrow_mut(work)
+}
+
+fn lowercase(text: &str, lower: &mut String) {
+    lower.clear();
+    if text.is_ascii() {
+        lower.push_str(text);
+        lower.make_ascii_lowercase();
+    } else {
+        lower.push_str(&text.to_lowercase());
     }
 }
 
@@ -187,8 +219,8 @@ fn compound_length(text: &str) -> Option<usize> {
 }
 
 /// The parts of a compound: between joints and underscores, and at the humps of `camelCase` and `HTTPServer`.
-fn parts(compound: &str) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
+fn parts(compound: &str, parts: &mut Vec<Range<usize>>) {
+    parts.clear();
     let mut begin = None;
     let mut previous: Option<char> = None;
     let mut characters = compound.char_indices().peekable();
@@ -219,7 +251,6 @@ fn parts(compound: &str) -> Vec<Range<usize>> {
     if let Some(begin) = begin {
         parts.push(begin..compound.len());
     }
-    parts
 }
 
 /// The analysis as Tantivy's index writer uses it.
@@ -247,13 +278,13 @@ impl Tokenizer for Analyser {
 
 impl TokenStream for Terms<'_> {
     fn advance(&mut self) -> bool {
-        let Some(term) = self.analysis.terms.get(self.next) else { return false };
+        let Some(term) = self.analysis.output.terms.get(self.next) else { return false };
         self.next += 1;
         self.token.offset_from = term.source.start;
         self.token.offset_to = term.source.end;
         self.token.position = term.position;
         self.token.text.clear();
-        self.token.text.push_str(&self.analysis.texts[term.text.clone()]);
+        self.token.text.push_str(&self.analysis.output.texts[term.text.clone()]);
         true
     }
 

@@ -5,6 +5,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
+use std::sync::Arc;
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
@@ -27,7 +28,7 @@ pub(super) struct Allowed {
 #[derive(Debug)]
 pub(super) struct BestPassages {
     pub(super) limit: usize,
-    pub(super) allowed: Allowed,
+    pub(super) allowed: Arc<Allowed>,
 }
 
 impl Collector for BestPassages {
@@ -38,7 +39,7 @@ impl Collector for BestPassages {
         let columns = reader.fast_fields();
         Ok(Segment {
             limit: self.limit,
-            allowed: self.allowed.clone(),
+            allowed: Arc::clone(&self.allowed),
             version: columns.u64("version")?,
             document: columns.u64("document")?,
             passage_high: columns.u64("passage_high")?,
@@ -80,7 +81,7 @@ impl Collector for BestPassages {
 /// The best of one segment.
 pub(super) struct Segment {
     limit: usize,
-    allowed: Allowed,
+    allowed: Arc<Allowed>,
     version: Column<u64>,
     document: Column<u64>,
     passage_high: Column<u64>,

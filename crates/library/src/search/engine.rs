@@ -17,7 +17,7 @@ use sqlx::PgPool;
 use tantivy::Term;
 use uuid::Uuid;
 
-use super::analysis::Analysis;
+use super::analysis::with_kept;
 use super::collector::{Allowed, BestPassages};
 use super::follow::Follower;
 use super::fuse::{Fused, fuse, spread};
@@ -253,7 +253,7 @@ impl Engine {
         }
         let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
         let query = words.query(question, &versions, generation.fields, &view.searcher)?;
-        let allowed = Allowed { versions, changed: scope.changed.clone() };
+        let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
         let best = view.searcher.search(&*query, &BestPassages { limit, allowed })?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
             .record(begun.elapsed().as_secs_f64());
@@ -325,12 +325,11 @@ impl Engine {
         let ids: Vec<Uuid> = page.iter().map(|hit| hit.found.passage).collect();
         let passages = self.passages.read(&self.pool, &ids).await?;
         let terms = words.terms();
-        let mut analysis = Analysis::default();
         let hits = page
             .iter()
             .filter_map(|hit| {
                 let passage = Arc::clone(passages.get(&hit.found.passage)?);
-                let snippet = highlight::snippet(&passage.content, &terms, &mut analysis);
+                let snippet = with_kept(|analysis| highlight::snippet(&passage.content, &terms, analysis));
                 Some(Hit {
                     passage,
                     snippet: snippet.text,

@@ -12,7 +12,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::Question;
-use super::analysis::{Analysis, Part};
+use super::analysis::{Analysis, Part, with_kept};
 use super::index::Fields;
 
 /// A match in the title or a heading weighs more than one in the text.
@@ -39,8 +39,11 @@ pub(super) struct Words {
 impl Words {
     /// Analyses a question.
     pub(super) fn parse(text: &str) -> Self {
+        with_kept(|analysis| Self::parse_with(text, analysis))
+    }
+
+    fn parse_with(text: &str, analysis: &mut Analysis) -> Self {
         let mut words = Self::default();
-        let mut analysis = Analysis::default();
         let mut known = HashSet::new();
         for (place, piece) in text.split('"').enumerate() {
             analysis.run(piece);
