@@ -84,6 +84,8 @@ pub struct Document {
     pub tags: Vec<String>,
     /// The labels under which it answers, the highest first.
     pub versions: Vec<String>,
+    /// Why its newest revision under some label could not be read, if so.
+    pub failure: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -181,7 +183,13 @@ pub async fn find(connection: &mut PgConnection, id: DocumentId) -> Result<Optio
            document.category as "category: Category", document.tags, document.created_at, document.updated_at,
            array (select version.label from library.document_versions d
                   join library.versions as version on version.id = d.version_id
-                  where d.document_id = document.id and d.active order by version.sort_key desc) as "versions!"
+                  where d.document_id = document.id and d.active order by version.sort_key desc) as "versions!",
+           (select d.reason from library.document_versions d
+            where d.document_id = document.id and d.status = 'failed' and not exists (
+              select from library.document_versions newer
+              where newer.document_id = d.document_id and newer.version_id = d.version_id
+                and newer.revision > d.revision)
+            order by d.id desc limit 1) as failure
          from library.documents as document
          join library.libraries as library on library.id = document.library_id
          where document.id = $1"#,
@@ -226,7 +234,13 @@ pub async fn list(
            document.category as "category: Category", document.tags, document.created_at, document.updated_at,
            array (select version.label from library.document_versions d
                   join library.versions as version on version.id = d.version_id
-                  where d.document_id = document.id and d.active order by version.sort_key desc) as "versions!"
+                  where d.document_id = document.id and d.active order by version.sort_key desc) as "versions!",
+           (select d.reason from library.document_versions d
+            where d.document_id = document.id and d.status = 'failed' and not exists (
+              select from library.document_versions newer
+              where newer.document_id = d.document_id and newer.version_id = d.version_id
+                and newer.revision > d.revision)
+            order by d.id desc limit 1) as failure
          from library.documents as document
          join library.libraries as library on library.id = document.library_id
          where (library.name, document.path) > ($1, $2)
@@ -238,7 +252,7 @@ pub async fn list(
                 select from library.document_versions d
                 join library.versions as version on version.id = d.version_id
                 where d.document_id = document.id
-                  and ($6::text is null or (version.label = $6 and d.active))
+                  and ($6::text is null or (version.label = $6 and (d.active or $8::text is not null)))
                   and ($7::text is null or d.type = $7)
                   and ($8::text is null or (d.status = $8 and d.revision =
                     (select max(revision) from library.document_versions newest

@@ -14,8 +14,8 @@ use crate::documents::DocumentVersionId;
 
 /// The kind of the job.
 pub const JOB: &str = "library.embed";
-/// Revisions whose vectors are made at one go.
-pub const BATCH: i64 = 4;
+/// Revisions that are leased at once: one, so that what was added last is always next.
+pub const BATCH: i64 = 1;
 /// Passages that are embedded before their vectors are written: some seconds of work, lost at most.
 const CHUNK: usize = 32;
 

@@ -10,9 +10,10 @@ mod search;
 mod serve;
 mod show;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app::App;
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ use crate::settings::Settings;
 #[command(name = "wenyuan", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Command {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Action,
 
     #[command(flatten)]
     settings: Settings,
@@ -67,26 +68,39 @@ enum Action {
 
 /// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub(crate) fn main() -> ExitCode {
-    let command = Command::command().get_matches();
-    let command = match Command::from_arg_matches(&command) {
-        Ok(command) => command,
-        Err(error) => error.exit(),
-    };
-    let action = command.action.unwrap_or_else(|| Action::Serve(serve::Arguments::default()));
+    let Command { action, settings } =
+        Command::parse_from(with_default_command(std::env::args_os().collect()));
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {
         return read_documents::run(arguments);
     }
     let default_log = if matches!(action, Action::Serve(_)) { "info" } else { "warn" };
-    crate::logging::start(&command.settings, default_log);
+    crate::logging::start(&settings, default_log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(action, &command.settings)) {
+    match runtime.block_on(run(action, &settings)) {
         Ok(code) => code,
         Err(error) => failed(&error),
     }
+}
+
+/// Without a command it is `serve`, with whatever options are given.
+fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let command = Command::command();
+    let names_one = |argument: &OsString| {
+        argument.to_str().is_some_and(|text| {
+            ["-h", "--help", "-V", "--version", "help"].contains(&text)
+                || command.get_subcommands().any(|known| {
+                    known.get_name() == text || known.get_all_aliases().any(|alias| alias == text)
+                })
+        })
+    };
+    if !arguments.iter().skip(1).any(names_one) {
+        arguments.insert(1.min(arguments.len()), "serve".into());
+    }
+    arguments
 }
 
 async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {

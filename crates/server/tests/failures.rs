@@ -20,7 +20,15 @@ async fn each_hostile_file_fails_alone() {
     let place = Place::new(PROGRAM).await;
     place.file("good/one.md", "# One\n\nThe goodword.");
     place.file("good/two.txt", "The goodword again.");
-    place.file("bad/not.docx", b"this is no archive");
+    // Where the bytes are no text either, the name decides what they were meant to be.
+    let noise: Vec<u8> = (0..4000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    place.file("bad/not.docx", &noise);
+    place.file("bad/half.docx", &documents::docx(&["Half", "of a document"])[..300]);
+    // Text that PostgreSQL cannot keep as it is.
+    let nul = documents::openapi("Nul", "/nul/{id}", "The nulword a\0b");
+    assert!(nul.contains("\\u0000"));
+    place.file("odd/nul.json", nul);
+    place.file("odd/nul.md", b"# N\n\nThe nulword c\0d.");
     place.file("bad/bomb.docx", documents::docx_bomb(200));
     let pdf = documents::pdf(&["The brokenword."]);
     place.file("bad/broken.pdf", &pdf[..80]);
@@ -39,7 +47,8 @@ async fn each_hostile_file_fails_alone() {
     let (code, summary) = place.add(&all, "mixed", "1").await;
     assert_eq!(code, 1);
     for (path, says) in [
-        ("not.docx", "docx"),
+        ("not.docx", ""),
+        ("half.docx", ""),
         ("bomb.docx", "limit"),
         ("broken.pdf", ""),
         ("empty.md", "no text"),
@@ -57,6 +66,9 @@ async fn each_hostile_file_fails_alone() {
     assert_eq!(each(&answer, "path"), ["odd/old.txt"]);
     let answer = place.run(&["search", "oddword", "-l", "mixed", "--json"]).await.json();
     assert!(each(&answer, "path").contains(&"odd/invalid.txt".to_owned()), "{answer}");
+    let answer = place.run(&["search", "nulword", "-l", "mixed", "--json"]).await.json();
+    assert!(each(&answer, "path").contains(&"odd/nul.json".to_owned()), "{answer}");
+    assert!(each(&answer, "path").contains(&"odd/nul.md".to_owned()), "{answer}");
     // Nothing of a failed document is kept as a passage, no job is left, and all is said to people too.
     assert_eq!(
         place.database().count("select count(*) from store.jobs where kind = 'library.ingest'").await,
@@ -138,7 +150,7 @@ async fn a_failed_revision_keeps_the_old_one_answering() {
     let first = server.add("keep", "1", "a.docx", &good).await;
     assert_eq!(first["status"], "completed", "{first}");
     for _ in 0..2 {
-        let failed = server.add("keep", "1", "a.docx", b"no archive any more").await;
+        let failed = server.add("keep", "1", "a.docx", &good[..good.len() / 2]).await;
         assert_eq!((&failed["status"], &failed["revision"]), (&json!("failed"), &json!(2)), "{failed}");
         assert!(!failed["reason"].as_str().unwrap().is_empty());
         let answer = server.search(&[("q", "keptword")]).await;

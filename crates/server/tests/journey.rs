@@ -117,8 +117,8 @@ async fn a_document_goes_through_its_revisions() {
     [
       {
         "document_id": "[id]",
-        "path": "guides/backup.md",
         "outcome": "added",
+        "path": "guides/backup.md",
         "status_url": "[url]"
       }
     ]

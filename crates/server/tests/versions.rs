@@ -74,18 +74,18 @@ async fn another_version_is_made_active() {
     assert_json_snapshot!(server.json("/api/v1/libraries/fastify").await,
         { ".created_at" => "[time]", ".updated_at" => "[time]" }, @r#"
     {
+      "active_version": "5.2.1",
+      "created_at": "[time]",
+      "description": "",
       "name": "fastify",
       "title": "fastify",
-      "description": "",
-      "active_version": "5.2.1",
+      "updated_at": "[time]",
       "versions": [
         "6.0.0-rc.1",
         "v5.10.0",
         "5.2.1",
         "5.1.0"
-      ],
-      "created_at": "[time]",
-      "updated_at": "[time]"
+      ]
     }
     "#);
     // Added with --activate, a version answers once everything is in.

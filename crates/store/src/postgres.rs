@@ -79,7 +79,7 @@ impl Database {
     /// Does not migrate: see [`crate::migrations`].
     pub async fn open(config: &DatabaseConfig) -> Result<Self, Error> {
         let (options, cluster) = if let Some(url) = &config.url {
-            (url.parse::<PgConnectOptions>().map_err(Error::BadUrl)?, None)
+            (parse(url)?, None)
         } else {
             let cluster = Cluster::open(&config.cluster).await?;
             (cluster.connect_options(), Some(cluster))
@@ -118,6 +118,14 @@ impl DatabaseConfig {
             pool: PoolConfig::default(),
         }
     }
+}
+
+/// sqlx reads any scheme: the URL of another kind of database must not lead to a PostgreSQL that happens to run here.
+fn parse(url: &str) -> Result<PgConnectOptions, Error> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Error::BadUrl(sqlx::Error::Configuration("it has another scheme".into())));
+    }
+    url.parse().map_err(Error::BadUrl)
 }
 
 /// Checks version and extensions once, over a connection of its own, so that a server that lacks something is

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kernel::chain::Chain;
 use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -80,7 +80,7 @@ impl Ear {
     }
 }
 
-/// Rings the bells of these channels when the database calls them, until aborted. It holds one connection.
+/// Rings the bells of these channels when the database calls them, until aborted.
 pub fn spawn_listener(pool: PgPool, bells: Vec<(&'static str, Bell)>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
@@ -96,7 +96,9 @@ pub fn spawn_listener(pool: PgPool, bells: Vec<(&'static str, Bell)>) -> JoinHan
 }
 
 async fn listen(pool: &PgPool, bells: &[(&'static str, Bell)]) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+    // A connection of its own: one taken from the pool for ever would be one less for requests.
+    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
+    let mut listener = PgListener::connect_with(&own).await?;
     listener.listen_all(bells.iter().map(|(channel, _)| *channel)).await?;
     loop {
         // `None` tells that the connection was lost and made anew: calls may have been missed.

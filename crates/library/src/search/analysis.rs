@@ -101,6 +101,12 @@ impl Stems {
 impl Analysis {
     /// Analyses a text, in place of the one before.
     pub fn run(&mut self, text: &str) {
+        self.run_where(text, |_| true);
+    }
+
+    /// Analyses a text, but leaves out terms that begin with another letter than is wanted: whoever looks for a few terms
+    /// need not pay for all. (A stem keeps the first letter of its word.)
+    pub(super) fn run_where(&mut self, text: &str, is_wanted: impl Fn(char) -> bool) {
         self.output.texts.clear();
         self.output.terms.clear();
         let mut position = 0;
@@ -109,10 +115,10 @@ impl Analysis {
             let run = &text[rest..];
             let length = if is_ideograph(first) {
                 let length = run.find(|character| !is_ideograph(character)).unwrap_or(run.len());
-                self.ideographs(text, rest..rest + length, &mut position);
+                self.ideographs(text, rest..rest + length, &mut position, &is_wanted);
                 length
             } else if let Some(length) = compound_length(run) {
-                self.compound(text, rest..rest + length, &mut position);
+                self.compound(text, rest..rest + length, &mut position, &is_wanted);
                 length
             } else {
                 first.len_utf8()
@@ -127,13 +133,26 @@ impl Analysis {
     }
 
     /// A run of letters, digits and what joins them: its parts, and, if there is more than one, its whole.
-    fn compound(&mut self, text: &str, run: Range<usize>, position: &mut usize) {
+    fn compound(
+        &mut self,
+        text: &str,
+        run: Range<usize>,
+        position: &mut usize,
+        is_wanted: &impl Fn(char) -> bool,
+    ) {
         parts(&text[run.clone()], &mut self.parts);
-        if self.parts.len() != 1 || self.parts[0] != (0..run.len()) {
+        let is_compound = self.parts.len() != 1 || self.parts[0] != (0..run.len());
+        if is_compound && text[run.clone()].chars().flat_map(char::to_lowercase).next().is_some_and(is_wanted)
+        {
             lowercase(&text[run.clone()], &mut self.lower);
             self.output.push(&self.lower, run.clone(), *position, Part::Whole);
         }
         for part in &self.parts {
+            let first = text[run.start + part.start..].chars().next();
+            if !first.into_iter().flat_map(char::to_lowercase).any(is_wanted) {
+                *position += 1;
+                continue;
+            }
             let source = run.start + part.start..run.start + part.end;
             lowercase(&text[source.clone()], &mut self.lower);
             self.output.push(self.stems.of(&self.lower), source, *position, Part::Step);
@@ -142,7 +161,17 @@ impl Analysis {
     }
 
     /// A run of Chinese, Japanese or Korean characters: pairs, and words of other lengths than two.
-    fn ideographs(&mut self, text: &str, run: Range<usize>, position: &mut usize) {
+    fn ideographs(
+        &mut self,
+        text: &str,
+        run: Range<usize>,
+        position: &mut usize,
+        is_wanted: &impl Fn(char) -> bool,
+    ) {
+        if !text[run.clone()].chars().any(is_wanted) {
+            *position += text[run].chars().count();
+            return;
+        }
         let offsets: Vec<usize> =
             text[run.clone()].char_indices().map(|(offset, _)| run.start + offset).collect();
         let at = |place: usize| offsets.get(place).copied().unwrap_or(run.end);

@@ -40,7 +40,9 @@ pub(super) fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis
 
 /// Where terms stand, in order, without overlaps, and which.
 fn matches(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Vec<(Range<usize>, String)> {
-    analysis.run(text);
+    // Terms are lower-case; few different letters begin them.
+    let initials: Vec<char> = terms.iter().filter_map(|term| term.chars().next()).collect();
+    analysis.run_where(text, |first| initials.contains(&first));
     let mut found: Vec<(Range<usize>, String)> = analysis
         .terms()
         .filter(|(_, term)| terms.contains(term))

@@ -122,12 +122,32 @@ impl From<Error> for Problem {
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
             Error::Exhausted => Self::busy(detail),
             // The server behind the pool is gone or on its way back: that passes.
-            Error::Database(sqlx::Error::Io(_)) => {
-                Self { cause: Some(detail), ..Self::busy("the database does not answer; try again shortly") }
+            Error::Database(source) if passes(&source) => {
+                let cause = Some(Chain(&Error::Database(source)).to_string());
+                Self { cause, ..Self::busy("the database does not answer; try again shortly") }
+            }
+            Error::Database(source) if holds_nul(&source) => {
+                Self::invalid("a text holds the character NUL, which can neither be kept nor searched for")
             }
             other => Self::internal(Chain(&other).to_string()),
         }
     }
+}
+
+/// Whether the connection broke, or the server is stopping, starting or full (SQLSTATE classes 08, 53 and 57P).
+fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
+
+/// PostgreSQL keeps every character in a text but U+0000.
+fn holds_nul(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021" || code == "22P05")
 }
 
 impl From<store::postgres::Error> for Problem {

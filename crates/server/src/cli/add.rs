@@ -49,8 +49,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum)]
     category: Option<CategoryArgument>,
 
-    /// Their type, where content and name do not tell (markdown, html, `java_doc`, pdf, docx, openapi, swagger, rst, text).
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Their type, where content and name do not tell.
+    #[arg(long = "type", value_name = "TYPE", value_parser = TYPES)]
     declared: Option<String>,
 
     /// The name of what comes on standard input.
@@ -66,6 +66,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// The types a person may name.
+const TYPES: [&str; 9] = ["markdown", "html", "java_doc", "pdf", "docx", "openapi", "swagger", "rst", "text"];
 /// Documents that are registered in one transaction, at most.
 const BATCH_FILES: usize = 64;
 /// Bytes of them that are held, at most.

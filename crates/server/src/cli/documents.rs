@@ -150,6 +150,9 @@ async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()>
             document.path,
             styled(DIM, document.versions.join(" "))
         ));
+        if let Some(failure) = &document.failure {
+            show::line(&format!("  {} {failure}", styled(WRONG, "failed:")));
+        }
     }
     if page.next.is_some() {
         show::note(&styled(DIM, "… and more: --limit, or a narrower --library"));

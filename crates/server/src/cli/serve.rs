@@ -1,6 +1,6 @@
 //! `wenyuan serve`: the server, from its start to its end.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,12 +25,6 @@ pub(super) struct Arguments {
 }
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-
-impl Default for Arguments {
-    fn default() -> Self {
-        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080) }
-    }
-}
 
 /// Serves until told to stop.
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
