@@ -167,6 +167,7 @@ fn assert_length_one(vector: &[f32]) {
 fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| {
+        #[expect(clippy::disallowed_methods, reason = "the test suite says where the model is")]
         let path = std::env::var_os("WENYUAN_MODEL")
             .expect("WENYUAN_MODEL must name the model file e5-small-q4.bin; the test suite sets it");
         Model::load(path.as_ref()).expect("the model file loads")

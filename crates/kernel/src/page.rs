@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn the_extra_row_only_tells_that_there_is_more() {
-        let page = Page::cut(vec![1, 2, 3], 2, |last| Cursor::encode(last));
+        let page = Page::cut(vec![1, 2, 3], 2, Cursor::encode);
         assert_eq!(page.items, [1, 2]);
         assert_eq!(page.next.unwrap().decode::<i32>(), Ok(2));
-        assert_eq!(Page::cut(vec![1, 2], 2, |last| Cursor::encode(last)).next, None);
+        assert_eq!(Page::cut(vec![1, 2], 2, Cursor::encode).next, None);
     }
 }

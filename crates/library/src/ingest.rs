@@ -155,9 +155,31 @@ async fn read(
     let read = reader.read(&source.path, declared, &bytes).await;
     metrics::histogram!("wenyuan_read_seconds").record(begun.elapsed().as_secs_f64());
     match read {
-        Ok(extracted) => Ok(Ok(extracted)),
+        Ok(mut extracted) => {
+            replace_nul(&mut extracted);
+            Ok(Ok(extracted))
+        }
         Err(ReadError::Document(reason)) => Ok(Err(reason)),
         Err(error @ ReadError::Child(_)) => Err(Error::Internal(kernel::chain::Chain(&error).to_string())),
+    }
+}
+
+/// PostgreSQL keeps every character in a text but U+0000, which JSON and PDF can express. It is replaced one for one, so
+/// that places in the text stay what they are.
+fn replace_nul(found: &mut Extracted) {
+    let mend = |text: &mut String| {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    };
+    [&mut found.title, &mut found.summary, &mut found.text]
+        .into_iter()
+        .chain(&mut found.warnings)
+        .for_each(mend);
+    for passage in &mut found.passages {
+        mend(&mut passage.content);
+        passage.headings.iter_mut().chain(&mut passage.keywords).for_each(mend);
+        passage.anchor.iter_mut().chain(&mut passage.instruction).for_each(mend);
     }
 }
 

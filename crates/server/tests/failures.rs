@@ -34,8 +34,8 @@ async fn each_hostile_file_fails_alone() {
     place.file("bad/broken.pdf", &pdf[..80]);
     place.file("bad/empty.md", b"");
     place.file("bad/open.json", br#"{"openapi": "3.0.0", "paths": [[[[[["#);
-    let entities: String =
-        (1..12).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let entity = |level: u32| format!("<!ENTITY l{level} \"{}\">", format!("&l{};", level - 1).repeat(10));
+    let entities = (1..12).map(entity).collect::<Vec<_>>().concat();
     let billion = format!("<!DOCTYPE d [<!ENTITY l0 \"lol\">{entities}]><w:document>&l11;</w:document>");
     place.file("bad/billion.docx", documents::zip(&[("word/document.xml", billion.as_bytes())]));
     place.file("odd/invalid.txt", b"The oddword \xff\xfe\xc3( and more plain text.");

@@ -54,7 +54,9 @@ fn rooms_know_only_what_lies_below_them() {
             } else if names.contains(on) {
                 assert!(table[name].contains(&on), "{name} must not know {on}");
             }
-            assert!(!OF_THE_DOORS.contains(&on) || name == "server", "{name} knows {on}, which is for doors");
+            // The programs that measure have a command line too.
+            let may = name == "server" || (name == "bench" && on == "clap");
+            assert!(may || !OF_THE_DOORS.contains(&on), "{name} knows {on}, which is for doors");
         }
     }
 }
@@ -134,9 +136,9 @@ async fn the_description_holds_every_route_and_every_route_answers() {
     assert!(printed["openapi"].as_str().unwrap().starts_with("3.1"));
     assert_eq!(described_routes(&printed), declared_routes());
     let server = place.serve().await;
-    let served = server.get("/api/openapi.json", &[]).await;
-    assert_eq!(served.header("content-type"), Some("application/json"));
-    assert_eq!(served.ok(), printed);
+    let at_its_address = server.get("/api/openapi.json", &[]).await;
+    assert_eq!(at_its_address.header("content-type"), Some("application/json"));
+    assert_eq!(at_its_address.ok(), printed);
     every_reference_leads_somewhere(&printed, &printed);
     // Walked with ids of nothing: each route is there, refuses as a problem, and never fails.
     for (method, path) in described_routes(&printed) {
@@ -167,10 +169,14 @@ fn every_reference_leads_somewhere(description: &Value, part: &Value) {
                 let pointer = reference.strip_prefix('#').expect("a reference inside");
                 assert!(description.pointer(pointer).is_some(), "{reference} leads nowhere");
             }
-            members.values().for_each(|member| every_reference_leads_somewhere(description, member));
+            for member in members.values() {
+                every_reference_leads_somewhere(description, member);
+            }
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| every_reference_leads_somewhere(description, item))
+            for item in items {
+                every_reference_leads_somewhere(description, item);
+            }
         }
         _ => {}
     }

@@ -12,7 +12,7 @@ use testkit::Database;
 use uuid::Uuid;
 
 const KIND: &str = "test.work";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 async fn database() -> Database {
     let database = Database::new().await;

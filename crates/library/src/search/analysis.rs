@@ -211,13 +211,19 @@ fn lowercase(text: &str, lower: &mut String) {
 
 /// Letters of scripts that are written without spaces.
 fn is_ideograph(character: char) -> bool {
-    matches!(u32::from(character),
-        0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF
-        | 0xAC00..=0xD7AF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
+    let code = u32::from(character);
+    // Most characters are settled by the first comparison.
+    code >= 0x2E80
+        && matches!(code,
+            0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF
+            | 0xAC00..=0xD7AF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
 }
 
 fn is_word(character: char) -> bool {
-    (character.is_alphanumeric() || character == '_') && !is_ideograph(character)
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric() || character == '_';
+    }
+    character.is_alphanumeric() && !is_ideograph(character)
 }
 
 /// How long the compound is that a text begins with: words joined by one `.`, `-`, `:`, `/`, `$`, `#` or `@`, or by `::`

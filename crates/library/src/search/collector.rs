@@ -8,12 +8,12 @@ use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::Column;
 use tantivy::query::Weight;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
 use uuid::Uuid;
 
 use super::Found;
+use super::index::Columns;
 
 /// Which passages may be found.
 #[derive(Debug, Clone, Default)]
@@ -25,9 +25,10 @@ pub(super) struct Allowed {
 }
 
 /// Collects the best `limit` passages.
-#[derive(Debug)]
 pub(super) struct BestPassages {
     pub(super) limit: usize,
+    /// Of each segment, by its place.
+    pub(super) columns: Arc<[Columns]>,
     pub(super) allowed: Arc<Allowed>,
 }
 
@@ -35,15 +36,13 @@ impl Collector for BestPassages {
     type Fruit = Vec<(Score, Found)>;
     type Child = Segment;
 
-    fn for_segment(&self, _ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Segment> {
-        let columns = reader.fast_fields();
+    fn for_segment(&self, ordinal: SegmentOrdinal, _reader: &SegmentReader) -> tantivy::Result<Segment> {
+        let columns = self.columns.get(ordinal as usize).cloned();
         Ok(Segment {
             limit: self.limit,
             allowed: Arc::clone(&self.allowed),
-            version: columns.u64("version")?,
-            document: columns.u64("document")?,
-            passage_high: columns.u64("passage_high")?,
-            passage_low: columns.u64("passage_low")?,
+            columns: columns
+                .ok_or_else(|| TantivyError::InternalError("a segment has no columns".to_owned()))?,
             best: BinaryHeap::with_capacity(self.limit + 1),
         })
     }
@@ -82,10 +81,7 @@ impl Collector for BestPassages {
 pub(super) struct Segment {
     limit: usize,
     allowed: Arc<Allowed>,
-    version: Column<u64>,
-    document: Column<u64>,
-    passage_high: Column<u64>,
-    passage_low: Column<u64>,
+    columns: Columns,
     best: BinaryHeap<Reverse<Candidate>>,
 }
 
@@ -119,10 +115,11 @@ impl Segment {
     }
 
     fn is_allowed(&self, document: DocId) -> bool {
-        let Some(version) = self.version.first(document) else { return false };
+        let Some(version) = self.columns.version.first(document) else { return false };
         self.allowed.versions.contains(&version)
             && (self.allowed.changed.is_empty()
                 || self
+                    .columns
                     .document
                     .first(document)
                     .is_none_or(|document| !self.allowed.changed.contains(&(document, version))))
@@ -144,15 +141,19 @@ impl SegmentCollector for Segment {
     }
 
     fn harvest(self) -> Vec<(Score, Found)> {
-        let number = |column: &Column<u64>, document| column.first(document).unwrap_or_default();
+        let number =
+            |column: &tantivy::columnar::Column<u64>, document| column.first(document).unwrap_or_default();
         self.best
             .iter()
             .map(|Reverse(candidate)| {
                 let passage = Uuid::from_u64_pair(
-                    number(&self.passage_high, candidate.document),
-                    number(&self.passage_low, candidate.document),
+                    number(&self.columns.passage_high, candidate.document),
+                    number(&self.columns.passage_low, candidate.document),
                 );
-                (candidate.score, Found { passage, document: number(&self.document, candidate.document) })
+                (
+                    candidate.score,
+                    Found { passage, document: number(&self.columns.document, candidate.document) },
+                )
             })
             .collect()
     }

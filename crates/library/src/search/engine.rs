@@ -254,7 +254,7 @@ impl Engine {
         let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
         let query = words.query(question, &versions, generation.fields, &view.searcher)?;
         let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
-        let best = view.searcher.search(&*query, &BestPassages { limit, allowed })?;
+        let best = view.searcher.search(&*query, &BestPassages { limit, columns: view.columns, allowed })?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
             .record(begun.elapsed().as_secs_f64());
         Ok(best.into_iter().map(|(_, found)| found).collect())

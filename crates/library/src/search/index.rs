@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
+use tantivy::columnar::Column;
 use tantivy::directory::error::LockError;
 use tantivy::schema::{
     BytesOptions, FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions,
@@ -110,6 +111,36 @@ pub(crate) struct Generation {
 pub(crate) struct View {
     pub(crate) searcher: Searcher,
     pub(crate) seen: Seen,
+    /// The columns of each segment, by its place: opening them takes longer than a search.
+    pub(crate) columns: Arc<[Columns]>,
+}
+
+/// The columns of a segment.
+#[derive(Clone)]
+pub(crate) struct Columns {
+    pub(crate) version: Column<u64>,
+    pub(crate) document: Column<u64>,
+    pub(crate) passage_high: Column<u64>,
+    pub(crate) passage_low: Column<u64>,
+}
+
+impl View {
+    fn new(searcher: Searcher, seen: Seen) -> Result<Self, TantivyError> {
+        let columns: Result<Vec<Columns>, TantivyError> = searcher
+            .segment_readers()
+            .iter()
+            .map(|segment| {
+                let columns = segment.fast_fields();
+                Ok(Columns {
+                    version: columns.u64("version")?,
+                    document: columns.u64("document")?,
+                    passage_high: columns.u64("passage_high")?,
+                    passage_low: columns.u64("passage_low")?,
+                })
+            })
+            .collect();
+        Ok(Self { searcher, seen, columns: columns?.into() })
+    }
 }
 
 impl Generation {
@@ -122,7 +153,7 @@ impl Generation {
         index.tokenizers().register(ANALYSER, TextAnalyzer::builder(Analyser::default()).build());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let seen = read_seen(&index)?;
-        let view = RwLock::new(View { searcher: reader.searcher(), seen });
+        let view = RwLock::new(View::new(reader.searcher(), seen)?);
         Ok(Self { name: name.to_owned(), index, reader, fields, view })
     }
 
@@ -136,8 +167,8 @@ impl Generation {
         // In this order: if a commit comes between, more was seen than is claimed, which errs on the safe side.
         let seen = read_seen(&self.index)?;
         self.reader.reload()?;
-        let mut view = self.view.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *view = View { searcher: self.reader.searcher(), seen };
+        let fresh = View::new(self.reader.searcher(), seen)?;
+        *self.view.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(())
     }
 

@@ -147,7 +147,8 @@ fn passes(error: &sqlx::Error) -> bool {
 
 /// PostgreSQL keeps every character in a text but U+0000.
 fn holds_nul(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021" || code == "22P05")
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "22021" || code == "22P05")
 }
 
 impl From<store::postgres::Error> for Problem {
