@@ -256,12 +256,13 @@ pub async fn counts(connection: &mut PgConnection, versions: &[VersionId]) -> Re
     .await?)
 }
 
-/// A library's id and its version's, made where they are missing. The first version of a library is active.
+/// A library's id and its version's, made where they are missing, and whether one was. The first version of a library
+/// is active. What was made is recorded by the caller, as the last of its transaction.
 pub async fn ensure(
     connection: &mut PgConnection,
     name: &LibraryName,
     label: &Label,
-) -> Result<(LibraryId, VersionId), Error> {
+) -> Result<(LibraryId, VersionId, bool), Error> {
     let found = sqlx::query!(
         r#"-- catalogue.find_version
          select library.id as "library: LibraryId", version.id as "version?: VersionId"
@@ -276,7 +277,7 @@ pub async fn ensure(
     if let Some(row) = &found
         && let Some(version) = row.version
     {
-        return Ok((row.library, version));
+        return Ok((row.library, version, false));
     }
     // Whoever comes second at the same moment waits here and takes what the first has made.
     let library = sqlx::query_scalar!(
@@ -292,7 +293,7 @@ pub async fn ensure(
     let version = sqlx::query_scalar!(
         r#"-- catalogue.ensure_version
          insert into library.versions (id, library_id, label, sort_key) values ($1, $2, $3, $4)
-         on conflict (library_id, label) do update set label = excluded.label
+         on conflict (library_id, label) do update set sort_key = excluded.sort_key
          returning id as "id: VersionId""#,
         VersionId::new().0,
         library.0,
@@ -309,8 +310,7 @@ pub async fn ensure(
     )
     .execute(&mut *connection)
     .await?;
-    changes::record_catalogue(connection).await?;
-    Ok((library, version))
+    Ok((library, version, true))
 }
 
 /// Makes a version the one that answers when none is asked for.

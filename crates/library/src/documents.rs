@@ -350,8 +350,24 @@ pub async fn activate(connection: &mut PgConnection, revision: &Revision) -> Res
             _ => "not read yet".to_owned(),
         }));
     }
+    lock(connection, &[revision.document_id]).await?;
     move_pointers(connection, &[revision.id]).await?;
     changes::record(connection, &[(revision.document_id, revision.version_id)]).await
+}
+
+/// Locks documents until the transaction ends, in the order in which adding them does. Who moves pointers comes one after
+/// another, and sees what the one before has moved.
+pub(crate) async fn lock(connection: &mut PgConnection, documents: &[DocumentId]) -> Result<(), Error> {
+    let ids: Vec<uuid::Uuid> = documents.iter().map(|document| document.0).collect();
+    sqlx::query!(
+        r#"-- documents.lock
+         select id from library.documents where id = any ($1)
+         order by library_id, path collate "C" for no key update"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(())
 }
 
 /// Moves the pointers of these revisions' documents to them, in the caller's transaction, and gives their unchanged

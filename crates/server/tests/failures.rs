@@ -328,3 +328,47 @@ async fn foreign_hosts_and_pages_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_job_that_fails_for_good_is_seen_and_tried_again() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let text = b"# A\n\nThe deadword.".as_slice();
+    let revision = server.add("dead", "1", "a.md", text).await;
+    let id = revision["document_id"].as_str().unwrap().to_owned();
+    assert_eq!(server.stop().await.code(), Some(0));
+    // Its bytes are gone, it is to be read again, and this is the last try.
+    let hash = revision["sha256"].as_str().unwrap();
+    let bytes = place.data().join("objects").join(&hash[..2]).join(hash);
+    std::fs::remove_file(&bytes).unwrap();
+    let database = place.database();
+    database
+        .run("update library.document_versions set status = 'processing', active = false where file_path = 'a.md'")
+        .await;
+    database
+        .run("insert into store.jobs (id, kind, payload, attempts) select gen_random_uuid(), 'library.ingest', jsonb_build_object('document_version_id', id), 4 from library.document_versions where file_path = 'a.md'")
+        .await;
+    let server = place.serve().await;
+    let dead = eventually("the end of the last try", async || {
+        let jobs = server.json("/api/v1/jobs").await;
+        jobs.as_array()?.iter().find(|job| job["state"] == "dead").cloned()
+    })
+    .await;
+    assert!(dead["last_error"].as_str().unwrap().contains("not in the store"), "{dead}");
+    let failed = server.read(&id, "1").await;
+    assert_eq!(failed["status"], "failed", "{failed}");
+    let shown = place.run(&["jobs"]).await.succeeded();
+    assert!(shown.contains("dead") && shown.contains(dead["id"].as_str().unwrap()), "{shown}");
+    // Mended, and told to try again: by its id, and then there is nothing more to try.
+    std::fs::write(&bytes, text).unwrap();
+    let job = dead["id"].as_str().unwrap();
+    assert!(place.run(&["jobs", "retry", job]).await.errors.contains("1 dead job"));
+    eventually("reading it after all", async || {
+        let revision = server.json(&format!("/api/v1/documents/{id}/versions/1")).await;
+        (revision["status"] == "completed").then_some(())
+    })
+    .await;
+    assert!(place.run(&["jobs", "retry"]).await.errors.contains("0 dead jobs"));
+    server.caught_up().await;
+    assert_eq!(each(&server.search(&[("q", "deadword")]).await, "path"), ["a.md"]);
+}

@@ -205,6 +205,10 @@ async fn what_is_seen_of_a_running_server() {
         all.iter().all(|name| metrics.contains(name)).then_some(())
     })
     .await;
+    // Who holds an answer already is told so.
+    let tag = server.get("/api/v1/libraries", &[]).await.header("etag").unwrap().to_owned();
+    let held = server.request(Method::GET, "/api/v1/libraries", &[]).header("if-none-match", tag);
+    assert_eq!(server.send(held).await.status, 304);
     // A request's id is in the answer, in the log, and, given by the asker, kept.
     let request = server.request(Method::GET, "/api/v1/libraries", &[]).header("x-request-id", "of-the-test");
     assert_eq!(server.send(request).await.header("x-request-id"), Some("of-the-test"));

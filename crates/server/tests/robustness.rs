@@ -347,3 +347,61 @@ async fn it_starts_on_loopback_only_and_stops_when_told() {
     let said = nonsense.run(&["libraries"]).await.failed();
     assert!(said.contains("DATABASE_URL is not") && !said.contains("secretword"), "{said}");
 }
+
+#[tokio::test]
+async fn two_servers_share_a_folder() {
+    let place = Place::new(PROGRAM).await;
+    let first = place.serve().await;
+    let second = place.serve().await;
+    first.add("both", "1", "a.md", "# A\n\nThe bothword.").await;
+    second.add("both", "1", "b.md", "# B\n\nThe bothword too.").await;
+    // One writes the index, and each finds what either took.
+    for server in [&first, &second] {
+        server.caught_up().await;
+        assert_eq!(each(&server.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 2);
+    }
+    first.kill();
+    // Whichever of them wrote, the other goes on.
+    second.add("both", "1", "c.md", "# C\n\nThe bothword, a third time.").await;
+    assert_eq!(each(&second.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 3);
+    let third = place.serve().await;
+    assert_eq!(each(&third.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 3);
+    assert_eq!(second.stop().await.code(), Some(0));
+    third.add("both", "1", "d.md", "# D\n\nThe bothword, a fourth time.").await;
+    assert_eq!(each(&third.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 4);
+}
+
+#[tokio::test]
+async fn what_comes_at_once_is_kept_in_order() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let fields = [("library", "race"), ("version", "1")];
+    // A library, a version and a document that none of them finds: made once; and a revision for each.
+    let uploads = (0..12).map(|number| {
+        let text = format!("# R\n\nThe raceword number{number}.");
+        server.upload(&fields, vec![("r.md", text.into_bytes())])
+    });
+    let replies = futures::future::join_all(uploads).await;
+    let mut documents: Vec<String> = Vec::new();
+    for reply in replies {
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        documents.push(reply.value()[0]["document_id"].to_string());
+    }
+    documents.sort();
+    documents.dedup();
+    assert_eq!(documents.len(), 1);
+    let address = format!("/api/v1/documents/{}/versions", documents[0].trim_matches('"'));
+    let revisions = eventually("reading all", async || {
+        let revisions = server.json(&address).await;
+        let all = revisions.as_array()?;
+        all.iter().all(|revision| revision["status"] == "completed").then(|| all.clone())
+    })
+    .await;
+    let numbers: Vec<i64> = revisions.iter().filter_map(|revision| revision["revision"].as_i64()).collect();
+    assert_eq!(numbers, (1..=12).rev().collect::<Vec<_>>());
+    let active: Vec<bool> = revisions.iter().filter_map(|revision| revision["active"].as_bool()).collect();
+    assert!(active[0] && !active[1..].contains(&true), "{active:?}");
+    server.caught_up().await;
+    let answer = server.search(&[("q", "raceword"), ("library", "race")]).await;
+    assert_eq!(each(&answer, "revision"), ["12"]);
+}

@@ -90,7 +90,7 @@ pub async fn add(
     by_path.sort_by(|left, right| left.path.cmp(&right.path));
     by_path.dedup_by(|later, earlier| later.path == earlier.path);
 
-    let (library, version) = catalogue::ensure(connection, &target.library, &target.version).await?;
+    let (library, version, made) = catalogue::ensure(connection, &target.library, &target.version).await?;
     let ids = upsert_documents(connection, library, version, target, &by_path).await?;
     let newest = newest_revisions(connection, &ids, version).await?;
 
@@ -127,6 +127,9 @@ pub async fn add(
         .map(|id| NewJob::new(ingest::JOB, json!({ "document_version_id": id })))
         .collect();
     jobs::enqueue(connection, &to_read).await?;
+    if made {
+        changes::record_catalogue(connection).await?;
+    }
     Ok(added)
 }
 

@@ -134,12 +134,13 @@ impl From<Error> for Problem {
     }
 }
 
-/// Whether the connection broke, or the server is stopping, starting or full (SQLSTATE classes 08, 53 and 57P).
+/// Whether the connection broke, or the server is stopping, starting or full, or had to end one
+/// of two transactions that waited for each other (SQLSTATE classes 08, 53, 57P and 40).
 fn passes(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class)))
+            error.code().is_some_and(|code| ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class)))
         }
         _ => false,
     }

@@ -7,7 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -78,6 +78,12 @@ pub enum Error {
         "PostgreSQL does not run as root and none of the users {0:?} exists: create one (useradd --system wenyuan)"
     )]
     NoUser(Vec<String>),
+    /// The user that PostgreSQL runs as cannot get to the data.
+    #[error(
+        "PostgreSQL does not run as root, and the user it runs as cannot enter {0}: choose a data folder elsewhere \
+         (WENYUAN_DATA_DIR), or run this as an ordinary user"
+    )]
+    ClosedFolder(PathBuf),
     /// A file or folder cannot be used.
     #[error("cannot use {path}")]
     Io { path: PathBuf, source: io::Error },
@@ -112,6 +118,7 @@ impl Cluster {
         }
         let owner = unprivileged_user(config)?;
         make_folder(&config.folder, owner)?;
+        check_way(&config.folder, owner)?;
         let sockets = socket_folder(&config.folder);
         make_folder(&sockets, owner)?;
         let users_lock = lock_file(&config.folder.join("users.lock"))?;
@@ -450,6 +457,22 @@ fn make_folder(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
     give(path, owner)
+}
+
+/// Checks that the unprivileged user may enter every folder on the way to the data.
+fn check_way(folder: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    for above in folder.ancestors().skip(1) {
+        let Ok(metadata) = std::fs::metadata(above) else { continue };
+        let (mode, by_user, by_group) =
+            (metadata.mode(), metadata.uid() == uid.as_raw(), metadata.gid() == gid.as_raw());
+        let may_enter =
+            mode & 0o001 != 0 || (by_user && mode & 0o100 != 0) || (by_group && mode & 0o010 != 0);
+        if !may_enter {
+            return Err(Error::ClosedFolder(above.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn give(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
