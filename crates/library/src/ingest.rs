@@ -200,7 +200,8 @@ async fn write(pool: &PgPool, worker: Uuid, batch: Vec<WasRead>) -> Result<(), E
     // One order for everybody who moves pointers.
     completed.sort_by_key(|(source, _)| (source.document, source.revision));
     let mut transaction = store::postgres::begin(pool).await?;
-    let sources = completed.iter().map(|(source, _)| source).chain(unreadable.iter().map(|(source, _)| source));
+    let sources =
+        completed.iter().map(|(source, _)| source).chain(unreadable.iter().map(|(source, _)| source));
     let written: Vec<DocumentId> = sources.map(|source| source.document).collect();
     documents::lock(&mut transaction, &written).await?;
     write_failures(&mut transaction, &unreadable).await?;

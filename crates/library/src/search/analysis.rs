@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn chinese_is_found_by_pairs_and_words() {
         assert_eq!(terms("数据库备份"), ["数据库", "数据", "据库", "库备", "备份"]);
-        assert_eq!(terms("用PostgreSQL备份"), ["用", "postgresql", "postgre", "sql", "备份"]);
+        assert_eq!(terms("用PostgreSQL备份"), ["用", "postgresql", "postgr", "sql", "备份"]);
     }
 
     #[test]
