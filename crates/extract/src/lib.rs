@@ -84,9 +84,15 @@ fn read(
         Some(_) => return Ok((DocumentType::Docx, docx::read(bytes, name, limits)?)),
         None => {}
     }
-    if declared == Some(DocumentType::Pdf) || declared == Some(DocumentType::Docx) {
-        let kind = if declared == Some(DocumentType::Pdf) { "PDF" } else { "DOCX" };
-        return Err(Error::Malformed { kind, reason: "it does not begin as one".to_owned() });
+    // A file that says it is one, and is not, is damaged: whatever else it may look like is not what was meant.
+    let named = |ending: &str| declared.is_none() && name.to_ascii_lowercase().ends_with(ending);
+    for (kind, promised) in [
+        ("PDF", declared == Some(DocumentType::Pdf) || named(".pdf")),
+        ("DOCX", declared == Some(DocumentType::Docx) || named(".docx")),
+    ] {
+        if promised {
+            return Err(Error::Malformed { kind, reason: "it does not begin as one".to_owned() });
+        }
     }
     let encoding::Decoded { text, mut warnings } = encoding::decode(bytes);
     if detect::is_binary(&text) {

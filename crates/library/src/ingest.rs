@@ -82,11 +82,11 @@ pub async fn run(
             Err(error) => failed.push((source.job, kernel::chain::Chain(&error).to_string())),
         }
         if held > BATCH_BYTES {
-            write(pool, worker, std::mem::take(&mut batch)).await?;
+            failed.extend(write_all_or_each(pool, worker, std::mem::take(&mut batch)).await?);
             held = 0;
         }
     }
-    write(pool, worker, batch).await?;
+    failed.extend(write_all_or_each(pool, worker, batch).await?);
     Ok(failed)
 }
 
@@ -183,25 +183,45 @@ fn replace_nul(found: &mut Extracted) {
     }
 }
 
-/// Writes what was read, in one transaction with the end of its jobs.
-async fn write(pool: &PgPool, worker: Uuid, batch: Vec<WasRead>) -> Result<(), Error> {
+/// Writes a batch; where the database refuses it, each of its documents by itself, so that the one at fault fails alone.
+async fn write_all_or_each(pool: &PgPool, worker: Uuid, batch: Vec<WasRead>) -> Result<Vec<Failed>, Error> {
     if batch.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    match write(pool, worker, &batch).await {
+        Ok(()) => return Ok(Vec::new()),
+        // The database itself is away: it would refuse each of them too.
+        Err(error @ (Error::Exhausted | Error::Database(sqlx::Error::Io(_)))) => return Err(error),
+        Err(error) if batch.len() == 1 => return Err(error),
+        Err(error) => {
+            tracing::warn!(error = %kernel::chain::Chain(&error), "a batch could not be written; trying one by one");
+        }
+    }
+    let mut failed = Vec::new();
+    for read in &batch {
+        if let Err(error) = write(pool, worker, std::slice::from_ref(read)).await {
+            failed.push((read.source.job, kernel::chain::Chain(&error).to_string()));
+        }
+    }
+    Ok(failed)
+}
+
+/// Writes what was read, in one transaction with the end of its jobs.
+async fn write(pool: &PgPool, worker: Uuid, batch: &[WasRead]) -> Result<(), Error> {
     let jobs: Vec<Uuid> = batch.iter().map(|read| read.source.job).collect();
     let mut completed = Vec::new();
     let mut unreadable = Vec::new();
     for read in batch {
-        match read.result {
-            Ok(extracted) => completed.push((read.source, extracted)),
-            Err(reason) => unreadable.push((read.source, reason)),
+        match &read.result {
+            Ok(extracted) => completed.push((&read.source, extracted)),
+            Err(reason) => unreadable.push((&read.source, reason)),
         }
     }
     // One order for everybody who moves pointers.
     completed.sort_by_key(|(source, _)| (source.document, source.revision));
     let mut transaction = store::postgres::begin(pool).await?;
     let sources =
-        completed.iter().map(|(source, _)| source).chain(unreadable.iter().map(|(source, _)| source));
+        completed.iter().map(|(source, _)| *source).chain(unreadable.iter().map(|(source, _)| *source));
     let written: Vec<DocumentId> = sources.map(|source| source.document).collect();
     documents::lock(&mut transaction, &written).await?;
     write_failures(&mut transaction, &unreadable).await?;
@@ -236,7 +256,7 @@ async fn complete(connection: &mut PgConnection, worker: Uuid, jobs: &[Uuid]) ->
     })
 }
 
-async fn write_failures(connection: &mut PgConnection, failed: &[(ToRead, String)]) -> Result<(), Error> {
+async fn write_failures(connection: &mut PgConnection, failed: &[(&ToRead, &String)]) -> Result<(), Error> {
     if failed.is_empty() {
         return Ok(());
     }
@@ -255,7 +275,7 @@ async fn write_failures(connection: &mut PgConnection, failed: &[(ToRead, String
     Ok(())
 }
 
-async fn write_revisions(connection: &mut PgConnection, read: &[(ToRead, Extracted)]) -> Result<(), Error> {
+async fn write_revisions(connection: &mut PgConnection, read: &[(&ToRead, &Extracted)]) -> Result<(), Error> {
     if read.is_empty() {
         return Ok(());
     }
@@ -294,7 +314,7 @@ async fn write_revisions(connection: &mut PgConnection, read: &[(ToRead, Extract
 /// The separator of lists inside an array of texts, which PostgreSQL cannot nest: ASCII's unit separator.
 const SEPARATOR: &str = "\u{1f}";
 
-async fn write_passages(connection: &mut PgConnection, read: &[(ToRead, Extracted)]) -> Result<(), Error> {
+async fn write_passages(connection: &mut PgConnection, read: &[(&ToRead, &Extracted)]) -> Result<(), Error> {
     let revisions: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
     // A job that is run twice replaces what it wrote.
     sqlx::query!(
@@ -361,7 +381,7 @@ async fn write_passages(connection: &mut PgConnection, read: &[(ToRead, Extracte
 /// before it, nor one of the same batch.
 async fn newest_under_each_label<'read>(
     connection: &mut PgConnection,
-    read: &'read [(ToRead, Extracted)],
+    read: &[(&'read ToRead, &Extracted)],
 ) -> Result<Vec<&'read ToRead>, Error> {
     let ids: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
     let newest = sqlx::query_scalar!(
@@ -375,7 +395,7 @@ async fn newest_under_each_label<'read>(
     )
     .fetch_all(connection)
     .await?;
-    Ok(read.iter().map(|(source, _)| source).filter(|source| newest.contains(&source.id)).collect())
+    Ok(read.iter().map(|(source, _)| *source).filter(|source| newest.contains(&source.id)).collect())
 }
 
 fn content_type_name(content_type: ContentType) -> &'static str {

@@ -2,9 +2,10 @@
 //! The same bytes are stored once. Who refers to an object, and when it may go, is known by the rooms that use it.
 
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -12,6 +13,11 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use sha2::{Digest as _, Sha256};
+
+/// Where bytes lie until their hash is known.
+const STAGING: &str = "staging";
+/// No upload takes longer than this.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The SHA-256 of some bytes, which is their name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,15 +103,24 @@ impl From<object_store::Error> for Error {
 #[derive(Debug, Clone)]
 pub struct Objects {
     inner: Arc<dyn ObjectStore>,
+    folder: PathBuf,
 }
 
 impl Objects {
-    /// Opens a local folder, making it where it is missing.
+    /// Opens a local folder, making it where it is missing, and clears away uploads that broke off with their program.
     pub fn in_folder(folder: &FilePath) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(|source| {
-            Error::Store(object_store::Error::Generic { store: "local folder", source: Box::new(source) })
-        })?;
-        Ok(Self { inner: Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true)) })
+        std::fs::create_dir_all(folder).map_err(local)?;
+        remove_abandoned(&folder.join(STAGING));
+        let inner = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+        Ok(Self { inner: Arc::new(inner), folder: folder.to_owned() })
+    }
+
+    /// Makes sure that what was stored survives a loss of power. To be called before the database is told of it: the
+    /// database does as much for its own part.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let folder = self.folder.clone();
+        let flushed = tokio::task::spawn_blocking(move || flush(&folder)).await;
+        flushed.map_err(std::io::Error::other).and_then(|flushed| flushed).map_err(local)
     }
 
     /// Stores bytes that are already in memory, under the hash that the caller has computed of them.
@@ -124,7 +139,7 @@ impl Objects {
         mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
     ) -> Result<Staged, Error> {
-        let path = Path::from(format!("staging/{}", kernel::id::new()));
+        let path = Path::from(format!("{STAGING}/{}", kernel::id::new()));
         let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
@@ -207,6 +222,36 @@ impl Objects {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// One call for the whole file system: a call for each of a thousand small files would take a second each hundred.
+#[cfg(target_os = "linux")]
+fn flush(folder: &FilePath) -> std::io::Result<()> {
+    Ok(nix::unistd::syncfs(std::fs::File::open(folder)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn flush(_folder: &FilePath) -> std::io::Result<()> {
+    nix::unistd::sync();
+    Ok(())
+}
+
+fn remove_abandoned(staging: &FilePath) {
+    for entry in std::fs::read_dir(staging).into_iter().flatten().flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            // Whatever cannot be removed is tried again at the next start.
+            let _left = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn local(source: std::io::Error) -> Error {
+    Error::Store(object_store::Error::Generic { store: "local folder", source: Box::new(source) })
 }
 
 /// `ab/abcdef…`: folders of some hundred files rather than one of a million.

@@ -298,5 +298,6 @@ pub async fn store_bytes(
     for (stored, bytes) in stored.iter().zip(files) {
         objects.put(stored.hash, bytes).await?;
     }
+    objects.flush().await?;
     Ok(stored)
 }

@@ -94,6 +94,7 @@ pub(crate) async fn add(
         let file = state.app.objects.keep(staged).await?;
         new.push(NewDocument { path, declared_type: declared, file });
     }
+    state.app.objects.flush().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let added = documents::add(&mut transaction, &target, &new).await?;
     transaction.commit().await?;
