@@ -366,6 +366,8 @@ pub async fn delete_library(connection: &mut PgConnection, library: LibraryId) -
     )
     .fetch_all(&mut *connection)
     .await?;
+    let documents: Vec<DocumentId> = held.iter().map(|row| row.document).collect();
+    crate::documents::lock(connection, &documents).await?;
     crate::sweep::schedule(connection).await?;
     sqlx::query!(
         "-- catalogue.delete_library
@@ -405,6 +407,7 @@ pub async fn delete_version(
     )
     .fetch_all(&mut *connection)
     .await?;
+    crate::documents::lock(connection, &held).await?;
     crate::sweep::schedule(connection).await?;
     sqlx::query!(
         "-- catalogue.delete_version

@@ -143,6 +143,8 @@ pub(crate) async fn follow_pointers(connection: &mut PgConnection, revisions: &[
            limit 1
          ) as known
          where revision.id = any ($1)
+           -- asked once: without any vector there is nothing to hash the passages for
+           and (select exists (select from library.vectors))
          on conflict (passage_id) do nothing",
         revisions,
     )

@@ -22,7 +22,7 @@ use crate::{Error, sweep};
 /// The kind of the job.
 pub const JOB: &str = "library.ingest";
 /// Documents that are written in one transaction, at most.
-pub const BATCH: i64 = 16;
+pub const BATCH: i64 = 32;
 /// Text that is held before it is written; a larger document is a batch by itself.
 const BATCH_BYTES: usize = 16 << 20;
 
@@ -38,6 +38,8 @@ struct ToRead {
     document: DocumentId,
     version: VersionId,
     revision: i32,
+    /// Whether it may have been written before: the job is tried again.
+    is_retried: bool,
     declared: Option<String>,
     path: String,
     hash: Hash,
@@ -111,7 +113,7 @@ async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid
     let mut gone = Vec::new();
     for job in leased {
         match serde_json::from_value::<Payload>(job.payload.clone()) {
-            Ok(payload) if jobs_of.insert(payload.document_version_id, job.id).is_none() => {}
+            Ok(payload) if jobs_of.insert(payload.document_version_id, job).is_none() => {}
             // Unreadable, or a second job for the same revision.
             _ => gone.push(job.id),
         }
@@ -120,7 +122,8 @@ async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid
     let rows = sqlx::query!(
         r#"-- ingest.find
          select id as "id: DocumentVersionId", document_id as "document: DocumentId",
-           version_id as "version: VersionId", revision, declared_type, file_path, file_hash
+           version_id as "version: VersionId", revision, declared_type, file_path, file_hash,
+           status = 'failed' as "has_failed!"
          from library.document_versions where id = any ($1) and status in ('processing', 'failed') order by id"#,
         &ids,
     )
@@ -130,7 +133,8 @@ async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid
     for row in rows {
         let Some(job) = jobs_of.remove(&row.id) else { continue };
         to_read.push(ToRead {
-            job,
+            job: job.id,
+            is_retried: job.attempt > 1 || row.has_failed,
             id: row.id,
             document: row.document,
             version: row.version,
@@ -140,7 +144,7 @@ async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid
             hash: sweep::hash_of(&row.file_hash)?,
         });
     }
-    gone.extend(jobs_of.into_values());
+    gone.extend(jobs_of.into_values().map(|job| job.id));
     Ok((to_read, gone))
 }
 
@@ -315,15 +319,18 @@ async fn write_revisions(connection: &mut PgConnection, read: &[(&ToRead, &Extra
 const SEPARATOR: &str = "\u{1f}";
 
 async fn write_passages(connection: &mut PgConnection, read: &[(&ToRead, &Extracted)]) -> Result<(), Error> {
-    let revisions: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
     // A job that is run twice replaces what it wrote.
-    sqlx::query!(
-        "-- ingest.clear_passages
-         delete from library.search_indices where document_version_id = any ($1)",
-        &revisions,
-    )
-    .execute(&mut *connection)
-    .await?;
+    let again: Vec<Uuid> =
+        read.iter().filter(|(source, _)| source.is_retried).map(|(source, _)| source.id.0).collect();
+    if !again.is_empty() {
+        sqlx::query!(
+            "-- ingest.clear_passages
+             delete from library.search_indices where document_version_id = any ($1)",
+            &again,
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
     let rows: Vec<(Uuid, i32, &Passage)> = read
         .iter()
         .flat_map(|(source, found)| {

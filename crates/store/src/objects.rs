@@ -16,6 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Where bytes lie until their hash is known.
 const STAGING: &str = "staging";
+/// Bytes of an upload that are held in memory rather than in a file.
+const SMALL: u64 = 1 << 20;
 /// No upload takes longer than this.
 const ABANDONED: Duration = Duration::from_hours(24);
 
@@ -73,7 +75,14 @@ pub struct Stored {
 pub struct Staged {
     /// What they will be.
     pub stored: Stored,
-    path: Path,
+    place: Place,
+}
+
+/// Where staged bytes are: small ones are not worth a file that is renamed a moment later.
+#[derive(Debug)]
+enum Place {
+    Memory(Bytes),
+    File(Path),
 }
 
 /// Why the object store failed.
@@ -139,20 +148,24 @@ impl Objects {
         mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
     ) -> Result<Staged, Error> {
-        let path = Path::from(format!("{STAGING}/{}", kernel::id::new()));
-        let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
+        let mut held = Vec::new();
+        while size <= SMALL {
+            let Some(chunk) = next(&mut chunks, &mut hasher, &mut size, limit).await? else {
+                let stored = Stored { hash: Hash(hasher.finalize().into()), size };
+                return Ok(Staged { stored, place: Place::Memory(held.into()) });
+            };
+            held.extend_from_slice(&chunk);
+        }
+        let path = Path::from(format!("{STAGING}/{}", kernel::id::new()));
+        let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
+        upload.put(held.into());
         let fault = loop {
-            match chunks.next().await {
-                None => break None,
-                Some(Err(error)) => break Some(Error::Interrupted(error.to_string())),
-                Some(Ok(chunk)) => {
-                    size += chunk.len() as u64;
-                    if size > limit {
-                        break Some(Error::TooLarge { limit });
-                    }
-                    hasher.update(&chunk);
+            match next(&mut chunks, &mut hasher, &mut size, limit).await {
+                Ok(None) => break None,
+                Err(fault) => break Some(fault),
+                Ok(Some(chunk)) => {
                     // A bounded number of parts in flight: a fast sender must not fill the memory.
                     if let Err(error) = upload.wait_for_capacity(4).await {
                         break Some(error.into());
@@ -167,22 +180,29 @@ impl Objects {
             return Err(fault);
         }
         upload.finish().await?;
-        Ok(Staged { stored: Stored { hash: Hash(hasher.finalize().into()), size }, path })
+        let stored = Stored { hash: Hash(hasher.finalize().into()), size };
+        Ok(Staged { stored, place: Place::File(path) })
     }
 
     /// Puts staged bytes under their hash.
     pub async fn keep(&self, staged: Staged) -> Result<Stored, Error> {
-        if self.exists(staged.stored.hash).await? {
-            self.inner.delete(&staged.path).await?;
-        } else {
-            self.inner.rename(&staged.path, &path_of(staged.stored.hash)).await?;
+        let path = path_of(staged.stored.hash);
+        let is_there = self.exists(staged.stored.hash).await?;
+        match staged.place {
+            Place::Memory(_) if is_there => {}
+            Place::Memory(bytes) => drop(self.inner.put(&path, bytes.into()).await?),
+            Place::File(staging) if is_there => self.inner.delete(&staging).await?,
+            Place::File(staging) => self.inner.rename(&staging, &path).await?,
         }
         Ok(staged.stored)
     }
 
     /// Drops staged bytes.
     pub async fn discard(&self, staged: Staged) -> Result<(), Error> {
-        Ok(self.inner.delete(&staged.path).await?)
+        match staged.place {
+            Place::Memory(_) => Ok(()),
+            Place::File(staging) => Ok(self.inner.delete(&staging).await?),
+        }
     }
 
     /// The whole object.
@@ -222,6 +242,23 @@ impl Objects {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The next chunk, counted and hashed.
+async fn next<E: fmt::Display>(
+    chunks: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    hasher: &mut Sha256,
+    size: &mut u64,
+    limit: u64,
+) -> Result<Option<Bytes>, Error> {
+    let Some(chunk) = chunks.next().await else { return Ok(None) };
+    let chunk = chunk.map_err(|error| Error::Interrupted(error.to_string()))?;
+    *size += chunk.len() as u64;
+    if *size > limit {
+        return Err(Error::TooLarge { limit });
+    }
+    hasher.update(&chunk);
+    Ok(Some(chunk))
 }
 
 /// One call for the whole file system: a call for each of a thousand small files would take a second each hundred.
@@ -279,6 +316,24 @@ mod tests {
         let stored = objects.keep(staged).await.unwrap();
         assert_eq!(stored, Stored { hash, size: 5 });
         assert_eq!(objects.get(hash).await.unwrap(), "hello");
+        assert_eq!(testkit::files_under(folder.path()), 1);
+    }
+
+    #[tokio::test]
+    async fn large_bytes_go_through_a_file() {
+        let folder = testkit::folder();
+        let objects = Objects::in_folder(folder.path()).unwrap();
+        let chunk = Bytes::from(vec![7; 900_000]);
+        let chunks = || stream::iter((0..4).map(|_| Chunk::Ok(chunk.clone())).collect::<Vec<_>>());
+        for _ in 0..2 {
+            let staged = objects.stage(chunks(), 10_000_000).await.unwrap();
+            assert_eq!(objects.keep(staged).await.unwrap().size, 3_600_000);
+        }
+        let staged = objects.stage(chunks(), 10_000_000).await.unwrap();
+        objects.discard(staged).await.unwrap();
+        assert!(objects.stage(chunks(), 3_000_000).await.is_err());
+        let broken = stream::iter(vec![Ok(chunk.clone()), Ok(chunk.clone()), Err("gone".to_owned())]);
+        assert!(objects.stage(broken, 10_000_000).await.is_err());
         assert_eq!(testkit::files_under(folder.path()), 1);
     }
 

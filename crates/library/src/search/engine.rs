@@ -73,7 +73,11 @@ pub struct Engine {
     passages: Passages,
     question_vectors: Cache<String, Arc<str>>,
     vector_counts: Cache<Vec<Uuid>, i64>,
+    found_vectors: Cache<VectorQuestion, Arc<[Found]>>,
 }
+
+/// A search by meaning: the question's vector, the versions, the state of the truth, and how many are wanted.
+type VectorQuestion = (Arc<str>, Vec<Uuid>, i64, usize);
 
 impl Engine {
     /// An engine whose model is not loaded yet.
@@ -87,6 +91,11 @@ impl Engine {
             passages: Passages::default(),
             question_vectors: Cache::new(REMEMBERED_QUESTIONS),
             // Only decides between two ways that both are right, so it may be a little old.
+            // Exact while the truth stands still, but for vectors that are made meanwhile.
+            found_vectors: Cache::builder()
+                .max_capacity(REMEMBERED_QUESTIONS)
+                .time_to_live(Duration::from_secs(30))
+                .build(),
             vector_counts: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(30)).build(),
         }
     }
@@ -135,25 +144,7 @@ impl Engine {
             self.possible_mode(question.mode, &scope, &mut notices).await?
         };
         let wanted = offset + question.limit;
-        let candidates = wanted * 2 + CANDIDATES;
-        let (by_words, by_meaning) = futures::future::try_join(
-            async {
-                if mode == Mode::Vector {
-                    Ok(Vec::new())
-                } else {
-                    Self::by_words(question, &words, &scope, candidates, &mut notices)
-                }
-            },
-            async {
-                if mode == Mode::Text {
-                    Ok(Vec::new())
-                } else {
-                    self.by_meaning(question, &scope, candidates).await
-                }
-            },
-        )
-        .await?;
-        let ranked = spread(fuse(&by_words, &by_meaning));
+        let ranked = self.rank(question, &words, mode, &scope, wanted, &mut notices).await?;
         let goes_on = ranked.len() > wanted && wanted < DEEPEST;
         let page: Vec<Fused> = ranked.into_iter().skip(offset).take(question.limit).collect();
         let hits = self.read(&page, &words).await?;
@@ -167,6 +158,45 @@ impl Engine {
             next: goes_on.then(|| Cursor::encode(&wanted)),
             changes_behind: scope.behind,
         })
+    }
+
+    /// The passages in their order, somewhat more than are wanted.
+    async fn rank(
+        &self,
+        question: &Question,
+        words: &Words,
+        mode: Mode,
+        scope: &Scope,
+        wanted: usize,
+        notices: &mut Vec<String>,
+    ) -> Result<Vec<Fused>, Error> {
+        // Fusion needs a choice; one list alone needs no more than the rule of two passages a document takes away.
+        let mut limit = if mode == Mode::Hybrid { wanted * 2 + CANDIDATES } else { wanted * 2 + 10 };
+        loop {
+            let by_words = async {
+                if mode == Mode::Vector {
+                    Ok(Vec::new())
+                } else {
+                    Self::by_words(question, words, scope, limit)
+                }
+            };
+            let by_meaning = async {
+                if mode == Mode::Text {
+                    Ok(Vec::new())
+                } else {
+                    self.by_meaning(question, scope, limit).await
+                }
+            };
+            let (by_words, by_meaning) = futures::future::try_join(by_words, by_meaning).await?;
+            let is_all = by_words.len() < limit && by_meaning.len() < limit;
+            let ranked = spread(fuse(&by_words, &by_meaning));
+            // A few documents may have taken most of the places: then there is more to be found.
+            if ranked.len() > wanted || is_all || limit > 4 * DEEPEST {
+                notices.extend(scope.notice());
+                return Ok(ranked);
+            }
+            limit *= 4;
+        }
     }
 
     /// What may be found: settled before anything is looked for.
@@ -203,7 +233,14 @@ impl Engine {
             .collect();
         metrics::histogram!("wenyuan_search_seconds", "stage" => "scope")
             .record(begun.elapsed().as_secs_f64());
-        Ok(Scope { resolved, versions, changed, generation, behind: behind(truth, seen) })
+        Ok(Scope {
+            resolved,
+            versions,
+            changed,
+            generation,
+            sequence: truth.passages,
+            behind: behind(truth, seen),
+        })
     }
 
     async fn possible_mode(
@@ -240,17 +277,10 @@ impl Engine {
         words: &Words,
         scope: &Scope,
         limit: usize,
-        notices: &mut Vec<String>,
     ) -> Result<Vec<Found>, Error> {
-        let Some(generation) = &scope.generation else {
-            notices.push("the full-text index is being built".to_owned());
-            return Ok(Vec::new());
-        };
+        let Some(generation) = &scope.generation else { return Ok(Vec::new()) };
         let begun = Instant::now();
         let view = generation.view();
-        if !view.seen.complete {
-            notices.push("the full-text index is being built; not everything is found yet".to_owned());
-        }
         let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
         let query = words.query(question, &versions, generation.fields, &view.searcher)?;
         let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
@@ -272,11 +302,15 @@ impl Engine {
         metrics::histogram!("wenyuan_search_seconds", "stage" => "embed")
             .record(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
+        let key = (Arc::clone(&vector), scope.versions.clone(), scope.sequence, limit);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let filtered = !question.types.is_empty()
             || !question.content_types.is_empty()
             || !question.tags.is_empty()
             || question.category.is_some();
+        if !filtered && let Some(found) = self.found_vectors.get(&key) {
+            return Ok(found.to_vec());
+        }
         let versions = &scope.versions;
         let found = if filtered {
             vectors::exact_filtered(&self.pool, versions, model.id(), &vector, question, limit).await?
@@ -286,6 +320,9 @@ impl Engine {
             let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
             vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
         };
+        if !filtered {
+            self.found_vectors.insert(key, found.clone().into());
+        }
         metrics::histogram!("wenyuan_search_seconds", "stage" => "vector")
             .record(begun.elapsed().as_secs_f64());
         Ok(found)
@@ -351,10 +388,22 @@ struct Scope {
     versions: Vec<Uuid>,
     changed: HashSet<(u64, u64)>,
     generation: Option<Arc<Generation>>,
+    sequence: i64,
     behind: i64,
 }
 
 impl Scope {
+    /// What is to be said of the full-text index, if it is not whole.
+    fn notice(&self) -> Option<String> {
+        match &self.generation {
+            None => Some("the full-text index is being built".to_owned()),
+            Some(generation) if !generation.view().seen.complete => {
+                Some("the full-text index is being built; not everything is found yet".to_owned())
+            }
+            Some(_) => None,
+        }
+    }
+
     /// How many passages full text knows in these versions.
     fn passages(&self) -> i64 {
         let Some(generation) = &self.generation else { return 0 };

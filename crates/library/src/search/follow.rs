@@ -17,6 +17,8 @@ const BATCH: i64 = 64;
 /// How long changes may gather before they are committed and can be found. A commit costs tens of milliseconds
 /// whatever it holds.
 const GATHER: Duration = Duration::from_secs(1);
+/// How long nothing must have changed for the writer to be put away.
+const QUIET: Duration = Duration::from_mins(1);
 /// How often to look without being called.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -53,9 +55,16 @@ impl Follower {
 
     /// Follows until `stop` is true.
     pub async fn run(mut self, mut bell: Ear, mut stop: watch::Receiver<bool>) {
+        let mut seen = (0, Instant::now());
         while !*stop.borrow() {
             match self.catch_up(|_| {}).await {
                 Ok(progress) => {
+                    if progress.seen != seen.0 {
+                        seen = (progress.seen, Instant::now());
+                    } else if seen.1.elapsed() > QUIET {
+                        // The writer's memory is given back until there is something to write.
+                        self.writing = None;
+                    }
                     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the lag is small")]
                     metrics::gauge!("wenyuan_index_changes_behind").set(progress.behind() as f64);
                 }
@@ -76,6 +85,10 @@ impl Follower {
     pub async fn catch_up(&mut self, mut tell: impl FnMut(Progress) + Send) -> Result<Progress, Error> {
         let truth = self.truth().await?;
         let generation = self.generation(truth)?;
+        let seen = generation.view().seen;
+        if self.writing.is_none() && seen.complete && seen.sequence == truth.passages {
+            return Ok(Progress { seen: seen.sequence, truth: truth.passages, followed_by_other: false });
+        }
         let Some((_, mut writer)) = self.writer(&generation)? else {
             generation.reload()?;
             let seen = generation.view().seen;
@@ -249,8 +262,8 @@ fn write(
         for tag in &row.tags {
             document.add_text(fields.tag, tag);
         }
-        document.add_text(fields.title, &row.title);
-        document.add_text(fields.body, &row.content);
+        document.add_text(fields.text, &row.title);
+        document.add_text(fields.text, &row.content);
         writer.add_document(document)?;
     }
     Ok(writer)

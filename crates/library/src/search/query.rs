@@ -15,8 +15,8 @@ use super::Question;
 use super::analysis::{Analysis, Part, with_kept};
 use super::index::Fields;
 
-/// A match in the title or a heading weighs more than one in the text.
-const TITLE_WEIGHT: f32 = 2.0;
+/// Below this number of passages every term is looked for: it costs nothing, and a word may be common by chance.
+const FEW_PASSAGES: u64 = 2000;
 /// A word that only begins as the last one asked for weighs less than the word itself.
 const PREFIX_WEIGHT: f32 = 0.4;
 /// Terms of one question: beyond them a question is a text, and the rest adds nothing.
@@ -94,24 +94,18 @@ impl Words {
             return Ok(Box::new(EmptyQuery));
         }
         let mut any: Vec<Box<dyn Query>> = Vec::new();
-        for term in &self.terms {
-            any.push(weighed(fields.body, term, 1.0));
-            any.push(weighed(fields.title, term, TITLE_WEIGHT));
+        for term in self.telling(fields.text, searcher)? {
+            any.push(weighed(fields.text, term, 1.0));
         }
-        for completion in self.completions(fields.body, searcher)? {
-            any.push(weighed(fields.body, &completion, PREFIX_WEIGHT));
-            any.push(weighed(fields.title, &completion, PREFIX_WEIGHT * TITLE_WEIGHT));
+        for completion in self.completions(fields.text, searcher)? {
+            any.push(weighed(fields.text, &completion, PREFIX_WEIGHT));
         }
         // A flat union of terms, and nothing else, is what can be searched with skipping.
         let any: Box<dyn Query> = Box::new(BooleanQuery::union(any));
         let mut all: Vec<Box<dyn Query>> = Vec::new();
         for phrase in &self.phrases {
-            let at = |field: Field| -> Box<dyn Query> {
-                let terms =
-                    phrase.iter().map(|(place, term)| (*place, Term::from_field_text(field, term))).collect();
-                Box::new(PhraseQuery::new_with_offset(terms))
-            };
-            all.push(Box::new(BooleanQuery::union(vec![at(fields.body), at(fields.title)])));
+            let term = |(place, term): &(usize, String)| (*place, Term::from_field_text(fields.text, term));
+            all.push(Box::new(PhraseQuery::new_with_offset(phrase.iter().map(term).collect())));
         }
         let mut filters = filters(question, fields);
         let in_versions: u64 = versions
@@ -133,6 +127,20 @@ impl Words {
             (Occur::Must, silent)
         }));
         Ok(Box::new(BooleanQuery::new(clauses)))
+    }
+
+    /// The terms that tell passages apart: those in every fourth passage or more ("how", "the") are left out where there are
+    /// rarer ones. They hardly change the order, and cost the most.
+    fn telling(&self, field: Field, searcher: &Searcher) -> tantivy::Result<Vec<&str>> {
+        let common = searcher.num_docs() / 4;
+        let mut rare = Vec::new();
+        for term in &self.terms {
+            if searcher.doc_freq(&Term::from_field_text(field, term))? <= common {
+                rare.push(term.as_str());
+            }
+        }
+        let enough = rare.len() >= 2 && searcher.num_docs() >= FEW_PASSAGES;
+        Ok(if enough { rare } else { self.terms.iter().map(String::as_str).collect() })
     }
 
     /// The most frequent words that begin as the last one asked for.

@@ -59,10 +59,10 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     if let Some(cluster) = app.database.cluster() {
         work.also(cluster.spawn_watch());
     }
-    tokio::spawn({
+    work.also(tokio::spawn({
         let app = app.clone();
         async move { guide::add(&app).await }
-    });
+    }));
     let hosts: Arc<[String]> = [
         address.ip().to_string(),
         format!("[{}]", address.ip()),

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction};
 use tracing::log::LevelFilter;
 
 use super::Error;
+
+/// How long a connection may have idled and still be handed out untried.
+const IDLE_UNTRIED: Duration = Duration::from_secs(1);
 
 /// Bounds of the pool.
 #[derive(Debug, Clone)]
@@ -57,6 +60,15 @@ pub(super) fn open(config: &PoolConfig, options: PgConnectOptions) -> PgPool {
         .idle_timeout(config.idle_timeout)
         .max_lifetime(config.maximum_lifetime)
         .test_before_acquire(config.test_before_acquire)
+        // A connection that has idled may have died meanwhile; one in steady use shows it by itself.
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > IDLE_UNTRIED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options)
 }
 

@@ -1,0 +1,9 @@
+//! The sections of a run, one file each.
+
+pub(crate) mod embed;
+pub(crate) mod growth;
+pub(crate) mod ingest;
+pub(crate) mod memory;
+pub(crate) mod recall;
+pub(crate) mod search;
+pub(crate) mod start;
