@@ -30,8 +30,10 @@ use super::{
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
 use crate::changes::{self, Sequence};
+use crate::documents::Category;
 use crate::embed;
 use crate::label::Request;
+use crate::names::Tag;
 
 /// Candidates of each kind beyond what is shown: fusion and the rule of two passages a document need a choice.
 const CANDIDATES: usize = 40;
@@ -73,11 +75,23 @@ pub struct Engine {
     passages: Passages,
     question_vectors: Cache<String, Arc<str>>,
     vector_counts: Cache<Vec<Uuid>, i64>,
-    found_vectors: Cache<VectorQuestion, Arc<[Found]>>,
+    ranked: Cache<Asked, Arc<[Fused]>>,
 }
 
-/// A search by meaning: the question's vector, the versions, the state of the truth, and how many are wanted.
-type VectorQuestion = (Arc<str>, Vec<Uuid>, i64, usize);
+/// What decides the order of passages: while all of it is the same, so is the order.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    text: String,
+    types: Vec<String>,
+    content_types: Vec<String>,
+    category: Option<Category>,
+    tags: Vec<Tag>,
+    mode: Mode,
+    wanted: usize,
+    versions: Vec<Uuid>,
+    /// Where the truth stood, and what the index had seen of it.
+    sequence: (i64, i64),
+}
 
 impl Engine {
     /// An engine whose model is not loaded yet.
@@ -92,7 +106,7 @@ impl Engine {
             question_vectors: Cache::new(REMEMBERED_QUESTIONS),
             // Only decides between two ways that both are right, so it may be a little old.
             // Exact while the truth stands still, but for vectors that are made meanwhile.
-            found_vectors: Cache::builder()
+            ranked: Cache::builder()
                 .max_capacity(REMEMBERED_QUESTIONS)
                 .time_to_live(Duration::from_secs(30))
                 .build(),
@@ -144,9 +158,27 @@ impl Engine {
             self.possible_mode(question.mode, &scope, &mut notices).await?
         };
         let wanted = offset + question.limit;
-        let ranked = self.rank(question, &words, mode, &scope, wanted, &mut notices).await?;
+        let asked = Asked {
+            text: question.text.clone(),
+            types: question.types.clone(),
+            content_types: question.content_types.clone(),
+            category: question.category,
+            tags: question.tags.clone(),
+            mode,
+            wanted,
+            versions: scope.versions.clone(),
+            sequence: (scope.sequence, scope.behind),
+        };
+        let ranked = if let Some(ranked) = self.ranked.get(&asked) {
+            ranked
+        } else {
+            let ranked: Arc<[Fused]> = self.rank(question, &words, mode, &scope, wanted).await?.into();
+            self.ranked.insert(asked, Arc::clone(&ranked));
+            ranked
+        };
+        notices.extend(scope.notice());
         let goes_on = ranked.len() > wanted && wanted < DEEPEST;
-        let page: Vec<Fused> = ranked.into_iter().skip(offset).take(question.limit).collect();
+        let page: Vec<Fused> = ranked.iter().copied().skip(offset).take(question.limit).collect();
         let hits = self.read(&page, &words).await?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
             .record(begun.elapsed().as_secs_f64());
@@ -168,7 +200,6 @@ impl Engine {
         mode: Mode,
         scope: &Scope,
         wanted: usize,
-        notices: &mut Vec<String>,
     ) -> Result<Vec<Fused>, Error> {
         // Fusion needs a choice; one list alone needs no more than the rule of two passages a document takes away.
         let mut limit = if mode == Mode::Hybrid { wanted * 2 + CANDIDATES } else { wanted * 2 + 10 };
@@ -192,7 +223,6 @@ impl Engine {
             let ranked = spread(fuse(&by_words, &by_meaning));
             // A few documents may have taken most of the places: then there is more to be found.
             if ranked.len() > wanted || is_all || limit > 4 * DEEPEST {
-                notices.extend(scope.notice());
                 return Ok(ranked);
             }
             limit *= 4;
@@ -302,15 +332,11 @@ impl Engine {
         metrics::histogram!("wenyuan_search_seconds", "stage" => "embed")
             .record(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
-        let key = (Arc::clone(&vector), scope.versions.clone(), scope.sequence, limit);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let filtered = !question.types.is_empty()
             || !question.content_types.is_empty()
             || !question.tags.is_empty()
             || question.category.is_some();
-        if !filtered && let Some(found) = self.found_vectors.get(&key) {
-            return Ok(found.to_vec());
-        }
         let versions = &scope.versions;
         let found = if filtered {
             vectors::exact_filtered(&self.pool, versions, model.id(), &vector, question, limit).await?
@@ -320,9 +346,6 @@ impl Engine {
             let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
             vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
         };
-        if !filtered {
-            self.found_vectors.insert(key, found.clone().into());
-        }
         metrics::histogram!("wenyuan_search_seconds", "stage" => "vector")
             .record(begun.elapsed().as_secs_f64());
         Ok(found)
