@@ -148,7 +148,7 @@ async fn pages_follow_each_other_without_repeats() {
     server.caught_up().await;
     let (mut seen, mut cursor, mut pages) = (Vec::new(), None::<String>, 0);
     loop {
-        let mut parameters = vec![("q", "pageword"), ("library", "paged"), ("limit", "7")];
+        let mut parameters = vec![("q", "pageword"), ("library", "paged"), ("limit", "7"), ("mode", "text")];
         parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let answer = server.search(&parameters).await;
         seen.extend(each(&answer, "id").into_iter().zip(each(&answer, "path")));

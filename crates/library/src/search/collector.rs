@@ -70,8 +70,9 @@ impl Collector for BestPassages {
 
     fn merge_fruits(&self, fruits: Vec<Vec<(Score, Found)>>) -> tantivy::Result<Self::Fruit> {
         let mut all: Vec<(Score, Found)> = fruits.into_iter().flatten().collect();
-        // Equal scores are told apart by the passage's age, so that the order is the same each time.
-        all.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.passage.cmp(&right.1.passage)));
+        // Stable: equal scores stay in the order of segments and, within one, of its documents, which is also the order in
+        // which a segment prefers them. So the best ten are the beginning of the best twenty.
+        all.sort_by(|left, right| right.0.total_cmp(&left.0));
         all.truncate(self.limit);
         Ok(all)
     }
@@ -143,8 +144,10 @@ impl SegmentCollector for Segment {
     fn harvest(self) -> Vec<(Score, Found)> {
         let number =
             |column: &tantivy::columnar::Column<u64>, document| column.first(document).unwrap_or_default();
+        // Sorted by `Reverse`: the best first.
         self.best
-            .iter()
+            .into_sorted_vec()
+            .into_iter()
             .map(|Reverse(candidate)| {
                 let passage = Uuid::from_u64_pair(
                     number(&self.columns.passage_high, candidate.document),

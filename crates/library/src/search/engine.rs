@@ -146,12 +146,15 @@ impl Engine {
 
     /// Searches.
     pub async fn search(&self, question: &Question) -> Result<Answer, Error> {
-        let offset = check(question)?;
+        let Start { offset, mode: begun_with } = check(question)?;
         let begun = Instant::now();
         let scope = self.scope(question).await?;
         let mut notices = Vec::new();
         let words = Words::parse(&question.text);
-        let mode = if question.mode == Mode::Hybrid && words.has_phrase() {
+        let mode = if let Some(mode) = begun_with {
+            // A page continues what the one before began, though vectors may have been made since.
+            mode
+        } else if question.mode == Mode::Hybrid && words.has_phrase() {
             // Who puts words between quotation marks wants these words.
             Mode::Text
         } else {
@@ -187,7 +190,7 @@ impl Engine {
             mode,
             notices,
             hits,
-            next: goes_on.then(|| Cursor::encode(&wanted)),
+            next: goes_on.then(|| Cursor::encode(&(wanted, mode))),
             changes_behind: scope.behind,
         })
     }
@@ -444,8 +447,14 @@ fn behind(truth: Sequence, seen: i64) -> i64 {
     (truth.passages - seen).max(0)
 }
 
+/// Where a page begins, and how the search was begun whose page it is.
+struct Start {
+    offset: usize,
+    mode: Option<Mode>,
+}
+
 /// Checks the question's bounds and says where its page begins.
-fn check(question: &Question) -> Result<usize, Error> {
+fn check(question: &Question) -> Result<Start, Error> {
     let length = question.text.chars().count();
     if question.text.trim().is_empty() {
         return Err(Error::Invalid("the question is empty".to_owned()));
@@ -467,12 +476,16 @@ fn check(question: &Question) -> Result<usize, Error> {
         let known = CONTENT_TYPES.join(", ");
         return Err(Error::Invalid(format!("there is no content type {unknown:?}; there are {known}")));
     }
-    let offset: usize = match &question.after {
-        Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
-        None => 0,
+    let (offset, mode) = match &question.after {
+        Some(cursor) => {
+            let (offset, mode): (usize, Mode) =
+                cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?;
+            (offset, Some(mode))
+        }
+        None => (0, None),
     };
     if offset > DEEPEST {
         return Err(Error::Invalid(format!("results are shown down to place {DEEPEST}: ask more narrowly")));
     }
-    Ok(offset)
+    Ok(Start { offset, mode })
 }
