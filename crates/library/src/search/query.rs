@@ -15,6 +15,50 @@ use super::Question;
 use super::analysis::{Analysis, Part, with_kept};
 use super::index::Fields;
 
+/// Words, as analysed, that make a question of what is asked about. Words that are also keywords of a language (`where`,
+/// `with`, `for`) are not among them.
+const QUESTION_WORDS: [&str; 40] = [
+    "how",
+    "do",
+    "doe",
+    "did",
+    "i",
+    "a",
+    "an",
+    "the",
+    "to",
+    "is",
+    "are",
+    "be",
+    "what",
+    "which",
+    "can",
+    "could",
+    "should",
+    "would",
+    "my",
+    "me",
+    "we",
+    "you",
+    "your",
+    "it",
+    "of",
+    "there",
+    "的",
+    "是",
+    "了",
+    "吗",
+    "呢",
+    "我",
+    "请问",
+    "怎么",
+    "怎样",
+    "如何",
+    "什么",
+    "为什么",
+    "为什",
+    "哪些",
+];
 /// Below this number of passages every term is looked for: it costs nothing, and a word may be common by chance.
 const FEW_PASSAGES: u64 = 2000;
 /// A word that only begins as the last one asked for weighs less than the word itself.
@@ -63,6 +107,10 @@ impl Words {
             if is_quoted && steps.len() > 1 {
                 words.phrases.push(steps);
             }
+        }
+        // What a question asks about is not in its "how do I".
+        if words.terms.iter().any(|term| !QUESTION_WORDS.contains(&term.as_str())) {
+            words.terms.retain(|term| !QUESTION_WORDS.contains(&term.as_str()));
         }
         let last =
             text.rsplit(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -212,6 +260,13 @@ mod tests {
         let words = Words::parse(r#"how to "restore backups" fast"#);
         assert_eq!(words.phrases, [[(0, "restor".to_owned()), (1, "backup".to_owned())]]);
         assert!(Words::parse(r#"an unclosed "quotation here"#).phrases.is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_about_counts_and_not_that_it_is_asked() {
+        assert_eq!(Words::parse("how do I add a folder").terms, ["add", "folder"]);
+        assert_eq!(Words::parse("what is it").terms, ["what", "is", "it"]);
+        assert_eq!(Words::parse("如何备份").terms, ["何备", "备份"]);
     }
 
     #[test]
