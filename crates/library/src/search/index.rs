@@ -5,6 +5,7 @@
 //! and the old answers until the new has caught up. What the index has seen is written with each commit, so index and
 //! number never disagree.
 
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -220,6 +221,7 @@ impl FullText {
         {
             return Ok(answering);
         }
+        let _alone = self.alone()?;
         match Generation::open(&self.folder, &name) {
             Ok(generation) => Ok(Arc::new(generation)),
             Err(error) => {
@@ -236,6 +238,7 @@ impl FullText {
     /// An older generation of the same format and database that may answer while the right one is built.
     pub(crate) fn stand_in(&self, truth: Sequence) -> Option<Arc<Generation>> {
         let prefix = generation_prefix(truth.database_id);
+        let _alone = self.alone().ok()?;
         let mut names: Vec<(i64, String)> = self
             .folders()
             .into_iter()
@@ -258,6 +261,7 @@ impl FullText {
     /// Lets the generation that belongs to the truth answer, and removes those that stood in for it.
     pub(crate) fn settle_on(&self, generation: &Arc<Generation>) {
         self.answer_with(generation);
+        let Ok(_alone) = self.alone() else { return };
         for name in self.folders() {
             if name != generation.name {
                 self.remove(&name);
@@ -265,11 +269,26 @@ impl FullText {
         }
     }
 
+    /// Held while folders are made, opened or removed: two programs that make the same one at the same moment would each
+    /// take the other's for damaged.
+    fn alone(&self) -> Result<File, Error> {
+        let lock = || {
+            std::fs::create_dir_all(&self.folder)?;
+            // Beside the folder, which may be deleted at any time.
+            let path = self.folder.with_extension("lock");
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(|error: std::io::Error| TantivyError::IoError(Arc::new(error)).into())
+    }
+
     fn folders(&self) -> Vec<String> {
         std::fs::read_dir(&self.folder)
             .into_iter()
             .flatten()
             .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect()
     }
