@@ -231,9 +231,12 @@ impl Drop for Server {
             let log = self.log();
             let told: Vec<&str> = log.lines().filter(|line| !line.contains("/readyz")).collect();
             let last = &told[told.len().saturating_sub(30)..];
+            let warned: Vec<&str> =
+                log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).take(30).collect();
             #[expect(clippy::print_stderr, reason = "shown by the test runner beside the failure")]
             {
-                eprintln!("the server's last log lines:\n{}", last.join("\n"));
+                eprintln!("the server warned of:\n{}", warned.join("\n"));
+                eprintln!("its last log lines:\n{}", last.join("\n"));
             }
         }
     }

@@ -258,12 +258,17 @@ impl FullText {
             Some(Arc::clone(generation));
     }
 
-    /// Lets the generation that belongs to the truth answer, and removes those that stood in for it.
+    /// Lets the generation that belongs to the truth answer, and removes those that stood in for it. A newer one stays:
+    /// another program may be building it for a request that this one has yet to see.
     pub(crate) fn settle_on(&self, generation: &Arc<Generation>) {
         self.answer_with(generation);
         let Ok(_alone) = self.alone() else { return };
+        let kept = numbered(&generation.name);
+        let is_newer = |name: &str| {
+            numbered(name).zip(kept).is_some_and(|(other, kept)| other.0 == kept.0 && other.1 > kept.1)
+        };
         for name in self.folders() {
-            if name != generation.name {
+            if name != generation.name && !is_newer(&name) {
                 self.remove(&name);
             }
         }
@@ -298,6 +303,12 @@ impl FullText {
             tracing::warn!(index.generation = name, %error, "an old full-text index could not be removed");
         }
     }
+}
+
+/// A generation's name without its number, and its number.
+fn numbered(name: &str) -> Option<(&str, i64)> {
+    let (kind, number) = name.rsplit_once('-')?;
+    Some((kind, number.parse().ok()?))
 }
 
 fn generation_prefix(database: Uuid) -> String {
