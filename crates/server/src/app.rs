@@ -36,7 +36,7 @@ impl App {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
         let database = Database::open(&settings.database()).await?;
-        migrations::up(database.pool()).await.context("the database cannot be brought up to date")?;
+        migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
         let config = EngineConfig {
             index_folder: data.join("index"),

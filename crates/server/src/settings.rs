@@ -27,6 +27,17 @@ pub(crate) struct Settings {
     )]
     database_url: Option<String>,
 
+    /// The same database as the role that owns and migrates it; --database-url then names one that only reads and writes.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_OWNER_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    owner_database_url: Option<String>,
+
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
     postgres: Option<PathBuf>,
@@ -262,6 +273,7 @@ impl Settings {
         let programs = self.postgres.clone().unwrap_or_else(|| self.data_dir().join("programs"));
         DatabaseConfig {
             url: self.database_url.clone().filter(|url| !url.is_empty()),
+            owner_url: self.owner_database_url.clone().filter(|url| !url.is_empty()),
             cluster: ClusterConfig::new(self.data_dir().join("postgres"), programs),
             pool: self.pool(),
         }

@@ -66,9 +66,11 @@ impl Place {
             key: tokio::sync::OnceCell::new(),
         };
         let url = place.database.as_ref().map(Database::url).unwrap_or_default();
+        let owner_url = place.database.as_ref().map(Database::owner_url).unwrap_or_default();
         let data = place.data().display().to_string();
         place
             .set("DATABASE_URL", url)
+            .set("WENYUAN_OWNER_DATABASE_URL", owner_url)
             .set("WENYUAN_DATA_DIR", data)
             .set("WENYUAN_EMBEDDING", "none")
             .set("WENYUAN_LISTEN", "127.0.0.1:0")

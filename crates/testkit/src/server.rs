@@ -166,11 +166,6 @@ impl Server {
         self.key.as_deref().expect("a key")
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Sends a request that is expected to be answered.
     pub async fn send(&self, request: RequestBuilder) -> Reply {
         self.try_send(request).await.unwrap_or_else(|error| panic!("{error:?}\n{}", self.log()))

@@ -44,6 +44,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         }
     };
     let address = listener.local_addr()?;
+    warn_of_powers(&app).await;
     let mut work = Work::start(&app);
     work.follow(&app);
     work.read_documents(&app)?;
@@ -98,6 +99,19 @@ async fn offer_setup(app: &App, settings: &Settings, address: SocketAddr) {
         Err(error) => {
             tracing::warn!(error = %kernel::chain::Chain(&error), "no link for the first administrator could be made");
         }
+    }
+}
+
+/// Says once when the server's role in the database may do more than the server does.
+async fn warn_of_powers(app: &App) {
+    let Ok(standing) = app.database.standing().await else { return };
+    if !standing.excess.is_empty() {
+        tracing::warn!(
+            database.role = standing.role,
+            excess = standing.excess.join(", "),
+            "the server's database role may do more than the server needs: let DATABASE_URL name a role that owns nothing, \
+             and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Database roles in the operator's guide)"
+        );
     }
 }
 
