@@ -8,6 +8,7 @@ mod app;
 mod cli;
 mod guide;
 mod logging;
+mod mail;
 mod metrics;
 mod settings;
 mod work;
