@@ -7,7 +7,7 @@ mod etag;
 mod grants;
 pub(crate) mod guard;
 mod health;
-mod input;
+pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
@@ -37,9 +37,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::pages;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
-const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers are given.
@@ -155,9 +156,11 @@ pub(crate) fn router(
             }),
         )
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(CompressionLayer::new())
+        // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
+        .merge(pages::router())
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.

@@ -1,6 +1,6 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`], the command line under [`cli`]. [`app`] puts the rooms
+//! Every door is here, and no rule: HTTP under [`api`] and [`pages`], the command line under [`cli`]. [`app`] puts the rooms
 //! together.
 
 mod api;
@@ -10,6 +10,7 @@ mod guide;
 mod logging;
 mod mail;
 mod metrics;
+mod pages;
 mod settings;
 mod work;
 

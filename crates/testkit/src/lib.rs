@@ -10,12 +10,16 @@
 
 mod database;
 pub mod documents;
+mod mail;
+mod people;
 mod place;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::Database;
+pub use mail::MailServer;
+pub use people::{PASSWORD, Person};
 pub use place::{Place, Run, kill_process};
 pub use server::{Reply, Server, each};
 
@@ -54,7 +58,7 @@ pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() ->
     }
 }
 
-/// A variable that `./test` sets.
+/// A variable that `./test` sets, or its caller.
 fn variable(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests are told by ./test where their programs are")]
     let value = std::env::var(name);

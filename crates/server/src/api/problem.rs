@@ -16,6 +16,8 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 
+use crate::pages::{Finished, Reader};
+
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
@@ -98,9 +100,29 @@ impl Problem {
     }
 
     /// 500: says nothing of its cause but in the log.
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let detail = "something went wrong here; the log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program can tell it by.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// In how many seconds it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -233,20 +255,30 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 /// Gives every failure its body: the handlers' problems, and what the framework refuses by itself.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
+    let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    if response.extensions().get::<Finished>().is_some()
+        || !status.is_client_error() && !status.is_server_error()
+    {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
-        send(&problem, id, response)
+    let (problem, response) = if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        (problem, response)
     } else {
         let (parts, body) = response.into_parts();
         let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let problem = refused(status, text);
-        send(&problem, id, Response::from_parts(parts, Body::empty()))
+        (refused(status, text), Response::from_parts(parts, Body::empty()))
+    };
+    if let Some(cause) = &problem.cause {
+        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
+    }
+    let response = send(&problem, id, response);
+    match reader {
+        Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
+        None => response,
     }
 }
 
@@ -271,9 +303,6 @@ fn refused(status: StatusCode, text: String) -> Problem {
 }
 
 fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
-    if let Some(cause) = &problem.cause {
-        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
-    }
     let body = ProblemBody {
         kind: format!("urn:wenyuan:problem:{}", problem.kind),
         title: problem.status.canonical_reason().unwrap_or("Error").to_owned(),
