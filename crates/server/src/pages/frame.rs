@@ -190,7 +190,7 @@ impl Fault {
             "no-library" => frame.say(problem.detail(), "没有这样的文库,请检查名称。"),
             _ => problem.detail(),
         };
-        Ok(Self { status: problem.status(), text: text.to_owned(), retry_after: problem.retry_after() })
+        Ok(Self { status: problem.status(), text: sentence(text), retry_after: problem.retry_after() })
     }
 
     /// Adds to a page what machines read of it.
@@ -200,6 +200,17 @@ impl Fault {
         }
         response
     }
+}
+
+/// As it stands by itself on a page: errors are written to follow something.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    sentence.push_str(characters.as_str());
+    if !sentence.ends_with(['.', '。', '?', '!']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 fn in_chinese(error: &identity::Error) -> Option<String> {
