@@ -8,6 +8,7 @@ use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState};
 use sqlx::PgPool;
 use store::objects::Objects;
+use store::secrets::Sealer;
 use store::{Database, migrations};
 
 use crate::settings::Settings;
@@ -19,6 +20,9 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
+    /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
+    #[expect(dead_code, reason = "for credentials and tokens, which come next")]
+    pub(crate) secrets: Sealer,
 }
 
 impl App {
@@ -28,6 +32,7 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
+        let secrets = Sealer::open(&settings.secrets())?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
@@ -37,7 +42,7 @@ impl App {
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
-        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine })
+        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, secrets })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
