@@ -1,5 +1,6 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
+mod description;
 mod documents;
 mod etag;
 mod guard;
@@ -90,7 +91,7 @@ fn described() -> OpenApiRouter<State> {
 /// The description of the API, as OpenAPI 3.1.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().to_openapi();
-    problem::describe_errors(&mut description);
+    description::complete(&mut description);
     description
 }
 
