@@ -14,7 +14,8 @@ pub(crate) fn complete(description: &mut OpenApi) {
         .build();
     components.add_security_scheme("key", SecurityScheme::Http(key));
     // A key, or nothing: what may then be seen is for each operation to say.
-    description.security = Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
+    description.security =
+        Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
     let problem = problem();
     for item in description.paths.paths.values_mut() {
