@@ -1,5 +1,7 @@
-//! What every room means by an id, a page of results and a chain of errors.
+//! What every room means by an actor, an id, a page of results and a chain of errors.
 
+pub mod actor;
 pub mod chain;
 pub mod id;
 pub mod page;
+pub mod secret;

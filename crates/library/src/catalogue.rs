@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
+use kernel::actor::{Actor, UserId};
 use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::Error;
+use crate::access::{self, Level, Visibility};
 use crate::changes::{self, Sequence, VersionId};
 use crate::documents::DocumentId;
 use crate::label::{self, Label, Request};
@@ -33,6 +35,10 @@ pub struct Library {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Who may read it without a grant.
+    pub visibility: Visibility,
+    /// What it grants to whom.
+    pub grants: HashMap<UserId, Level>,
     /// The version that answers when none is asked for.
     pub active: Option<VersionId>,
     /// Its versions, the highest first.
@@ -114,28 +120,32 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The library of this name; an absent one is refused with the nearest name.
-    pub fn library(&self, name: &LibraryName) -> Result<&Arc<Library>, Error> {
-        self.libraries
-            .get(name)
-            .ok_or_else(|| Error::NoLibrary { name: name.to_string(), nearest: self.nearest(name).cloned() })
+    /// The library of this name that exists for the actor; an absent one is refused with the nearest name.
+    pub fn library(&self, actor: &Actor, name: &LibraryName) -> Result<&Arc<Library>, Error> {
+        self.libraries.get(name).filter(|library| access::level(actor, library).is_some()).ok_or_else(|| {
+            Error::NoLibrary { name: name.to_string(), nearest: self.nearest(actor, name).cloned() }
+        })
     }
 
-    /// All libraries, by name.
-    pub fn libraries(&self) -> Vec<&Arc<Library>> {
-        let mut all: Vec<&Arc<Library>> = self.libraries.values().collect();
+    /// All libraries that exist for the actor, by name.
+    pub fn libraries(&self, actor: &Actor) -> Vec<&Arc<Library>> {
+        let mut all: Vec<&Arc<Library>> = self.visible(actor).collect();
         all.sort_by(|left, right| left.name.cmp(&right.name));
         all
     }
 
-    /// The active version of each library that has one.
-    pub fn active_versions(&self) -> impl Iterator<Item = (&Arc<Library>, VersionId)> {
-        self.libraries.values().filter_map(|library| library.active.map(|version| (library, version)))
+    /// The active version of each library that has one and exists for the actor.
+    pub fn active_versions(&self, actor: &Actor) -> impl Iterator<Item = (&Arc<Library>, VersionId)> {
+        self.visible(actor).filter_map(|library| library.active.map(|version| (library, version)))
     }
 
-    fn nearest(&self, name: &LibraryName) -> Option<&LibraryName> {
-        self.libraries
-            .keys()
+    fn visible(&self, actor: &Actor) -> impl Iterator<Item = &Arc<Library>> {
+        self.libraries.values().filter(move |library| access::level(actor, library).is_some())
+    }
+
+    fn nearest(&self, actor: &Actor, name: &LibraryName) -> Option<&LibraryName> {
+        self.visible(actor)
+            .map(|library| &library.name)
             .map(|present| (distance(name.as_str(), present.as_str()), present))
             .filter(|(distance, present)| *distance <= 1 + present.as_str().len() / 4)
             .min()
@@ -197,14 +207,16 @@ pub async fn read(connection: &mut PgConnection) -> Result<Catalogue, Error> {
         r#"-- catalogue.read
          select library.id as "id: LibraryId", library.name, library.title, library.description,
            library.created_at, library.updated_at, library.active_version_id as "active: VersionId",
+           library.visibility as "visibility: Visibility",
            version.id as "version_id?: VersionId", version.label as "label?",
            version.created_at as "version_created_at?"
          from library.libraries as library
          left join library.versions as version on version.library_id = library.id
          order by library.id, version.sort_key desc"#
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let mut grants = access::all(connection).await?;
     let mut libraries: Vec<Library> = Vec::new();
     for row in rows {
         if libraries.last().is_none_or(|last| last.id != row.id) {
@@ -215,6 +227,8 @@ pub async fn read(connection: &mut PgConnection) -> Result<Catalogue, Error> {
                 description: row.description,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
+                visibility: row.visibility,
+                grants: grants.remove(&row.id).unwrap_or_default(),
                 active: row.active,
                 versions: Vec::new(),
             });
@@ -257,39 +271,52 @@ pub async fn counts(connection: &mut PgConnection, versions: &[VersionId]) -> Re
 }
 
 /// A library's id and its version's, made where they are missing, and whether one was. The first version of a library
-/// is active. What was made is recorded by the caller, as the last of its transaction.
+/// is active; who makes a library owns it. What was made is recorded by the caller, as the last of its transaction.
 pub async fn ensure(
     connection: &mut PgConnection,
+    actor: &Actor,
     name: &LibraryName,
     label: &Label,
 ) -> Result<(LibraryId, VersionId, bool), Error> {
     let found = sqlx::query!(
         r#"-- catalogue.find_version
-         select library.id as "library: LibraryId", version.id as "version?: VersionId"
+         select library.id as "library: LibraryId", library.visibility as "visibility: Visibility",
+           (select level from library.grants where library_id = library.id and user_id = $3) as "granted: Level",
+           version.id as "version?: VersionId"
          from library.libraries as library
          left join library.versions as version on version.library_id = library.id and version.label = $2
          where library.name = $1"#,
         name.as_str(),
         label.as_str(),
+        actor.user_id().map(|user| user.0),
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(row) = &found
-        && let Some(version) = row.version
-    {
-        return Ok((row.library, version, false));
+    if let Some(row) = found {
+        let standing = access::Standing::new(name.as_str(), row.visibility, row.granted);
+        // That it is there is not said where it may not be seen, and it is not added to either.
+        standing.require(actor, Level::Write, || Error::NameTaken(name.clone()))?;
+        if let Some(version) = row.version {
+            return Ok((row.library, version, false));
+        }
+    } else {
+        access::require_making(actor, name.as_str())?;
     }
     // Whoever comes second at the same moment waits here and takes what the first has made.
-    let library = sqlx::query_scalar!(
+    let made = sqlx::query!(
         r#"-- catalogue.ensure_library
          insert into library.libraries (id, name, title) values ($1, $2, $2)
          on conflict (name) do update set updated_at = now()
-         returning id as "id: LibraryId""#,
+         returning id as "id: LibraryId", xmax = 0 as "new!""#,
         LibraryId::new().0,
         name.as_str(),
     )
     .fetch_one(&mut *connection)
     .await?;
+    let library = made.id;
+    if let Some(user) = actor.user_id().filter(|_| made.new) {
+        access::set_grant(connection, library, user, Some(Level::Own)).await?;
+    }
     let version = sqlx::query_scalar!(
         r#"-- catalogue.ensure_version
          insert into library.versions (id, library_id, label, sort_key) values ($1, $2, $3, $4)
@@ -316,13 +343,15 @@ pub async fn ensure(
 /// Makes a version the one that answers when none is asked for.
 pub async fn activate(
     connection: &mut PgConnection,
-    library: LibraryId,
+    actor: &Actor,
+    library: &Library,
     version: VersionId,
 ) -> Result<(), Error> {
+    access::require(actor, library, Level::Write)?;
     sqlx::query!(
         "-- catalogue.activate
          update library.libraries set active_version_id = $2, updated_at = now() where id = $1",
-        library.0,
+        library.id.0,
         version.0,
     )
     .execute(&mut *connection)
@@ -333,10 +362,12 @@ pub async fn activate(
 /// Changes what people call a library and what it says of itself.
 pub async fn describe(
     connection: &mut PgConnection,
-    library: LibraryId,
+    actor: &Actor,
+    library: &Library,
     title: Option<&str>,
     description: Option<&str>,
 ) -> Result<(), Error> {
+    access::require(actor, library, Level::Write)?;
     let too_long = |text: Option<&str>, most: usize| text.is_some_and(|text| text.chars().count() > most);
     if too_long(title, 200) || too_long(description, 2000) {
         return Err(Error::Invalid("a title has at most 200 characters and a description 2000".to_owned()));
@@ -346,7 +377,7 @@ pub async fn describe(
          update library.libraries
          set title = coalesce($2, title), description = coalesce($3, description), updated_at = now()
          where id = $1",
-        library.0,
+        library.id.0,
         title,
         description,
     )
@@ -356,13 +387,18 @@ pub async fn describe(
 }
 
 /// Deletes a library and all it holds.
-pub async fn delete_library(connection: &mut PgConnection, library: LibraryId) -> Result<(), Error> {
+pub async fn delete_library(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+) -> Result<(), Error> {
+    access::require(actor, library, Level::Own)?;
     let held = sqlx::query!(
         r#"-- catalogue.held_by_library
          select distinct document_id as "document: DocumentId", version_id as "version: VersionId"
          from library.document_versions
          where version_id in (select id from library.versions where library_id = $1)"#,
-        library.0,
+        library.id.0,
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -372,7 +408,7 @@ pub async fn delete_library(connection: &mut PgConnection, library: LibraryId) -
     sqlx::query!(
         "-- catalogue.delete_library
          delete from library.libraries where id = $1",
-        library.0,
+        library.id.0,
     )
     .execute(&mut *connection)
     .await?;
@@ -384,9 +420,11 @@ pub async fn delete_library(connection: &mut PgConnection, library: LibraryId) -
 /// Deletes a version and what is under its label; documents that are in no other version go with it.
 pub async fn delete_version(
     connection: &mut PgConnection,
+    actor: &Actor,
     library: &Library,
     version: &Version,
 ) -> Result<(), Error> {
+    access::require(actor, library, Level::Own)?;
     if library.active == Some(version.id) {
         if library.versions.len() > 1 {
             return Err(Error::ActiveVersion(version.label.clone(), library.name.clone()));

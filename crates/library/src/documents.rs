@@ -7,12 +7,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::objects::Hash;
 use utoipa::ToSchema;
 
+use crate::access::{self, Level};
 use crate::changes::{self, VersionId};
 use crate::label::Label;
 use crate::{Error, sweep};
@@ -174,7 +176,14 @@ impl fmt::Display for RevisionName {
 }
 
 /// The document of this id.
-pub async fn find(connection: &mut PgConnection, id: DocumentId) -> Result<Option<Document>, Error> {
+pub async fn find(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    id: DocumentId,
+) -> Result<Option<Document>, Error> {
+    if !exists(connection, actor, id).await? {
+        return Ok(None);
+    }
     Ok(sqlx::query_as!(
         Document,
         r#"-- documents.find
@@ -198,6 +207,15 @@ pub async fn find(connection: &mut PgConnection, id: DocumentId) -> Result<Optio
     .await?)
 }
 
+/// Whether a document exists for an actor.
+async fn exists(connection: &mut PgConnection, actor: &Actor, id: DocumentId) -> Result<bool, Error> {
+    match access::require_document(connection, actor, id, Level::Read).await {
+        Ok(_) => Ok(true),
+        Err(Error::NoDocument) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Which documents to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -215,9 +233,10 @@ pub struct Filter {
     pub metadata: Option<serde_json::Value>,
 }
 
-/// Documents by library and path.
+/// Documents that exist for the actor, by library and path.
 pub async fn list(
     connection: &mut PgConnection,
+    actor: &Actor,
     filter: &Filter,
     after: Option<&Cursor>,
     limit: usize,
@@ -226,6 +245,7 @@ pub async fn list(
         Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
         None => Default::default(),
     };
+    let visible = access::visible(connection, actor).await?;
     let rows = sqlx::query_as!(
         Document,
         r#"-- documents.list
@@ -242,7 +262,7 @@ pub async fn list(
             order by d.id desc limit 1) as failure
          from library.documents as document
          join library.libraries as library on library.id = document.library_id
-         where (library.name, document.path) > ($1, $2)
+         where (library.name, document.path) > ($1, $2) and library.id = any ($10)
            and ($3::text is null or library.name = $3)
            and ($4::text is null or document.tags @> array[$4])
            and ($5::jsonb is null or exists (select from library.document_metadata m
@@ -267,14 +287,23 @@ pub async fn list(
         filter.document_type,
         filter.status as Option<Status>,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &visible,
     )
     .fetch_all(connection)
     .await?;
     Ok(Page::cut(rows, limit, |last| Cursor::encode(&(&last.library, &last.path))))
 }
 
-/// All revisions of a document, the highest label first and under it the newest.
-pub async fn revisions(connection: &mut PgConnection, id: DocumentId) -> Result<Vec<Revision>, Error> {
+/// All revisions of a document, the highest label first and under it the newest; none where it does not exist for the
+/// actor.
+pub async fn revisions(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    id: DocumentId,
+) -> Result<Vec<Revision>, Error> {
+    if !exists(connection, actor, id).await? {
+        return Ok(Vec::new());
+    }
     Ok(sqlx::query_as!(
         Revision,
         r#"-- documents.revisions
@@ -295,10 +324,11 @@ pub async fn revisions(connection: &mut PgConnection, id: DocumentId) -> Result<
 /// One revision. Where no number is given: the active one, or, when none has answered yet, the newest.
 pub async fn revision(
     connection: &mut PgConnection,
+    actor: &Actor,
     id: DocumentId,
     name: &RevisionName,
 ) -> Result<Option<Revision>, Error> {
-    let mut under_label: Vec<Revision> = revisions(connection, id).await?;
+    let mut under_label: Vec<Revision> = revisions(connection, actor, id).await?;
     under_label.retain(|revision| revision.version == name.label.as_str());
     let place = match name.revision {
         Some(number) => under_label.iter().position(|revision| revision.revision == number),
@@ -340,7 +370,12 @@ pub async fn ended(
 }
 
 /// Makes a revision the one that answers under its label: rolling back is moving this pointer.
-pub async fn activate(connection: &mut PgConnection, revision: &Revision) -> Result<(), Error> {
+pub async fn activate(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    revision: &Revision,
+) -> Result<(), Error> {
+    access::require_document(connection, actor, revision.document_id, Level::Write).await?;
     if revision.status != Status::Completed {
         return Err(Error::NotCompleted(match revision.status {
             Status::Failed => {
@@ -403,7 +438,8 @@ pub(crate) async fn move_pointers(
 }
 
 /// Deletes a document: its revisions, passages and vectors at once, its bytes when no other document refers to them.
-pub async fn delete(connection: &mut PgConnection, id: DocumentId) -> Result<(), Error> {
+pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: DocumentId) -> Result<(), Error> {
+    access::require_document(connection, actor, id, Level::Write).await?;
     let versions = sqlx::query_scalar!(
         r#"-- documents.versions_held
          select distinct version_id as "version: VersionId" from library.document_versions where document_id = $1"#,

@@ -15,6 +15,15 @@ pub enum Error {
     /// The library has no such version; those present are named, and nothing else is answered in its place.
     #[error("{library} has no version {wanted}; it has {}{}", list(.present), suggestion(.nearest.as_ref()))]
     NoVersion { library: LibraryName, wanted: String, present: Vec<Label>, nearest: Option<Label> },
+    /// The actor may not do this; the text says who can allow it.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// Nobody may do this without saying who they are.
+    #[error("sign in, or give an API key, to do this")]
+    SignIn,
+    /// A library of this name is there, and does not exist for the actor.
+    #[error("the name {0} cannot be used: choose another")]
+    NameTaken(LibraryName),
     /// The library has no version at all yet.
     #[error("{0} holds no documents yet: add some with `wenyuan add PATH --library {0}`")]
     EmptyLibrary(LibraryName),

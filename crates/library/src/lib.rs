@@ -8,6 +8,7 @@
 //! PostgreSQL and the object store hold the truth. The full-text index and the vectors are made from it, follow
 //! [`changes`], and can be thrown away.
 
+pub mod access;
 pub mod catalogue;
 pub mod changes;
 pub mod diff;

@@ -1,13 +1,15 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
+pub(crate) mod authenticate;
 mod description;
 mod documents;
 mod etag;
-mod guard;
+pub(crate) mod guard;
 mod health;
 mod input;
 mod jobs;
 mod libraries;
+mod limits;
 mod observe;
 mod problem;
 mod search;
@@ -41,6 +43,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct State {
     pub(crate) app: App,
     metrics: PrometheusHandle,
+    limits: limits::Limits,
 }
 
 #[derive(OpenApi)]
@@ -96,8 +99,9 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
 }
 
 /// All routes.
-pub(crate) fn router(app: App, metrics: PrometheusHandle, allowed_hosts: Arc<[String]>) -> Router {
-    let state = State { app, metrics };
+pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Names>) -> Router {
+    let limits = limits::Limits::new(app.settings.rate_limit());
+    let state = State { app, metrics, limits };
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -113,10 +117,11 @@ pub(crate) fn router(app: App, metrics: PrometheusHandle, allowed_hosts: Arc<[St
             }),
         )
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
-        .layer(from_fn_with_state(allowed_hosts, guard::only_our_own_pages))
+        .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.
         .layer(from_fn(problem::finish))
         .layer(from_fn(observe::request))

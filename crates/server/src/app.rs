@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use embedding::Model;
+use identity::{Gate, Passwords, Signing};
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState};
 use sqlx::PgPool;
@@ -19,6 +20,12 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) passwords: Passwords,
+}
+
+fn signing_key() -> anyhow::Result<[u8; 32]> {
+    Ok(kernel::secret::Token::new("")?.hash())
 }
 
 impl App {
@@ -29,7 +36,7 @@ impl App {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
         let database = Database::open(&settings.database()).await?;
-        migrations::up(database.pool()).await.context("the database cannot be brought up to date")?;
+        migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
         let config = EngineConfig {
             index_folder: data.join("index"),
@@ -37,7 +44,11 @@ impl App {
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
-        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine })
+        let signing = Signing::new(&[signing_key()?]).context("there is no key to sign with")?;
+        let gate = Arc::new(Gate::new(database.pool().clone(), signing));
+        // Each check takes 19 MiB and a processor.
+        let passwords = Passwords::new(settings.readers().div_ceil(2));
+        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, gate, passwords })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

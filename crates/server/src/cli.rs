@@ -3,12 +3,14 @@
 
 mod add;
 mod documents;
+mod keys;
 mod libraries;
 mod operate;
 mod read_documents;
 mod search;
 mod serve;
 mod show;
+mod users;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -51,6 +53,12 @@ enum Action {
     /// List documents, read them, choose a revision, delete.
     #[command(visible_alias = "document")]
     Documents(documents::Arguments),
+    /// Make keys for agents and scripts; list, disable, delete them.
+    #[command(visible_alias = "key")]
+    Keys(keys::Arguments),
+    /// Make accounts and links to set a password; list, change, delete them.
+    #[command(visible_alias = "user")]
+    Users(users::Arguments),
     /// List jobs; try failed ones again.
     Jobs(operate::JobArguments),
     /// Show and apply database migrations.
@@ -119,6 +127,8 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Search(arguments) => search::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
+                Action::Keys(arguments) => keys::run(&app, arguments).await,
+                Action::Users(arguments) => users::run(&app, arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
                 Action::Embed => operate::embed(&app).await,

@@ -1,8 +1,10 @@
 //! The library's first documents: its own guide, so that a search finds something at once.
 
 use bytes::Bytes;
+use kernel::actor::Actor;
 use kernel::chain::Chain;
 use library::Error;
+use library::access::{self, Visibility};
 use library::catalogue;
 use library::documents::{self, NewDocument, Target};
 use library::label::Label;
@@ -28,6 +30,7 @@ pub(crate) async fn add(app: &App) {
 }
 
 async fn try_add(app: &App) -> Result<(), Error> {
+    let owner = Actor::owner();
     let library: LibraryName = LIBRARY.parse()?;
     let version: Label = env!("CARGO_PKG_VERSION").parse()?;
     let mut paths = Vec::new();
@@ -46,17 +49,19 @@ async fn try_add(app: &App) -> Result<(), Error> {
     let target =
         Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    documents::add(&mut transaction, &target, &guide).await?;
+    documents::add(&mut transaction, &owner, &target, &guide).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let held = catalogue.library(&library)?;
+    let held = catalogue.library(&owner, &library)?;
     if let Some(own) = held.versions.iter().find(|held| held.label == version)
         && held.active != Some(own.id)
     {
-        catalogue::activate(&mut transaction, held.id, own.id).await?;
+        catalogue::activate(&mut transaction, &owner, held, own.id).await?;
     }
     if held.title == LIBRARY {
         let about = "The guide of this library: how to use it and how to run it.";
-        catalogue::describe(&mut transaction, held.id, Some("Wenyuan (文渊)"), Some(about)).await?;
+        catalogue::describe(&mut transaction, &owner, held, Some("Wenyuan (文渊)"), Some(about)).await?;
+        // Who has no account yet reads here how to get one.
+        access::set_visibility(&mut transaction, &owner, held, Visibility::Public).await?;
     }
     transaction.commit().await?;
     Ok(())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::{Args, ValueEnum};
 use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
@@ -25,6 +26,17 @@ pub(crate) struct Settings {
         value_name = "URL"
     )]
     database_url: Option<String>,
+
+    /// The same database as the role that owns and migrates it; --database-url then names one that only reads and writes.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_OWNER_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    owner_database_url: Option<String>,
 
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
@@ -92,6 +104,44 @@ pub(crate) struct Settings {
     /// Documents read at once [default: the number of processors].
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
     readers: Option<usize>,
+
+    /// The address at which people reach the server (https://docs.example.org): in links, and as one of its names.
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Further names that the server answers under, separated by commas.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_HOSTS",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    hosts: Vec<String>,
+
+    /// Origins of other sites' pages that may talk to the server (https://tools.example.org), separated by commas.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    origins: Vec<String>,
+
+    /// Requests a minute of an API key that has no limit of its own.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_RATE_LIMIT",
+        default_value_t = 600,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    rate_limit: u32,
 
     #[command(flatten)]
     pool: Pool,
@@ -223,6 +273,7 @@ impl Settings {
         let programs = self.postgres.clone().unwrap_or_else(|| self.data_dir().join("programs"));
         DatabaseConfig {
             url: self.database_url.clone().filter(|url| !url.is_empty()),
+            owner_url: self.owner_database_url.clone().filter(|url| !url.is_empty()),
             cluster: ClusterConfig::new(self.data_dir().join("postgres"), programs),
             pool: self.pool(),
         }
@@ -272,6 +323,37 @@ impl Settings {
     /// How much memory reading one document may take, in bytes.
     pub(crate) fn read_memory(&self) -> u64 {
         self.read_memory_mib << 20
+    }
+
+    /// The address at which people reach the server, without a slash at its end; an error where it is none.
+    pub(crate) fn public_url(&self) -> anyhow::Result<Option<Uri>> {
+        let Some(text) = self.public_url.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let url: Uri = text.trim_end_matches('/').parse().unwrap_or_default();
+        let known = matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+        anyhow::ensure!(
+            known,
+            "{text:?} is not an address (WENYUAN_PUBLIC_URL): write https://docs.example.org"
+        );
+        Ok(Some(url))
+    }
+
+    /// The names that the server answers under, besides those of this machine.
+    pub(crate) fn hosts(&self) -> anyhow::Result<Vec<String>> {
+        let mut hosts = self.hosts.clone();
+        hosts.extend(self.public_url()?.and_then(|url| url.host().map(str::to_owned)));
+        Ok(hosts)
+    }
+
+    /// The origins of other sites' pages that may talk to the server.
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
+    /// Requests a minute of a key that has no limit of its own.
+    pub(crate) fn rate_limit(&self) -> u32 {
+        self.rate_limit
     }
 
     /// How many documents are read at once.

@@ -1,7 +1,7 @@
 //! The work behind the doors: who does which jobs, and when it stops.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use embedding::Model;
 use kernel::chain::Chain;
@@ -23,6 +23,7 @@ pub(crate) struct Work {
     stop: watch::Sender<bool>,
     pub(crate) jobs: Bell,
     pub(crate) changes: Bell,
+    identity: Bell,
     ending: Vec<JoinHandle<()>>,
     aborted: Vec<JoinHandle<()>>,
 }
@@ -30,10 +31,21 @@ pub(crate) struct Work {
 impl Work {
     /// Starts with listening to the database, so that no call is missed by what is started after.
     pub(crate) fn start(app: &App) -> Self {
-        let (jobs, changes) = (Bell::default(), Bell::default());
-        let bells = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
+        let (jobs, changes, identity) = (Bell::default(), Bell::default(), Bell::default());
+        let bells = vec![
+            (jobs::CHANNEL, jobs.clone()),
+            (changes::CHANNEL, changes.clone()),
+            (identity::CHANNEL, identity.clone()),
+        ];
         let listener = spawn_listener(app.pool().clone(), bells);
-        Self { stop: watch::Sender::new(false), jobs, changes, ending: Vec::new(), aborted: vec![listener] }
+        Self {
+            stop: watch::Sender::new(false),
+            jobs,
+            changes,
+            identity,
+            ending: Vec::new(),
+            aborted: vec![listener],
+        }
     }
 
     /// Reads documents, as many at once as there are readers.
@@ -78,6 +90,33 @@ impl Work {
         self.spawn(app, Sweeper { pool: app.pool().clone(), objects: app.objects.clone() });
     }
 
+    /// Lets the gate forget what was revoked anywhere, writes down which keys were used, and deletes what has run out.
+    pub(crate) fn keep_gate(&mut self, app: &App) {
+        let (app, mut called, mut stop) = (app.clone(), self.identity.listen(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            let mut noted = Instant::now();
+            let mut swept = None::<Instant>;
+            while !*stop.borrow() {
+                tokio::select! {
+                    rang = called.wait(NOTE_USED) => if rang { app.gate.forget() },
+                    _ = stop.changed() => {}
+                }
+                if noted.elapsed() >= NOTE_USED || *stop.borrow() {
+                    noted = Instant::now();
+                    if let Err(error) = app.gate.note_used().await {
+                        tracing::warn!(error = %Chain(&error), "it could not be noted which keys were used");
+                    }
+                }
+                if swept.is_none_or(|swept| swept.elapsed() > SWEEP_IDENTITY) {
+                    swept = Some(Instant::now());
+                    if let Err(error) = sweep_identity(app.pool()).await {
+                        tracing::warn!(error = %Chain(&error), "old sessions could not be deleted");
+                    }
+                }
+            }
+        }));
+    }
+
     /// Keeps the full-text index up to date.
     pub(crate) fn follow(&mut self, app: &App) {
         let follower = app.engine.follower();
@@ -105,6 +144,16 @@ impl Work {
             task.abort();
         }
     }
+}
+
+/// How often it is written down which keys were used.
+const NOTE_USED: Duration = Duration::from_mins(1);
+/// How often sessions and links that have run out are deleted.
+const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
+
+async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
+    let mut connection = store::postgres::acquire(pool).await?;
+    identity::sessions::sweep(&mut connection).await
 }
 
 struct Documents {

@@ -34,7 +34,7 @@ async fn the_way_up_leads_down_and_up_again() {
         let down = migrate(&place, &["down", "0", "--yes"]).await;
         assert_eq!(applied(&down.json()), vec![false; number]);
     }
-    let left = "select count(*) from pg_namespace where nspname in ('store', 'library')";
+    let left = "select count(*) from pg_namespace where nspname in ('store', 'identity', 'library')";
     assert_eq!(place.database().count(left).await, 0);
 
     assert_eq!(applied(&migrate(&place, &["up"]).await.json()), vec![true; number]);

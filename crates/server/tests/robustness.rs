@@ -313,12 +313,8 @@ async fn a_database_that_goes_away_comes_back() {
 }
 
 #[tokio::test]
-async fn it_starts_on_loopback_only_and_stops_when_told() {
+async fn it_starts_once_at_an_address_and_stops_when_told() {
     let place = Place::new(PROGRAM).await;
-    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
-        let refused = place.run(&["serve", "--listen", address]).await.failed();
-        assert!(refused.contains("refusing to listen") && refused.contains("no accounts yet"), "{refused}");
-    }
     let server = place.serve().await;
     let taken = place.run(&["serve", "--listen", &server.address().to_string()]).await.failed();
     assert!(taken.contains("cannot listen on"), "{taken}");

@@ -2,8 +2,10 @@
 //! advisory lock, so that two programs that start at once do not both apply them.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::postgres::{Database, privileges};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -42,6 +44,64 @@ pub enum Error {
     /// There is no migration with this number.
     #[error("there is no migration {0}; `wenyuan migrate status` lists them")]
     Unknown(i64),
+    /// The role that would migrate may not.
+    #[error(
+        "migrations are pending, and the role of the database may not apply them: set WENYUAN_OWNER_DATABASE_URL to a URL of \
+         the role that owns the library, or run `wenyuan migrate up` with it"
+    )]
+    NotOwner(#[source] MigrateError),
+}
+
+/// Brings a database up to date as its owner, and sets what the server's role may do. Where nothing is pending and
+/// nothing is to be set, the owner is not needed: a server may be run without its password.
+pub async fn migrate(database: &Database) -> Result<(), Error> {
+    if is_ready(database).await.unwrap_or(false) {
+        return Ok(());
+    }
+    let mut owner = PgConnection::connect_with(database.owner_options()).await?;
+    // One lock for both, which sqlx takes once more by itself; it goes with the connection.
+    owner.lock().await?;
+    MIGRATOR.run(&mut owner).await.map_err(refused)?;
+    if database.owner_is_apart() {
+        privileges::set(&mut owner, database.server_role()).await?;
+    }
+    owner.unlock().await?;
+    Ok(owner.close().await?)
+}
+
+async fn is_ready(database: &Database) -> Result<bool, Error> {
+    let history = status(database.pool()).await?;
+    let all_applied = history.iter().all(|step| step.applied_at.is_some() && step.fault.is_none());
+    Ok(all_applied && (!database.owner_is_apart() || database.standing().await?.is_right()))
+}
+
+fn refused(error: MigrateError) -> Error {
+    let statement = match &error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.as_database_error(),
+        _ => None,
+    };
+    // insufficient_privilege
+    if statement.is_some_and(|fault| fault.code().is_some_and(|code| code == "42501")) {
+        return Error::NotOwner(error);
+    }
+    Error::Migrate(error)
+}
+
+/// The schemas that the migrations make, and which therefore are the library's own.
+pub(crate) fn schemas() -> Vec<String> {
+    let ways_up = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
+    let mut names: Vec<String> = ways_up
+        .flat_map(|migration| {
+            let lines = migration.sql.as_str().lines().map(str::to_lowercase).collect::<Vec<_>>();
+            lines.into_iter().filter_map(|line| {
+                let name = line.trim().strip_prefix("create schema ")?.trim_start_matches("if not exists ");
+                Some(name.split([' ', ';']).next()?.to_owned())
+            })
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Applies what is pending, in order.
@@ -97,4 +157,15 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
     }));
     history.sort_by_key(|status| status.version);
     Ok(history)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_schema_is_known() {
+        let found = super::schemas();
+        for schema in ["library", "store"] {
+            assert!(found.contains(&schema.to_owned()), "{found:?}");
+        }
+    }
 }

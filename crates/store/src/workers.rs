@@ -74,9 +74,10 @@ impl Bell {
 }
 
 impl Ear {
-    /// Waits until the bell rings, or for so long. Returns at once if it has rung since the last wait.
-    pub async fn wait(&mut self, longest: Duration) {
-        let _rang_or_not = tokio::time::timeout(longest, self.0.changed()).await;
+    /// Waits until the bell rings, or for so long, and says whether it rang. Returns at once if it has rung since the last
+    /// wait.
+    pub async fn wait(&mut self, longest: Duration) -> bool {
+        matches!(tokio::time::timeout(longest, self.0.changed()).await, Ok(Ok(())))
     }
 }
 
@@ -131,7 +132,7 @@ pub async fn work(pool: PgPool, mut handler: impl Handler, mut bell: Ear, mut st
                 rested = true;
             }
             tokio::select! {
-                () = bell.wait(LOOK) => {}
+                _ = bell.wait(LOOK) => {}
                 _ = stop.changed() => {}
             }
             continue;

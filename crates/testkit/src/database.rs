@@ -13,6 +13,9 @@ pub struct Database {
     pool: PgPool,
 }
 
+/// The role that programs under test use the database as; it owns nothing.
+const SERVER_ROLE: &str = "wenyuan_test_server";
+
 impl Database {
     /// Makes an empty database.
     pub async fn new() -> Self {
@@ -26,6 +29,7 @@ impl Database {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         if count == 0 {
             sweep(&mut connection, now).await;
+            make_role(&mut connection).await;
         }
         let name = format!("test_{now}_{}_{count}", std::process::id());
         connection.execute(AssertSqlSafe(format!("create database {name}"))).await.expect("a database");
@@ -35,14 +39,22 @@ impl Database {
         Self { name, server, pool }
     }
 
-    /// Its URL, as `DATABASE_URL` takes it.
-    pub fn url(&self) -> String {
+    /// The URL of its owner, as `WENYUAN_OWNER_DATABASE_URL` takes it.
+    pub fn owner_url(&self) -> String {
         let (base, parameters) = self.server.split_once('?').unwrap_or((&self.server, ""));
         let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
         format!("{host}/{}?{parameters}", self.name)
     }
 
-    /// Connections to it.
+    /// The URL of a role that owns nothing in it, as `DATABASE_URL` takes it.
+    pub fn url(&self) -> String {
+        let url = self.owner_url();
+        let (before, rest) = url.split_once("://").expect("a URL");
+        let (_owner, place) = rest.split_once('@').expect("a URL that names a role");
+        format!("{before}://{SERVER_ROLE}@{place}")
+    }
+
+    /// Connections of its owner.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
@@ -75,6 +87,17 @@ impl Drop for Database {
 
 fn drop_statement(name: &str) -> String {
     format!("drop database if exists {name} with (force)")
+}
+
+/// Makes the role that owns nothing, unless another test has. Under a lock, since tests start at once.
+async fn make_role(connection: &mut PgConnection) {
+    let statement = format!(
+        "select pg_advisory_lock(7303); \
+         do $$ begin if not exists (select from pg_roles where rolname = '{SERVER_ROLE}') then \
+         create role {SERVER_ROLE} login nosuperuser nocreatedb nocreaterole; end if; end $$; \
+         select pg_advisory_unlock(7303)"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.expect("a role");
 }
 
 /// Drops what killed tests have left more than an hour ago.

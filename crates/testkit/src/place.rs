@@ -25,6 +25,8 @@ pub struct Place {
     folder: TempDir,
     database: Option<Database>,
     settings: BTreeMap<&'static str, String>,
+    /// A key with all scopes, made with the first server.
+    key: tokio::sync::OnceCell<String>,
 }
 
 /// A command that has ended.
@@ -56,11 +58,19 @@ impl Place {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))
             .expect("permissions of a temporary folder");
         std::fs::create_dir(folder.path().join("files")).expect("a folder of files");
-        let place = Self { program: program.into(), folder, database, settings: BTreeMap::new() };
+        let place = Self {
+            program: program.into(),
+            folder,
+            database,
+            settings: BTreeMap::new(),
+            key: tokio::sync::OnceCell::new(),
+        };
         let url = place.database.as_ref().map(Database::url).unwrap_or_default();
+        let owner_url = place.database.as_ref().map(Database::owner_url).unwrap_or_default();
         let data = place.data().display().to_string();
         place
             .set("DATABASE_URL", url)
+            .set("WENYUAN_OWNER_DATABASE_URL", owner_url)
             .set("WENYUAN_DATA_DIR", data)
             .set("WENYUAN_EMBEDDING", "none")
             .set("WENYUAN_LISTEN", "127.0.0.1:0")
@@ -111,9 +121,20 @@ impl Place {
         is_running(pid).then_some(pid)
     }
 
-    /// Starts the server and waits until it is ready. Panics with its log when it does not start.
+    /// Starts the server and waits until it is ready; it is asked with a key of the library's owner that has all scopes.
+    /// Panics with its log when it does not start.
     pub async fn serve(&self) -> Server {
-        Server::start(self.command(&["serve"])).await
+        let server = Server::start(self.command(&["serve"])).await;
+        let scopes = ["--scope", "write,notes", "--rate", "1000000"];
+        let key = self.key.get_or_init(|| self.make_key("tests", &scopes)).await;
+        server.with_key(key)
+    }
+
+    /// `wenyuan key create --name NAME …`: the key.
+    pub async fn make_key(&self, name: &str, options: &[&str]) -> String {
+        let run = self.run(&[&["key", "create", "--json", "--name", name], options].concat()).await;
+        assert_eq!(run.code, 0, "{run:?}");
+        run.json()["key"].as_str().expect("a key").to_owned()
     }
 
     /// Runs a command to its end.

@@ -25,6 +25,8 @@ pub struct Server {
     address: SocketAddr,
     log: Arc<Mutex<String>>,
     client: reqwest::Client,
+    /// Shown with each request.
+    key: Option<String>,
 }
 
 /// An answer.
@@ -63,7 +65,7 @@ impl Server {
             .build()
             .expect("an HTTP client");
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, address: unknown, log, client };
+        let mut server = Self { child, address: unknown, log, client, key: None };
         let begun = Instant::now();
         loop {
             if let Some(address) = server.logged("ready address=") {
@@ -130,11 +132,38 @@ impl Server {
 
     /// A request to be filled in. The parameters are encoded, the path is taken as it is.
     pub fn request(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
+        self.request_as(self.key.as_deref(), method, path, parameters)
+    }
+
+    /// The same, showing another key or access token, or none.
+    pub fn request_as(
+        &self,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> RequestBuilder {
         let mut url = Url::parse(&format!("http://{}{path}", self.address)).expect("an address");
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        self.client.request(method, url)
+        let request = self.client.request(method, url);
+        match key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    /// The same server, asked with this key from now on.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
+    /// The key that is shown with each request.
+    pub fn key(&self) -> &str {
+        self.key.as_deref().expect("a key")
     }
 
     /// Sends a request that is expected to be answered.

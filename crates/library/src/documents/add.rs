@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use extract::model::DocumentType;
+use kernel::actor::Actor;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -82,6 +83,7 @@ struct Newest {
 /// reading them failed: then they are read again.
 pub async fn add(
     connection: &mut PgConnection,
+    actor: &Actor,
     target: &Target,
     documents: &[NewDocument],
 ) -> Result<Vec<Added>, Error> {
@@ -90,7 +92,8 @@ pub async fn add(
     by_path.sort_by(|left, right| left.path.cmp(&right.path));
     by_path.dedup_by(|later, earlier| later.path == earlier.path);
 
-    let (library, version, made) = catalogue::ensure(connection, &target.library, &target.version).await?;
+    let (library, version, made) =
+        catalogue::ensure(connection, actor, &target.library, &target.version).await?;
     let ids = upsert_documents(connection, library, version, target, &by_path).await?;
     let newest = newest_revisions(connection, &ids, version).await?;
 

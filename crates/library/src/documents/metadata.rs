@@ -1,16 +1,23 @@
 //! What people say about a document beyond its columns: a JSON object, filterable, changed in part.
 
+use kernel::actor::Actor;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::DocumentId;
 use crate::Error;
+use crate::access::{self, Level};
 
 /// The most a document's metadata may take, as JSON.
 const LARGEST: usize = 64 * 1024;
 
 /// A document's metadata; empty where none were given.
-pub async fn metadata(connection: &mut PgConnection, id: DocumentId) -> Result<Value, Error> {
+pub async fn metadata(connection: &mut PgConnection, actor: &Actor, id: DocumentId) -> Result<Value, Error> {
+    access::require_document(connection, actor, id, Level::Read).await?;
+    read(connection, id).await
+}
+
+async fn read(connection: &mut PgConnection, id: DocumentId) -> Result<Value, Error> {
     let found = sqlx::query_scalar!(
         "-- metadata.find
          select metadata from library.document_metadata where document_id = $1",
@@ -25,12 +32,14 @@ pub async fn metadata(connection: &mut PgConnection, id: DocumentId) -> Result<V
 /// one, the rest stays. Returns what it is now.
 pub async fn patch_metadata(
     connection: &mut PgConnection,
+    actor: &Actor,
     id: DocumentId,
     patch: &Value,
 ) -> Result<Value, Error> {
     if !patch.is_object() {
         return Err(Error::Invalid("metadata are changed by a JSON object (RFC 7396)".to_owned()));
     }
+    access::require_document(connection, actor, id, Level::Write).await?;
     // The document's row is the lock: it is there before the first metadata are.
     sqlx::query!(
         "-- metadata.lock
@@ -40,7 +49,7 @@ pub async fn patch_metadata(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(Error::NoDocument)?;
-    let mut now = metadata(connection, id).await?;
+    let mut now = read(connection, id).await?;
     merge(&mut now, patch);
     if now.to_string().len() > LARGEST {
         return Err(Error::Invalid(format!("metadata take at most {LARGEST} bytes as JSON")));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use embedding::Model;
 use extract::model::DocumentType;
+use kernel::actor::Actor;
 use kernel::page::Cursor;
 use moka::sync::Cache;
 use sqlx::PgPool;
@@ -129,7 +130,7 @@ impl Engine {
         self.model.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// All libraries, as they stand now.
+    /// All libraries, as they stand now; what of them exists for whom is asked of the catalogue.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
         let mut connection = store::postgres::acquire(&self.pool).await?;
         let truth = changes::sequence(&mut connection).await?;
@@ -144,11 +145,11 @@ impl Engine {
         Ok(seen.filter(|seen| seen.complete).map(|seen| behind(truth, seen.sequence)))
     }
 
-    /// Searches.
-    pub async fn search(&self, question: &Question) -> Result<Answer, Error> {
+    /// Searches what exists for the actor.
+    pub async fn search(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
         let Start { offset, mode: begun_with } = check(question)?;
         let begun = Instant::now();
-        let scope = self.scope(question).await?;
+        let scope = self.scope(actor, question).await?;
         let mut notices = Vec::new();
         let words = Words::parse(&question.text);
         let mode = if let Some(mode) = begun_with {
@@ -233,7 +234,7 @@ impl Engine {
     }
 
     /// What may be found: settled before anything is looked for.
-    async fn scope(&self, question: &Question) -> Result<Scope, Error> {
+    async fn scope(&self, actor: &Actor, question: &Question) -> Result<Scope, Error> {
         let begun = Instant::now();
         let mut connection = store::postgres::acquire(&self.pool).await?;
         let truth = changes::sequence(&mut connection).await?;
@@ -248,7 +249,7 @@ impl Engine {
         drop(connection);
         let (resolved, versions) = match &question.library {
             Some(name) => {
-                let library = catalogue.library(name)?;
+                let library = catalogue.library(actor, name)?;
                 let version = library.resolve(&question.version)?;
                 let resolved = Resolved { library: name.clone(), version: version.label.clone() };
                 (Some(resolved), vec![version.id.0])
@@ -258,7 +259,7 @@ impl Engine {
                     "a version is asked for of a library: name the library too".to_owned(),
                 ));
             }
-            None => (None, catalogue.active_versions().map(|(_, version)| version.0).collect()),
+            None => (None, catalogue.active_versions(actor).map(|(_, version)| version.0).collect()),
         };
         let changed = changed
             .iter()

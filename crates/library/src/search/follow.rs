@@ -74,7 +74,7 @@ impl Follower {
                 }
             }
             tokio::select! {
-                () = bell.wait(LOOK) => {}
+                _ = bell.wait(LOOK) => {}
                 _ = stop.changed() => {}
             }
         }

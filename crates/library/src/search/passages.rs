@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use kernel::actor::Actor;
 use moka::sync::Cache;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::access::{self, Level};
+use crate::documents::DocumentId;
 
 /// Bytes of passages that are remembered.
 const REMEMBERED: u64 = 64 << 20;
@@ -113,8 +116,13 @@ impl Passages {
 }
 
 /// The passage of this id, whether or not its revision still answers: a citation opens what it cited.
-pub async fn find(connection: &mut PgConnection, id: Uuid) -> Result<Option<Passage>, Error> {
-    Ok(read(connection, &[id]).await?.pop())
+pub async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid) -> Result<Option<Passage>, Error> {
+    let Some(passage) = read(connection, &[id]).await?.pop() else { return Ok(None) };
+    match access::require_document(connection, actor, DocumentId(passage.document_id), Level::Read).await {
+        Ok(_) => Ok(Some(passage)),
+        Err(Error::NoDocument) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn read(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Passage>, Error> {

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State as Given;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use kernel::actor::Actor;
 use library::Error;
 use library::diff::{self, Diff};
 use library::documents::{self, Document, DocumentId, Filter, Revision, RevisionName, Status};
@@ -16,6 +17,7 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::authenticate::Caller;
 use super::input::{Json as Input, Paging, Path, Query};
 use super::problem::{Problem, Result};
 use super::{State, etag};
@@ -53,6 +55,7 @@ pub(crate) struct Which {
     responses((status = 200, body = DocumentPage)))]
 pub(crate) async fn list(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<DocumentPage>> {
@@ -67,25 +70,34 @@ pub(crate) async fn list(
         metadata: metadata.ok_or_else(|| Problem::invalid("metadata is a JSON object"))?,
     };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let page = documents::list(&mut connection, &filter, paging.cursor()?.as_ref(), paging.limit()?).await?;
+    let page =
+        documents::list(&mut connection, &actor, &filter, paging.cursor()?.as_ref(), paging.limit()?).await?;
     Ok(Json(DocumentPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }))
 }
 
 /// One document.
 #[utoipa::path(get, path = "/api/v1/documents/{id}", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Document)))]
-pub(crate) async fn show(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Document>> {
+pub(crate) async fn show(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Document>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let document = documents::find(&mut connection, DocumentId(id)).await?;
+    let document = documents::find(&mut connection, &actor, DocumentId(id)).await?;
     Ok(Json(document.ok_or(Error::NoDocument)?))
 }
 
 /// Deletes a document in all versions: its passages at once, its bytes when no other document refers to them.
 #[utoipa::path(delete, path = "/api/v1/documents/{id}", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 204)))]
-pub(crate) async fn delete(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<StatusCode> {
+pub(crate) async fn delete(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    documents::delete(&mut transaction, DocumentId(id)).await?;
+    documents::delete(&mut transaction, &actor, DocumentId(id)).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -95,10 +107,11 @@ pub(crate) async fn delete(Given(state): Given<State>, Path(id): Path<Uuid>) -> 
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Vec<Revision>)))]
 pub(crate) async fn revisions(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<Revision>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let revisions = documents::revisions(&mut connection, DocumentId(id)).await?;
+    let revisions = documents::revisions(&mut connection, &actor, DocumentId(id)).await?;
     if revisions.is_empty() { Err(Error::NoDocument.into()) } else { Ok(Json(revisions)) }
 }
 
@@ -108,10 +121,11 @@ pub(crate) async fn revisions(
     responses((status = 200, body = Revision)))]
 pub(crate) async fn revision(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(find(&mut connection, id, &name).await?))
+    Ok(Json(find(&mut connection, &actor, id, &name).await?))
 }
 
 /// In which form.
@@ -138,12 +152,13 @@ pub(crate) enum Format {
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn content(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
     Query(form): Query<Form>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let revision = find(&mut connection, id, &name).await?;
+    let revision = find(&mut connection, &actor, id, &name).await?;
     let format = form.format.unwrap_or_default();
     // A revision's text and bytes never change, so its id is their tag.
     let etag = match format {
@@ -183,12 +198,13 @@ pub(crate) async fn content(
     responses((status = 200, body = Revision)))]
 pub(crate) async fn activate(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let revision = find(&mut transaction, id, &name).await?;
-    documents::activate(&mut transaction, &revision).await?;
-    let now = find(&mut transaction, id, &name).await?;
+    let revision = find(&mut transaction, &actor, id, &name).await?;
+    documents::activate(&mut transaction, &actor, &revision).await?;
+    let now = find(&mut transaction, &actor, id, &name).await?;
     transaction.commit().await?;
     Ok(Json(now))
 }
@@ -210,13 +226,14 @@ pub(crate) struct Between {
     params(("id" = Uuid, Path, description = "The document"), Between), responses((status = 200, body = Diff)))]
 pub(crate) async fn diff(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Query(between): Query<Between>,
 ) -> Result<Json<Diff>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let mut texts = Vec::with_capacity(2);
     for name in [&between.from, &between.to] {
-        let revision = find(&mut connection, id, name).await?;
+        let revision = find(&mut connection, &actor, id, name).await?;
         let text = documents::content(&mut connection, revision.id).await?;
         texts.push((
             format!("{}~{}", revision.version, revision.revision),
@@ -236,10 +253,13 @@ pub(crate) async fn diff(
 /// What people say about a document beyond its columns.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/metadata", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
-pub(crate) async fn metadata(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Value>> {
+pub(crate) async fn metadata(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Value>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    documents::find(&mut connection, DocumentId(id)).await?.ok_or(Error::NoDocument)?;
-    Ok(Json(documents::metadata(&mut connection, DocumentId(id)).await?))
+    Ok(Json(documents::metadata(&mut connection, &actor, DocumentId(id)).await?))
 }
 
 /// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): `null` removes a member.
@@ -248,22 +268,23 @@ pub(crate) async fn metadata(Given(state): Given<State>, Path(id): Path<Uuid>) -
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
 pub(crate) async fn patch_metadata(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Input(patch): Input<Value>,
 ) -> Result<Json<Value>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let now = documents::patch_metadata(&mut transaction, DocumentId(id), &patch).await?;
+    let now = documents::patch_metadata(&mut transaction, &actor, DocumentId(id), &patch).await?;
     transaction.commit().await?;
     Ok(Json(now))
 }
 
-async fn find(connection: &mut PgConnection, id: Uuid, name: &str) -> Result<Revision> {
+async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str) -> Result<Revision> {
     let id = DocumentId(id);
     let name: RevisionName = name.parse()?;
-    if let Some(revision) = documents::revision(connection, id, &name).await? {
+    if let Some(revision) = documents::revision(connection, actor, id, &name).await? {
         return Ok(revision);
     }
-    documents::find(connection, id).await?.ok_or(Error::NoDocument)?;
+    documents::find(connection, actor, id).await?.ok_or(Error::NoDocument)?;
     Err(Error::NoDocumentVersion(name.to_string()).into())
 }
 

@@ -1,9 +1,9 @@
-//! Until accounts exist, whoever reaches the server is its owner; so only programs of this machine may reach it, and
-//! no page of a foreign site may use a browser of this machine to do so.
+//! No page of a foreign site may use a browser to talk to this server in its user's name.
 //!
 //! A browser tells where a request comes from (`Origin`, `Sec-Fetch-Site`) and whom it thinks it talks to (`Host`); a
-//! foreign site that has its name resolve to this machine shows in the latter.
+//! foreign site that has its name resolve to this machine shows in the latter. MCP asks for the same (DNS rebinding).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -13,25 +13,66 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::problem::Problem;
 
+/// The names of this server, and who else may have pages that talk to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// Names it answers under; empty where it answers under any.
+    hosts: Vec<String>,
+    /// Origins of pages, besides its own, whose requests are taken.
+    origins: Vec<String>,
+}
+
+impl Names {
+    /// On loopback it answers under the names of this machine and those given; beyond, under those given, or any where none
+    /// are: whoever asks there has to show who they are.
+    pub(crate) fn new(address: SocketAddr, given: &[String], origins: &[String]) -> Self {
+        let mut hosts = given.to_vec();
+        if address.ip().is_loopback() || !given.is_empty() {
+            hosts.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()]);
+        }
+        Self {
+            hosts,
+            origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+        }
+    }
+
+    fn allow_host(&self, host: &str) -> bool {
+        let name = without_port(host);
+        self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+
+    fn allow_origin(&self, origin: &str, host: &str) -> bool {
+        let is_own = origin.split_once("://").is_some_and(|(_, from)| {
+            // A proxy may have changed the port; a name that is listed is this server's whatever the port.
+            from.eq_ignore_ascii_case(host) || (!self.hosts.is_empty() && self.allow_host(from))
+        });
+        is_own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
+}
+
 /// Refuses requests that are meant for another host or come from a page of another site.
 pub(crate) async fn only_our_own_pages(
-    State(allowed): State<Arc<[String]>>,
+    State(names): State<Arc<Names>>,
     request: Request,
     next: Next,
 ) -> Response {
     let host = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let host = host.or_else(|| text(request.headers(), header::HOST)).unwrap_or_default();
-    if !is_allowed(&host, &allowed) {
+    if !names.allow_host(&host) {
         return Problem::forbidden(
-            "this server answers under the names of this machine only (127.0.0.1, localhost)",
+            "this server does not answer under this name: use one of its own, or add this one (WENYUAN_PUBLIC_URL, \
+             WENYUAN_HOSTS)",
         )
         .into_response();
     }
-    let foreign_origin = text(request.headers(), header::ORIGIN)
-        .is_some_and(|origin| !origin.split_once("://").is_some_and(|(_, host)| is_allowed(host, &allowed)));
+    let origin = text(request.headers(), header::ORIGIN);
+    let is_listed = origin.as_ref().is_some_and(|origin| names.allow_origin(origin, &host));
     let foreign_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    if foreign_origin || (foreign_site && !request.method().is_safe()) {
-        return Problem::forbidden("requests from pages of other sites are refused").into_response();
+    if (origin.is_some() && !is_listed) || (foreign_site && !is_listed && !request.method().is_safe()) {
+        return Problem::forbidden(
+            "requests from pages of other sites are refused; an administrator can allow one (WENYUAN_ORIGINS)",
+        )
+        .into_response();
     }
     next.run(request).await
 }
@@ -40,29 +81,45 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// Whether a host, with or without a port, is one of ours.
-fn is_allowed(host: &str, allowed: &[String]) -> bool {
-    let name = match host.rsplit_once(':') {
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    };
-    allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_allowed;
+    use super::Names;
 
     #[test]
-    fn a_port_does_not_matter_and_a_name_does() {
-        let allowed = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+    fn on_loopback_a_port_does_not_matter_and_a_name_does() {
+        let names = Names::new(([127, 0, 0, 1], 8080).into(), &[], &[]);
         for host in ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
-            assert!(is_allowed(host, &allowed), "{host}");
+            assert!(names.allow_host(host), "{host}");
         }
         for host in
             ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "[::2]:8080"]
         {
-            assert!(!is_allowed(host, &allowed), "{host}");
+            assert!(!names.allow_host(host), "{host}");
         }
+        assert!(names.allow_origin("http://localhost:3000", "127.0.0.1:8080"));
+        assert!(!names.allow_origin("https://evil.example", "127.0.0.1:8080"));
+        assert!(!names.allow_origin("null", "127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn beyond_loopback_pages_are_its_own_or_listed() {
+        let any = Names::new(([0, 0, 0, 0], 80).into(), &[], &["https://tools.example/".to_owned()]);
+        assert!(any.allow_host("10.0.0.7:8080") && any.allow_origin("http://10.0.0.7:8080", "10.0.0.7:8080"));
+        assert!(!any.allow_origin("http://evil.example", "10.0.0.7:8080"));
+        assert!(any.allow_origin("https://tools.example", "10.0.0.7"));
+        let named = Names::new(([0, 0, 0, 0], 80).into(), &["docs.example".to_owned()], &[]);
+        assert!(
+            named.allow_host("docs.example")
+                && named.allow_host("localhost")
+                && !named.allow_host("10.0.0.7")
+        );
+        assert!(named.allow_origin("https://docs.example", "docs.example"));
     }
 }

@@ -8,12 +8,15 @@ use axum::Json;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use kernel::actor::Actor;
+use library::access::{self, Level, Visibility};
 use library::catalogue::{self, Counts, Library, Version};
 use library::changes::VersionId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::State;
+use super::authenticate::Caller;
 use super::input::{self, Json as Body, Path};
 use super::problem::{Problem, Result};
 
@@ -24,6 +27,12 @@ pub(crate) struct LibraryBody {
     name: String,
     title: String,
     description: String,
+    /// Who may read it without a grant.
+    #[schema(inline)]
+    visibility: Visibility,
+    /// How far the one who asks may go in it.
+    #[schema(inline)]
+    level: Level,
     /// The version that answers when none is asked for.
     active_version: Option<String>,
     /// Its versions, the highest first.
@@ -57,15 +66,20 @@ pub(crate) struct VersionBody {
 pub(crate) struct LibraryChange {
     title: Option<String>,
     description: Option<String>,
+    /// Only for those who own it.
+    #[schema(inline)]
+    visibility: Option<Visibility>,
 }
 
-impl From<&Library> for LibraryBody {
-    fn from(library: &Library) -> Self {
+impl LibraryBody {
+    fn new(actor: &Actor, library: &Library) -> Self {
         let active = library.versions.iter().find(|version| library.active == Some(version.id));
         Self {
             name: library.name.to_string(),
             title: library.title.clone(),
             description: library.description.clone(),
+            visibility: library.visibility,
+            level: access::level(actor, library).unwrap_or(Level::Read),
             active_version: active.map(|version| version.label.to_string()),
             versions: library.versions.iter().map(|version| version.label.to_string()).collect(),
             created_at: library.created_at,
@@ -74,46 +88,63 @@ impl From<&Library> for LibraryBody {
     }
 }
 
-/// All libraries.
+/// All libraries that you may read.
 #[utoipa::path(get, path = "/api/v1/libraries", tag = "libraries", responses((status = 200, body = Vec<LibraryBody>)))]
-pub(crate) async fn list(Given(state): Given<State>) -> Result<Json<Vec<LibraryBody>>> {
+pub(crate) async fn list(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<LibraryBody>>> {
     let catalogue = state.app.engine.catalogue().await?;
-    Ok(Json(catalogue.libraries().into_iter().map(|library| (&**library).into()).collect()))
+    Ok(Json(
+        catalogue.libraries(&actor).into_iter().map(|library| LibraryBody::new(&actor, library)).collect(),
+    ))
 }
 
 /// One library.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
-pub(crate) async fn show(Given(state): Given<State>, Path(name): Path<String>) -> Result<Json<LibraryBody>> {
+pub(crate) async fn show(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+) -> Result<Json<LibraryBody>> {
     let catalogue = state.app.engine.catalogue().await?;
-    Ok(Json((&**catalogue.library(&input::library(&name)?)?).into()))
+    Ok(Json(LibraryBody::new(&actor, catalogue.library(&actor, &input::library(&name)?)?)))
 }
 
-/// Changes what a library is called and says of itself.
+/// Changes what a library is called and says of itself, and, for those who own it, who may read it.
 #[utoipa::path(patch, path = "/api/v1/libraries/{name}", tag = "libraries", request_body = LibraryChange,
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn change(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path(name): Path<String>,
     Body(change): Body<LibraryChange>,
 ) -> Result<Json<LibraryBody>> {
     let name = input::library(&name)?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let library = std::sync::Arc::clone(catalogue::read(&mut transaction).await?.library(&name)?);
+    let library = std::sync::Arc::clone(catalogue::read(&mut transaction).await?.library(&actor, &name)?);
     let (title, description) = (change.title.as_deref(), change.description.as_deref());
-    catalogue::describe(&mut transaction, library.id, title, description).await?;
+    catalogue::describe(&mut transaction, &actor, &library, title, description).await?;
+    if let Some(visibility) = change.visibility {
+        access::set_visibility(&mut transaction, &actor, &library, visibility).await?;
+    }
     transaction.commit().await?;
-    show(Given(state), Path(name.to_string())).await
+    show(Given(state), Caller(actor), Path(name.to_string())).await
 }
 
 /// Deletes a library and all it holds.
 #[utoipa::path(delete, path = "/api/v1/libraries/{name}", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 204)))]
-pub(crate) async fn delete(Given(state): Given<State>, Path(name): Path<String>) -> Result<StatusCode> {
+pub(crate) async fn delete(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&input::library(&name)?)?;
-    catalogue::delete_library(&mut transaction, library.id).await?;
+    let library = catalogue.library(&actor, &input::library(&name)?)?;
+    catalogue::delete_library(&mut transaction, &actor, library).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -123,10 +154,11 @@ pub(crate) async fn delete(Given(state): Given<State>, Path(name): Path<String>)
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<VersionBody>)))]
 pub(crate) async fn versions(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<VersionBody>>> {
     let catalogue = state.app.engine.catalogue().await?;
-    let library = catalogue.library(&input::library(&name)?)?;
+    let library = catalogue.library(&actor, &input::library(&name)?)?;
     let all: Vec<&Version> = library.versions.iter().collect();
     Ok(Json(bodies(&state, library, &all).await?))
 }
@@ -137,10 +169,11 @@ pub(crate) async fn versions(
     responses((status = 200, body = VersionBody)))]
 pub(crate) async fn version(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<VersionBody>> {
     let catalogue = state.app.engine.catalogue().await?;
-    let library = catalogue.library(&input::library(&name)?)?;
+    let library = catalogue.library(&actor, &input::library(&name)?)?;
     let asked = if version == "active" { None } else { Some(version.as_str()) };
     let version = library.resolve(&input::version(asked)?)?;
     let mut bodies = bodies(&state, library, &[version]).await?;
@@ -153,16 +186,17 @@ pub(crate) async fn version(
     responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn activate(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<LibraryBody>> {
     let name = input::library(&name)?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&name)?;
+    let library = catalogue.library(&actor, &name)?;
     let version = library.resolve(&input::version(Some(&version))?)?;
-    catalogue::activate(&mut transaction, library.id, version.id).await?;
+    catalogue::activate(&mut transaction, &actor, library, version.id).await?;
     transaction.commit().await?;
-    show(Given(state), Path(name.to_string())).await
+    show(Given(state), Caller(actor), Path(name.to_string())).await
 }
 
 /// Deletes a version and what is under its label. The active one can only go as the last.
@@ -171,14 +205,15 @@ pub(crate) async fn activate(
     responses((status = 204)))]
 pub(crate) async fn delete_version(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let label = input::label(&version)?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&input::library(&name)?)?;
+    let library = catalogue.library(&actor, &input::library(&name)?)?;
     let version = library.resolve(&library::label::Request::Exact(label))?;
-    catalogue::delete_version(&mut transaction, library, version).await?;
+    catalogue::delete_version(&mut transaction, &actor, library, version).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -71,6 +71,17 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 401.
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
+    }
+
+    /// 429.
+    pub(crate) fn too_many(seconds: u32, detail: impl Into<String>) -> Self {
+        let retry_after = Some(seconds.max(1));
+        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
+    }
+
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
@@ -110,6 +121,9 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
             Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NotAllowed(_) => Self::forbidden(detail),
+            Error::SignIn => Self::unauthorized(detail),
+            Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
             Error::NotCompleted(_) | Error::ActiveVersion(..) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
@@ -149,6 +163,28 @@ fn passes(error: &sqlx::Error) -> bool {
 fn holds_nul(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "22021" || code == "22P05")
+}
+
+impl From<identity::Error> for Problem {
+    fn from(error: identity::Error) -> Self {
+        use identity::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::BadPassword | Fault::BadCredential(_) | Fault::SignIn => Self::unauthorized(detail),
+            Fault::TooManyAttempts { seconds } => Self::too_many(seconds, detail),
+            Fault::NotAllowed(_) => Self::forbidden(detail),
+            Fault::BadLink | Fault::NoUser | Fault::NoSession | Fault::NoKey => Self::not_found(detail),
+            Fault::UsernameTaken | Fault::EmailTaken | Fault::KeyNameTaken => {
+                Self::new(StatusCode::CONFLICT, "name-taken", detail)
+            }
+            Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Fault::BadName(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            // What becomes of the database's own errors is said once, above.
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Internal(cause) => Self::internal(cause),
+        }
+    }
 }
 
 impl From<store::postgres::Error> for Problem {
@@ -244,6 +280,9 @@ fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
+    if problem.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if let Some(seconds) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::State;
+use super::authenticate::Caller;
 use super::input::{self, Path, Query};
 use super::problem::{Problem, Result};
 
@@ -46,6 +47,7 @@ pub(crate) struct Parameters {
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters), responses((status = 200, body = Answer)))]
 pub(crate) async fn search(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<Answer>> {
     let tags: std::result::Result<Vec<Tag>, _> =
@@ -62,7 +64,7 @@ pub(crate) async fn search(
         after: parameters.cursor.as_deref().map(input::cursor).transpose()?,
         ..Question::new(parameters.q)
     };
-    Ok(Json(state.app.engine.search(&question).await?))
+    Ok(Json(state.app.engine.search(&actor, &question).await?))
 }
 
 /// A passage, whether or not its revision still answers: a citation opens what it cited.
@@ -70,8 +72,12 @@ pub(crate) async fn search(
     get, path = "/api/v1/passages/{id}", tag = "search",
     params(("id" = Uuid, Path, description = "The passage")), responses((status = 200, body = Passage)),
 )]
-pub(crate) async fn passage(Given(state): Given<State>, Path(id): Path<Uuid>) -> Result<Json<Passage>> {
+pub(crate) async fn passage(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Passage>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let passage = search::find_passage(&mut connection, id).await?;
+    let passage = search::find_passage(&mut connection, &actor, id).await?;
     Ok(Json(passage.ok_or_else(|| Problem::not_found("there is no such passage"))?))
 }

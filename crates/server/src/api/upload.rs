@@ -6,6 +6,8 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Given}
 use axum::http::{HeaderName, StatusCode, header};
 use extract::model::DocumentType;
 use futures::StreamExt as _;
+use kernel::actor::{Actor, Scope};
+use library::access;
 use library::documents::{self, Added, Category, NewDocument, Outcome, Target};
 use library::label::Label;
 use library::{Error, sweep};
@@ -14,6 +16,7 @@ use store::objects::Staged;
 use utoipa::ToSchema;
 
 use super::State;
+use super::authenticate::Caller;
 use super::input;
 use super::problem::{Problem, Result};
 
@@ -70,11 +73,20 @@ struct Form {
         headers(("location" = String, description = "The first document's revision")))))]
 pub(crate) async fn add(
     Given(state): Given<State>,
+    Caller(actor): Caller,
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Vec<Taken>>)> {
+    // Before any byte is taken.
+    if !actor.may(Scope::Write) {
+        let why = "this key may read and no more: use one with the scope write".to_owned();
+        return Err(if actor.is_nobody() { Error::SignIn } else { Error::NotAllowed(why) }.into());
+    }
     let mut form = Form::default();
     let read = read(&state, request, &mut form).await;
-    let target = read.and_then(|()| target(&form));
+    let target = match read.and_then(|()| target(&form)) {
+        Ok(checked) => may_add(&state, &actor, &checked.0).await.map(|()| checked),
+        Err(problem) => Err(problem),
+    };
     // Whatever is refused, no staged bytes are left behind.
     let (target, declared, paths) = match target {
         Ok(checked) => checked,
@@ -95,11 +107,17 @@ pub(crate) async fn add(
     }
     state.app.objects.flush().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let added = documents::add(&mut transaction, &target, &new).await?;
+    let added = documents::add(&mut transaction, &actor, &target, &new).await?;
     transaction.commit().await?;
     let taken: Vec<Taken> = added.into_iter().map(|added| taken(added, &target.version)).collect();
     let first = taken.first().map(|taken| taken.status_url.clone()).unwrap_or_default();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, first)], Json(taken)))
+}
+
+/// Whether the actor may add to this library: asked before its bytes are kept, and again when they are added.
+async fn may_add(state: &State, actor: &Actor, target: &Target) -> Result<()> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(access::require_adding(&mut connection, actor, &target.library).await?)
 }
 
 fn taken(added: Added, version: &Label) -> Taken {

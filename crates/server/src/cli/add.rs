@@ -12,6 +12,7 @@ use bytes::Bytes;
 use clap::Args;
 use extract::model::DocumentType;
 use indicatif::ProgressBar;
+use kernel::actor::Actor;
 use library::catalogue;
 use library::documents::{self, Category, NewDocument, Outcome, Target};
 use library::label::Label;
@@ -202,7 +203,7 @@ impl Adding<'_> {
             .map(|(path, file)| NewDocument { path, declared_type: self.declared, file })
             .collect();
         let mut transaction = store::postgres::begin(self.app.pool()).await?;
-        let added = documents::add(&mut transaction, &self.target, &new).await?;
+        let added = documents::add(&mut transaction, &Actor::owner(), &self.target, &new).await?;
         transaction.commit().await?;
         // A path that was given twice counts once.
         self.bar.inc((new.len() - added.len()) as u64);
@@ -257,9 +258,9 @@ impl Adding<'_> {
 async fn activate(app: &App, library: &LibraryName, version: &Label) -> anyhow::Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(library)?;
+    let library = catalogue.library(&Actor::owner(), library)?;
     let version = library.resolve(&library::label::Request::Exact(version.clone()))?;
-    catalogue::activate(&mut transaction, library.id, version.id).await?;
+    catalogue::activate(&mut transaction, &Actor::owner(), library, version.id).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -287,7 +288,7 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
     ));
     let mut connection = store::postgres::acquire(app.pool()).await?;
     let catalogue = catalogue::read(&mut connection).await?;
-    let Ok(library) = catalogue.library(name) else { return Ok(()) };
+    let Ok(library) = catalogue.library(&Actor::owner(), name) else { return Ok(()) };
     let active = library.versions.iter().find(|held| library.active == Some(held.id));
     if let Some(active) = active.filter(|active| active.label != *version) {
         show::note(&styled(

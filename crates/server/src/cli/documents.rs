@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use kernel::actor::Actor;
 use library::Error;
 use library::documents::{self, DocumentId, Filter, Revision, RevisionName, Status};
 use serde_json::json;
@@ -83,7 +84,7 @@ enum StatusArgument {
 
 /// Does it.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let json = arguments.json;
+    let (owner, json) = (Actor::owner(), arguments.json);
     match arguments
         .action
         .unwrap_or_else(|| Action::List(ListArguments { limit: 1000, ..Default::default() }))
@@ -93,7 +94,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Read { id, revision } => {
             let mut connection = store::postgres::acquire(app.pool()).await?;
             let name: RevisionName = revision.parse()?;
-            let found = documents::revision(&mut connection, DocumentId(id), &name).await?;
+            let found = documents::revision(&mut connection, &owner, DocumentId(id), &name).await?;
             let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
             let text = documents::content(&mut connection, found.id).await?;
             show::line(&text.ok_or_else(|| anyhow::anyhow!("this revision is not read: {}", fault(&found)))?);
@@ -101,15 +102,16 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Activate { id, revision } => {
             let mut transaction = store::postgres::begin(app.pool()).await?;
             let name: RevisionName = revision.parse()?;
-            let found = documents::revision(&mut transaction, DocumentId(id), &name).await?;
+            let found = documents::revision(&mut transaction, &owner, DocumentId(id), &name).await?;
             let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
-            documents::activate(&mut transaction, &found).await?;
+            documents::activate(&mut transaction, &owner, &found).await?;
             transaction.commit().await?;
             show::note(&format!("revision {} answers under {} from now on", found.revision, found.version));
         }
         Action::Delete { id, yes } => {
             let mut transaction = store::postgres::begin(app.pool()).await?;
-            let found = documents::find(&mut transaction, DocumentId(id)).await?.ok_or(Error::NoDocument)?;
+            let found =
+                documents::find(&mut transaction, &owner, DocumentId(id)).await?.ok_or(Error::NoDocument)?;
             if !yes {
                 anyhow::bail!(
                     "this would delete {} of {} in all its versions; say --yes to do so",
@@ -117,7 +119,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                     found.library
                 );
             }
-            documents::delete(&mut transaction, found.id).await?;
+            documents::delete(&mut transaction, &owner, found.id).await?;
             transaction.commit().await?;
             show::note(&format!("deleted {} of {}", found.path, found.library));
         }
@@ -137,7 +139,7 @@ async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()>
         ..Filter::default()
     };
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    let page = documents::list(&mut connection, &filter, None, which.limit).await?;
+    let page = documents::list(&mut connection, &Actor::owner(), &filter, None, which.limit).await?;
     if json {
         show::line(&serde_json::to_string_pretty(&page.items)?);
         return Ok(());
@@ -162,8 +164,8 @@ async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()>
 
 async fn print_one(app: &App, id: DocumentId, json: bool) -> anyhow::Result<()> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    let document = documents::find(&mut connection, id).await?.ok_or(Error::NoDocument)?;
-    let revisions = documents::revisions(&mut connection, id).await?;
+    let document = documents::find(&mut connection, &Actor::owner(), id).await?.ok_or(Error::NoDocument)?;
+    let revisions = documents::revisions(&mut connection, &Actor::owner(), id).await?;
     if json {
         show::line(&serde_json::to_string_pretty(&json!({ "document": document, "revisions": revisions }))?);
         return Ok(());

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kernel::actor::Actor;
 use library::catalogue::{self, Library, Version};
 use library::label::{Label, Request};
 use serde_json::json;
@@ -52,11 +53,13 @@ enum Action {
 
 /// Does it.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     match arguments.action.unwrap_or(Action::List) {
         Action::List => {
-            let all: Vec<&Library> = catalogue.libraries().into_iter().map(|library| &**library).collect();
+            let all: Vec<&Library> =
+                catalogue.libraries(&owner).into_iter().map(|library| &**library).collect();
             if arguments.json {
                 let all: Vec<_> = all.iter().map(|library| as_json(library)).collect();
                 show::line(&serde_json::to_string_pretty(&all)?);
@@ -69,7 +72,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
         }
         Action::Show { name } => {
-            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
             let ids: Vec<_> = library.versions.iter().map(|version| version.id).collect();
             let counts = catalogue::counts(&mut transaction, &ids).await?;
             if arguments.json {
@@ -109,14 +112,14 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
         }
         Action::Activate { name, version } => {
-            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
             let request: Request = version.parse().map_err(library::Error::from)?;
             let version = library.resolve(&request)?;
-            catalogue::activate(&mut transaction, library.id, version.id).await?;
+            catalogue::activate(&mut transaction, &owner, library, version.id).await?;
             show::note(&format!("{} {} answers from now on", library.name, version.label));
         }
         Action::Delete { name, version, yes } => {
-            let library = catalogue.library(&name.parse().map_err(library::Error::from)?)?;
+            let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
             let version = version.map(|label| find(library, &label)).transpose()?;
             let what = version.map_or_else(
                 || format!("{} with all its versions", library.name),
@@ -126,8 +129,10 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 anyhow::bail!("this would delete {what}; say --yes to do so");
             }
             match version {
-                Some(version) => catalogue::delete_version(&mut transaction, library, version).await?,
-                None => catalogue::delete_library(&mut transaction, library.id).await?,
+                Some(version) => {
+                    catalogue::delete_version(&mut transaction, &owner, library, version).await?
+                }
+                None => catalogue::delete_library(&mut transaction, &owner, library).await?,
             }
             show::note(&format!("deleted {what}"));
         }

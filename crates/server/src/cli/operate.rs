@@ -116,20 +116,26 @@ pub(super) async fn migrate(settings: &Settings, arguments: MigrateArguments) ->
 }
 
 async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow::Result<ExitCode> {
-    let pool = database.pool();
     match arguments.action.unwrap_or(MigrateAction::Status) {
         MigrateAction::Status => {}
-        MigrateAction::Up => migrations::up(pool).await?,
+        MigrateAction::Up => migrations::migrate(database).await?,
         MigrateAction::Down { target, yes } => {
             if !yes {
                 anyhow::bail!(
                     "going back to migration {target} loses what later ones hold; say --yes to do so"
                 );
             }
-            migrations::down(pool, target).await?;
+            let owner = database.owner_pool();
+            let done = migrations::down(&owner, target).await;
+            owner.close().await;
+            done?;
         }
     }
-    let history = migrations::status(pool).await?;
+    // As the owner: of a database that was never migrated the server's role may read nothing yet.
+    let owner = database.owner_pool();
+    let history = migrations::status(&owner).await;
+    owner.close().await;
+    let history = history?;
     if arguments.json {
         show::line(&serde_json::to_string_pretty(&history)?);
     } else {

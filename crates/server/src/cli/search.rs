@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kernel::actor::Actor;
 use library::documents::Category;
 use library::search::{Answer, Hit, Mode, Question};
 use tokio::time::{Instant, sleep};
@@ -113,7 +114,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     );
     drop(model);
     caught_up?;
-    let answer = app.engine.search(&question).await?;
+    let answer = app.engine.search(&Actor::owner(), &question).await?;
     if arguments.json {
         show::line(&serde_json::to_string_pretty(&answer)?);
     } else {

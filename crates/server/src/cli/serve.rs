@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::show;
+use crate::api::guard::Names;
 use crate::app::App;
 use crate::settings::Settings;
 use crate::work::Work;
@@ -19,7 +20,7 @@ use crate::{api, guide, metrics};
 /// Where to listen.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Address and port. Loopback only, until accounts exist.
+    /// Address and port. Beyond this machine, put a proxy with TLS before it.
     #[arg(long, env = "WENYUAN_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }
@@ -30,12 +31,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let listen = arguments.listen;
-    if !listen.ip().is_loopback() {
-        bail!(
-            "refusing to listen on {listen}: there are no accounts yet, so anyone who reaches the server could read and \
-             delete everything; listen on 127.0.0.1 or [::1]"
-        );
-    }
+    let hosts = settings.hosts()?;
     let recorder = metrics::start()?;
     let app = App::open(settings).await?;
     // Before any work is begun: a second server on the same port should say so and go.
@@ -48,11 +44,13 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         }
     };
     let address = listener.local_addr()?;
+    warn_of_powers(&app).await;
     let mut work = Work::start(&app);
     work.follow(&app);
     work.read_documents(&app)?;
     work.embed(&app);
     work.sweep(&app);
+    work.keep_gate(&app);
     work.also(metrics::spawn_job_gauges(app.pool().clone()));
     let maximum = settings.database().pool.maximum;
     work.also(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
@@ -63,24 +61,58 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         let app = app.clone();
         async move { guide::add(&app).await }
     }));
-    let hosts: Arc<[String]> = [
-        address.ip().to_string(),
-        format!("[{}]", address.ip()),
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-    ]
-    .into();
-    let router = api::router(app.clone(), recorder, hosts);
+    let names = Arc::new(Names::new(address, &hosts, settings.origins()));
+    let router = api::router(app.clone(), recorder, names);
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {
         show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));
     }
+    offer_setup(&app, settings, address).await;
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
     tracing::info!("stopping: work in hand is finished or given back");
     work.stop().await;
     app.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// While there is no administrator, the terminal (or the log) shows a link that makes one. It is the only way without
+/// the command line: there is no password to begin with.
+async fn offer_setup(app: &App, settings: &Settings, address: SocketAddr) {
+    let made = async {
+        let mut connection = store::postgres::acquire(app.pool()).await?;
+        identity::links::for_setup(&mut connection).await
+    };
+    match made.await {
+        Ok(Some(link)) => {
+            let base = settings.public_url().ok().flatten();
+            let base = base.map_or_else(|| format!("http://{address}"), |url| url.to_string());
+            show::note(&format!(
+                "{} {}/setup?token={}",
+                show::styled(show::BOLD, "no administrator yet; make one at"),
+                base.trim_end_matches('/'),
+                link.token.reveal()
+            ));
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(error = %kernel::chain::Chain(&error), "no link for the first administrator could be made");
+        }
+    }
+}
+
+/// Says once when the server's role in the database may do more than the server does.
+async fn warn_of_powers(app: &App) {
+    let Ok(standing) = app.database.standing().await else { return };
+    if !standing.excess.is_empty() {
+        tracing::warn!(
+            database.role = standing.role,
+            excess = standing.excess.join(", "),
+            "the server's database role may do more than the server needs: let DATABASE_URL name a role that owns nothing, \
+             and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Database roles in the operator's guide)"
+        );
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

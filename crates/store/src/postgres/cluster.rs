@@ -27,8 +27,10 @@ use tokio::time::{Instant, sleep};
 const MAJOR: &str = "18";
 /// The database in the cluster that holds the library.
 const DATABASE: &str = "wenyuan";
-/// The role that owns it.
-const ROLE: &str = "wenyuan";
+/// The role that owns it and migrates it.
+pub(super) const ROLE: &str = "wenyuan";
+/// The role that the server uses it as; what it may do is set by `privileges`.
+const SERVER_ROLE: &str = "wenyuan_server";
 /// The longest path a Unix socket may have on every supported platform, less the name of the socket itself.
 const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
 /// How long a server may take to start; recovery after a crash is part of it.
@@ -135,9 +137,14 @@ impl Cluster {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// How to connect to the library's database.
+    /// How to connect to the library's database, as its owner.
     pub fn connect_options(&self) -> PgConnectOptions {
         self.shared.connect_options(DATABASE)
+    }
+
+    /// How the server connects to it, which owns nothing.
+    pub fn server_options(&self) -> PgConnectOptions {
+        self.shared.connect_options(DATABASE).username(SERVER_ROLE)
     }
 
     /// How to connect to another database of the cluster.
@@ -384,6 +391,16 @@ impl Shared {
             .map_err(silent)?;
         if !exists {
             connection.execute("create database wenyuan").await.map_err(silent)?;
+        }
+        // A cluster of an earlier release has no such role. No other program is here: the caller holds the turnstile.
+        let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+            .bind(SERVER_ROLE)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(silent)?;
+        if !exists {
+            let role = "create role wenyuan_server login nosuperuser nocreatedb nocreaterole noreplication nobypassrls";
+            connection.execute(role).await.map_err(silent)?;
         }
         connection.close().await.map_err(silent)
     }

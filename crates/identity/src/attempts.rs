@@ -1,0 +1,102 @@
+//! Attempts to sign in are counted by account and by address, and made to wait when they are many.
+//!
+//! An attempt is counted before the password is looked at, so that a thousand at once are a thousand. The counts lie in the
+//! database: they hold on every node.
+
+use sqlx::{PgConnection, PgPool};
+
+use crate::Error;
+
+/// Wrong passwords of an account that cost nothing.
+const FREE_OF_ACCOUNT: i32 = 5;
+/// Wrong passwords from an address that cost nothing: many people may share one.
+const FREE_OF_ADDRESS: i32 = 30;
+
+/// Who tries, and from where.
+pub(crate) struct Attempt {
+    account: String,
+    address: Option<String>,
+}
+
+impl Attempt {
+    /// Counts an attempt; refused while the account or the address has to wait.
+    pub(crate) async fn begin(pool: &PgPool, account: &str, address: Option<&str>) -> Result<Self, Error> {
+        let attempt = Self {
+            account: format!("account {account}"),
+            address: address.map(|address| format!("address {address}")),
+        };
+        let mut transaction = store::postgres::begin(pool).await?;
+        // In this order for everybody, so that no two wait for each other.
+        let mut wait = 0;
+        if let Some(address) = &attempt.address {
+            wait = wait.max(count(&mut transaction, address, FREE_OF_ADDRESS).await?);
+        }
+        wait = wait.max(count(&mut transaction, &attempt.account, FREE_OF_ACCOUNT).await?);
+        transaction.commit().await?;
+        if wait > 0 { Err(Error::TooManyAttempts { seconds: wait.unsigned_abs() }) } else { Ok(attempt) }
+    }
+
+    /// The password was right: the account begins anew, and the address has one attempt less.
+    pub(crate) async fn succeeded(self, connection: &mut PgConnection) -> Result<(), Error> {
+        if let Some(address) = &self.address {
+            sqlx::query!(
+                "-- attempts.forgive_address
+                 update identity.sign_in_attempts set attempts = greatest(attempts - 1, 0) where subject = $1",
+                address,
+            )
+            .execute(&mut *connection)
+            .await?;
+        }
+        sqlx::query!(
+            "-- attempts.forgive_account
+             delete from identity.sign_in_attempts where subject = $1",
+            self.account,
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Counts one and returns how many seconds the subject had to wait before it; the wait doubles with each, up to a quarter
+/// of an hour. While a subject waits nothing is counted, so that nobody can be kept out for ever.
+async fn count(connection: &mut PgConnection, subject: &str, free: i32) -> Result<i32, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"-- attempts.count
+         with before as (
+           select blocked_until from identity.sign_in_attempts where subject = $1 for update
+         ), counted as (
+           insert into identity.sign_in_attempts as known (subject, attempts, blocked_until)
+           values ($1, 1, '-infinity')
+           on conflict (subject) do update set
+             attempts = case
+               when known.blocked_until > now() then known.attempts
+               when known.updated_at < now() - interval '1 day' then 1
+               else known.attempts + 1 end,
+             blocked_until = case
+               when known.blocked_until > now() then known.blocked_until
+               when known.updated_at < now() - interval '1 day' or known.attempts < $2 then '-infinity'
+               else now() + least(900, power(2, least(known.attempts + 1 - $2, 10))) * interval '1 second' end,
+             updated_at = now()
+           returning subject
+         )
+         select coalesce(ceil(extract(epoch from (select blocked_until from before where blocked_until > now()) - now())), 0)::int4
+           as "wait!"
+         from counted"#,
+        subject,
+        free,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Forgets what is a day old.
+pub(crate) async fn forget_old(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!(
+        "-- attempts.forget_old
+         delete from identity.sign_in_attempts where updated_at < now() - interval '1 day'"
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Who someone is: users and their passwords, sessions, links to set a password, API keys.
+//!
+//! [`Gate`] turns what a request shows into an [`kernel::actor::Actor`]; the rooms above decide what that actor may do.
+
+mod attempts;
+mod error;
+mod gate;
+pub mod keys;
+pub mod links;
+mod names;
+mod passwords;
+pub mod sessions;
+mod signing;
+pub mod users;
+
+pub use error::Error;
+pub use gate::{Gate, Limit, Shown, Verified};
+pub use names::{BadName, Email, Username};
+pub use passwords::Passwords;
+pub use signing::Signing;
+
+/// The channel on which every node is told that what it remembers of someone is no longer so.
+pub const CHANNEL: &str = "wenyuan_identity";

@@ -1,0 +1,141 @@
+//! Who asks: from the headers of a request to an [`Actor`], once for every door.
+//!
+//! What is shown and not good is refused, and never taken for nobody: a key that has run out should be noticed. Only a
+//! page's cookie that has run out makes nobody of its bearer, who then is asked to sign in.
+
+use axum::extract::{FromRequestParts, Request, State as Given};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use identity::Shown;
+use kernel::actor::Actor;
+
+use super::State;
+use super::problem::Problem;
+
+/// The cookie that holds a session's token.
+pub(crate) const COOKIE: &str = "wenyuan_session";
+/// Where agents of different makers put their key, besides `Authorization`.
+const KEY_HEADERS: [&str; 4] = ["context7-api-key", "x-api-key", "context7_api_key", "x_api_key"];
+
+/// Who asks, as handlers take it.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<Actor>().cloned().unwrap_or_else(Actor::nobody)))
+    }
+}
+
+/// Finds out who asks, and counts the requests of keys.
+pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Request, next: Next) -> Response {
+    let verified = match (bearer(request.headers()), cookie(request.headers())) {
+        (Some(text), _) => match state.app.gate.verify(Shown::Bearer(text)).await {
+            Ok(verified) => Some(verified),
+            Err(error) => return Problem::from(error).into_response(),
+        },
+        (None, Some(text)) => match state.app.gate.verify(Shown::Cookie(text)).await {
+            Ok(verified) if is_of_a_page(&request) => Some(verified),
+            Ok(_) => {
+                return Problem::forbidden(
+                    "a change that relies on a cookie must come from a page of this server: send an access token or a key \
+                     in the header Authorization",
+                )
+                .into_response();
+            }
+            Err(identity::Error::BadCredential(_)) => None,
+            Err(error) => return Problem::from(error).into_response(),
+        },
+        (None, None) => None,
+    };
+    let limit = verified.as_ref().and_then(|verified| verified.limit);
+    let actor = verified.map_or_else(Actor::nobody, |verified| verified.actor);
+    let standing = limit.map(|limit| state.limits.count(limit));
+    if let Some(standing) = standing.filter(|standing| standing.exceeded) {
+        let problem = Problem::too_many(
+            standing.reset,
+            format!(
+                "this key may send {} requests a minute: wait {} seconds",
+                standing.limit, standing.reset
+            ),
+        );
+        return standing.written_to(problem.into_response());
+    }
+    request.extensions_mut().insert(actor);
+    let response = next.run(request).await;
+    match standing {
+        Some(standing) => standing.written_to(response),
+        None => response,
+    }
+}
+
+/// The key or access token that a request shows.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bare = authorization.map(|text| match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => text.trim(),
+    });
+    let others = || KEY_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok().map(str::trim));
+    bare.or_else(others).filter(|text| !text.is_empty())
+}
+
+/// The session's token in the cookie.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+}
+
+/// Whether a request that relies on a cookie changes nothing, or comes from a page of ours: browsers say so by
+/// `Sec-Fetch-Site` or `Origin`, which the guard has compared with this server's own, and pages cannot forge them.
+fn is_of_a_page(request: &Request) -> bool {
+    request.method().is_safe()
+        || request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+        || request.headers().get(header::ORIGIN).is_some_and(|origin| origin != "null")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_agents_put_it() {
+        for pairs in [
+            &[("authorization", "Bearer wy_1")][..],
+            &[("authorization", "bearer  wy_1")],
+            &[("authorization", "wy_1")],
+            &[("context7-api-key", "wy_1")],
+            &[("x-api-key", "wy_1")],
+            &[("context7_api_key", "wy_1")],
+            &[("x_api_key", " wy_1")],
+            &[("x-api-key", "wy_2"), ("authorization", "Bearer wy_1")],
+        ] {
+            assert_eq!(bearer(&headers(pairs)), Some("wy_1"), "{pairs:?}");
+        }
+        assert_eq!(bearer(&headers(&[("authorization", "")])), None);
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        assert_eq!(cookie(&headers(&[("cookie", "a=b; wenyuan_session=ws_1; c=d")])), Some("ws_1"));
+        assert_eq!(cookie(&headers(&[("cookie", "xwenyuan_session=ws_1")])), None);
+    }
+}

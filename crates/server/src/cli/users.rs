@@ -1,0 +1,206 @@
+//! `wenyuan user`: accounts. Passwords never stand on the command line: people set their own by a link.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use identity::links;
+use identity::users::{self, Change, NewUser, User};
+use identity::{Email, Username};
+use kernel::actor::{Actor, Role, UserId};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::show::{self, BOLD, DIM, WRONG, styled};
+use crate::app::App;
+
+/// What to do with accounts; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List users (the default).
+    List,
+    /// Make a user, and a link by which they set their password.
+    Create(Create),
+    /// Make a link by which a user sets a new password.
+    Link {
+        /// The user's name.
+        name: String,
+    },
+    /// Change what a user is.
+    Change(ChangeArguments),
+    /// Delete a user with their sessions and keys.
+    Delete {
+        /// The user's name.
+        name: String,
+        /// Delete without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Create {
+    /// The name by which they sign in.
+    name: String,
+
+    /// Their mail address.
+    #[arg(long)]
+    email: Option<String>,
+
+    /// What they are: user, editor or admin.
+    #[arg(long, default_value = "user")]
+    role: Role,
+
+    /// The same as --role admin.
+    #[arg(long, conflicts_with = "role")]
+    admin: bool,
+
+    /// The hash of their password in the system they come from (Argon2 or bcrypt).
+    #[arg(long, value_name = "HASH")]
+    password_hash: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct ChangeArguments {
+    /// The user's name.
+    name: String,
+
+    /// What they are: user, editor or admin.
+    #[arg(long)]
+    role: Option<Role>,
+
+    /// Their mail address; empty for none.
+    #[arg(long)]
+    email: Option<String>,
+
+    /// Whether they may sign in.
+    #[arg(long, value_name = "true|false")]
+    active: Option<bool>,
+}
+
+/// Does it.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => list(&mut transaction, &owner, arguments.json).await?,
+        Action::Create(create) => {
+            let new = NewUser {
+                username: create.name.parse::<Username>()?,
+                email: create.email.as_deref().map(str::parse::<Email>).transpose()?,
+                role: if create.admin { Role::Admin } else { create.role },
+                first_name: String::new(),
+                last_name: String::new(),
+                password_hash: create.password_hash,
+            };
+            let has_password = new.password_hash.is_some();
+            let user = users::create(&mut transaction, &owner, new).await?;
+            let url =
+                if has_password { None } else { Some(link(app, &mut transaction, &owner, user.id).await?) };
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&json!({ "user": user, "link": url }))?);
+            } else {
+                show::note(&format!("made the {} {}", user.role, styled(BOLD, &user.username)));
+                if let Some(url) = url {
+                    show::note("they set their password here, within three days:");
+                    show::line(&url);
+                }
+            }
+        }
+        Action::Link { name } => {
+            let id = id_of(&mut transaction, &owner, &name).await?;
+            let url = link(app, &mut transaction, &owner, id).await?;
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&json!({ "link": url }))?);
+            } else {
+                show::note("good for three days and one use; links made before are void:");
+                show::line(&url);
+            }
+        }
+        Action::Change(change) => {
+            let id = id_of(&mut transaction, &owner, &change.name).await?;
+            let change = Change {
+                email: change.email,
+                role: change.role,
+                is_active: change.active,
+                ..Change::default()
+            };
+            let user = users::change(&mut transaction, &owner, id, &change).await?;
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&user)?);
+            } else {
+                print(&user);
+            }
+        }
+        Action::Delete { name, yes } => {
+            let id = id_of(&mut transaction, &owner, &name).await?;
+            if !yes {
+                anyhow::bail!("this would delete {name} with their sessions and keys; say --yes to do so");
+            }
+            users::delete(&mut transaction, &owner, id).await?;
+            show::note(&format!("deleted {name}"));
+        }
+    }
+    transaction.commit().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(connection: &mut PgConnection, owner: &Actor, json: bool) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = users::list(connection, owner, after.as_ref(), 200).await?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if json {
+        show::line(&serde_json::to_string_pretty(&all)?);
+    } else if all.is_empty() {
+        show::note("no users yet; make the first: wenyuan user create NAME --admin");
+    } else {
+        all.iter().for_each(print);
+    }
+    Ok(())
+}
+
+async fn id_of(connection: &mut PgConnection, owner: &Actor, name: &str) -> anyhow::Result<UserId> {
+    let name: Username = name.parse()?;
+    Ok(users::id_of(connection, owner, &name).await?)
+}
+
+async fn link(
+    app: &App,
+    connection: &mut PgConnection,
+    owner: &Actor,
+    user: UserId,
+) -> anyhow::Result<String> {
+    let link = links::for_user(connection, owner, user).await?;
+    let base =
+        app.settings.public_url()?.map_or_else(|| "http://127.0.0.1:8080".to_owned(), |url| url.to_string());
+    Ok(format!("{}/password?token={}", base.trim_end_matches('/'), link.token.reveal()))
+}
+
+fn print(user: &User) {
+    let mut line = format!("{}  {}", styled(BOLD, &user.username), user.role);
+    if let Some(email) = &user.email {
+        line.push_str(&format!("  {email}"));
+    }
+    let last = user.last_login.map_or_else(|| "never signed in".to_owned(), |time| format!("last {time:.0}"));
+    line.push_str(&styled(DIM, format!("  {last}")));
+    if !user.is_active {
+        line.push_str(&styled(WRONG, "  inactive"));
+    }
+    show::line(&line);
+}

@@ -1,0 +1,2 @@
+drop table library.grants;
+alter table library.libraries drop column visibility;
