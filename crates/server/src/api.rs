@@ -1,6 +1,7 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
 pub(crate) mod authenticate;
+mod description;
 mod documents;
 mod etag;
 pub(crate) mod guard;
@@ -94,7 +95,7 @@ fn described() -> OpenApiRouter<State> {
 /// The description of the API, as OpenAPI 3.1.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().to_openapi();
-    problem::describe_errors(&mut description);
+    description::complete(&mut description);
     description
 }
 

@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
-use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -288,19 +287,4 @@ fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-/// Adds to every operation of the description that its failures are problems.
-pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
-    let reference = utoipa::openapi::Ref::from_schema_name("Problem");
-    let response = ResponseBuilder::new()
-        .description("What is wrong, as RFC 9457 problem details")
-        .content("application/problem+json", Content::new(Some(reference)))
-        .build();
-    for item in description.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
-        }
-    }
 }
