@@ -9,6 +9,7 @@ mod cli;
 mod context7;
 mod guide;
 mod logging;
+mod mail;
 mod metrics;
 mod settings;
 mod work;

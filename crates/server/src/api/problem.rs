@@ -82,6 +82,11 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
@@ -124,7 +129,7 @@ impl From<Error> for Problem {
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
-            Error::NotCompleted(_) | Error::ActiveVersion(..) => {
+            Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
             Error::BadName(_)
@@ -178,7 +183,7 @@ impl From<identity::Error> for Problem {
                 Self::new(StatusCode::CONFLICT, "name-taken", detail)
             }
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            Fault::BadName(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // What becomes of the database's own errors is said once, above.
             Fault::Database(source) => Error::Database(source).into(),
