@@ -10,6 +10,7 @@ mod jobs;
 mod libraries;
 mod limits;
 mod observe;
+mod paging;
 mod problem;
 mod search;
 mod upload;
