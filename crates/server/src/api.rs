@@ -5,10 +5,12 @@ mod documents;
 mod etag;
 pub(crate) mod guard;
 mod health;
+mod idempotency;
 mod input;
 mod jobs;
 mod libraries;
 mod limits;
+mod mcp_servers;
 mod observe;
 mod paging;
 mod problem;
@@ -59,6 +61,7 @@ pub(crate) struct State {
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -80,6 +83,9 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -117,6 +123,7 @@ pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Name
             }),
         )
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CompressionLayer::new())

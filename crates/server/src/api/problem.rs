@@ -219,6 +219,32 @@ impl From<store::postgres::Error> for Problem {
     }
 }
 
+impl From<store::idempotency::Error> for Problem {
+    fn from(error: store::idempotency::Error) -> Self {
+        match error {
+            store::idempotency::Error::Database(error) => error.into(),
+            store::idempotency::Error::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed => Self::forbidden(detail),
+            Fault::NoServer => Self::not_found(detail),
+            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
 impl From<store::objects::Error> for Problem {
     fn from(error: store::objects::Error) -> Self {
         Error::from(error).into()
