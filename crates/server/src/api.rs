@@ -8,12 +8,15 @@ mod etag;
 mod grants;
 pub(crate) mod guard;
 mod health;
+mod idempotency;
 mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
 mod limits;
+mod mcp_servers;
 mod observe;
+mod paging;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
@@ -78,6 +81,7 @@ impl State {
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
+        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -106,6 +110,9 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::list_of_user, session::end_all_of_user))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::change, keys::delete))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -157,6 +164,7 @@ pub(crate) fn router(
             }),
         )
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CompressionLayer::new())

@@ -24,7 +24,6 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     pub(crate) passwords: Passwords,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
-    #[expect(dead_code, reason = "for credentials and tokens, which come next")]
     pub(crate) secrets: Sealer,
 }
 

@@ -67,7 +67,11 @@ mod tests {
     fn an_id_leads_back_to_its_library_and_version() {
         for library in ["postgresql", "vercel/next.js", "docs", "docs/postgresql", "docs/docs", "a-b_c.d/1"] {
             let library = name(library);
-            assert_eq!(parse(&id_of(&library, None)).unwrap(), (library.clone(), Request::Active), "{library}");
+            assert_eq!(
+                parse(&id_of(&library, None)).unwrap(),
+                (library.clone(), Request::Active),
+                "{library}"
+            );
             for label in ["15", "v3.0.0-rc.1+5", "current"] {
                 let label: Label = label.parse().unwrap();
                 let id = id_of(&library, Some(&label));

@@ -118,6 +118,9 @@ impl Work {
                     if let Err(error) = sweep_identity(app.pool()).await {
                         tracing::warn!(error = %Chain(&error), "old sessions could not be deleted");
                     }
+                    if let Err(error) = sweep_requests(app.pool()).await {
+                        tracing::warn!(error = %Chain(&error), "remembered requests could not be forgotten");
+                    }
                 }
             }
         }));
@@ -160,6 +163,11 @@ const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
 async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     identity::sessions::sweep(&mut connection).await
+}
+
+async fn sweep_requests(pool: &PgPool) -> Result<(), store::idempotency::Error> {
+    let mut connection = pool.acquire().await?;
+    store::idempotency::sweep(&mut connection).await
 }
 
 struct Documents {

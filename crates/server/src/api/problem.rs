@@ -71,6 +71,31 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 409, which passes: the same is being done at this moment.
+    pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
+    }
+
+    /// 412: it is in another state than the change was made for.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
+    }
+
+    /// 422: the key of idempotency belongs to another request.
+    pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
+    }
+
+    /// 428 (RFC 6585): the change must say for which state it is.
+    pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+    }
+
     /// 401.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
@@ -80,11 +105,6 @@ impl Problem {
     pub(crate) fn too_many(seconds: u32, detail: impl Into<String>) -> Self {
         let retry_after = Some(seconds.max(1));
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
-    }
-
-    /// 409.
-    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
     /// 413.
@@ -195,6 +215,32 @@ impl From<identity::Error> for Problem {
 impl From<store::postgres::Error> for Problem {
     fn from(error: store::postgres::Error) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<store::idempotency::Error> for Problem {
+    fn from(error: store::idempotency::Error) -> Self {
+        match error {
+            store::idempotency::Error::Database(error) => error.into(),
+            store::idempotency::Error::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed => Self::forbidden(detail),
+            Fault::NoServer => Self::not_found(detail),
+            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
     }
 }
 
