@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("server", &["embedding", "extract", "identity", "kernel", "library", "store"]),
     ("testkit", &[]),
     // What is measured is measured from outside, or of one room by itself.
-    ("bench", &["embedding", "extract", "kernel", "library", "store"]),
+    ("bench", &["embedding", "extract", "identity", "kernel", "library", "store"]),
 ];
 
 /// What only a door may know.
