@@ -7,6 +7,7 @@ use embedding::Model;
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState};
 use sqlx::PgPool;
+use store::cache::Caches;
 use store::objects::Objects;
 use store::secrets::Sealer;
 use store::{Database, migrations};
@@ -23,6 +24,8 @@ pub(crate) struct App {
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
     #[expect(dead_code, reason = "for credentials and tokens, which come next")]
     pub(crate) secrets: Sealer,
+    /// What the nodes remember; each room makes its own of it.
+    pub(crate) caches: Caches,
 }
 
 impl App {
@@ -33,6 +36,7 @@ impl App {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
         let secrets = Sealer::open(&settings.secrets())?;
+        let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
@@ -42,7 +46,7 @@ impl App {
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
-        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, secrets })
+        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, secrets, caches })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

@@ -32,7 +32,7 @@ impl Work {
     pub(crate) fn start(app: &App) -> Self {
         let (jobs, changes) = (Bell::default(), Bell::default());
         let bells = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
-        let listener = spawn_listener(app.pool().clone(), bells);
+        let listener = spawn_listener(app.pool().clone(), bells, app.caches.clone());
         Self { stop: watch::Sender::new(false), jobs, changes, ending: Vec::new(), aborted: vec![listener] }
     }
 

@@ -11,12 +11,14 @@
 mod database;
 pub mod documents;
 mod place;
+mod redis;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::Database;
 pub use place::{Place, Run, kill_process};
+pub use redis::Redis;
 pub use server::{Reply, Server, each};
 
 /// A folder that goes with the test.
