@@ -7,6 +7,8 @@ use identity::keys::{self, NewKey};
 use identity::users::{self, NewUser};
 use identity::{Gate, Passwords, Shown, Signing, sessions};
 use kernel::actor::{Actor, Role, Scope};
+use store::cache::Caches;
+use store::secrets::{Sealer, SecretConfig};
 use store::{Database, DatabaseConfig};
 
 use crate::figures::{Table, count, less, plain, wall};
@@ -76,7 +78,18 @@ async fn who_asks(lab: &mut Lab) -> anyhow::Result<Table> {
          statement), and a sign-in by name and password (Argon2id, 19 MiB, two passes) with the session it begins.",
     );
     let signing = Signing::new(&[[7; 32]]).context("a signing key")?;
-    let gate = Gate::new(pool.clone(), signing.clone());
+    let sealer = Sealer::open(&SecretConfig {
+        keys: None,
+        file: None,
+        default_file: server.data().join("secret.key"),
+    })?;
+    let caches = Caches::new(None, &sealer)?;
+    // Remembers for as long as it hears what is revoked.
+    let listener = store::workers::spawn_listener(pool.clone(), Vec::new(), caches.clone());
+    while !caches.is_hearing() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let gate = Gate::new(pool.clone(), signing.clone(), &caches);
     let name = format!("bench {}", kernel::id::new());
     let new =
         NewKey { name, scopes: [Scope::Read].into(), libraries: None, rate_limit: None, seconds: Some(3600) };
@@ -115,6 +128,7 @@ async fn who_asks(lab: &mut Lab) -> anyhow::Result<Table> {
     table.row("sign-in", costs(SIGN_INS, cpu, seconds));
     users::delete(&mut connection, &Actor::owner(), user.id).await?;
     drop(connection);
+    listener.abort();
     database.close().await;
     server.stop().await?;
     Ok(table)

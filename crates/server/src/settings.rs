@@ -56,6 +56,17 @@ pub(crate) struct Settings {
     )]
     secret_key: Option<Hidden>,
 
+    /// A Redis server that several nodes share what they remember through (redis://, rediss:// with TLS, unix://).
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis_url: Option<Hidden>,
+
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
     postgres: Option<PathBuf>,
@@ -358,6 +369,11 @@ impl Settings {
             file: self.secret_key_file.clone().filter(|file| !file.as_os_str().is_empty()),
             default_file: self.data_dir().join("secret.key"),
         }
+    }
+
+    /// The Redis server, where there is one.
+    pub(crate) fn redis_url(&self) -> Option<String> {
+        Hidden::given(self.redis_url.as_ref())
     }
 
     fn pool(&self) -> PoolConfig {

@@ -12,6 +12,7 @@ mod database;
 pub mod documents;
 mod place;
 mod programs;
+mod redis;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 pub use database::Database;
 pub use place::{Place, Run, kill_process};
 pub use programs::Program;
+pub use redis::Redis;
 pub use server::{Reply, Server, each};
 
 /// A folder that goes with the test.
