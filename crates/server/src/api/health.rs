@@ -41,5 +41,9 @@ fn not_ready(why: &str) -> (StatusCode, Json<serde_json::Value>) {
 
 /// What has been counted, in Prometheus' text format.
 pub(crate) async fn metrics(Given(state): Given<State>) -> impl IntoResponse {
+    // True at the moment it is asked for: a task that nobody ends shows here.
+    let tasks =
+        u32::try_from(tokio::runtime::Handle::current().metrics().num_alive_tasks()).unwrap_or(u32::MAX);
+    metrics::gauge!("wenyuan_tasks").set(tasks);
     ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
