@@ -2,6 +2,7 @@
 
 mod add;
 mod metadata;
+pub mod reading;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,7 @@ use crate::label::Label;
 use crate::{Error, sweep};
 
 pub use add::{Added, NewDocument, Outcome, Target, add, store_bytes};
-pub use metadata::{metadata, patch_metadata};
+pub use metadata::{Patched, metadata, patch_metadata};
 
 kernel::id! {
     /// A document.

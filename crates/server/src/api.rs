@@ -1,32 +1,41 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
 pub(crate) mod authenticate;
+pub(crate) mod client;
 mod description;
 mod documents;
 mod etag;
+mod grants;
 pub(crate) mod guard;
 mod health;
+mod idempotency;
 mod input;
 mod jobs;
+pub(crate) mod keys;
 mod libraries;
 mod limits;
+mod mcp_servers;
 mod observe;
-mod problem;
+mod paging;
+pub(crate) mod problem;
 mod search;
+pub(crate) mod session;
 mod upload;
+pub(crate) mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,6 +53,16 @@ pub(crate) struct State {
     pub(crate) app: App,
     metrics: PrometheusHandle,
     limits: limits::Limits,
+    /// Where people reach the server, without a slash at its end: links begin with it. Never taken from a request, in which
+    /// anybody could write another.
+    pub(crate) address: Arc<str>,
+}
+
+impl State {
+    /// Whether somebody who forgot their password is sent a link.
+    pub(crate) fn sends_mail(&self) -> bool {
+        self.app.settings.mail().is_ok_and(|mail| mail.is_some())
+    }
 }
 
 #[derive(OpenApi)]
@@ -59,6 +78,10 @@ pub(crate) struct State {
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "session", description = "Signing in and out, passwords, who one is"),
+        (name = "users", description = "Accounts"),
+        (name = "keys", description = "Keys for agents and scripts"),
+        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -80,11 +103,30 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::set, grants::remove))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(session::list_of_user, session::end_all_of_user))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::change, keys::delete))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
         .routes(routes!(search::search))
         .routes(routes!(jobs::list))
+        .routes(routes!(session::begin, session::show, session::end))
+        .routes(routes!(session::renew))
+        .routes(routes!(session::list, session::end_all))
+        .routes(routes!(session::end_other))
+        .routes(routes!(users::link))
+        .routes(routes!(users::change_password))
+        .routes(routes!(users::forgot))
+        .routes(routes!(users::use_link))
+        .routes(routes!(users::set_up))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     // An upload takes as long as its bytes do; its own limit is on them.
@@ -99,9 +141,14 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
 }
 
 /// All routes.
-pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Names>) -> Router {
+pub(crate) fn router(
+    app: App,
+    metrics: PrometheusHandle,
+    names: Arc<guard::Names>,
+    address: Arc<str>,
+) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
-    let state = State { app, metrics, limits };
+    let state = State { app, metrics, limits, address };
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -117,10 +164,17 @@ pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Name
             }),
         )
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(names.cors())
+        // Nothing is ever taken for another kind than it says it is.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.
         .layer(from_fn(problem::finish))

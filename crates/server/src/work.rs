@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::mail::{Mail, ResetMails};
 
 /// Work that goes on until it is stopped.
 pub(crate) struct Work {
@@ -90,6 +91,11 @@ impl Work {
         self.spawn(app, Sweeper { pool: app.pool().clone(), objects: app.objects.clone() });
     }
 
+    /// Sends the mails that wait.
+    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
+        self.spawn(app, ResetMails { pool: app.pool().clone(), mail, address });
+    }
+
     /// Lets the gate forget what was revoked anywhere, writes down which keys were used, and deletes what has run out.
     pub(crate) fn keep_gate(&mut self, app: &App) {
         let (app, mut called, mut stop) = (app.clone(), self.identity.listen(), self.stop.subscribe());
@@ -111,6 +117,9 @@ impl Work {
                     swept = Some(Instant::now());
                     if let Err(error) = sweep_identity(app.pool()).await {
                         tracing::warn!(error = %Chain(&error), "old sessions could not be deleted");
+                    }
+                    if let Err(error) = sweep_requests(app.pool()).await {
+                        tracing::warn!(error = %Chain(&error), "remembered requests could not be forgotten");
                     }
                 }
             }
@@ -154,6 +163,11 @@ const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
 async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     identity::sessions::sweep(&mut connection).await
+}
+
+async fn sweep_requests(pool: &PgPool) -> Result<(), store::idempotency::Error> {
+    let mut connection = pool.acquire().await?;
+    store::idempotency::sweep(&mut connection).await
 }
 
 struct Documents {

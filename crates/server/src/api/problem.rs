@@ -71,6 +71,31 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 409, which passes: the same is being done at this moment.
+    pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
+    }
+
+    /// 412: it is in another state than the change was made for.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
+    }
+
+    /// 422: the key of idempotency belongs to another request.
+    pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
+    }
+
+    /// 428 (RFC 6585): the change must say for which state it is.
+    pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+    }
+
     /// 401.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
@@ -120,11 +145,11 @@ impl From<Error> for Problem {
             Error::EmptyLibrary(library) => {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
-            Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
-            Error::NotCompleted(_) | Error::ActiveVersion(..) => {
+            Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
             Error::BadName(_)
@@ -178,7 +203,7 @@ impl From<identity::Error> for Problem {
                 Self::new(StatusCode::CONFLICT, "name-taken", detail)
             }
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            Fault::BadName(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // What becomes of the database's own errors is said once, above.
             Fault::Database(source) => Error::Database(source).into(),
@@ -190,6 +215,32 @@ impl From<identity::Error> for Problem {
 impl From<store::postgres::Error> for Problem {
     fn from(error: store::postgres::Error) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<store::idempotency::Error> for Problem {
+    fn from(error: store::idempotency::Error) -> Self {
+        match error {
+            store::idempotency::Error::Database(error) => error.into(),
+            store::idempotency::Error::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed => Self::forbidden(detail),
+            Fault::NoServer => Self::not_found(detail),
+            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /api/v1/search` and the passages it finds.
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::{OriginalUri, State as Given};
 use library::documents::Category;
 use library::search::{self, Answer, Mode, Passage, Question};
 use library::{Error, names::Tag};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::State;
 use super::authenticate::Caller;
 use super::input::{self, Path, Query};
+use super::paging::Paged;
 use super::problem::{Problem, Result};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -49,7 +50,8 @@ pub(crate) async fn search(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Query(parameters): Query<Parameters>,
-) -> Result<Json<Answer>> {
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<Answer>> {
     let tags: std::result::Result<Vec<Tag>, _> =
         input::list(parameters.tag.as_deref()).iter().map(|tag| tag.parse()).collect();
     let question = Question {
@@ -64,7 +66,9 @@ pub(crate) async fn search(
         after: parameters.cursor.as_deref().map(input::cursor).transpose()?,
         ..Question::new(parameters.q)
     };
-    Ok(Json(state.app.engine.search(&actor, &question).await?))
+    let answer = state.app.engine.search(&actor, &question).await?;
+    let next = answer.next.as_ref().map(ToString::to_string);
+    Ok(Paged::new(&address, next, answer))
 }
 
 /// A passage, whether or not its revision still answers: a citation opens what it cited.
