@@ -32,6 +32,7 @@ fn describe() {
         "wenyuan_cache_redis_failures_total",
         "Failures of Redis, in whose place the database answered"
     );
+    describe_gauge!("wenyuan_tasks", "Asynchronous tasks that are alive");
     describe_gauge!("wenyuan_jobs", "Jobs, by kind and state");
     describe_gauge!("wenyuan_index_changes_behind", "Changes that full text does not show yet");
     describe_histogram!("wenyuan_index_commit_seconds", "Time of each commit of the full-text index");
