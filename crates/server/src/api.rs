@@ -22,13 +22,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -128,6 +129,12 @@ pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Name
         .with_state(state)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(names.cors())
+        // Nothing is ever taken for another kind than it says it is.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.
         .layer(from_fn(problem::finish))

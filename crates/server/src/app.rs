@@ -27,10 +27,6 @@ pub(crate) struct App {
     pub(crate) secrets: Sealer,
 }
 
-fn signing_key() -> anyhow::Result<[u8; 32]> {
-    Ok(kernel::secret::Token::new("")?.hash())
-}
-
 impl App {
     /// Opens the library: its database, migrated, its object store, its index.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
@@ -48,7 +44,8 @@ impl App {
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
-        let signing = Signing::new(&[signing_key()?]).context("there is no key to sign with")?;
+        let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
+        let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
         let gate = Arc::new(Gate::new(database.pool().clone(), signing));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));

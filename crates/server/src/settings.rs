@@ -122,7 +122,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
     readers: Option<usize>,
 
-    /// The address at which people reach the server (https://docs.example.org): in links, and as one of its names.
+    /// The address at which people reach the server (`https://docs.example.org`): in links, and as one of its names.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
 
@@ -137,7 +137,7 @@ pub(crate) struct Settings {
     )]
     hosts: Vec<String>,
 
-    /// Origins of other sites' pages that may talk to the server (https://tools.example.org), separated by commas.
+    /// Origins of other sites' pages that may talk to the server (`https://tools.example.org`), separated by commas.
     #[arg(
         long,
         global = true,
