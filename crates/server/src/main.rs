@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod cli;
+mod context7;
 mod guide;
 mod logging;
 mod metrics;
