@@ -121,7 +121,7 @@ impl From<Error> for Problem {
             Error::EmptyLibrary(library) => {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
-            Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
