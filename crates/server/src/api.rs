@@ -1,6 +1,8 @@
-//! The HTTP door: `/api/v1`, its description, health and metrics.
+//! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
+mod accept;
 pub(crate) mod authenticate;
+mod context7;
 mod documents;
 mod etag;
 pub(crate) mod guard;
@@ -9,6 +11,7 @@ mod input;
 mod jobs;
 mod libraries;
 mod limits;
+mod llms;
 mod observe;
 mod problem;
 mod search;
@@ -53,11 +56,15 @@ pub(crate) struct State {
                        with the id of the request; lists have a cursor for more.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(problem::ProblemBody)),
+    // Its address ends with a path of any length, which the description cannot say.
+    paths(llms::document),
+    components(schemas(problem::ProblemBody, context7::Failure<'_>)),
     tags(
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
+        (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -79,10 +86,17 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(llms::root))
+        .routes(routes!(llms::of_library))
+        .routes(routes!(llms::of_version))
+        .routes(routes!(llms::full))
+        .route("/l/{library}/{version}/{*path}", get(llms::document))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
         .routes(routes!(search::search))
+        .routes(routes!(context7::search))
+        .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
