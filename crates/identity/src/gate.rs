@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kernel::actor::{Actor, KeyId};
+use kernel::actor::{Actor, KeyId, SessionId};
 use kernel::secret::Token;
 use moka::future::Cache;
 use sqlx::PgPool;
@@ -59,13 +59,22 @@ pub struct Gate {
     epoch: AtomicU64,
     /// Keys that were used since that was last written down.
     used: Mutex<HashSet<KeyId>>,
+    /// The same of sessions.
+    sessions_used: Mutex<HashSet<SessionId>>,
 }
 
 impl Gate {
     /// A gate that remembers nothing yet.
     pub fn new(pool: PgPool, signing: Signing) -> Self {
         let remembered = Cache::builder().max_capacity(MOST).time_to_live(REMEMBERED).build();
-        Self { pool, signing, remembered, epoch: AtomicU64::new(0), used: Mutex::default() }
+        Self {
+            pool,
+            signing,
+            remembered,
+            epoch: AtomicU64::new(0),
+            used: Mutex::default(),
+            sessions_used: Mutex::default(),
+        }
     }
 
     /// What signs access tokens.
@@ -131,7 +140,11 @@ impl Gate {
                 until: until(Some(found.seconds)),
             })
         };
-        self.remember(place, load).await
+        let verified = self.remember(place, load).await?;
+        if let Some(id) = verified.actor.session_id() {
+            self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
+        Ok(verified)
     }
 
     async fn remember(
@@ -161,17 +174,22 @@ impl Gate {
         self.remembered.invalidate_all();
     }
 
-    /// Writes down which keys were used.
+    /// Writes down which keys and sessions were used; a session that is used lives on.
     pub async fn note_used(&self) -> Result<(), Error> {
         let used: Vec<uuid::Uuid> = {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
             used.drain().map(|id| id.0).collect()
         };
-        if used.is_empty() {
+        let sessions_used: Vec<uuid::Uuid> = {
+            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.drain().map(|id| id.0).collect()
+        };
+        if used.is_empty() && sessions_used.is_empty() {
             return Ok(());
         }
         let mut connection = store::postgres::acquire(&self.pool).await?;
-        keys::note_used(&mut connection, &used).await
+        keys::note_used(&mut connection, &used).await?;
+        sessions::note_used(&mut connection, &sessions_used).await
     }
 }
 

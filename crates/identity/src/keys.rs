@@ -81,7 +81,7 @@ pub async fn create(
         "-- keys.create
          insert into identity.mcp_api_keys
            (id, user_id, name, prefix, key_hash, scopes, libraries, rate_limit, expires_at)
-         select $1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 second'
+         select $1, $2, $3, $4, $5, $6, $7, $8, now() + $9::int8 * interval '1 second'
          where (select count(*) from identity.mcp_api_keys where user_id is not distinct from $2) < $10",
         id.0,
         user.map(|user| user.0),
@@ -91,7 +91,7 @@ pub async fn create(
         &scopes,
         libraries.as_deref(),
         key.rate_limit,
-        key.seconds.map(|seconds| seconds as f64),
+        key.seconds,
         MOST,
     )
     .execute(&mut *connection)

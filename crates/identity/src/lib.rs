@@ -13,7 +13,7 @@ pub mod sessions;
 mod signing;
 pub mod users;
 
-pub use error::Error;
+pub use error::{Error, Unfit};
 pub use gate::{Gate, Limit, Shown, Verified};
 pub use names::{BadName, Email, Username};
 pub use passwords::Passwords;

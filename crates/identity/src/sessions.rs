@@ -236,6 +236,20 @@ pub(crate) async fn end_all(
     users::tell(connection).await
 }
 
+/// Notes that these sessions were used just now: they live on.
+pub(crate) async fn note_used(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
+    sqlx::query!(
+        "-- sessions.note_used
+         update identity.user_sessions set last_used = now(), expires_at = now() + $2 * interval '1 day'
+         where id = any ($1) and expires_at > now()",
+        ids,
+        LIFETIME_DAYS,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Deletes what has run out: sessions, links, old attempts.
 pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(

@@ -58,6 +58,7 @@ impl Category {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RevisionStatus)]
 pub enum Status {
     /// Its bytes are on their way.
     Uploading,
@@ -82,7 +83,6 @@ pub struct Document {
     /// Its title.
     pub name: String,
     /// Code or prose.
-    #[schema(inline)]
     pub category: Category,
     /// Its tags.
     pub tags: Vec<String>,
@@ -116,7 +116,6 @@ pub struct Revision {
     /// Whether it is the one that answers under its label.
     pub active: bool,
     /// Where it stands.
-    #[schema(inline)]
     pub status: Status,
     /// Why it failed, or what its reader should know.
     pub reason: Option<String>,

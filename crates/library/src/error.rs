@@ -42,6 +42,9 @@ pub enum Error {
     /// The library's active version cannot be deleted.
     #[error("{0} is the active version of {1}: activate another one first")]
     ActiveVersion(Label, LibraryName),
+    /// An owner would take their library from themselves.
+    #[error("you would lose {0} yourself: let another owner, or an administrator, do this")]
+    OwnGrant(LibraryName),
     /// A name is not one.
     #[error(transparent)]
     BadName(#[from] BadName),

@@ -2,33 +2,40 @@
 
 mod accept;
 pub(crate) mod authenticate;
+pub(crate) mod client;
 mod context7;
+mod description;
 mod documents;
 mod etag;
+mod grants;
 pub(crate) mod guard;
 mod health;
 mod input;
 mod jobs;
+pub(crate) mod keys;
 mod libraries;
 mod limits;
 mod llms;
 mod observe;
-mod problem;
+pub(crate) mod problem;
 mod search;
+pub(crate) mod session;
 mod upload;
+pub(crate) mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +53,16 @@ pub(crate) struct State {
     pub(crate) app: App,
     metrics: PrometheusHandle,
     limits: limits::Limits,
+    /// Where people reach the server, without a slash at its end: links begin with it. Never taken from a request, in which
+    /// anybody could write another.
+    pub(crate) address: Arc<str>,
+}
+
+impl State {
+    /// Whether somebody who forgot their password is sent a link.
+    pub(crate) fn sends_mail(&self) -> bool {
+        self.app.settings.mail().is_ok_and(|mail| mail.is_some())
+    }
 }
 
 #[derive(OpenApi)]
@@ -65,6 +82,9 @@ pub(crate) struct State {
         (name = "documents", description = "Documents, their revisions and their text"),
         (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
         (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
+        (name = "session", description = "Signing in and out, passwords, who one is"),
+        (name = "users", description = "Accounts"),
+        (name = "keys", description = "Keys for agents and scripts"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -91,6 +111,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(llms::of_version))
         .routes(routes!(llms::full))
         .route("/l/{library}/{version}/{*path}", get(llms::document))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::set, grants::remove))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(session::list_of_user, session::end_all_of_user))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::change, keys::delete))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -98,6 +125,15 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(context7::search))
         .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
+        .routes(routes!(session::begin, session::show, session::end))
+        .routes(routes!(session::renew))
+        .routes(routes!(session::list, session::end_all))
+        .routes(routes!(session::end_other))
+        .routes(routes!(users::link))
+        .routes(routes!(users::change_password))
+        .routes(routes!(users::forgot))
+        .routes(routes!(users::use_link))
+        .routes(routes!(users::set_up))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     // An upload takes as long as its bytes do; its own limit is on them.
@@ -107,14 +143,19 @@ fn described() -> OpenApiRouter<State> {
 /// The description of the API, as OpenAPI 3.1.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().to_openapi();
-    problem::describe_errors(&mut description);
+    description::complete(&mut description);
     description
 }
 
 /// All routes.
-pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Names>) -> Router {
+pub(crate) fn router(
+    app: App,
+    metrics: PrometheusHandle,
+    names: Arc<guard::Names>,
+    address: Arc<str>,
+) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
-    let state = State { app, metrics, limits };
+    let state = State { app, metrics, limits, address };
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -134,6 +175,12 @@ pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Name
         .with_state(state)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(names.cors())
+        // Nothing is ever taken for another kind than it says it is.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.
         .layer(from_fn(problem::finish))

@@ -11,6 +11,7 @@ mod context7;
 mod guide;
 mod llms;
 mod logging;
+mod mail;
 mod metrics;
 mod passages;
 mod settings;

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
+use store::secrets::SecretConfig;
+use zeroize::Zeroizing;
 
 /// What every command may be told.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +28,7 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    database_url: Option<String>,
+    database_url: Option<Hidden>,
 
     /// The same database as the role that owns and migrates it; --database-url then names one that only reads and writes.
     #[arg(
@@ -36,7 +39,22 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    owner_database_url: Option<String>,
+    owner_database_url: Option<Hidden>,
+
+    /// File of the secret keys, one a line, newest first [default: secret.key in the data folder, made at the first start].
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_SECRET_KEY_FILE", value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+
+    /// The secret keys themselves, in place of a file: 32 bytes in base64 or hexadecimal; several with commas, newest first.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "KEYS"
+    )]
+    secret_key: Option<Hidden>,
 
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
@@ -105,7 +123,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
     readers: Option<usize>,
 
-    /// The address at which people reach the server (https://docs.example.org): in links, and as one of its names.
+    /// The address at which people reach the server (`https://docs.example.org`): in links, and as one of its names.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
 
@@ -120,7 +138,7 @@ pub(crate) struct Settings {
     )]
     hosts: Vec<String>,
 
-    /// Origins of other sites' pages that may talk to the server (https://tools.example.org), separated by commas.
+    /// Origins of other sites' pages that may talk to the server (`https://tools.example.org`), separated by commas.
     #[arg(
         long,
         global = true,
@@ -130,6 +148,35 @@ pub(crate) struct Settings {
         value_name = "ORIGIN"
     )]
     origins: Vec<String>,
+
+    /// Proxies whose word on a client's address is taken, besides those on this machine: addresses or networks
+    /// (10.0.0.0/8), separated by commas.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORK",
+        value_parser = network
+    )]
+    trusted_proxies: Vec<IpNet>,
+
+    /// The server that takes mail: smtps://USER:PASSWORD@mail.example.org, smtp://…?tls=required for STARTTLS, smtp://… for
+    /// none. Without it no mail is sent.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SMTP_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    smtp_url: Option<String>,
+
+    /// Whom mail is from: Wenyuan <wenyuan@example.org>.
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
 
     /// Requests a minute of an API key that has no limit of its own.
     #[arg(
@@ -233,6 +280,31 @@ struct Pool {
     test: bool,
 }
 
+/// A value that may hold a secret and therefore never shows itself.
+#[derive(Clone)]
+struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    /// What was set; an empty variable is one that is not set.
+    fn given(value: Option<&Self>) -> Option<String> {
+        value.map(|Self(text)| text.to_string()).filter(|text| !text.is_empty())
+    }
+}
+
+impl std::str::FromStr for Hidden {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
 /// How passages get their vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Embedding {
@@ -272,10 +344,19 @@ impl Settings {
     pub(crate) fn database(&self) -> DatabaseConfig {
         let programs = self.postgres.clone().unwrap_or_else(|| self.data_dir().join("programs"));
         DatabaseConfig {
-            url: self.database_url.clone().filter(|url| !url.is_empty()),
-            owner_url: self.owner_database_url.clone().filter(|url| !url.is_empty()),
+            url: Hidden::given(self.database_url.as_ref()),
+            owner_url: Hidden::given(self.owner_database_url.as_ref()),
             cluster: ClusterConfig::new(self.data_dir().join("postgres"), programs),
             pool: self.pool(),
+        }
+    }
+
+    /// Where the secret keys are.
+    pub(crate) fn secrets(&self) -> SecretConfig {
+        SecretConfig {
+            keys: Hidden::given(self.secret_key.as_ref()).map(Zeroizing::new),
+            file: self.secret_key_file.clone().filter(|file| !file.as_os_str().is_empty()),
+            default_file: self.data_dir().join("secret.key"),
         }
     }
 
@@ -351,6 +432,31 @@ impl Settings {
         &self.origins
     }
 
+    /// Proxies whose word on a client's address is taken, besides those on this machine.
+    pub(crate) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.trusted_proxies
+    }
+
+    /// Whether browsers are told to send cookies over TLS alone: where people reach the server so.
+    pub(crate) fn secure_cookies(&self) -> bool {
+        self.public_url().ok().flatten().is_some_and(|url| url.scheme_str() == Some("https"))
+    }
+
+    /// The server that takes mail, and whom mail is from; `None` where no mail is sent.
+    pub(crate) fn mail(&self) -> anyhow::Result<Option<(&str, &str)>> {
+        let given =
+            |text: &'_ Option<String>| text.as_deref().map(str::trim).is_some_and(|text| !text.is_empty());
+        match (&self.smtp_url, &self.mail_from) {
+            (Some(url), Some(from)) if given(&self.smtp_url) && given(&self.mail_from) => {
+                Ok(Some((url.trim(), from.trim())))
+            }
+            _ if given(&self.smtp_url) => {
+                anyhow::bail!("mail needs somebody whom it is from: set WENYUAN_MAIL_FROM too")
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Requests a minute of a key that has no limit of its own.
     pub(crate) fn rate_limit(&self) -> u32 {
         self.rate_limit
@@ -362,4 +468,12 @@ impl Settings {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
             .clamp(1, 64)
     }
+}
+
+/// Reads a network, or an address that stands for itself.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>().or_else(|_no_network| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
+        |_neither| format!("{text:?} is neither an address nor a network: write 10.0.0.7 or 10.0.0.0/8"),
+    )
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::mail::{Mail, ResetMails};
 
 /// Work that goes on until it is stopped.
 pub(crate) struct Work {
@@ -88,6 +89,11 @@ impl Work {
     /// Does the work that has no hurry.
     pub(crate) fn sweep(&mut self, app: &App) {
         self.spawn(app, Sweeper { pool: app.pool().clone(), objects: app.objects.clone() });
+    }
+
+    /// Sends the mails that wait.
+    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
+        self.spawn(app, ResetMails { pool: app.pool().clone(), mail, address });
     }
 
     /// Lets the gate forget what was revoked anywhere, writes down which keys were used, and deletes what has run out.

@@ -11,12 +11,14 @@
 mod database;
 pub mod documents;
 mod place;
+mod programs;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::Database;
 pub use place::{Place, Run, kill_process};
+pub use programs::Program;
 pub use server::{Reply, Server, each};
 
 /// A folder that goes with the test.
@@ -54,7 +56,7 @@ pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() ->
     }
 }
 
-/// A variable that `./test` sets.
+/// A variable that `./test` sets, or its caller.
 fn variable(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests are told by ./test where their programs are")]
     let value = std::env::var(name);

@@ -3,8 +3,8 @@
 //! that a version is never replaced by another, and that each snippet says which version it is of.
 
 use axum::Json;
-use axum::extract::{OriginalUri, State as Given};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::State as Given;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
 use library::catalogue::{self, Catalogue, Counts, Library};
@@ -126,7 +126,7 @@ enum Standing {
 }
 
 /// Libraries by a name that may be incomplete or not quite right.
-#[utoipa::path(get, path = "/api/v2/libs/search", operation_id = "context7_search", tag = "context7", params(Named),
+#[utoipa::path(get, path = "/api/v2/libs/search", tag = "context7", params(Named),
     responses((status = 200, body = Matches)))]
 pub(crate) async fn search(
     Given(state): Given<State>,
@@ -271,15 +271,13 @@ pub(crate) struct Stamp {
 }
 
 /// Passages that answer a question, from the version that is asked for and no other.
-#[utoipa::path(get, path = "/api/v2/context", operation_id = "context7_context", tag = "context7", params(Asked),
+#[utoipa::path(get, path = "/api/v2/context", tag = "context7", params(Asked),
     responses((status = 200, content((Context = "application/json"), (String = "text/plain"))),
               (status = 202, description = "Its first documents are being read", body = Failure<'_>)))]
 pub(crate) async fn context(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Query(asked): Query<Asked>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
 ) -> Result<Response> {
     let id = of_length("libraryId", asked.library_id.as_deref())?;
     let query = of_length("query", asked.query.as_deref())?;
@@ -305,13 +303,12 @@ pub(crate) async fn context(
             return Ok(not_finalized(form, &format!("{named} is still being read: ask again shortly")));
         }
     }
-    let base = base(&state, &headers, &uri);
     Ok(match form {
         Type::Txt if answer.hits.is_empty() => {
             plain(StatusCode::OK, format!("{named} holds nothing for this question: ask in other words.\n"))
         }
-        Type::Txt => plain(StatusCode::OK, snippets(&answer, &base, most)),
-        Type::Json => Json(sorted(&answer, &base, most)).into_response(),
+        Type::Txt => plain(StatusCode::OK, snippets(&answer, &state.address, most)),
+        Type::Json => Json(sorted(&answer, &state.address, most)).into_response(),
     })
 }
 
@@ -446,20 +443,4 @@ fn of_document(passage: &Passage, base: &str) -> String {
     };
     let anchor = passage.anchor.as_deref().map(|anchor| format!("#{}", address::escaped(anchor)));
     format!("{base}{}{}", address::of_path(&library, &version, &passage.path), anchor.unwrap_or_default())
-}
-
-/// How addresses of this server begin for the one who asks.
-fn base(state: &State, headers: &HeaderMap, uri: &Uri) -> String {
-    if let Ok(Some(url)) = state.app.settings.public_url() {
-        return url.to_string().trim_end_matches('/').to_owned();
-    }
-    let host = uri.authority().map(ToString::to_string);
-    let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok().map(str::to_owned));
-    host.map(|host| format!("http://{host}")).unwrap_or_default()
-}
-
-impl From<library::names::BadName> for Problem {
-    fn from(error: library::names::BadName) -> Self {
-        Error::from(error).into()
-    }
 }

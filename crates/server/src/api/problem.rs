@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
-use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 
 use super::context7;
 
@@ -85,6 +84,11 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
@@ -140,7 +144,7 @@ impl From<Error> for Problem {
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
-            Error::NotCompleted(_) | Error::ActiveVersion(..) => {
+            Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
             Error::BadName(_)
@@ -194,7 +198,7 @@ impl From<identity::Error> for Problem {
                 Self::new(StatusCode::CONFLICT, "name-taken", detail)
             }
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            Fault::BadName(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // What becomes of the database's own errors is said once, above.
             Fault::Database(source) => Error::Database(source).into(),
@@ -283,7 +287,7 @@ fn refused(status: StatusCode, text: String) -> Problem {
 
 /// What the body of a failure looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// RFC 9457.
     Problem,
     /// As the clients of Context7 read it.
@@ -292,7 +296,7 @@ enum Form {
 
 impl Form {
     /// What is read at an address.
-    fn at(path: &str) -> Self {
+    pub(super) fn at(path: &str) -> Self {
         if path.starts_with(context7::UNDER) { Self::Context7 } else { Self::Problem }
     }
 }
@@ -318,22 +322,4 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-/// Adds to every operation of the description what its failures look like.
-pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
-    let response = |text: &str, content_type: &str, schema: &str| {
-        let content = Content::new(Some(utoipa::openapi::Ref::from_schema_name(schema)));
-        ResponseBuilder::new().description(text).content(content_type, content).build()
-    };
-    let problem =
-        response("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem");
-    let failure = response("What is wrong, as Context7 has it", "application/json", "Context7Failure");
-    for (path, item) in &mut description.paths.paths {
-        let response = if Form::at(path) == Form::Context7 { &failure } else { &problem };
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
-        }
-    }
 }
