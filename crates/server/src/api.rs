@@ -1,7 +1,9 @@
-//! The HTTP door: `/api/v1`, its description, health and metrics.
+//! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
+mod accept;
 pub(crate) mod authenticate;
 pub(crate) mod client;
+mod context7;
 mod description;
 mod documents;
 mod etag;
@@ -14,6 +16,7 @@ mod jobs;
 pub(crate) mod keys;
 mod libraries;
 mod limits;
+mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
@@ -73,11 +76,15 @@ impl State {
                        with the id of the request; lists have a cursor for more.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(problem::ProblemBody)),
+    // Its address ends with a path of any length, which the description cannot say.
+    paths(llms::document),
+    components(schemas(problem::ProblemBody, context7::Failure<'_>)),
     tags(
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
+        (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
@@ -103,6 +110,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(llms::root))
+        .routes(routes!(llms::of_library))
+        .routes(routes!(llms::of_version))
+        .routes(routes!(llms::full))
+        .route("/l/{library}/{version}/{*path}", get(llms::document))
         .routes(routes!(grants::list))
         .routes(routes!(grants::set, grants::remove))
         .routes(routes!(users::list, users::create))
@@ -117,6 +129,8 @@ fn described() -> OpenApiRouter<State> {
         .layer(from_fn(etag::tag));
     let quick = tagged
         .routes(routes!(search::search))
+        .routes(routes!(context7::search))
+        .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
         .routes(routes!(session::begin, session::show, session::end))
         .routes(routes!(session::renew))

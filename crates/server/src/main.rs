@@ -3,14 +3,17 @@
 //! Every door is here, and no rule: HTTP under [`api`], the command line under [`cli`]. [`app`] puts the rooms
 //! together.
 
+mod address;
 mod api;
 mod app;
 mod cli;
 mod context7;
 mod guide;
+mod llms;
 mod logging;
 mod mail;
 mod metrics;
+mod passages;
 mod settings;
 mod work;
 

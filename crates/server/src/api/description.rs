@@ -5,6 +5,8 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
 
+use super::problem::Form;
+
 /// Completes what the handlers say of themselves.
 pub(crate) fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
@@ -17,20 +19,26 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
-    let problem = problem();
-    for item in description.paths.paths.values_mut() {
+    for (path, item) in &mut description.paths.paths {
+        let failure = failure(Form::at(path));
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             name(operation);
-            describe_responses(operation, &problem);
+            describe_responses(operation, &failure);
         }
     }
 }
 
-fn problem() -> Response {
+fn failure(form: Form) -> Response {
+    let (words, content_type, schema) = match form {
+        Form::Problem => {
+            ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
+        }
+        Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
+    };
     ResponseBuilder::new()
-        .description("What is wrong, as RFC 9457 problem details")
-        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .description(words)
+        .content(content_type, Content::new(Some(Ref::from_schema_name(schema))))
         .build()
 }
 
@@ -42,7 +50,7 @@ fn name(operation: &mut Operation) {
     }
 }
 
-fn describe_responses(operation: &mut Operation, problem: &Response) {
+fn describe_responses(operation: &mut Operation, failure: &Response) {
     let responses = &mut operation.responses.responses;
     for (status, response) in &mut *responses {
         if let RefOr::T(response) = response
@@ -53,6 +61,7 @@ fn describe_responses(operation: &mut Operation, problem: &Response) {
                 "201" => "It was made",
                 "202" => "It was taken, and is being worked on",
                 "204" => "It was done",
+                "302" => "It is elsewhere",
                 "304" => "Nothing changed since",
                 _ => "As the status says",
             };
@@ -60,6 +69,6 @@ fn describe_responses(operation: &mut Operation, problem: &Response) {
         }
     }
     for status in ["4XX", "5XX"] {
-        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem.clone()));
+        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(failure.clone()));
     }
 }
