@@ -3,6 +3,8 @@
 //! An attempt is counted before the password is looked at, so that a thousand at once are a thousand. The counts lie in the
 //! database: they hold on every node.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use sqlx::{PgConnection, PgPool};
 
 use crate::Error;
@@ -11,6 +13,9 @@ use crate::Error;
 const FREE_OF_ACCOUNT: i32 = 5;
 /// Wrong passwords from an address that cost nothing: many people may share one.
 const FREE_OF_ADDRESS: i32 = 30;
+
+/// Mails of one account that cost nothing: each voids the link of the one before.
+const FREE_MAILS: i32 = 3;
 
 /// Who tries, and from where.
 pub(crate) struct Attempt {
@@ -23,7 +28,7 @@ impl Attempt {
     pub(crate) async fn begin(pool: &PgPool, account: &str, address: Option<&str>) -> Result<Self, Error> {
         let attempt = Self {
             account: format!("account {account}"),
-            address: address.map(|address| format!("address {address}")),
+            address: address.map(|address| format!("address {}", network(address))),
         };
         let mut transaction = store::postgres::begin(pool).await?;
         // In this order for everybody, so that no two wait for each other.
@@ -55,6 +60,32 @@ impl Attempt {
         .execute(connection)
         .await?;
         Ok(())
+    }
+}
+
+/// Counts that somebody asks for a mail by which to set a password; refused while the account or the address has to wait.
+pub(crate) async fn count_mail(
+    connection: &mut PgConnection,
+    account: &str,
+    address: Option<&str>,
+) -> Result<(), Error> {
+    let mut wait = 0;
+    if let Some(address) = address {
+        let subject = format!("mail from {}", network(address));
+        wait = wait.max(count(&mut *connection, &subject, FREE_OF_ADDRESS).await?);
+    }
+    wait = wait.max(count(connection, &format!("mail to {account}"), FREE_MAILS).await?);
+    if wait > 0 { Err(Error::TooManyAttempts { seconds: wait.unsigned_abs() }) } else { Ok(()) }
+}
+
+/// Whom an address stands for: a whole /64 of IPv6 is one customer's, who may use any address of it.
+fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let prefix = u128::from(address) & !u128::from(u64::MAX);
+            format!("{}/64", Ipv6Addr::from(prefix))
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -99,4 +130,16 @@ pub(crate) async fn forget_old(connection: &mut PgConnection) -> Result<(), Erro
     .execute(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn a_customer_of_ipv6_is_one() {
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:2::/64");
+    }
 }

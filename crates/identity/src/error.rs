@@ -9,7 +9,7 @@ pub enum Error {
     #[error("name or password is wrong")]
     BadPassword,
     /// Too many attempts.
-    #[error("too many attempts to sign in: wait {seconds} seconds")]
+    #[error("too many attempts: wait {seconds} seconds")]
     TooManyAttempts { seconds: u32 },
     /// A token or key that is not, or no longer, good.
     #[error("{0}")]
@@ -47,6 +47,9 @@ pub enum Error {
     /// A name is not one.
     #[error(transparent)]
     BadName(#[from] BadName),
+    /// A password that may not be chosen.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// A value is out of its bounds.
     #[error("{0}")]
     Invalid(String),
@@ -59,6 +62,26 @@ pub enum Error {
     /// Something that should not happen did.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Why a password may not be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It has too few characters.
+    #[error("a password has at least {least} characters; a few words in a row are good")]
+    TooShort {
+        /// How many it must have.
+        least: usize,
+    },
+    /// It has too many bytes.
+    #[error("a password has at most {most} bytes")]
+    TooLong {
+        /// How many it may have.
+        most: usize,
+    },
+    /// It is found with few guesses.
+    #[error("this password is among the first that are guessed: choose another")]
+    TooCommon,
 }
 
 impl From<sqlx::Error> for Error {

@@ -13,11 +13,8 @@ pub mod sessions;
 mod signing;
 pub mod users;
 
-pub use error::Error;
+pub use error::{Error, Unfit};
 pub use gate::{Gate, Limit, Shown, Verified};
 pub use names::{BadName, Email, Username};
 pub use passwords::Passwords;
 pub use signing::Signing;
-
-/// The channel on which every node is told that what it remembers of someone is no longer so.
-pub const CHANNEL: &str = "wenyuan_identity";

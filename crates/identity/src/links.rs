@@ -3,13 +3,18 @@
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Role, UserId};
 use kernel::secret::Token;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use store::jobs::{self, NewJob};
 
 use crate::passwords::Passwords;
 use crate::sessions::{self, Origin, SignedIn};
 use crate::signing::Signing;
 use crate::users::{self, NewUser};
-use crate::{Email, Error, Username};
+use crate::{Email, Error, Username, attempts};
+
+/// The kind of the job that mails a link to somebody who forgot their password.
+pub const MAIL_JOB: &str = "identity.reset_mail";
 
 /// How long a link for somebody who forgot is good, in hours.
 const RESET_HOURS: f64 = 1.0;
@@ -104,9 +109,28 @@ pub async fn for_user(connection: &mut PgConnection, actor: &Actor, user: UserId
     make(connection, user, INVITATION_HOURS).await
 }
 
-/// Who is to be sent a link, of the active users: by their mail address or name. What is found must not be told to who asks.
-pub async fn who_forgot(connection: &mut PgConnection, name: &str) -> Result<Option<UserId>, Error> {
-    let name = name.trim().to_lowercase();
+/// Writes the job that mails a link to somebody who forgot their password, named by their name or mail address. For
+/// nobody it is written too, and finds nobody later: neither the answer nor the time it takes tells who has an account.
+pub async fn forgot(pool: &PgPool, name: &str, origin: &Origin) -> Result<(), Error> {
+    let name: String = name.trim().to_lowercase().chars().take(254).collect();
+    let mut transaction = store::postgres::begin(pool).await?;
+    let counted = attempts::count_mail(&mut transaction, &name, origin.ip_address.as_deref()).await;
+    if counted.is_ok() {
+        let user = who_forgot(&mut transaction, &name).await?.unwrap_or_else(UserId::new);
+        // The link is made when the mail is sent: no secret lies among the jobs.
+        let job = NewJob { priority: -1, ..NewJob::new(MAIL_JOB, json!({ "user_id": user })) };
+        jobs::enqueue(&mut transaction, &[job]).await?;
+    }
+    transaction.commit().await?;
+    counted
+}
+
+/// The user whom a job of [`MAIL_JOB`] is about.
+pub fn user_of(payload: &Value) -> Option<UserId> {
+    serde_json::from_value(payload.get("user_id")?.clone()).ok()
+}
+
+async fn who_forgot(connection: &mut PgConnection, name: &str) -> Result<Option<UserId>, Error> {
     Ok(sqlx::query_scalar!(
         r#"-- links.who_forgot
          select id as "id: UserId" from identity.users

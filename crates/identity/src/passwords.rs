@@ -12,7 +12,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 
-use crate::Error;
+use crate::{Error, Unfit};
 
 /// Memory of one hash, in KiB.
 const MEMORY: u32 = 19 * 1024;
@@ -49,26 +49,23 @@ impl Passwords {
     }
 
     /// Refuses a password that is too short or easily guessed; `about` holds the person's names, which are guessed first.
-    pub(crate) fn judge(password: &str, about: &[&str]) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::Invalid(why));
+    pub(crate) fn judge(password: &str, about: &[&str]) -> Result<(), Unfit> {
         if password.chars().count() < SHORTEST {
-            return refuse(format!(
-                "a password has at least {SHORTEST} characters; a few words in a row are good"
-            ));
+            return Err(Unfit::TooShort { least: SHORTEST });
         }
         if password.len() > LONGEST {
-            return refuse(format!("a password has at most {LONGEST} bytes"));
+            return Err(Unfit::TooLong { most: LONGEST });
         }
         let mut known = vec!["wenyuan", "文渊"];
         known.extend(about.iter().filter(|text| !text.is_empty()));
         if zxcvbn::zxcvbn(password, &known).guesses_log10() < GUESSES {
-            return refuse("this password is among the first that are guessed: choose another".to_owned());
+            return Err(Unfit::TooCommon);
         }
         Ok(())
     }
 
-    /// The hash to keep of a password.
-    pub(crate) async fn hash(&self, password: &str) -> Result<String, Error> {
+    /// The hash to keep of a password, which is not judged here.
+    pub async fn hash(&self, password: &str) -> Result<String, Error> {
         let password = password.to_owned();
         self.in_turn(move || hash(&password)).await?
     }

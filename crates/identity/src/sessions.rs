@@ -236,6 +236,20 @@ pub(crate) async fn end_all(
     users::tell(connection).await
 }
 
+/// Notes that these sessions were used just now: they live on.
+pub(crate) async fn note_used(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
+    sqlx::query!(
+        "-- sessions.note_used
+         update identity.user_sessions set last_used = now(), expires_at = now() + $2 * interval '1 day'
+         where id = any ($1) and expires_at > now()",
+        ids,
+        LIFETIME_DAYS,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Deletes what has run out: sessions, links, old attempts.
 pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
@@ -259,8 +273,7 @@ pub(crate) struct Found {
     pub(crate) user: UserId,
     pub(crate) username: String,
     pub(crate) role: Role,
-    /// Seconds it has left.
-    pub(crate) seconds: f64,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// The session of an access token (by its `jti`) or of a session's token (by its hash).
@@ -273,7 +286,7 @@ pub(crate) async fn find(
         Found,
         r#"-- sessions.find
          select session.id as "session: SessionId", user_.id as "user: UserId", user_.username,
-           user_.role as "role: Role", extract(epoch from session.expires_at - now())::float8 as "seconds!"
+           user_.role as "role: Role", session.expires_at
          from identity.user_sessions as session
          join identity.users as user_ on user_.id = session.user_id
          where (session.token_id = $1 or session.token_hash = $2) and user_.is_active and session.expires_at > now()"#,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use crate::attempts::Attempt;
 use crate::passwords::{Passwords, is_hash};
 use crate::{Email, Error, Username, sessions};
 
@@ -284,7 +285,40 @@ pub async fn change_password(
     current: &str,
     new: &str,
 ) -> Result<(), Error> {
-    let id = actor.user_id().filter(|_| actor.in_person()).ok_or(Error::SignIn)?;
+    let (user, attempt) = check_own(pool, passwords, actor, current).await?;
+    Passwords::judge(new, &about(&user))?;
+    let hash = passwords.hash(new).await?;
+    let mut transaction = store::postgres::begin(pool).await?;
+    attempt.succeeded(&mut transaction).await?;
+    set_password(&mut transaction, user.id, &hash, actor.session_id()).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Whether somebody who is signed in knows their password: before what would let a thief of their session keep it.
+pub async fn confirm(
+    pool: &sqlx::PgPool,
+    passwords: &Passwords,
+    actor: &Actor,
+    password: &str,
+) -> Result<(), Error> {
+    let (_user, attempt) = check_own(pool, passwords, actor, password).await?;
+    let mut transaction = store::postgres::begin(pool).await?;
+    attempt.succeeded(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn check_own(
+    pool: &sqlx::PgPool,
+    passwords: &Passwords,
+    actor: &Actor,
+    password: &str,
+) -> Result<(User, Attempt), Error> {
+    if !actor.is_nobody() && !actor.in_person() {
+        return Err(Error::NotAllowed("a key may not do this: sign in"));
+    }
+    let id = actor.user_id().ok_or(Error::SignIn)?;
     let mut connection = store::postgres::acquire(pool).await?;
     let user = by_id(&mut connection, id).await?.ok_or(Error::NoUser)?;
     let kept = sqlx::query_scalar!(
@@ -297,17 +331,8 @@ pub async fn change_password(
     .flatten();
     // Not held while a password is hashed.
     drop(connection);
-    let attempt = crate::attempts::Attempt::begin(pool, &user.username, None).await?;
-    if !passwords.check(current, kept).await?.right {
-        return Err(Error::BadPassword);
-    }
-    Passwords::judge(new, &about(&user))?;
-    let hash = passwords.hash(new).await?;
-    let mut transaction = store::postgres::begin(pool).await?;
-    attempt.succeeded(&mut transaction).await?;
-    set_password(&mut transaction, id, &hash, actor.session_id()).await?;
-    transaction.commit().await?;
-    Ok(())
+    let attempt = Attempt::begin(pool, &user.username, None).await?;
+    if passwords.check(password, kept).await?.right { Ok((user, attempt)) } else { Err(Error::BadPassword) }
 }
 
 /// Sets a password's hash and ends every session but one.
@@ -372,11 +397,5 @@ fn check_names(first: Option<&str>, last: Option<&str>) -> Result<(), Error> {
 
 /// Tells every node, when the transaction commits, that what it remembers is no longer so.
 pub(crate) async fn tell(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!(
-        "-- identity.tell
-         select pg_notify('wenyuan_identity', '')"
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(())
+    Ok(store::cache::invalidate_all(connection).await?)
 }

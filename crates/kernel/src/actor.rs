@@ -196,6 +196,20 @@ impl Actor {
         }
     }
 
+    /// The name of the key that was used, if one was.
+    pub fn key_name(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| &*key.name)
+    }
+
+    /// What they are in the whole installation; `None` for nobody. The owner is as an administrator.
+    pub fn role(&self) -> Option<Role> {
+        match self.who {
+            Who::Nobody => None,
+            Who::Owner => Some(Role::Admin),
+            Who::User { role, .. } => Some(role),
+        }
+    }
+
     /// Whether it is not known who this is.
     pub fn is_nobody(&self) -> bool {
         matches!(self.who, Who::Nobody)
@@ -203,11 +217,7 @@ impl Actor {
 
     /// Whether the user has at least this role, in person or through a key. The owner has every role.
     pub fn has_role(&self, least: Role) -> bool {
-        match self.who {
-            Who::Nobody => false,
-            Who::Owner => true,
-            Who::User { role, .. } => role >= least,
-        }
+        self.role().is_some_and(|role| role >= least)
     }
 
     /// Whether this is an administrator in person. Accounts, keys of others and the registry are not for keys: a key that

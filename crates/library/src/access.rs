@@ -227,7 +227,26 @@ pub(crate) async fn all(
     Ok(grants)
 }
 
-/// Grants a user so much in a library, or, with `None`, takes the grant back.
+/// Who was granted how much in a library: for its owners.
+pub async fn grants(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+) -> Result<Vec<(UserId, Level)>, Error> {
+    require(actor, library, Level::Own)?;
+    let rows = sqlx::query!(
+        r#"-- access.grants
+         select user_id as "user: UserId", level as "level: Level" from library.grants
+         where library_id = $1 order by user_id limit 10000"#,
+        library.id.0,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.user, row.level)).collect())
+}
+
+/// Grants a user so much in a library, or, with `None`, takes the grant back. Nobody takes the library from themselves:
+/// there might be nobody left to give it back.
 pub async fn grant(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -236,6 +255,9 @@ pub async fn grant(
     level: Option<Level>,
 ) -> Result<(), Error> {
     require(actor, library, Level::Own)?;
+    if actor.user_id() == Some(user) && level < Some(Level::Own) && !actor.has_role(Role::Admin) {
+        return Err(Error::OwnGrant(library.name.clone()));
+    }
     set_grant(connection, library.id, user, level).await?;
     changes::record_catalogue(connection).await
 }

@@ -2,6 +2,7 @@
 
 mod add;
 mod metadata;
+pub mod reading;
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,6 +57,7 @@ impl Category {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RevisionStatus)]
 pub enum Status {
     /// Its bytes are on their way.
     Uploading,
@@ -80,7 +82,6 @@ pub struct Document {
     /// Its title.
     pub name: String,
     /// Code or prose.
-    #[schema(inline)]
     pub category: Category,
     /// Its tags.
     pub tags: Vec<String>,
@@ -114,7 +115,6 @@ pub struct Revision {
     /// Whether it is the one that answers under its label.
     pub active: bool,
     /// Where it stands.
-    #[schema(inline)]
     pub status: Status,
     /// Why it failed, or what its reader should know.
     pub reason: Option<String>,

@@ -30,6 +30,9 @@ pub enum Error {
     /// There is no such document, or none that may be seen.
     #[error("there is no such document")]
     NoDocument,
+    /// What is asked for is not there; the text says what is.
+    #[error("{0}")]
+    NotFound(String),
     /// The document is there, but not under this label or not in this revision.
     #[error("the document has no {0}")]
     NoDocumentVersion(String),
@@ -39,6 +42,9 @@ pub enum Error {
     /// The library's active version cannot be deleted.
     #[error("{0} is the active version of {1}: activate another one first")]
     ActiveVersion(Label, LibraryName),
+    /// An owner would take their library from themselves.
+    #[error("you would lose {0} yourself: let another owner, or an administrator, do this")]
+    OwnGrant(LibraryName),
     /// A name is not one.
     #[error(transparent)]
     BadName(#[from] BadName),

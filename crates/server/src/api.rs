@@ -1,21 +1,27 @@
 //! The HTTP door: `/api/v1`, its description, health and metrics.
 
 pub(crate) mod authenticate;
+pub(crate) mod client;
+mod description;
 mod documents;
 mod etag;
+mod grants;
 pub(crate) mod guard;
 mod health;
 mod idempotency;
 mod input;
 mod jobs;
+pub(crate) mod keys;
 mod libraries;
 mod limits;
 mod mcp_servers;
 mod observe;
 mod paging;
-mod problem;
+pub(crate) mod problem;
 mod search;
+pub(crate) mod session;
 mod upload;
+pub(crate) mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +53,16 @@ pub(crate) struct State {
     pub(crate) app: App,
     metrics: PrometheusHandle,
     limits: limits::Limits,
+    /// Where people reach the server, without a slash at its end: links begin with it. Never taken from a request, in which
+    /// anybody could write another.
+    pub(crate) address: Arc<str>,
+}
+
+impl State {
+    /// Whether somebody who forgot their password is sent a link.
+    pub(crate) fn sends_mail(&self) -> bool {
+        self.app.settings.mail().is_ok_and(|mail| mail.is_some())
+    }
 }
 
 #[derive(OpenApi)]
@@ -62,6 +78,9 @@ pub(crate) struct State {
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "session", description = "Signing in and out, passwords, who one is"),
+        (name = "users", description = "Accounts"),
+        (name = "keys", description = "Keys for agents and scripts"),
         (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
@@ -84,6 +103,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::set, grants::remove))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(session::list_of_user, session::end_all_of_user))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::change, keys::delete))
         .routes(routes!(mcp_servers::list, mcp_servers::create))
         .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
         .routes(routes!(mcp_servers::test))
@@ -92,6 +118,15 @@ fn described() -> OpenApiRouter<State> {
     let quick = tagged
         .routes(routes!(search::search))
         .routes(routes!(jobs::list))
+        .routes(routes!(session::begin, session::show, session::end))
+        .routes(routes!(session::renew))
+        .routes(routes!(session::list, session::end_all))
+        .routes(routes!(session::end_other))
+        .routes(routes!(users::link))
+        .routes(routes!(users::change_password))
+        .routes(routes!(users::forgot))
+        .routes(routes!(users::use_link))
+        .routes(routes!(users::set_up))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     // An upload takes as long as its bytes do; its own limit is on them.
@@ -101,14 +136,19 @@ fn described() -> OpenApiRouter<State> {
 /// The description of the API, as OpenAPI 3.1.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().to_openapi();
-    problem::describe_errors(&mut description);
+    description::complete(&mut description);
     description
 }
 
 /// All routes.
-pub(crate) fn router(app: App, metrics: PrometheusHandle, names: Arc<guard::Names>) -> Router {
+pub(crate) fn router(
+    app: App,
+    metrics: PrometheusHandle,
+    names: Arc<guard::Names>,
+    address: Arc<str>,
+) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
-    let state = State { app, metrics, limits };
+    let state = State { app, metrics, limits, address };
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();

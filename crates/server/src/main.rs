@@ -6,8 +6,10 @@
 mod api;
 mod app;
 mod cli;
+mod context7;
 mod guide;
 mod logging;
+mod mail;
 mod metrics;
 mod settings;
 mod work;

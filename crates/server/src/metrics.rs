@@ -24,6 +24,15 @@ fn describe() {
     describe_gauge!("wenyuan_pool_connections", "Database connections, by state");
     describe_gauge!("wenyuan_pool_connections_max", "Database connections at most");
     describe_counter!("wenyuan_pool_exhausted_total", "Requests that found no database connection in time");
+    describe_counter!(
+        "wenyuan_cache_lookups_total",
+        "Answers of caches, by cache and by where they came from"
+    );
+    describe_counter!(
+        "wenyuan_cache_redis_failures_total",
+        "Failures of Redis, in whose place the database answered"
+    );
+    describe_gauge!("wenyuan_tasks", "Asynchronous tasks that are alive");
     describe_gauge!("wenyuan_jobs", "Jobs, by kind and state");
     describe_gauge!("wenyuan_index_changes_behind", "Changes that full text does not show yet");
     describe_histogram!("wenyuan_index_commit_seconds", "Time of each commit of the full-text index");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
 use store::secrets::SecretConfig;
@@ -54,6 +55,17 @@ pub(crate) struct Settings {
         value_name = "KEYS"
     )]
     secret_key: Option<Hidden>,
+
+    /// A Redis server that several nodes share what they remember through (redis://, rediss:// with TLS, unix://).
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis_url: Option<Hidden>,
 
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
@@ -147,6 +159,35 @@ pub(crate) struct Settings {
         value_name = "ORIGIN"
     )]
     origins: Vec<String>,
+
+    /// Proxies whose word on a client's address is taken, besides those on this machine: addresses or networks
+    /// (10.0.0.0/8), separated by commas.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORK",
+        value_parser = network
+    )]
+    trusted_proxies: Vec<IpNet>,
+
+    /// The server that takes mail: smtps://USER:PASSWORD@mail.example.org, smtp://…?tls=required for STARTTLS, smtp://… for
+    /// none. Without it no mail is sent.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SMTP_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    smtp_url: Option<String>,
+
+    /// Whom mail is from: Wenyuan <wenyuan@example.org>.
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
 
     /// Requests a minute of an API key that has no limit of its own.
     #[arg(
@@ -330,6 +371,11 @@ impl Settings {
         }
     }
 
+    /// The Redis server, where there is one.
+    pub(crate) fn redis_url(&self) -> Option<String> {
+        Hidden::given(self.redis_url.as_ref())
+    }
+
     fn pool(&self) -> PoolConfig {
         let pool = &self.pool;
         PoolConfig {
@@ -402,6 +448,31 @@ impl Settings {
         &self.origins
     }
 
+    /// Proxies whose word on a client's address is taken, besides those on this machine.
+    pub(crate) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.trusted_proxies
+    }
+
+    /// Whether browsers are told to send cookies over TLS alone: where people reach the server so.
+    pub(crate) fn secure_cookies(&self) -> bool {
+        self.public_url().ok().flatten().is_some_and(|url| url.scheme_str() == Some("https"))
+    }
+
+    /// The server that takes mail, and whom mail is from; `None` where no mail is sent.
+    pub(crate) fn mail(&self) -> anyhow::Result<Option<(&str, &str)>> {
+        let given =
+            |text: &'_ Option<String>| text.as_deref().map(str::trim).is_some_and(|text| !text.is_empty());
+        match (&self.smtp_url, &self.mail_from) {
+            (Some(url), Some(from)) if given(&self.smtp_url) && given(&self.mail_from) => {
+                Ok(Some((url.trim(), from.trim())))
+            }
+            _ if given(&self.smtp_url) => {
+                anyhow::bail!("mail needs somebody whom it is from: set WENYUAN_MAIL_FROM too")
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Requests a minute of a key that has no limit of its own.
     pub(crate) fn rate_limit(&self) -> u32 {
         self.rate_limit
@@ -413,4 +484,12 @@ impl Settings {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
             .clamp(1, 64)
     }
+}
+
+/// Reads a network, or an address that stands for itself.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>().or_else(|_no_network| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
+        |_neither| format!("{text:?} is neither an address nor a network: write 10.0.0.7 or 10.0.0.0/8"),
+    )
 }

@@ -17,13 +17,13 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::mail::{Mail, ResetMails};
 
 /// Work that goes on until it is stopped.
 pub(crate) struct Work {
     stop: watch::Sender<bool>,
     pub(crate) jobs: Bell,
     pub(crate) changes: Bell,
-    identity: Bell,
     ending: Vec<JoinHandle<()>>,
     aborted: Vec<JoinHandle<()>>,
 }
@@ -31,21 +31,10 @@ pub(crate) struct Work {
 impl Work {
     /// Starts with listening to the database, so that no call is missed by what is started after.
     pub(crate) fn start(app: &App) -> Self {
-        let (jobs, changes, identity) = (Bell::default(), Bell::default(), Bell::default());
-        let bells = vec![
-            (jobs::CHANNEL, jobs.clone()),
-            (changes::CHANNEL, changes.clone()),
-            (identity::CHANNEL, identity.clone()),
-        ];
-        let listener = spawn_listener(app.pool().clone(), bells);
-        Self {
-            stop: watch::Sender::new(false),
-            jobs,
-            changes,
-            identity,
-            ending: Vec::new(),
-            aborted: vec![listener],
-        }
+        let (jobs, changes) = (Bell::default(), Bell::default());
+        let bells = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
+        let listener = spawn_listener(app.pool().clone(), bells, app.caches.clone());
+        Self { stop: watch::Sender::new(false), jobs, changes, ending: Vec::new(), aborted: vec![listener] }
     }
 
     /// Reads documents, as many at once as there are readers.
@@ -90,15 +79,20 @@ impl Work {
         self.spawn(app, Sweeper { pool: app.pool().clone(), objects: app.objects.clone() });
     }
 
-    /// Lets the gate forget what was revoked anywhere, writes down which keys were used, and deletes what has run out.
+    /// Sends the mails that wait.
+    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
+        self.spawn(app, ResetMails { pool: app.pool().clone(), mail, address });
+    }
+
+    /// Writes down which keys were used, and deletes what has run out.
     pub(crate) fn keep_gate(&mut self, app: &App) {
-        let (app, mut called, mut stop) = (app.clone(), self.identity.listen(), self.stop.subscribe());
+        let (app, mut stop) = (app.clone(), self.stop.subscribe());
         self.ending.push(tokio::spawn(async move {
             let mut noted = Instant::now();
             let mut swept = None::<Instant>;
             while !*stop.borrow() {
                 tokio::select! {
-                    rang = called.wait(NOTE_USED) => if rang { app.gate.forget() },
+                    () = tokio::time::sleep(NOTE_USED) => {}
                     _ = stop.changed() => {}
                 }
                 if noted.elapsed() >= NOTE_USED || *stop.borrow() {

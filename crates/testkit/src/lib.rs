@@ -11,12 +11,16 @@
 mod database;
 pub mod documents;
 mod place;
+mod programs;
+mod redis;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::Database;
 pub use place::{Place, Run, kill_process};
+pub use programs::Program;
+pub use redis::Redis;
 pub use server::{Reply, Server, each};
 
 /// A folder that goes with the test.
@@ -54,7 +58,7 @@ pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() ->
     }
 }
 
-/// A variable that `./test` sets.
+/// A variable that `./test` sets, or its caller.
 fn variable(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests are told by ./test where their programs are")]
     let value = std::env::var(name);

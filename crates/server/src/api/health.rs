@@ -6,10 +6,14 @@ use axum::Json;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use kernel::actor::Role;
 use library::search::ModelState;
 use serde_json::json;
 
 use super::State;
+use super::authenticate::Caller;
+use super::client::IsLocal;
+use super::problem::{Problem, Result};
 
 /// The process lives.
 pub(crate) async fn healthz() -> &'static str {
@@ -39,7 +43,21 @@ fn not_ready(why: &str) -> (StatusCode, Json<serde_json::Value>) {
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "why": why })))
 }
 
-/// What has been counted, in Prometheus' text format.
-pub(crate) async fn metrics(Given(state): Given<State>) -> impl IntoResponse {
-    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
+/// What has been counted, in Prometheus' text format: for this machine itself, and for administrators.
+pub(crate) async fn metrics(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    IsLocal(is_local): IsLocal,
+) -> Result<impl IntoResponse> {
+    if !is_local && actor.is_nobody() {
+        return Err(library::Error::SignIn.into());
+    }
+    if !is_local && !actor.has_role(Role::Admin) {
+        return Err(Problem::forbidden("what is counted is for administrators to see"));
+    }
+    // True at the moment it is asked for: a task that nobody ends shows here.
+    let tasks =
+        u32::try_from(tokio::runtime::Handle::current().metrics().num_alive_tasks()).unwrap_or(u32::MAX);
+    metrics::gauge!("wenyuan_tasks").set(tasks);
+    Ok(([("content-type", "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()))
 }

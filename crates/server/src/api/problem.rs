@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
-use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -146,11 +145,11 @@ impl From<Error> for Problem {
             Error::EmptyLibrary(library) => {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
-            Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
-            Error::NotCompleted(_) | Error::ActiveVersion(..) => {
+            Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail)
             }
             Error::BadName(_)
@@ -204,7 +203,7 @@ impl From<identity::Error> for Problem {
                 Self::new(StatusCode::CONFLICT, "name-taken", detail)
             }
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            Fault::BadName(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // What becomes of the database's own errors is said once, above.
             Fault::Database(source) => Error::Database(source).into(),
@@ -339,19 +338,4 @@ fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-/// Adds to every operation of the description that its failures are problems.
-pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
-    let reference = utoipa::openapi::Ref::from_schema_name("Problem");
-    let response = ResponseBuilder::new()
-        .description("What is wrong, as RFC 9457 problem details")
-        .content("application/problem+json", Content::new(Some(reference)))
-        .build();
-    for item in description.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
-        }
-    }
 }

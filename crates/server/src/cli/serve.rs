@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::show;
 use crate::api::guard::Names;
 use crate::app::App;
+use crate::mail::Mail;
 use crate::settings::Settings;
 use crate::work::Work;
 use crate::{api, guide, metrics};
@@ -32,6 +33,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     let begun = Instant::now();
     let listen = arguments.listen;
     let hosts = settings.hosts()?;
+    let mail = settings.mail()?.map(|(url, from)| Mail::new(url, from)).transpose()?;
     let recorder = metrics::start()?;
     let app = App::open(settings).await?;
     // Before any work is begun: a second server on the same port should say so and go.
@@ -51,6 +53,10 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     work.embed(&app);
     work.sweep(&app);
     work.keep_gate(&app);
+    let public = public_address(settings, address);
+    if let Some(mail) = mail {
+        work.send_mail(&app, mail, Arc::clone(&public));
+    }
     work.also(metrics::spawn_job_gauges(app.pool().clone()));
     let maximum = settings.database().pool.maximum;
     work.also(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
@@ -62,12 +68,12 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         async move { guide::add(&app).await }
     }));
     let names = Arc::new(Names::new(address, &hosts, settings.origins()));
-    let router = api::router(app.clone(), recorder, names);
+    let router = api::router(app.clone(), recorder, names, Arc::clone(&public));
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {
         show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));
     }
-    offer_setup(&app, settings, address).await;
+    offer_setup(&app, &public).await;
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
     tracing::info!("stopping: work in hand is finished or given back");
@@ -77,21 +83,26 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where people reach the server: as the settings say, or else where it listens.
+fn public_address(settings: &Settings, address: SocketAddr) -> Arc<str> {
+    let public = settings.public_url().ok().flatten();
+    let public = public.map_or_else(|| format!("http://{address}"), |url| url.to_string());
+    public.trim_end_matches('/').into()
+}
+
 /// While there is no administrator, the terminal (or the log) shows a link that makes one. It is the only way without
 /// the command line: there is no password to begin with.
-async fn offer_setup(app: &App, settings: &Settings, address: SocketAddr) {
+async fn offer_setup(app: &App, public: &str) {
     let made = async {
         let mut connection = store::postgres::acquire(app.pool()).await?;
         identity::links::for_setup(&mut connection).await
     };
     match made.await {
         Ok(Some(link)) => {
-            let base = settings.public_url().ok().flatten();
-            let base = base.map_or_else(|| format!("http://{address}"), |url| url.to_string());
             show::note(&format!(
                 "{} {}/setup?token={}",
                 show::styled(show::BOLD, "no administrator yet; make one at"),
-                base.trim_end_matches('/'),
+                public,
                 link.token.reveal()
             ));
         }

@@ -1,0 +1,246 @@
+//! `/api/v1/session` and `/api/v1/sessions`: signing in and out, who one is, and where else one is signed in.
+
+use axum::Json;
+use axum::extract::State as Given;
+use axum::http::{HeaderName, StatusCode, header};
+use identity::sessions::{self, Session, SignedIn};
+use identity::users::{self, User};
+use kernel::actor::{Actor, Scope, SessionId, UserId};
+use kernel::secret::Token;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::State;
+use super::authenticate::Caller;
+use super::client::Client;
+use super::input::{Json as Body, Path, Query};
+use super::problem::{Problem, Result};
+
+/// Beside an answer that holds a secret: nobody on its way keeps it.
+pub(crate) const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+/// Who signs in.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SignIn {
+    /// Name or mail address.
+    name: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// A session's token.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Renew {
+    session_token: String,
+}
+
+/// What shows from now on who one is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedInBody {
+    /// For the header `Authorization: Bearer …`, for a quarter of an hour.
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds that the access token is good.
+    expires_in: i64,
+    /// Gets further access tokens, while the session lives: 30 days from its last use.
+    session_token: String,
+    user: User,
+}
+
+/// Who asks, and how far they may go.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WhoAmI {
+    /// The user; null for a key of the library's owner.
+    user: Option<Who>,
+    /// What they are in the whole installation.
+    #[schema(value_type = Option<String>)]
+    role: Option<kernel::actor::Role>,
+    /// The session, where somebody signed in.
+    #[schema(value_type = Option<Uuid>)]
+    session: Option<SessionId>,
+    /// The key, where one was shown.
+    key: Option<WhichKey>,
+    /// What this may be used for: read, write, notes.
+    #[schema(value_type = Vec<String>)]
+    scopes: Vec<Scope>,
+    /// The only libraries that the key reaches; null for all that its user does.
+    libraries: Option<Vec<String>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Who {
+    #[schema(value_type = Uuid)]
+    id: UserId,
+    username: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WhichKey {
+    #[schema(value_type = Option<Uuid>)]
+    id: Option<kernel::actor::KeyId>,
+    name: String,
+}
+
+/// Which sessions are ended.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhichSessions {
+    /// All but the one that asks.
+    #[serde(default)]
+    #[param(default = false)]
+    keep_current: bool,
+}
+
+impl From<SignedIn> for SignedInBody {
+    fn from(signed_in: SignedIn) -> Self {
+        Self {
+            access_token: signed_in.access_token,
+            token_type: "Bearer",
+            expires_in: signed_in.expires_in,
+            session_token: signed_in.token.reveal().to_owned(),
+            user: signed_in.user,
+        }
+    }
+}
+
+/// Signs in with name and password.
+#[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = SignIn,
+    responses((status = 200, body = SignedInBody)))]
+pub(crate) async fn begin(
+    Given(state): Given<State>,
+    Client(origin): Client,
+    Body(body): Body<SignIn>,
+) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
+    let app = &state.app;
+    let signing = app.gate.signing();
+    let signed_in =
+        sessions::sign_in(app.pool(), &app.passwords, signing, &body.name, &body.password, &origin).await?;
+    Ok((NOT_KEPT, Json(signed_in.into())))
+}
+
+/// A new access token for a session's token.
+#[utoipa::path(post, path = "/api/v1/session/renew", tag = "session", request_body = Renew,
+    responses((status = 200, body = SignedInBody)))]
+pub(crate) async fn renew(
+    Given(state): Given<State>,
+    Body(body): Body<Renew>,
+) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let token = Token::shown(&body.session_token);
+    let renewed = sessions::renew(&mut connection, state.app.gate.signing(), &token).await?;
+    Ok((NOT_KEPT, Json(renewed.into())))
+}
+
+/// Who you are, and how far you may go.
+#[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = WhoAmI)))]
+pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
+    if actor.is_nobody() {
+        return Err(identity::Error::SignIn.into());
+    }
+    let scopes = [Scope::Read, Scope::Write, Scope::Notes];
+    Ok(Json(WhoAmI {
+        user: actor.user_id().map(|id| Who { id, username: actor.name().to_owned() }),
+        role: actor.role(),
+        session: actor.session_id(),
+        key: actor.key_name().map(|name| WhichKey { id: actor.key_id(), name: name.to_owned() }),
+        scopes: scopes.into_iter().filter(|scope| actor.may(*scope)).collect(),
+        libraries: actor.libraries().map(|names| names.iter().cloned().collect()),
+    }))
+}
+
+/// Signs out: ends the session that asks.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
+pub(crate) async fn end(Given(state): Given<State>, Caller(actor): Caller) -> Result<StatusCode> {
+    user_in_person(&actor)?;
+    let session = actor.session_id().ok_or(identity::Error::NoSession)?;
+    end_one(&state, &actor, session).await
+}
+
+/// Your sessions, the one used last first.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "session", responses((status = 200, body = Vec<Session>)))]
+pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Session>>> {
+    let user = user_in_person(&actor)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(sessions::list(&mut connection, &actor, user).await?))
+}
+
+/// Ends all your sessions, or all but the one that asks.
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "session", params(WhichSessions), responses((status = 204)))]
+pub(crate) async fn end_all(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Query(which): Query<WhichSessions>,
+) -> Result<StatusCode> {
+    let user = user_in_person(&actor)?;
+    end_all_of(&state, &actor, user, which.keep_current).await
+}
+
+/// Ends one session: yours, or, for administrators, anybody's.
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "session",
+    params(("id" = Uuid, Path, description = "The session")), responses((status = 204)))]
+pub(crate) async fn end_other(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<SessionId>,
+) -> Result<StatusCode> {
+    end_one(&state, &actor, id).await
+}
+
+/// A user's sessions: for themselves and for administrators.
+#[utoipa::path(get, path = "/api/v1/users/{id}/sessions", tag = "users",
+    params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = Vec<Session>)))]
+pub(crate) async fn list_of_user(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+) -> Result<Json<Vec<Session>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    users::find(&mut connection, &actor, id).await?.ok_or(identity::Error::NoUser)?;
+    Ok(Json(sessions::list(&mut connection, &actor, id).await?))
+}
+
+/// Ends all sessions of a user: for themselves and for administrators.
+#[utoipa::path(delete, path = "/api/v1/users/{id}/sessions", tag = "users",
+    params(("id" = Uuid, Path, description = "The user")), responses((status = 204)))]
+pub(crate) async fn end_all_of_user(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+) -> Result<StatusCode> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    users::find(&mut connection, &actor, id).await?.ok_or(identity::Error::NoUser)?;
+    drop(connection);
+    end_all_of(&state, &actor, id, false).await
+}
+
+/// The user who asks, signed in and not by a key.
+pub(crate) fn user_in_person(actor: &Actor) -> Result<UserId> {
+    match actor.user_id() {
+        Some(user) if actor.in_person() => Ok(user),
+        _ if actor.is_nobody() => Err(identity::Error::SignIn.into()),
+        _ => Err(Problem::forbidden("a key may not do this: sign in")),
+    }
+}
+
+pub(crate) async fn end_one(state: &State, actor: &Actor, session: SessionId) -> Result<StatusCode> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    sessions::end(&mut transaction, actor, session).await?;
+    transaction.commit().await?;
+    // The other nodes are told by the database.
+    state.app.gate.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn end_all_of(
+    state: &State,
+    actor: &Actor,
+    user: UserId,
+    keep_current: bool,
+) -> Result<StatusCode> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    sessions::end_others(&mut transaction, actor, user, keep_current).await?;
+    transaction.commit().await?;
+    state.app.gate.forget();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,113 @@
+//! Mail: handed to one SMTP server (RFC 5321), by jobs alone, so that nobody waits for it and a failure is tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use identity::links;
+use kernel::chain::Chain;
+use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use sqlx::PgPool;
+use store::jobs::{self, Leased};
+use store::workers::Handler;
+use uuid::Uuid;
+
+/// How long the SMTP server may take for each of its answers.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+/// RFC 3834: what answers mail by itself leaves such mail alone.
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+
+/// Hands mail to an SMTP server.
+pub(crate) struct Mail {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl Mail {
+    /// Nothing is asked of the server yet: it may be down when this program starts.
+    pub(crate) fn new(url: &str, from: &str) -> anyhow::Result<Self> {
+        let from: Mailbox = from.parse().with_context(|| {
+            format!("{from:?} is not whom mail can be from (WENYUAN_MAIL_FROM): write Wenyuan <wenyuan@example.org>")
+        })?;
+        // The URL holds a password: the error must not show it.
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+            .context("WENYUAN_SMTP_URL cannot be used: write smtps://USER:PASSWORD@mail.example.org")?
+            .timeout(Some(LONGEST_ANSWER))
+            .build();
+        Ok(Self { transport, from })
+    }
+
+    async fn send(&self, to: &str, subject: &str, text: String) -> anyhow::Result<()> {
+        let to: Mailbox = to.parse().context("the address is none")?;
+        let mut message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(subject)
+            .header(ContentType::TEXT_PLAIN)
+            .body(text)?;
+        message.headers_mut().insert_raw(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()));
+        self.transport.send(message).await?;
+        Ok(())
+    }
+}
+
+/// Sends links to those who forgot their password. The link is made here, when the mail is sent.
+pub(crate) struct ResetMails {
+    pub(crate) pool: PgPool,
+    pub(crate) mail: Mail,
+    /// Where people reach the server.
+    pub(crate) address: Arc<str>,
+}
+
+impl ResetMails {
+    async fn send(&self, job: &Leased) -> anyhow::Result<()> {
+        let user = links::user_of(&job.payload).context("the job names no user")?;
+        let mut transaction = store::postgres::begin(&self.pool).await?;
+        let made = links::for_mail(&mut transaction, user).await?;
+        transaction.commit().await?;
+        // Asked for in the name of nobody: there is nothing to send.
+        let Some((link, to)) = made else { return Ok(()) };
+        let url = format!("{}/password?token={}", self.address, link.token.reveal());
+        let subject = "设置新密码 · Set a new password (Wenyuan)";
+        self.mail.send(&to, subject, text(&url)).await.context("the mail could not be sent")
+    }
+}
+
+impl Handler for ResetMails {
+    fn kinds(&self) -> &[&'static str] {
+        &[links::MAIL_JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        1
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        let mut failed = Vec::new();
+        for job in jobs {
+            if let Err(error) = self.send(job).await {
+                failed.push((job.id, format!("{error:#}")));
+                continue;
+            }
+            let mut connection =
+                store::postgres::acquire(&self.pool).await.map_err(|error| Chain(&error).to_string())?;
+            jobs::complete(&mut connection, worker, &[job.id])
+                .await
+                .map_err(|error| Chain(&error).to_string())?;
+        }
+        Ok(failed)
+    }
+}
+
+fn text(url: &str) -> String {
+    format!(
+        "有人(想必是您)请求为您的文渊账号设置新密码。请在一小时内打开下面的链接,它只能使用一次:\n\n\
+         Somebody, presumably you, asked to set a new password for your account of Wenyuan. Open this link within an hour; \
+         it works once:\n\n\
+         {url}\n\n\
+         如果不是您本人,请忽略此邮件:您的密码没有改变。\n\n\
+         If it was not you, ignore this mail: your password has not changed.\n"
+    )
+}
