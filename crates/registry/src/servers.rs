@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use reqwest::Url;
 use reqwest::header::HeaderName;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::PgConnection;
 use store::sealed::{self, Resealed};
 use store::secrets::Sealer;
@@ -88,12 +88,32 @@ pub struct Change {
     pub description: Option<String>,
     /// Where it is. At another place the key must be given again, or taken away: it was meant for that one.
     pub endpoint: Option<String>,
-    /// Another key, or, with none inside, none from now on.
-    pub api_key: Option<Option<Zeroizing<String>>>,
-    /// Another header, or, with none inside, `Authorization: Bearer`.
-    pub header: Option<Option<String>>,
+    /// What is shown to it.
+    pub api_key: Setting<Zeroizing<String>>,
+    /// The header that the key is sent in; without one it is `Authorization: Bearer`.
+    pub header: Setting<String>,
     /// Whether it may be used.
     pub enabled: Option<bool>,
+}
+
+/// What becomes of something that may be there or not. As a member of a JSON Merge Patch (RFC 7396) it is left out, null or
+/// a value.
+#[derive(Debug, Clone, Default)]
+pub enum Setting<T> {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// It is this.
+    Set(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What is left out does not come here: it is the default.
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Remove, Self::Set))
+    }
 }
 
 /// A server before a change and after it.
@@ -143,7 +163,7 @@ pub async fn find(connection: &mut PgConnection, actor: &Actor, id: ServerId) ->
 /// Adds a server.
 pub async fn create(
     connection: &mut PgConnection,
-    sealer: &Sealer,
+    keys: &Sealer,
     actor: &Actor,
     new: NewServer,
 ) -> Result<Server, Error> {
@@ -154,7 +174,7 @@ pub async fn create(
     let header = new.header.as_deref().map(header).transpose()?;
     check_key(new.api_key.as_deref().map(String::as_str))?;
     let id = ServerId::new();
-    let sealed = seal(connection, sealer, id, new.api_key.as_ref()).await?;
+    let sealed = seal(connection, keys, id, new.api_key.as_ref()).await?;
     let inserted = sqlx::query!(
         "-- mcp_servers.create
          insert into registry.mcp_configs (id, name, description, endpoint, api_key, header, enabled)
@@ -181,7 +201,7 @@ pub async fn create(
 /// Changes a server.
 pub async fn change(
     connection: &mut PgConnection,
-    sealer: &Sealer,
+    keys: &Sealer,
     actor: &Actor,
     id: ServerId,
     change: Change,
@@ -195,7 +215,7 @@ pub async fn change(
     let was = endpoint(&before.endpoint)?;
     let endpoint = change.endpoint.as_deref().map(endpoint).transpose()?.unwrap_or_else(|| was.clone());
     // Otherwise whoever may name a place could have the key, which nobody is shown, sent there.
-    if held.is_some() && change.api_key.is_none() && endpoint.origin() != was.origin() {
+    if held.is_some() && matches!(change.api_key, Setting::Keep) && endpoint.origin() != was.origin() {
         return Err(Error::Invalid(format!(
             "the API key was given for {}: give it again for {}, or null for none",
             was.origin().ascii_serialization(),
@@ -203,14 +223,16 @@ pub async fn change(
         )));
     }
     let header = match change.header {
-        None => before.header.clone(),
-        Some(given) => given.as_deref().map(self::header).transpose()?.map(|name| name.to_string()),
+        Setting::Keep => before.header.clone(),
+        Setting::Remove => None,
+        Setting::Set(name) => Some(self::header(&name)?.to_string()),
     };
     let sealed = match change.api_key {
-        None => held,
-        Some(given) => {
-            check_key(given.as_deref().map(String::as_str))?;
-            seal(connection, sealer, id, given.as_ref()).await?
+        Setting::Keep => held,
+        Setting::Remove => None,
+        Setting::Set(api_key) => {
+            check_key(Some(&api_key))?;
+            seal(connection, keys, id, Some(&api_key)).await?
         }
     };
     sqlx::query!(
@@ -248,7 +270,7 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: ServerId) 
 /// What is needed to connect to a server, its key opened.
 pub async fn target(
     connection: &mut PgConnection,
-    sealer: &Sealer,
+    keys: &Sealer,
     actor: &Actor,
     id: ServerId,
 ) -> Result<Target, Error> {
@@ -257,7 +279,7 @@ pub async fn target(
     let api_key = match api_key {
         None => None,
         Some(sealed) => {
-            let plain = sealer.open_sealed(&place(id), &sealed)?;
+            let plain = keys.open_sealed(&place(id), &sealed)?;
             Some(Zeroizing::new(String::from_utf8_lossy(&plain).into_owned()))
         }
     };
@@ -266,7 +288,7 @@ pub async fn target(
 }
 
 /// Seals with the newest key what is sealed with another.
-pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Resealed, Error> {
+pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Resealed, Error> {
     let mut resealed = Resealed::default();
     let rows = sqlx::query!(
         r#"-- mcp_servers.sealed
@@ -276,13 +298,13 @@ pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Re
     )
     .fetch_all(&mut *connection)
     .await?;
-    for row in rows.into_iter().filter(|row| !sealer.is_current(&row.api_key)) {
+    for row in rows.into_iter().filter(|row| !keys.is_current(&row.api_key)) {
         let place = place(row.id);
-        let Ok(plain) = sealer.open_sealed(&place, &row.api_key) else {
+        let Ok(plain) = keys.open_sealed(&place, &row.api_key) else {
             resealed.lost.push(format!("the API key of the MCP server {}", row.name));
             continue;
         };
-        let sealed = sealer.seal(&place, &plain)?;
+        let sealed = keys.seal(&place, &plain)?;
         sqlx::query!(
             "-- mcp_servers.reseal
              update registry.mcp_configs set api_key = $2 where id = $1",
@@ -343,13 +365,13 @@ fn place(id: ServerId) -> String {
 
 async fn seal(
     connection: &mut PgConnection,
-    sealer: &Sealer,
+    keys: &Sealer,
     id: ServerId,
     api_key: Option<&Zeroizing<String>>,
 ) -> Result<Option<Vec<u8>>, Error> {
     let Some(api_key) = api_key else { return Ok(None) };
     sealed::hold_keys(connection).await?;
-    Ok(Some(sealer.seal(&place(id), api_key.as_bytes())?))
+    Ok(Some(keys.seal(&place(id), api_key.as_bytes())?))
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

@@ -89,11 +89,7 @@ fn place(actor: &str, key_hash: &[u8]) -> String {
 
 /// Asks whether a request is to be done, and takes it on if so. What nobody has finished within two minutes, longer than
 /// an answer may take, may be taken on again: who did it is gone.
-pub async fn claim(
-    connection: &mut PgConnection,
-    sealer: &Sealer,
-    request: &Request,
-) -> Result<Claim, Error> {
+pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Request) -> Result<Claim, Error> {
     let taken = sqlx::query_scalar!(
         "-- idempotency.claim
          insert into store.idempotency as held (actor, key_hash, fingerprint, claim)
@@ -129,7 +125,7 @@ pub async fn claim(
         return Ok(Claim::OfAnother);
     }
     let Some(status) = held.status else { return Ok(Claim::InProgress) };
-    let opened = held.answer.and_then(|sealed| sealer.open_sealed(&request.place(), &sealed).ok());
+    let opened = held.answer.and_then(|sealed| keys.open_sealed(&request.place(), &sealed).ok());
     let answer = opened.and_then(|bytes| read(u16::try_from(status).ok()?, &bytes));
     Ok(answer.map_or(Claim::DoneUnseen, Claim::Done))
 }
@@ -137,7 +133,7 @@ pub async fn claim(
 /// Writes the answer down. To be called in a transaction.
 pub async fn complete(
     connection: &mut PgConnection,
-    sealer: &Sealer,
+    keys: &Sealer,
     request: &Request,
     claim: Uuid,
     answer: &Answer,
@@ -145,7 +141,7 @@ pub async fn complete(
     let bytes = written(answer);
     let sealed = if bytes.len() <= LONGEST {
         sealed::hold_keys(connection).await?;
-        Some(sealer.seal(&request.place(), &bytes)?)
+        Some(keys.seal(&request.place(), &bytes)?)
     } else {
         None
     };
@@ -189,7 +185,7 @@ pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
 }
 
 /// Seals with the newest key what is sealed with another. An answer that does not open any more is forgotten.
-pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Resealed, Error> {
+pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Resealed, Error> {
     let mut resealed = Resealed::default();
     let (mut actor, mut key_hash) = (String::new(), Vec::new());
     loop {
@@ -206,10 +202,10 @@ pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Re
         .await?;
         let Some(last) = rows.last() else { return Ok(resealed) };
         (actor, key_hash) = (last.actor.clone(), last.key_hash.clone());
-        for row in rows.into_iter().filter(|row| !sealer.is_current(&row.answer)) {
+        for row in rows.into_iter().filter(|row| !keys.is_current(&row.answer)) {
             let place = place(&row.actor, &row.key_hash);
-            let sealed = match sealer.open_sealed(&place, &row.answer) {
-                Ok(plain) => Some(sealer.seal(&place, &plain)?),
+            let sealed = match keys.open_sealed(&place, &row.answer) {
+                Ok(plain) => Some(keys.seal(&place, &plain)?),
                 Err(_lost) => None,
             };
             resealed.renewed += u64::from(sealed.is_some());

@@ -87,7 +87,7 @@ impl Paging {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header")]
 pub(crate) struct IfMatch {
-    /// The ETag of its GET, or * for whatever there is. Without it the answer is 428, and 412 where it was changed since.
+    /// The `ETag` of its GET, or `*` for whatever there is. Without it the answer is 428, and 412 where it was changed since.
     #[param(rename = "If-Match", example = "*")]
     if_match: String,
 }

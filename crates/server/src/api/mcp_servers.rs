@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State as Given;
 use axum::http::{HeaderName, StatusCode, header};
 use registry::client::{self, Found};
-use registry::servers::{self, Change, NewServer, Server, ServerId};
-use serde::{Deserialize, Deserializer};
+use registry::servers::{self, Change, NewServer, Server, ServerId, Setting};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -50,22 +50,15 @@ pub(crate) struct McpServerChange {
     #[schema(max_length = 2000)]
     endpoint: Option<String>,
     /// Another key; null for none.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 8192, write_only)]
-    api_key: Option<Option<String>>,
+    api_key: Setting<String>,
     /// Another header; null for `Authorization: Bearer`.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 60, pattern = "^[A-Za-z0-9-]+$")]
-    header: Option<Option<String>>,
+    header: Setting<String>,
     /// Whether it may be used.
     enabled: Option<bool>,
-}
-
-/// Tells null from what is left out.
-fn given<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// All MCP servers, by name.
@@ -125,7 +118,11 @@ pub(crate) async fn change(
         name: change.name,
         description: change.description,
         endpoint: change.endpoint,
-        api_key: change.api_key.map(|key| key.map(Into::into)),
+        api_key: match change.api_key {
+            Setting::Keep => Setting::Keep,
+            Setting::Remove => Setting::Remove,
+            Setting::Set(key) => Setting::Set(key.into()),
+        },
         header: change.header,
         enabled: change.enabled,
     };

@@ -1,5 +1,6 @@
 //! `wenyuan mcp-servers`: MCP servers of others that this library may use. Their keys never stand on the command line.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,6 @@ use registry::client::{self, Found};
 use registry::servers::{self, Change, NewServer, Server, ServerId};
 use serde_json::json;
 use sqlx::PgConnection;
-use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use super::show::{self, BOLD, DIM, WRONG, styled};
@@ -91,7 +91,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 endpoint: add.endpoint,
                 api_key: match add.api_key_file {
                     None => None,
-                    Some(file) => Some(read_key(&file).await?),
+                    Some(file) => Some(read_key(&file)?),
                 },
                 header: add.header,
                 enabled: true,
@@ -167,16 +167,16 @@ async fn find(connection: &mut PgConnection, owner: &Actor, wanted: &str) -> any
         .with_context(|| format!("there is no MCP server {wanted}; `wenyuan mcp-servers` lists them"))
 }
 
-async fn read_key(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+fn read_key(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let unreadable = || format!("the key in {} cannot be read", file.display());
     let mut text = Zeroizing::new(String::new());
     let read = if file == Path::new("-") {
-        tokio::io::stdin().take(LONGEST_FILE).read_to_string(&mut text).await
+        std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)
     } else {
-        let opened = tokio::fs::File::open(file).await;
-        let opened = opened.with_context(|| format!("the key in {} cannot be read", file.display()))?;
-        opened.take(LONGEST_FILE).read_to_string(&mut text).await
+        let opened = std::fs::File::open(file).with_context(unreadable)?;
+        opened.take(LONGEST_FILE).read_to_string(&mut text)
     };
-    read.with_context(|| format!("the key in {} cannot be read", file.display()))?;
+    read.with_context(unreadable)?;
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 enum Action {
     /// Make a new key, seal everything with it, and forget the old one. Where that was interrupted, do it again.
     Rotate,
-    /// Seal everything with the newest key, where the keys are given in WENYUAN_SECRET_KEY and you change them yourself.
+    /// Seal everything with the newest key, where you change the keys yourself (`WENYUAN_SECRET_KEY`).
     Reseal,
 }
 
