@@ -5,6 +5,7 @@ mod add;
 mod documents;
 mod keys;
 mod libraries;
+mod mcp;
 mod operate;
 mod read_documents;
 mod search;
@@ -59,6 +60,8 @@ enum Action {
     /// Make accounts and links to set a password; list, change, delete them.
     #[command(visible_alias = "user")]
     Users(users::Arguments),
+    /// Answer an agent over standard input and output (MCP).
+    Mcp(mcp::Arguments),
     /// List jobs; try failed ones again.
     Jobs(operate::JobArguments),
     /// Show and apply database migrations.
@@ -129,6 +132,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,
                 Action::Users(arguments) => users::run(&app, arguments).await,
+                Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
                 Action::Embed => operate::embed(&app).await,

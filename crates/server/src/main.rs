@@ -1,6 +1,6 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`], the command line under [`cli`]. [`app`] puts the rooms
+//! Every door is here, and no rule: HTTP under [`api`], agents under [`mcp`], the command line under [`cli`]. [`app`] puts the rooms
 //! together.
 
 mod api;
@@ -10,6 +10,7 @@ mod context7;
 mod guide;
 mod logging;
 mod mail;
+mod mcp;
 mod metrics;
 mod settings;
 mod work;

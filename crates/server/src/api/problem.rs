@@ -31,6 +31,10 @@ pub(crate) struct Problem {
     cause: Option<String>,
 }
 
+/// Marks an answer whose body is that of another protocol: it goes out as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
+
 /// A problem as it is sent (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -120,6 +124,22 @@ impl Problem {
     fn internal(cause: String) -> Self {
         let detail = "something went wrong here; the log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    /// Whether the fault is ours, and nothing the asker can mend.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What is wrong, in words, for doors that send no problem. The cause is logged.
+    pub(crate) fn told(&self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = cause, "a request failed");
+        }
+        if self.kind == "internal" {
+            return "something went wrong in the server; its log says what".to_owned();
+        }
+        self.detail.clone()
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -280,7 +300,8 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let response = next.run(request).await;
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
