@@ -11,7 +11,7 @@ mod grants;
 pub(crate) mod guard;
 mod health;
 mod idempotency;
-mod input;
+pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
@@ -163,6 +163,8 @@ pub(crate) fn router(
 ) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
     let state = State { app, metrics, limits, address };
+    let mcp = crate::mcp::http::route(state.app.clone())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -177,6 +179,7 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
+        .route("/mcp", mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))

@@ -1,6 +1,6 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`], the command line under [`cli`]. [`app`] puts the rooms
+//! Every door is here, and no rule: HTTP under [`api`], agents under [`mcp`], the command line under [`cli`]. [`app`] puts the rooms
 //! together.
 
 mod address;
@@ -12,6 +12,7 @@ mod guide;
 mod llms;
 mod logging;
 mod mail;
+mod mcp;
 mod metrics;
 mod passages;
 mod settings;

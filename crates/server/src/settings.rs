@@ -204,6 +204,10 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pool: Pool,
 
+    /// Offers agents what the protocol's conformance suite calls. For tests only; refused beyond loopback.
+    #[arg(long, global = true, hide = true, env = "WENYUAN_MCP_FIXTURES", value_parser = clap::builder::FalseyValueParser::new())]
+    mcp_fixtures: bool,
+
     /// How log lines are written.
     #[arg(
         long,
@@ -400,6 +404,11 @@ impl Settings {
             }
             (Embedding::Local, Some(file)) => Ok(file.clone()),
         }
+    }
+
+    /// Whether agents are offered the fixtures of the conformance suite.
+    pub(crate) fn mcp_fixtures(&self) -> bool {
+        self.mcp_fixtures
     }
 
     /// How long a walk of the vector graph may take.

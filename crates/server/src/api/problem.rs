@@ -33,6 +33,10 @@ pub(crate) struct Problem {
     cause: Option<String>,
 }
 
+/// Marks an answer whose body is that of another protocol: it goes out as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
+
 /// A problem as it is sent (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -135,6 +139,22 @@ impl Problem {
             more: self.more.clone(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Whether the fault is ours, and nothing the asker can mend.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What is wrong, in words, for doors that send no problem. The cause is logged.
+    pub(crate) fn told(&self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = cause, "a request failed");
+        }
+        if self.kind == "internal" {
+            return "something went wrong in the server; its log says what".to_owned();
+        }
+        self.detail.clone()
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -296,7 +316,8 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let form = Form::at(request.uri().path());
     let response = next.run(request).await;
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
