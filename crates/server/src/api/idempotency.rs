@@ -20,8 +20,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The longest body of a request with a key; that of all requests but uploads.
 const LONGEST_BODY: usize = 1 << 20;
 /// Headers that belong to an answer and are given again with it.
-static KEPT: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::LOCATION, header::ETAG, HeaderName::from_static("link")];
+static KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
 
 /// Does a POST with a key once.
 pub(crate) async fn once(Given(state): Given<State>, request: Request, next: Next) -> Response {
