@@ -123,6 +123,11 @@ fn main_language(passages: &[Passage]) -> Option<String> {
     lengths.into_iter().max_by_key(|(_, length)| *length).map(|(language, _)| language.to_owned())
 }
 
+/// Why a text reads like an instruction to an agent, if it does: for words that are no document's.
+pub fn reads_like_an_instruction(text: &str) -> Option<&'static str> {
+    instruction::find(text).first().map(|(_, why)| *why)
+}
+
 /// Flags the passages that read like an instruction to an agent; the whole text is searched once.
 fn mark_instructions(text: &str, passages: &mut [Passage]) {
     let found = instruction::find(text);

@@ -78,14 +78,14 @@ pub async fn set_up(
     let hash = passwords.hash(password).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     // Whoever deletes the row has the link; a second one finds none.
-    let used = sqlx::query!(
+    let deleted = sqlx::query!(
         "-- links.use_setup
          delete from identity.setup_token where token_hash = $1",
         &token.hash(),
     )
     .execute(&mut *transaction)
     .await?;
-    if used.rows_affected() == 0 || users::has_administrator(&mut transaction).await? {
+    if deleted.rows_affected() == 0 || users::has_administrator(&mut transaction).await? {
         return Err(Error::BadLink);
     }
     let new = NewUser {
@@ -200,14 +200,14 @@ pub async fn set_password(
     Passwords::judge(password, &users::about(&user))?;
     let hash = passwords.hash(password).await?;
     let mut transaction = store::postgres::begin(pool).await?;
-    let used = sqlx::query!(
+    let deleted = sqlx::query!(
         "-- links.use
          delete from identity.password_reset_tokens where token_hash = $1 and expires_at > now()",
         &token.hash(),
     )
     .execute(&mut *transaction)
     .await?;
-    if used.rows_affected() == 0 {
+    if deleted.rows_affected() == 0 {
         return Err(Error::BadLink);
     }
     users::set_password(&mut transaction, user.id, &hash, None).await?;

@@ -2,6 +2,8 @@
 
 mod add;
 mod metadata;
+pub mod outline;
+pub mod reading;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +22,7 @@ use crate::label::Label;
 use crate::{Error, sweep};
 
 pub use add::{Added, NewDocument, Outcome, Target, add, store_bytes};
-pub use metadata::{metadata, patch_metadata};
+pub use metadata::{Patched, metadata, patch_metadata};
 
 kernel::id! {
     /// A document.
@@ -56,6 +58,7 @@ impl Category {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RevisionStatus)]
 pub enum Status {
     /// Its bytes are on their way.
     Uploading,
@@ -80,7 +83,6 @@ pub struct Document {
     /// Its title.
     pub name: String,
     /// Code or prose.
-    #[schema(inline)]
     pub category: Category,
     /// Its tags.
     pub tags: Vec<String>,
@@ -114,7 +116,6 @@ pub struct Revision {
     /// Whether it is the one that answers under its label.
     pub active: bool,
     /// Where it stands.
-    #[schema(inline)]
     pub status: Status,
     /// Why it failed, or what its reader should know.
     pub reason: Option<String>,

@@ -30,6 +30,9 @@ pub enum Error {
     /// There is no such document, or none that may be seen.
     #[error("there is no such document")]
     NoDocument,
+    /// What is asked for is not there; the text says what is.
+    #[error("{0}")]
+    NotFound(String),
     /// The document is there, but not under this label or not in this revision.
     #[error("the document has no {0}")]
     NoDocumentVersion(String),

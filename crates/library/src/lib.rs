@@ -9,6 +9,7 @@
 //! [`changes`], and can be thrown away.
 
 pub mod access;
+pub mod budget;
 pub mod catalogue;
 pub mod changes;
 pub mod diff;
@@ -18,7 +19,9 @@ pub mod error;
 pub mod ingest;
 pub mod label;
 pub mod names;
+pub mod notes;
 pub mod reader;
+pub mod recent;
 pub mod search;
 pub mod sweep;
 

@@ -36,6 +36,7 @@ pub const DEEPEST: usize = 1000;
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SearchMode)]
 pub enum Mode {
     /// By words and by meaning, fused.
     #[default]
@@ -95,7 +96,6 @@ pub struct Answer {
     /// The version that was searched, where a library was named.
     pub resolved: Option<Resolved>,
     /// How it was searched: as asked, or by words alone where there are no vectors.
-    #[schema(inline)]
     pub mode: Mode,
     /// What the asker should know: that vectors are still being made, that the index is behind.
     pub notices: Vec<String>,

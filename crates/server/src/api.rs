@@ -1,18 +1,25 @@
-//! The HTTP door: `/api/v1`, its description, health and metrics.
+//! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
+mod accept;
 pub(crate) mod authenticate;
 pub(crate) mod client;
+mod context7;
+mod description;
 mod documents;
 mod etag;
 mod grants;
 pub(crate) mod guard;
 mod health;
+mod idempotency;
 pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
 mod limits;
+mod llms;
+mod mcp_servers;
 mod observe;
+mod paging;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
@@ -24,13 +31,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -69,14 +77,19 @@ impl State {
                        with the id of the request; lists have a cursor for more.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(problem::ProblemBody)),
+    // Its address ends with a path of any length, which the description cannot say.
+    paths(llms::document),
+    components(schemas(problem::ProblemBody, context7::Failure<'_>)),
     tags(
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
+        (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
+        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -98,6 +111,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(llms::root))
+        .routes(routes!(llms::of_library))
+        .routes(routes!(llms::of_version))
+        .routes(routes!(llms::full))
+        .route("/l/{library}/{version}/{*path}", get(llms::document))
         .routes(routes!(grants::list))
         .routes(routes!(grants::set, grants::remove))
         .routes(routes!(users::list, users::create))
@@ -105,10 +123,15 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::list_of_user, session::end_all_of_user))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::change, keys::delete))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
         .routes(routes!(search::search))
+        .routes(routes!(context7::search))
+        .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
         .routes(routes!(session::begin, session::show, session::end))
         .routes(routes!(session::renew))
@@ -128,7 +151,7 @@ fn described() -> OpenApiRouter<State> {
 /// The description of the API, as OpenAPI 3.1.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().to_openapi();
-    problem::describe_errors(&mut description);
+    description::complete(&mut description);
     description
 }
 
@@ -141,6 +164,8 @@ pub(crate) fn router(
 ) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
     let state = State { app, metrics, limits, address };
+    let mcp = crate::mcp::http::route(state.app.clone())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -155,13 +180,21 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
+        .route("/mcp", mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(CompressionLayer::new())
         // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
         .merge(pages::router())
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(names.cors())
+        // Nothing is ever taken for another kind than it says it is.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(from_fn_with_state(names, guard::only_our_own_pages))
         // Outside everything that can fail, so that every failure is a problem and every request is counted.
         .layer(from_fn(problem::finish))

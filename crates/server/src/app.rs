@@ -8,7 +8,9 @@ use identity::{Gate, Passwords, Signing};
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState};
 use sqlx::PgPool;
+use store::cache::Caches;
 use store::objects::Objects;
+use store::secrets::Sealer;
 use store::{Database, migrations};
 
 use crate::settings::Settings;
@@ -22,10 +24,10 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) passwords: Passwords,
-}
-
-fn signing_key() -> anyhow::Result<[u8; 32]> {
-    Ok(kernel::secret::Token::new("")?.hash())
+    /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
+    pub(crate) secrets: Sealer,
+    /// What the nodes remember; each room makes its own of it.
+    pub(crate) caches: Caches,
 }
 
 impl App {
@@ -35,6 +37,8 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
+        let secrets = Sealer::open(&settings.secrets())?;
+        let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
@@ -44,11 +48,21 @@ impl App {
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
-        let signing = Signing::new(&[signing_key()?]).context("there is no key to sign with")?;
-        let gate = Arc::new(Gate::new(database.pool().clone(), signing));
+        let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
+        let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
+        let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));
-        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, gate, passwords })
+        Ok(Self {
+            settings: Arc::new(settings.clone()),
+            database,
+            objects,
+            engine,
+            gate,
+            passwords,
+            secrets,
+            caches,
+        })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

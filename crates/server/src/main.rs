@@ -1,16 +1,22 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`] and [`pages`], the command line under [`cli`]. [`app`] puts the rooms
+//! Every door is here, and no rule: HTTP under [`api`], pages under [`pages`], agents under [`mcp`], the command line under
+//! [`cli`]. [`app`] puts the rooms
 //! together.
 
+mod address;
 mod api;
 mod app;
 mod cli;
+mod context7;
 mod guide;
+mod llms;
 mod logging;
 mod mail;
+mod mcp;
 mod metrics;
 mod pages;
+mod passages;
 mod settings;
 mod work;
 

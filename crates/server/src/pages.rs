@@ -19,6 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::timeout::TimeoutLayer;
 
+use crate::api::problem::AsItIs;
 use crate::api::{LONGEST_ANSWER, State};
 use language::Language;
 
@@ -36,10 +37,6 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
-
-/// Marks an answer that is finished: what goes wrong on a page is told on it.
-#[derive(Clone, Copy)]
-pub(crate) struct Finished;
 
 /// The routes of pages.
 pub(crate) fn router() -> Router<State> {
@@ -134,7 +131,7 @@ fn dress(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    response.extensions_mut().insert(Finished);
+    response.extensions_mut().insert(AsItIs);
 }
 
 /// Sends the browser on to an address of ours, by GET.

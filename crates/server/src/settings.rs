@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
+use store::secrets::SecretConfig;
+use zeroize::Zeroizing;
 
 /// What every command may be told.
 #[derive(Debug, Clone, Args)]
@@ -26,7 +28,7 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    database_url: Option<String>,
+    database_url: Option<Hidden>,
 
     /// The same database as the role that owns and migrates it; --database-url then names one that only reads and writes.
     #[arg(
@@ -37,7 +39,33 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    owner_database_url: Option<String>,
+    owner_database_url: Option<Hidden>,
+
+    /// File of the secret keys, one a line, newest first [default: secret.key in the data folder, made at the first start].
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_SECRET_KEY_FILE", value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+
+    /// The secret keys themselves, in place of a file: 32 bytes in base64 or hexadecimal; several with commas, newest first.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "KEYS"
+    )]
+    secret_key: Option<Hidden>,
+
+    /// A Redis server that several nodes share what they remember through (redis://, rediss:// with TLS, unix://).
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis_url: Option<Hidden>,
 
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
@@ -106,7 +134,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_READERS", value_name = "NUMBER")]
     readers: Option<usize>,
 
-    /// The address at which people reach the server (https://docs.example.org): in links, and as one of its names.
+    /// The address at which people reach the server (`https://docs.example.org`): in links, and as one of its names.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
 
@@ -121,7 +149,7 @@ pub(crate) struct Settings {
     )]
     hosts: Vec<String>,
 
-    /// Origins of other sites' pages that may talk to the server (https://tools.example.org), separated by commas.
+    /// Origins of other sites' pages that may talk to the server (`https://tools.example.org`), separated by commas.
     #[arg(
         long,
         global = true,
@@ -175,6 +203,10 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pool: Pool,
+
+    /// Offers agents what the protocol's conformance suite calls. For tests only; refused beyond loopback.
+    #[arg(long, global = true, hide = true, env = "WENYUAN_MCP_FIXTURES", value_parser = clap::builder::FalseyValueParser::new())]
+    mcp_fixtures: bool,
 
     /// How log lines are written.
     #[arg(
@@ -263,6 +295,31 @@ struct Pool {
     test: bool,
 }
 
+/// A value that may hold a secret and therefore never shows itself.
+#[derive(Clone)]
+struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    /// What was set; an empty variable is one that is not set.
+    fn given(value: Option<&Self>) -> Option<String> {
+        value.map(|Self(text)| text.to_string()).filter(|text| !text.is_empty())
+    }
+}
+
+impl std::str::FromStr for Hidden {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
 /// How passages get their vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Embedding {
@@ -302,11 +359,25 @@ impl Settings {
     pub(crate) fn database(&self) -> DatabaseConfig {
         let programs = self.postgres.clone().unwrap_or_else(|| self.data_dir().join("programs"));
         DatabaseConfig {
-            url: self.database_url.clone().filter(|url| !url.is_empty()),
-            owner_url: self.owner_database_url.clone().filter(|url| !url.is_empty()),
+            url: Hidden::given(self.database_url.as_ref()),
+            owner_url: Hidden::given(self.owner_database_url.as_ref()),
             cluster: ClusterConfig::new(self.data_dir().join("postgres"), programs),
             pool: self.pool(),
         }
+    }
+
+    /// Where the secret keys are.
+    pub(crate) fn secrets(&self) -> SecretConfig {
+        SecretConfig {
+            keys: Hidden::given(self.secret_key.as_ref()).map(Zeroizing::new),
+            file: self.secret_key_file.clone().filter(|file| !file.as_os_str().is_empty()),
+            default_file: self.data_dir().join("secret.key"),
+        }
+    }
+
+    /// The Redis server, where there is one.
+    pub(crate) fn redis_url(&self) -> Option<String> {
+        Hidden::given(self.redis_url.as_ref())
     }
 
     fn pool(&self) -> PoolConfig {
@@ -333,6 +404,11 @@ impl Settings {
             }
             (Embedding::Local, Some(file)) => Ok(file.clone()),
         }
+    }
+
+    /// Whether agents are offered the fixtures of the conformance suite.
+    pub(crate) fn mcp_fixtures(&self) -> bool {
+        self.mcp_fixtures
     }
 
     /// How long a walk of the vector graph may take.

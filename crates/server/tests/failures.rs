@@ -330,6 +330,28 @@ async fn foreign_hosts_and_pages_are_refused() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_listed_site_may_ask_and_read() {
+    let place = Place::new(PROGRAM).await.set("WENYUAN_ORIGINS", "https://tools.example");
+    let server = place.serve().await;
+    let ask = async |method: Method, origin: &str| {
+        let request = server.request(method, "/api/v1/libraries", &[]).header("origin", origin);
+        let request = request.header("access-control-request-method", "GET");
+        server.send(request.header("access-control-request-headers", "authorization, mcp-method")).await
+    };
+    for method in [Method::OPTIONS, Method::GET] {
+        let reply = ask(method, "https://tools.example").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.header("access-control-allow-origin"), Some("https://tools.example"));
+        // Its pages show a key or token of their own: our cookie is not lent to them.
+        assert_eq!(reply.header("access-control-allow-credentials"), None);
+    }
+    let preflight = ask(Method::OPTIONS, "https://tools.example").await;
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, mcp-method"));
+    ask(Method::GET, "https://other.example").await.problem(403);
+    assert_eq!(server.get("/healthz", &[]).await.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
 async fn a_job_that_fails_for_good_is_seen_and_tried_again() {
     let place = Place::new(PROGRAM).await;
     let server = place.serve().await;

@@ -77,6 +77,7 @@ async fn another_version_is_made_active() {
       "active_version": "5.2.1",
       "created_at": "[time]",
       "description": "",
+      "level": "own",
       "name": "fastify",
       "title": "fastify",
       "updated_at": "[time]",
@@ -85,7 +86,8 @@ async fn another_version_is_made_active() {
         "v5.10.0",
         "5.2.1",
         "5.1.0"
-      ]
+      ],
+      "visibility": "team"
     }
     "#);
     // Added with --activate, a version answers once everything is in.

@@ -53,6 +53,7 @@ pub struct Leased {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobState)]
 pub enum State {
     /// Waits for a worker or for its time.
     Waiting,
@@ -83,7 +84,6 @@ pub struct Job {
     /// The ids it is to be done to.
     pub payload: Value,
     /// Where it stands.
-    #[schema(inline)]
     pub state: State,
     /// How often it was tried.
     pub attempts: i32,

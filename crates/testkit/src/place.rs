@@ -170,11 +170,22 @@ impl Place {
         (run.code, run.json())
     }
 
+    /// The program under test, for others that start it.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The environment it is run in. Nothing of the caller's is in it.
+    pub fn environment(&self) -> BTreeMap<&'static str, String> {
+        let mut environment = self.settings.clone();
+        environment.insert("PATH", "/usr/bin:/bin".to_owned());
+        environment.insert("HOME", self.folder.path().display().to_string());
+        environment
+    }
+
     fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
-        // Nothing of the caller's environment reaches the program under test.
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path());
-        command.envs(self.settings.iter()).args(arguments).current_dir(self.folder.path());
+        command.env_clear().envs(self.environment()).args(arguments).current_dir(self.folder.path());
         command
     }
 }

@@ -195,9 +195,9 @@ impl Server {
         self.send(self.request(Method::POST, path, &[])).await
     }
 
-    /// PATCH with a JSON body.
+    /// PATCH with a JSON body, whatever state it is in.
     pub async fn patch(&self, path: &str, body: &Value) -> Reply {
-        self.send(self.request(Method::PATCH, path, &[]).json(body)).await
+        self.send(self.request(Method::PATCH, path, &[]).header("if-match", "*").json(body)).await
     }
 
     /// DELETE.

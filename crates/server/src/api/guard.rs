@@ -5,11 +5,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use super::problem::Problem;
 
@@ -34,6 +36,18 @@ impl Names {
             hosts,
             origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
         }
+    }
+
+    /// Lets the pages of listed origins read the answers (CORS, Fetch Standard); all others stay unread by browsers.
+    pub(crate) fn cors(&self) -> CorsLayer {
+        let origins: Vec<HeaderValue> =
+            self.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(Any)
+            .max_age(Duration::from_hours(1))
     }
 
     fn allow_host(&self, host: &str) -> bool {

@@ -1,11 +1,13 @@
 //! What requests bring, checked at the door: paths and queries that refuse with a problem.
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use kernel::page::Cursor;
 use library::label::{Label, Request as VersionRequest};
 use library::names::LibraryName;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::problem::{Problem, Result};
 
@@ -19,10 +21,18 @@ pub(crate) struct Path<T>(pub(crate) T);
 #[from_request(via(axum::extract::Query), rejection(Problem))]
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body: an object. Serde by itself would also take an array for a struct, its members in order.
 pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let axum::Json(members) = axum::Json::<Map<String, Value>>::from_request(request, state).await?;
+        let body = serde_json::from_value(Value::Object(members));
+        body.map(Self).map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))
+    }
+}
 
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
@@ -70,6 +80,16 @@ impl Paging {
     pub(crate) fn cursor(&self) -> Result<Option<Cursor>> {
         self.cursor.as_deref().map(cursor).transpose()
     }
+}
+
+/// For which state a change is, as the description tells it; [`super::etag::Precondition`] reads it.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header")]
+pub(crate) struct IfMatch {
+    /// The `ETag` of its GET, or `*` for whatever there is. Without it the answer is 428, and 412 where it was changed since.
+    #[param(rename = "If-Match", example = "*")]
+    if_match: String,
 }
 
 /// A cursor.

@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
-use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 
-use crate::pages::{Finished, Reader};
+use super::context7;
+use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -33,6 +33,10 @@ pub(crate) struct Problem {
     /// For the log alone.
     cause: Option<String>,
 }
+
+/// Marks an answer whose body is that of another protocol: it goes out as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
 
 /// A problem as it is sent (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,6 +78,31 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 409, which passes: the same is being done at this moment.
+    pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
+    }
+
+    /// 412: it is in another state than the change was made for.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
+    }
+
+    /// 422: the key of idempotency belongs to another request.
+    pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
+    }
+
+    /// 428 (RFC 6585): the change must say for which state it is.
+    pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+    }
+
     /// 401.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
@@ -83,11 +112,6 @@ impl Problem {
     pub(crate) fn too_many(seconds: u32, detail: impl Into<String>) -> Self {
         let retry_after = Some(seconds.max(1));
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
-    }
-
-    /// 409.
-    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
     /// 413.
@@ -125,6 +149,35 @@ impl Problem {
         self.retry_after
     }
 
+    /// The body, as RFC 9457 has it.
+    fn body(&self, id: &str) -> Vec<u8> {
+        let body = ProblemBody {
+            kind: format!("urn:wenyuan:problem:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            request_id: id.to_owned(),
+            more: self.more.clone(),
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Whether the fault is ours, and nothing the asker can mend.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What is wrong, in words, for doors that send no problem. The cause is logged.
+    pub(crate) fn told(&self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = cause, "a request failed");
+        }
+        if self.kind == "internal" {
+            return "something went wrong in the server; its log says what".to_owned();
+        }
+        self.detail.clone()
+    }
+
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
         self.more.insert(name.to_owned(), json!(value));
         self
@@ -148,7 +201,7 @@ impl From<Error> for Problem {
             Error::EmptyLibrary(library) => {
                 Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
             }
-            Error::NoDocument | Error::NoDocumentVersion(_) => Self::not_found(detail),
+            Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
@@ -221,6 +274,32 @@ impl From<store::postgres::Error> for Problem {
     }
 }
 
+impl From<store::idempotency::Error> for Problem {
+    fn from(error: store::idempotency::Error) -> Self {
+        match error {
+            store::idempotency::Error::Database(error) => error.into(),
+            store::idempotency::Error::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed => Self::forbidden(detail),
+            Fault::NoServer => Self::not_found(detail),
+            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
 impl From<store::objects::Error> for Problem {
     fn from(error: store::objects::Error) -> Self {
         Error::from(error).into()
@@ -256,11 +335,11 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let reader = Reader::of(&request);
+    let form = Form::at(request.uri().path());
     let response = next.run(request).await;
     let status = response.status();
-    if response.extensions().get::<Finished>().is_some()
-        || !status.is_client_error() && !status.is_server_error()
-    {
+    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
@@ -272,10 +351,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
         let text = String::from_utf8_lossy(&text).into_owned();
         (refused(status, text), Response::from_parts(parts, Body::empty()))
     };
-    if let Some(cause) = &problem.cause {
-        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
-    }
-    let response = send(&problem, id, response);
+    let response = send(&problem, form, id, response);
     match reader {
         Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
         None => response,
@@ -302,18 +378,35 @@ fn refused(status: StatusCode, text: String) -> Problem {
     }
 }
 
-fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
-    let body = ProblemBody {
-        kind: format!("urn:wenyuan:problem:{}", problem.kind),
-        title: problem.status.canonical_reason().unwrap_or("Error").to_owned(),
-        status: problem.status.as_u16(),
-        detail: problem.detail.clone(),
-        request_id: id.to_owned(),
-        more: problem.more.clone(),
+/// What the body of a failure looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// RFC 9457.
+    Problem,
+    /// As the clients of Context7 read it.
+    Context7,
+}
+
+impl Form {
+    /// What is read at an address.
+    pub(super) fn at(path: &str) -> Self {
+        if path.starts_with(context7::UNDER) { Self::Context7 } else { Self::Problem }
+    }
+}
+
+fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Response {
+    if let Some(cause) = &problem.cause {
+        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
+    }
+    let (body, content_type) = match form {
+        Form::Problem => (problem.body(id), "application/problem+json"),
+        Form::Context7 => {
+            (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
+        }
     };
-    *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+    *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
     if problem.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -322,19 +415,4 @@ fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-/// Adds to every operation of the description that its failures are problems.
-pub(crate) fn describe_errors(description: &mut utoipa::openapi::OpenApi) {
-    let reference = utoipa::openapi::Ref::from_schema_name("Problem");
-    let response = ResponseBuilder::new()
-        .description("What is wrong, as RFC 9457 problem details")
-        .content("application/problem+json", Content::new(Some(reference)))
-        .build();
-    for item in description.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.clone()));
-        }
-    }
 }

@@ -50,7 +50,6 @@ pub(crate) struct Taken {
     #[schema(value_type = uuid::Uuid)]
     document_id: documents::DocumentId,
     path: String,
-    #[schema(inline)]
     outcome: Outcome,
     /// Where its revision is, which tells how far it is.
     status_url: String,

@@ -130,7 +130,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
             match version {
                 Some(version) => {
-                    catalogue::delete_version(&mut transaction, &owner, library, version).await?
+                    catalogue::delete_version(&mut transaction, &owner, library, version).await?;
                 }
                 None => catalogue::delete_library(&mut transaction, &owner, library).await?,
             }

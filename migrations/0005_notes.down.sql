@@ -1,0 +1,2 @@
+drop index library.document_versions_completed_at;
+drop table library.notes;
