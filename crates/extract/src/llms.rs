@@ -78,6 +78,11 @@ mod tests {
         assert_eq!(list.summary.as_deref(), Some("For pages, small ones."));
         assert_eq!(list.targets, ["why.md", "a/one.md", "a/two (1).md", "https://x.example/y"]);
         assert_eq!(read("no list"), List::default());
-        assert!(is_list("LLMS.txt") && !is_list("llms-full.txt") && is_whole("llms-full.txt") && !is_whole("llms.txt"));
+        assert!(
+            is_list("LLMS.txt")
+                && !is_list("llms-full.txt")
+                && is_whole("llms-full.txt")
+                && !is_whole("llms.txt")
+        );
     }
 }

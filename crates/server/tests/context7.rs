@@ -62,7 +62,12 @@ async fn a_question_is_answered_as_text_and_as_json() {
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
     let times = regex(&reply.text());
     assert_snapshot!(times, @"");
-    let parameters = [("libraryId", "/docs/fastify@5.x"), ("query", "stop gracefully"), ("type", "json"), ("fast", "true")];
+    let parameters = [
+        ("libraryId", "/docs/fastify@5.x"),
+        ("query", "stop gracefully"),
+        ("type", "json"),
+        ("fast", "true"),
+    ];
     let answer = server.get("/api/v2/context", &parameters).await.ok();
     assert_json_snapshot!(answer, {
         ".**.indexedAt" => "[time]", ".**.sha256" => "[hash]", ".**.codeId" => "[passage]",
@@ -145,7 +150,8 @@ async fn a_budget_is_kept() {
         let text = testkit::documents::manual("Engine", "engineword", 4);
         server.add("engine", "1", &format!("{number}.md"), text).await;
     }
-    let parameters = |tokens| [("libraryId", "/docs/engine"), ("query", "engineword1 chapter"), ("tokens", tokens)];
+    let parameters =
+        |tokens| [("libraryId", "/docs/engine"), ("query", "engineword1 chapter"), ("tokens", tokens)];
     let mut lengths = Vec::new();
     for (tokens, most) in [("500", 1750), ("2000", 7000), ("50000", 175_000)] {
         let text = server.get("/api/v2/context", &parameters(tokens)).await.text();
@@ -166,7 +172,9 @@ async fn who_shows_nothing_sees_what_is_public() {
         server.send(server.request_as(None, Method::GET, path, parameters)).await
     };
     // Nothing is public: a client should show that a key is missing.
-    for reply in [as_nobody("/api/v2/libs/search", &search).await, as_nobody("/api/v2/context", &context).await] {
+    for reply in
+        [as_nobody("/api/v2/libs/search", &search).await, as_nobody("/api/v2/context", &context).await]
+    {
         assert!(failure(&reply, 401)["message"].as_str().unwrap().contains("key"));
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
     }

@@ -12,7 +12,10 @@ async fn shelf(server: &Server) {
     server.add("vercel/next.js", "14", "start.md", "# Start\n\nBegin with fourteen.\n").await;
     for (path, text) in [
         ("start.md", "# Start [here]\n\nBegin with startword.\n"),
-        ("guides/stop.html", "<html><title>Stop</title><body><h1>Stop</h1><p>End with stopword.</p></body></html>"),
+        (
+            "guides/stop.html",
+            "<html><title>Stop</title><body><h1>Stop</h1><p>End with stopword.</p></body></html>",
+        ),
         ("guides/指南 (1).md", "# 指南\n\n优雅停机 guideword\n"),
         ("optional/extra.txt", "Extra words: extraword.\n"),
         ("LICENSE", "Anyone may read this licenseword.\n"),
@@ -119,7 +122,9 @@ async fn what_stands_for_a_version_leads_to_it_and_an_absent_one_is_refused() {
     for version in ["5.1.0", "5.2.1"] {
         server.add("fastify", version, "a/b.md", format!("# B\n\nThis is {version}.\n")).await;
     }
-    for (asked, version) in [("latest", "5.2.1"), ("5.x", "5.2.1"), ("%5E5.1", "5.2.1"), ("active", "5.1.0"), ("v5.1.0", "5.1.0")] {
+    for (asked, version) in
+        [("latest", "5.2.1"), ("5.x", "5.2.1"), ("%5E5.1", "5.2.1"), ("active", "5.1.0"), ("v5.1.0", "5.1.0")]
+    {
         let text = server.get(&format!("/l/fastify/{asked}/a/b.md"), &[]).await.text();
         assert_eq!(text, format!("# B\n\nThis is {version}.\n"), "{asked}");
         for file in ["llms.txt", "llms-full.txt"] {
@@ -143,7 +148,8 @@ async fn what_may_not_be_seen_is_in_no_list() {
     server.add("hidden", "1", "a.md", "# A\n\nThe secretword.\n").await;
     server.add("open", "1", "a.md", "# A\n\nThe openword.\n").await;
     let change = async |library: &str, visibility: &str| {
-        let reply = server.patch(&format!("/api/v1/libraries/{library}"), &json!({ "visibility": visibility })).await;
+        let reply =
+            server.patch(&format!("/api/v1/libraries/{library}"), &json!({ "visibility": visibility })).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
     };
     change("hidden", "private").await;
@@ -151,17 +157,32 @@ async fn what_may_not_be_seen_is_in_no_list() {
     place.run(&["user", "create", "stranger"]).await.succeeded();
     let key = place.make_key("strangers", &["--user", "stranger"]).await;
     let nobody = async |path: &str| server.send(server.request_as(None, Method::GET, path, &[])).await;
-    let stranger = async |path: &str| server.send(server.request_as(Some(&key), Method::GET, path, &[])).await;
+    let stranger =
+        async |path: &str| server.send(server.request_as(Some(&key), Method::GET, path, &[])).await;
     assert!(!stranger("/llms.txt").await.text().contains("hidden"));
     let root = nobody("/llms.txt").await.text();
     assert!(root.contains("l/open/llms.txt") && !root.contains("hidden"), "{root}");
     assert_eq!(nobody("/l/open/1/a.md").await.text(), "# A\n\nThe openword.\n");
-    for path in ["/l/hidden/llms.txt", "/l/hidden/1/llms.txt", "/l/hidden/1/llms-full.txt", "/l/hidden/1/a.md", "/l/hidden/latest/a"] {
+    for path in [
+        "/l/hidden/llms.txt",
+        "/l/hidden/1/llms.txt",
+        "/l/hidden/1/llms-full.txt",
+        "/l/hidden/1/a.md",
+        "/l/hidden/latest/a",
+    ] {
         let refused = nobody(path).await.problem(404);
         stranger(path).await.problem(404);
         let absent = nobody(&path.replace("hidden", "absent")).await.problem(404);
-        assert_eq!(refused["detail"].as_str().unwrap().replace("hidden", "absent"), absent["detail"], "{path}");
-        assert_eq!(server.get(path, &[]).await.status, if path.ends_with("/a") { 404 } else { 200 }, "{path}");
+        assert_eq!(
+            refused["detail"].as_str().unwrap().replace("hidden", "absent"),
+            absent["detail"],
+            "{path}"
+        );
+        assert_eq!(
+            server.get(path, &[]).await.status,
+            if path.ends_with("/a") { 404 } else { 200 },
+            "{path}"
+        );
     }
 }
 
@@ -174,7 +195,10 @@ async fn search_answers_in_markdown_where_that_is_wanted() {
     let text = get_with(&server, path, "accept", "text/markdown").await;
     assert_eq!(text.header("content-type"), Some("text/markdown; charset=utf-8"));
     let (line, rest) = text.text().split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-    assert!(line.starts_with("library: gate | version: 2.0 | section: Limits | path: a.md | passage: "), "{line}");
+    assert!(
+        line.starts_with("library: gate | version: 2.0 | section: Limits | path: a.md | passage: "),
+        "{line}"
+    );
     assert!(rest.starts_with("````markdown\n") && rest.contains("```js\nlimit(3)\n```"), "{rest}");
     let json = server.search(&[("q", "limitword"), ("library", "gate")]).await;
     let passage = json["hits"][0]["url"].as_str().unwrap();
@@ -210,7 +234,10 @@ async fn one_servers_lists_are_another_librarys_sources() {
     }
     // The list says what the library is called and is about.
     let copy = server.json("/api/v1/libraries/copy").await;
-    assert_eq!((&copy["title"], &copy["description"]), (&json!("Next.js 15"), &json!("A framework for pages")));
+    assert_eq!(
+        (&copy["title"], &copy["description"]),
+        (&json!("Next.js 15"), &json!("A framework for pages"))
+    );
 }
 
 #[tokio::test]
@@ -255,7 +282,11 @@ async fn a_list_of_files_is_followed_no_further_than_its_folder() {
     place.file("kit/llms-full.txt", "# Kit\n\nThe inword again.\n");
     let folder = place.files().join("kit").display().to_string();
     let added = place.run(&["add", &folder, "-l", "kit", "--json"]).await.json();
-    assert_eq!((&added["added"], &added["unchanged"], &added["failed"]), (&json!(1), &json!(2), &json!([])), "{added}");
+    assert_eq!(
+        (&added["added"], &added["unchanged"], &added["failed"]),
+        (&json!(1), &json!(2), &json!([])),
+        "{added}"
+    );
     let documents = place.run(&["documents", "list", "--library", "kit"]).await.succeeded();
     assert!(documents.contains("docs/unnamed.md") && !documents.contains("llms"), "{documents}");
 }

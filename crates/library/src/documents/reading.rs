@@ -260,7 +260,8 @@ pub async fn read(
     document: &Readable,
     wanted: &Wanted<'_>,
 ) -> Result<Part, Error> {
-    let foreign = || Error::Invalid("the cursor is not one of this document: begin again without it".to_owned());
+    let foreign =
+        || Error::Invalid("the cursor is not one of this document: begin again without it".to_owned());
     let (revision, mut number, mut offset): Position = match wanted.after {
         Some(cursor) => cursor.decode().map_err(|_unreadable| foreign())?,
         None => (document.revision_id.0, 0, 0),

@@ -326,7 +326,10 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
         show::note(&styled(DIM, format!("skipped {}: {}", link.path, link.reason)));
     }
     if summary.skipped.len() > 20 {
-        show::note(&styled(DIM, format!("… and {} more skipped; --json lists them", summary.skipped.len() - 20)));
+        show::note(&styled(
+            DIM,
+            format!("… and {} more skipped; --json lists them", summary.skipped.len() - 20),
+        ));
     }
     show::line(&format!(
         "{} {} {}: {} added, {} revised, {} unchanged, {} failed  {}",

@@ -18,12 +18,25 @@ use tokio::sync::mpsc::Sender;
 /// A file, or why there is none.
 pub(super) enum Found {
     /// A file, and its type where its name says more than its content.
-    File { path: String, bytes: Bytes, declared: Option<DocumentType> },
-    Failed { path: String, reason: String },
+    File {
+        path: String,
+        bytes: Bytes,
+        declared: Option<DocumentType>,
+    },
+    Failed {
+        path: String,
+        reason: String,
+    },
     /// What was left out and is no failure.
-    Skipped { path: String, reason: String },
+    Skipped {
+        path: String,
+        reason: String,
+    },
     /// What a list of files says of them all.
-    About { title: Option<String>, summary: Option<String> },
+    About {
+        title: Option<String>,
+        summary: Option<String>,
+    },
 }
 
 /// Finds everything under these paths, and sends it. Stops when nobody listens any more.
