@@ -54,11 +54,53 @@ async fn lists_lead_from_the_root_to_every_document() {
     shelf(&server).await;
     let root = server.get("/llms.txt", &[]).await;
     assert_eq!(root.header("content-type"), Some("text/plain; charset=utf-8"));
-    assert_snapshot!(root.text(), @"");
+    assert_snapshot!(root.text().replace(env!("CARGO_PKG_VERSION"), "[ours]"), @r"
+    # Wenyuan
+
+    > A technical library that a team and its agents share.
+
+    What you may read is listed. Links are relative to the address of this file.
+
+    ## Libraries
+
+    - [Next.js](l/vercel~next.js/llms.txt): A framework for pages (version 14)
+    - [Wenyuan (文渊)](l/wenyuan/llms.txt): The guide of this library: how to use it and how to run it. (version [ours])
+    ");
     let library = server.get("/l/vercel~next.js/llms.txt", &[]).await;
-    assert_snapshot!(library.text(), @"");
+    assert_snapshot!(library.text(), @r"
+    # Next.js
+
+    > A framework for pages
+
+    Links are relative to the address of this file.
+
+    ## Versions
+
+    - [15](15/llms.txt)
+    - [14](14/llms.txt): answers where no version is asked for
+    ");
     let version = server.get("/l/vercel~next.js/15/llms.txt", &[]).await;
-    assert_snapshot!(without_times(&version.text()), @"");
+    assert_snapshot!(without_times(&version.text()), @r"
+    # Next.js 15
+
+    > A framework for pages
+
+    Library vercel/next.js, version 15: 5 documents, the last of them indexed [time]. Links are relative to the address of this file; `llms-full.txt` beside it holds all texts.
+
+    ## Documents
+
+    - [LICENSE](LICENSE.md): Anyone may read this licenseword.
+    - [Start \[here\]](start.md): Begin with startword.
+
+    ## guides
+
+    - [Stop](guides/stop.html.md): End with stopword.
+    - [指南](guides/%E6%8C%87%E5%8D%97%20%281%29.md): 优雅停机 guideword
+
+    ## optional/
+
+    - [extra](optional/extra.txt.md): Extra words: extraword.
+    ");
     // All that is named can be fetched, and is safe to look at.
     assert!(links(&root.text()).contains(&"l/vercel~next.js/llms.txt".to_owned()));
     assert_eq!(links(&library.text()), ["15/llms.txt", "14/llms.txt"]);
@@ -75,7 +117,53 @@ async fn lists_lead_from_the_root_to_every_document() {
         assert!(texts.contains(word), "{word} in {texts}");
     }
     let full = server.get("/l/vercel~next.js/15/llms-full.txt", &[]).await;
-    assert_snapshot!(without_times(&full.text()), @"");
+    assert_snapshot!(without_times(&full.text()), @r"
+    # Next.js 15
+
+    > A framework for pages
+
+    Library vercel/next.js, version 15: 5 documents, the last of them indexed [time].
+
+    ---
+
+    Source: LICENSE (revision 1, indexed [time])
+
+    # LICENSE
+
+    Anyone may read this licenseword.
+
+    ---
+
+    Source: start.md (revision 1, indexed [time])
+
+    # Start [here]
+
+    Begin with startword.
+
+    ---
+
+    Source: guides/stop.html (revision 1, indexed [time])
+
+    # Stop
+
+    End with stopword.
+
+    ---
+
+    Source: guides/指南 (1).md (revision 1, indexed [time])
+
+    # 指南
+
+    优雅停机 guideword
+
+    ---
+
+    Source: optional/extra.txt (revision 1, indexed [time])
+
+    # extra
+
+    Extra words: extraword.
+    ");
 }
 
 #[tokio::test]
@@ -194,7 +282,10 @@ async fn search_answers_in_markdown_where_that_is_wanted() {
     let path = "/api/v1/search?q=limitword&library=gate";
     let text = get_with(&server, path, "accept", "text/markdown").await;
     assert_eq!(text.header("content-type"), Some("text/markdown; charset=utf-8"));
-    let (line, rest) = text.text().split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert!(text.text().starts_with("> searched by words alone"), "{}", text.text());
+    let whole = text.text();
+    let (_, shown) = whole.split_once("\n\n").unwrap();
+    let (line, rest) = shown.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert!(
         line.starts_with("library: gate | version: 2.0 | section: Limits | path: a.md | passage: "),
         "{line}"
@@ -202,7 +293,7 @@ async fn search_answers_in_markdown_where_that_is_wanted() {
     assert!(rest.starts_with("````markdown\n") && rest.contains("```js\nlimit(3)\n```"), "{rest}");
     let json = server.search(&[("q", "limitword"), ("library", "gate")]).await;
     let passage = json["hits"][0]["url"].as_str().unwrap();
-    assert_eq!(get_with(&server, passage, "accept", "text/markdown").await.text(), text.text());
+    assert_eq!(get_with(&server, passage, "accept", "text/markdown").await.text(), shown);
     assert_eq!(server.json(passage).await["path"], "a.md");
 }
 

@@ -407,7 +407,8 @@ fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
             flagged: passage.instruction.clone(),
         };
         let (prose, code) = fences::split(&content);
-        if !code.is_empty() && ["code", "api"].contains(&passage.content_type.as_str()) {
+        // A table is read as it stands; whatever else holds code is what their clients call a code snippet.
+        if !code.is_empty() && passage.content_type != "table" {
             let title = passage.section.last().map_or(passage.title.as_str(), String::as_str);
             context.code_snippets.push(CodeSnippet {
                 code_title: one_line(title, 200),
