@@ -38,7 +38,30 @@ async fn a_library_is_found_by_what_people_call_it() {
     server.add("postgresql", "15", "shutdown.md", SHUTDOWN).await;
     let about = json!({ "description": "A framework for pages" });
     assert_eq!(server.patch("/api/v1/libraries/vercel%2Fnext.js", &about).await.status, 200);
-    assert_json_snapshot!(find(&server, "Next JS").await, { ".results[].lastUpdateDate" => "[time]" }, @"");
+    assert_json_snapshot!(find(&server, "Next JS").await, { ".results[].lastUpdateDate" => "[time]" }, @r#"
+    {
+      "results": [
+        {
+          "benchmarkScore": -1,
+          "branch": "14",
+          "description": "A framework for pages",
+          "id": "/vercel/next.js",
+          "lastUpdateDate": "[time]",
+          "stars": -1,
+          "state": "finalized",
+          "title": "vercel/next.js",
+          "totalSnippets": 1,
+          "totalTokens": 18,
+          "trustScore": -1,
+          "versions": [
+            "15",
+            "14"
+          ]
+        }
+      ],
+      "searchFilterApplied": false
+    }
+    "#);
     for (name, id) in [
         ("nextjs", "/vercel/next.js"),
         ("vercel/next.js", "/vercel/next.js"),
@@ -61,7 +84,33 @@ async fn a_question_is_answered_as_text_and_as_json() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
     let times = regex(&reply.text());
-    assert_snapshot!(times, @"");
+    assert_snapshot!(times, @r"
+    ### Shutdown
+
+    Source: https://docs.example.org/l/fastify/5.2.1/guides/shut%20down.md#shutdown
+
+    fastify 5.2.1 | section: Shutdown | indexed: [time]
+
+    # Shutdown
+
+    Call close to stop gracefully:
+
+    ```js
+    await app.close()
+    ```
+
+    --------------------------------
+
+    ### Why
+
+    Source: https://docs.example.org/l/fastify/5.2.1/why.md#why
+
+    fastify 5.2.1 | section: Why | indexed: [time]
+
+    # Why
+
+    Gracefully means: nothing is lost.
+    ");
     let parameters = [
         ("libraryId", "/docs/fastify@5.x"),
         ("query", "stop gracefully"),
@@ -71,7 +120,42 @@ async fn a_question_is_answered_as_text_and_as_json() {
     let answer = server.get("/api/v2/context", &parameters).await.ok();
     assert_json_snapshot!(answer, {
         ".**.indexedAt" => "[time]", ".**.sha256" => "[hash]", ".**.codeId" => "[passage]",
-    }, @"");
+    }, @r##"
+    {
+      "codeSnippets": [
+        {
+          "codeDescription": "# Shutdown\n\nCall close to stop gracefully:",
+          "codeId": "[passage]",
+          "codeLanguage": "js",
+          "codeList": [
+            {
+              "code": "await app.close()",
+              "language": "js"
+            }
+          ],
+          "codeTitle": "Shutdown",
+          "codeTokens": 5,
+          "flagged": null,
+          "indexedAt": "[time]",
+          "pageTitle": "Shutdown (fastify 5.2.1)",
+          "sha256": "[hash]",
+          "version": "5.2.1"
+        }
+      ],
+      "infoSnippets": [
+        {
+          "breadcrumb": "fastify 5.2.1 > Why",
+          "content": "# Why\n\nGracefully means: nothing is lost.",
+          "contentTokens": 12,
+          "flagged": null,
+          "indexedAt": "[time]",
+          "pageId": "https://docs.example.org/l/fastify/5.2.1/why.md#why",
+          "sha256": "[hash]",
+          "version": "5.2.1"
+        }
+      ]
+    }
+    "##);
     let id = answer["codeSnippets"][0]["codeId"].as_str().unwrap();
     let passage = id.strip_prefix("https://docs.example.org").unwrap();
     assert_eq!(server.json(passage).await["path"], "guides/shut down.md");
