@@ -45,9 +45,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::pages;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
-const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers are given.
@@ -182,9 +183,11 @@ pub(crate) fn router(
         .route("/mcp", mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .layer(CompressionLayer::new())
+        // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
+        .merge(pages::router())
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(names.cors())
         // Nothing is ever taken for another kind than it says it is.

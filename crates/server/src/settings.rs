@@ -464,7 +464,8 @@ impl Settings {
 
     /// Whether browsers are told to send cookies over TLS alone: where people reach the server so.
     pub(crate) fn secure_cookies(&self) -> bool {
-        self.public_url().ok().flatten().is_some_and(|url| url.scheme_str() == Some("https"))
+        let start = self.public_url.as_deref().and_then(|url| url.trim_start().get(..8));
+        start.is_some_and(|start| start.eq_ignore_ascii_case("https://"))
     }
 
     /// The server that takes mail, and whom mail is from; `None` where no mail is sent.

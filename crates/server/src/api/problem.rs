@@ -16,6 +16,7 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use super::context7;
+use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -33,7 +34,7 @@ pub(crate) struct Problem {
     cause: Option<String>,
 }
 
-/// Marks an answer whose body is that of another protocol: it goes out as it is.
+/// Marks an answer that goes out as it is: its body is a page, or that of another protocol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AsItIs;
 
@@ -123,7 +124,7 @@ impl Problem {
     }
 
     /// 500: says nothing of its cause but in the log.
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let detail = "something went wrong here; the log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
@@ -155,6 +156,26 @@ impl Problem {
             return "something went wrong in the server; its log says what".to_owned();
         }
         self.detail.clone()
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program can tell it by.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// In how many seconds it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -314,6 +335,7 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let form = Form::at(request.uri().path());
+    let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
     let is_finished = response.extensions().get::<AsItIs>().is_some();
@@ -321,14 +343,18 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
-        send(&problem, form, id, response)
+    let (problem, response) = if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        (problem, response)
     } else {
         let (parts, body) = response.into_parts();
         let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let problem = refused(status, text);
-        send(&problem, form, id, Response::from_parts(parts, Body::empty()))
+        (refused(status, text), Response::from_parts(parts, Body::empty()))
+    };
+    let response = send(&problem, form, id, response);
+    match reader {
+        Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
+        None => response,
     }
 }
 
