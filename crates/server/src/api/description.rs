@@ -42,7 +42,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
 
 fn failure(form: Form) -> Response {
     let (words, content_type, schema) = match form {
-        Form::Problem => {
+        Form::Problem | Form::JsonRpc => {
             ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
         }
         Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),

@@ -16,6 +16,7 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use super::context7;
+use crate::mcp::http as mcp;
 use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
@@ -385,12 +386,18 @@ pub(super) enum Form {
     Problem,
     /// As the clients of Context7 read it.
     Context7,
+    /// An error of JSON-RPC, as clients of MCP read it.
+    JsonRpc,
 }
 
 impl Form {
     /// What is read at an address.
     pub(super) fn at(path: &str) -> Self {
-        if path.starts_with(context7::UNDER) { Self::Context7 } else { Self::Problem }
+        match path {
+            mcp::PATH => Self::JsonRpc,
+            _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ => Self::Problem,
+        }
     }
 }
 
@@ -403,6 +410,7 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         Form::Context7 => {
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
+        Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
