@@ -25,6 +25,8 @@ pub(crate) struct Lab {
     pub(crate) program: Program,
     /// The embedding model's file.
     pub(crate) model: PathBuf,
+    /// Folder of the built-in PostgreSQL's programs.
+    pub(crate) postgres: PathBuf,
     /// Folder with the compiled examples of the crates.
     pub(crate) examples: PathBuf,
     whole: Option<Vec<Table>>,
@@ -32,8 +34,14 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    pub(crate) fn new(corpus: Corpus, program: Program, model: PathBuf, examples: PathBuf) -> Self {
-        Self { corpus, program, model, examples, whole: None, with_vectors: None }
+    pub(crate) fn new(
+        corpus: Corpus,
+        program: Program,
+        model: PathBuf,
+        postgres: PathBuf,
+        examples: PathBuf,
+    ) -> Self {
+        Self { corpus, program, model, postgres, examples, whole: None, with_vectors: None }
     }
 
     /// Makes the library of all sets, if this run has not yet; the tables are what was measured on the way.

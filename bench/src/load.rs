@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::figures::{Figure, count, less, more, plain, quantile, wall};
 use crate::process::Shares;
-use crate::server::Server;
+use crate::server::{Door, Server};
 
 /// What a number of questions cost.
 pub(crate) struct Load {
@@ -20,7 +20,7 @@ pub(crate) struct Load {
 pub(crate) async fn ask(
     server: &Server,
     questions: &[&str],
-    mode: &str,
+    door: Door<'_>,
     connections: usize,
     rounds: usize,
 ) -> anyhow::Result<Load> {
@@ -34,7 +34,7 @@ pub(crate) async fn ask(
                 return anyhow::Ok(times);
             }
             let begun = Instant::now();
-            server.search(questions[place % questions.len()], mode).await?.bytes().await?;
+            server.ask(questions[place % questions.len()], door).await?.bytes().await?;
             times.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     };
@@ -44,6 +44,16 @@ pub(crate) async fn ask(
 }
 
 impl Load {
+    /// This and another of the same kind, as one.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.questions += other.questions;
+        self.cpu = self.cpu + other.cpu;
+        self.seconds += other.seconds;
+        self.times.extend(other.times);
+        self
+    }
+
     /// Processor time of a question, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> f64 {
         self.cpu.sum() * 1e3 / count(self.questions)

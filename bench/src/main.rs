@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
 use crate::lab::{Lab, say};
-use crate::sections::{embed, growth, ingest, memory, recall, search, start};
+use crate::sections::{doors, embed, growth, ingest, memory, recall, search, start};
 use crate::server::Program;
 
 /// Measure Wenyuan on real documents.
@@ -49,6 +49,10 @@ struct Arguments {
     #[arg(long, env = "WENYUAN_MODEL")]
     model: PathBuf,
 
+    /// Folder of the built-in PostgreSQL's programs.
+    #[arg(long, env = "WENYUAN_POSTGRES")]
+    postgres: PathBuf,
+
     /// Name of the results' files.
     #[arg(long, env = "WENYUAN_STAMP", default_value = "latest")]
     stamp: String,
@@ -63,6 +67,7 @@ enum Section {
     Start,
     Growth,
     Recall,
+    Doors,
 }
 
 #[tokio::main]
@@ -71,7 +76,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let corpus = Corpus::open(&arguments.corpus)?;
     let mut report = Report { machine: process::machine(), corpus: corpus.fingerprint(), tables: Vec::new() };
     let program = Program { binary: arguments.release.join("wenyuan"), work: arguments.work };
-    let mut lab = Lab::new(corpus, program, arguments.model, arguments.release.join("examples"));
+    let mut lab =
+        Lab::new(corpus, program, arguments.model, arguments.postgres, arguments.release.join("examples"));
     let all = Section::value_variants();
     let sections = if arguments.sections.is_empty() { all } else { &arguments.sections };
     let mut failed = false;
@@ -117,6 +123,7 @@ async fn measure(section: Section, lab: &mut Lab) -> anyhow::Result<Vec<Table>> 
         Section::Start => start::measure(lab).await,
         Section::Growth => growth::measure(lab).await,
         Section::Recall => recall::measure(lab).await,
+        Section::Doors => doors::measure(lab).await,
     }
 }
 

@@ -5,7 +5,7 @@
 //! server: `pg_ctl` leaves the postmaster behind.
 
 use std::collections::HashMap;
-use std::ops::Sub;
+use std::ops::{Add, Sub};
 
 /// Ticks in a second of `/proc`: the same on every architecture that this runs on.
 const TICKS: f64 = 100.0;
@@ -31,6 +31,18 @@ impl Shares {
             server: self.server.max(other.server),
             readers: self.readers.max(other.readers),
             postgres: self.postgres.max(other.postgres),
+        }
+    }
+}
+
+impl Add for Shares {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            server: self.server + other.server,
+            readers: self.readers + other.readers,
+            postgres: self.postgres + other.postgres,
         }
     }
 }

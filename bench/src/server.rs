@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::multipart::{Form, Part};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
@@ -29,6 +29,15 @@ pub(crate) struct Program {
     pub(crate) work: PathBuf,
 }
 
+/// Where a question is put.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Door<'mode> {
+    /// `GET /api/v1/search`, by words, meaning or both.
+    Rest(&'mode str),
+    /// `tools/call search_docs`.
+    Mcp,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -37,6 +46,8 @@ pub(crate) struct Server {
     data: PathBuf,
     base: String,
     client: reqwest::Client,
+    /// Shown with each request, as any client does.
+    key: String,
     /// From the start of the process until it was ready.
     pub(crate) start: Duration,
 }
@@ -64,14 +75,43 @@ impl Program {
         let process = child.id().context("the server has ended at once")?;
         let base = format!("http://127.0.0.1:{port}");
         let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-        let mut server = Server { child, process, data, base, client, start: Duration::ZERO };
+        let mut server =
+            Server { child, process, data, base, client, key: String::new(), start: Duration::ZERO };
         while !server.is_ready().await {
             ensure!(server.child.try_wait()?.is_none(), "the server has ended; see server.log");
             ensure!(begun.elapsed() < PATIENCE, "the server does not become ready");
             sleep(Duration::from_millis(2)).await;
         }
         server.start = begun.elapsed();
+        server.key = self.key(&server.data, embedding).await?;
         Ok(server)
+    }
+
+    /// A key with all scopes, made on the command line.
+    async fn key(&self, data: &Path, embedding: bool) -> anyhow::Result<String> {
+        let name = format!("bench {:?}", Instant::now());
+        let made = Command::new(&self.binary)
+            .args([
+                "key",
+                "create",
+                "--json",
+                "--scope",
+                "write",
+                "--rate",
+                "1000000",
+                "--expires",
+                "1d",
+                "--name",
+                &name,
+            ])
+            .env("WENYUAN_DATA_DIR", data)
+            .env("WENYUAN_EMBEDDING", if embedding { "local" } else { "none" })
+            .env_remove("DATABASE_URL")
+            .output()
+            .await?;
+        ensure!(made.status.success(), "no key: {}", String::from_utf8_lossy(&made.stderr));
+        let made: Value = serde_json::from_slice(&made.stdout)?;
+        Ok(made["key"].as_str().context("no key was made")?.to_owned())
     }
 
     /// Removes a data folder that an earlier run has left.
@@ -138,16 +178,40 @@ impl Server {
 
     /// What stands at this address.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.client.get(format!("{}{path}", self.base)).send().await?;
+        let answer = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
     /// Searches. The answer is not parsed: that is not the server's work.
     pub(crate) async fn search(&self, question: &str, mode: &str) -> anyhow::Result<reqwest::Response> {
         let query = [("q", question), ("mode", mode), ("limit", "10")];
-        let answer = self.client.get(format!("{}/api/v1/search", self.base)).query(&query).send().await?;
+        let request = self.client.get(format!("{}/api/v1/search", self.base)).bearer_auth(&self.key);
+        let answer = request.query(&query).send().await?;
         if !answer.status().is_success() {
             bail!("searching for {question:?}: {}", answer.text().await?);
+        }
+        Ok(answer)
+    }
+
+    /// Asks at this door.
+    pub(crate) async fn ask(&self, question: &str, door: Door<'_>) -> anyhow::Result<reqwest::Response> {
+        match door {
+            Door::Rest(mode) => self.search(question, mode).await,
+            Door::Mcp => self.search_docs(question).await,
+        }
+    }
+
+    /// Searches through MCP, as an agent of the revision 2025-11-25 does.
+    async fn search_docs(&self, question: &str) -> anyhow::Result<reqwest::Response> {
+        let call = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": "search_docs", "arguments": { "query": question, "limit": 10 } },
+        });
+        let request = self.client.post(format!("{}/mcp", self.base)).bearer_auth(&self.key).json(&call);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let answer = request.header("mcp-protocol-version", "2025-11-25").send().await?;
+        if !answer.status().is_success() {
+            bail!("asking MCP for {question:?}: {}", answer.text().await?);
         }
         Ok(answer)
     }
@@ -168,7 +232,7 @@ impl Server {
                 form = form.part("file", part);
             }
             let address = format!("{}/api/v1/documents", self.base);
-            let answer = self.client.post(address).multipart(form).send().await?;
+            let answer = self.client.post(address).bearer_auth(&self.key).multipart(form).send().await?;
             if !answer.status().is_success() {
                 bail!("adding to {library}: {}", answer.text().await?);
             }

@@ -5,6 +5,7 @@ use crate::figures::{Table, count, less, plain, wall};
 use crate::lab::{Lab, say, watched};
 use crate::load::ask;
 use crate::sections::memory;
+use crate::server::Door;
 use crate::server::{Program, Server};
 
 const DATA: &str = "growth";
@@ -34,9 +35,9 @@ pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
         let ingest = copies.grow(&server, size).await?;
         crate::lab::rest().await;
         server = again(server, &lab.program).await?;
-        ask(&server, warming, "text", 8, 1).await?;
-        let first = ask(&server, texts, "text", 1, 1).await?.cpu_ms();
-        let mut load = ask(&server, texts, "text", 1, 4).await?;
+        ask(&server, warming, Door::Rest("text"), 8, 1).await?;
+        let first = ask(&server, texts, Door::Rest("text"), 1, 1).await?.cpu_ms();
+        let mut load = ask(&server, texts, Door::Rest("text"), 1, 4).await?;
         let together = memory::figures(server.memory()).swap_remove(0);
         table.row(
             &format!("{} k", size / 1000),

@@ -3,6 +3,7 @@
 use crate::figures::Table;
 use crate::lab::{Lab, WHOLE, WITH_VECTORS};
 use crate::load::ask;
+use crate::server::Door;
 
 /// Questions of each kind from each set.
 const EACH: usize = 50;
@@ -26,13 +27,13 @@ async fn full_text(lab: &mut Lab) -> anyhow::Result<Table> {
          remembered.",
     );
     let server = lab.program.start(WHOLE, false).await?;
-    ask(&server, warming, "text", 8, 1).await?;
+    ask(&server, warming, Door::Rest("text"), 8, 1).await?;
     for (subject, connections, rounds) in [
         ("first asked, 1 connection", 1, 1),
         ("again, 1 connection", 1, ROUNDS),
         ("again, 8 connections", 8, ROUNDS),
     ] {
-        let mut load = ask(&server, texts, "text", connections, rounds).await?;
+        let mut load = ask(&server, texts, Door::Rest("text"), connections, rounds).await?;
         table.row(subject, load.figures(Some(0.2)));
     }
     server.stop().await?;
@@ -52,17 +53,17 @@ async fn hybrid(lab: &mut Lab) -> anyhow::Result<Table> {
     );
     let server = lab.program.start(WITH_VECTORS, true).await?;
     server.until_model_is_there().await?;
-    ask(&server, warming, "hybrid", 8, 1).await?;
+    ask(&server, warming, Door::Rest("hybrid"), 8, 1).await?;
     for (subject, questions, connections, rounds, target) in [
         ("new, 1 connection", one, 1, 1, 6.0),
         ("new, 8 connections", other, 8, 1, 6.0),
         ("again, 1 connection", texts, 1, ROUNDS, 0.4),
         ("again, 8 connections", texts, 8, ROUNDS, 0.4),
     ] {
-        let mut load = ask(&server, questions, "hybrid", connections, rounds).await?;
+        let mut load = ask(&server, questions, Door::Rest("hybrid"), connections, rounds).await?;
         table.row(subject, load.figures(Some(target)));
     }
-    let mut load = ask(&server, texts, "text", 1, ROUNDS).await?;
+    let mut load = ask(&server, texts, Door::Rest("text"), 1, ROUNDS).await?;
     table.row("by words alone, 1 connection", load.figures(None));
     server.stop().await?;
     Ok(table)

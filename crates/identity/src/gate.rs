@@ -1,25 +1,36 @@
 //! The gate: from what a request shows to who acts.
 //!
-//! Keys and sessions are looked up once and remembered in the process; every node forgets them when one of them, or a
-//! user, is changed anywhere (see [`crate::CHANNEL`]).
+//! Keys and sessions are looked up once and remembered; every node forgets them when one of them, or a user, is changed
+//! anywhere (see [`store::cache`]).
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kernel::actor::{Actor, KeyId, SessionId};
+use chrono::{DateTime, Utc};
+use kernel::actor::{Actor, KeyId, Role, Scope, SessionId, UserId};
 use kernel::secret::Token;
-use moka::future::Cache;
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
+use store::cache::{Cache, Caches, Limits};
 
 use crate::signing::Signing;
 use crate::{Error, keys, sessions};
 
-/// How long a key or session is remembered without a word from the database.
-const REMEMBERED: Duration = Duration::from_mins(10);
-/// How many are remembered.
-const MOST: u64 = 20_000;
+/// How long keys are remembered without a word from the database.
+const KEYS: Limits = Limits {
+    entries: 20_000,
+    in_process: Duration::from_mins(10),
+    in_redis: Duration::from_mins(10),
+    absent: Duration::from_secs(10),
+};
+/// How long sessions are.
+const SESSIONS: Limits = Limits {
+    entries: 20_000,
+    in_process: Duration::from_mins(10),
+    in_redis: Duration::from_hours(24),
+    absent: Duration::from_secs(10),
+};
 
 /// What a request shows.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +57,28 @@ pub struct Verified {
     pub actor: Actor,
     /// The limit of the key, where one was shown.
     pub limit: Option<Limit>,
-    until: Option<Instant>,
+}
+
+/// A key, as it is remembered: all that is asked of it, and nothing secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Key {
+    id: KeyId,
+    name: String,
+    user: Option<(UserId, String, Role)>,
+    scopes: BTreeSet<Scope>,
+    libraries: Option<BTreeSet<String>>,
+    rate_limit: Option<i32>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// A session, as it is remembered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Session {
+    id: SessionId,
+    user: UserId,
+    username: String,
+    role: Role,
+    expires_at: DateTime<Utc>,
 }
 
 /// Verifies what requests show.
@@ -54,9 +86,9 @@ pub struct Verified {
 pub struct Gate {
     pool: PgPool,
     signing: Signing,
-    remembered: Cache<[u8; 32], Verified>,
-    /// Moves when something is forgotten, so that what was read before is not remembered after.
-    epoch: AtomicU64,
+    caches: Caches,
+    keys: Cache<Key>,
+    sessions: Cache<Session>,
     /// Keys that were used since that was last written down.
     used: Mutex<HashSet<KeyId>>,
     /// The same of sessions.
@@ -65,16 +97,10 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that remembers nothing yet.
-    pub fn new(pool: PgPool, signing: Signing) -> Self {
-        let remembered = Cache::builder().max_capacity(MOST).time_to_live(REMEMBERED).build();
-        Self {
-            pool,
-            signing,
-            remembered,
-            epoch: AtomicU64::new(0),
-            used: Mutex::default(),
-            sessions_used: Mutex::default(),
-        }
+    pub fn new(pool: PgPool, signing: Signing, caches: &Caches) -> Self {
+        let (keys, sessions) = (caches.cache("keys", KEYS), caches.cache("sessions", SESSIONS));
+        let (used, sessions_used) = Default::default();
+        Self { pool, signing, caches: caches.clone(), keys, sessions, used, sessions_used }
     }
 
     /// What signs access tokens.
@@ -88,112 +114,108 @@ impl Gate {
             Shown::Bearer(text) if text.starts_with(keys::PREFIX) => self.key(text).await,
             Shown::Bearer(text) => {
                 let token_id = self.signing.check(text)?;
-                self.session(Token::shown(&token_id.to_string()).hash(), Some(token_id), None).await
+                self.session(&token_id.to_string(), Some(token_id), None).await
             }
             Shown::Cookie(text) => {
                 let hash = Token::shown(text).hash();
-                self.session(hash, None, Some(&hash)).await
+                self.session(&hex::encode(hash), None, Some(&hash)).await
             }
         }
     }
 
     async fn key(&self, text: &str) -> Result<Verified, Error> {
+        let bad = Error::BadCredential("this API key is not good: it is unknown, disabled or has run out");
         let hash = Token::shown(text).hash();
-        let load = async {
+        let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
-            let found = keys::find_by_hash(&mut connection, &hash).await?.ok_or(Error::BadCredential(
-                "this API key is not good: it is unknown, disabled or has run out",
-            ))?;
-            let owner = match (found.user, found.username, found.role) {
-                (Some(id), Some(name), Some(role)) => Actor::user(id, &name, role, None),
-                _ => Actor::owner(),
-            };
-            let scopes: BTreeSet<_> = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-            let libraries = found.libraries.map(|names| names.into_iter().collect());
-            Ok(Verified {
-                actor: owner.narrowed(Some(found.id), &found.name, scopes, libraries),
-                limit: Some(Limit { key: found.id, per_minute: found.rate_limit }),
-                until: until(found.seconds),
-            })
+            let found = keys::find_by_hash(&mut connection, &hash).await?;
+            Ok::<_, Error>(found.map(|found| Key {
+                id: found.id,
+                name: found.name,
+                user:
+                    found.user.zip(found.username).zip(found.role).map(|((id, name), role)| (id, name, role)),
+                scopes: found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+                libraries: found.libraries.map(|names| names.into_iter().collect()),
+                rate_limit: found.rate_limit,
+                expires_at: found.expires_at,
+            }))
         };
-        let verified = self.remember(hash, load).await?;
-        if let Some(id) = verified.actor.key_id() {
-            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        let Some(key) = self.keys.get_with(&hex::encode(hash), load).await? else { return Err(bad) };
+        if key.expires_at.is_some_and(is_past) {
+            return Err(bad);
         }
-        Ok(verified)
+        note(&self.used, key.id);
+        let owner = match &key.user {
+            Some((id, name, role)) => Actor::user(*id, name, *role, None),
+            None => Actor::owner(),
+        };
+        Ok(Verified {
+            actor: owner.narrowed(Some(key.id), &key.name, key.scopes, key.libraries),
+            limit: Some(Limit { key: key.id, per_minute: key.rate_limit }),
+        })
     }
 
     async fn session(
         &self,
-        place: [u8; 32],
+        place: &str,
         token_id: Option<uuid::Uuid>,
         token_hash: Option<&[u8]>,
     ) -> Result<Verified, Error> {
-        let load = async {
+        let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
-            let found = sessions::find(&mut connection, token_id, token_hash)
-                .await?
-                .ok_or(Error::BadCredential("this session has ended: sign in again"))?;
-            Ok(Verified {
-                actor: Actor::user(found.user, &found.username, found.role, Some(found.session)),
-                limit: None,
-                until: until(Some(found.seconds)),
-            })
+            let found = sessions::find(&mut connection, token_id, token_hash).await?;
+            Ok::<_, Error>(found.map(|found| Session {
+                id: found.session,
+                user: found.user,
+                username: found.username,
+                role: found.role,
+                expires_at: found.expires_at,
+            }))
         };
-        let verified = self.remember(place, load).await?;
-        if let Some(id) = verified.actor.session_id() {
-            self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        let mut found = self.sessions.get_with(place, load).await?;
+        if found.as_ref().is_some_and(|session| is_past(session.expires_at)) {
+            // It may have been renewed since.
+            self.sessions.forget(place).await;
+            found = self.sessions.get_with(place, load).await?.filter(|session| !is_past(session.expires_at));
         }
-        Ok(verified)
+        let found = found.ok_or(Error::BadCredential("this session has ended: sign in again"))?;
+        note(&self.sessions_used, found.id);
+        let actor = Actor::user(found.user, &found.username, found.role, Some(found.id));
+        Ok(Verified { actor, limit: None })
     }
 
-    async fn remember(
-        &self,
-        place: [u8; 32],
-        load: impl Future<Output = Result<Verified, Error>>,
-    ) -> Result<Verified, Error> {
-        if let Some(known) = self.remembered.get(&place).await {
-            if known.until.is_none_or(|until| Instant::now() < until) {
-                return Ok(known);
-            }
-            self.remembered.invalidate(&place).await;
-        }
-        let before = self.epoch.load(Ordering::Acquire);
-        let loaded = load.await?;
-        self.remembered.insert(place, loaded.clone()).await;
-        // Something was revoked while this was read: it may be what was read.
-        if self.epoch.load(Ordering::Acquire) != before {
-            self.remembered.invalidate(&place).await;
-        }
-        Ok(loaded)
-    }
-
-    /// Forgets everything that is remembered: something of it is no longer so.
+    /// Forgets everything that is remembered on this node: something of it is no longer so. The others are told by the
+    /// transaction that changed it.
     pub fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
-        self.remembered.invalidate_all();
+        self.caches.forget_all();
     }
 
     /// Writes down which keys and sessions were used; a session that is used lives on.
     pub async fn note_used(&self) -> Result<(), Error> {
-        let used: Vec<uuid::Uuid> = {
-            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.drain().map(|id| id.0).collect()
-        };
-        let sessions_used: Vec<uuid::Uuid> = {
-            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.drain().map(|id| id.0).collect()
-        };
-        if used.is_empty() && sessions_used.is_empty() {
+        let (keys, sessions) = (noted(&self.used), noted(&self.sessions_used));
+        if keys.is_empty() && sessions.is_empty() {
             return Ok(());
         }
+        let keys: Vec<uuid::Uuid> = keys.into_iter().map(|id| id.0).collect();
+        let sessions: Vec<uuid::Uuid> = sessions.into_iter().map(|id| id.0).collect();
         let mut connection = store::postgres::acquire(&self.pool).await?;
-        keys::note_used(&mut connection, &used).await?;
-        sessions::note_used(&mut connection, &sessions_used).await
+        keys::note_used(&mut connection, &keys).await?;
+        sessions::note_used(&mut connection, &sessions).await
     }
 }
 
-fn until(seconds: Option<f64>) -> Option<Instant> {
-    let left = Duration::try_from_secs_f64(seconds?.clamp(0.0, 1e9)).ok()?;
-    Instant::now().checked_add(left)
+fn note<Id: Eq + std::hash::Hash>(used: &Mutex<HashSet<Id>>, id: Id) {
+    used.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+}
+
+fn noted<Id>(used: &Mutex<HashSet<Id>>) -> HashSet<Id> {
+    std::mem::take(&mut *used.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Whether a time has come. The database has said it; it is only compared with this machine's clock, as the times in access
+/// tokens are.
+fn is_past(time: DateTime<Utc>) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "compared and never kept")]
+    let now = Utc::now();
+    time <= now
 }

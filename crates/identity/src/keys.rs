@@ -240,8 +240,7 @@ pub(crate) struct Found {
     pub(crate) scopes: Vec<String>,
     pub(crate) libraries: Option<Vec<String>>,
     pub(crate) rate_limit: Option<i32>,
-    /// Seconds it has left.
-    pub(crate) seconds: Option<f64>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 /// The key of this hash, if it is good: one look-up.
@@ -251,7 +250,7 @@ pub(crate) async fn find_by_hash(connection: &mut PgConnection, hash: &[u8]) -> 
         r#"-- keys.find_by_hash
          select key.id as "id: KeyId", key.name, key.user_id as "user: UserId", user_.username as "username?",
            user_.role as "role?: Role", key.scopes, key.libraries, key.rate_limit,
-           extract(epoch from key.expires_at - now())::float8 as seconds
+           key.expires_at
          from identity.mcp_api_keys as key
          left join identity.users as user_ on user_.id = key.user_id
          where key.key_hash = $1 and key.enabled and (key.expires_at is null or key.expires_at > now())

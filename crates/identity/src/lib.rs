@@ -18,6 +18,3 @@ pub use gate::{Gate, Limit, Shown, Verified};
 pub use names::{BadName, Email, Username};
 pub use passwords::Passwords;
 pub use signing::Signing;
-
-/// The channel on which every node is told that what it remembers of someone is no longer so.
-pub const CHANNEL: &str = "wenyuan_identity";

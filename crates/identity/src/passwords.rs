@@ -64,8 +64,8 @@ impl Passwords {
         Ok(())
     }
 
-    /// The hash to keep of a password.
-    pub(crate) async fn hash(&self, password: &str) -> Result<String, Error> {
+    /// The hash to keep of a password, which is not judged here.
+    pub async fn hash(&self, password: &str) -> Result<String, Error> {
         let password = password.to_owned();
         self.in_turn(move || hash(&password)).await?
     }

@@ -273,8 +273,7 @@ pub(crate) struct Found {
     pub(crate) user: UserId,
     pub(crate) username: String,
     pub(crate) role: Role,
-    /// Seconds it has left.
-    pub(crate) seconds: f64,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// The session of an access token (by its `jti`) or of a session's token (by its hash).
@@ -287,7 +286,7 @@ pub(crate) async fn find(
         Found,
         r#"-- sessions.find
          select session.id as "session: SessionId", user_.id as "user: UserId", user_.username,
-           user_.role as "role: Role", extract(epoch from session.expires_at - now())::float8 as "seconds!"
+           user_.role as "role: Role", session.expires_at
          from identity.user_sessions as session
          join identity.users as user_ on user_.id = session.user_id
          where (session.token_id = $1 or session.token_hash = $2) and user_.is_active and session.expires_at > now()"#,

@@ -397,11 +397,5 @@ fn check_names(first: Option<&str>, last: Option<&str>) -> Result<(), Error> {
 
 /// Tells every node, when the transaction commits, that what it remembers is no longer so.
 pub(crate) async fn tell(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!(
-        "-- identity.tell
-         select pg_notify('wenyuan_identity', '')"
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(())
+    Ok(store::cache::invalidate_all(connection).await?)
 }

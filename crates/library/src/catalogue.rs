@@ -359,6 +359,18 @@ pub async fn activate(
     changes::record_catalogue(connection).await
 }
 
+/// Keeps a library as it is until the end of the transaction: nobody else changes it, or gives it another version.
+pub async fn lock(connection: &mut PgConnection, name: &LibraryName) -> Result<(), Error> {
+    sqlx::query!(
+        "-- catalogue.lock
+         select id from library.libraries where name = $1 for no key update",
+        name.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(())
+}
+
 /// Changes what people call a library and what it says of itself.
 pub async fn describe(
     connection: &mut PgConnection,

@@ -10,13 +10,16 @@ mod etag;
 mod grants;
 pub(crate) mod guard;
 mod health;
-mod input;
+mod idempotency;
+pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
 mod limits;
 mod llms;
+mod mcp_servers;
 mod observe;
+mod paging;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
@@ -42,9 +45,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::pages;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
-const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers are given.
@@ -85,6 +89,7 @@ impl State {
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
+        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -118,6 +123,9 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::list_of_user, session::end_all_of_user))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::change, keys::delete))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -156,6 +164,8 @@ pub(crate) fn router(
 ) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
     let state = State { app, metrics, limits, address };
+    let mcp = crate::mcp::http::route(state.app.clone())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -170,10 +180,14 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
+        .route(crate::mcp::http::PATH, mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .layer(CompressionLayer::new())
+        // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
+        .merge(pages::router())
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(names.cors())
         // Nothing is ever taken for another kind than it says it is.

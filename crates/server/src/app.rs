@@ -8,6 +8,7 @@ use identity::{Gate, Passwords, Signing};
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState};
 use sqlx::PgPool;
+use store::cache::Caches;
 use store::objects::Objects;
 use store::secrets::Sealer;
 use store::{Database, migrations};
@@ -24,8 +25,9 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     pub(crate) passwords: Passwords,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
-    #[expect(dead_code, reason = "for credentials and tokens, which come next")]
     pub(crate) secrets: Sealer,
+    /// What the nodes remember; each room makes its own of it.
+    pub(crate) caches: Caches,
 }
 
 impl App {
@@ -36,6 +38,7 @@ impl App {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
         let secrets = Sealer::open(&settings.secrets())?;
+        let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
@@ -47,10 +50,19 @@ impl App {
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
-        let gate = Arc::new(Gate::new(database.pool().clone(), signing));
+        let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));
-        Ok(Self { settings: Arc::new(settings.clone()), database, objects, engine, gate, passwords, secrets })
+        Ok(Self {
+            settings: Arc::new(settings.clone()),
+            database,
+            objects,
+            engine,
+            gate,
+            passwords,
+            secrets,
+            caches,
+        })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

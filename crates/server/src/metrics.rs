@@ -20,10 +20,21 @@ fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("wenyuan_http_requests_total", "Requests by method, route and status");
     describe_histogram!("wenyuan_http_request_seconds", "Time to answer, by route");
+    describe_counter!("wenyuan_mcp_requests_total", "MCP requests by method, tool and outcome");
+    describe_histogram!("wenyuan_mcp_request_seconds", "Time to answer an MCP request, by method and tool");
     describe_histogram!("wenyuan_statement_seconds", "Time of each database statement, by its name");
     describe_gauge!("wenyuan_pool_connections", "Database connections, by state");
     describe_gauge!("wenyuan_pool_connections_max", "Database connections at most");
     describe_counter!("wenyuan_pool_exhausted_total", "Requests that found no database connection in time");
+    describe_counter!(
+        "wenyuan_cache_lookups_total",
+        "Answers of caches, by cache and by where they came from"
+    );
+    describe_counter!(
+        "wenyuan_cache_redis_failures_total",
+        "Failures of Redis, in whose place the database answered"
+    );
+    describe_gauge!("wenyuan_tasks", "Asynchronous tasks that are alive");
     describe_gauge!("wenyuan_jobs", "Jobs, by kind and state");
     describe_gauge!("wenyuan_index_changes_behind", "Changes that full text does not show yet");
     describe_histogram!("wenyuan_index_commit_seconds", "Time of each commit of the full-text index");

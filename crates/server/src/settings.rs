@@ -56,6 +56,17 @@ pub(crate) struct Settings {
     )]
     secret_key: Option<Hidden>,
 
+    /// A Redis server that several nodes share what they remember through (redis://, rediss:// with TLS, unix://).
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis_url: Option<Hidden>,
+
     /// Folder of the built-in PostgreSQL's programs; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_POSTGRES", value_name = "FOLDER")]
     postgres: Option<PathBuf>,
@@ -192,6 +203,10 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pool: Pool,
+
+    /// Offers agents what the protocol's conformance suite calls. For tests only; refused beyond loopback.
+    #[arg(long, global = true, hide = true, env = "WENYUAN_MCP_FIXTURES", value_parser = clap::builder::FalseyValueParser::new())]
+    mcp_fixtures: bool,
 
     /// How log lines are written.
     #[arg(
@@ -360,6 +375,11 @@ impl Settings {
         }
     }
 
+    /// The Redis server, where there is one.
+    pub(crate) fn redis_url(&self) -> Option<String> {
+        Hidden::given(self.redis_url.as_ref())
+    }
+
     fn pool(&self) -> PoolConfig {
         let pool = &self.pool;
         PoolConfig {
@@ -384,6 +404,11 @@ impl Settings {
             }
             (Embedding::Local, Some(file)) => Ok(file.clone()),
         }
+    }
+
+    /// Whether agents are offered the fixtures of the conformance suite.
+    pub(crate) fn mcp_fixtures(&self) -> bool {
+        self.mcp_fixtures
     }
 
     /// How long a walk of the vector graph may take.
@@ -439,7 +464,8 @@ impl Settings {
 
     /// Whether browsers are told to send cookies over TLS alone: where people reach the server so.
     pub(crate) fn secure_cookies(&self) -> bool {
-        self.public_url().ok().flatten().is_some_and(|url| url.scheme_str() == Some("https"))
+        let start = self.public_url.as_deref().and_then(|url| url.trim_start().get(..8));
+        start.is_some_and(|start| start.eq_ignore_ascii_case("https://"))
     }
 
     /// The server that takes mail, and whom mail is from; `None` where no mail is sent.

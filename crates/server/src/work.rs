@@ -24,7 +24,6 @@ pub(crate) struct Work {
     stop: watch::Sender<bool>,
     pub(crate) jobs: Bell,
     pub(crate) changes: Bell,
-    identity: Bell,
     ending: Vec<JoinHandle<()>>,
     aborted: Vec<JoinHandle<()>>,
 }
@@ -32,21 +31,10 @@ pub(crate) struct Work {
 impl Work {
     /// Starts with listening to the database, so that no call is missed by what is started after.
     pub(crate) fn start(app: &App) -> Self {
-        let (jobs, changes, identity) = (Bell::default(), Bell::default(), Bell::default());
-        let bells = vec![
-            (jobs::CHANNEL, jobs.clone()),
-            (changes::CHANNEL, changes.clone()),
-            (identity::CHANNEL, identity.clone()),
-        ];
-        let listener = spawn_listener(app.pool().clone(), bells);
-        Self {
-            stop: watch::Sender::new(false),
-            jobs,
-            changes,
-            identity,
-            ending: Vec::new(),
-            aborted: vec![listener],
-        }
+        let (jobs, changes) = (Bell::default(), Bell::default());
+        let bells = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
+        let listener = spawn_listener(app.pool().clone(), bells, app.caches.clone());
+        Self { stop: watch::Sender::new(false), jobs, changes, ending: Vec::new(), aborted: vec![listener] }
     }
 
     /// Reads documents, as many at once as there are readers.
@@ -96,15 +84,15 @@ impl Work {
         self.spawn(app, ResetMails { pool: app.pool().clone(), mail, address });
     }
 
-    /// Lets the gate forget what was revoked anywhere, writes down which keys were used, and deletes what has run out.
+    /// Writes down which keys were used, and deletes what has run out.
     pub(crate) fn keep_gate(&mut self, app: &App) {
-        let (app, mut called, mut stop) = (app.clone(), self.identity.listen(), self.stop.subscribe());
+        let (app, mut stop) = (app.clone(), self.stop.subscribe());
         self.ending.push(tokio::spawn(async move {
             let mut noted = Instant::now();
             let mut swept = None::<Instant>;
             while !*stop.borrow() {
                 tokio::select! {
-                    rang = called.wait(NOTE_USED) => if rang { app.gate.forget() },
+                    () = tokio::time::sleep(NOTE_USED) => {}
                     _ = stop.changed() => {}
                 }
                 if noted.elapsed() >= NOTE_USED || *stop.borrow() {
@@ -117,6 +105,9 @@ impl Work {
                     swept = Some(Instant::now());
                     if let Err(error) = sweep_identity(app.pool()).await {
                         tracing::warn!(error = %Chain(&error), "old sessions could not be deleted");
+                    }
+                    if let Err(error) = sweep_requests(app.pool()).await {
+                        tracing::warn!(error = %Chain(&error), "remembered requests could not be forgotten");
                     }
                 }
             }
@@ -160,6 +151,11 @@ const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
 async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     identity::sessions::sweep(&mut connection).await
+}
+
+async fn sweep_requests(pool: &PgPool) -> Result<(), store::idempotency::Error> {
+    let mut connection = pool.acquire().await?;
+    store::idempotency::sweep(&mut connection).await
 }
 
 struct Documents {

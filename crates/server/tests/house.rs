@@ -11,17 +11,18 @@ use testkit::Place;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
 /// Which rooms a room may know. Never sideways, never up; `extract` and `embedding` know no room.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("kernel", &[]),
     ("extract", &[]),
     ("embedding", &[]),
     ("store", &["kernel"]),
     ("identity", &["kernel", "store"]),
     ("library", &["embedding", "extract", "identity", "kernel", "store"]),
-    ("server", &["embedding", "extract", "identity", "kernel", "library", "store"]),
+    ("registry", &["kernel", "store"]),
+    ("server", &["embedding", "extract", "identity", "kernel", "library", "registry", "store"]),
     ("testkit", &[]),
     // What is measured is measured from outside, or of one room by itself.
-    ("bench", &["embedding", "extract", "kernel", "library", "store"]),
+    ("bench", &["embedding", "extract", "identity", "kernel", "library", "store"]),
 ];
 
 /// What only a door may know.

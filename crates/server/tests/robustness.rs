@@ -321,8 +321,10 @@ async fn it_starts_once_at_an_address_and_stops_when_told() {
     // A request in hand is finished.
     server.add("stop", "1", "a.md", "# A\n\nwords").await;
     let held = hold_changes(&place).await;
-    let change =
-        server.request(Method::PATCH, "/api/v1/libraries/stop", &[]).json(&json!({ "title": "Stopped" }));
+    let change = server
+        .request(Method::PATCH, "/api/v1/libraries/stop", &[])
+        .header("if-match", "*")
+        .json(&json!({ "title": "Stopped" }));
     let changing = tokio::spawn(change.send());
     somebody_waits(&place).await;
     server.tell_to_stop();

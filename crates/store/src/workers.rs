@@ -4,19 +4,22 @@ use std::future::Future;
 use std::time::Duration;
 
 use kernel::chain::Chain;
-use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Executor as _, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::cache::{self, Caches};
 use crate::jobs::{self, Leased, Turn};
 
 /// How long a lease lasts without a heartbeat.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a waiting worker looks by itself: for jobs whose time comes, and for calls lost with a connection.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long the listening connection may be silent before it is asked whether it lives, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(5);
 
 /// Who does jobs of some kinds.
 pub trait Handler: Send {
@@ -81,31 +84,64 @@ impl Ear {
     }
 }
 
-/// Rings the bells of these channels when the database calls them, until aborted.
-pub fn spawn_listener(pool: PgPool, bells: Vec<(&'static str, Bell)>) -> JoinHandle<()> {
+/// Rings the bells of these channels when the database calls them, and tells the caches what they must forget, until
+/// aborted.
+pub fn spawn_listener(pool: PgPool, bells: Vec<(&'static str, Bell)>, caches: Caches) -> JoinHandle<()> {
     tokio::spawn(async move {
+        let line = Line(caches);
         loop {
-            if let Err(error) = listen(&pool, &bells).await {
+            let interrupted = listen(&pool, &bells, &line.0).await;
+            line.0.is_deaf();
+            if let Err(error) = interrupted {
                 tracing::debug!(error = %Chain(&error), "listening was interrupted");
+                sleep(LOOK).await;
             }
             if pool.is_closed() {
                 return;
             }
-            sleep(LOOK).await;
         }
     })
 }
 
-async fn listen(pool: &PgPool, bells: &[(&'static str, Bell)]) -> Result<(), sqlx::Error> {
+/// Tells the caches that they are deaf, also when the listener is aborted.
+struct Line(Caches);
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.is_deaf();
+    }
+}
+
+/// Listens until the connection is lost.
+async fn listen(pool: &PgPool, bells: &[(&'static str, Bell)], caches: &Caches) -> Result<(), sqlx::Error> {
     // A connection of its own: one taken from the pool for ever would be one less for requests.
     let own = PgPoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
     let mut listener = PgListener::connect_with(&own).await?;
-    listener.listen_all(bells.iter().map(|(channel, _)| *channel)).await?;
+    // The loss must be known at once: until there is another connection nothing is heard.
+    listener.eager_reconnect(false);
+    let channels = bells.iter().map(|(channel, _)| *channel);
+    listener.listen_all(channels.chain([cache::CHANNEL])).await?;
+    // Calls may have been missed before.
+    caches.hears();
+    for (_, bell) in bells {
+        bell.ring();
+    }
     loop {
-        // `None` tells that the connection was lost and made anew: calls may have been missed.
-        let called = listener.try_recv().await?;
+        let call = match timeout(PING, listener.try_recv()).await {
+            Ok(call) => call?,
+            // A connection that nobody answers on any more looks like one on which there is nothing to say.
+            Err(_silence) => {
+                let answer = timeout(PING, listener.execute("select 1")).await;
+                answer.map_err(|_elapsed| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
+                continue;
+            }
+        };
+        let Some(call) = call else { return Ok(()) };
+        if call.channel() == cache::CHANNEL {
+            caches.called(call.payload());
+        }
         for (channel, bell) in bells {
-            if called.as_ref().is_none_or(|call| call.channel() == *channel) {
+            if call.channel() == *channel {
                 bell.ring();
             }
         }

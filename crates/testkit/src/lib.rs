@@ -10,15 +10,21 @@
 
 mod database;
 pub mod documents;
+mod mail;
+mod people;
 mod place;
 mod programs;
+mod redis;
 mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::Database;
+pub use mail::MailServer;
+pub use people::{PASSWORD, Person};
 pub use place::{Place, Run, kill_process};
 pub use programs::Program;
+pub use redis::Redis;
 pub use server::{Reply, Server, each};
 
 /// A folder that goes with the test.

@@ -62,6 +62,8 @@ impl Server {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(90))
             .no_proxy()
+            // Where an answer sends one on to is part of the answer.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -193,9 +195,9 @@ impl Server {
         self.send(self.request(Method::POST, path, &[])).await
     }
 
-    /// PATCH with a JSON body.
+    /// PATCH with a JSON body, whatever state it is in.
     pub async fn patch(&self, path: &str, body: &Value) -> Reply {
-        self.send(self.request(Method::PATCH, path, &[]).json(body)).await
+        self.send(self.request(Method::PATCH, path, &[]).header("if-match", "*").json(body)).await
     }
 
     /// DELETE.

@@ -28,14 +28,23 @@ async fn read(connection: &mut PgConnection, id: DocumentId) -> Result<Value, Er
     Ok(found.unwrap_or_else(|| Value::Object(Map::new())))
 }
 
+/// A document's metadata before a change and after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patched {
+    /// What they were. Nobody else has changed them between.
+    pub before: Value,
+    /// What they are.
+    pub now: Value,
+}
+
 /// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): members given are set, `null` removes
-/// one, the rest stays. Returns what it is now.
+/// one, the rest stays.
 pub async fn patch_metadata(
     connection: &mut PgConnection,
     actor: &Actor,
     id: DocumentId,
     patch: &Value,
-) -> Result<Value, Error> {
+) -> Result<Patched, Error> {
     if !patch.is_object() {
         return Err(Error::Invalid("metadata are changed by a JSON object (RFC 7396)".to_owned()));
     }
@@ -49,7 +58,8 @@ pub async fn patch_metadata(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(Error::NoDocument)?;
-    let mut now = read(connection, id).await?;
+    let before = read(connection, id).await?;
+    let mut now = before.clone();
     merge(&mut now, patch);
     if now.to_string().len() > LARGEST {
         return Err(Error::Invalid(format!("metadata take at most {LARGEST} bytes as JSON")));
@@ -63,7 +73,7 @@ pub async fn patch_metadata(
     )
     .execute(connection)
     .await?;
-    Ok(now)
+    Ok(Patched { before, now })
 }
 
 /// RFC 7396, section 2. The depth of both values is bounded by the JSON parser they came through.

@@ -1,9 +1,12 @@
 //! The description of the API, made whole: what is said once here holds for every operation, so that no handler can
 //! forget it. A public linter and schemathesis hold it to the OpenAPI specification and to what the server does.
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
+use utoipa::openapi::{
+    Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Server,
+};
 
 use super::problem::Form;
 
@@ -12,7 +15,9 @@ pub(crate) fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key (`wy_…`). Without one only public libraries are seen."))
+        .description(Some(
+            "An API key (`wy_…`) or a session's access token. Without one only public libraries are seen.",
+        ))
         .build();
     components.add_security_scheme("key", SecurityScheme::Http(key));
     // A key, or nothing: what may then be seen is for each operation to say.
@@ -21,9 +26,15 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.servers = Some(vec![Server::new("/")]);
     for (path, item) in &mut description.paths.paths {
         let failure = failure(Form::at(path));
+        if let Some(operation) = &mut item.post {
+            describe_idempotency(operation, &failure);
+        }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             name(operation);
+            if path.contains('{') {
+                refuses(operation, "404", &failure, "There is no such thing, or none that you may see");
+            }
             describe_responses(operation, &failure);
         }
     }
@@ -31,7 +42,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
 
 fn failure(form: Form) -> Response {
     let (words, content_type, schema) = match form {
-        Form::Problem => {
+        Form::Problem | Form::JsonRpc => {
             ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
         }
         Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
@@ -46,11 +57,60 @@ fn failure(form: Form) -> Response {
 fn name(operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(id)) = (tag, &mut operation.operation_id) {
-        *id = format!("{tag}_{id}");
+        *id = format!("{}_{id}", tag.replace('-', "_"));
     }
 }
 
+/// A refusal of this status, in words.
+fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &str) {
+    let mut response = problem.clone();
+    words.clone_into(&mut response.description);
+    operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+}
+
+/// Every POST takes a key under which it is done once, but uploads, which need none.
+fn describe_idempotency(operation: &mut Operation, problem: &Response) {
+    let body = match &operation.request_body {
+        Some(RefOr::T(body)) => Some(body),
+        _ => None,
+    };
+    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
+        return;
+    }
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some("^[!-~]+$"))
+        .build();
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The same for a request that is repeated: it is done once, and its answer given again for a day.",
+        ))
+        .schema(Some(key))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+    let busy = "It conflicts with what there is, or the same is being done at this moment";
+    refuses(operation, "409", problem, busy);
+    refuses(operation, "422", problem, "The Idempotency-Key came with another request");
+}
+
 fn describe_responses(operation: &mut Operation, failure: &Response) {
+    let is_for_a_state = operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
+    if is_for_a_state {
+        refuses(operation, "412", failure, "It was changed since: GET it anew");
+        refuses(operation, "428", failure, "If-Match is missing");
+    }
+    refuses(operation, "401", failure, "Sign in, or give a key that is good");
+    refuses(operation, "403", failure, "You, or this key, may not do this");
+    refuses(operation, "429", failure, "Too many requests: wait as long as Retry-After says");
     let responses = &mut operation.responses.responses;
     for (status, response) in &mut *responses {
         if let RefOr::T(response) = response

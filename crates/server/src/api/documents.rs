@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State as Given;
+use axum::extract::{OriginalUri, State as Given};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
@@ -17,10 +17,12 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::State;
 use super::authenticate::Caller;
-use super::input::{Json as Input, Paging, Path, Query};
+use super::etag::{self, Precondition};
+use super::input::{IfMatch, Json as Input, Paging, Path, Query};
+use super::paging::Paged;
 use super::problem::{Problem, Result};
-use super::{State, etag};
 
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +60,8 @@ pub(crate) async fn list(
     Caller(actor): Caller,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
-) -> Result<Json<DocumentPage>> {
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<DocumentPage>> {
     let metadata = which.metadata.as_deref().map(serde_json::from_str::<Value>).transpose();
     let metadata = metadata.ok().filter(|value| value.as_ref().is_none_or(Value::is_object));
     let filter = Filter {
@@ -72,7 +75,8 @@ pub(crate) async fn list(
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let page =
         documents::list(&mut connection, &actor, &filter, paging.cursor()?.as_ref(), paging.limit()?).await?;
-    Ok(Json(DocumentPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }))
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Paged::new(&address, next.clone(), DocumentPage { items: page.items, next }))
 }
 
 /// One document.
@@ -265,17 +269,19 @@ pub(crate) async fn metadata(
 /// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): `null` removes a member.
 #[utoipa::path(patch, path = "/api/v1/documents/{id}/metadata", tag = "documents",
     request_body(content = Value, content_type = "application/json"),
-    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
+    params(("id" = Uuid, Path, description = "The document"), IfMatch), responses((status = 200, body = Value)))]
 pub(crate) async fn patch_metadata(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
+    precondition: Precondition,
     Input(patch): Input<Value>,
 ) -> Result<Json<Value>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let now = documents::patch_metadata(&mut transaction, &actor, DocumentId(id), &patch).await?;
+    let patched = documents::patch_metadata(&mut transaction, &actor, DocumentId(id), &patch).await?;
+    precondition.require(&patched.before)?;
     transaction.commit().await?;
-    Ok(Json(now))
+    Ok(Json(patched.now))
 }
 
 async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str) -> Result<Revision> {

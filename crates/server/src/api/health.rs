@@ -55,5 +55,9 @@ pub(crate) async fn metrics(
     if !is_local && !actor.has_role(Role::Admin) {
         return Err(Problem::forbidden("what is counted is for administrators to see"));
     }
+    // True at the moment it is asked for: a task that nobody ends shows here.
+    let tasks =
+        u32::try_from(tokio::runtime::Handle::current().metrics().num_alive_tasks()).unwrap_or(u32::MAX);
+    metrics::gauge!("wenyuan_tasks").set(tasks);
     Ok(([("content-type", "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()))
 }

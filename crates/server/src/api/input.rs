@@ -82,6 +82,16 @@ impl Paging {
     }
 }
 
+/// For which state a change is, as the description tells it; [`super::etag::Precondition`] reads it.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header")]
+pub(crate) struct IfMatch {
+    /// The `ETag` of its GET, or `*` for whatever there is. Without it the answer is 428, and 412 where it was changed since.
+    #[param(rename = "If-Match", example = "*")]
+    if_match: String,
+}
+
 /// A cursor.
 pub(crate) fn cursor(text: &str) -> Result<Cursor> {
     text.parse().map_err(|error: kernel::page::BadCursor| Problem::invalid(error.to_string()))

@@ -3,6 +3,7 @@
 //! A library's name may hold a slash; in an address it is written `%2F`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Given;
@@ -17,7 +18,8 @@ use utoipa::ToSchema;
 
 use super::State;
 use super::authenticate::Caller;
-use super::input::{self, Json as Body, Path};
+use super::etag::Precondition;
+use super::input::{self, IfMatch, Json as Body, Path};
 use super::problem::{Problem, Result};
 
 /// A library.
@@ -114,23 +116,30 @@ pub(crate) async fn show(
 
 /// Changes what a library is called and says of itself, and, for those who own it, who may read it.
 #[utoipa::path(patch, path = "/api/v1/libraries/{name}", tag = "libraries", request_body = LibraryChange,
-    params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
+    params(("name" = String, Path, description = "The library"), IfMatch), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn change(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Path(name): Path<String>,
+    precondition: Precondition,
     Body(change): Body<LibraryChange>,
 ) -> Result<Json<LibraryBody>> {
     let name = input::library(&name)?;
+    // Whether it is there for this actor is asked before anything is held.
+    state.app.engine.catalogue().await?.library(&actor, &name)?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let library = std::sync::Arc::clone(catalogue::read(&mut transaction).await?.library(&actor, &name)?);
+    catalogue::lock(&mut transaction, &name).await?;
+    let library = Arc::clone(catalogue::read(&mut transaction).await?.library(&actor, &name)?);
     let (title, description) = (change.title.as_deref(), change.description.as_deref());
     catalogue::describe(&mut transaction, &actor, &library, title, description).await?;
     if let Some(visibility) = change.visibility {
         access::set_visibility(&mut transaction, &actor, &library, visibility).await?;
     }
+    precondition.require(&LibraryBody::new(&actor, &library))?;
+    let now = catalogue::read(&mut transaction).await?;
+    let now = LibraryBody::new(&actor, now.library(&actor, &name)?);
     transaction.commit().await?;
-    show(Given(state), Caller(actor), Path(name.to_string())).await
+    Ok(Json(now))
 }
 
 /// Deletes a library and all it holds.

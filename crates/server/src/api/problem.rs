@@ -16,6 +16,8 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use super::context7;
+use crate::mcp::http as mcp;
+use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -32,6 +34,10 @@ pub(crate) struct Problem {
     /// For the log alone.
     cause: Option<String>,
 }
+
+/// Marks an answer that goes out as it is: its body is a page, or that of another protocol.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
 
 /// A problem as it is sent (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,6 +79,31 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 409.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 409, which passes: the same is being done at this moment.
+    pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
+    }
+
+    /// 412: it is in another state than the change was made for.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
+    }
+
+    /// 422: the key of idempotency belongs to another request.
+    pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
+    }
+
+    /// 428 (RFC 6585): the change must say for which state it is.
+    pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+    }
+
     /// 401.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
@@ -82,11 +113,6 @@ impl Problem {
     pub(crate) fn too_many(seconds: u32, detail: impl Into<String>) -> Self {
         let retry_after = Some(seconds.max(1));
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
-    }
-
-    /// 409.
-    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
     /// 413.
@@ -99,7 +125,7 @@ impl Problem {
     }
 
     /// 500: says nothing of its cause but in the log.
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let detail = "something went wrong here; the log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
@@ -115,6 +141,42 @@ impl Problem {
             more: self.more.clone(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Whether the fault is ours, and nothing the asker can mend.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What is wrong, in words, for doors that send no problem. The cause is logged.
+    pub(crate) fn told(&self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = cause, "a request failed");
+        }
+        if self.kind == "internal" {
+            return "something went wrong in the server; its log says what".to_owned();
+        }
+        self.detail.clone()
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program can tell it by.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// In how many seconds it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -213,6 +275,32 @@ impl From<store::postgres::Error> for Problem {
     }
 }
 
+impl From<store::idempotency::Error> for Problem {
+    fn from(error: store::idempotency::Error) -> Self {
+        match error {
+            store::idempotency::Error::Database(error) => error.into(),
+            store::idempotency::Error::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as Fault;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed => Self::forbidden(detail),
+            Fault::NoServer => Self::not_found(detail),
+            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+        }
+    }
+}
+
 impl From<store::objects::Error> for Problem {
     fn from(error: store::objects::Error) -> Self {
         Error::from(error).into()
@@ -248,20 +336,26 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let form = Form::at(request.uri().path());
+    let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
-        send(&problem, form, id, response)
+    let (problem, response) = if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        (problem, response)
     } else {
         let (parts, body) = response.into_parts();
         let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let problem = refused(status, text);
-        send(&problem, form, id, Response::from_parts(parts, Body::empty()))
+        (refused(status, text), Response::from_parts(parts, Body::empty()))
+    };
+    let response = send(&problem, form, id, response);
+    match reader {
+        Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
+        None => response,
     }
 }
 
@@ -292,12 +386,18 @@ pub(super) enum Form {
     Problem,
     /// As the clients of Context7 read it.
     Context7,
+    /// An error of JSON-RPC, as clients of MCP read it.
+    JsonRpc,
 }
 
 impl Form {
     /// What is read at an address.
     pub(super) fn at(path: &str) -> Self {
-        if path.starts_with(context7::UNDER) { Self::Context7 } else { Self::Problem }
+        match path {
+            mcp::PATH => Self::JsonRpc,
+            _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ => Self::Problem,
+        }
     }
 }
 
@@ -310,6 +410,7 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         Form::Context7 => {
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
+        Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();

@@ -1,7 +1,7 @@
 //! `GET /api/v1/search` and the passages it finds.
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::{OriginalUri, State as Given};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use library::documents::Category;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::authenticate::Caller;
 use super::input::{self, Path, Query};
+use super::paging::Paged;
 use super::problem::{Problem, Result};
 use super::{State, accept};
 use crate::passages;
@@ -54,6 +55,7 @@ pub(crate) async fn search(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Query(parameters): Query<Parameters>,
+    OriginalUri(address): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response> {
     let tags: std::result::Result<Vec<Tag>, _> =
@@ -72,7 +74,8 @@ pub(crate) async fn search(
     };
     let answer = state.app.engine.search(&actor, &question).await?;
     if !accept::prefers_markdown(&headers) {
-        return Ok(([(header::VARY, "accept")], Json(answer)).into_response());
+        let next = answer.next.as_ref().map(ToString::to_string);
+        return Ok(([(header::VARY, "accept")], Paged::new(&address, next, answer)).into_response());
     }
     let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
     Ok((text, careful(), passages::of_answer(&answer)).into_response())

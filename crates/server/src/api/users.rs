@@ -1,7 +1,7 @@
 //! `/api/v1/users`, and how people set their password: accounts.
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::{OriginalUri, State as Given};
 use axum::http::{HeaderName, StatusCode};
 use chrono::{DateTime, Utc};
 use identity::users::{self, Change, NewUser, User};
@@ -15,6 +15,7 @@ use super::State;
 use super::authenticate::Caller;
 use super::client::Client;
 use super::input::{Json as Body, Paging, Path, Query};
+use super::paging::Paged;
 use super::problem::{Problem, Result};
 use super::session::{NOT_KEPT, SignedInBody};
 
@@ -117,10 +118,12 @@ pub(crate) async fn list(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Query(paging): Query<Paging>,
-) -> Result<Json<UserPage>> {
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<UserPage>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let page = users::list(&mut connection, &actor, paging.cursor()?.as_ref(), paging.limit()?).await?;
-    Ok(Json(UserPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }))
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Paged::new(&address, next.clone(), UserPage { items: page.items, next }))
 }
 
 /// Makes a user, and a link by which they set their password: for administrators.

@@ -4,10 +4,10 @@ usage: official.py PLAN, where PLAN is a JSON text, made by tests/clients.rs:
   transport    {"url", "key"} or {"command", "arguments", "environment"}
   revisions    protocol revisions; the clients take them in turn
   clients      how many at once
-  calls        [{"tool", "arguments", "says", "refused"}]: every tool that is listed must be among them
+  calls        [{"tool", "arguments", "says", "refused"}]: every tool that is listed must be among them, and the other way round
   resources    [{"uri", "says"}]
   prompts      [{"name", "arguments", "says"}]
-  completions  [{"prompt" or "template", "argument", "value", "offers"}]
+  completions  [{"prompt" or "template", "argument", "value", "context", "offers"}]
 It prints what was done, as JSON. Whatever is not as it should be ends it with a message and an exit code of 1.
 """
 
@@ -82,17 +82,15 @@ async def go_through(plan, number):
             if tool.output_schema is not None:
                 jsonschema.Draft202012Validator.check_schema(tool.output_schema)
         planned = {each["tool"] for each in plan["calls"]}
-        unplanned = set(tools) - planned
-        expect(not unplanned, f"listed, but not in the plan: {sorted(unplanned)}")
+        differing = set(tools) ^ planned
+        expect(not differing, f"listed and not in the plan, or the other way round: {sorted(differing)}")
         done["tools"] = len(tools)
-        for planned_call in plan["calls"]:
-            # A tool that is accepted but not listed has no schema to hold to.
-            tool = tools.get(planned_call["tool"])
-            if tool is not None:
-                if not planned_call.get("refused", False):
-                    jsonschema.Draft202012Validator(tool.input_schema).validate(planned_call["arguments"])
-                await call(client, tool, planned_call)
-                done["calls"] += 1
+        for each in plan["calls"]:
+            tool = tools[each["tool"]]
+            if not each.get("refused", False):
+                jsonschema.Draft202012Validator(tool.input_schema).validate(each["arguments"])
+            await call(client, tool, each)
+            done["calls"] += 1
 
         listed = await every_page(client.list_resources, "resources")
         templates = await every_page(client.list_resource_templates, "resource_templates")
@@ -118,7 +116,8 @@ async def go_through(plan, number):
             else:
                 about = ResourceTemplateReference(type="ref/resource", uri=completion["template"])
             argument = {"name": completion["argument"], "value": completion["value"]}
-            values = (await client.complete(about, argument)).completion.values
+            context = completion.get("context")
+            values = (await client.complete(about, argument, context)).completion.values
             expect(completion["offers"] in values, f"{completion} is offered {values}")
             done["completions"] += 1
     return done

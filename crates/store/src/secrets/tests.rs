@@ -74,14 +74,14 @@ proptest! {
 /// What an earlier release has sealed still opens, and what it derived is derived again.
 #[test]
 fn the_format_stays() {
-    let sealed = hex::decode(
+    let old = hex::decode(
         "01e3ba65e7f374d1d63cf24057f93ab4fe7b5c2114ffd41c28ab1c55dec9b34fd40a2420f07bd809ad83a9cb523ec12885f456bf81df16",
     )
     .unwrap();
     let sealer = with_keys(ONE).unwrap();
-    let opened = sealer.open_sealed("library.example/secret/1", &sealed).unwrap();
-    assert_eq!((&**opened, sealer.is_current(&sealed)), (b"secret".as_slice(), true));
-    assert_eq!(sealed.len(), 1 + 8 + 24 + opened.len() + 16);
+    let opened = sealer.open_sealed("library.example/secret/1", &old).unwrap();
+    assert_eq!((&**opened, sealer.is_current(&old)), (b"secret".as_slice(), true));
+    assert_eq!(old.len(), 1 + 8 + 24 + opened.len() + 16);
     assert_eq!(hex::encode(&sealer.derive("tokens")[..8]), "b726ecb37227912c");
 }
 

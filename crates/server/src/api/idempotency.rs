@@ -1,0 +1,212 @@
+//! `Idempotency-Key`: whoever does not know whether a POST was done sends it again under the same key, and is told what
+//! came of the first (IETF draft-ietf-httpapi-idempotency-key-header).
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State as Given};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use kernel::actor::Actor;
+use kernel::chain::Chain;
+use store::idempotency::{self, Answer, Claim};
+use uuid::Uuid;
+
+use super::State;
+use super::problem::{Problem, Result};
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that the answer is that of an earlier request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The longest body of a request with a key; that of all requests but uploads.
+const LONGEST_BODY: usize = 1 << 20;
+/// Headers that belong to an answer and are given again with it.
+static KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
+
+/// Does a POST with a key once.
+pub(crate) async fn once(Given(state): Given<State>, request: Request, next: Next) -> Response {
+    match actor_of(&request) {
+        Some(actor) => match begin(&state, request, actor).await {
+            Ok((told, request)) => match told.claim {
+                Claim::Mine(claim) => finish(state, told.request, claim, request, next).await,
+                other => already(other),
+            },
+            Err(problem) => problem.into_response(),
+        },
+        None => next.run(request).await,
+    }
+}
+
+/// Whose key it is, where a key counts. Who is not signed in has none; an upload needs none: the same bytes again
+/// change nothing, and the answer says so.
+fn actor_of(request: &Request) -> Option<String> {
+    let has_key = request.headers().contains_key(&KEY);
+    let is_of_the_api = request.uri().path().starts_with("/api/v1/");
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if request.method() != Method::POST || !has_key || !is_of_the_api || kind.starts_with(b"multipart/") {
+        return None;
+    }
+    let actor = request.extensions().get::<Actor>()?;
+    let key = actor.key_id().map(|key| format!("key:{key}"));
+    key.or_else(|| actor.user_id().map(|user| format!("user:{user}")))
+}
+
+struct Told {
+    request: idempotency::Request,
+    claim: Claim,
+}
+
+async fn begin(state: &State, request: Request, actor: String) -> Result<(Told, Request)> {
+    let key = key(request.headers())?;
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LONGEST_BODY).await.map_err(|_longer| {
+        Problem::too_large(format!("a request with an Idempotency-Key has at most {LONGEST_BODY} bytes"))
+    })?;
+    let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let asked = idempotency::Request::new(
+        actor,
+        &key,
+        &[parts.method.as_str().as_bytes(), target.as_bytes(), kind, &body],
+    );
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let claim = idempotency::claim(&mut connection, &state.app.secrets, &asked).await?;
+    Ok((Told { request: asked, claim }, Request::from_parts(parts, Body::from(body))))
+}
+
+/// The key: 1 to 255 visible ASCII characters, as they are or as a string of RFC 9651, in quotation marks.
+fn key(headers: &HeaderMap) -> Result<String> {
+    let mut all = headers.get_all(&KEY).iter();
+    let text = match (all.next(), all.next()) {
+        (Some(one), None) => one.to_str().unwrap_or_default().trim(),
+        _ => "",
+    };
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if bare.is_empty() || bare.len() > 255 || !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Problem::invalid(
+            "an Idempotency-Key is one text of 1 to 255 visible ASCII characters, such as a UUID",
+        ));
+    }
+    Ok(bare.to_owned())
+}
+
+fn already(claim: Claim) -> Response {
+    match claim {
+        Claim::Done(answer) => replay(answer),
+        Claim::DoneUnseen => Problem::conflict(
+            "this was done already, and its answer is not kept: GET what it has made",
+        )
+        .into_response(),
+        Claim::InProgress => Problem::in_progress(
+            "a request with this Idempotency-Key is being done at this moment: send it again in a second",
+        )
+        .into_response(),
+        Claim::OfAnother => Problem::key_of_another(
+            "this Idempotency-Key came with another request: use a new key for each request, and the same only to repeat one",
+        )
+        .into_response(),
+        Claim::TooMany | Claim::Mine(_) => Problem::too_many(
+            60,
+            "too many Idempotency-Keys of yours are remembered, each for a day: send this one without",
+        )
+        .into_response(),
+    }
+}
+
+fn replay(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+/// Does the request and writes down what came of it. Goes on when the asker hangs up: that is when they will ask again.
+async fn finish(
+    state: State,
+    asked: idempotency::Request,
+    claim: Uuid,
+    request: Request,
+    next: Next,
+) -> Response {
+    let doing = tokio::spawn({
+        let (state, asked) = (state.clone(), asked.clone());
+        async move {
+            let response = next.run(request).await;
+            if !response.status().is_success() {
+                give_back(&state, &asked, claim).await;
+                return response;
+            }
+            let (parts, body) = response.into_parts();
+            let Ok(body) = to_bytes(body, usize::MAX).await else {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            };
+            let headers = KEPT.iter().filter_map(|name| {
+                let value = parts.headers.get(name)?.to_str().ok()?;
+                Some((name.to_string(), value.to_owned()))
+            });
+            let answer =
+                Answer { status: parts.status.as_u16(), headers: headers.collect(), body: body.to_vec() };
+            if let Err(error) = write_down(&state, &asked, claim, &answer).await {
+                // It was done, so that is what is said; a repetition within two minutes is told to wait.
+                tracing::warn!(error = %Chain(&error), "the answer to a request with a key could not be kept");
+            }
+            Response::from_parts(parts, Body::from(body))
+        }
+    });
+    match doing.await {
+        Ok(response) => response,
+        Err(error) => {
+            give_back(&state, &asked, claim).await;
+            match error.try_into_panic() {
+                // Like any other panic in a handler.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopping) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        }
+    }
+}
+
+async fn write_down(
+    state: &State,
+    asked: &idempotency::Request,
+    claim: Uuid,
+    answer: &Answer,
+) -> std::result::Result<(), idempotency::Error> {
+    let mut transaction = state.app.pool().begin().await?;
+    idempotency::complete(&mut transaction, &state.app.secrets, asked, claim, answer).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn give_back(state: &State, asked: &idempotency::Request, claim: Uuid) {
+    let given = async {
+        let mut connection = state.app.pool().acquire().await?;
+        idempotency::release(&mut connection, asked, claim).await
+    };
+    if let Err(error) = given.await {
+        tracing::warn!(error = %Chain(&error), "a request with a key could not be given back; its key is free in two minutes");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_with_and_without_marks() {
+        let given = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(KEY, HeaderValue::from_static(text))]);
+            key(&headers).ok()
+        };
+        assert_eq!(given("8e03978e-40d5").as_deref(), Some("8e03978e-40d5"));
+        assert_eq!(given("\"8e03978e-40d5\"").as_deref(), Some("8e03978e-40d5"));
+        assert_eq!(given("\""), Some("\"".to_owned()));
+        for bad in ["", "\"\"", "two words", "\t"] {
+            assert_eq!(given(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `/api/v1/mcp-servers`: MCP servers of others that this library may use. For administrators in person.
+
+use axum::Json;
+use axum::extract::State as Given;
+use axum::http::{HeaderName, StatusCode, header};
+use registry::client::{self, Found};
+use registry::servers::{self, Change, NewServer, Server, ServerId, Setting};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::State;
+use super::authenticate::Caller;
+use super::etag::Precondition;
+use super::input::{IfMatch, Json as Body, Path};
+use super::problem::Result;
+
+/// A server to be added.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct McpServerNew {
+    /// Its name.
+    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$", example = "github")]
+    name: String,
+    /// What it is for.
+    #[schema(max_length = 500)]
+    description: Option<String>,
+    /// Where it is: an address with http or https.
+    #[schema(max_length = 2000, example = "https://tools.example.org/mcp")]
+    endpoint: String,
+    /// What is shown to it. Kept sealed, and never shown again.
+    #[schema(max_length = 8192, write_only)]
+    api_key: Option<String>,
+    /// The header that the key is sent in; `Authorization: Bearer` where none is given.
+    #[schema(max_length = 60, pattern = "^[A-Za-z0-9-]+$", example = "X-Api-Key")]
+    header: Option<String>,
+    /// Whether it may be used; it may where nothing is said.
+    enabled: Option<bool>,
+}
+
+/// What is changed of a server; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct McpServerChange {
+    /// Its name.
+    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    name: Option<String>,
+    /// What it is for.
+    #[schema(max_length = 500)]
+    description: Option<String>,
+    /// Where it is. At another host the key must be given again, or null.
+    #[schema(max_length = 2000)]
+    endpoint: Option<String>,
+    /// Another key; null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 8192, write_only)]
+    api_key: Setting<String>,
+    /// Another header; null for `Authorization: Bearer`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 60, pattern = "^[A-Za-z0-9-]+$")]
+    header: Setting<String>,
+    /// Whether it may be used.
+    enabled: Option<bool>,
+}
+
+/// All MCP servers, by name.
+#[utoipa::path(get, path = "/api/v1/mcp-servers", tag = "mcp-servers",
+    responses((status = 200, body = Vec<Server>)))]
+pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Server>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(servers::list(&mut connection, &actor).await?))
+}
+
+/// Adds an MCP server.
+#[utoipa::path(post, path = "/api/v1/mcp-servers", tag = "mcp-servers", request_body = McpServerNew,
+    responses((status = 201, body = Server, headers(("location" = String, description = "The server")))))]
+pub(crate) async fn create(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Body(new): Body<McpServerNew>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Server>)> {
+    let new = NewServer {
+        name: new.name,
+        description: new.description.unwrap_or_default(),
+        endpoint: new.endpoint,
+        api_key: new.api_key.map(Into::into),
+        header: new.header,
+        enabled: new.enabled.unwrap_or(true),
+    };
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let server = servers::create(&mut transaction, &state.app.secrets, &actor, new).await?;
+    transaction.commit().await?;
+    let location = format!("/api/v1/mcp-servers/{}", server.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(server)))
+}
+
+/// One MCP server.
+#[utoipa::path(get, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
+    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Server)))]
+pub(crate) async fn show(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Server>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(servers::find(&mut connection, &actor, ServerId(id)).await?))
+}
+
+/// Changes an MCP server.
+#[utoipa::path(patch, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers", request_body = McpServerChange,
+    params(("id" = Uuid, Path, description = "The server"), IfMatch), responses((status = 200, body = Server)))]
+pub(crate) async fn change(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+    precondition: Precondition,
+    Body(change): Body<McpServerChange>,
+) -> Result<Json<Server>> {
+    let change = Change {
+        name: change.name,
+        description: change.description,
+        endpoint: change.endpoint,
+        api_key: match change.api_key {
+            Setting::Keep => Setting::Keep,
+            Setting::Remove => Setting::Remove,
+            Setting::Set(key) => Setting::Set(key.into()),
+        },
+        header: change.header,
+        enabled: change.enabled,
+    };
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let changed = servers::change(&mut transaction, &state.app.secrets, &actor, ServerId(id), change).await?;
+    precondition.require(&changed.before)?;
+    transaction.commit().await?;
+    Ok(Json(changed.now))
+}
+
+/// Deletes an MCP server, with its key.
+#[utoipa::path(delete, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
+    params(("id" = Uuid, Path, description = "The server")), responses((status = 204)))]
+pub(crate) async fn delete(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    servers::delete(&mut transaction, &actor, ServerId(id)).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Connects to an MCP server and lists its tools, within ten seconds. That it does not work is an answer, not a problem.
+#[utoipa::path(post, path = "/api/v1/mcp-servers/{id}/test", tag = "mcp-servers",
+    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Found)))]
+pub(crate) async fn test(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Found>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let target = servers::target(&mut connection, &state.app.secrets, &actor, ServerId(id)).await?;
+    // Nothing of the database is held while another server is asked.
+    drop(connection);
+    Ok(Json(client::test(&target).await))
+}

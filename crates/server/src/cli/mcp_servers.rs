@@ -1,0 +1,214 @@
+//! `wenyuan mcp-servers`: MCP servers of others that this library may use. Their keys never stand on the command line.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use kernel::actor::Actor;
+use registry::client::{self, Found};
+use registry::servers::{self, Change, NewServer, Server, ServerId};
+use serde_json::json;
+use sqlx::PgConnection;
+use zeroize::Zeroizing;
+
+use super::show::{self, BOLD, DIM, WRONG, styled};
+use crate::app::App;
+
+/// The longest file of a key, in bytes.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// What to do with MCP servers; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List MCP servers (the default).
+    List,
+    /// Add an MCP server.
+    Add(Add),
+    /// Connect to an MCP server and list its tools.
+    Test {
+        /// Its name or id.
+        server: String,
+    },
+    /// Let an MCP server be used.
+    Enable {
+        /// Its name or id.
+        server: String,
+    },
+    /// Keep an MCP server from being used.
+    Disable {
+        /// Its name or id.
+        server: String,
+    },
+    /// Delete an MCP server, with its key.
+    Delete {
+        /// Its name or id.
+        server: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// Its name: lower-case letters, digits, dots, underscores and dashes.
+    name: String,
+
+    /// Where it is: <https://tools.example.org/mcp>
+    endpoint: String,
+
+    /// What it is for.
+    #[arg(long, default_value = "")]
+    description: String,
+
+    /// The file that holds the key it is shown; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+
+    /// The header that the key is sent in [default: Authorization, as a bearer token].
+    #[arg(long, value_name = "NAME", requires = "api_key_file")]
+    header: Option<String>,
+}
+
+/// Does it.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => list(app, &owner, arguments.json).await?,
+        Action::Add(add) => {
+            let new = NewServer {
+                name: add.name,
+                description: add.description,
+                endpoint: add.endpoint,
+                api_key: match add.api_key_file {
+                    None => None,
+                    Some(file) => Some(read_key(&file)?),
+                },
+                header: add.header,
+                enabled: true,
+            };
+            let mut transaction = store::postgres::begin(app.pool()).await?;
+            let server = servers::create(&mut transaction, &app.secrets, &owner, new).await?;
+            transaction.commit().await?;
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&server)?);
+            } else {
+                show::note(&format!(
+                    "added {}; whether it answers: wenyuan mcp-servers test {}",
+                    styled(BOLD, &server.name),
+                    server.name
+                ));
+            }
+        }
+        Action::Test { server } => {
+            let mut connection = store::postgres::acquire(app.pool()).await?;
+            let id = find(&mut connection, &owner, &server).await?;
+            let target = servers::target(&mut connection, &app.secrets, &owner, id).await?;
+            drop(connection);
+            let found = client::test(&target).await;
+            if arguments.json {
+                show::line(&serde_json::to_string_pretty(&found)?);
+            } else {
+                print_found(&found);
+            }
+            return Ok(if found.works { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Action::Enable { server } => enable(app, &owner, &server, true).await?,
+        Action::Disable { server } => enable(app, &owner, &server, false).await?,
+        Action::Delete { server } => {
+            let mut transaction = store::postgres::begin(app.pool()).await?;
+            let id = find(&mut transaction, &owner, &server).await?;
+            servers::delete(&mut transaction, &owner, id).await?;
+            transaction.commit().await?;
+            show::note(&format!("deleted the MCP server {server}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(app: &App, owner: &Actor, as_json: bool) -> anyhow::Result<()> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let all = servers::list(&mut connection, owner).await?;
+    if as_json {
+        show::line(&serde_json::to_string_pretty(&json!(all))?);
+    } else if all.is_empty() {
+        show::note("no MCP servers yet; add one: wenyuan mcp-servers add NAME ENDPOINT");
+    } else {
+        all.iter().for_each(print);
+    }
+    Ok(())
+}
+
+async fn enable(app: &App, owner: &Actor, server: &str, enabled: bool) -> anyhow::Result<()> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let id = find(&mut transaction, owner, server).await?;
+    let change = Change { enabled: Some(enabled), ..Change::default() };
+    let changed = servers::change(&mut transaction, &app.secrets, owner, id, change).await?;
+    transaction.commit().await?;
+    let may = if enabled { "may be used" } else { "is not used from now on" };
+    show::note(&format!("the MCP server {} {may}", changed.now.name));
+    Ok(())
+}
+
+async fn find(connection: &mut PgConnection, owner: &Actor, wanted: &str) -> anyhow::Result<ServerId> {
+    let all = servers::list(connection, owner).await?;
+    let found = all.iter().find(|server| server.name == wanted || server.id.to_string() == wanted);
+    found
+        .map(|server| server.id)
+        .with_context(|| format!("there is no MCP server {wanted}; `wenyuan mcp-servers` lists them"))
+}
+
+fn read_key(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let unreadable = || format!("the key in {} cannot be read", file.display());
+    let mut text = Zeroizing::new(String::new());
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)
+    } else {
+        let opened = std::fs::File::open(file).with_context(unreadable)?;
+        opened.take(LONGEST_FILE).read_to_string(&mut text)
+    };
+    read.with_context(unreadable)?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn print(server: &Server) {
+    let mut line = format!("{}  {}", styled(BOLD, &server.name), server.endpoint);
+    if !server.description.is_empty() {
+        line.push_str(&format!("  {}", server.description));
+    }
+    let key = if server.has_api_key { "with a key" } else { "without a key" };
+    line.push_str(&styled(DIM, format!("  {key}")));
+    if !server.enabled {
+        line.push_str(&styled(WRONG, "  disabled"));
+    }
+    show::line(&line);
+}
+
+fn print_found(found: &Found) {
+    if let Some(problem) = &found.problem {
+        show::error(problem);
+        return;
+    }
+    show::line(&format!(
+        "{}  protocol {}  {}",
+        styled(BOLD, found.server.as_deref().unwrap_or("a server without a name")),
+        found.protocol.as_deref().unwrap_or("unknown"),
+        styled(DIM, format!("{} ms", found.milliseconds))
+    ));
+    for tool in &found.tools {
+        let first = tool.description.as_deref().unwrap_or_default();
+        show::line(&format!("  {}  {}", tool.name, styled(DIM, first)));
+    }
+    if found.more_tools {
+        show::note("it has more tools than are listed");
+    }
+}

@@ -1,0 +1,2 @@
+drop table registry.mcp_configs;
+drop schema registry;
