@@ -62,8 +62,9 @@ fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &
 
 /// Every POST takes a key under which it is done once, but uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    let body = operation.request_body.as_ref();
-    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
+    if let Some(RefOr::T(body)) = &operation.request_body
+        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
+    {
         return;
     }
     let key = ObjectBuilder::new()
@@ -81,14 +82,18 @@ fn describe_idempotency(operation: &mut Operation, problem: &Response) {
         ))
         .schema(Some(key))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter);
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     let busy = "It conflicts with what there is, or the same is being done at this moment";
     refuses(operation, "409", problem, busy);
     refuses(operation, "422", problem, "The Idempotency-Key came with another request");
 }
 
 fn describe_responses(operation: &mut Operation, problem: &Response) {
-    let is_for_a_state = operation.parameters.iter().flatten().any(|parameter| parameter.name == "If-Match");
+    let is_for_a_state = operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
     if is_for_a_state {
         refuses(operation, "412", problem, "It was changed since: GET it anew");
         refuses(operation, "428", problem, "If-Match is missing");
