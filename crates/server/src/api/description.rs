@@ -70,11 +70,9 @@ fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &
 
 /// Every POST takes a key under which it is done once, but uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    let body = match &operation.request_body {
-        Some(RefOr::T(body)) => Some(body),
-        _ => None,
-    };
-    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
+    if let Some(RefOr::T(body)) = &operation.request_body
+        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
+    {
         return;
     }
     let key = ObjectBuilder::new()

@@ -296,6 +296,12 @@ impl From<registry::Error> for Problem {
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             Fault::Database(source) => Error::Database(source).into(),
+            // The row is there, and its secret is not: the text says how to mend that.
+            Fault::Secrets(
+                store::secrets::Error::UnknownKey(_)
+                | store::secrets::Error::Refused
+                | store::secrets::Error::Unreadable,
+            ) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
         }
     }
