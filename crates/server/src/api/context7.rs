@@ -94,7 +94,6 @@ pub(crate) struct Match {
     branch: String,
     /// When it was last changed.
     last_update_date: String,
-    #[schema(inline)]
     state: Standing,
     /// About how many tokens that version takes.
     total_tokens: i64,
