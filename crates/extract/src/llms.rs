@@ -42,10 +42,10 @@ pub fn read(text: &str) -> List {
                 quotation = Some(String::new());
             }
             Event::End(TagEnd::BlockQuote(_)) => list.summary = list.summary.or(quotation.take()),
-            Event::Start(Tag::Link { dest_url, .. }) => {
-                if !list.targets.iter().any(|target| **target == *dest_url) {
-                    list.targets.push(dest_url.into_string());
-                }
+            Event::Start(Tag::Link { dest_url, .. })
+                if !list.targets.iter().any(|target| **target == *dest_url) =>
+            {
+                list.targets.push(dest_url.into_string());
             }
             Event::Text(words) | Event::Code(words) => {
                 for text in [&mut heading, &mut quotation].into_iter().flatten() {
