@@ -180,12 +180,12 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
-        .route("/mcp", mcp)
+        .route(crate::mcp::http::PATH, mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(CompressionLayer::new())
         // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
         .merge(pages::router())
-        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CatchPanicLayer::custom(problem::from_panic))

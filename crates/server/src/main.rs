@@ -1,8 +1,7 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`], pages under [`pages`], agents under [`mcp`], the command line under
-//! [`cli`]. [`app`] puts the rooms
-//! together.
+//! Every door is here, and no rule: HTTP under [`api`] and [`pages`], agents under [`mcp`], the command line under [`cli`].
+//! [`app`] puts the rooms together.
 
 mod address;
 mod api;

@@ -186,10 +186,12 @@ async fn what_is_sent_wrongly_is_refused_in_the_protocols_words() {
     let key = Some(server.key());
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     assert_eq!(post(key, list).await.status, 200);
-    let nobody = post(None, list).await;
-    assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, Some("Bearer")));
-    assert_eq!(nobody.value()["error"]["code"], -32001);
-    assert_eq!(nobody.value()["id"], Value::Null);
+    for shown in [None, Some("wy_unknown"), Some("neither.key.nor-token")] {
+        let refused = post(shown, list).await;
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")), "{shown:?}");
+        assert_eq!(refused.value()["error"]["code"], -32001, "{shown:?}");
+        assert_eq!(refused.value()["id"], Value::Null, "{shown:?}");
+    }
     for (body, status, code) in [
         ("{", 400, -32700),
         ("", 400, -32700),

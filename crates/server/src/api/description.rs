@@ -1,6 +1,8 @@
 //! The description of the API, made whole: what is said once here holds for every operation, so that no handler can
 //! forget it. A public linter and schemathesis hold it to the OpenAPI specification and to what the server does.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -24,6 +26,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
+    let mut names = BTreeSet::new();
     for (path, item) in &mut description.paths.paths {
         let failure = failure(Form::at(path));
         if let Some(operation) = &mut item.post {
@@ -31,7 +34,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
         }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
-            name(operation);
+            name(operation, path, &mut names);
             if path.contains('{') {
                 refuses(operation, "404", &failure, "There is no such thing, or none that you may see");
             }
@@ -42,7 +45,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
 
 fn failure(form: Form) -> Response {
     let (words, content_type, schema) = match form {
-        Form::Problem => {
+        Form::Problem | Form::JsonRpc => {
             ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
         }
         Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
@@ -53,11 +56,17 @@ fn failure(form: Form) -> Response {
         .build()
 }
 
-/// Handlers are named within their file, and a client's functions across all: `libraries_list`.
-fn name(operation: &mut Operation) {
+/// Handlers are named within their file, and a client's functions across all: `libraries_list`. Of two that would be called the same,
+/// the one below says of what: `libraries_list_grants`.
+fn name(operation: &mut Operation, path: &str, names: &mut BTreeSet<String>) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(id)) = (tag, &mut operation.operation_id) {
         *id = format!("{}_{id}", tag.replace('-', "_"));
+        if names.contains(id) {
+            let of = path.rsplit('/').find(|part| !part.starts_with('{')).unwrap_or_default();
+            *id = format!("{id}_{}", of.replace('-', "_"));
+        }
+        names.insert(id.clone());
     }
 }
 
@@ -70,8 +79,9 @@ fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &
 
 /// Every POST takes a key under which it is done once, but uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    let body = operation.request_body.as_ref();
-    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
+    if let Some(RefOr::T(body)) = &operation.request_body
+        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
+    {
         return;
     }
     let key = ObjectBuilder::new()
@@ -89,14 +99,18 @@ fn describe_idempotency(operation: &mut Operation, problem: &Response) {
         ))
         .schema(Some(key))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter);
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     let busy = "It conflicts with what there is, or the same is being done at this moment";
     refuses(operation, "409", problem, busy);
     refuses(operation, "422", problem, "The Idempotency-Key came with another request");
 }
 
 fn describe_responses(operation: &mut Operation, failure: &Response) {
-    let is_for_a_state = operation.parameters.iter().flatten().any(|parameter| parameter.name == "If-Match");
+    let is_for_a_state = operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
     if is_for_a_state {
         refuses(operation, "412", failure, "It was changed since: GET it anew");
         refuses(operation, "428", failure, "If-Match is missing");

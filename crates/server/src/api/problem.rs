@@ -16,6 +16,7 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use super::context7;
+use crate::mcp::http as mcp;
 use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
@@ -34,7 +35,7 @@ pub(crate) struct Problem {
     cause: Option<String>,
 }
 
-/// Marks an answer whose body is that of another protocol: it goes out as it is.
+/// Marks an answer that goes out as it is: its body is a page, or that of another protocol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AsItIs;
 
@@ -129,26 +130,6 @@ impl Problem {
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
-    /// Its status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// What a program can tell it by.
-    pub(crate) fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// What is wrong, and what to do.
-    pub(crate) fn detail(&self) -> &str {
-        &self.detail
-    }
-
-    /// In how many seconds it is worth trying again.
-    pub(crate) fn retry_after(&self) -> Option<u32> {
-        self.retry_after
-    }
-
     /// The body, as RFC 9457 has it.
     fn body(&self, id: &str) -> Vec<u8> {
         let body = ProblemBody {
@@ -176,6 +157,26 @@ impl Problem {
             return "something went wrong in the server; its log says what".to_owned();
         }
         self.detail.clone()
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program can tell it by.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// In how many seconds it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -295,6 +296,12 @@ impl From<registry::Error> for Problem {
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             Fault::Database(source) => Error::Database(source).into(),
+            // The row is there, and its secret is not: the text says how to mend that.
+            Fault::Secrets(
+                store::secrets::Error::UnknownKey(_)
+                | store::secrets::Error::Refused
+                | store::secrets::Error::Unreadable,
+            ) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
         }
     }
@@ -334,8 +341,8 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 /// Gives every failure its body: the handlers' problems, and what the framework refuses by itself.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
-    let reader = Reader::of(&request);
     let form = Form::at(request.uri().path());
+    let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
     let is_finished = response.extensions().get::<AsItIs>().is_some();
@@ -385,12 +392,18 @@ pub(super) enum Form {
     Problem,
     /// As the clients of Context7 read it.
     Context7,
+    /// An error of JSON-RPC, as clients of MCP read it.
+    JsonRpc,
 }
 
 impl Form {
     /// What is read at an address.
     pub(super) fn at(path: &str) -> Self {
-        if path.starts_with(context7::UNDER) { Self::Context7 } else { Self::Problem }
+        match path {
+            mcp::PATH => Self::JsonRpc,
+            _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ => Self::Problem,
+        }
     }
 }
 
@@ -403,6 +416,7 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         Form::Context7 => {
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
+        Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();

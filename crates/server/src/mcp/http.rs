@@ -26,6 +26,10 @@ const LARGEST: usize = 1 << 20;
 const UNREADABLE: i32 = -32700;
 const INVALID: i32 = -32600;
 const UNAUTHORISED: i32 = -32001;
+const REFUSED: i32 = -32000;
+
+/// Where this is.
+pub(crate) const PATH: &str = "/mcp";
 
 /// Answers POST; any other method is refused by the router.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<S> {
@@ -148,9 +152,18 @@ fn unauthorised() -> Response {
     response
 }
 
+/// The body of what is refused before the protocol is reached: a key that is not good, too many requests.
+pub(crate) fn failure(status: StatusCode, message: &str) -> Vec<u8> {
+    let code = if status == StatusCode::UNAUTHORIZED { UNAUTHORISED } else { REFUSED };
+    serde_json::to_vec(&body(code, message, &Value::Null)).unwrap_or_default()
+}
+
+fn body(code: i32, message: &str, id: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message }, "id": id })
+}
+
 fn error(status: StatusCode, code: i32, message: &str, id: &Value) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message }, "id": id });
-    let mut response = (status, axum::Json(body)).into_response();
+    let mut response = (status, axum::Json(body(code, message, id))).into_response();
     response.extensions_mut().insert(AsItIs);
     response
 }
