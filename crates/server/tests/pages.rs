@@ -114,7 +114,7 @@ async fn a_life_on_pages() {
     assert_eq!(server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status, 200);
     let account = ada.get("/account").await.text();
     assert!(
-        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains("notes, read"),
+        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains("read, notes"),
         "{account}"
     );
     let twice = ada.fill("/account", "/account/keys", &[("name", "ci <b>")]).await;
