@@ -364,12 +364,12 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
     assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
     // Another's keys do not exist; an administrator's list has all.
     let cy = server.person(&admin, "cy", "editor").await;
-    let path = format!("/api/v1/keys/{writes_id}");
-    server.ask(Some(&cy.access_token), Method::DELETE, &path, None).await.problem(404);
+    let address = format!("/api/v1/keys/{writes_id}");
+    server.ask(Some(&cy.access_token), Method::DELETE, &address, None).await.problem(404);
     assert_eq!(get(&server, &cy.access_token, "/api/v1/keys").await.ok(), json!([]));
     let listed = get(&server, &admin.access_token, "/api/v1/keys").await;
     assert!(listed.text().contains(&reads_id) && !listed.text().contains(&reads), "{}", listed.text());
-    assert_eq!(server.ask(Some(&bo.access_token), Method::DELETE, &path, None).await.status, 204);
+    assert_eq!(server.ask(Some(&bo.access_token), Method::DELETE, &address, None).await.status, 204);
     get(&server, &writes, "/api/v1/session").await.problem(401);
     // Neither keys nor tokens nor passwords lie in the database, nor in the log.
     let log = server.log();
