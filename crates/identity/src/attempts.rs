@@ -92,33 +92,35 @@ fn network(address: &str) -> String {
 /// Counts one and returns how many seconds the subject had to wait before it; the wait doubles with each, up to a quarter
 /// of an hour. While a subject waits nothing is counted, so that nobody can be kept out for ever.
 async fn count(connection: &mut PgConnection, subject: &str, free: i32) -> Result<i32, Error> {
-    Ok(sqlx::query_scalar!(
-        r#"-- attempts.count
-         with before as (
-           select blocked_until from identity.sign_in_attempts where subject = $1 for update
-         ), counted as (
-           insert into identity.sign_in_attempts as known (subject, attempts, blocked_until)
-           values ($1, 1, '-infinity')
-           on conflict (subject) do update set
-             attempts = case
-               when known.blocked_until > now() then known.attempts
-               when known.updated_at < now() - interval '1 day' then 1
-               else known.attempts + 1 end,
-             blocked_until = case
-               when known.blocked_until > now() then known.blocked_until
-               when known.updated_at < now() - interval '1 day' or known.attempts < $2 then '-infinity'
-               else now() + least(900, power(2, least(known.attempts + 1 - $2, 10))) * interval '1 second' end,
-             updated_at = now()
-           returning subject
-         )
-         select coalesce(ceil(extract(epoch from (select blocked_until from before where blocked_until > now()) - now())), 0)::int4
-           as "wait!"
-         from counted"#,
+    // Two statements: one that reads a row and changes it sees nothing of it as it was. The row stays locked, so that
+    // attempts at the same moment come one after another.
+    let wait = sqlx::query_scalar!(
+        r#"-- attempts.wait
+         select ceil(extract(epoch from blocked_until - now()))::int4 as "wait!"
+         from identity.sign_in_attempts where subject = $1 and blocked_until > now() for update"#,
+        subject,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(wait) = wait {
+        return Ok(wait.max(1));
+    }
+    sqlx::query!(
+        "-- attempts.count
+         insert into identity.sign_in_attempts as known (subject, attempts, blocked_until)
+         values ($1, 1, '-infinity')
+         on conflict (subject) do update set
+           attempts = case when known.updated_at < now() - interval '1 day' then 1 else known.attempts + 1 end,
+           blocked_until = case
+             when known.updated_at < now() - interval '1 day' or known.attempts < $2 then '-infinity'
+             else now() + least(900, power(2, least(known.attempts + 1 - $2, 10))) * interval '1 second' end,
+           updated_at = now()",
         subject,
         free,
     )
-    .fetch_one(connection)
-    .await?)
+    .execute(connection)
+    .await?;
+    Ok(0)
 }
 
 /// Forgets what is a day old.

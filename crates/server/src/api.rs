@@ -180,7 +180,7 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
-        .route(crate::mcp::http::PATH, mcp)
+        .route("/mcp", mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(CompressionLayer::new())

@@ -287,7 +287,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
     for source in [include_str!("../src/api.rs"), include_str!("../src/pages.rs")] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
-            let handlers = declaration.split(".route(").next().unwrap_or_default();
+            let handlers = declaration.split(".layer(").next().unwrap_or_default();
             let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
             let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
             if path == "/mcp" {

@@ -314,7 +314,16 @@ async fn fuzz(server: &Server, settings: &str, arguments: &[&str]) {
     let config = config.display().to_string();
     let run = Program::python(&["-m", "schemathesis.cli", "--config-file", &config, "run", &description])
         .with(&["--header", &authorization, "--checks", CHECKS, "--continue-on-failure", "--workers", "1"])
-        .with(&["--phases", "examples,coverage,fuzzing", "--seed", "1", "--warnings", "off"])
+        .with(&[
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--seed",
+            "1",
+            "--warnings",
+            "off",
+            "--suppress-health-check",
+            "filter_too_much",
+        ])
         .with(arguments)
         .run()
         .await;

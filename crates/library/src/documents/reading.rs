@@ -271,6 +271,7 @@ pub async fn read(
         let lower: Vec<String> = wanted.section.iter().map(|heading| heading.to_lowercase()).collect();
         format!("\u{1f}{}\u{1f}", lower.join("\u{1f}"))
     });
+    let innermost = wanted.section.last().map(|heading| heading.trim().to_lowercase());
     let mut left = wanted.tokens;
     let mut pieces: Vec<Piece> = Vec::new();
     loop {
@@ -283,7 +284,10 @@ pub async fn read(
              where passage.document_version_id = $1 and d.document_id = $2 and d.version_id = $3
                and passage.passage_number >= $4
                and ($5::text is null
-                 or strpos(chr(31) || lower(array_to_string(passage.section, chr(31))) || chr(31), $5) > 0)
+                 or strpos(chr(31) || lower(array_to_string(passage.section, chr(31))) || chr(31), $5) > 0
+                 -- short sections share a passage, which knows only the headings above all of them
+                 or exists (select from string_to_table(passage.content, chr(10)) as line
+                   where line ~ '^#{1,6} ' and lower(btrim(line, '# ')) = $7))
              order by passage.passage_number limit $6"#,
             revision,
             document.document_id.0,
@@ -291,6 +295,7 @@ pub async fn read(
             number,
             needle,
             BATCH,
+            innermost,
         )
         .fetch_all(&mut *connection)
         .await?;
