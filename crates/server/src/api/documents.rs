@@ -152,7 +152,7 @@ pub(crate) enum Format {
 /// The text of a revision, or the bytes that were added.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}/content", tag = "documents",
     params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER"), Form),
-    responses((status = 200, description = "The content", content_type = "text/markdown", body = String),
+    responses((status = 200, description = "The content", content((String = "text/markdown"), (Vec<u8> = "application/octet-stream"))),
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn content(
     Given(state): Given<State>,
