@@ -2,6 +2,7 @@
 
 mod add;
 mod metadata;
+pub mod outline;
 pub mod reading;
 
 use std::fmt;

@@ -1,7 +1,9 @@
-//! The HTTP door: `/api/v1`, its description, health and metrics.
+//! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
+mod accept;
 pub(crate) mod authenticate;
 pub(crate) mod client;
+mod context7;
 mod description;
 mod documents;
 mod etag;
@@ -9,11 +11,12 @@ mod grants;
 pub(crate) mod guard;
 mod health;
 mod idempotency;
-mod input;
+pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
 mod libraries;
 mod limits;
+mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
@@ -42,9 +45,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::pages;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
-const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers are given.
@@ -73,11 +77,15 @@ impl State {
                        with the id of the request; lists have a cursor for more.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(problem::ProblemBody)),
+    // Its address ends with a path of any length, which the description cannot say.
+    paths(llms::document),
+    components(schemas(problem::ProblemBody, context7::Failure<'_>)),
     tags(
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
+        (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
@@ -103,6 +111,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(documents::activate))
         .routes(routes!(documents::diff))
         .routes(routes!(documents::metadata, documents::patch_metadata))
+        .routes(routes!(llms::root))
+        .routes(routes!(llms::of_library))
+        .routes(routes!(llms::of_version))
+        .routes(routes!(llms::full))
+        .route("/l/{library}/{version}/{*path}", get(llms::document))
         .routes(routes!(grants::list))
         .routes(routes!(grants::set, grants::remove))
         .routes(routes!(users::list, users::create))
@@ -117,6 +130,8 @@ fn described() -> OpenApiRouter<State> {
         .layer(from_fn(etag::tag));
     let quick = tagged
         .routes(routes!(search::search))
+        .routes(routes!(context7::search))
+        .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
         .routes(routes!(session::begin, session::show, session::end))
         .routes(routes!(session::renew))
@@ -149,6 +164,8 @@ pub(crate) fn router(
 ) -> Router {
     let limits = limits::Limits::new(app.settings.rate_limit());
     let state = State { app, metrics, limits, address };
+    let mcp = crate::mcp::http::route(state.app.clone())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
     let (routes, _) = described().split_for_parts();
     // Made once: it does not change while the program runs.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
@@ -163,11 +180,14 @@ pub(crate) fn router(
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
+        .route(crate::mcp::http::PATH, mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .layer(CompressionLayer::new())
+        // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
+        .merge(pages::router())
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(names.cors())
         // Nothing is ever taken for another kind than it says it is.

@@ -5,6 +5,7 @@ mod add;
 mod documents;
 mod keys;
 mod libraries;
+mod mcp;
 mod mcp_servers;
 mod operate;
 mod read_documents;
@@ -61,6 +62,8 @@ enum Action {
     /// Make accounts and links to set a password; list, change, delete them.
     #[command(visible_alias = "user")]
     Users(users::Arguments),
+    /// Answer an agent over standard input and output (MCP).
+    Mcp(mcp::Arguments),
     /// Add MCP servers of others that this library may use; list, test, enable, disable, delete them.
     #[command(visible_alias = "mcp-server")]
     McpServers(mcp_servers::Arguments),
@@ -136,6 +139,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,
                 Action::Users(arguments) => users::run(&app, arguments).await,
+                Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,

@@ -1,11 +1,13 @@
-//! Library ids as Context7's clients write them (`/owner/project`, `/owner/project/version`), in both directions. One place,
-//! so that an id which one door gave out means the same at every other.
+//! Library ids as Context7's clients write them (`/owner/project`, `/owner/project/version`), in both directions, and which
+//! library a name means. One place, so that an id which one door gave out means the same at every other.
 //!
 //! Their pattern wants two parts (`^/[^/]+/[^/]+([/@][^/]+)?$`), and many of our names have one. Those stand under the reserved
 //! owner `docs`: `postgresql` is `/docs/postgresql`. A library whose own owner is called `docs` is written with `~`, which no
 //! name contains, so that every id leads back to exactly one library.
 
+use kernel::actor::Actor;
 use library::Error;
+use library::catalogue::{Catalogue, Library};
 use library::label::{Label, Request};
 use library::names::{BadName, LibraryName};
 
@@ -46,6 +48,65 @@ pub(crate) fn parse(id: &str) -> Result<(LibraryName, Request), Error> {
         return Err(bad());
     }
     Ok((name.parse()?, version.unwrap_or_default().parse()?))
+}
+
+/// Libraries whose name or title resembles a name as people write it, the best first. Where none does, the one whose name is
+/// nearest; where there is none either, those whose description holds a word of the question.
+pub(crate) fn matching<'catalogue>(
+    catalogue: &'catalogue Catalogue,
+    actor: &Actor,
+    name: &str,
+    query: &str,
+) -> Vec<&'catalogue Library> {
+    let wanted = plain(name);
+    let all = || catalogue.libraries(actor).into_iter().map(AsRef::as_ref);
+    let mut ranked: Vec<(usize, &Library)> =
+        all().filter_map(|library| Some((rank(library, &wanted)?, library))).collect();
+    if !ranked.is_empty() {
+        // Sorting keeps the order of names among equals.
+        ranked.sort_by_key(|(rank, _)| *rank);
+        return ranked.into_iter().map(|(_, library)| library).collect();
+    }
+    if let Ok(name) = name.parse()
+        && let Err(Error::NoLibrary { nearest: Some(near), .. }) = catalogue.library(actor, &name)
+        && let Ok(library) = catalogue.library(actor, &near)
+    {
+        return vec![library];
+    }
+    let words: Vec<String> = query
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| word.chars().count() > 3)
+        .map(str::to_lowercase)
+        .collect();
+    all()
+        .filter(|library| {
+            let description = library.description.to_lowercase();
+            words.iter().any(|word| description.contains(word.as_str()))
+        })
+        .collect()
+}
+
+/// How well a library's name fits, 0 best.
+fn rank(library: &Library, wanted: &str) -> Option<usize> {
+    if wanted.is_empty() {
+        return None;
+    }
+    let (name, title) = (plain(library.name.as_str()), plain(&library.title));
+    let project = library.name.as_str().rsplit('/').next().map(plain).unwrap_or_default();
+    [
+        name == wanted,
+        project == wanted || title == wanted,
+        project.starts_with(wanted) || title.starts_with(wanted),
+        name.contains(wanted) || title.contains(wanted),
+        project.len() > 2 && wanted.contains(&project),
+    ]
+    .iter()
+    .position(|fits| *fits)
+}
+
+/// Names without what people write differently: `Next.js`, `nextjs` and `next-js` are one.
+fn plain(name: &str) -> String {
+    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn name_of(owner: &str, project: &str) -> String {

@@ -21,6 +21,11 @@ struct Guide;
 /// The library that holds the guide.
 const LIBRARY: &str = "wenyuan";
 
+/// A file of the guide.
+pub(crate) fn file(name: &str) -> Option<Bytes> {
+    Guide::get(name).map(|file| Bytes::from(file.data.into_owned()))
+}
+
 /// Adds the guide of this release as a version of the library `wenyuan`, and lets it answer. A guide that cannot be
 /// added keeps nobody from working.
 pub(crate) async fn add(app: &App) {

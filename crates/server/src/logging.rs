@@ -13,7 +13,8 @@ pub(crate) fn start(settings: &Settings, default: &str) {
     // PostgreSQL's notices ("already exists, skipping") are no news.
     let default = format!("{default},sqlx::postgres::notice=warn");
     let filter = settings.log.as_deref().unwrap_or(&default);
-    let filter = EnvFilter::builder().parse_lossy(filter);
+    // The MCP SDK would write three lines a request, and at lower levels what agents ask.
+    let filter = EnvFilter::builder().parse_lossy(format!("{filter},rmcp=warn"));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
     let lines = match settings.log_format {

@@ -20,6 +20,8 @@ fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("wenyuan_http_requests_total", "Requests by method, route and status");
     describe_histogram!("wenyuan_http_request_seconds", "Time to answer, by route");
+    describe_counter!("wenyuan_mcp_requests_total", "MCP requests by method, tool and outcome");
+    describe_histogram!("wenyuan_mcp_request_seconds", "Time to answer an MCP request, by method and tool");
     describe_histogram!("wenyuan_statement_seconds", "Time of each database statement, by its name");
     describe_gauge!("wenyuan_pool_connections", "Database connections, by state");
     describe_gauge!("wenyuan_pool_connections_max", "Database connections at most");

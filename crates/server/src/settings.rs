@@ -204,6 +204,10 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pool: Pool,
 
+    /// Offers agents what the protocol's conformance suite calls. For tests only; refused beyond loopback.
+    #[arg(long, global = true, hide = true, env = "WENYUAN_MCP_FIXTURES", value_parser = clap::builder::FalseyValueParser::new())]
+    mcp_fixtures: bool,
+
     /// How log lines are written.
     #[arg(
         long,
@@ -402,6 +406,11 @@ impl Settings {
         }
     }
 
+    /// Whether agents are offered the fixtures of the conformance suite.
+    pub(crate) fn mcp_fixtures(&self) -> bool {
+        self.mcp_fixtures
+    }
+
     /// How long a walk of the vector graph may take.
     pub(crate) fn vector_budget_milliseconds(&self) -> u64 {
         self.vector_budget_ms
@@ -455,7 +464,8 @@ impl Settings {
 
     /// Whether browsers are told to send cookies over TLS alone: where people reach the server so.
     pub(crate) fn secure_cookies(&self) -> bool {
-        self.public_url().ok().flatten().is_some_and(|url| url.scheme_str() == Some("https"))
+        let start = self.public_url.as_deref().and_then(|url| url.trim_start().get(..8));
+        start.is_some_and(|start| start.eq_ignore_ascii_case("https://"))
     }
 
     /// The server that takes mail, and whom mail is from; `None` where no mail is sent.

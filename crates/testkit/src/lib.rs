@@ -10,6 +10,8 @@
 
 mod database;
 pub mod documents;
+mod mail;
+mod people;
 mod place;
 mod programs;
 mod redis;
@@ -18,6 +20,8 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use database::Database;
+pub use mail::MailServer;
+pub use people::{PASSWORD, Person};
 pub use place::{Place, Run, kill_process};
 pub use programs::Program;
 pub use redis::Redis;

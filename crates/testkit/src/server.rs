@@ -62,6 +62,8 @@ impl Server {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(90))
             .no_proxy()
+            // Where an answer sends one on to is part of the answer.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));

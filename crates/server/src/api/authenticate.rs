@@ -13,9 +13,14 @@ use kernel::actor::Actor;
 
 use super::State;
 use super::problem::Problem;
+use crate::pages::forms::cookie;
 
-/// The cookie that holds a session's token.
-pub(crate) const COOKIE: &str = "wenyuan_session";
+/// The cookie that holds a session's token. Where all is over TLS its name binds it to this very host (RFC 6265bis, section
+/// 4.1.3.2): no neighbour under the same domain can set another one.
+pub(crate) fn session_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-wenyuan_session" } else { "wenyuan_session" }
+}
+
 /// Where agents of different makers put their key, besides `Authorization`.
 const KEY_HEADERS: [&str; 4] = ["context7-api-key", "x-api-key", "context7_api_key", "x_api_key"];
 
@@ -33,7 +38,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Finds out who asks, and counts the requests of keys.
 pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Request, next: Next) -> Response {
-    let verified = match (bearer(request.headers()), cookie(request.headers())) {
+    let name = session_cookie(state.app.settings.secure_cookies());
+    let verified = match (bearer(request.headers()), cookie(request.headers(), name)) {
         (Some(text), _) => match state.app.gate.verify(Shown::Bearer(text)).await {
             Ok(verified) => Some(verified),
             Err(error) => return Problem::from(error).into_response(),
@@ -84,17 +90,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     bare.or_else(others).filter(|text| !text.is_empty())
 }
 
-/// The session's token in the cookie.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
-}
-
 /// Whether a request that relies on a cookie changes nothing, or comes from a page of ours: browsers say so by
 /// `Sec-Fetch-Site` or `Origin`, which the guard has compared with this server's own, and pages cannot forge them.
 fn is_of_a_page(request: &Request) -> bool {
@@ -135,7 +130,10 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        assert_eq!(cookie(&headers(&[("cookie", "a=b; wenyuan_session=ws_1; c=d")])), Some("ws_1"));
-        assert_eq!(cookie(&headers(&[("cookie", "xwenyuan_session=ws_1")])), None);
+        assert_eq!(
+            cookie(&headers(&[("cookie", "a=b; wenyuan_session=ws_1; c=d")]), session_cookie(false)),
+            Some("ws_1")
+        );
+        assert_eq!(cookie(&headers(&[("cookie", "xwenyuan_session=ws_1")]), session_cookie(false)), None);
     }
 }

@@ -8,6 +8,8 @@ use utoipa::openapi::{
     Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Server,
 };
 
+use super::problem::Form;
+
 /// Completes what the handlers say of themselves.
 pub(crate) fn complete(description: &mut OpenApi) {
     let components = description.components.get_or_insert_default();
@@ -22,26 +24,32 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
-    let problem = problem();
     for (path, item) in &mut description.paths.paths {
+        let failure = failure(Form::at(path));
         if let Some(operation) = &mut item.post {
-            describe_idempotency(operation, &problem);
+            describe_idempotency(operation, &failure);
         }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             name(operation);
             if path.contains('{') {
-                refuses(operation, "404", &problem, "There is no such thing, or none that you may see");
+                refuses(operation, "404", &failure, "There is no such thing, or none that you may see");
             }
-            describe_responses(operation, &problem);
+            describe_responses(operation, &failure);
         }
     }
 }
 
-fn problem() -> Response {
+fn failure(form: Form) -> Response {
+    let (words, content_type, schema) = match form {
+        Form::Problem | Form::JsonRpc => {
+            ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
+        }
+        Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
+    };
     ResponseBuilder::new()
-        .description("What is wrong, as RFC 9457 problem details")
-        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .description(words)
+        .content(content_type, Content::new(Some(Ref::from_schema_name(schema))))
         .build()
 }
 
@@ -62,9 +70,11 @@ fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &
 
 /// Every POST takes a key under which it is done once, but uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    if let Some(RefOr::T(body)) = &operation.request_body
-        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
-    {
+    let body = match &operation.request_body {
+        Some(RefOr::T(body)) => Some(body),
+        _ => None,
+    };
+    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
         return;
     }
     let key = ObjectBuilder::new()
@@ -88,19 +98,19 @@ fn describe_idempotency(operation: &mut Operation, problem: &Response) {
     refuses(operation, "422", problem, "The Idempotency-Key came with another request");
 }
 
-fn describe_responses(operation: &mut Operation, problem: &Response) {
+fn describe_responses(operation: &mut Operation, failure: &Response) {
     let is_for_a_state = operation
         .parameters
         .iter()
         .flatten()
         .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
     if is_for_a_state {
-        refuses(operation, "412", problem, "It was changed since: GET it anew");
-        refuses(operation, "428", problem, "If-Match is missing");
+        refuses(operation, "412", failure, "It was changed since: GET it anew");
+        refuses(operation, "428", failure, "If-Match is missing");
     }
-    refuses(operation, "401", problem, "Sign in, or give a key that is good");
-    refuses(operation, "403", problem, "You, or this key, may not do this");
-    refuses(operation, "429", problem, "Too many requests: wait as long as Retry-After says");
+    refuses(operation, "401", failure, "Sign in, or give a key that is good");
+    refuses(operation, "403", failure, "You, or this key, may not do this");
+    refuses(operation, "429", failure, "Too many requests: wait as long as Retry-After says");
     let responses = &mut operation.responses.responses;
     for (status, response) in &mut *responses {
         if let RefOr::T(response) = response
@@ -111,6 +121,7 @@ fn describe_responses(operation: &mut Operation, problem: &Response) {
                 "201" => "It was made",
                 "202" => "It was taken, and is being worked on",
                 "204" => "It was done",
+                "302" => "It is elsewhere",
                 "304" => "Nothing changed since",
                 _ => "As the status says",
             };
@@ -118,6 +129,6 @@ fn describe_responses(operation: &mut Operation, problem: &Response) {
         }
     }
     for status in ["4XX", "5XX"] {
-        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem.clone()));
+        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(failure.clone()));
     }
 }

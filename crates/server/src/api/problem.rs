@@ -15,6 +15,10 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
+use super::context7;
+use crate::mcp::http as mcp;
+use crate::pages::Reader;
+
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
@@ -30,6 +34,10 @@ pub(crate) struct Problem {
     /// For the log alone.
     cause: Option<String>,
 }
+
+/// Marks an answer that goes out as it is: its body is a page, or that of another protocol.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
 
 /// A problem as it is sent (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,9 +125,58 @@ impl Problem {
     }
 
     /// 500: says nothing of its cause but in the log.
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let detail = "something went wrong here; the log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    /// The body, as RFC 9457 has it.
+    fn body(&self, id: &str) -> Vec<u8> {
+        let body = ProblemBody {
+            kind: format!("urn:wenyuan:problem:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            request_id: id.to_owned(),
+            more: self.more.clone(),
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Whether the fault is ours, and nothing the asker can mend.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What is wrong, in words, for doors that send no problem. The cause is logged.
+    pub(crate) fn told(&self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = cause, "a request failed");
+        }
+        if self.kind == "internal" {
+            return "something went wrong in the server; its log says what".to_owned();
+        }
+        self.detail.clone()
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program can tell it by.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// In how many seconds it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -284,20 +341,27 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
 /// Gives every failure its body: the handlers' problems, and what the framework refuses by itself.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
+    let form = Form::at(request.uri().path());
+    let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    if let Some(problem) = response.extensions().get::<Problem>().cloned() {
-        send(&problem, id, response)
+    let (problem, response) = if let Some(problem) = response.extensions().get::<Problem>().cloned() {
+        (problem, response)
     } else {
         let (parts, body) = response.into_parts();
         let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let problem = refused(status, text);
-        send(&problem, id, Response::from_parts(parts, Body::empty()))
+        (refused(status, text), Response::from_parts(parts, Body::empty()))
+    };
+    let response = send(&problem, form, id, response);
+    match reader {
+        Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
+        None => response,
     }
 }
 
@@ -321,21 +385,42 @@ fn refused(status: StatusCode, text: String) -> Problem {
     }
 }
 
-fn send(problem: &Problem, id: &str, mut response: Response) -> Response {
+/// What the body of a failure looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// RFC 9457.
+    Problem,
+    /// As the clients of Context7 read it.
+    Context7,
+    /// An error of JSON-RPC, as clients of MCP read it.
+    JsonRpc,
+}
+
+impl Form {
+    /// What is read at an address.
+    pub(super) fn at(path: &str) -> Self {
+        match path {
+            mcp::PATH => Self::JsonRpc,
+            _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ => Self::Problem,
+        }
+    }
+}
+
+fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Response {
     if let Some(cause) = &problem.cause {
         tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
     }
-    let body = ProblemBody {
-        kind: format!("urn:wenyuan:problem:{}", problem.kind),
-        title: problem.status.canonical_reason().unwrap_or("Error").to_owned(),
-        status: problem.status.as_u16(),
-        detail: problem.detail.clone(),
-        request_id: id.to_owned(),
-        more: problem.more.clone(),
+    let (body, content_type) = match form {
+        Form::Problem => (problem.body(id), "application/problem+json"),
+        Form::Context7 => {
+            (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
+        }
+        Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
-    *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+    *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
     if problem.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::{OriginalUri, State as Given};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse as _, Response};
 use library::documents::Category;
 use library::search::{self, Answer, Mode, Passage, Question};
 use library::{Error, names::Tag};
@@ -9,11 +11,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::State;
 use super::authenticate::Caller;
 use super::input::{self, Path, Query};
 use super::paging::Paged;
 use super::problem::{Problem, Result};
+use super::{State, accept};
+use crate::passages;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,14 +47,17 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Finds passages. An absent version is refused with those present, and never answered from another.
-#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters), responses((status = 200, body = Answer)))]
+/// Finds passages. An absent version is refused with those present, and never answered from another. With
+/// `Accept: text/markdown` each passage comes in a fence, under a line that says where it is from.
+#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters),
+    responses((status = 200, content((Answer = "application/json"), (String = "text/markdown")))))]
 pub(crate) async fn search(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Query(parameters): Query<Parameters>,
     OriginalUri(address): OriginalUri,
-) -> Result<Paged<Answer>> {
+    headers: HeaderMap,
+) -> Result<Response> {
     let tags: std::result::Result<Vec<Tag>, _> =
         input::list(parameters.tag.as_deref()).iter().map(|tag| tag.parse()).collect();
     let question = Question {
@@ -67,21 +73,42 @@ pub(crate) async fn search(
         ..Question::new(parameters.q)
     };
     let answer = state.app.engine.search(&actor, &question).await?;
-    let next = answer.next.as_ref().map(ToString::to_string);
-    Ok(Paged::new(&address, next, answer))
+    if !accept::prefers_markdown(&headers) {
+        let next = answer.next.as_ref().map(ToString::to_string);
+        return Ok(([(header::VARY, "accept")], Paged::new(&address, next, answer)).into_response());
+    }
+    let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+    Ok((text, careful(), passages::of_answer(&answer)).into_response())
 }
 
-/// A passage, whether or not its revision still answers: a citation opens what it cited.
+/// A passage, whether or not its revision still answers: a citation opens what it cited. With `Accept: text/markdown` it
+/// comes as it does in a search.
 #[utoipa::path(
     get, path = "/api/v1/passages/{id}", tag = "search",
-    params(("id" = Uuid, Path, description = "The passage")), responses((status = 200, body = Passage)),
+    params(("id" = Uuid, Path, description = "The passage")),
+    responses((status = 200, content((Passage = "application/json"), (String = "text/markdown")))),
 )]
 pub(crate) async fn passage(
     Given(state): Given<State>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
-) -> Result<Json<Passage>> {
+    headers: HeaderMap,
+) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let passage = search::find_passage(&mut connection, &actor, id).await?;
-    Ok(Json(passage.ok_or_else(|| Problem::not_found("there is no such passage"))?))
+    let passage = passage.ok_or_else(|| Problem::not_found("there is no such passage"))?;
+    if !accept::prefers_markdown(&headers) {
+        return Ok(([(header::VARY, "accept")], Json(passage)).into_response());
+    }
+    let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+    Ok((text, careful(), passages::passage(&passage)).into_response())
+}
+
+/// What a document holds is never run.
+fn careful() -> [(HeaderName, &'static str); 3] {
+    [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "sandbox"),
+        (header::VARY, "accept"),
+    ]
 }

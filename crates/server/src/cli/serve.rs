@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +32,9 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let listen = arguments.listen;
+    if settings.mcp_fixtures() && !listen.ip().is_loopback() {
+        bail!("WENYUAN_MCP_FIXTURES is for tests on this machine: unset it, or listen on 127.0.0.1 or [::1]");
+    }
     let hosts = settings.hosts()?;
     let mail = settings.mail()?.map(|(url, from)| Mail::new(url, from)).transpose()?;
     let recorder = metrics::start()?;

@@ -1,0 +1,182 @@
+//! `llms.txt` (<https://llmstxt.org>): what a library holds as a list in Markdown that agents read: a title, a summary, and
+//! sections of links. Links are relative to the file, so that they hold under whatever name the server is reached, and
+//! beside a copy of the file.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use library::catalogue::{Library, Version};
+use library::documents::outline::{Entry, Extent};
+
+use crate::address;
+
+/// Lines of a list at most; what is more stands on further pages.
+pub(crate) const PAGE: usize = 1000;
+/// Characters of a note at most.
+const LONGEST_NOTE: usize = 240;
+
+/// Libraries, with where the next page begins.
+pub(crate) fn of_libraries(libraries: &[&Library], next: Option<&str>) -> String {
+    let mut text = "# Wenyuan\n\n> A technical library that a team and its agents share.\n\n\
+                    What you may read is listed. Links are relative to the address of this file.\n\n## Libraries\n\n"
+        .to_owned();
+    for library in libraries {
+        let mut notes = Vec::new();
+        if !library.description.is_empty() {
+            notes.push(library.description.clone());
+        }
+        if let Some(active) = active(library) {
+            notes.push(format!("(version {})", active.label));
+        }
+        let link = format!("l/{}/llms.txt", address::part_of(&library.name));
+        text.push_str(&item(&library.title, &link, &notes.join(" ")));
+    }
+    if libraries.is_empty() {
+        text.push_str("There is none, or none that you may read.\n");
+    }
+    more(&mut text, "libraries", next);
+    text
+}
+
+/// A library's versions.
+pub(crate) fn of_library(library: &Library, versions: &[Version], next: Option<&str>) -> String {
+    let mut text = beginning(&library.title, &library.description);
+    text.push_str("Links are relative to the address of this file.\n\n## Versions\n\n");
+    for version in versions {
+        let notes =
+            if library.active == Some(version.id) { "answers where no version is asked for" } else { "" };
+        let link = format!("{}/llms.txt", address::escaped(version.label.as_str()));
+        text.push_str(&item(version.label.as_str(), &link, notes));
+    }
+    if versions.is_empty() {
+        text.push_str("There is none yet.\n");
+    }
+    more(&mut text, "versions", next);
+    text
+}
+
+/// How the list of a version's documents begins.
+pub(crate) fn beginning_of_version(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+    let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
+    text.push_str(&standing(library, version, extent));
+    text.push_str(
+        " Links are relative to the address of this file; `llms-full.txt` beside it holds all texts.\n",
+    );
+    text
+}
+
+/// A page of a version's documents, in sections by folder.
+pub(crate) fn of_documents(entries: &[Entry], next: Option<&str>) -> String {
+    let mut text = String::new();
+    let mut section: Option<&str> = None;
+    for entry in entries {
+        let folder = entry.path.split_once('/').map_or("", |(folder, _)| folder);
+        if section != Some(folder) {
+            section = Some(folder);
+            let heading = match folder {
+                "" => "Documents".to_owned(),
+                // This name means to those who read such files that the section may be skipped.
+                _ if folder.eq_ignore_ascii_case("optional") => format!("{folder}/"),
+                _ => one_line(folder, LONGEST_NOTE),
+            };
+            text.push_str(&format!("\n## {heading}\n\n"));
+        }
+        let notes = entry.description.as_deref().unwrap_or_default();
+        text.push_str(&item(&entry.title, &address::twin(entry), notes));
+    }
+    more(&mut text, "documents", next);
+    text
+}
+
+/// How the file that holds all texts of a version begins.
+pub(crate) fn beginning_of_all(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+    let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
+    text.push_str(&standing(library, version, extent));
+    text.push('\n');
+    text
+}
+
+/// One document in that file.
+pub(crate) fn whole(entry: &Entry, content: &str) -> String {
+    let title = if content.trim_start().starts_with("# ") {
+        String::new()
+    } else {
+        format!("# {}\n\n", one_line(&entry.title, LONGEST_NOTE))
+    };
+    format!(
+        "\n---\n\nSource: {} (revision {}, indexed {})\n\n{title}{}\n",
+        one_line(&entry.path, 1000),
+        entry.revision,
+        time(entry.indexed_at),
+        content.trim(),
+    )
+}
+
+fn beginning(title: &str, description: &str) -> String {
+    let mut text = format!("# {}\n\n", one_line(title, LONGEST_NOTE));
+    if !description.trim().is_empty() {
+        text.push_str(&format!("> {}\n\n", one_line(description, 2000)));
+    }
+    text
+}
+
+fn standing(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+    let documents = extent.map_or(0, |extent| extent.documents);
+    let indexed = extent.and_then(|extent| extent.indexed_at);
+    let indexed = indexed.map(|at| format!(", the last of them indexed {}", time(at))).unwrap_or_default();
+    format!("Library {}, version {}: {documents} documents{indexed}.", library.name, version.label)
+}
+
+fn more(text: &mut String, what: &str, next: Option<&str>) {
+    if let Some(next) = next {
+        text.push_str(&format!("\n## Optional\n\n- [More {what}](llms.txt?after={next})\n"));
+    }
+}
+
+fn item(name: &str, link: &str, notes: &str) -> String {
+    let name = one_line(name, LONGEST_NOTE);
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        if "[]\\`*_<>".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    let notes = one_line(notes, LONGEST_NOTE);
+    let notes = if notes.is_empty() { notes } else { format!(": {notes}") };
+    format!("- [{escaped}]({link}){notes}\n")
+}
+
+/// A text on one line: what a document says of itself cannot begin a section of the list.
+fn one_line(text: &str, most: usize) -> String {
+    let words: Vec<&str> = text
+        .split(|character: char| character.is_whitespace() || character.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
+
+fn active(library: &Library) -> Option<&Version> {
+    library.versions.iter().find(|version| library.active == Some(version.id))
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_document_says_of_itself_stays_in_its_line() {
+        assert_eq!(
+            item("A [title]\n## Optional", "a.md", "one\n\n- [two](x)"),
+            "- [A \\[title\\] ## Optional](a.md): one - [two](x)\n"
+        );
+        assert_eq!(one_line(&"word ".repeat(3), 9), "word word…");
+        assert_eq!(item("a", "b", " "), "- [a](b)\n");
+    }
+}

@@ -1,0 +1,143 @@
+//! Addresses of what agents read: `docs://libraries/…`. A library's name and a path are percent-encoded where RFC 3986 wants it; the
+//! slash in `owner/project` is `%2F`, so that the parts can be told apart.
+
+use std::fmt::Write as _;
+
+use library::names::LibraryName;
+
+/// All libraries.
+pub(super) const LIBRARIES: &str = "docs://libraries";
+
+/// What an address names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    /// All libraries.
+    Libraries,
+    /// The versions of a library.
+    Versions { library: String },
+    /// The documents of a version, from a place on.
+    Documents { library: String, version: String, cursor: Option<String> },
+    /// A document.
+    Document { library: String, version: String, path: String },
+}
+
+/// The address of a library's versions.
+pub(super) fn of_versions(library: &LibraryName) -> String {
+    format!("{LIBRARIES}/{}/versions", encode(library.as_str(), false))
+}
+
+/// The address of the documents of a version.
+pub(super) fn of_documents(library: &str, version: &str, cursor: Option<&str>) -> String {
+    let uri = format!("{LIBRARIES}/{}/{}/documents", encode(library, false), encode(version, false));
+    match cursor {
+        Some(cursor) => format!("{uri}?cursor={cursor}"),
+        None => uri,
+    }
+}
+
+/// The address of a document, or of a place in it.
+pub(super) fn of_document(library: &str, version: &str, path: &str, anchor: Option<&str>) -> String {
+    let mut uri =
+        format!("{LIBRARIES}/{}/{}/{}", encode(library, false), encode(version, false), encode(path, true));
+    // A document may be called what the list of all is called.
+    if path == "documents" {
+        uri.replace_range(uri.len() - 1.., "%73");
+    }
+    match anchor {
+        Some(anchor) => format!("{uri}#{}", encode(anchor, false)),
+        None => uri,
+    }
+}
+
+/// What an address names; `None` where it is none of ours. A fragment is a place in a document and names nothing else.
+pub(super) fn parse(uri: &str) -> Option<Named> {
+    let rest = uri.strip_prefix(LIBRARIES)?;
+    let rest = rest.split('#').next().unwrap_or(rest);
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let rest = rest.trim_end_matches('/');
+    if rest.is_empty() {
+        return Some(Named::Libraries);
+    }
+    let mut parts = rest.strip_prefix('/')?.splitn(3, '/');
+    let library = decode(parts.next()?)?;
+    match (parts.next()?, parts.next()) {
+        ("versions", None) => Some(Named::Versions { library }),
+        (version, Some("documents")) => {
+            let cursor = query.and_then(|query| query.strip_prefix("cursor=")).map(str::to_owned);
+            Some(Named::Documents { library, version: decode(version)?, cursor })
+        }
+        (version, Some(path)) => {
+            Some(Named::Document { library, version: decode(version)?, path: decode(path)? })
+        }
+        _ => None,
+    }
+}
+
+fn encode(text: &str, keep_slashes: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slashes && byte == b'/') {
+            encoded.push(char::from(byte));
+        } else {
+            let _writing_to_a_string = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lead_back_to_what_they_name() {
+        for (library, version, path) in [
+            ("fastify", "5.2.1", "guides/start.md"),
+            ("vercel/next.js", "15", "指南/a b#?.md"),
+            ("x", "1", "documents"),
+        ] {
+            let uri = of_document(library, version, path, Some("a-place"));
+            let (library, version) = (library.to_owned(), version.to_owned());
+            assert_eq!(
+                parse(&uri),
+                Some(Named::Document { library, version, path: path.to_owned() }),
+                "{uri}"
+            );
+        }
+        let name: LibraryName = "vercel/next.js".parse().unwrap();
+        assert_eq!(of_versions(&name), "docs://libraries/vercel%2Fnext.js/versions");
+        let library = "vercel/next.js".to_owned();
+        assert_eq!(parse(&of_versions(&name)), Some(Named::Versions { library: library.clone() }));
+        assert_eq!(
+            parse(&of_documents(&library, "15", Some("abc"))),
+            Some(Named::Documents { library, version: "15".to_owned(), cursor: Some("abc".to_owned()) })
+        );
+        assert_eq!(parse("docs://libraries"), Some(Named::Libraries));
+        for uri in [
+            "",
+            "docs://",
+            "docs://jobs",
+            "docs://librariesx",
+            "docs://libraries/x",
+            "docs://libraries/x/1",
+            "docs://libraries/%/1/a",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(parse(uri), None, "{uri}");
+        }
+    }
+}

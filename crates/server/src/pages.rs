@@ -1,0 +1,169 @@
+//! Pages for people: signing in, passwords, one's account. Made on the server, without scripts, in Chinese and English.
+//!
+//! A page is served whole with its rules for the browser (what it may load, where its forms may go), and what goes wrong on
+//! one is a page too.
+
+mod account;
+pub(crate) mod forms;
+mod frame;
+mod home;
+mod language;
+mod passwords;
+mod sign_in;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::api::problem::AsItIs;
+use crate::api::{LONGEST_ANSWER, State};
+use language::Language;
+
+/// What a browser may do with a page: load our style and pictures, send forms to us, and nothing else. No page of ours may
+/// stand in a frame of another's.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// With every page. Links hold secrets, so their addresses are told to nobody but ourselves; a stricter `no-referrer` would
+/// make browsers hide from us where a form comes from, too (`Origin: null`).
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The routes of pages.
+pub(crate) fn router() -> Router<State> {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/guide/{file}", get(home::guide))
+        .route("/language", get(language::switch))
+        .route("/style.css", get(home::style))
+        .route("/icon.svg", get(home::icon))
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/setup", get(passwords::show_setup).post(passwords::set_up))
+        .route("/password", get(passwords::show).post(passwords::set))
+        .route("/forgot", get(passwords::show_forgot).post(passwords::forgot))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::change_password))
+        .route("/account/sessions", post(account::end_sessions))
+        .route("/account/keys", post(account::make_key))
+        .route("/account/keys/change", post(account::change_key))
+        .layer(DefaultBodyLimit::max(64 << 10))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER))
+}
+
+/// Who asks for a page, as far as it is needed to tell them on one that something went wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader(Language);
+
+impl Reader {
+    /// `None` where a program asks, which is told in its own way.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let path = request.uri().path();
+        let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let is_page = !["/api/", "/mcp"].iter().any(|start| path.starts_with(start));
+        (is_page && accept.is_some_and(|accept| accept.contains("text/html")))
+            .then(|| Self(Language::of(request.headers())))
+    }
+
+    fn language(self) -> Language {
+        self.0
+    }
+
+    /// A page that says what went wrong. `headers` are kept, such as when to try again.
+    pub(crate) fn told(self, status: StatusCode, detail: &str, id: &str, headers: &HeaderMap) -> Response {
+        let page = Problem { frame: self, status, detail, id };
+        let mut response = html(status, &page);
+        for name in [header::RETRY_AFTER, header::ALLOW] {
+            if let Some(value) = headers.get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'page> {
+    frame: Reader,
+    status: StatusCode,
+    detail: &'page str,
+    id: &'page str,
+}
+
+impl Problem<'_> {
+    fn title(&self) -> &'static str {
+        let say = |english, chinese| self.frame.language().say(english, chinese);
+        match self.status.as_u16() {
+            401 => say("Sign in first", "请先登录"),
+            403 => say("This is not allowed", "无权执行此操作"),
+            404 => say("There is nothing here", "此处没有内容"),
+            429 => say("Too many requests", "请求过于频繁"),
+            503 => say("The server is busy", "服务器繁忙"),
+            500.. => say("Something went wrong here", "服务器出错了"),
+            _ => say("The request cannot be understood", "无法理解该请求"),
+        }
+    }
+}
+
+/// A page as an answer.
+fn html(status: StatusCode, page: &impl Template) -> Response {
+    let text = match page.render() {
+        Ok(text) => text,
+        Err(error) => return crate::api::problem::Problem::internal(error.to_string()).into_response(),
+    };
+    let mut response = (status, text).into_response();
+    dress(&mut response);
+    response
+}
+
+/// Says to the browser what it may do with a page, and to the outer layers that it is finished.
+fn dress(response: &mut Response) {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response.extensions_mut().insert(AsItIs);
+}
+
+/// Sends the browser on to an address of ours, by GET.
+fn see_other(path: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    dress(&mut response);
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    let path = local(path).unwrap_or("/");
+    headers.insert(header::LOCATION, HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/")));
+    response
+}
+
+/// A path of this server, and nothing that a browser would take for another one's.
+fn local(path: &str) -> Option<&str> {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (is_plain && path.len() < 2000 && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn only_paths_of_this_server_are_gone_on_to() {
+        for good in ["/", "/account", "/password?token=a&b=c", "/a//b"] {
+            assert_eq!(local(good), Some(good));
+        }
+        for bad in
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "account", "/a\r\nb", "/\t/a"]
+        {
+            assert_eq!(local(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Forms that pages send, and cookies.
+//!
+//! A form is taken from our own pages alone. Browsers say where it comes from, which the guard has compared; and each form
+//! holds a token that is also in a cookie, which no page of another site can read or send along.
+
+use std::collections::HashMap;
+
+use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kernel::secret::Token;
+
+use super::frame::Frame;
+use crate::api::State;
+use crate::api::problem::Problem;
+
+/// The field that holds the form's token.
+pub(crate) const FIELD: &str = "form_token";
+
+/// A form that one of our pages has sent.
+pub(crate) struct Posted {
+    pub(crate) frame: Frame,
+    fields: HashMap<String, String>,
+}
+
+impl FromRequest<State> for Posted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let frame =
+            Frame::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
+        let site = parts.headers.get("sec-fetch-site").cloned();
+        let request = Request::from_parts(parts, body);
+        let fields = Form::<HashMap<String, String>>::from_request(request, state).await;
+        let Ok(Form(fields)) = fields else {
+            return Err(Problem::invalid("the form cannot be read").into_response());
+        };
+        let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
+        let shown = fields.get(FIELD).map(|text| Token::shown(text).hash());
+        if !is_own || frame.is_new() || shown != Some(frame.form_token().hash()) {
+            let text = frame.say(
+                "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
+                "此表单不是由本服务器的页面提交的,或已过期。请返回、刷新页面后重试。",
+            );
+            return Err(frame.message(StatusCode::FORBIDDEN, text));
+        }
+        Ok(Self { frame, fields })
+    }
+}
+
+impl Posted {
+    /// Says at which address the page that holds the form is shown.
+    #[must_use]
+    pub(crate) fn at(self, here: &str) -> Self {
+        Self { frame: self.frame.at(here), ..self }
+    }
+
+    /// What was written into a field; empty where there is none.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a box was ticked, or a button pressed.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'request>(headers: &'request HeaderMap, wanted: &str) -> Option<&'request str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}

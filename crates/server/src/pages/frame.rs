@@ -1,0 +1,226 @@
+//! What all pages have in common: their language, who reads them, the token of their forms, their cookies.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use kernel::actor::Actor;
+use kernel::secret::Token;
+
+use super::language::Language;
+use super::{forms, html, see_other};
+use crate::api::State;
+use crate::api::authenticate::{Caller, session_cookie};
+use crate::api::problem::Problem;
+
+/// Four hundred days, the longest that browsers keep a cookie: how long a session lives is for its row to say.
+const KEPT: u32 = 34_560_000;
+
+/// What a page is made with.
+pub(crate) struct Frame {
+    pub(crate) actor: Actor,
+    language: Language,
+    /// The address of this page.
+    here: String,
+    token: Token,
+    /// Whether the token was made for this answer, whose cookie then holds it.
+    is_new: bool,
+    secure: bool,
+}
+
+impl FromRequestParts<State> for Frame {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
+        let secure = state.app.settings.secure_cookies();
+        // Ours are 48 hexadecimal digits; another is not put into a page.
+        let kept = forms::cookie(&parts.headers, token_cookie(secure))
+            .filter(|text| text.len() == 48 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let is_new = kept.is_none();
+        let token = match kept {
+            Some(text) => Token::shown(text),
+            None => Token::new("").map_err(identity::Error::from)?,
+        };
+        let here = if parts.method.is_safe() {
+            parts.uri.path_and_query().map_or("/", |address| address.as_str()).to_owned()
+        } else {
+            "/".to_owned()
+        };
+        Ok(Self { actor, language: Language::of(&parts.headers), here, token, is_new, secure })
+    }
+}
+
+impl Frame {
+    /// What is said, of the same in both languages.
+    pub(crate) fn say<'text>(&self, english: &'text str, chinese: &'text str) -> &'text str {
+        self.language.say(english, chinese)
+    }
+
+    pub(crate) fn language(&self) -> Language {
+        self.language
+    }
+
+    /// The name of whoever is signed in.
+    pub(crate) fn user(&self) -> Option<&str> {
+        (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
+    }
+
+    /// The token that forms hold.
+    pub(crate) fn form_token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Whether the browser had no token yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Where the switch of the language comes back to.
+    pub(crate) fn here(&self) -> &str {
+        &self.here
+    }
+
+    /// Says where a page that answers a form is shown by itself.
+    #[must_use]
+    pub(crate) fn at(mut self, here: &str) -> Self {
+        here.clone_into(&mut self.here);
+        self
+    }
+
+    /// A page.
+    pub(crate) fn page(&self, status: StatusCode, page: &impl Template) -> Response {
+        let mut response = html(status, page);
+        if self.is_new {
+            let cookie = format!(
+                "{}={}; Path=/; HttpOnly; SameSite=Strict{}",
+                token_cookie(self.secure),
+                self.token.reveal(),
+                self.only_over_tls()
+            );
+            set_cookie(&mut response, &cookie);
+        }
+        response
+    }
+
+    /// A page that says one thing.
+    pub(crate) fn message(&self, status: StatusCode, text: &str) -> Response {
+        self.page(status, &Message { frame: self, text })
+    }
+
+    /// Goes on to an address as somebody who has signed in.
+    pub(crate) fn signed_in(&self, session: &Token, next: &str) -> Response {
+        let mut response = see_other(next);
+        let cookie = format!(
+            "{}={}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{}",
+            session_cookie(self.secure),
+            session.reveal(),
+            self.only_over_tls()
+        );
+        set_cookie(&mut response, &cookie);
+        response
+    }
+
+    /// Goes on to an address as nobody.
+    pub(crate) fn signed_out(&self, next: &str) -> Response {
+        let mut response = see_other(next);
+        let cookie = format!(
+            "{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}",
+            session_cookie(self.secure),
+            self.only_over_tls()
+        );
+        set_cookie(&mut response, &cookie);
+        response
+    }
+
+    fn only_over_tls(&self) -> &'static str {
+        if self.secure { "; Secure" } else { "" }
+    }
+}
+
+/// Where all is over TLS, the name binds the cookie to this very host (RFC 6265bis, section 4.1.3.2).
+fn token_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-wenyuan_form" } else { "wenyuan_form" }
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'page> {
+    frame: &'page Frame,
+    text: &'page str,
+}
+
+/// What is wrong with what somebody wrote into a form, in their language.
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+    retry_after: Option<u32>,
+}
+
+impl Fault {
+    /// Tells it; what is nobody's fault is a problem that is shown and logged as such.
+    pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
+        let chinese = in_chinese(&error);
+        // No address is waiting to be signed in to: a browser would ask in its own way after a 401.
+        let is_wrong = matches!(error, identity::Error::BadPassword);
+        let mut fault = Self::of_problem(frame, error.into())?;
+        if is_wrong {
+            fault.status = StatusCode::FORBIDDEN;
+        }
+        if let (Language::Chinese, Some(text)) = (frame.language, chinese) {
+            fault.text = text;
+        }
+        Ok(fault)
+    }
+
+    /// The same of what the API would answer.
+    pub(crate) fn of_problem(frame: &Frame, problem: Problem) -> Result<Self, Response> {
+        if !problem.status().is_client_error() {
+            return Err(problem.into_response());
+        }
+        let text = match problem.kind() {
+            "name-taken" => frame.say(problem.detail(), "这个名称已被使用,请换一个。"),
+            "no-library" => frame.say(problem.detail(), "没有这样的文库,请检查名称。"),
+            _ => problem.detail(),
+        };
+        Ok(Self { status: problem.status(), text: text.to_owned(), retry_after: problem.retry_after() })
+    }
+
+    /// Adds to a page what machines read of it.
+    pub(crate) fn written_to(&self, mut response: Response) -> Response {
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn in_chinese(error: &identity::Error) -> Option<String> {
+    use identity::{BadName, Error, Unfit};
+    Some(match error {
+        Error::BadPassword => "用户名或密码不正确。".to_owned(),
+        Error::TooManyAttempts { seconds } => format!("尝试次数过多,请等待 {seconds} 秒后再试。"),
+        Error::BadLink => "此链接已使用过或已过期,请索取新的链接。".to_owned(),
+        Error::SignIn => "请先登录。".to_owned(),
+        Error::UsernameTaken => "这个用户名已被使用,请换一个。".to_owned(),
+        Error::EmailTaken => "这个邮箱地址已被其他用户使用。".to_owned(),
+        Error::KeyNameTaken => "您已有同名的密钥:请换一个名称,或先删除原来的密钥。".to_owned(),
+        Error::BadName(BadName::Username(_)) => {
+            "用户名须为 1 到 60 个字符:小写字母、数字以及 . _ -,且以字母或数字开头。".to_owned()
+        }
+        Error::BadName(BadName::Email(_)) => "这不是有效的邮箱地址。".to_owned(),
+        Error::Unfit(Unfit::TooShort { least }) => {
+            format!("密码至少需要 {least} 个字符;连续写几个词就是好密码。")
+        }
+        Error::Unfit(Unfit::TooLong { most }) => format!("密码最长 {most} 字节。"),
+        Error::Unfit(Unfit::TooCommon) => "这个密码太容易被猜到,请换一个。".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,60 @@
+//! `/`: what this is, and the ways on. And what all pages load: style and icon; and the guide as it is written.
+
+use askama::Template;
+use axum::extract::{Path, State as Given};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::frame::Frame;
+use crate::api::State;
+use crate::api::problem::Problem;
+use crate::guide;
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Page<'page> {
+    frame: &'page Frame,
+    has_administrator: bool,
+}
+
+/// What this is.
+pub(crate) async fn show(Given(state): Given<State>, frame: Frame) -> Response {
+    let found = async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        identity::users::has_administrator(&mut connection).await
+    };
+    match found.await {
+        Ok(has_administrator) => frame.page(StatusCode::OK, &Page { frame: &frame, has_administrator }),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// A file of the guide, as it is written.
+pub(crate) async fn guide(Path(file): Path<String>) -> Response {
+    match guide::file(&file) {
+        Some(text) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, text).into_response()
+        }
+        None => Problem::not_found("the guide has no such file").into_response(),
+    }
+}
+
+/// How pages look.
+pub(crate) async fn style() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "max-age=600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, include_str!("../../templates/style.css"))
+}
+
+/// The sign beside a page's title.
+pub(crate) async fn icon() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "max-age=86400")];
+    (headers, include_str!("../../templates/icon.svg"))
+}

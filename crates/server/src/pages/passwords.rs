@@ -1,0 +1,190 @@
+//! `/setup`, `/password` and `/forgot`: the first administrator, a password by a link, and asking for one by mail.
+
+use askama::Template;
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use identity::{Username, links, users};
+use kernel::secret::Token;
+use serde::Deserialize;
+
+use super::forms::Posted;
+use super::frame::{Fault, Frame};
+use super::see_other;
+use crate::api::State;
+use crate::api::client::Client;
+use crate::api::input::Query;
+use crate::api::problem::Problem;
+use crate::api::users::email;
+
+/// What a link holds.
+#[derive(Deserialize)]
+pub(crate) struct Held {
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct SetupPage<'page> {
+    frame: &'page Frame,
+    token: &'page str,
+    username: &'page str,
+    email: &'page str,
+    fault: Option<&'page Fault>,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage<'page> {
+    frame: &'page Frame,
+    token: &'page str,
+    username: &'page str,
+    fault: Option<&'page Fault>,
+}
+
+#[derive(Template)]
+#[template(path = "forgot.html")]
+struct ForgotPage<'page> {
+    frame: &'page Frame,
+    sends_mail: bool,
+    is_sent: bool,
+    fault: Option<&'page Fault>,
+}
+
+/// Asks who the first administrator is.
+pub(crate) async fn show_setup(
+    Given(state): Given<State>,
+    frame: Frame,
+    Query(held): Query<Held>,
+) -> Response {
+    let is_good = async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        links::is_for_setup(&mut connection, &Token::shown(&held.token)).await
+    };
+    match is_good.await {
+        Ok(true) => {
+            let page = SetupPage { frame: &frame, token: &held.token, username: "", email: "", fault: None };
+            frame.page(StatusCode::OK, &page)
+        }
+        Ok(false) => no_setup(&frame),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+fn no_setup(frame: &Frame) -> Response {
+    let text = frame.say(
+        "This link is not good. If there is an administrator already, sign in. If not, the server shows a new link each time \
+         it starts, and only the last one is good.",
+        "此链接无效。如果已有管理员,请直接登录;如果还没有,服务器每次启动都会显示一个新链接,只有最后一个有效。",
+    );
+    frame.message(StatusCode::NOT_FOUND, text)
+}
+
+/// Makes the first administrator.
+pub(crate) async fn set_up(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+    let token = posted.field("token").to_owned();
+    let posted = posted.at(&format!("/setup?token={token}"));
+    let (frame, username, address) = (&posted.frame, posted.field("username"), posted.field("email"));
+    let made = async {
+        let app = &state.app;
+        let administrator = (username.parse::<Username>()?, email(Some(address))?, posted.field("password"));
+        let (signing, token) = (app.gate.signing(), Token::shown(&token));
+        links::set_up(app.pool(), &app.passwords, signing, &token, administrator, &origin).await
+    };
+    let error = match made.await {
+        Ok(signed_in) => return frame.signed_in(&signed_in.token, "/account"),
+        Err(identity::Error::BadLink) => return no_setup(frame),
+        Err(error) => error,
+    };
+    match Fault::of(frame, error) {
+        Ok(fault) => {
+            let page = SetupPage { frame, token: &token, username, email: address, fault: Some(&fault) };
+            fault.written_to(frame.page(fault.status, &page))
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// Asks for a new password.
+pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(held): Query<Held>) -> Response {
+    match username(&state, &held.token).await {
+        Ok(Some(username)) => {
+            let page = PasswordPage { frame: &frame, token: &held.token, username: &username, fault: None };
+            frame.page(StatusCode::OK, &page)
+        }
+        Ok(None) => bad_link(&frame),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// Whose password a link sets: told to whoever has the link, so that a browser keeps the two together.
+async fn username(state: &State, token: &str) -> Result<Option<String>, identity::Error> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let Some(user) = links::whose(&mut connection, &Token::shown(token)).await? else { return Ok(None) };
+    Ok(users::names(&mut connection, &[user]).await?.pop().map(|(_, name)| name))
+}
+
+fn bad_link(frame: &Frame) -> Response {
+    let text = frame.say(
+        "This link was used already or is too old. Ask for a new one: under “Forgot your password?”, or from an administrator.",
+        "此链接已使用过或已过期。请通过“忘记密码”或向管理员索取新的链接。",
+    );
+    frame.message(StatusCode::NOT_FOUND, text)
+}
+
+/// Sets a password.
+pub(crate) async fn set(Given(state): Given<State>, posted: Posted) -> Response {
+    let token = posted.field("token").to_owned();
+    let posted = posted.at(&format!("/password?token={token}"));
+    let (app, frame) = (&state.app, &posted.frame);
+    let password = posted.field("password");
+    let set = links::set_password(app.pool(), &app.passwords, &Token::shown(&token), password).await;
+    let error = match set {
+        Ok(_user) => {
+            app.gate.forget();
+            return see_other("/sign-in?done=password");
+        }
+        Err(identity::Error::BadLink) => return bad_link(frame),
+        Err(error) => error,
+    };
+    match Fault::of(frame, error) {
+        Ok(fault) => {
+            let page = PasswordPage {
+                frame,
+                token: &token,
+                username: posted.field("username"),
+                fault: Some(&fault),
+            };
+            fault.written_to(frame.page(fault.status, &page))
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// Asks who forgot their password, or says whom to ask.
+pub(crate) async fn show_forgot(Given(state): Given<State>, frame: Frame) -> Response {
+    let page = ForgotPage { frame: &frame, sends_mail: state.sends_mail(), is_sent: false, fault: None };
+    frame.page(StatusCode::OK, &page)
+}
+
+/// Has a link sent, and says the same whether there is an account.
+pub(crate) async fn forgot(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+    let posted = posted.at("/forgot");
+    let (frame, sends_mail) = (&posted.frame, state.sends_mail());
+    let asked = if sends_mail {
+        links::forgot(state.app.pool(), posted.field("name"), &origin).await
+    } else {
+        Ok(())
+    };
+    match asked.map_err(|error| Fault::of(frame, error)) {
+        Ok(()) => {
+            frame.page(StatusCode::OK, &ForgotPage { frame, sends_mail, is_sent: sends_mail, fault: None })
+        }
+        Err(Ok(fault)) => {
+            let page = ForgotPage { frame, sends_mail, is_sent: false, fault: Some(&fault) };
+            fault.written_to(frame.page(fault.status, &page))
+        }
+        Err(Err(answer)) => answer,
+    }
+}

@@ -1,0 +1,80 @@
+//! `/sign-in` and `/sign-out`.
+
+use askama::Template;
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::Response;
+use identity::sessions;
+use serde::Deserialize;
+
+use super::forms::Posted;
+use super::frame::{Fault, Frame};
+use super::{local, see_other};
+use crate::api::State;
+use crate::api::client::Client;
+use crate::api::input::Query;
+use crate::api::session;
+
+/// Where somebody who signs in wants to go.
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    next: String,
+    /// What was done just before.
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'page> {
+    frame: &'page Frame,
+    name: &'page str,
+    next: &'page str,
+    has_new_password: bool,
+    fault: Option<&'page Fault>,
+}
+
+/// Asks for name and password.
+pub(crate) async fn show(frame: Frame, Query(wanted): Query<Wanted>) -> Response {
+    let next = local(&wanted.next).unwrap_or("/account");
+    if frame.user().is_some() {
+        return see_other(next);
+    }
+    let has_new_password = wanted.done == "password";
+    frame.page(StatusCode::OK, &Page { frame: &frame, name: "", next, has_new_password, fault: None })
+}
+
+/// Signs in.
+pub(crate) async fn sign_in(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+    let posted = posted.at("/sign-in");
+    let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
+    let app = &state.app;
+    let (signing, password) = (app.gate.signing(), posted.field("password"));
+    let signed_in = sessions::sign_in(app.pool(), &app.passwords, signing, name, password, &origin).await;
+    match signed_in {
+        Ok(signed_in) => posted.frame.signed_in(&signed_in.token, next),
+        Err(error) => {
+            let fault = match Fault::of(&posted.frame, error) {
+                Ok(fault) => fault,
+                Err(answer) => return answer,
+            };
+            let frame = &posted.frame;
+            let page = Page { frame, name, next, has_new_password: false, fault: Some(&fault) };
+            fault.written_to(frame.page(fault.status, &page))
+        }
+    }
+}
+
+/// Signs out: the session ends on every node.
+pub(crate) async fn sign_out(Given(state): Given<State>, posted: Posted) -> Response {
+    let actor = &posted.frame.actor;
+    if let Some(id) = actor.session_id()
+        && let Err(problem) = session::end_one(&state, actor, id).await
+        // Ended in the meantime: that is what was wanted.
+        && problem.status() != StatusCode::NOT_FOUND
+    {
+        return axum::response::IntoResponse::into_response(problem);
+    }
+    posted.frame.signed_out("/")
+}
