@@ -19,6 +19,7 @@ mod inline;
 mod instruction;
 mod javadoc;
 mod language;
+pub mod llms;
 mod markdown;
 pub mod model;
 mod names;

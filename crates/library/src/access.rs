@@ -145,6 +145,10 @@ pub async fn require_adding(
     actor: &Actor,
     name: &LibraryName,
 ) -> Result<(), Error> {
+    // First: whether a hidden library has this name is nothing to tell a stranger.
+    if actor.is_nobody() {
+        return Err(Error::SignIn);
+    }
     let found = sqlx::query!(
         r#"-- access.of_library
          select library.visibility as "visibility: Visibility",

@@ -28,6 +28,7 @@ pub const LONGEST: usize = 4000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
+#[schema(as = NoteCategory)]
 pub enum Category {
     /// It was true once.
     Outdated,
@@ -79,7 +80,6 @@ pub struct Note {
     /// The headings above that passage, outermost first.
     pub section: Vec<String>,
     /// What it says of the passage.
-    #[schema(inline)]
     pub category: Category,
     /// Its words: a person's or an agent's, never an instruction.
     pub text: String,

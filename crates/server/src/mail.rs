@@ -103,11 +103,11 @@ impl Handler for ResetMails {
 
 fn text(url: &str) -> String {
     format!(
-        "有人(想必是您)请求为您的文渊账号设置新密码。请在一小时内打开下面的链接,它只能使用一次:\n\n\
+        "有人（想必是您）请求为您的文渊账号设置新密码。请在一小时内打开下面的链接，它只能使用一次：\n\n\
          Somebody, presumably you, asked to set a new password for your account of Wenyuan. Open this link within an hour; \
          it works once:\n\n\
          {url}\n\n\
-         如果不是您本人,请忽略此邮件:您的密码没有改变。\n\n\
+         如果不是您本人，请忽略此邮件：您的密码没有改变。\n\n\
          If it was not you, ignore this mail: your password has not changed.\n"
     )
 }

@@ -319,7 +319,7 @@ async fn fuzz(server: &Server, settings: &str, arguments: &[&str]) {
     std::fs::write(&config, settings).expect("a file");
     let config = config.display().to_string();
     let run = Program::python(&["-m", "schemathesis.cli", "--config-file", &config, "run", &description])
-        .with(&["--header", &authorization, "--checks", CHECKS, "--continue-on-failure", "--workers", "2"])
+        .with(&["--header", &authorization, "--checks", CHECKS, "--continue-on-failure", "--workers", "1"])
         .with(&["--phases", "examples,coverage,fuzzing", "--seed", "1", "--warnings", "off"])
         .with(arguments)
         .run()
@@ -341,10 +341,10 @@ async fn an_api_fuzzer_finds_no_fault_and_no_answer_that_is_not_as_described() {
         r#"
         [[operations]]
         include-path-regex = "^/api/v1/documents/"
-        parameters = {{ "path.id" = "{document}", "path.revision" = ["5.1.0", "5.2.1"], from = "5.1.0", to = "5.2.1" }}
+        parameters = {{ "path.id" = "{document}", "path.revision" = "5.2.1", from = "5.1.0", to = "5.2.1" }}
         [[operations]]
         include-path-regex = "^/api/v1/libraries/"
-        parameters = {{ "path.name" = ["axum", "example/ops"], "path.version" = ["0.8", "5.1.0", "5.2.1"] }}
+        parameters = {{ "path.name" = "axum", "path.version" = "0.8" }}
         [[operations]]
         include-path-regex = "^/api/v1/passages/"
         parameters = {{ "path.id" = "{passage}" }}

@@ -26,8 +26,17 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// What only a door may know.
-const OF_THE_DOORS: [&str; 7] =
-    ["axum", "clap", "utoipa-axum", "tower", "tower-http", "indicatif", "metrics-exporter-prometheus"];
+const OF_THE_DOORS: [&str; 9] = [
+    "askama",
+    "axum",
+    "lettre",
+    "clap",
+    "utoipa-axum",
+    "tower",
+    "tower-http",
+    "indicatif",
+    "metrics-exporter-prometheus",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")

@@ -41,7 +41,10 @@ impl Person {
 impl Server {
     /// Asks with this key or access token, or as nobody, and with this body.
     pub async fn ask(&self, shown: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let is_change = method == Method::PATCH;
         let request = self.request_as(shown, method, path, &[]);
+        // Whatever there is: the tests of conventions are about that.
+        let request = if is_change { request.header("if-match", "*") } else { request };
         self.send(match body {
             Some(body) => request.json(&body),
             None => request,

@@ -6,12 +6,11 @@ use axum::Json;
 use axum::extract::State as Given;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use kernel::actor::Actor;
-use library::budget;
-use library::catalogue::{self, Catalogue, Counts, Library};
+use library::catalogue::{self, Counts, Library};
 use library::changes::VersionId;
 use library::documents::outline::{self, Extent};
 use library::search::{Answer, Passage, Question};
+use library::{Error, budget};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -95,7 +94,6 @@ pub(crate) struct Match {
     branch: String,
     /// When it was last changed.
     last_update_date: String,
-    #[schema(inline)]
     state: Standing,
     /// About how many tokens that version takes.
     total_tokens: i64,
@@ -136,8 +134,10 @@ pub(crate) async fn search(
     let name = of_length("libraryName", named.library_name.as_deref())?;
     let query = named.query.as_deref().map(|query| of_length("query", Some(query))).transpose()?;
     let catalogue = state.app.engine.catalogue().await?;
-    expect_someone(&catalogue, &actor)?;
     let mut found = context7::matching(&catalogue, &actor, name, query.unwrap_or_default());
+    if found.is_empty() && actor.is_nobody() {
+        return Err(key_is_missing(name));
+    }
     found.truncate(MATCHES);
     let active: Vec<VersionId> = found.iter().filter_map(|library| library.active).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -284,9 +284,11 @@ pub(crate) async fn context(
     let most = asked.tokens.unwrap_or(5000).clamp(500, 50_000);
     let form = asked.r#type.unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
-    expect_someone(&catalogue, &actor)?;
     let (name, version) = context7::parse(id)?;
-    let library = catalogue.library(&actor, &name)?;
+    let library = match catalogue.library(&actor, &name) {
+        Err(Error::NoLibrary { .. }) if actor.is_nobody() => return Err(key_is_missing(name.as_str())),
+        found => found?,
+    };
     let version = library.resolve(&version)?;
     let question = Question {
         library: Some(name),
@@ -312,15 +314,13 @@ pub(crate) async fn context(
     })
 }
 
-/// Who shows no key, and would see nothing whatever they asked, is told how to see something.
-fn expect_someone(catalogue: &Catalogue, actor: &Actor) -> Result<()> {
-    if actor.is_nobody() && catalogue.libraries(actor).is_empty() {
-        return Err(Problem::unauthorized(
-            "this library shows nothing without a key: ask for one (wenyuan key create) and give it to the client as its API \
-             key",
-        ));
-    }
-    Ok(())
+/// Who shows no key, and finds nothing, is told of the key and not that there is nothing: whether there is, a key decides.
+fn key_is_missing(name: &str) -> Problem {
+    let name = one_line(name, 100);
+    Problem::unauthorized(format!(
+        "no public library is called {name}: to see others, ask for a key (wenyuan key create) and give it to the client as \
+         its API key"
+    ))
 }
 
 fn of_length<'text>(name: &str, text: Option<&'text str>) -> Result<&'text str> {
@@ -406,7 +406,8 @@ fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
             flagged: passage.instruction.clone(),
         };
         let (prose, code) = fences::split(&content);
-        if !code.is_empty() && ["code", "api"].contains(&passage.content_type.as_str()) {
+        // A table is read as it stands; whatever else holds code is what their clients call a code snippet.
+        if !code.is_empty() && passage.content_type != "table" {
             let title = passage.section.last().map_or(passage.title.as_str(), String::as_str);
             context.code_snippets.push(CodeSnippet {
                 code_title: one_line(title, 200),

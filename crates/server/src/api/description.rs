@@ -1,6 +1,8 @@
 //! The description of the API, made whole: what is said once here holds for every operation, so that no handler can
 //! forget it. A public linter and schemathesis hold it to the OpenAPI specification and to what the server does.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -24,6 +26,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
+    let mut names = BTreeSet::new();
     for (path, item) in &mut description.paths.paths {
         let failure = failure(Form::at(path));
         if let Some(operation) = &mut item.post {
@@ -31,7 +34,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
         }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
-            name(operation);
+            name(operation, path, &mut names);
             if path.contains('{') {
                 refuses(operation, "404", &failure, "There is no such thing, or none that you may see");
             }
@@ -53,11 +56,17 @@ fn failure(form: Form) -> Response {
         .build()
 }
 
-/// Handlers are named within their file, and a client's functions across all: `libraries_list`.
-fn name(operation: &mut Operation) {
+/// Handlers are named within their file, and a client's functions across all: `libraries_list`. Of two that would be called the same,
+/// the one below says of what: `libraries_list_grants`.
+fn name(operation: &mut Operation, path: &str, names: &mut BTreeSet<String>) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(id)) = (tag, &mut operation.operation_id) {
         *id = format!("{}_{id}", tag.replace('-', "_"));
+        if names.contains(id) {
+            let of = path.rsplit('/').find(|part| !part.starts_with('{')).unwrap_or_default();
+            *id = format!("{id}_{}", of.replace('-', "_"));
+        }
+        names.insert(id.clone());
     }
 }
 
@@ -70,11 +79,9 @@ fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &
 
 /// Every POST takes a key under which it is done once, but uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    let body = match &operation.request_body {
-        Some(RefOr::T(body)) => Some(body),
-        _ => None,
-    };
-    if body.is_some_and(|body| body.content.keys().any(|kind| kind.starts_with("multipart/"))) {
+    if let Some(RefOr::T(body)) = &operation.request_body
+        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
+    {
         return;
     }
     let key = ObjectBuilder::new()

@@ -23,14 +23,12 @@ use super::problem::Result;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Grant {
     username: String,
-    #[schema(inline)]
     level: Level,
 }
 
 /// What a user is granted.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewGrant {
-    #[schema(inline)]
     level: Level,
 }
 

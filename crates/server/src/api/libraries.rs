@@ -30,10 +30,8 @@ pub(crate) struct LibraryBody {
     title: String,
     description: String,
     /// Who may read it without a grant.
-    #[schema(inline)]
     visibility: Visibility,
     /// How far the one who asks may go in it.
-    #[schema(inline)]
     level: Level,
     /// The version that answers when none is asked for.
     active_version: Option<String>,
@@ -69,7 +67,6 @@ pub(crate) struct LibraryChange {
     title: Option<String>,
     description: Option<String>,
     /// Only for those who own it.
-    #[schema(inline)]
     visibility: Option<Visibility>,
 }
 

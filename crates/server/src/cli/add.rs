@@ -30,7 +30,8 @@ use sources::Found;
 /// What to add and where.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files, folders (as `git` sees them), archives (zip, tar, tar.gz), or - for standard input.
+    /// Files, folders (as `git` sees them), archives (zip, tar, tar.gz), an llms.txt for the files it names, or - for
+    /// standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -83,6 +84,8 @@ struct Summary {
     revised: usize,
     unchanged: usize,
     failed: Vec<Failure>,
+    /// Links to other places, which are not followed.
+    skipped: Vec<Failure>,
     bytes: u64,
     seconds: f64,
 }
@@ -119,6 +122,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         waiting: HashMap::new(),
         batch: Vec::new(),
         batch_bytes: 0,
+        about: None,
         bar: bar("adding", 0),
     };
     // Readers start at once: the first documents are read while the last are still being found.
@@ -132,6 +136,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     adding.bar.finish_and_clear();
     work.stop().await;
     read?;
+    if let Some((title, description)) = &adding.about {
+        describe(app, &library, title.as_deref(), description.as_deref()).await?;
+    }
     let mut summary = adding.summary;
     summary.seconds = begun.elapsed().as_secs_f64();
     if arguments.activate && summary.failed.is_empty() {
@@ -152,8 +159,10 @@ struct Adding<'app> {
     summary: Summary,
     /// Revisions that are not read yet, their paths, and what they will count as.
     waiting: HashMap<Uuid, (String, Outcome)>,
-    batch: Vec<(DocumentPath, Bytes)>,
+    batch: Vec<(DocumentPath, Bytes, Option<DocumentType>)>,
     batch_bytes: usize,
+    /// What a list of files says of them all: a title and a description.
+    about: Option<(Option<String>, Option<String>)>,
     bar: ProgressBar,
 }
 
@@ -165,13 +174,20 @@ impl Adding<'_> {
         let limit = self.app.settings.max_document_bytes();
         let finding = tokio::task::spawn_blocking(move || sources::find(&paths, &name, limit, &sender));
         while let Some(found) = found.recv().await {
-            self.bar.inc_length(1);
             match found {
-                Found::File { path, bytes } => match path.parse::<DocumentPath>() {
-                    Ok(path) => self.push(path, bytes).await?,
-                    Err(error) => self.fail(path, error.to_string()),
-                },
-                Found::Failed { path, reason } => self.fail(path, reason),
+                Found::File { path, bytes, declared } => {
+                    self.bar.inc_length(1);
+                    match path.parse::<DocumentPath>() {
+                        Ok(path) => self.push(path, bytes, declared).await?,
+                        Err(error) => self.fail(path, error.to_string()),
+                    }
+                }
+                Found::Failed { path, reason } => {
+                    self.bar.inc_length(1);
+                    self.fail(path, reason);
+                }
+                Found::Skipped { path, reason } => self.summary.skipped.push(Failure { path, reason }),
+                Found::About { title, summary } => self.about = Some((title, summary)),
             }
         }
         self.flush().await?;
@@ -179,10 +195,15 @@ impl Adding<'_> {
         Ok(())
     }
 
-    async fn push(&mut self, path: DocumentPath, bytes: Bytes) -> anyhow::Result<()> {
+    async fn push(
+        &mut self,
+        path: DocumentPath,
+        bytes: Bytes,
+        declared: Option<DocumentType>,
+    ) -> anyhow::Result<()> {
         self.summary.bytes += bytes.len() as u64;
         self.batch_bytes += bytes.len();
-        self.batch.push((path, bytes));
+        self.batch.push((path, bytes, self.declared.or(declared)));
         if self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES {
             self.flush().await?;
         }
@@ -195,12 +216,16 @@ impl Adding<'_> {
             return Ok(());
         }
         self.batch_bytes = 0;
-        let (paths, files): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
+        let (mut names, mut files) = (Vec::new(), Vec::new());
+        for (path, bytes, declared) in std::mem::take(&mut self.batch) {
+            names.push((path, declared));
+            files.push(bytes);
+        }
         let stored = documents::store_bytes(self.app.pool(), &self.app.objects, files).await?;
-        let new: Vec<NewDocument> = paths
+        let new: Vec<NewDocument> = names
             .into_iter()
             .zip(stored)
-            .map(|(path, file)| NewDocument { path, declared_type: self.declared, file })
+            .map(|((path, declared_type), file)| NewDocument { path, declared_type, file })
             .collect();
         let mut transaction = store::postgres::begin(self.app.pool()).await?;
         let added = documents::add(&mut transaction, &Actor::owner(), &self.target, &new).await?;
@@ -255,6 +280,28 @@ impl Adding<'_> {
     }
 }
 
+/// Gives a library that says nothing of itself yet the title and the description of a list.
+async fn describe(
+    app: &App,
+    name: &LibraryName,
+    title: Option<&str>,
+    description: Option<&str>,
+) -> anyhow::Result<()> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    // Nothing was added: there is nothing to describe.
+    let Ok(library) = catalogue.library(&Actor::owner(), name) else { return Ok(()) };
+    let first = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let title = title.filter(|_| library.title == name.as_str()).map(|title| first(title, 200));
+    let description =
+        description.filter(|_| library.description.is_empty()).map(|description| first(description, 2000));
+    if title.is_some() || description.is_some() {
+        let (title, description) = (title.as_deref(), description.as_deref());
+        catalogue::describe(&mut transaction, &Actor::owner(), library, title, description).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
 async fn activate(app: &App, library: &LibraryName, version: &Label) -> anyhow::Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
@@ -273,6 +320,15 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
         show::note(&styled(
             DIM,
             format!("… and {} more failed; --json lists them", summary.failed.len() - shown.len()),
+        ));
+    }
+    for link in summary.skipped.iter().take(20) {
+        show::note(&styled(DIM, format!("skipped {}: {}", link.path, link.reason)));
+    }
+    if summary.skipped.len() > 20 {
+        show::note(&styled(
+            DIM,
+            format!("… and {} more skipped; --json lists them", summary.skipped.len() - 20),
         ));
     }
     show::line(&format!(

@@ -85,11 +85,11 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(done): 
     let done = match done.done.as_str() {
         "password" => Some(frame.say(
             "Your password is changed, and your other sessions have ended.",
-            "密码已修改,您的其他会话均已退出。",
+            "密码已修改，您的其他会话均已退出。",
         )),
         "sessions" => Some(frame.say("Signed out there.", "已退出所选会话。")),
         "key" => {
-            Some(frame.say("The key is changed, from now on and everywhere.", "密钥已更改,立即在各处生效。"))
+            Some(frame.say("The key is changed, from now on and everywhere.", "钥匙已更改，立即在各处生效。"))
         }
         _ => None,
     };

@@ -41,7 +41,7 @@ impl FromRequest<State> for Posted {
         if !is_own || frame.is_new() || shown != Some(frame.form_token().hash()) {
             let text = frame.say(
                 "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
-                "此表单不是由本服务器的页面提交的,或已过期。请返回、刷新页面后重试。",
+                "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
             );
             return Err(frame.message(StatusCode::FORBIDDEN, text));
         }

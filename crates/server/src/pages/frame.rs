@@ -186,11 +186,11 @@ impl Fault {
             return Err(problem.into_response());
         }
         let text = match problem.kind() {
-            "name-taken" => frame.say(problem.detail(), "这个名称已被使用,请换一个。"),
-            "no-library" => frame.say(problem.detail(), "没有这样的文库,请检查名称。"),
+            "name-taken" => frame.say(problem.detail(), "这个名称已被使用，请换一个。"),
+            "no-library" => frame.say(problem.detail(), "没有这样的文库，请检查名称。"),
             _ => problem.detail(),
         };
-        Ok(Self { status: problem.status(), text: text.to_owned(), retry_after: problem.retry_after() })
+        Ok(Self { status: problem.status(), text: sentence(text), retry_after: problem.retry_after() })
     }
 
     /// Adds to a page what machines read of it.
@@ -202,25 +202,36 @@ impl Fault {
     }
 }
 
+/// As it stands by itself on a page: errors are written to follow something.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    sentence.push_str(characters.as_str());
+    if !sentence.ends_with(['.', '。', '?', '!']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 fn in_chinese(error: &identity::Error) -> Option<String> {
     use identity::{BadName, Error, Unfit};
     Some(match error {
         Error::BadPassword => "用户名或密码不正确。".to_owned(),
-        Error::TooManyAttempts { seconds } => format!("尝试次数过多,请等待 {seconds} 秒后再试。"),
-        Error::BadLink => "此链接已使用过或已过期,请索取新的链接。".to_owned(),
+        Error::TooManyAttempts { seconds } => format!("尝试次数过多，请等待 {seconds} 秒后再试。"),
+        Error::BadLink => "此链接已使用过或已过期，请索取新的链接。".to_owned(),
         Error::SignIn => "请先登录。".to_owned(),
-        Error::UsernameTaken => "这个用户名已被使用,请换一个。".to_owned(),
+        Error::UsernameTaken => "这个用户名已被使用，请换一个。".to_owned(),
         Error::EmailTaken => "这个邮箱地址已被其他用户使用。".to_owned(),
-        Error::KeyNameTaken => "您已有同名的密钥:请换一个名称,或先删除原来的密钥。".to_owned(),
+        Error::KeyNameTaken => "您已有同名的钥匙：请换一个名称，或先删除原来的钥匙。".to_owned(),
         Error::BadName(BadName::Username(_)) => {
-            "用户名须为 1 到 60 个字符:小写字母、数字以及 . _ -,且以字母或数字开头。".to_owned()
+            "用户名须为 1 到 60 个字符：小写字母、数字以及 . _ -，且以字母或数字开头。".to_owned()
         }
         Error::BadName(BadName::Email(_)) => "这不是有效的邮箱地址。".to_owned(),
         Error::Unfit(Unfit::TooShort { least }) => {
-            format!("密码至少需要 {least} 个字符;连续写几个词就是好密码。")
+            format!("密码至少需要 {least} 个字符；连续写几个词就是好密码。")
         }
         Error::Unfit(Unfit::TooLong { most }) => format!("密码最长 {most} 字节。"),
-        Error::Unfit(Unfit::TooCommon) => "这个密码太容易被猜到,请换一个。".to_owned(),
+        Error::Unfit(Unfit::TooCommon) => "这个密码太容易被猜到，请换一个。".to_owned(),
         _ => return None,
     })
 }

@@ -1,20 +1,42 @@
-//! Where documents come from: files, folders as `git` sees them, archives, standard input. Each file is found alone, so
-//! that one that cannot be read fails alone.
+//! Where documents come from: files, folders as `git` sees them, archives, lists of files, standard input. Each file is found
+//! alone, so that one that cannot be read fails alone.
 
+mod list;
+
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use extract::archive::{self, ArchiveLimits};
-use extract::model::Error;
+use extract::llms;
+use extract::model::{DocumentType, Error};
 use ignore::WalkBuilder;
 use tokio::sync::mpsc::Sender;
 
 /// A file, or why there is none.
 pub(super) enum Found {
-    File { path: String, bytes: Bytes },
-    Failed { path: String, reason: String },
+    /// A file, and its type where its name says more than its content.
+    File {
+        path: String,
+        bytes: Bytes,
+        declared: Option<DocumentType>,
+    },
+    Failed {
+        path: String,
+        reason: String,
+    },
+    /// What was left out and is no failure.
+    Skipped {
+        path: String,
+        reason: String,
+    },
+    /// What a list of files says of them all.
+    About {
+        title: Option<String>,
+        summary: Option<String>,
+    },
 }
 
 /// Finds everything under these paths, and sends it. Stops when nobody listens any more.
@@ -28,7 +50,11 @@ pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<F
             from_archive(path, limit, found)
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            send(found, &name, open(path, limit))
+            if llms::is_list(&name) {
+                list::follow(path, limit, found).is_some()
+            } else {
+                send(found, &name, open(path, limit))
+            }
         };
         if !listening {
             return;
@@ -37,8 +63,20 @@ pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<F
 }
 
 /// A folder, recursively: what `.gitignore` names and hidden files are left out, and links are not followed, so
-/// nothing outside the folder gets in.
+/// nothing outside the folder gets in. Where a list of files stands at its top, those come first.
 fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
+    let list = root.join("llms.txt");
+    let mut named = HashSet::new();
+    if list.is_file() {
+        match list::follow(&list, limit, found) {
+            Some(followed) => named = followed,
+            None => return false,
+        }
+    }
+    let has_list = !named.is_empty();
+    let is_of_list = |path: &str| {
+        named.contains(path) || (list.is_file() && llms::is_list(path)) || (has_list && llms::is_whole(path))
+    };
     let walk =
         WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
     for entry in walk {
@@ -47,6 +85,7 @@ fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
             Ok(entry) => {
                 let path = relative(entry.path(), root);
                 match entry.file_type() {
+                    _ if is_of_list(&path) => true,
                     Some(kind) if kind.is_file() => send(found, &path, open(entry.path(), limit)),
                     Some(kind) if kind.is_symlink() => send(
                         found,
@@ -115,7 +154,11 @@ fn relative(path: &Path, root: &Path) -> String {
 /// Sends a file or its failure; says whether anybody listens.
 fn send(found: &Sender<Found>, path: &str, bytes: Result<Vec<u8>, String>) -> bool {
     let found_one = match bytes {
-        Ok(bytes) => Found::File { path: path.to_owned(), bytes: bytes.into() },
+        Ok(bytes) => {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let declared = llms::is_whole(name).then_some(DocumentType::Markdown);
+            Found::File { path: path.to_owned(), bytes: bytes.into(), declared }
+        }
         Err(reason) => Found::Failed { path: path.to_owned(), reason },
     };
     found.blocking_send(found_one).is_ok()

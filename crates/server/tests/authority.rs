@@ -1,0 +1,336 @@
+//! Every route, walked by everybody: one table says what each is answered, and a route that is missing in it fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use testkit::{PASSWORD, Person, Place, Server};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
+
+/// Who walks. All grants are on one private library. `key` is an administrator's that may only read, `elsewhere` one of
+/// theirs that may write in another library alone.
+const WALKERS: [&str; 9] =
+    ["nobody", "stranger", "reader", "writer", "owner", "editor", "key", "elsewhere", "admin"];
+
+/// Method, path, and the status for each of [`WALKERS`]. What a path names in braces is made before each walk, or once.
+/// To add a route: a line here, and its body, if it takes one, in [`body`].
+const TABLE: &str = "
+GET    /api/v1/search?q=hiddenword&library={library}                     404 404 200 200 200 404 200 404 200
+GET    /api/v1/passages/{passage}                                        404 404 200 200 200 404 200 404 200
+GET    /api/v1/libraries                                                 200 200 200 200 200 200 200 200 200
+GET    /api/v1/libraries/{library}                                       404 404 200 200 200 404 200 404 200
+PATCH  /api/v1/libraries/{library}                                       404 404 403 200 200 404 403 404 200
+DELETE /api/v1/libraries/{fresh}                                         404 404 403 403 204 404 403 404 204
+GET    /api/v1/libraries/{library}/versions                              404 404 200 200 200 404 200 404 200
+GET    /api/v1/libraries/{library}/versions/{version}                    404 404 200 200 200 404 200 404 200
+DELETE /api/v1/libraries/{fresh}/versions/{version}                      404 404 403 204 204 404 403 404 204
+POST   /api/v1/libraries/{library}/versions/{version}/activate           404 404 403 200 200 404 403 404 200
+GET    /api/v1/libraries/{library}/grants                                404 404 403 403 200 404 403 404 200
+PUT    /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 200 404 403 404 200
+DELETE /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 204 404 403 404 204
+GET    /api/v1/documents?library={library}                               404 404 200 200 200 404 200 404 200
+POST   /api/v1/documents                                                 401 409 403 202 202 409 403 409 202
+GET    /api/v1/documents/{document}                                      404 404 200 200 200 404 200 404 200
+DELETE /api/v1/documents/{fresh_document}                                404 404 403 204 204 404 403 404 204
+GET    /api/v1/documents/{document}/versions                             404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/versions/{version}                   404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/versions/{version}/content           404 404 200 200 200 404 200 404 200
+POST   /api/v1/documents/{document}/versions/{version}/activate          404 404 403 200 200 404 403 404 200
+GET    /api/v1/documents/{document}/diff?from={version}&to={version}     404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/metadata                             404 404 200 200 200 404 200 404 200
+PATCH  /api/v1/documents/{document}/metadata                             404 404 403 200 200 404 403 404 200
+GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
+POST   /api/v1/session                                                   200 200 200 200 200 200 200 200 200
+GET    /api/v1/session                                                   401 200 200 200 200 200 200 200 200
+DELETE /api/v1/session                                                   401 204 204 204 204 204 403 403 204
+POST   /api/v1/session/renew                                             200 200 200 200 200 200 200 200 200
+GET    /api/v1/sessions                                                  401 200 200 200 200 200 403 403 200
+DELETE /api/v1/sessions?keep_current=true                                401 204 204 204 204 204 403 403 204
+DELETE /api/v1/sessions/{session}                                        401 404 404 404 404 404 403 403 204
+PUT    /api/v1/password                                                  401 204 204 204 204 204 403 403 204
+POST   /api/v1/password-resets                                           409 409 409 409 409 409 409 409 409
+POST   /api/v1/password-resets/use                                       404 404 404 404 404 404 404 404 404
+POST   /api/v1/setup                                                     404 404 404 404 404 404 404 404 404
+GET    /api/v1/users                                                     401 403 403 403 403 403 403 403 200
+POST   /api/v1/users                                                     401 403 403 403 403 403 403 403 201
+GET    /api/v1/users/{user}                                              401 404 404 404 404 404 403 403 200
+PATCH  /api/v1/users/{user}                                              401 404 404 404 404 404 403 403 200
+DELETE /api/v1/users/{fresh_user}                                        401 403 403 403 403 403 403 403 204
+POST   /api/v1/users/{user}/link                                         401 403 403 403 403 403 403 403 201
+GET    /api/v1/users/{user}/sessions                                     401 404 404 404 404 404 403 403 200
+DELETE /api/v1/users/{fresh_user}/sessions                               401 404 404 404 404 404 403 403 204
+GET    /api/v1/keys                                                      401 200 200 200 200 200 403 403 200
+POST   /api/v1/keys                                                      401 201 201 201 201 201 403 403 201
+PATCH  /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 200
+DELETE /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 200
+POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
+GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
+DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
+GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           200 200 200 200 200 200 200 200 200
+GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        404 404 200 200 200 404 200 404 200
+GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
+GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
+POST   /mcp                                                              401 200 200 200 200 200 200 200 200
+GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
+GET    /healthz                                                          200 200 200 200 200 200 200 200 200
+GET    /readyz                                                           200 200 200 200 200 200 200 200 200
+GET    /metrics                                                          200 200 200 200 200 200 200 200 200
+GET    /                                                                 200 200 200 200 200 200 200 200 200
+GET    /guide/user-guide.md                                              200 200 200 200 200 200 200 200 200
+GET    /language?to=zh&back=/                                            303 303 303 303 303 303 303 303 303
+GET    /style.css                                                        200 200 200 200 200 200 200 200 200
+GET    /icon.svg                                                         200 200 200 200 200 200 200 200 200
+GET    /sign-in                                                          200 303 303 303 303 303 200 200 303
+POST   /sign-in                                                          403 403 403 403 403 403 403 403 403
+POST   /sign-out                                                         403 403 403 403 403 403 403 403 403
+GET    /setup                                                            404 404 404 404 404 404 404 404 404
+POST   /setup                                                            403 403 403 403 403 403 403 403 403
+GET    /password                                                         404 404 404 404 404 404 404 404 404
+POST   /password                                                         403 403 403 403 403 403 403 403 403
+GET    /forgot                                                           200 200 200 200 200 200 200 200 200
+POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /account                                                          303 200 200 200 200 200 403 403 200
+POST   /account/password                                                 403 403 403 403 403 403 403 403 403
+POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
+POST   /account/keys                                                     403 403 403 403 403 403 403 403 403
+POST   /account/keys/change                                              403 403 403 403 403 403 403 403 403
+";
+
+/// What a request brings.
+fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
+    let stranger = &walk.people["stranger"];
+    Some(match (method, path.trim_start_matches("/api/v1/")) {
+        ("PATCH", "libraries/{library}") => json!({ "title": "Hidden" }),
+        ("PUT", "libraries/{library}/grants/{username}") => json!({ "level": "read" }),
+        ("PATCH", "documents/{document}/metadata") => json!({ "team": "storage" }),
+        ("POST", "session") => json!({ "name": "target", "password": PASSWORD }),
+        ("POST", "session/renew") => json!({ "session_token": stranger.session_token }),
+        ("PUT", "password") => json!({ "current": PASSWORD, "new": PASSWORD }),
+        ("POST", "password-resets") => json!({ "name": "ada" }),
+        ("POST", "password-resets/use") => json!({ "token": "none", "password": PASSWORD }),
+        ("POST", "setup") => json!({ "token": "none", "username": "eve", "password": PASSWORD }),
+        ("POST", "users") => json!({ "username": format!("made-{number}") }),
+        ("PATCH", "users/{user}") => json!({ "first_name": "Target" }),
+        ("POST", "keys") => json!({ "name": format!("made-{number}") }),
+        ("POST", "mcp-servers") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
+        }
+        ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
+        ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ("PATCH", "keys/{key}") => json!({ "enabled": true }),
+        _ => return None,
+    })
+}
+
+/// The server, who walks, and what they walk over.
+struct Walk {
+    server: Server,
+    people: BTreeMap<&'static str, Person>,
+    keys: BTreeMap<&'static str, String>,
+    names: BTreeMap<&'static str, String>,
+    made: usize,
+}
+
+impl Walk {
+    async fn begin(place: &Place) -> Self {
+        let server = place.serve().await;
+        let admin = server.set_up().await;
+        let mut people = BTreeMap::new();
+        for name in ["stranger", "reader", "writer", "owner"] {
+            people.insert(name, server.person(&admin, name, "user").await);
+        }
+        people.insert("editor", server.person(&admin, "editor", "editor").await);
+        let target = server.person(&admin, "target", "user").await;
+        server.add("other", "1", "a.md", "# A\n\nThe otherword.").await;
+        let mut keys = BTreeMap::new();
+        for (name, limits) in [
+            ("key", json!({ "name": "reads", "rate_limit": 100_000 })),
+            (
+                "elsewhere",
+                json!({ "name": "elsewhere", "scopes": ["write"], "libraries": ["other"], "rate_limit": 100_000 }),
+            ),
+        ] {
+            let made =
+                server.ask(Some(&admin.access_token), Method::POST, "/api/v1/keys", Some(limits)).await;
+            keys.insert(name, made.value()["key"].as_str().expect("a key").to_owned());
+        }
+        let mut names = BTreeMap::from([
+            ("user", target.id),
+            ("version", "1".to_owned()),
+            ("username", "target".to_owned()),
+        ]);
+        let other = json!({ "name": "of-others", "endpoint": "https://mcp.example.org/mcp" });
+        let other =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/mcp-servers", Some(other)).await;
+        names.insert("server", other.value()["id"].as_str().expect("an id").to_owned());
+        names.insert("file", "a.md".to_owned());
+        people.insert("admin", admin);
+        let mut walk = Self { server, people, keys, names, made: 0 };
+        let (library, document) = walk.library().await;
+        walk.server.read(&document, "1").await;
+        walk.server.caught_up().await;
+        let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
+        let passage = found["hits"][0]["passage_id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+        walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        walk
+    }
+
+    fn admin(&self) -> &str {
+        &self.people["admin"].access_token
+    }
+
+    /// A private library with these grants, and its document.
+    async fn library(&mut self) -> (String, String) {
+        self.made += 1;
+        let name = format!("hidden-{}", self.made);
+        let taken = self.upload(Some(self.admin()), &name).await;
+        assert_eq!(taken.0, 202, "{}", taken.1);
+        let path = format!("/api/v1/libraries/{name}");
+        let private = Some(json!({ "visibility": "private" }));
+        assert_eq!(self.server.ask(Some(self.admin()), Method::PATCH, &path, private).await.status, 200);
+        for (user, level) in [("reader", "read"), ("writer", "write"), ("owner", "own")] {
+            let (path, body) = (format!("{path}/grants/{user}"), Some(json!({ "level": level })));
+            assert_eq!(self.server.ask(Some(self.admin()), Method::PUT, &path, body).await.status, 200);
+        }
+        let document = taken.1[0]["document_id"].as_str().expect("an id").to_owned();
+        (name, document)
+    }
+
+    async fn upload(&self, shown: Option<&str>, library: &str) -> (u16, Value) {
+        let file = Part::bytes(b"# A\n\nThe hiddenword.".to_vec()).file_name("a.md");
+        let form = Form::new().text("library", library.to_owned()).text("version", "1").part("file", file);
+        let request = self.server.request_as(shown, Method::POST, "/api/v1/documents", &[]);
+        let reply = self.server.send(request.multipart(form)).await;
+        (reply.status, reply.value())
+    }
+
+    /// What a walker shows.
+    async fn shown(&self, walker: &str, gives_away: bool) -> Option<String> {
+        match walker {
+            "nobody" => None,
+            "key" | "elsewhere" => Some(self.keys[walker].clone()),
+            // A session that is ended by the walk is one of its own.
+            _ if gives_away => {
+                let name = &self.people[walker].name;
+                Some(Person::of(&self.server.sign_in(name, PASSWORD).await).access_token)
+            }
+            _ => Some(self.people[walker].access_token.clone()),
+        }
+    }
+
+    /// The path with what it names.
+    async fn address(&mut self, path: &str) -> String {
+        let mut address = path.to_owned();
+        for (name, value) in &self.names {
+            address = address.replace(&format!("{{{name}}}"), value);
+        }
+        if address.contains("{fresh}") || address.contains("{fresh_document}") {
+            let (library, document) = self.library().await;
+            address = address.replace("{fresh}", &library).replace("{fresh_document}", &document);
+        }
+        if address.contains("{fresh_user}") {
+            self.made += 1;
+            let body = Some(json!({ "username": format!("fresh-{}", self.made) }));
+            let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
+            address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
+        }
+        if address.contains("{session}") {
+            let path = format!("/api/v1/users/{}/sessions", self.names["user"]);
+            let sessions = self.server.ask(Some(self.admin()), Method::GET, &path, None).await.ok();
+            address = address.replace("{session}", sessions[0]["id"].as_str().expect("a session"));
+        }
+        if address.contains("{key}") {
+            self.made += 1;
+            let body = Some(json!({ "name": format!("fresh-{}", self.made) }));
+            let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/keys", body).await.value();
+            address = address.replace("{key}", made["details"]["id"].as_str().expect("an id"));
+        }
+        assert!(!address.contains('{'), "{address}");
+        address
+    }
+}
+
+/// The lines of the table: method, path, statuses.
+fn rows() -> Vec<(&'static str, &'static str, Vec<u16>)> {
+    let row = |line: &'static str| {
+        let mut words = line.split_whitespace();
+        let (method, path) = (words.next()?, words.next()?);
+        let statuses: Vec<u16> = words.map(|word| word.parse().expect(line)).collect();
+        assert_eq!(statuses.len(), WALKERS.len(), "{line}");
+        Some((method, path, statuses))
+    };
+    TABLE.lines().filter_map(row).collect()
+}
+
+/// A path without its parameters, and without what the braces are called.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or(path);
+    path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// Method and path of every route: those described, and those of the sources that are not.
+fn routes(description: &Value) -> BTreeSet<(String, String)> {
+    let mut routes = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("operations").keys() {
+            routes.insert((method.to_uppercase(), shape(path)));
+        }
+    }
+    for source in [include_str!("../src/api.rs"), include_str!("../src/pages.rs")] {
+        for declaration in source.split(".route(").skip(1) {
+            let path = declaration.split('"').nth(1).expect("a path");
+            let handlers = declaration.split(".route(").next().unwrap_or_default();
+            let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
+            let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
+            if path == "/mcp" {
+                routes.insert(("POST".to_owned(), path.to_owned()));
+            }
+            for (method, _) in found {
+                routes
+                    .insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/user-guide.md")));
+            }
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn every_route_is_walked_by_everybody() {
+    let place = Place::new(PROGRAM).await;
+    let mut walk = Walk::begin(&place).await;
+    let description = walk.server.json("/api/openapi.json").await;
+    let in_table: BTreeSet<(String, String)> =
+        rows().into_iter().map(|(method, path, _)| (method.to_owned(), shape(path))).collect();
+    assert_eq!(routes(&description), in_table, "a route is missing in the table, or one too many");
+    let mut wrong = Vec::new();
+    for (method, path, statuses) in rows() {
+        for (number, (walker, status)) in WALKERS.into_iter().zip(statuses).enumerate() {
+            let gives_away = (method, path) == ("DELETE", "/api/v1/session");
+            let shown = walk.shown(walker, gives_away).await;
+            let address = walk.address(path).await;
+            let verb: Method = method.parse().expect("a method");
+            let (answered, text) = if (method, path) == ("POST", "/api/v1/documents") {
+                let library = walk.names["library"].clone();
+                let (status, body) = walk.upload(shown.as_deref(), &library).await;
+                (status, body.to_string())
+            } else {
+                let body = body(&walk, method, path, number);
+                let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;
+                (reply.status, reply.text())
+            };
+            if answered != status {
+                let text: String = text.chars().take(300).collect();
+                wrong.push(format!("{method} {path} as {walker}: {answered} and not {status}: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
