@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_shortened_text_leaves_no_fence_open() {
         let text = "before\n```sql\nselect 1;\nselect 2;\nselect 3;\n```\nafter";
-        assert_eq!(shorten(text, 12, tokens), ("before\n```sql\nselect 1;\n```".to_owned(), 24));
+        assert_eq!(shorten(text, 9, tokens), ("before\n```sql\nselect 1;\n```".to_owned(), 24));
         assert_eq!(shorten(text, 0, tokens).1, 1);
     }
 

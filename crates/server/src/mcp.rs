@@ -269,7 +269,7 @@ impl ServerHandler for Librarian {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         const KNOWN: [&str; 6] = [
             "completion/complete",
@@ -279,7 +279,9 @@ impl ServerHandler for Librarian {
             "tools/call",
             "subscriptions/listen",
         ];
-        Err(if KNOWN.contains(&request.method.as_str()) {
+        // Since 2026-07-28 there is no handshake.
+        let is_gone = request.method == "initialize" && !is_older(&context);
+        Err(if KNOWN.contains(&request.method.as_str()) && !is_gone {
             ErrorData::invalid_params(format!("the parameters of {} cannot be read", request.method), None)
         } else {
             let text = format!("there is no method {:?}", shorten(&request.method));
@@ -295,13 +297,16 @@ impl Librarian {
         method: &'static str,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let is_older =
-            context.protocol_version().is_none_or(|version| version < ProtocolVersion::V_2026_07_28);
-        if self.app.settings.mcp_fixtures() && is_older {
+        if self.app.settings.mcp_fixtures() && is_older(context) {
             return Ok(());
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
+}
+
+/// Whether a request is of a revision before 2026-07-28, which begins with a handshake.
+fn is_older(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_none_or(|version| version < ProtocolVersion::V_2026_07_28)
 }
 
 /// Whether the actor may write notes.

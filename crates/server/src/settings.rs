@@ -173,8 +173,8 @@ pub(crate) struct Settings {
     )]
     trusted_proxies: Vec<IpNet>,
 
-    /// The server that takes mail: smtps://USER:PASSWORD@mail.example.org, smtp://…?tls=required for STARTTLS, smtp://… for
-    /// none. Without it no mail is sent.
+    /// The server that takes mail: `smtps://USER:PASSWORD@mail.example.org`, `smtp://…?tls=required` for STARTTLS,
+    /// `smtp://…` for none. Without it no mail is sent.
     #[arg(
         long,
         global = true,

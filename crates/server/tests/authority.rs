@@ -178,7 +178,7 @@ impl Walk {
         walk.server.read(&document, "1").await;
         walk.server.caught_up().await;
         let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
-        let passage = found["hits"][0]["passage_id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+        let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
         walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
         walk
     }

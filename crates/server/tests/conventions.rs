@@ -154,6 +154,7 @@ async fn a_request_that_is_being_done_is_not_begun_again() {
     let mut holding = place.database().pool().begin().await.unwrap();
     sqlx::query("select id from library.libraries for update").fetch_all(&mut *holding).await.unwrap();
     let begun = server.request(Method::POST, path, &[]).header("idempotency-key", "k");
+    let begun = begun.header("content-type", "application/json").body("");
     // Who asks hangs up, and the request goes on.
     let hung_up = server.try_send(begun.timeout(std::time::Duration::from_millis(500))).await;
     assert!(hung_up.is_err());

@@ -213,10 +213,10 @@ async fn what_stands_for_a_version_leads_to_it_and_an_absent_one_is_refused() {
     for (asked, version) in
         [("latest", "5.2.1"), ("5.x", "5.2.1"), ("%5E5.1", "5.2.1"), ("active", "5.1.0"), ("v5.1.0", "5.1.0")]
     {
-        let text = server.get(&format!("/l/fastify/{asked}/a/b.md"), &[]).await.text();
+        let text = server.follow(&format!("/l/fastify/{asked}/a/b.md")).await.text();
         assert_eq!(text, format!("# B\n\nThis is {version}.\n"), "{asked}");
         for file in ["llms.txt", "llms-full.txt"] {
-            let text = server.get(&format!("/l/fastify/{asked}/{file}"), &[]).await.text();
+            let text = server.follow(&format!("/l/fastify/{asked}/{file}")).await.text();
             assert!(text.starts_with(&format!("# fastify {version}\n")), "{asked}: {text}");
         }
     }
@@ -266,11 +266,7 @@ async fn what_may_not_be_seen_is_in_no_list() {
             absent["detail"],
             "{path}"
         );
-        assert_eq!(
-            server.get(path, &[]).await.status,
-            if path.ends_with("/a") { 404 } else { 200 },
-            "{path}"
-        );
+        assert_eq!(server.follow(path).await.status, if path.ends_with("/a") { 404 } else { 200 }, "{path}");
     }
 }
 

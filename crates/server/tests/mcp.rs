@@ -64,12 +64,12 @@ impl<'server> Agent<'server> {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], false, "{tool}: {result}");
         let tools = self.ask("tools/list", json!({})).await;
-        let tools = tools["tools"].as_array().unwrap();
-        let described = tools.iter().find(|known| known["name"] == tool).unwrap();
+        let tools = tools["tools"].as_array().expect("a value");
+        let described = tools.iter().find(|known| known["name"] == tool).expect("a value");
         let value = result["structuredContent"].clone();
         fits(&described["outputSchema"], &value, tool);
-        assert_eq!(result["content"].as_array().unwrap().len(), 1);
-        (result["content"][0]["text"].as_str().unwrap().to_owned(), value)
+        assert_eq!(result["content"].as_array().expect("a value").len(), 1);
+        (result["content"][0]["text"].as_str().expect("a value").to_owned(), value)
     }
 
     /// What a tool says when it cannot do what is asked.
@@ -77,7 +77,7 @@ impl<'server> Agent<'server> {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(result["structuredContent"].is_null());
-        result["content"][0]["text"].as_str().unwrap().to_owned()
+        result["content"][0]["text"].as_str().expect("a value").to_owned()
     }
 }
 
@@ -86,7 +86,7 @@ fn fits(schema: &Value, value: &Value, place: &str) {
     if let Some(choices) = schema["anyOf"].as_array() {
         let some = choices.iter().find(|choice| choice["type"] != "null");
         if !value.is_null() {
-            fits(some.unwrap(), value, place);
+            fits(some.expect("a value"), value, place);
         }
         return;
     }
@@ -103,9 +103,9 @@ fn fits(schema: &Value, value: &Value, place: &str) {
     match value {
         Value::Object(members) => {
             assert_eq!(schema["additionalProperties"], false, "{place}");
-            let properties = schema["properties"].as_object().unwrap();
+            let properties = schema["properties"].as_object().expect("a value");
             assert!(members.keys().eq(properties.keys()), "{place}: {members:?}");
-            assert_eq!(schema["required"].as_array().unwrap().len(), properties.len(), "{place}");
+            assert_eq!(schema["required"].as_array().expect("a value").len(), properties.len(), "{place}");
             for (name, member) in members {
                 fits(&properties[name], member, &format!("{place}.{name}"));
             }
@@ -424,8 +424,8 @@ async fn a_document_is_read_in_parts_that_keep_to_their_budget() {
 }
 
 fn contents(value: &Value) -> String {
-    let passages = value["passages"].as_array().unwrap();
-    passages.iter().map(|passage| passage["content"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    let passages = value["passages"].as_array().expect("passages");
+    passages.iter().map(|passage| passage["content"].as_str().expect("a text")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -463,8 +463,8 @@ async fn a_note_is_written_by_who_may_and_read_by_all() {
     let next = json!({ "library": "fastify", "limit": 1, "cursor": page["next_cursor"] });
     let (_, next) = reader.call("list_recent_changes", next).await;
     assert_eq!((&next["changes"][0]["revision"], &next["next_cursor"]), (&json!(1), &Value::Null));
-    let (_, none) = reader.call("list_recent_changes", json!({ "since": "2999-01-01" })).await;
-    assert_eq!(none["changes"], json!([]));
+    let (_, future) = reader.call("list_recent_changes", json!({ "since": "2999-01-01" })).await;
+    assert_eq!(future["changes"], json!([]));
     for (category, text) in [("praise", "x"), ("wrong", ""), ("wrong", &*"x".repeat(4001))] {
         let note = json!({ "passage_id": found["passages"][0]["id"], "category": category, "text": text });
         writer.fails("report_issue", note).await;
@@ -624,7 +624,8 @@ async fn an_agent_on_a_pipe_is_answered_until_the_pipe_ends() {
         json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {
             "name": "search_docs", "arguments": { "query": "pipedword" } } }),
     ];
-    let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let lines: Vec<String> = messages.iter().map(ToString::to_string).collect();
+    let input = lines.join("\n") + "\n";
     let run =
         place.run_with_input(&["mcp", "--library", "piped", "--scope", "notes"], input.as_bytes()).await;
     let output = run.succeeded();

@@ -30,8 +30,11 @@ impl<'server> Browser<'server> {
         request = request.header("accept", "text/html").header("accept-language", self.language);
         request = request.header("cookie", cookies.join("; "));
         if method == Method::POST {
-            let encoded =
-                Url::parse_with_params("http://form", form).unwrap().query().unwrap_or_default().to_owned();
+            let encoded = Url::parse_with_params("http://form", form)
+                .expect("a value")
+                .query()
+                .unwrap_or_default()
+                .to_owned();
             request = request.header("content-type", "application/x-www-form-urlencoded").body(encoded);
         }
         if let Some(origin) = origin {
@@ -39,8 +42,8 @@ impl<'server> Browser<'server> {
         }
         let reply = self.server.send(request).await;
         for set in reply.headers.get_all("set-cookie") {
-            let (name, rest) = set.to_str().unwrap().split_once('=').unwrap();
-            let value = rest.split(';').next().unwrap();
+            let (name, rest) = set.to_str().expect("a value").split_once('=').expect("a value");
+            let value = rest.split(';').next().expect("a value");
             self.cookies.retain(|(known, _)| known != name);
             if !value.is_empty() {
                 self.cookies.push((name.to_owned(), value.to_owned()));
@@ -65,7 +68,7 @@ impl<'server> Browser<'server> {
 #[track_caller]
 fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
-    rest.split(after).next().unwrap()
+    rest.split(after).next().expect("a value")
 }
 
 fn cookie_set<'reply>(reply: &'reply Reply, name: &str) -> Option<&'reply str> {
@@ -114,7 +117,7 @@ async fn a_life_on_pages() {
     assert_eq!(server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status, 200);
     let account = ada.get("/account").await.text();
     assert!(
-        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains("notes, read"),
+        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains("read, notes"),
         "{account}"
     );
     let twice = ada.fill("/account", "/account/keys", &[("name", "ci <b>")]).await;

@@ -83,7 +83,7 @@ fn call(number: usize) -> (&'static str, Value) {
         }
     };
     // Every other round speaks the revision without handshake, where each request says all.
-    let modern = number / 10 % 2 == 0;
+    let modern = (number / 10).is_multiple_of(2);
     if modern {
         parameters["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -210,6 +210,15 @@ impl Server {
         self.get("/api/v1/search", parameters).await.ok()
     }
 
+    /// GET, and on to where that leads, once.
+    pub async fn follow(&self, path: &str) -> Reply {
+        let reply = self.get(path, &[]).await;
+        match reply.header("location") {
+            Some(onward) if reply.status == 302 => self.get(onward, &[]).await,
+            _ => reply,
+        }
+    }
+
     /// Sends a form with this text and these files.
     pub async fn upload(&self, fields: &[(&str, &str)], files: Vec<(&str, Vec<u8>)>) -> Reply {
         let mut form = Form::new();

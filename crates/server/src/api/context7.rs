@@ -393,7 +393,7 @@ fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
         if cost > left && !is_first {
             continue;
         }
-        let content = if cost > left {
+        let text = if cost > left {
             budget::shorten(&passage.content, left.saturating_sub(150), budget::tokens).0
         } else {
             passage.content.clone()
@@ -405,7 +405,7 @@ fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
             sha256: passage.sha256.clone(),
             flagged: passage.instruction.clone(),
         };
-        let (prose, code) = fences::split(&content);
+        let (prose, code) = fences::split(&text);
         // A table is read as it stands; whatever else holds code is what their clients call a code snippet.
         if !code.is_empty() && passage.content_type != "table" {
             let title = passage.section.last().map_or(passage.title.as_str(), String::as_str);
@@ -428,8 +428,8 @@ fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
             context.info_snippets.push(InfoSnippet {
                 page_id: of_document(passage, base),
                 breadcrumb: format!("{} {} > {}", passage.library, passage.version, section(passage)),
-                content_tokens: budget::tokens(&content),
-                content,
+                content_tokens: budget::tokens(&text),
+                content: text,
                 stamp,
             });
         }

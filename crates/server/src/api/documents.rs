@@ -12,7 +12,7 @@ use library::Error;
 use library::diff::{self, Diff};
 use library::documents::{self, Document, DocumentId, Filter, Revision, RevisionName, Status};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -64,6 +64,8 @@ pub(crate) async fn list(
 ) -> Result<Paged<DocumentPage>> {
     let metadata = which.metadata.as_deref().map(serde_json::from_str::<Value>).transpose();
     let metadata = metadata.ok().filter(|value| value.as_ref().is_none_or(Value::is_object));
+    // Everything contains the empty object, also what has no metadata at all.
+    let metadata = metadata.map(|value| value.filter(|value| value != &Value::Object(Map::new())));
     let filter = Filter {
         library: which.library,
         version: which.version,
@@ -152,7 +154,7 @@ pub(crate) enum Format {
 /// The text of a revision, or the bytes that were added.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}/content", tag = "documents",
     params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER"), Form),
-    responses((status = 200, description = "The content", content_type = "text/markdown", body = String),
+    responses((status = 200, description = "The content", content((String = "text/markdown"), (Vec<u8> = "application/octet-stream"))),
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn content(
     Given(state): Given<State>,

@@ -146,7 +146,7 @@ pub(crate) async fn create(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let user = users::create(&mut transaction, &actor, new).await?;
     let link = if needs_link {
-        Some(LinkBody::new(&state, links::for_user(&mut transaction, &actor, user.id).await?))
+        Some(LinkBody::new(&state, &links::for_user(&mut transaction, &actor, user.id).await?))
     } else {
         None
     };
@@ -226,7 +226,7 @@ pub(crate) async fn link(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let link = links::for_user(&mut transaction, &actor, id).await?;
     transaction.commit().await?;
-    Ok((StatusCode::CREATED, NOT_KEPT, Json(LinkBody::new(&state, link))))
+    Ok((StatusCode::CREATED, NOT_KEPT, Json(LinkBody::new(&state, &link))))
 }
 
 /// Changes your password. Your other sessions end.
@@ -305,7 +305,7 @@ pub(crate) fn email(text: Option<&str>) -> std::result::Result<Option<Email>, id
 }
 
 impl LinkBody {
-    fn new(state: &State, link: links::Link) -> Self {
+    fn new(state: &State, link: &links::Link) -> Self {
         Self {
             url: format!("{}/password?token={}", state.address, link.token.reveal()),
             expires_at: link.expires_at,

@@ -166,6 +166,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// Tells it; what is nobody's fault is a problem that is shown and logged as such.
+    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
     pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
         let chinese = in_chinese(&error);
         // No address is waiting to be signed in to: a browser would ask in its own way after a 401.
@@ -181,6 +182,7 @@ impl Fault {
     }
 
     /// The same of what the API would answer.
+    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
     pub(crate) fn of_problem(frame: &Frame, problem: Problem) -> Result<Self, Response> {
         if !problem.status().is_client_error() {
             return Err(problem.into_response());
