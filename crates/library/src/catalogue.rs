@@ -436,7 +436,7 @@ pub async fn delete_version(
     library: &Library,
     version: &Version,
 ) -> Result<(), Error> {
-    access::require(actor, library, Level::Own)?;
+    access::require(actor, library, Level::Write)?;
     if library.active == Some(version.id) {
         if library.versions.len() > 1 {
             return Err(Error::ActiveVersion(version.label.clone(), library.name.clone()));

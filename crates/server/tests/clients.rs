@@ -59,7 +59,7 @@ async fn plan(server: &Server) -> Value {
             call("find_version", json!({ "library": ops, "targetVersion": "5.1.x" }), "Best match: 5.1.0"),
             call("find_version", json!({ "library": ops, "targetVersion": "7" }), "No matching version"),
             call("get_document", json!({ "library": ops, "path": "guides/backup.md", "section": "Restoring a backup" }), "newlever"),
-            call("get_document", json!({ "uri": document, "max_tokens": 300 }), "oldlever"),
+            call("get_document", json!({ "uri": document, "max_tokens": 600 }), "oldlever"),
             refused("get_document", json!({ "library": ops, "path": "guides/none.md" }), "none.md"),
             call("list_recent_changes", json!({ "library": ops }), "guides/backup.md"),
             call("resolve-library-id", json!({ "query": "how to restore", "libraryName": "ops" }), "/example/ops"),

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::State;
 use super::authenticate::Caller;
 use super::etag::{self, Precondition};
-use super::input::{IfMatch, Json as Input, Paging, Path, Query};
+use super::input::{self, IfMatch, Json as Input, Paging, Path, Query};
 use super::paging::Paged;
 use super::problem::{Problem, Result};
 
@@ -74,6 +74,10 @@ pub(crate) async fn list(
         status: which.status,
         metadata: metadata.ok_or_else(|| Problem::invalid("metadata is a JSON object"))?,
     };
+    if let Some(name) = &filter.library {
+        // One that is mistyped is said so, and not shown as one that is empty.
+        state.app.engine.catalogue().await?.library(&actor, &input::library(name)?)?;
+    }
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let page =
         documents::list(&mut connection, &actor, &filter, paging.cursor()?.as_ref(), paging.limit()?).await?;
