@@ -71,8 +71,8 @@ GET    /api/v1/mcp-servers/{server}                                      401 403
 PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
 POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
 DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
-GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           200 200 200 200 200 200 200 200 200
-GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        404 404 200 200 200 404 200 404 200
+GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
+GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
 GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
 GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
@@ -321,6 +321,12 @@ async fn every_route_is_walked_by_everybody() {
                 let library = walk.names["library"].clone();
                 let (status, body) = walk.upload(shown.as_deref(), &library).await;
                 (status, body.to_string())
+            } else if method == "POST" && !path.starts_with("/api") && path != "/mcp" {
+                // A form of somebody else's page, which has no token of ours.
+                let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
+                let form = form.header("content-type", "application/x-www-form-urlencoded");
+                let reply = walk.server.send(form).await;
+                (reply.status, reply.text())
             } else {
                 let body = body(&walk, method, path, number);
                 let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;

@@ -118,8 +118,7 @@ async fn the_official_clients_use_everything_there_is() {
     let url = format!("http://{}/mcp", server.address());
     go_through(&plan, json!({ "url": url, "key": server.key() }), 20).await;
     // Over a pipe, beside the server and without a key: as the library's owner.
-    let pipe =
-        json!({ "command": place.program(), "arguments": ["mcp"], "environment": place.environment() });
+    let pipe = json!({ "command": place.program(), "arguments": ["mcp", "--scope", "notes"], "environment": place.environment() });
     go_through(&plan, pipe, REVISIONS.len()).await;
 }
 

@@ -16,7 +16,8 @@ fn with_keys(keys: &str) -> Result<Sealer, Error> {
     let config = SecretConfig {
         keys: Some(Zeroizing::new(keys.to_owned())),
         file: None,
-        default_file: PathBuf::new(),
+        // None is to be made.
+        default_file: PathBuf::from("/absent/secret.key"),
     };
     Sealer::open(&config)
 }
@@ -26,7 +27,11 @@ fn with_default(folder: &Path) -> Result<Sealer, Error> {
 }
 
 fn with_file(file: &Path) -> Result<Sealer, Error> {
-    Sealer::open(&SecretConfig { keys: None, file: Some(file.to_owned()), default_file: PathBuf::new() })
+    Sealer::open(&SecretConfig {
+        keys: None,
+        file: Some(file.to_owned()),
+        default_file: PathBuf::from("/absent/secret.key"),
+    })
 }
 
 proptest! {
