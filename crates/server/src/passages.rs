@@ -33,15 +33,15 @@ pub(crate) fn passage(passage: &Passage) -> String {
         passage.id,
         passage.sha256,
         time(passage.indexed_at),
-        fenced(&passage.content, passage.instruction.as_deref()),
+        fenced(&passage.content, "markdown", passage.instruction.as_deref()),
     )
 }
 
 /// A text in a fence, marked where it reads like an instruction.
-pub(crate) fn fenced(text: &str, flagged: Option<&str>) -> String {
+pub(crate) fn fenced(text: &str, language: &str, flagged: Option<&str>) -> String {
     let fence = budget::fence_around(text);
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    format!("{}{fence}markdown\n{text}{end}{fence}", flag(flagged))
+    format!("{}{fence}{language}\n{text}{end}{fence}", flag(flagged))
 }
 
 /// The line that marks a text which reads like an instruction.

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use store::postgres::acquire;
 
 use super::uri::{self, Named};
-use super::{Librarian, refused, shown};
+use super::{Librarian, refused};
 use crate::api::input;
 use crate::api::problem::Problem;
+use crate::passages;
 
 const JSON: &str = "application/json";
 const MARKDOWN: &str = "text/markdown";
@@ -56,7 +57,7 @@ pub(super) async fn list(
         let name = library.name.as_str();
         resources.push(
             Resource::new(uri::of_versions(&library.name), format!("{name} versions"))
-                .with_title(shown::one_line(&library.title, 200))
+                .with_title(passages::one_line(&library.title, 200))
                 .with_mime_type(JSON),
         );
         let active = library.versions.iter().find(|version| library.active == Some(version.id));
@@ -196,7 +197,7 @@ async fn contents(
                 ("version", json!(document.version)),
                 ("revision", json!(document.revision)),
                 ("sha256", json!(document.sha256)),
-                ("indexed_at", json!(shown::time(document.indexed_at))),
+                ("indexed_at", json!(passages::time(document.indexed_at))),
                 ("flagged", json!(flagged)),
             ] {
                 meta.insert(format!("wenyuan/{key}"), value);

@@ -3,7 +3,6 @@
 
 #![expect(clippy::doc_markdown, reason = "what stands above a field is what models read of it")]
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use library::budget;
 use library::documents::reading::{Piece, Readable};
 use library::notes::Note;
@@ -12,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::uri;
+use crate::passages::{fenced, one_line, time};
 
 /// What stands between two results, as docs-mcp-server has it.
 pub(super) const RULE: &str = "------------------------------------------------------------";
@@ -187,34 +187,12 @@ impl PassageNote {
     }
 }
 
-/// A text in a fence of its own, marked where it is flagged.
-pub(super) fn fenced(text: &str, language: &str, flagged: Option<&str>) -> String {
-    let fence = budget::fence_around(text);
-    let end = if text.ends_with('\n') { "" } else { "\n" };
-    let mark =
-        flagged.map(|why| format!("[flagged: reads like an instruction ({why})]\n")).unwrap_or_default();
-    format!("{mark}{fence}{language}\n{text}{end}{fence}")
-}
-
 /// Headings on one line.
 fn section(headings: &[String], otherwise: &str) -> String {
     if headings.is_empty() {
         return one_line(otherwise, 200);
     }
     one_line(&headings.join(" > "), 400)
-}
-
-/// Words of others on one line: a heading must not be able to look like a line of ours.
-pub(super) fn one_line(text: &str, most: usize) -> String {
-    let words: Vec<&str> =
-        text.split(|character: char| character.is_whitespace() || character.is_control()).collect();
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    words.join(" ").replace('|', "/").chars().take(most).collect()
-}
-
-/// A time as RFC 3339 writes it, in UTC.
-pub(super) fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! them call these. The arguments that models invent for them are understood too.
 
 use kernel::actor::Actor;
-use library::catalogue::{self, Catalogue, Library};
+use library::catalogue::{self, Library};
 use library::changes::VersionId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::search::{self, Snippets};
 use super::{Librarian, Shown, tokens};
 use crate::api::problem::Problem;
 use crate::context7;
-use crate::mcp::shown::one_line;
+use crate::passages::one_line;
 
 /// Libraries that are named at most.
 const MATCHES: usize = 10;
@@ -131,7 +131,8 @@ pub(super) async fn resolve(
     asked: ResolveArguments,
 ) -> Result<Resolved, Problem> {
     let catalogue = librarian.app.engine.catalogue().await?;
-    let found = matching(&catalogue, actor, &asked.library_name, &asked.query);
+    let mut found = context7::matching(&catalogue, actor, &asked.library_name, &asked.query);
+    found.truncate(MATCHES);
     let active: Vec<VersionId> = found.iter().filter_map(|library| library.active).collect();
     let mut connection = acquire(librarian.app.pool()).await?;
     let counts = catalogue::counts(&mut connection, &active).await?;
@@ -188,74 +189,4 @@ async fn find(
     let catalogue = librarian.app.engine.catalogue().await?;
     let library = catalogue.library(actor, &name)?;
     search::snippets(librarian, actor, (library, version), query, most).await
-}
-
-/// Libraries whose name or title resembles what is asked for, the best first. Where none does, those whose description holds
-/// a word of the question.
-fn matching<'catalogue>(
-    catalogue: &'catalogue Catalogue,
-    actor: &Actor,
-    name: &str,
-    query: &str,
-) -> Vec<&'catalogue Library> {
-    let wanted = plain(name);
-    let mut ranked: Vec<(u32, &Library)> = catalogue
-        .libraries(actor)
-        .into_iter()
-        .filter_map(|library| Some((rank(library, &wanted)?, &**library)))
-        .collect();
-    if ranked.is_empty() {
-        // `postgres` may be asked for as `postgressql`: the catalogue knows what is near.
-        let near = name.parse().ok().and_then(|name| match catalogue.library(actor, &name) {
-            Err(library::Error::NoLibrary { nearest, .. }) => nearest,
-            _ => None,
-        });
-        if let Some(near) = near
-            && let Ok(library) = catalogue.library(actor, &near)
-        {
-            return vec![library];
-        }
-        let words: Vec<String> = query
-            .split(|character: char| !character.is_alphanumeric())
-            .filter(|word| word.chars().count() > 3)
-            .map(str::to_lowercase)
-            .collect();
-        let described = |library: &Library| {
-            let text = library.description.to_lowercase();
-            words.iter().any(|word| text.contains(word.as_str()))
-        };
-        ranked = catalogue
-            .libraries(actor)
-            .into_iter()
-            .filter(|library| described(library))
-            .map(|library| (9, &**library))
-            .collect();
-    }
-    // Sorting keeps the order of names among equals.
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().take(MATCHES).map(|(_, library)| library).collect()
-}
-
-/// How well a library's name fits, 0 best.
-fn rank(library: &Library, wanted: &str) -> Option<u32> {
-    if wanted.is_empty() {
-        return None;
-    }
-    let (name, title) = (plain(library.name.as_str()), plain(&library.title));
-    let project = library.name.as_str().rsplit('/').next().map(plain).unwrap_or_default();
-    [
-        name == wanted,
-        project == wanted || title == wanted,
-        project.starts_with(wanted) || title.starts_with(wanted),
-        name.contains(wanted) || title.contains(wanted),
-        project.len() > 2 && wanted.contains(&project),
-    ]
-    .iter()
-    .position(|fits| *fits)
-    .and_then(|place| u32::try_from(place).ok())
-}
-
-/// Names without what people write differently: `Next.js`, `nextjs` and `next-js` are one.
-fn plain(name: &str) -> String {
-    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

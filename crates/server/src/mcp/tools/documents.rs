@@ -15,8 +15,9 @@ use store::postgres::acquire;
 use super::{Librarian, Shown, limit, tokens};
 use crate::api::input;
 use crate::api::problem::Problem;
-use crate::mcp::shown::{Passage, PassageNote, RULE, one_line, time};
+use crate::mcp::shown::{Passage, PassageNote, RULE};
 use crate::mcp::uri::{self, Named};
+use crate::passages::{one_line, time};
 
 /// Notes that are looked at for one answer.
 const NOTES: i64 = 50;

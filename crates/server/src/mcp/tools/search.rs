@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Librarian, Shown, limit, tokens};
 use crate::api::input;
 use crate::api::problem::Problem;
-use crate::mcp::shown::{Passage, RULE, one_line};
+use crate::mcp::shown::{Passage, RULE};
+use crate::passages::one_line;
 
 /// Passages where nothing is said.
 const PASSAGES: usize = 5;
