@@ -43,6 +43,13 @@ pub enum Scope {
     Write,
     /// Writing notes on passages.
     Notes,
+    /// Reading and writing the user's own questions and answers.
+    Chats,
+}
+
+impl Scope {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Notes, Self::Chats];
 }
 
 /// A word that names no role or scope; the text says which there are.
@@ -52,7 +59,7 @@ pub enum Unknown {
     #[error("there is no role {0:?}; there are user, editor, admin")]
     Role(String),
     /// No scope.
-    #[error("there is no scope {0:?}; there are read, write, notes")]
+    #[error("there is no scope {0:?}; there are read, write, notes, chats")]
     Scope(String),
 }
 
@@ -74,6 +81,7 @@ impl Scope {
             Self::Read => "read",
             Self::Write => "write",
             Self::Notes => "notes",
+            Self::Chats => "chats",
         }
     }
 }
@@ -93,7 +101,7 @@ impl FromStr for Scope {
     type Err = Unknown;
 
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        [Self::Read, Self::Write, Self::Notes]
+        Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
             .ok_or_else(|| Unknown::Scope(text.chars().take(40).collect()))

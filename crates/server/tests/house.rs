@@ -11,7 +11,7 @@ use testkit::Place;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
 /// Which rooms a room may know. Never sideways, never up; `extract` and `embedding` know no room.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("kernel", &[]),
     ("extract", &[]),
     ("embedding", &[]),
@@ -19,7 +19,8 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("identity", &["kernel", "store"]),
     ("library", &["embedding", "extract", "identity", "kernel", "store"]),
     ("registry", &["kernel", "store"]),
-    ("server", &["embedding", "extract", "identity", "kernel", "library", "registry", "store"]),
+    ("chat", &["embedding", "extract", "kernel", "library", "registry", "store"]),
+    ("server", &["chat", "embedding", "extract", "identity", "kernel", "library", "registry", "store"]),
     ("testkit", &[]),
     // What is measured is measured from outside, or of one room by itself.
     ("bench", &["embedding", "extract", "identity", "kernel", "library", "store"]),

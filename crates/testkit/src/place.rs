@@ -125,7 +125,7 @@ impl Place {
     /// Panics with its log when it does not start.
     pub async fn serve(&self) -> Server {
         let server = Server::start(self.command(&["serve"])).await;
-        let scopes = ["--scope", "write,notes", "--rate", "1000000"];
+        let scopes = ["--scope", "write,notes,chats", "--rate", "1000000"];
         let key = self.key.get_or_init(|| self.make_key("tests", &scopes)).await;
         server.with_key(key)
     }

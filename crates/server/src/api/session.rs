@@ -138,13 +138,12 @@ pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
     if actor.is_nobody() {
         return Err(identity::Error::SignIn.into());
     }
-    let scopes = [Scope::Read, Scope::Write, Scope::Notes];
     Ok(Json(WhoAmI {
         user: actor.user_id().map(|id| Who { id, username: actor.name().to_owned() }),
         role: actor.role(),
         session: actor.session_id(),
         key: actor.key_name().map(|name| WhichKey { id: actor.key_id(), name: name.to_owned() }),
-        scopes: scopes.into_iter().filter(|scope| actor.may(*scope)).collect(),
+        scopes: Scope::ALL.into_iter().filter(|scope| actor.may(*scope)).collect(),
         libraries: actor.libraries().map(|names| names.iter().cloned().collect()),
     }))
 }

@@ -1,0 +1,16 @@
+//! Questions, answers that can be checked, and their history.
+//!
+//! ```text
+//! ask ──► condense (one query from the conversation) ──► gather (library, files, web, others' servers)
+//!     ──► pack (numbered, fenced, within the model's context) ──► model ──► check (citations) ──► messages + sources
+//! ```
+//!
+//! A chat belongs to one person. What a model was given is kept word for word, so that a citation opens what was cited.
+
+pub mod chats;
+pub mod error;
+pub mod models;
+pub mod portable;
+pub mod source;
+
+pub use error::Error;

@@ -1,0 +1,36 @@
+//! Language models that answer: OpenAI-compatible endpoints, by name.
+
+pub mod client;
+
+use std::time::Duration;
+
+use reqwest::Url;
+use zeroize::Zeroizing;
+
+/// What is needed to ask a model.
+#[derive(Clone)]
+pub struct Target {
+    /// The name it is chosen by.
+    pub name: String,
+    /// What the endpoint calls it.
+    pub model: String,
+    /// The address up to and without `/chat/completions`.
+    pub endpoint: Url,
+    pub(crate) api_key: Option<Zeroizing<String>>,
+    /// What fits into one request, question and answer together.
+    pub context_tokens: usize,
+    /// The longest answer.
+    pub answer_tokens: usize,
+    /// How long the first piece of an answer may take.
+    pub first: Duration,
+    /// How long each further one may.
+    pub idle: Duration,
+    /// Answers at once, on this node.
+    pub concurrency: usize,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
