@@ -78,7 +78,12 @@ impl Client {
     /// Asks, and returns when the model begins to answer. While `concurrency` answers are under way others wait, a bounded
     /// number of them.
     #[expect(clippy::unused_async, reason = "its body is to come")]
-    pub async fn ask(&self, _target: &Target, _turns: &[Turn], _answer_tokens: usize) -> Result<Pieces, Failure> {
+    pub async fn ask(
+        &self,
+        _target: &Target,
+        _turns: &[Turn],
+        _answer_tokens: usize,
+    ) -> Result<Pieces, Failure> {
         Ok(Pieces {})
     }
 }
