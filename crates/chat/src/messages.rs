@@ -56,11 +56,26 @@ pub struct Message {
     pub verdict: Option<Verdict>,
     #[serde(skip)]
     pub(crate) id: i64,
-    #[serde(skip)]
-    pub(crate) parent_id: Option<i64>,
 }
 
 impl Message {
+    /// A message of a conversation that is not kept.
+    pub(crate) fn told(role: Role, content: String) -> Self {
+        Self {
+            message_id: Uuid::nil(),
+            parent: None,
+            role,
+            content,
+            status: Status::Complete,
+            metadata: Value::Null,
+            created_at: DateTime::UNIX_EPOCH,
+            siblings: Vec::new(),
+            sources: Vec::new(),
+            verdict: None,
+            id: 0,
+        }
+    }
+
     /// Whether a passage that it cites has changed or gone since.
     pub fn is_stale(&self) -> bool {
         self.sources.iter().any(|source| source.cited && source.stale.is_some())
@@ -71,7 +86,6 @@ impl Message {
 struct Row {
     id: i64,
     message_id: Uuid,
-    parent_id: Option<i64>,
     parent: Option<Uuid>,
     role: Role,
     content: String,
@@ -97,7 +111,6 @@ impl From<Row> for Message {
             sources: row.sources.map(|Json(sources)| sources).unwrap_or_default(),
             verdict: row.verdict.map(|Json(verdict)| verdict),
             id: row.id,
-            parent_id: row.parent_id,
         }
     }
 }
@@ -125,7 +138,7 @@ pub async fn branch(
            from path join chat.messages as above on above.chat_id = $1 and above.id = path.parent_id
            where depth < $4
          )
-         select message.id as "id!", message_id as "message_id!", message.parent_id, parent, role as "role!: Role",
+         select message.id as "id!", message_id as "message_id!", parent, role as "role!: Role",
            content as "content!", status as "status!: Status", metadata as "metadata!", created_at as "created_at!",
            siblings as "siblings!", sources as "sources: Json<Vec<Source>>", verdict as "verdict: Json<Verdict>"
          from path join chat.shown_messages as message on message.id = path.id and message.chat_id = $1
@@ -158,7 +171,7 @@ pub async fn all(
     let rows = sqlx::query_as!(
         Row,
         r#"-- messages.all
-         select message.id as "id!", message_id as "message_id!", message.parent_id, parent, role as "role!: Role",
+         select message.id as "id!", message_id as "message_id!", parent, role as "role!: Role",
            content as "content!", status as "status!: Status", metadata as "metadata!", created_at as "created_at!",
            siblings as "siblings!", sources as "sources: Json<Vec<Source>>", verdict as "verdict: Json<Verdict>"
          from chat.shown_messages as message
@@ -194,7 +207,7 @@ pub async fn find(
     let row = sqlx::query_as!(
         Row,
         r#"-- messages.find
-         select message.id as "id!", message_id as "message_id!", message.parent_id, parent, role as "role!: Role",
+         select message.id as "id!", message_id as "message_id!", parent, role as "role!: Role",
            content as "content!", status as "status!: Status", metadata as "metadata!", created_at as "created_at!",
            siblings as "siblings!", sources as "sources: Json<Vec<Source>>", verdict as "verdict: Json<Verdict>"
          from chat.shown_messages as message where message.chat_id = $1 and message.message_id = $2"#,
