@@ -233,60 +233,59 @@ pub async fn list(
     }))
 }
 
-/// Changes a chat, and says what it was before.
+/// Changes a chat.
 pub async fn change(
     connection: &mut PgConnection,
     actor: &Actor,
     id: ChatId,
     change: &Change,
-) -> Result<(Chat, Chat), Error> {
+) -> Result<Chat, Error> {
     let owner = owner(actor)?;
-    // Held until the change commits, so that the caller can compare what it was.
-    sqlx::query!(
+    let title = change.title.as_deref().map(checked_title).transpose()?;
+    let given = |given: &Option<Option<String>>| given.clone().flatten();
+    let (library, version, model) = (given(&change.library), given(&change.version), given(&change.model));
+    check_lengths(library.as_deref(), version.as_deref(), model.as_deref())?;
+    // Held until the change commits: what stays is checked together with what is changed.
+    let before = sqlx::query!(
         "-- chats.hold
-         select id from chat.chats where id = $1 and owner_id = $2 and deleted_at is null for update",
+         select library, version from chat.chats where id = $1 and owner_id = $2 and deleted_at is null for update",
         id.0,
         owner,
     )
     .fetch_optional(&mut *connection)
     .await?
     .ok_or_else(absent)?;
-    let before = find(&mut *connection, actor, id).await?;
-    let title = change.title.as_deref().map(checked_title).transpose()?;
-    let given = |given: &Option<Option<String>>| given.clone().flatten();
-    check(
-        given(&change.library).as_deref(),
-        given(&change.version).as_deref(),
-        given(&change.model).as_deref(),
-    )?;
+    // A version means one of the library it was said with.
+    let library = change.library.as_ref().map_or_else(|| before.library.clone(), |_| library);
+    let version = match &change.version {
+        Some(_) => version,
+        None => before.version.filter(|_| library == before.library),
+    };
+    check(library.as_deref(), version.as_deref(), model.as_deref())?;
     let current = match change.current {
         Some(message) => Some(crate::messages::newest_below(&mut *connection, id, message).await?),
         None => None,
     };
     sqlx::query!(
         "-- chats.change
-         update chat.chats set title = coalesce($2, title), focus_mode = coalesce($3, focus_mode),
-           library = case when $4 then $5 else library end, version = case when $6 then $7 else version end,
-           model = case when $8 then $9 else model end, pinned = coalesce($10, pinned),
-           archived = coalesce($11, archived), current_id = coalesce($12, current_id)
+         update chat.chats set title = coalesce($2, title), focus_mode = coalesce($3, focus_mode), library = $4,
+           version = $5, model = case when $6 then $7 else model end, pinned = coalesce($8, pinned),
+           archived = coalesce($9, archived), current_id = coalesce($10, current_id)
          where id = $1",
         id.0,
         title,
         change.focus.map(Focus::as_str),
-        change.library.is_some(),
-        given(&change.library),
-        change.version.is_some(),
-        given(&change.version),
+        library,
+        version,
         change.model.is_some(),
-        given(&change.model),
+        model,
         change.pinned,
         change.archived,
         current,
     )
     .execute(&mut *connection)
     .await?;
-    let now = find(connection, actor, id).await?;
-    Ok((before, now))
+    find(connection, actor, id).await
 }
 
 /// Deletes a chat; for thirty days it can be brought back.
@@ -363,15 +362,20 @@ pub(crate) fn title_of(question: &str) -> String {
 }
 
 fn check(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
+    check_lengths(library, version, model)?;
+    if version.is_some() && library.is_none() {
+        return Err(Error::Invalid("a version is asked for of a library: name the library too".to_owned()));
+    }
+    Ok(())
+}
+
+fn check_lengths(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
     let longest =
         [(library, 100, "a library's name"), (version, 100, "a version"), (model, 60, "a model's name")];
     for (text, most, what) in longest {
         if text.is_some_and(|text| text.is_empty() || text.chars().count() > most) {
             return Err(Error::Invalid(format!("{what} has 1 to {most} characters; leave it out for none")));
         }
-    }
-    if version.is_some() && library.is_none() {
-        return Err(Error::Invalid("a version is asked for of a library: name the library too".to_owned()));
     }
     Ok(())
 }

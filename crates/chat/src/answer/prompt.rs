@@ -13,7 +13,7 @@ use crate::portable::Role;
 use crate::source::{Kind, Source};
 
 /// The most sources of an answer.
-pub const MOST_SOURCES: usize = 8;
+pub(crate) const MOST_SOURCES: usize = 8;
 /// Tokens of all sources together: more makes answers slower and not better.
 const MOST_TOKENS: usize = 6000;
 /// The shortest beginning of a source that is worth giving, in tokens.
