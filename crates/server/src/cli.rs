@@ -3,6 +3,7 @@
 
 mod add;
 mod documents;
+mod history;
 mod keys;
 mod libraries;
 mod mcp;
@@ -56,6 +57,8 @@ enum Action {
     /// List documents, read them, choose a revision, delete.
     #[command(visible_alias = "document")]
     Documents(documents::Arguments),
+    /// Export and import questions and answers.
+    History(history::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -137,6 +140,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Search(arguments) => search::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
+                Action::History(arguments) => history::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,
                 Action::Users(arguments) => users::run(&app, arguments).await,
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,

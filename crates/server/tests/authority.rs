@@ -65,6 +65,12 @@ GET    /api/v1/keys                                                      401 200
 POST   /api/v1/keys                                                      401 201 201 201 201 201 403 403 201
 PATCH  /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/chats/{user}/export?format=json                          401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
+GET    /api/v1/chats/{user}/shares                                       401 404 404 404 404 404 403 403 404
+POST   /api/v1/chats/{user}/shares                                       401 404 404 404 404 404 403 403 404
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
 GET    /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 200
 POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
 GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
@@ -97,6 +103,7 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
@@ -124,6 +131,7 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
         }
         ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
+        ("POST", "chats/{user}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         _ => return None,
