@@ -5,7 +5,11 @@ pub mod client;
 use std::time::Duration;
 
 use reqwest::Url;
+use sqlx::PgConnection;
+use store::secrets::Sealer;
 use zeroize::Zeroizing;
+
+use crate::Error;
 
 /// What is needed to ask a model.
 #[derive(Clone)]
@@ -33,4 +37,14 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The model of this name; without one the default.
+#[expect(clippy::unused_async, reason = "its body is to come")]
+pub async fn choose(
+    _connection: &mut PgConnection,
+    _secrets: &Sealer,
+    _name: Option<&str>,
+) -> Result<Option<Target>, Error> {
+    Ok(None)
 }

@@ -155,6 +155,13 @@ impl Answer {
     }
 }
 
+/// The part of a text that shows best where it holds a question's words, and these words as half-open ranges of its characters.
+pub fn excerpt(text: &str, question: &str) -> (String, Vec<(u32, u32)>) {
+    let words = query::Words::parse(question);
+    let snippet = analysis::with_kept(|analysis| highlight::snippet(text, &words.terms(), analysis));
+    (snippet.text, snippet.highlights)
+}
+
 /// A passage's id and the document it is of: what a search knows before it reads the passage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Found {

@@ -10,6 +10,7 @@
 
 mod database;
 pub mod documents;
+pub mod language_model;
 mod mail;
 mod people;
 mod place;
@@ -20,6 +21,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use database::Database;
+pub use language_model::{Answer, Asked, Gate, LanguageModel};
 pub use mail::MailServer;
 pub use people::{PASSWORD, Person};
 pub use place::{Place, Run, kill_process};

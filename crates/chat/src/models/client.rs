@@ -43,6 +43,20 @@ pub struct Failure {
     pub retry_after: Option<u32>,
 }
 
+impl Failure {
+    /// There is no model, and nothing else can stand in for one.
+    pub(crate) fn none_is_set() -> Self {
+        let text = "no language model is set up: an administrator can add one with `wenyuan models add`";
+        Self { text: text.to_owned(), kind: FailureKind::Refused, retry_after: None }
+    }
+
+    /// It answered with nothing at all.
+    pub(crate) fn said_nothing() -> Self {
+        let text = "the language model ended without a word: ask again, or choose another model";
+        Self { text: text.to_owned(), kind: FailureKind::Unreadable, retry_after: None }
+    }
+}
+
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,7 +92,12 @@ impl Client {
     /// Asks, and returns when the model begins to answer. While `concurrency` answers are under way others wait, a bounded
     /// number of them.
     #[expect(clippy::unused_async, reason = "its body is to come")]
-    pub async fn ask(&self, _target: &Target, _turns: &[Turn], _answer_tokens: usize) -> Result<Pieces, Failure> {
+    pub async fn ask(
+        &self,
+        _target: &Target,
+        _turns: &[Turn],
+        _answer_tokens: usize,
+    ) -> Result<Pieces, Failure> {
         Ok(Pieces {})
     }
 }

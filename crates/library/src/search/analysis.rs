@@ -232,7 +232,7 @@ thread_local! {
 }
 
 /// Lends this thread's analysis, with the stems it has met.
-pub(super) fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
+pub fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
     KEPT.with_borrow_mut(work)
 }
 

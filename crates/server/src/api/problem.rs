@@ -307,6 +307,40 @@ impl From<registry::Error> for Problem {
     }
 }
 
+impl From<chat::Error> for Problem {
+    fn from(error: chat::Error) -> Self {
+        use chat::Error as Fault;
+        use chat::models::client::FailureKind;
+        let detail = error.to_string();
+        match error {
+            Fault::SignIn => Self::unauthorized(detail),
+            Fault::NotAllowed(_) => Self::forbidden(detail),
+            Fault::NotFound(_) => Self::not_found(detail),
+            Fault::Invalid(_) => Self::invalid(detail),
+            Fault::Conflict(_) => Self::conflict(detail),
+            Fault::ModelNameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::Library(error) => error.into(),
+            Fault::Registry(error) => error.into(),
+            Fault::Objects(error) => error.into(),
+            Fault::Model(failure) => match failure.kind {
+                FailureKind::Busy => {
+                    Self { retry_after: failure.retry_after.or(Some(5)), ..Self::busy(detail) }
+                }
+                _ => Self::new(StatusCode::BAD_GATEWAY, "model-failed", detail),
+            },
+            Fault::Exhausted => Self::busy(detail),
+            Fault::Database(source) => Error::Database(source).into(),
+            Fault::Secrets(
+                store::secrets::Error::UnknownKey(_)
+                | store::secrets::Error::Refused
+                | store::secrets::Error::Unreadable,
+            ) => Self::conflict(Chain(&error).to_string()),
+            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+            Fault::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
 impl From<store::objects::Error> for Problem {
     fn from(error: store::objects::Error) -> Self {
         Error::from(error).into()
