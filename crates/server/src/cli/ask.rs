@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Args;
 use chat::answer::running::{Event, Outcome, Running, Seen};
 use chat::answer::{Asking, Means, Once};
 use chat::chats::{self, ChatId, NewChat, Which};
@@ -12,6 +11,7 @@ use chat::focus::Focus;
 use chat::messages::Put;
 use chat::portable::Status;
 use chat::source::{Kind, Source};
+use clap::Args;
 use kernel::actor::Actor;
 use serde_json::json;
 
@@ -160,7 +160,10 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
             show::line(&styled(DIM, format!("    {url}")));
         }
         if let Some(instruction) = &source.instruction {
-            show::line(&format!("    {} {instruction}", styled(WRONG, "reads like an instruction to an agent:")));
+            show::line(&format!(
+                "    {} {instruction}",
+                styled(WRONG, "reads like an instruction to an agent:")
+            ));
         }
     }
     let told = &outcome.metadata;
@@ -176,7 +179,9 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
     if unsupported > 0 {
         show::note(&styled(
             WRONG,
-            format!("{unsupported} sentences share no word with what they cite: look them up before you rely on them"),
+            format!(
+                "{unsupported} sentences share no word with what they cite: look them up before you rely on them"
+            ),
         ));
     }
     if let Some(error) = told["error"].as_str().filter(|_| outcome.status != Status::Complete) {

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
 use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::history;
 use chat::messages;
 use chat::portable::{Role, Status, Verdict};
+use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use serde_json::json;
 
@@ -110,7 +110,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     match arguments.action.unwrap_or(usual) {
         Action::List { archived, deleted, limit } => {
             let page =
-                chats::list(&mut connection, &owner, which(archived, deleted), None, usize::from(limit)).await?;
+                chats::list(&mut connection, &owner, which(archived, deleted), None, usize::from(limit))
+                    .await?;
             if as_json {
                 show::line(&serde_json::to_string_pretty(&page)?);
             } else if page.items.is_empty() {
@@ -138,7 +139,11 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
             for hit in page.items.iter().filter(|_| !as_json) {
                 let day = hit.created_at.format("%Y-%m-%d");
-                show::line(&format!("{}  {}", styled(BOLD, &hit.title), styled(DIM, format!("{day}  {}", hit.chat_id))));
+                show::line(&format!(
+                    "{}  {}",
+                    styled(BOLD, &hit.title),
+                    styled(DIM, format!("{day}  {}", hit.chat_id))
+                ));
                 show::line(&format!("   {}", hit.snippet.split_whitespace().collect::<Vec<_>>().join(" ")));
             }
         }
