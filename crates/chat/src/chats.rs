@@ -233,6 +233,19 @@ pub async fn list(
     }))
 }
 
+/// The actor's newest chat, wherever it is pinned.
+pub async fn newest(connection: &mut PgConnection, actor: &Actor) -> Result<Option<ChatId>, Error> {
+    let owner = owner(actor)?;
+    Ok(sqlx::query_scalar!(
+        r#"-- chats.newest
+         select id as "id: ChatId" from chat.chats where owner_id = $1 and deleted_at is null
+         order by updated_at desc, id desc limit 1"#,
+        owner,
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Changes a chat.
 pub async fn change(
     connection: &mut PgConnection,

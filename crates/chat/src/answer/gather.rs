@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::actor::Actor;
 use library::label::Request;
 use library::names::LibraryName;
-use library::search::{Engine, LONGEST_QUERY, Passage, Question, Resolved};
+use library::search::{Engine, Hit, LONGEST_QUERY, Passage, Question, Resolved};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,8 @@ use crate::source::{Kind, Source};
 
 /// Passages that are looked at.
 const LOOKED_AT: usize = 12;
+/// Passages that are named where nothing is relevant.
+const NEAREST: usize = 3;
 
 /// Where a question is asked.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,8 @@ pub struct Scope {
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     pub(crate) sources: Vec<Source>,
+    /// What lies nearest where nothing is relevant: a judgement can be wrong, and people can look themselves.
+    pub(crate) nearest: Vec<Source>,
     pub(crate) notices: Vec<String>,
     pub(crate) resolved: Option<Resolved>,
 }
@@ -62,10 +66,15 @@ pub(crate) async fn library(
     };
     let answer = engine.search(actor, &question).await?;
     let follows_active = scope.version == Request::Active;
-    let sources = (1..)
-        .zip(&answer.hits)
-        .map(|(rank, hit)| Source { follows_active, ..of_passage(rank, &hit.passage) });
-    Ok(Gathered { sources: sources.collect(), notices: answer.notices, resolved: answer.resolved })
+    let found = (1..).zip(&answer.hits);
+    let (relevant, others): (Vec<_>, Vec<_>) = found.partition(|(_, hit)| hit.relevant);
+    let source = |(rank, hit): (i32, &Hit)| Source { follows_active, ..of_passage(rank, &hit.passage) };
+    Ok(Gathered {
+        sources: relevant.into_iter().map(source).collect(),
+        nearest: others.into_iter().take(NEAREST).map(source).collect(),
+        notices: answer.notices,
+        resolved: answer.resolved,
+    })
 }
 
 fn of_passage(rank: i32, passage: &Passage) -> Source {

@@ -181,7 +181,8 @@ async fn write(
     }
     let query = query(inner, task, running, &history).await;
     let searching = Instant::now();
-    let Gathered { sources, notices, resolved } = gather::all(inner, task, &query, running.stopped()).await?;
+    let Gathered { sources, nearest, notices, resolved } =
+        gather::all(inner, task, &query, running.stopped()).await?;
     metrics::histogram!("wenyuan_answer_seconds", "stage" => "search")
         .record(searching.elapsed().as_secs_f64());
     told.query = Some(query);
@@ -193,7 +194,7 @@ async fn write(
         told.mode = "nothing_found";
         let place =
             told.resolved.as_ref().map(|resolved| format!("{} {}", resolved.library, resolved.version));
-        let text = compose::nothing(&task.question, place.as_deref());
+        let text = compose::nothing(&task.question, place.as_deref(), &nearest);
         running.push(&text);
         return Ok(whole(text, told, Arc::default()));
     }
