@@ -65,12 +65,6 @@ GET    /api/v1/keys                                                      401 200
 POST   /api/v1/keys                                                      401 201 201 201 201 201 403 403 201
 PATCH  /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 204
-GET    /api/v1/chats/{user}/export?format=json                          401 404 404 404 404 404 403 403 404
-GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
-POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
-GET    /api/v1/chats/{user}/shares                                       401 404 404 404 404 404 403 403 404
-POST   /api/v1/chats/{user}/shares                                       401 404 404 404 404 404 403 403 404
-DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
 GET    /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 200
 POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
 GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
@@ -91,6 +85,12 @@ POST   /api/v1/messages/{message}/stop                                   401 404
 PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
 GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 201
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
 POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
@@ -146,7 +146,7 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
         }
         ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
-        ("POST", "chats/{user}/shares") => json!({}),
+        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
         ("POST", "chats") => json!({ "title": "Mine" }),
