@@ -395,7 +395,7 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     let server = place.serve().await;
     server.ask(None, Method::GET, &link, None).await.problem(404);
     let refused = server.ask(Some(&ada.access_token), Method::POST, &path, Some(json!({}))).await;
-    assert!([401, 409].contains(&refused.status), "{}", refused.text());
+    refused.problem(409);
 }
 
 #[tokio::test]
@@ -424,10 +424,13 @@ async fn a_huge_history_takes_little_memory() {
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     };
+    // The dictionary of Chinese words is read with the first of them.
+    import(&server, &ada, history()).await.ok();
+    let bo = server.person(&ada, "bo", "user").await;
     let before = most(&server);
-    let report = import(&server, &ada, lines.clone()).await.ok();
+    let report = import(&server, &bo, lines).await.ok();
     assert_eq!((&report["messages"], &report["dropped_count"]), (&json!(3060), &json!(0)), "{report}");
-    let exported = export(&server, &ada).await;
+    let exported = export(&server, &bo).await;
     assert_eq!(exported.lines().count(), 1 + 4 + 3060 + 1);
     assert!(exported.len() > 60 << 20);
     let after = most(&server);
