@@ -12,5 +12,6 @@ pub mod error;
 pub mod models;
 pub mod portable;
 pub mod source;
+pub mod web;
 
 pub use error::Error;

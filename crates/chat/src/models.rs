@@ -1,11 +1,26 @@
 //! Language models that answer: OpenAI-compatible endpoints, by name.
+//!
+//! Which there are is for administrators to say, in person, since this program connects to what they name; everybody who is
+//! signed in may know their names and ask them. A key goes in and is used; it never comes out again.
 
+mod answer;
+mod checked;
 pub mod client;
+mod configured;
+mod events;
+mod failure;
+mod trial;
 
 use std::time::Duration;
 
 use reqwest::Url;
 use zeroize::Zeroizing;
+
+pub use configured::{
+    Change, Changed, Choice, Limits, Model, ModelId, NewModel, change, choices, choose, create, delete, find,
+    list, reseal, target,
+};
+pub use trial::{Tried, test};
 
 /// What is needed to ask a model.
 #[derive(Clone)]

@@ -28,6 +28,11 @@ pub(crate) struct App {
     pub(crate) secrets: Sealer,
     /// What the nodes remember; each room makes its own of it.
     pub(crate) caches: Caches,
+    /// Asks language models.
+    pub(crate) models: chat::models::client::Client,
+    /// Searches the web, where an endpoint for that is set.
+    #[expect(dead_code, reason = "questions that go to the web come with asking")]
+    pub(crate) web: Option<chat::web::Web>,
 }
 
 impl App {
@@ -37,6 +42,7 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
+        let web = settings.web()?;
         let secrets = Sealer::open(&settings.secrets())?;
         let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
@@ -62,6 +68,8 @@ impl App {
             passwords,
             secrets,
             caches,
+            models: chat::models::client::Client::new(),
+            web,
         })
     }
 
