@@ -69,6 +69,7 @@ GET    /api/v1/mcp-servers                                               401 403
 POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
 GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
 PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+GET    /api/v1/mcp-servers/choices                                       401 200 200 200 200 200 200 200 200
 POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
 DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
 GET    /api/v1/chats                                                     401 200 200 200 200 200 403 403 200
@@ -92,6 +93,13 @@ DELETE /api/v1/shares/{user}                                             401 404
 GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
 POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
 POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
+GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
+GET    /api/v1/language-models/choices                                   401 200 200 200 200 200 200 200 200
+GET    /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models/{model}/test                              401 403 403 403 403 403 403 403 200
+DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
 GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
@@ -147,6 +155,10 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
         }
         ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
         ("POST", "chats/{chat}/shares") => json!({}),
+        ("POST", "language-models") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
+        }
+        ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
         ("POST", "chats") => json!({ "title": "Mine" }),
@@ -199,6 +211,10 @@ impl Walk {
         let other =
             server.ask(Some(&admin.access_token), Method::POST, "/api/v1/mcp-servers", Some(other)).await;
         names.insert("server", other.value()["id"].as_str().expect("an id").to_owned());
+        let model = json!({ "name": "nobody", "endpoint": "http://127.0.0.1:1/v1", "model": "any" });
+        let made =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/language-models", Some(model)).await;
+        names.insert("model", made.value()["id"].as_str().expect("an id").to_owned());
         names.insert("file", "a.md".to_owned());
         people.insert("admin", admin);
         let mut walk = Self { server, people, keys, names, made: 0 };
