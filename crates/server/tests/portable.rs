@@ -388,7 +388,8 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     drop(server);
     let place = place.set("WENYUAN_SHARE_LINKS", "anyone");
     let server = place.serve().await;
-    place.database().run("update chat.shares set expires_at = now() + interval '1 hour'").await;
+    let made = server.ask(Some(&ada.access_token), Method::POST, &path, Some(json!({}))).await.value();
+    let link = format!("/share/{}", made["url"].as_str().unwrap().split_once("/share/").unwrap().1);
     assert_eq!(server.ask(None, Method::GET, &link, None).await.status, 200);
     drop(server);
     let place = place.set("WENYUAN_SHARE_LINKS", "off");
