@@ -59,3 +59,13 @@ impl From<sqlx::Error> for Error {
         }
     }
 }
+
+impl From<store::postgres::Error> for Error {
+    fn from(error: store::postgres::Error) -> Self {
+        match error {
+            store::postgres::Error::Exhausted => Self::Exhausted,
+            store::postgres::Error::Database(error) => Self::Database(error),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! ask ──► condense (one query from the conversation) ──► gather (library, files, web, others' servers)
-//!     ──► pack (numbered, fenced, within the model's context) ──► model ──► check (citations) ──► messages + sources
+//!     ──► pack (numbered, fenced, within the model's context) ──► model ──► filter, check ──► messages + sources
 //! ```
 //!
 //! A chat belongs to one person. What a model was given is kept word for word, so that a citation opens what was cited.
 
+pub mod answer;
 pub mod chats;
 pub mod error;
+pub mod focus;
+pub mod history;
+pub mod messages;
 pub mod models;
 pub mod portable;
 pub mod source;

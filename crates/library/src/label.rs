@@ -130,9 +130,10 @@ fn parts(label: &str) -> Vec<Part> {
 }
 
 /// What a person or program asks for in place of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Request {
     /// Nothing: the library's active version.
+    #[default]
     Active,
     /// `latest`: the highest release; where there is none, the highest label.
     Latest,

@@ -12,6 +12,7 @@ mod highlight;
 pub mod index;
 mod passages;
 mod query;
+pub mod relevance;
 mod vectors;
 
 pub use engine::{Engine, EngineConfig, ModelState};
@@ -136,6 +137,31 @@ pub struct Hit {
     pub text_rank: Option<u32>,
     /// Its place among those found by meaning, from 1.
     pub vector_rank: Option<u32>,
+    /// The share of what is asked about that the passage, its title and its headings hold, from 0 to 1. The rarer a word,
+    /// the more it counts; words that only make a question of it do not.
+    pub coverage: f32,
+    /// The cosine of its vector and the question's, where it was found by meaning. This model's lie close together: what
+    /// has nothing to do with a question reaches 0.8.
+    pub similarity: Option<f32>,
+    /// Whether it has to do with what is asked, judged by these two. The best passage of a library that says nothing of it is still
+    /// the best one.
+    pub relevant: bool,
+}
+
+impl Answer {
+    /// How many of its passages have to do with what is asked.
+    pub fn relevant(&self) -> usize {
+        self.hits.iter().filter(|hit| hit.relevant).count()
+    }
+}
+
+/// The part of a text that shows best where it holds a question's words, and these words as half-open ranges of its characters.
+pub fn excerpt(text: &str, question: &str) -> (String, Vec<(u32, u32)>) {
+    let words = query::Words::parse(question);
+    let mut held = std::collections::HashSet::new();
+    let snippet =
+        analysis::with_kept(|analysis| highlight::snippet(text, &words.terms(), &mut held, analysis));
+    (snippet.text, snippet.highlights)
 }
 
 /// A passage's id and the document it is of: what a search knows before it reads the passage.
@@ -143,4 +169,11 @@ pub struct Hit {
 struct Found {
     passage: Uuid,
     document: u64,
+}
+
+/// What was found by meaning, and how near it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Near {
+    found: Found,
+    similarity: f32,
 }

@@ -1,7 +1,9 @@
 //! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
 mod accept;
+mod ask;
 pub(crate) mod authenticate;
+mod chats;
 pub(crate) mod client;
 mod context7;
 mod description;
@@ -87,6 +89,7 @@ impl State {
         (name = "documents", description = "Documents, their revisions and their text"),
         (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
         (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
+        (name = "chats", description = "One's own questions and answers; asking"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
@@ -133,6 +136,9 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(language_models::choices))
         .routes(routes!(language_models::show, language_models::change, language_models::delete))
         .routes(routes!(language_models::test))
+        .routes(routes!(chats::list, chats::create))
+        .routes(routes!(chats::show, chats::change, chats::delete))
+        .routes(routes!(chats::message))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -140,6 +146,10 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(context7::search))
         .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
+        .routes(routes!(chats::restore))
+        .routes(routes!(chats::judge, chats::unjudge))
+        .routes(routes!(chats::search))
+        .routes(routes!(ask::stop))
         .routes(routes!(session::begin, session::show, session::end))
         .routes(routes!(session::renew))
         .routes(routes!(session::list, session::end_all))
@@ -151,8 +161,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(users::set_up))
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER));
-    // An upload takes as long as its bytes do; its own limit is on them.
-    quick.routes(routes!(upload::add))
+    // An upload takes as long as its bytes do, and an answer as long as its model: they have limits of their own.
+    let slow = OpenApiRouter::new()
+        .routes(routes!(chats::messages, ask::ask))
+        .routes(routes!(ask::events))
+        .routes(routes!(ask::ask_once))
+        .layer(DefaultBodyLimit::max(1 << 20));
+    quick.merge(slow).routes(routes!(upload::add))
 }
 
 /// The description of the API, as OpenAPI 3.1.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chat::answer::Answers;
+use chat::models::client::Client;
 use embedding::Model;
 use identity::{Gate, Passwords, Signing};
 use library::reader::ReaderConfig;
@@ -26,10 +28,12 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
     pub(crate) secrets: Sealer,
+    /// Asks language models.
+    pub(crate) models: Client,
+    /// Answers questions.
+    pub(crate) answers: Answers,
     /// What the nodes remember; each room makes its own of it.
     pub(crate) caches: Caches,
-    /// Asks language models.
-    pub(crate) models: chat::models::client::Client,
     /// Searches the web, where an endpoint for that is set.
     #[expect(dead_code, reason = "questions that go to the web come with asking")]
     pub(crate) web: Option<chat::web::Web>,
@@ -59,7 +63,12 @@ impl App {
         let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));
+        let models = Client::new();
+        let answers =
+            Answers::new(database.pool().clone(), Arc::clone(&engine), secrets.clone(), models.clone());
         Ok(Self {
+            models,
+            answers,
             settings: Arc::new(settings.clone()),
             database,
             objects,
@@ -68,7 +77,6 @@ impl App {
             passwords,
             secrets,
             caches,
-            models: chat::models::client::Client::new(),
             web,
         })
     }
@@ -120,6 +128,7 @@ impl App {
 
     /// Closes the library; the built-in PostgreSQL stops if nobody else uses it.
     pub(crate) async fn close(self) {
+        self.answers.close().await;
         self.database.close().await;
     }
 }

@@ -2,6 +2,8 @@
 //! standard output; `--json` makes the latter one JSON value.
 
 mod add;
+mod ask;
+mod chats;
 mod documents;
 mod keys;
 mod keys_of;
@@ -58,6 +60,11 @@ enum Action {
     /// List documents, read them, choose a revision, delete.
     #[command(visible_alias = "document")]
     Documents(documents::Arguments),
+    /// Ask a question; the answer cites passages that open.
+    Ask(ask::Arguments),
+    /// Questions and answers: list, show, search, rename, pin, archive, delete, judge.
+    #[command(visible_alias = "chat")]
+    Chats(chats::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -140,6 +147,8 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
             let done = match other {
                 Action::Add(arguments) => add::run(&app, arguments).await,
                 Action::Search(arguments) => search::run(&app, arguments).await,
+                Action::Ask(arguments) => Box::pin(ask::run(&app, arguments)).await,
+                Action::Chats(arguments) => chats::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,

@@ -114,6 +114,33 @@ impl Work {
         }));
     }
 
+    /// Marks answers whose writers are gone, and takes away for good what was deleted long ago.
+    pub(crate) fn keep_chats(&mut self, app: &App) {
+        let (app, mut stop) = (app.clone(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            let mut purged = None::<Instant>;
+            while !*stop.borrow() {
+                if let Err(error) = mark_interrupted(app.pool()).await {
+                    tracing::warn!(error = %Chain(&error), "interrupted answers could not be marked");
+                }
+                if purged.is_none_or(|purged| purged.elapsed() > SWEEP_IDENTITY) {
+                    purged = Some(Instant::now());
+                    match purge_chats(app.pool()).await {
+                        Ok(0) => {}
+                        Ok(chats) => tracing::info!(chats, "deleted chats are gone for good"),
+                        Err(error) => {
+                            tracing::warn!(error = %Chain(&error), "deleted chats could not be purged")
+                        }
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(NOTE_USED) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+
     /// Keeps the full-text index up to date.
     pub(crate) fn follow(&mut self, app: &App) {
         let follower = app.engine.follower();
@@ -147,6 +174,18 @@ impl Work {
 const NOTE_USED: Duration = Duration::from_mins(1);
 /// How often sessions and links that have run out are deleted.
 const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
+
+async fn mark_interrupted(pool: &PgPool) -> Result<u64, chat::Error> {
+    let mut connection = store::postgres::acquire(pool).await?;
+    chat::messages::mark_interrupted(&mut connection).await
+}
+
+async fn purge_chats(pool: &PgPool) -> Result<u64, chat::Error> {
+    let mut transaction = store::postgres::begin(pool).await?;
+    let purged = chat::chats::purge(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(purged)
+}
 
 async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
     let mut connection = store::postgres::acquire(pool).await?;

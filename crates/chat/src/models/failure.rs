@@ -58,6 +58,18 @@ impl Failure {
         Self { text: format!("the language model {name} {what}"), kind, retry_after: None }
     }
 
+    /// There is no model, and nothing else can stand in for one.
+    pub(crate) fn none_is_set() -> Self {
+        let text = "no language model is set up: an administrator can add one with `wenyuan models add`";
+        Self { text: text.to_owned(), kind: FailureKind::Refused, retry_after: None }
+    }
+
+    /// It answered with nothing at all.
+    pub(crate) fn said_nothing() -> Self {
+        let text = "the language model ended without a word: ask again, or choose another model";
+        Self { text: text.to_owned(), kind: FailureKind::Unreadable, retry_after: None }
+    }
+
     /// What an error status means; `body` is the beginning of what came with it.
     pub(super) fn of_status(name: &str, status: StatusCode, headers: &HeaderMap, body: &Value) -> Self {
         use FailureKind::{BrokeOff, Busy, Refused, Unreachable};

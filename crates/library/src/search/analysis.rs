@@ -190,12 +190,49 @@ impl Analysis {
     }
 }
 
+/// The words of a text: each with the steps it is made of, in order. Of Chinese they are the dictionary's, so no pair
+/// reaches over two of them; a word of one character has no steps.
+pub(super) fn words(text: &str, analysis: &mut Analysis) -> Vec<Vec<String>> {
+    analysis.run(text);
+    let mut words: Vec<Vec<String>> = Vec::new();
+    let mut chinese: Option<(Range<usize>, Vec<Range<usize>>)> = None;
+    for (term, step) in analysis.terms().filter(|(term, _)| term.part == Part::Step) {
+        if !step.starts_with(is_ideograph) {
+            words.push(vec![step.to_owned()]);
+            continue;
+        }
+        let is_inside = chinese.as_ref().is_some_and(|(run, _)| run.contains(&term.source.start));
+        if !is_inside {
+            let rest = &text[term.source.start..];
+            let run = &rest[..rest.find(|character| !is_ideograph(character)).unwrap_or(rest.len())];
+            let mut begin = term.source.start;
+            let cut = JIEBA.cut(run, false).into_iter().map(|word| {
+                begin += word.word.len();
+                begin - word.word.len()..begin
+            });
+            chinese = Some((term.source.start..term.source.start + run.len(), cut.collect()));
+        }
+        let Some((_, cut)) = &chinese else { continue };
+        let Some(word) = cut.iter().find(|word| word.contains(&term.source.start)) else { continue };
+        if term.source.end > word.end {
+            continue;
+        }
+        if term.source.start == word.start {
+            words.push(Vec::new());
+        }
+        if let Some(last) = words.last_mut() {
+            last.push(step.to_owned());
+        }
+    }
+    words
+}
+
 thread_local! {
     static KEPT: RefCell<Analysis> = RefCell::default();
 }
 
 /// Lends this thread's analysis, with the stems it has met.
-pub(super) fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
+pub fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
     KEPT.with_borrow_mut(work)
 }
 
@@ -364,6 +401,12 @@ mod tests {
     fn chinese_is_found_by_pairs_and_words() {
         assert_eq!(terms("数据库备份"), ["数据库", "数据", "据库", "库备", "备份"]);
         assert_eq!(terms("用PostgreSQL备份"), ["用", "postgresql", "postgr", "sql", "备份"]);
+    }
+
+    #[test]
+    fn words_have_their_steps() {
+        let words = words("如何用pg_dump备份数据库？", &mut Analysis::default());
+        assert_eq!(words, [vec!["如何"], vec!["pg"], vec!["dump"], vec!["备份"], vec!["数据", "据库"]]);
     }
 
     #[test]

@@ -25,8 +25,10 @@ use super::fuse::{Fused, fuse, spread};
 use super::index::{FullText, Generation, number_of};
 use super::passages::Passages;
 use super::query::Words;
+use super::relevance::Judge;
 use super::{
-    Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Question, Resolved, highlight, vectors,
+    Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Near, Question, Resolved, highlight,
+    relevance, vectors,
 };
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
@@ -76,7 +78,7 @@ pub struct Engine {
     passages: Passages,
     question_vectors: Cache<String, Arc<str>>,
     vector_counts: Cache<Vec<Uuid>, i64>,
-    ranked: Cache<Asked, Arc<[Fused]>>,
+    ranked: Cache<Asked, Arc<Ranking>>,
 }
 
 /// What decides the order of passages: while all of it is the same, so is the order.
@@ -92,6 +94,12 @@ struct Asked {
     versions: Vec<Uuid>,
     /// Where the truth stood, and what the index had seen of it.
     sequence: (i64, i64),
+}
+
+/// Passages in their order, and how their relevance is judged.
+struct Ranking {
+    fused: Vec<Fused>,
+    judge: Judge,
 }
 
 impl Engine {
@@ -176,14 +184,15 @@ impl Engine {
         let ranked = if let Some(ranked) = self.ranked.get(&asked) {
             ranked
         } else {
-            let ranked: Arc<[Fused]> = self.rank(question, &words, mode, &scope, wanted).await?.into();
+            let fused = self.rank(question, &words, mode, &scope, wanted).await?;
+            let ranked = Arc::new(Ranking { fused, judge: scope.judge(&question.text)? });
             self.ranked.insert(asked, Arc::clone(&ranked));
             ranked
         };
         notices.extend(scope.notice());
-        let goes_on = ranked.len() > wanted && wanted < DEEPEST;
-        let page: Vec<Fused> = ranked.iter().copied().skip(offset).take(question.limit).collect();
-        let hits = self.read(&page, &words).await?;
+        let goes_on = ranked.fused.len() > wanted && wanted < DEEPEST;
+        let page: Vec<Fused> = ranked.fused.iter().copied().skip(offset).take(question.limit).collect();
+        let hits = self.read(&page, &words, &ranked.judge).await?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
             .record(begun.elapsed().as_secs_f64());
         Ok(Answer {
@@ -324,12 +333,7 @@ impl Engine {
         Ok(best.into_iter().map(|(_, found)| found).collect())
     }
 
-    async fn by_meaning(
-        &self,
-        question: &Question,
-        scope: &Scope,
-        limit: usize,
-    ) -> Result<Vec<Found>, Error> {
+    async fn by_meaning(&self, question: &Question, scope: &Scope, limit: usize) -> Result<Vec<Near>, Error> {
         let ModelState::Ready(model) = self.model() else { return Ok(Vec::new()) };
         let begun = Instant::now();
         let vector = self.vector_of(&model, &question.text).await?;
@@ -384,7 +388,7 @@ impl Engine {
         Ok(count)
     }
 
-    async fn read(&self, page: &[Fused], words: &Words) -> Result<Vec<Hit>, Error> {
+    async fn read(&self, page: &[Fused], words: &Words, judge: &Judge) -> Result<Vec<Hit>, Error> {
         let begun = Instant::now();
         let ids: Vec<Uuid> = page.iter().map(|hit| hit.found.passage).collect();
         let passages = self.passages.read(&self.pool, &ids).await?;
@@ -393,7 +397,14 @@ impl Engine {
             .iter()
             .filter_map(|hit| {
                 let passage = Arc::clone(passages.get(&hit.found.passage)?);
-                let snippet = with_kept(|analysis| highlight::snippet(&passage.content, &terms, analysis));
+                let mut held = HashSet::new();
+                let snippet = with_kept(|analysis| {
+                    for text in passage.section.iter().chain([&passage.title]) {
+                        highlight::note(text, &terms, &mut held, analysis);
+                    }
+                    highlight::snippet(&passage.content, &terms, &mut held, analysis)
+                });
+                let coverage = judge.coverage(&held);
                 Some(Hit {
                     passage,
                     snippet: snippet.text,
@@ -401,6 +412,9 @@ impl Engine {
                     score: hit.score,
                     text_rank: hit.text_rank,
                     vector_rank: hit.vector_rank,
+                    coverage,
+                    similarity: hit.similarity,
+                    relevant: relevance::is_relevant(coverage, hit.similarity),
                 })
             })
             .collect();
@@ -429,6 +443,15 @@ impl Scope {
             }
             Some(_) => None,
         }
+    }
+
+    /// How the relevance of what is found is judged.
+    fn judge(&self, question: &str) -> Result<Judge, Error> {
+        let Some(generation) = &self.generation else { return Judge::new(question, 0, |_| Ok(0)) };
+        let (searcher, text) = (generation.view().searcher, generation.fields.text);
+        Ok(Judge::new(question, searcher.num_docs(), |term| {
+            searcher.doc_freq(&Term::from_field_text(text, term))
+        })?)
     }
 
     /// How many passages full text knows in these versions.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::Found;
+use super::{Found, Near};
 
 /// The constant of the paper: how much the first ranks stand out.
 const K: f32 = 60.0;
@@ -17,23 +17,31 @@ pub(super) struct Fused {
     pub(super) score: f32,
     pub(super) text_rank: Option<u32>,
     pub(super) vector_rank: Option<u32>,
+    /// The cosine with the question, where it was found by meaning.
+    pub(super) similarity: Option<f32>,
 }
 
 /// Fuses what was found by words and by meaning, each the best first.
-pub(super) fn fuse(text: &[Found], vector: &[Found]) -> Vec<Fused> {
+pub(super) fn fuse(text: &[Found], vector: &[Near]) -> Vec<Fused> {
+    let by_words = text.iter().map(|found| (*found, None));
+    let by_meaning = vector.iter().map(|near| (near.found, Some(near.similarity)));
     let mut fused: HashMap<Found, Fused> = HashMap::new();
-    for (ranks, is_text) in [(text, true), (vector, false)] {
-        for (rank, found) in (1_u32..).zip(ranks) {
-            let entry = fused.entry(*found).or_insert(Fused {
-                found: *found,
-                score: 0.0,
-                text_rank: None,
-                vector_rank: None,
-            });
-            #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
-            let share = 1.0 / (K + rank as f32);
-            entry.score += share;
-            if is_text { entry.text_rank = Some(rank) } else { entry.vector_rank = Some(rank) }
+    for (rank, (found, similarity)) in (1_u32..).zip(by_words).chain((1_u32..).zip(by_meaning)) {
+        let entry = fused.entry(found).or_insert(Fused {
+            found,
+            score: 0.0,
+            text_rank: None,
+            vector_rank: None,
+            similarity: None,
+        });
+        #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
+        let share = 1.0 / (K + rank as f32);
+        entry.score += share;
+        if similarity.is_none() {
+            entry.text_rank = Some(rank);
+        } else {
+            entry.vector_rank = Some(rank);
+            entry.similarity = similarity;
         }
     }
     let mut fused: Vec<Fused> = fused.into_values().collect();
@@ -66,11 +74,16 @@ mod tests {
         Found { passage: Uuid::from_u128(passage), document }
     }
 
+    fn near(passage: u128, document: u64) -> Near {
+        Near { found: found(passage, document), similarity: 0.5 }
+    }
+
     #[test]
     fn what_both_find_comes_first() {
-        let fused = fuse(&[found(1, 1), found(2, 2)], &[found(3, 3), found(2, 2)]);
+        let fused = fuse(&[found(1, 1), found(2, 2)], &[near(3, 3), near(2, 2)]);
         assert_eq!(fused[0].found, found(2, 2));
         assert_eq!((fused[0].text_rank, fused[0].vector_rank), (Some(2), Some(2)));
+        assert_eq!(fused.iter().filter(|hit| hit.similarity.is_some()).count(), 2);
         assert_eq!(fused.len(), 3);
     }
 

@@ -17,9 +17,14 @@ pub(super) struct Snippet {
     pub(super) highlights: Vec<(u32, u32)>,
 }
 
-/// Cuts a snippet from a text: the window with the most different terms.
-pub(super) fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Snippet {
-    let matches = matches(text, terms, analysis);
+/// Cuts a snippet from a text: the window with the most different terms. Notes which terms the text holds.
+pub(super) fn snippet<'terms>(
+    text: &str,
+    terms: &HashSet<&'terms str>,
+    held: &mut HashSet<&'terms str>,
+    analysis: &mut Analysis,
+) -> Snippet {
+    let matches = matches(text, terms, held, analysis);
     let window = best_window(text, &matches);
     let text = &text[window.clone()];
     let mut highlights = Vec::new();
@@ -38,19 +43,37 @@ pub(super) fn snippet(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis
     Snippet { text: text.to_owned(), highlights }
 }
 
-/// Where terms stand, in order, without overlaps, and which.
-fn matches(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Vec<(Range<usize>, String)> {
-    // Terms are lower-case; few different letters begin them.
+/// Notes which of the terms a text holds.
+pub(super) fn note<'terms>(
+    text: &str,
+    terms: &HashSet<&'terms str>,
+    held: &mut HashSet<&'terms str>,
+    analysis: &mut Analysis,
+) {
+    run(text, terms, analysis);
+    held.extend(analysis.terms().filter_map(|(_, term)| terms.get(term)));
+}
+
+/// Analyses what may be one of the terms: they are lower-case, and few different letters begin them.
+fn run(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) {
     let initials: Vec<char> = terms.iter().filter_map(|term| term.chars().next()).collect();
     analysis.run_where(text, |first| initials.contains(&first));
-    let mut found: Vec<(Range<usize>, String)> = analysis
-        .terms()
-        .filter(|(_, term)| terms.contains(term))
-        .map(|(term, text)| (term.source.clone(), text.to_owned()))
-        .collect();
+}
+
+/// Where terms stand, in order, without overlaps, and which.
+fn matches<'terms>(
+    text: &str,
+    terms: &HashSet<&'terms str>,
+    held: &mut HashSet<&'terms str>,
+    analysis: &mut Analysis,
+) -> Vec<(Range<usize>, &'terms str)> {
+    run(text, terms, analysis);
+    let mut found: Vec<(Range<usize>, &'terms str)> =
+        analysis.terms().filter_map(|(term, text)| Some((term.source.clone(), *terms.get(text)?))).collect();
+    held.extend(found.iter().map(|(_, term)| term));
     // The whole of a compound before its parts, so that the parts are swallowed.
     found.sort_by(|left, right| left.0.start.cmp(&right.0.start).then(right.0.end.cmp(&left.0.end)));
-    let mut apart: Vec<(Range<usize>, String)> = Vec::with_capacity(found.len());
+    let mut apart: Vec<(Range<usize>, &'terms str)> = Vec::with_capacity(found.len());
     for (source, term) in found {
         match apart.last_mut() {
             // Pairs of Chinese characters overlap: they are shown as one.
@@ -61,12 +84,12 @@ fn matches(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) -> Vec<(R
     apart
 }
 
-fn best_window(text: &str, matches: &[(Range<usize>, String)]) -> Range<usize> {
+fn best_window(text: &str, matches: &[(Range<usize>, &str)]) -> Range<usize> {
     let mut best = (0, 0..0);
     for (place, (first, _)) in matches.iter().enumerate() {
         let end = advance(text, first.start, LENGTH);
         let inside = matches[place..].iter().take_while(|(source, _)| source.end <= end);
-        let different: HashSet<&str> = inside.map(|(_, term)| term.as_str()).collect();
+        let different: HashSet<&str> = inside.map(|(_, term)| *term).collect();
         if different.len() > best.0 {
             best = (different.len(), first.start..end);
         }
@@ -102,8 +125,13 @@ mod tests {
 
     use super::*;
 
+    fn cut(text: &str, terms: &[&str]) -> Snippet {
+        let terms = terms.iter().copied().collect();
+        snippet(text, &terms, &mut HashSet::new(), &mut Analysis::default())
+    }
+
     fn shown(text: &str, terms: &[&str]) -> String {
-        let found = snippet(text, &terms.iter().copied().collect(), &mut Analysis::default());
+        let found = cut(text, terms);
         let characters: Vec<char> = found.text.chars().collect();
         let mut shown = String::new();
         let mut last = 0;
@@ -127,7 +155,7 @@ mod tests {
     #[test]
     fn the_window_is_where_the_matches_are() {
         let text = format!("{} the needle in here {}", "hay ".repeat(500), "hay ".repeat(500));
-        let found = snippet(&text, &HashSet::from(["needl"]), &mut Analysis::default());
+        let found = cut(&text, &["needl"]);
         assert!(found.text.contains("needle"));
         assert!(found.text.chars().count() <= LENGTH);
     }
@@ -135,7 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn ranges_lie_inside(text in "(\\PC|[ab ]|[数据库]){0,600}") {
-            let found = snippet(&text, &HashSet::from(["a", "b", "数据"]), &mut Analysis::default());
+            let found = cut(&text, &["a", "b", "数据"]);
             let length = count(&found.text);
             prop_assert!(found.highlights.iter().all(|(from, to)| from < to && *to <= length));
         }

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::index::number_of;
-use super::{Found, Question};
+use super::{Found, Near, Question};
 use crate::Error;
 use crate::names::Tag;
 
@@ -47,12 +47,12 @@ pub(super) async fn exact(
     model: &str,
     vector: &str,
     limit: i64,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Near>, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     // `+ 0` keeps the planner from the graph, which it would take and which returns too little under a filter.
     let rows = sqlx::query!(
         r#"-- vectors.exact
-         select nearest.passage_id, revision.document_id
+         select nearest.passage_id, revision.document_id, nearest.distance as "distance!"
          from (
            select passage_id, (vector <=> $3::text::halfvec) + 0 as distance
            from library.vectors where version_id = any ($1) and model = $2
@@ -68,7 +68,7 @@ pub(super) async fn exact(
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(rows.into_iter().map(|row| found(row.passage_id, row.document_id)).collect())
+    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
 }
 
 /// Compares all vectors of these versions that the question's filters let through.
@@ -79,12 +79,13 @@ pub(super) async fn exact_filtered(
     vector: &str,
     question: &Question,
     limit: i64,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Near>, Error> {
     let tags: Vec<String> = question.tags.iter().map(Tag::to_string).collect();
     let mut connection = store::postgres::acquire(pool).await?;
     let rows = sqlx::query!(
         r#"-- vectors.exact_filtered
-         select vector.passage_id, document.id as document_id
+         select vector.passage_id, document.id as document_id,
+           (vector.vector <=> $3::text::halfvec) + 0 as "distance!"
          from library.vectors as vector
          join library.search_indices as passage on passage.id = vector.passage_id
          join library.document_versions as revision on revision.id = passage.document_version_id
@@ -94,7 +95,7 @@ pub(super) async fn exact_filtered(
            and (cardinality($5::text[]) = 0 or passage.content_type = any ($5))
            and ($6::text is null or document.category = $6)
            and document.tags @> $7
-         order by (vector.vector <=> $3::text::halfvec) + 0, vector.passage_id
+         order by "distance!", vector.passage_id
          limit $8"#,
         versions,
         model,
@@ -107,7 +108,7 @@ pub(super) async fn exact_filtered(
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(rows.into_iter().map(|row| found(row.passage_id, row.document_id)).collect())
+    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
 }
 
 /// Walks the graph.
@@ -118,7 +119,7 @@ pub(super) async fn graph(
     vector: &str,
     limit: i64,
     breadth: u32,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Near>, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     // For this transaction only. Relaxed order lets the walk go on when the filter has taken most of what it met.
     sqlx::query!(
@@ -136,7 +137,7 @@ pub(super) async fn graph(
            from library.vectors where version_id = any ($1) and model = $2
            order by vector <=> $3::text::halfvec limit $4
          )
-         select nearest.passage_id, revision.document_id
+         select nearest.passage_id, revision.document_id, nearest.distance as "distance!"
          from nearest
          join library.search_indices as passage on passage.id = nearest.passage_id
          join library.document_versions as revision on revision.id = passage.document_version_id
@@ -149,9 +150,11 @@ pub(super) async fn graph(
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(rows.into_iter().map(|row| found(row.passage_id, row.document_id)).collect())
+    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
 }
 
-fn found(passage: Uuid, document: Uuid) -> Found {
-    Found { passage, document: number_of(document) }
+fn near(passage: Uuid, document: Uuid, distance: f64) -> Near {
+    #[expect(clippy::cast_possible_truncation, reason = "half precision is what the vectors are kept in")]
+    let similarity = 1.0 - distance as f32;
+    Near { found: Found { passage, document: number_of(document) }, similarity }
 }

@@ -60,7 +60,12 @@ struct Create {
     libraries: Vec<String>,
 
     /// What it may be used for; may be repeated. Reading is always among it.
-    #[arg(long = "scope", value_name = "read|write|notes|chats", default_value = "read", value_delimiter = ',')]
+    #[arg(
+        long = "scope",
+        value_name = "read|write|notes|chats",
+        default_value = "read",
+        value_delimiter = ','
+    )]
     scopes: Vec<Scope>,
 
     /// How long it is good: 90d, 12h, 1y [default: until it is deleted].

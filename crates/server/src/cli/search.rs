@@ -124,7 +124,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
 }
 
 /// Brings the index up to date, or waits a little for the program that does.
-async fn catch_up(app: &App) -> anyhow::Result<()> {
+pub(super) async fn catch_up(app: &App) -> anyhow::Result<()> {
     let mut follower = app.engine.follower();
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -56,6 +56,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     work.embed(&app);
     work.sweep(&app);
     work.keep_gate(&app);
+    work.keep_chats(&app);
     let public = public_address(settings, address);
     if let Some(mail) = mail {
         work.send_mail(&app, mail, Arc::clone(&public));
@@ -78,7 +79,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     }
     offer_setup(&app, &public).await;
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    axum::serve(listener, router).with_graceful_shutdown(stopping(app.clone())).await?;
     tracing::info!("stopping: work in hand is finished or given back");
     work.stop().await;
     app.close().await;
@@ -127,6 +128,12 @@ async fn warn_of_powers(app: &App) {
              and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Database roles in the operator's guide)"
         );
     }
+}
+
+/// Waits until it is time, and ends the answers under way: whoever follows one would keep the server up.
+async fn stopping(app: App) {
+    told_to_stop().await;
+    app.answers.close().await;
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::doc_markdown, reason = "what stands above a field is what models read of it")]
 
+mod ask;
 mod context7;
 mod documents;
 mod libraries;
@@ -11,7 +12,7 @@ mod search;
 
 use std::sync::LazyLock;
 
-use kernel::actor::Actor;
+use kernel::actor::{Actor, Scope};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,6 +63,17 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
             "List recent changes",
             "Lists the documents that were added or changed lately, the newest first.",
         ),
+        reading::<ask::Arguments, ask::Answered>(
+            "ask",
+            "Ask a question",
+            "Answers a question from the library's documents, with numbered citations of the passages it rests on. \
+             A language model of the library's writes the answer; where there is none, the passages themselves are returned.",
+        ),
+        reading::<ask::HistoryArguments, ask::FoundInHistory>(
+            "search_history",
+            "Search the history",
+            "Finds earlier questions and answers of the person whose key this is.",
+        ),
         reading::<context7::ResolveArguments, context7::Resolved>(
             "resolve-library-id",
             "Resolve a library id",
@@ -100,7 +112,12 @@ pub(super) fn find(name: &str) -> Option<Tool> {
 
 /// Whether an actor may use it. Who may not does not see it either.
 pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
-    tool.name != "report_issue" || may_note(actor)
+    match &*tool.name {
+        "report_issue" => may_note(actor),
+        "ask" => !actor.is_nobody(),
+        "search_history" => !actor.is_nobody() && actor.may(Scope::Chats),
+        _ => true,
+    }
 }
 
 /// Calls the tool of this name, which is offered to the actor.
@@ -116,6 +133,8 @@ pub(super) async fn call(
         "find_version" => run(arguments, |asked| libraries::find_version(librarian, actor, asked)).await,
         "get_document" => run(arguments, |asked| documents::get(librarian, actor, asked)).await,
         "list_recent_changes" => run(arguments, |asked| documents::recent(librarian, actor, asked)).await,
+        "ask" => run(arguments, |asked| ask::ask(librarian, actor, asked)).await,
+        "search_history" => run(arguments, |asked| ask::search_history(librarian, actor, asked)).await,
         "resolve-library-id" => run(arguments, |asked| context7::resolve(librarian, actor, asked)).await,
         "query-docs" => run(arguments, |asked| context7::query(librarian, actor, asked)).await,
         "get-library-docs" => run(arguments, |asked| context7::older(librarian, actor, asked)).await,

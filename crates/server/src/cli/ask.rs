@@ -1,0 +1,229 @@
+//! `wenyuan ask`: a question, and an answer whose citations open.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chat::answer::running::{Event, Outcome, Running, Seen};
+use chat::answer::{Asking, Means, Once};
+use chat::chats::{self, ChatId, NewChat, Which};
+use chat::focus::Focus;
+use chat::messages::Put;
+use chat::portable::Status;
+use chat::source::{Kind, Source};
+use clap::Args;
+use kernel::actor::Actor;
+use serde_json::json;
+
+use super::search::catch_up;
+use super::show::{self, BOLD, DIM, WRONG, styled};
+use crate::app::App;
+
+/// What to ask, and of what.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The question.
+    #[arg(required = true, value_name = "QUESTION")]
+    question: Vec<String>,
+
+    /// Of this library [default: of all].
+    #[arg(long, short)]
+    library: Option<String>,
+
+    /// Of this version: a label, 5.x, ^5.2 or latest [default: the library's active version].
+    #[arg(long, short = 'V', requires = "library", value_name = "VERSION")]
+    version: Option<String>,
+
+    /// The language model that answers [default: the default one; wenyuan models lists them].
+    #[arg(long, short)]
+    model: Option<String>,
+
+    /// What is searched: librarySearch, webSearch, writingAssistant …
+    #[arg(long, value_name = "MODE")]
+    focus: Option<Focus>,
+
+    /// An MCP server of others that is asked as well; may be repeated.
+    #[arg(long = "server", value_name = "NAME")]
+    servers: Vec<String>,
+
+    /// Go on in this chat.
+    #[arg(long, value_name = "ID", conflicts_with = "last")]
+    chat: Option<ChatId>,
+
+    /// Go on in the newest chat.
+    #[arg(long, short = 'c')]
+    last: bool,
+
+    /// Keep neither the question nor the answer.
+    #[arg(long, conflicts_with_all = ["chat", "last"])]
+    forget: bool,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and shows. Exit code 1 where there is no whole answer.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
+    let question = arguments.question.join(" ");
+    let means = Means {
+        focus: arguments.focus,
+        library: arguments.library.clone(),
+        version: arguments.version.clone(),
+        model: arguments.model.clone(),
+        servers: arguments.servers,
+    };
+    let (model, caught_up) = tokio::join!(app.load_model(), catch_up(app));
+    drop(model);
+    caught_up?;
+    let (running, chat) = if arguments.forget {
+        let once = Once { question, history: Vec::new(), means };
+        (app.answers.ask_once(&owner, once).await?, None)
+    } else {
+        let chat = match arguments.chat {
+            Some(chat) => chat,
+            None => chat_for(app, &owner, arguments.last, &means).await?,
+        };
+        let put = Put::Question { content: question, after: None };
+        let begun = app.answers.ask(&owner, chat, Asking { put, message_id: None, means }).await?;
+        (begun.running, Some(chat))
+    };
+    let outcome = follow(&running, arguments.json).await;
+    if arguments.json {
+        let whole = json!({
+            "chat_id": chat, "content": outcome.text, "status": outcome.status, "sources": &*outcome.sources,
+            "metadata": outcome.metadata,
+        });
+        show::line(&serde_json::to_string_pretty(&whole)?);
+    } else {
+        print_end(&outcome, chat);
+    }
+    Ok(if outcome.status == Status::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The newest chat, or a new one that asks what is asked now.
+async fn chat_for(app: &App, owner: &Actor, last: bool, means: &Means) -> anyhow::Result<ChatId> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    if last {
+        let newest = chats::newest(&mut connection, owner).await?;
+        return newest.ok_or_else(|| anyhow::anyhow!("there is no chat yet: ask without --last"));
+    }
+    let new = NewChat {
+        focus: means.focus.unwrap_or_default(),
+        library: means.library.clone(),
+        version: means.version.clone(),
+        model: means.model.clone(),
+        ..NewChat::default()
+    };
+    Ok(chats::create(&mut connection, owner, &new).await?.id)
+}
+
+/// Shows the text as it comes. Ctrl-C stops the answer; what there is of it is kept.
+async fn follow(running: &Arc<Running>, silent: bool) -> Arc<Outcome> {
+    let mut seen = Seen::default();
+    let mut stopped = false;
+    let mut out = anstream::stdout();
+    loop {
+        let event = tokio::select! {
+            event = running.next(&mut seen) => event,
+            _ = tokio::signal::ctrl_c(), if !stopped => {
+                stopped = true;
+                running.stop();
+                continue;
+            }
+        };
+        match event {
+            Event::Sources(_) => {}
+            Event::Text(text) if !silent => {
+                let _reader_gone = write!(out, "{text}").and_then(|()| out.flush());
+            }
+            Event::Text(_) => {}
+            Event::End(outcome) => {
+                if !silent {
+                    let _reader_gone = writeln!(out);
+                }
+                return outcome;
+            }
+        }
+    }
+}
+
+fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
+    let cited: Vec<&Source> = outcome.sources.iter().filter(|source| source.cited).collect();
+    if !cited.is_empty() {
+        show::line("");
+    }
+    for source in cited {
+        show::line(&format!("{} {}", styled(BOLD, format!("[{}]", source.number)), place(source)));
+        if let Some(url) = &source.url {
+            show::line(&styled(DIM, format!("    {url}")));
+        }
+        if let Some(instruction) = &source.instruction {
+            show::line(&format!(
+                "    {} {instruction}",
+                styled(WRONG, "reads like an instruction to an agent:")
+            ));
+        }
+    }
+    let told = &outcome.metadata;
+    for notice in told["notices"].as_array().into_iter().flatten().filter_map(|notice| notice.as_str()) {
+        show::note(&styled(DIM, notice));
+    }
+    let number = |name: &str| told[name].as_u64().unwrap_or_default();
+    if number("dropped_citations") > 0 {
+        let dropped = number("dropped_citations");
+        show::note(&styled(DIM, format!("{dropped} citations of sources that there are not were left out")));
+    }
+    let unsupported = told["unsupported"].as_array().map_or(0, Vec::len);
+    if unsupported > 0 {
+        show::note(&styled(
+            WRONG,
+            format!(
+                "{unsupported} sentences share no word with what they cite: look them up before you rely on them"
+            ),
+        ));
+    }
+    if let Some(error) = told["error"].as_str().filter(|_| outcome.status != Status::Complete) {
+        show::error(error);
+    }
+    match outcome.status {
+        Status::Stopped => show::note("stopped; what there is was kept"),
+        Status::Interrupted => show::note("the answer broke off; what there is was kept"),
+        _ => {}
+    }
+    if let Some(chat) = chat {
+        show::note(&styled(DIM, format!("go on: wenyuan ask --chat {chat} …")));
+    }
+}
+
+/// Where a source is from, for people.
+pub(super) fn place(source: &Source) -> String {
+    let mut place = match source.kind {
+        Kind::Passage => format!(
+            "{} {}  {}",
+            source.library.as_deref().unwrap_or_default(),
+            source.version.as_deref().unwrap_or_default(),
+            source.path.as_deref().unwrap_or_default()
+        ),
+        Kind::File => format!("file  {}", source.title),
+        Kind::Web => format!("web  {}", source.title),
+        Kind::Server => format!("server  {}", source.title),
+    };
+    if !source.section.is_empty() {
+        place.push_str(&format!("  {}", source.section.join(" › ")));
+    }
+    if let Some(page) = source.page_from {
+        place.push_str(&format!("  p. {page}"));
+    }
+    place
+}
+
+/// Which chats a listing is of.
+pub(super) fn which(archived: bool, deleted: bool) -> Which {
+    match (archived, deleted) {
+        (_, true) => Which::Deleted,
+        (true, false) => Which::Archived,
+        (false, false) => Which::Open,
+    }
+}

@@ -1,0 +1,210 @@
+//! `wenyuan chats`: the questions and answers of the library's owner at the command line.
+
+use std::process::ExitCode;
+
+use chat::chats::{self, Change, Chat, ChatId, MessageId};
+use chat::history;
+use chat::messages;
+use chat::portable::{Role, Status, Verdict};
+use clap::{Args, Subcommand};
+use kernel::actor::Actor;
+use serde_json::json;
+
+use super::ask::{place, which};
+use super::show::{self, BOLD, DIM, WRONG, styled};
+use crate::app::App;
+
+/// What to do with chats; lists them where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List chats, the newest first (the default).
+    List {
+        /// Those that are put away.
+        #[arg(long)]
+        archived: bool,
+
+        /// Those that were deleted and can be brought back.
+        #[arg(long)]
+        deleted: bool,
+
+        /// Chats at most.
+        #[arg(long, short = 'n', default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+    },
+    /// Show a chat.
+    Show {
+        /// Its id.
+        chat: ChatId,
+    },
+    /// Search questions and answers.
+    Search {
+        /// Words, all of which a message must hold.
+        #[arg(required = true, value_name = "WORDS")]
+        words: Vec<String>,
+    },
+    /// Rename a chat.
+    Rename {
+        /// Its id.
+        chat: ChatId,
+        /// Its new title.
+        title: String,
+    },
+    /// Let a chat stand before the others.
+    Pin {
+        /// Its id.
+        chat: ChatId,
+        /// Take that back.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Put a chat away.
+    Archive {
+        /// Its id.
+        chat: ChatId,
+        /// Take that back.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Delete a chat; for thirty days it can be brought back.
+    Delete {
+        /// Its id.
+        chat: ChatId,
+    },
+    /// Bring a deleted chat back.
+    Restore {
+        /// Its id.
+        chat: ChatId,
+    },
+    /// Say that an answer is good or wrong.
+    Judge {
+        /// The answer's id, as `wenyuan chats show` names it.
+        answer: MessageId,
+        /// good or wrong.
+        #[arg(value_parser = ["good", "wrong"])]
+        verdict: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// What would have been right.
+        #[arg(long, default_value = "")]
+        correction: String,
+    },
+}
+
+/// Does it.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
+    let as_json = arguments.json;
+    let usual = Action::List { archived: false, deleted: false, limit: 20 };
+    let mut connection = store::postgres::begin(app.pool()).await?;
+    match arguments.action.unwrap_or(usual) {
+        Action::List { archived, deleted, limit } => {
+            let page =
+                chats::list(&mut connection, &owner, which(archived, deleted), None, usize::from(limit))
+                    .await?;
+            if as_json {
+                show::line(&serde_json::to_string_pretty(&page)?);
+            } else if page.items.is_empty() {
+                show::note("no chats; begin one: wenyuan ask QUESTION");
+            }
+            page.items.iter().filter(|_| !as_json).for_each(print);
+        }
+        Action::Show { chat } => {
+            let chat = chats::find(&mut connection, &owner, chat).await?;
+            let page = messages::branch(&mut connection, &chat, None, None, 200).await?;
+            if as_json {
+                let whole = json!({ "chat": chat, "messages": page.items, "next": page.next });
+                show::line(&serde_json::to_string_pretty(&whole)?);
+            } else {
+                print(&chat);
+                page.items.iter().for_each(print_message);
+            }
+        }
+        Action::Search { words } => {
+            let page = history::search(&mut connection, &owner, &words.join(" "), None, 20).await?;
+            if as_json {
+                show::line(&serde_json::to_string_pretty(&page)?);
+            } else if page.items.is_empty() {
+                show::note("nothing found; try fewer or other words");
+            }
+            for hit in page.items.iter().filter(|_| !as_json) {
+                let day = hit.created_at.format("%Y-%m-%d");
+                show::line(&format!(
+                    "{}  {}",
+                    styled(BOLD, &hit.title),
+                    styled(DIM, format!("{day}  {}", hit.chat_id))
+                ));
+                show::line(&format!("   {}", hit.snippet.split_whitespace().collect::<Vec<_>>().join(" ")));
+            }
+        }
+        Action::Rename { chat, title } => {
+            let change = Change { title: Some(title), ..Change::default() };
+            print(&chats::change(&mut connection, &owner, chat, &change).await?);
+        }
+        Action::Pin { chat, off } => {
+            let change = Change { pinned: Some(!off), ..Change::default() };
+            print(&chats::change(&mut connection, &owner, chat, &change).await?);
+        }
+        Action::Archive { chat, off } => {
+            let change = Change { archived: Some(!off), ..Change::default() };
+            print(&chats::change(&mut connection, &owner, chat, &change).await?);
+        }
+        Action::Delete { chat } => {
+            chats::delete(&mut connection, &owner, chat).await?;
+            show::note(&format!("deleted; within thirty days: wenyuan chats restore {chat}"));
+        }
+        Action::Restore { chat } => print(&chats::restore(&mut connection, &owner, chat).await?),
+        Action::Judge { answer, verdict, reason, correction } => {
+            let verdict = Verdict { verdict, reason, correction };
+            messages::judge(&mut connection, &owner, answer, Some(&verdict)).await?;
+            show::note(&format!("noted: the answer is {}", verdict.verdict));
+        }
+    }
+    connection.commit().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(chat: &Chat) {
+    let mut line = format!("{}  {}", chat.id, styled(BOLD, &chat.title));
+    let place = [chat.library.as_deref(), chat.version.as_deref()];
+    let mut more: Vec<String> = place.into_iter().flatten().map(str::to_owned).collect();
+    more.push(chat.updated_at.format("%Y-%m-%d %H:%M").to_string());
+    more.extend(chat.pinned.then(|| "pinned".to_owned()));
+    more.extend(chat.archived.then(|| "archived".to_owned()));
+    more.extend(chat.deleted_at.map(|at| format!("deleted {}", at.format("%Y-%m-%d"))));
+    line.push_str(&styled(DIM, format!("  {}", more.join("  "))));
+    show::line(&line);
+}
+
+fn print_message(message: &messages::Message) {
+    let who = if message.role == Role::User { "question" } else { "answer" };
+    let mut head = format!("{}  {}", styled(BOLD, who), styled(DIM, message.message_id));
+    if message.siblings.len() > 1 {
+        head.push_str(&styled(DIM, format!("  one of {}", message.siblings.len())));
+    }
+    if !matches!(message.status, Status::Complete) {
+        head.push_str(&styled(WRONG, format!("  {}", format!("{:?}", message.status).to_lowercase())));
+    }
+    if message.is_stale() {
+        head.push_str(&styled(WRONG, "  stale: what it cites has changed"));
+    }
+    if let Some(verdict) = &message.verdict {
+        head.push_str(&styled(DIM, format!("  {}", verdict.verdict)));
+    }
+    show::line("");
+    show::line(&head);
+    show::line(&message.content);
+    for source in message.sources.iter().filter(|source| source.cited) {
+        show::line(&styled(DIM, format!("[{}] {}", source.number, place(source))));
+    }
+}
