@@ -194,14 +194,14 @@ async fn a_failure_says_what_to_do_and_holds_no_key() {
     for (answer, says) in [
         (Answer::status(401, &error(&echo).to_string()), "API key"),
         (Answer::status(401, ""), "401"),
-        (Answer::status(403, &echo), "403"),
+        (Answer::status(403, &echo), "another API key"),
         (
             Answer::status(400, &error("the maximum context length is 2048 tokens").to_string()),
             "context_tokens",
         ),
         (Answer::status(404, &error("The model `any` does not exist").to_string()), "change model"),
         (Answer::status(429, "{}").with_header("retry-after", "60"), "too much to do"),
-        (Answer::status(500, &echo), "500"),
+        (Answer::status(500, "oh"), "500"),
         (Answer::status(307, "").with_header("location", "http://127.0.0.1:1/"), "sends us elsewhere"),
         (Answer::status(200, "<h1>hello</h1>").of_type("text/html"), "not of OpenAI's protocol"),
         (Answer::status(200, &json!({ "hello": echo }).to_string()), "not of OpenAI's protocol"),
