@@ -141,7 +141,7 @@ async fn an_answer_cites_what_the_model_was_given_and_says_what_is_wrong_with_it
     assert_eq!(end["content"], answer);
     assert_eq!(end["status"], "complete");
     assert_eq!(end["metadata"]["dropped_citations"], 1);
-    assert_eq!(end["metadata"]["unsupported"], json!([[24, 51]]));
+    assert_eq!(end["metadata"]["unsupported"], json!([[25, 51]]));
     assert_eq!(end["metadata"]["usage"], json!({ "prompt_tokens": 12, "completion_tokens": 7 }));
     // What the model was given: numbered, fenced, word for word.
     let asked = model.request(0).await;
