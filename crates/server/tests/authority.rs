@@ -86,6 +86,12 @@ POST   /api/v1/messages/{message}/stop                                   401 404
 PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
 GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 201
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
 POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
 GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
 POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
@@ -120,6 +126,7 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
@@ -151,6 +158,7 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
         ("POST", "chats") => json!({ "title": "Mine" }),
