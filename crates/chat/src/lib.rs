@@ -17,5 +17,6 @@ pub mod messages;
 pub mod models;
 pub mod portable;
 pub mod source;
+pub mod web;
 
 pub use error::Error;

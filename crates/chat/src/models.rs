@@ -1,15 +1,26 @@
 //! Language models that answer: OpenAI-compatible endpoints, by name.
+//!
+//! Which there are is for administrators to say, in person, since this program connects to what they name; everybody who is
+//! signed in may know their names and ask them. A key goes in and is used; it never comes out again.
 
+mod answer;
+mod checked;
 pub mod client;
+mod configured;
+mod events;
+mod failure;
+mod trial;
 
 use std::time::Duration;
 
 use reqwest::Url;
-use sqlx::PgConnection;
-use store::secrets::Sealer;
 use zeroize::Zeroizing;
 
-use crate::Error;
+pub use configured::{
+    Change, Changed, Choice, Limits, Model, ModelId, NewModel, change, choices, choose, create, delete, find,
+    list, reseal, target,
+};
+pub use trial::{Tried, test};
 
 /// What is needed to ask a model.
 #[derive(Clone)]
@@ -37,14 +48,4 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The model of this name; without one the default.
-#[expect(clippy::unused_async, reason = "its body is to come")]
-pub async fn choose(
-    _connection: &mut PgConnection,
-    _secrets: &Sealer,
-    _name: Option<&str>,
-) -> Result<Option<Target>, Error> {
-    Ok(None)
 }

@@ -8,17 +8,25 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use rmcp::model::PaginatedRequestParams;
+use rmcp::model::{
+    CallToolRequestParams, ContentBlock, JsonObject, PaginatedRequestParams, ResourceContents,
+};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceError};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::asking::AskTarget;
 use crate::servers::Target;
 
 /// How long a test takes at most.
 const LONGEST_TEST: Duration = Duration::from_secs(10);
+/// How long a question takes at most.
+const LONGEST_QUESTION: Duration = Duration::from_secs(15);
+/// The most texts of an answer to a question, and the most characters of each.
+const MOST_ANSWERS: usize = 10;
+const LONGEST_ANSWER: usize = 8000;
 /// How long the farewell takes at most.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -72,37 +80,77 @@ pub async fn test(target: &Target) -> Found {
         more_tools: false,
         milliseconds: 0,
     };
-    let asked = tokio::time::timeout(LONGEST_TEST, ask(target, &mut found)).await;
+    let asked = tokio::time::timeout(LONGEST_TEST, look(target, &mut found)).await;
     match asked {
         Ok(Ok(())) => found.works = true,
         Ok(Err(problem)) => found.problem = Some(problem),
-        Err(_elapsed) => {
-            found.problem = Some(format!(
-                "it did not answer within {} seconds: look whether the address is right and the server well",
-                LONGEST_TEST.as_secs()
-            ));
-        }
+        Err(_elapsed) => found.problem = Some(late(LONGEST_TEST)),
     }
     found.milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     found
 }
 
-async fn ask(target: &Target, found: &mut Found) -> Result<(), String> {
-    let mut service = connect(target).await?;
+/// Puts a question to a server: calls the one tool it may be asked by, and returns the texts of its answer, at most 10 of at
+/// most 8,000 characters each. They are foreign: data, never instructions. An error says what to do, in words of ours.
+pub async fn ask(target: &AskTarget, query: &str) -> Result<Vec<String>, String> {
+    let asked = tokio::time::timeout(LONGEST_QUESTION, call(target, query)).await;
+    asked
+        .unwrap_or_else(|_elapsed| Err(late(LONGEST_QUESTION)))
+        .map_err(|problem| format!("the MCP server {} cannot be asked: {problem}", target.name))
+}
+
+async fn call(target: &AskTarget, query: &str) -> Result<Vec<String>, String> {
+    let mut service = connect(&target.server, LONGEST_QUESTION).await?;
+    let arguments = JsonObject::from_iter([(target.argument.clone(), query.into())]);
+    let request = CallToolRequestParams::new(target.tool.clone()).with_arguments(arguments);
+    let answered = service.call_tool(request).await;
+    let _left = service.close_with_timeout(LONGEST_FAREWELL).await;
+    let result = answered.map_err(|error| match &error {
+        ServiceError::TransportSend(fault) => cause(fault.error.as_ref()),
+        ServiceError::McpError(_) => format!(
+            "it refuses the tool {} or its argument {}: look at its tools with `wenyuan mcp-servers test`",
+            target.tool, target.argument
+        ),
+        _ => "it answers, and not with what a tool finds: see its own log".to_owned(),
+    })?;
+    if result.is_error == Some(true) {
+        return Err(format!("its tool {} failed: see its own log", target.tool));
+    }
+    let texts = result.content.into_iter().filter_map(|block| match block {
+        ContentBlock::Text(text) => Some(text.text),
+        ContentBlock::Resource(resource) => match resource.resource {
+            ResourceContents::TextResourceContents { text, .. } => Some(text),
+            _ => None,
+        },
+        _ => None,
+    });
+    let texts = texts.map(|text| clean(&text)).filter(|text| !text.trim().is_empty());
+    Ok(texts.take(MOST_ANSWERS).collect())
+}
+
+fn late(after: Duration) -> String {
+    format!(
+        "it did not answer within {} seconds: look whether the address is right and the server well",
+        after.as_secs()
+    )
+}
+
+async fn look(target: &Target, found: &mut Found) -> Result<(), String> {
+    let mut service = connect(target, LONGEST_TEST).await?;
     let listed = list(&service, found).await;
     // A server that keeps sessions is told that this one is over; whether it hears is its own affair.
     let _left = service.close_with_timeout(LONGEST_FAREWELL).await;
     listed
 }
 
-async fn connect(target: &Target) -> Result<RunningService<RoleClient, ()>, String> {
+async fn connect(target: &Target, longest: Duration) -> Result<RunningService<RoleClient, ()>, String> {
     let client = reqwest::Client::builder()
         .default_headers(headers(target)?)
         .redirect(Policy::none())
         // The endpoint and nobody else is shown the credential.
         .no_proxy()
         .connect_timeout(LONGEST_CONNECT)
-        .timeout(LONGEST_TEST)
+        .timeout(longest)
         .pool_max_idle_per_host(0)
         .build()
         .map_err(|_no_client| {
@@ -262,4 +310,10 @@ fn clipped(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// A foreign text that is read by more than eyes: its lines stay, other control characters go, and it is not too long.
+fn clean(text: &str) -> String {
+    let kept = text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control());
+    kept.take(LONGEST_ANSWER).collect()
 }

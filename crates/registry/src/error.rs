@@ -12,6 +12,9 @@ pub enum Error {
     /// There is no such server.
     #[error("there is no such MCP server")]
     NoServer,
+    /// A server cannot be asked; the text says which can.
+    #[error("{0}")]
+    NotAsked(String),
     /// Another server has this name.
     #[error("another MCP server has this name: choose another")]
     NameTaken,

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
+use kernel::setting::Setting;
 use reqwest::Url;
 use reqwest::header::HeaderName;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use sqlx::PgConnection;
 use store::sealed::{self, Resealed};
 use store::secrets::Sealer;
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::asking::check_asking;
 
 kernel::id! {
     /// A registered server.
@@ -19,7 +21,7 @@ kernel::id! {
 }
 
 /// The most servers there are.
-const MOST: i64 = 100;
+pub(crate) const MOST: i64 = 100;
 /// The longest credential, in bytes.
 const LONGEST_KEY: usize = 8192;
 /// Headers that a credential cannot be sent in: the protocol, or HTTP itself, says what is in them.
@@ -56,6 +58,10 @@ pub struct Server {
     pub header: Option<String>,
     /// Whether it may be used.
     pub enabled: bool,
+    /// The tool that is called with people's questions; null where it is not asked.
+    pub ask_tool: Option<String>,
+    /// The tool's argument that a question goes into.
+    pub ask_argument: String,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -94,26 +100,10 @@ pub struct Change {
     pub header: Setting<String>,
     /// Whether it may be used.
     pub enabled: Option<bool>,
-}
-
-/// What becomes of something that may be there or not. As a member of a JSON Merge Patch (RFC 7396) it is left out, null or
-/// a value.
-#[derive(Debug, Clone, Default)]
-pub enum Setting<T> {
-    /// It stays.
-    #[default]
-    Keep,
-    /// It goes.
-    Remove,
-    /// It is this.
-    Set(T),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What is left out does not come here: it is the default.
-        Ok(Option::deserialize(deserializer)?.map_or(Self::Remove, Self::Set))
-    }
+    /// The tool that is called with people's questions.
+    pub ask_tool: Setting<String>,
+    /// The tool's argument that a question goes into.
+    pub ask_argument: Option<String>,
 }
 
 /// A server before a change and after it.
@@ -146,7 +136,7 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Se
         Server,
         r#"-- mcp_servers.list
          select id as "id: ServerId", name, description, endpoint, api_key is not null as "has_api_key!", header, enabled,
-           created_at, updated_at
+           ask_tool, ask_argument, created_at, updated_at
          from registry.mcp_configs order by name limit $1"#,
         MOST,
     )
@@ -227,6 +217,13 @@ pub async fn change(
         Setting::Remove => None,
         Setting::Set(name) => Some(self::header(&name)?.to_string()),
     };
+    let ask_tool = match change.ask_tool {
+        Setting::Keep => before.ask_tool.clone(),
+        Setting::Remove => None,
+        Setting::Set(tool) => Some(tool),
+    };
+    let ask_argument = change.ask_argument.unwrap_or_else(|| before.ask_argument.clone());
+    check_asking(ask_tool.as_deref(), &ask_argument)?;
     let sealed = match change.api_key {
         Setting::Keep => held,
         Setting::Remove => None,
@@ -238,7 +235,8 @@ pub async fn change(
     sqlx::query!(
         "-- mcp_servers.change
          update registry.mcp_configs
-         set name = $2, description = $3, endpoint = $4, api_key = $5, header = $6, enabled = $7, updated_at = now()
+         set name = $2, description = $3, endpoint = $4, api_key = $5, header = $6, enabled = $7, ask_tool = $8,
+           ask_argument = $9, updated_at = now()
          where id = $1",
         id.0,
         name,
@@ -247,6 +245,8 @@ pub async fn change(
         sealed,
         header,
         change.enabled.unwrap_or(before.enabled),
+        ask_tool,
+        ask_argument,
     )
     .execute(&mut *connection)
     .await?;
@@ -276,15 +276,7 @@ pub async fn target(
 ) -> Result<Target, Error> {
     require(actor)?;
     let Row { server, api_key } = row(connection, id).await?;
-    let api_key = match api_key {
-        None => None,
-        Some(sealed) => {
-            let plain = keys.open_sealed(&place(id), &sealed)?;
-            Some(Zeroizing::new(String::from_utf8_lossy(&plain).into_owned()))
-        }
-    };
-    let header = server.header.as_deref().map(header).transpose()?;
-    Ok(Target { endpoint: endpoint(&server.endpoint)?, header, api_key })
+    open(keys, id, &server.endpoint, server.header.as_deref(), api_key)
 }
 
 /// Seals with the newest key what is sealed with another.
@@ -318,6 +310,24 @@ pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Rese
     Ok(resealed)
 }
 
+pub(crate) fn open(
+    keys: &Sealer,
+    id: ServerId,
+    address: &str,
+    name: Option<&str>,
+    api_key: Option<Vec<u8>>,
+) -> Result<Target, Error> {
+    let api_key = match api_key {
+        None => None,
+        Some(sealed) => {
+            let plain = keys.open_sealed(&place(id), &sealed)?;
+            Some(Zeroizing::new(String::from_utf8_lossy(&plain).into_owned()))
+        }
+    };
+    let header = name.map(header).transpose()?;
+    Ok(Target { endpoint: endpoint(address)?, header, api_key })
+}
+
 fn require(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin() {
         Ok(())
@@ -337,7 +347,8 @@ struct Row {
 async fn row(connection: &mut PgConnection, id: ServerId) -> Result<Row, Error> {
     let row = sqlx::query!(
         r#"-- mcp_servers.find
-         select id as "id: ServerId", name, description, endpoint, api_key, header, enabled, created_at, updated_at
+         select id as "id: ServerId", name, description, endpoint, api_key, header, enabled, ask_tool,
+           ask_argument, created_at, updated_at
          from registry.mcp_configs where id = $1 for no key update"#,
         id.0,
     )
@@ -352,6 +363,8 @@ async fn row(connection: &mut PgConnection, id: ServerId) -> Result<Row, Error> 
         has_api_key: row.api_key.is_some(),
         header: row.header,
         enabled: row.enabled,
+        ask_tool: row.ask_tool,
+        ask_argument: row.ask_argument,
         created_at: row.created_at,
         updated_at: row.updated_at,
     };

@@ -17,6 +17,7 @@ mod idempotency;
 pub(crate) mod input;
 mod jobs;
 pub(crate) mod keys;
+mod language_models;
 mod libraries;
 mod limits;
 mod llms;
@@ -93,6 +94,7 @@ impl State {
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
+        (name = "language-models", description = "OpenAI-compatible endpoints that answer"),
         (name = "mcp-servers", description = "MCP servers of others that this library may use"),
         (name = "operation", description = "What the system does"),
     ),
@@ -136,6 +138,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::show, chats::change, chats::delete))
         .routes(routes!(chats::message))
+        .routes(routes!(mcp_servers::choices))
+        .routes(routes!(language_models::list, language_models::create))
+        .routes(routes!(language_models::choices))
+        .routes(routes!(language_models::show, language_models::change, language_models::delete))
+        .routes(routes!(language_models::test))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chat::answer::Answers;
+use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
 use embedding::Model;
 use identity::{Gate, Passwords, Signing};
@@ -43,6 +43,7 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
+        let web = settings.web()?;
         let secrets = Sealer::open(&settings.secrets())?;
         let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
@@ -59,9 +60,14 @@ impl App {
         let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));
-        let models = Client::new().context("language models cannot be asked")?;
-        let answers =
-            Answers::new(database.pool().clone(), Arc::clone(&engine), secrets.clone(), models.clone());
+        let models = Client::new();
+        let answers = Answers::new(Resources {
+            pool: database.pool().clone(),
+            engine: Arc::clone(&engine),
+            secrets: secrets.clone(),
+            models: models.clone(),
+            web,
+        });
         Ok(Self {
             models,
             answers,

@@ -6,9 +6,11 @@ mod ask;
 mod chats;
 mod documents;
 mod keys;
+mod keys_of;
 mod libraries;
 mod mcp;
 mod mcp_servers;
+mod models;
 mod operate;
 mod read_documents;
 mod search;
@@ -71,9 +73,12 @@ enum Action {
     Users(users::Arguments),
     /// Answer an agent over standard input and output (MCP).
     Mcp(mcp::Arguments),
-    /// Add MCP servers of others that this library may use; list, test, enable, disable, delete them.
+    /// Add MCP servers of others that this library may use; list, test, ask, enable, disable, delete them.
     #[command(visible_alias = "mcp-server")]
     McpServers(mcp_servers::Arguments),
+    /// Add language models that answer (OpenAI-compatible endpoints); list, test, enable, disable, delete them.
+    #[command(visible_alias = "model")]
+    Models(models::Arguments),
     /// Change the key that secrets are sealed with.
     Secrets(secrets::Arguments),
     /// List jobs; try failed ones again.
@@ -150,6 +155,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Users(arguments) => users::run(&app, arguments).await,
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
+                Action::Models(arguments) => models::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::http::Uri;
+use chat::web::Web;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use store::DatabaseConfig;
@@ -188,6 +190,17 @@ pub(crate) struct Settings {
     /// Whom mail is from: Wenyuan <wenyuan@example.org>.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
+
+    /// A SearXNG-compatible server for questions to the web (`https://search.example.org`). Without it the web is not searched.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SEARXNG_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    searxng_url: Option<Hidden>,
 
     /// Requests a minute of an API key that has no limit of its own.
     #[arg(
@@ -481,6 +494,12 @@ impl Settings {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Where the web is searched; `None` where it is not.
+    pub(crate) fn web(&self) -> anyhow::Result<Option<Web>> {
+        let address = Hidden::given(self.searxng_url.as_ref());
+        address.map(|address| Web::at(&address)).transpose().context("WENYUAN_SEARXNG_URL cannot be used")
     }
 
     /// Requests a minute of a key that has no limit of its own.

@@ -69,8 +69,31 @@ GET    /api/v1/mcp-servers                                               401 403
 POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
 GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
 PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+GET    /api/v1/mcp-servers/choices                                       401 200 200 200 200 200 200 200 200
 POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
 DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
+GET    /api/v1/chats                                                     401 200 200 200 200 200 403 403 200
+POST   /api/v1/chats                                                     401 201 201 201 201 201 403 403 201
+GET    /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+PATCH  /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{fresh_chat}                                        401 404 404 404 404 404 403 403 204
+POST   /api/v1/chats/{chat}/restore                                      401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}                                        401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}/events                                 401 404 404 404 404 404 403 403 200
+POST   /api/v1/messages/{message}/stop                                   401 404 404 404 404 404 403 403 204
+PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
+DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
+GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
+GET    /api/v1/language-models/choices                                   401 200 200 200 200 200 200 200 200
+GET    /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models/{model}/test                              401 403 403 403 403 403 403 403 200
+DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
 GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
@@ -124,7 +147,16 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
         }
         ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
+        ("POST", "language-models") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
+        }
+        ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
+        ("POST", "chats") => json!({ "title": "Mine" }),
+        ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
+        ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
+        ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         _ => return None,
     })
@@ -171,6 +203,10 @@ impl Walk {
         let other =
             server.ask(Some(&admin.access_token), Method::POST, "/api/v1/mcp-servers", Some(other)).await;
         names.insert("server", other.value()["id"].as_str().expect("an id").to_owned());
+        let model = json!({ "name": "nobody", "endpoint": "http://127.0.0.1:1/v1", "model": "any" });
+        let made =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/language-models", Some(model)).await;
+        names.insert("model", made.value()["id"].as_str().expect("an id").to_owned());
         names.insert("file", "a.md".to_owned());
         people.insert("admin", admin);
         let mut walk = Self { server, people, keys, names, made: 0 };
@@ -180,11 +216,23 @@ impl Walk {
         let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
         let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
         walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        let chat = walk.chat().await;
+        let path = format!("/api/v1/chats/{chat}/messages");
+        let asked = Some(json!({ "content": "What is the hiddenword?" }));
+        let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
+        let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+        walk.names.extend([("chat", chat), ("message", message)]);
         walk
     }
 
     fn admin(&self) -> &str {
         &self.people["admin"].access_token
+    }
+
+    /// A chat of the administrator's.
+    async fn chat(&self) -> String {
+        let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
+        made.value()["id"].as_str().expect("an id").to_owned()
     }
 
     /// A private library with these grants, and its document.
@@ -241,6 +289,9 @@ impl Walk {
             let body = Some(json!({ "username": format!("fresh-{}", self.made) }));
             let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
             address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
+        }
+        if address.contains("{fresh_chat}") {
+            address = address.replace("{fresh_chat}", &self.chat().await);
         }
         if address.contains("{session}") {
             let path = format!("/api/v1/users/{}/sessions", self.names["user"]);

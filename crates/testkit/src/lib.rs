@@ -11,6 +11,7 @@
 mod database;
 pub mod documents;
 pub mod language_model;
+mod llama;
 mod mail;
 mod people;
 mod place;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 pub use database::Database;
 pub use language_model::{Answer, Asked, Gate, LanguageModel};
+pub use llama::LlamaServer;
 pub use mail::MailServer;
 pub use people::{PASSWORD, Person};
 pub use place::{Place, Run, kill_process};

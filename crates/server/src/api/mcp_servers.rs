@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State as Given;
 use axum::http::{HeaderName, StatusCode, header};
+use kernel::setting::Setting;
 use registry::client::{self, Found};
-use registry::servers::{self, Change, NewServer, Server, ServerId, Setting};
+use registry::servers::{self, Change, NewServer, Server, ServerId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,6 +60,13 @@ pub(crate) struct McpServerChange {
     header: Setting<String>,
     /// Whether it may be used.
     enabled: Option<bool>,
+    /// The tool that is called with people's questions; null where it is not asked.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 128)]
+    ask_tool: Setting<String>,
+    /// The tool's argument that a question goes into.
+    #[schema(max_length = 128)]
+    ask_argument: Option<String>,
 }
 
 /// All MCP servers, by name.
@@ -67,6 +75,14 @@ pub(crate) struct McpServerChange {
 pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Server>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(servers::list(&mut connection, &actor).await?))
+}
+
+/// The names of the MCP servers that one may put questions to: for everybody who is signed in.
+#[utoipa::path(get, path = "/api/v1/mcp-servers/choices", tag = "mcp-servers",
+    responses((status = 200, body = Vec<String>)))]
+pub(crate) async fn choices(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<String>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(registry::asking::choices(&mut connection, &actor).await?))
 }
 
 /// Adds an MCP server.
@@ -118,13 +134,11 @@ pub(crate) async fn change(
         name: change.name,
         description: change.description,
         endpoint: change.endpoint,
-        api_key: match change.api_key {
-            Setting::Keep => Setting::Keep,
-            Setting::Remove => Setting::Remove,
-            Setting::Set(key) => Setting::Set(key.into()),
-        },
+        api_key: change.api_key.map(Into::into),
         header: change.header,
         enabled: change.enabled,
+        ask_tool: change.ask_tool,
+        ask_argument: change.ask_argument,
     };
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let changed = servers::change(&mut transaction, &state.app.secrets, &actor, ServerId(id), change).await?;

@@ -291,17 +291,12 @@ impl From<registry::Error> for Problem {
         match error {
             Fault::SignIn => Self::unauthorized(detail),
             Fault::NotAllowed => Self::forbidden(detail),
-            Fault::NoServer => Self::not_found(detail),
+            Fault::NoServer | Fault::NotAsked(_) => Self::not_found(detail),
             Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             Fault::Database(source) => Error::Database(source).into(),
-            // The row is there, and its secret is not: the text says how to mend that.
-            Fault::Secrets(
-                store::secrets::Error::UnknownKey(_)
-                | store::secrets::Error::Refused
-                | store::secrets::Error::Unreadable,
-            ) => Self::conflict(Chain(&error).to_string()),
+            Fault::Secrets(ref source) if mendable(source) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
         }
     }
@@ -310,7 +305,6 @@ impl From<registry::Error> for Problem {
 impl From<chat::Error> for Problem {
     fn from(error: chat::Error) -> Self {
         use chat::Error as Fault;
-        use chat::models::client::FailureKind;
         let detail = error.to_string();
         match error {
             Fault::SignIn => Self::unauthorized(detail),
@@ -321,24 +315,38 @@ impl From<chat::Error> for Problem {
             Fault::ModelNameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
             Fault::Library(error) => error.into(),
             Fault::Registry(error) => error.into(),
-            Fault::Objects(error) => error.into(),
-            Fault::Model(failure) => match failure.kind {
-                FailureKind::Busy => {
-                    Self { retry_after: failure.retry_after.or(Some(5)), ..Self::busy(detail) }
-                }
-                _ => Self::new(StatusCode::BAD_GATEWAY, "model-failed", detail),
-            },
+            Fault::Model(failure) => failure.into(),
             Fault::Exhausted => Self::busy(detail),
+            Fault::Objects(error) => error.into(),
             Fault::Database(source) => Error::Database(source).into(),
-            Fault::Secrets(
-                store::secrets::Error::UnknownKey(_)
-                | store::secrets::Error::Refused
-                | store::secrets::Error::Unreadable,
-            ) => Self::conflict(Chain(&error).to_string()),
+            Fault::Secrets(ref source) if mendable(source) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
             Fault::Internal(cause) => Self::internal(cause),
         }
     }
+}
+
+/// A language model that does not answer is no fault of ours, and may answer later.
+impl From<chat::models::client::Failure> for Problem {
+    fn from(failure: chat::models::client::Failure) -> Self {
+        use chat::models::client::FailureKind;
+        let status = match failure.kind {
+            FailureKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        let kind = match failure.kind {
+            FailureKind::Busy => "model-busy",
+            _ => "model-failed",
+        };
+        Self { retry_after: failure.retry_after, ..Self::new(status, kind, failure.text) }
+    }
+}
+
+/// Whether the row is there, and its secret is not: the text says how to mend that.
+fn mendable(error: &store::secrets::Error) -> bool {
+    use store::secrets::Error as Fault;
+    matches!(error, Fault::UnknownKey(_) | Fault::Refused | Fault::Unreadable)
 }
 
 impl From<store::objects::Error> for Problem {

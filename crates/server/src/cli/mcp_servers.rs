@@ -1,23 +1,20 @@
 //! `wenyuan mcp-servers`: MCP servers of others that this library may use. Their keys never stand on the command line.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
+use kernel::setting::Setting;
 use registry::client::{self, Found};
 use registry::servers::{self, Change, NewServer, Server, ServerId};
 use serde_json::json;
 use sqlx::PgConnection;
-use zeroize::Zeroizing;
 
+use super::keys_of::read_key;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
-
-/// The longest file of a key, in bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
 
 /// What to do with MCP servers; lists them where nothing is said.
 #[derive(Debug, Args)]
@@ -40,6 +37,20 @@ enum Action {
     Test {
         /// Its name or id.
         server: String,
+    },
+    /// Let people put questions to an MCP server: one of its tools is called with them, and nothing else of it.
+    Ask {
+        /// Its name or id.
+        server: String,
+        /// The tool that is called.
+        #[arg(required_unless_present = "off")]
+        tool: Option<String>,
+        /// The tool's argument that a question goes into.
+        #[arg(long, default_value = "query", value_name = "NAME")]
+        argument: String,
+        /// Let it not be asked any more.
+        #[arg(long, conflicts_with_all = ["tool", "argument"])]
+        off: bool,
     },
     /// Let an MCP server be used.
     Enable {
@@ -122,6 +133,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
             return Ok(if found.works { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Action::Ask { server, tool, argument, off: _ } => ask(app, &owner, &server, tool, argument).await?,
         Action::Enable { server } => enable(app, &owner, &server, true).await?,
         Action::Disable { server } => enable(app, &owner, &server, false).await?,
         Action::Delete { server } => {
@@ -148,6 +160,34 @@ async fn list(app: &App, owner: &Actor, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn ask(
+    app: &App,
+    owner: &Actor,
+    server: &str,
+    tool: Option<String>,
+    argument: String,
+) -> anyhow::Result<()> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let id = find(&mut transaction, owner, server).await?;
+    let change = match tool {
+        Some(tool) => {
+            Change { ask_tool: Setting::Set(tool), ask_argument: Some(argument), ..Change::default() }
+        }
+        None => Change { ask_tool: Setting::Remove, ..Change::default() },
+    };
+    let changed = servers::change(&mut transaction, &app.secrets, owner, id, change).await?;
+    transaction.commit().await?;
+    let now = changed.now;
+    show::note(&match now.ask_tool {
+        Some(tool) => format!(
+            "people may ask {}: its tool {tool} is called with their questions as {}",
+            now.name, now.ask_argument
+        ),
+        None => format!("{} is not asked any more", now.name),
+    });
+    Ok(())
+}
+
 async fn enable(app: &App, owner: &Actor, server: &str, enabled: bool) -> anyhow::Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let id = find(&mut transaction, owner, server).await?;
@@ -167,19 +207,6 @@ async fn find(connection: &mut PgConnection, owner: &Actor, wanted: &str) -> any
         .with_context(|| format!("there is no MCP server {wanted}; `wenyuan mcp-servers` lists them"))
 }
 
-fn read_key(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let unreadable = || format!("the key in {} cannot be read", file.display());
-    let mut text = Zeroizing::new(String::new());
-    let read = if file == Path::new("-") {
-        std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)
-    } else {
-        let opened = std::fs::File::open(file).with_context(unreadable)?;
-        opened.take(LONGEST_FILE).read_to_string(&mut text)
-    };
-    read.with_context(unreadable)?;
-    Ok(Zeroizing::new(text.trim().to_owned()))
-}
-
 fn print(server: &Server) {
     let mut line = format!("{}  {}", styled(BOLD, &server.name), server.endpoint);
     if !server.description.is_empty() {
@@ -187,6 +214,9 @@ fn print(server: &Server) {
     }
     let key = if server.has_api_key { "with a key" } else { "without a key" };
     line.push_str(&styled(DIM, format!("  {key}")));
+    if let Some(tool) = &server.ask_tool {
+        line.push_str(&styled(DIM, format!("  asked by {tool}")));
+    }
     if !server.enabled {
         line.push_str(&styled(WRONG, "  disabled"));
     }

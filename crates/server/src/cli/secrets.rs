@@ -60,7 +60,11 @@ async fn reseal(app: &App) -> anyhow::Result<Resealed> {
 async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow::Result<Resealed> {
     let servers = registry::servers::reseal(connection, sealer).await?;
     let answers = store::idempotency::reseal(connection, sealer).await?;
-    Ok(Resealed { renewed: servers.renewed + answers.renewed, lost: [servers.lost, answers.lost].concat() })
+    let models = chat::models::reseal(connection, sealer).await?;
+    Ok(Resealed {
+        renewed: servers.renewed + models.renewed + answers.renewed,
+        lost: [servers.lost, models.lost, answers.lost].concat(),
+    })
 }
 
 fn tell(resealed: &Resealed) {
