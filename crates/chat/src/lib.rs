@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod chats;
 pub mod error;
+pub mod files;
 pub mod focus;
 pub mod history;
 pub mod messages;

@@ -3,6 +3,7 @@
 mod accept;
 mod ask;
 pub(crate) mod authenticate;
+mod chat_files;
 mod chats;
 pub(crate) mod client;
 mod context7;
@@ -104,6 +105,9 @@ struct Description;
 fn described() -> OpenApiRouter<State> {
     let tagged = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::passage))
+        .routes(routes!(chat_files::list))
+        .routes(routes!(chat_files::show, chat_files::delete))
+        .routes(routes!(chat_files::content))
         .routes(routes!(libraries::list))
         .routes(routes!(libraries::show, libraries::change, libraries::delete))
         .routes(routes!(libraries::versions))
@@ -172,7 +176,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ask::events))
         .routes(routes!(ask::ask_once))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick.merge(slow).routes(routes!(upload::add)).routes(routes!(portable::import_all))
+    let large = OpenApiRouter::new()
+        .routes(routes!(upload::add))
+        .routes(routes!(chat_files::attach))
+        .routes(routes!(portable::import_all));
+    quick.merge(slow).merge(large)
 }
 
 /// The description of the API, as OpenAPI 3.1.

@@ -65,12 +65,13 @@ impl Work {
                     None => return,
                 },
             };
-            let workers = (0..(app.settings.readers() / 2).max(1)).map(|_| {
-                let handler =
-                    Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
-                work(app.pool().clone(), handler, bell.listen(), stop.clone())
-            });
-            futures::future::join_all(workers).await;
+            let vectors =
+                || Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
+            let workers = (0..(app.settings.readers() / 2).max(1))
+                .map(|_| work(app.pool().clone(), vectors(), bell.listen(), stop.clone()));
+            // Files of chats do not wait for libraries: somebody is about to ask them.
+            let files = work(app.pool().clone(), FileVectors(vectors()), bell.listen(), stop.clone());
+            tokio::join!(futures::future::join_all(workers), files);
         }));
     }
 
@@ -207,7 +208,7 @@ struct Documents {
 
 impl Handler for Documents {
     fn kinds(&self) -> &[&'static str] {
-        &[ingest::JOB]
+        &[ingest::JOB, chat::files::READ_JOB]
     }
 
     fn batch(&self) -> i64 {
@@ -216,13 +217,23 @@ impl Handler for Documents {
 
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.stop.clone();
+        if jobs.first().is_some_and(|job| job.kind == chat::files::READ_JOB) {
+            return chat::files::read(&self.pool, &self.objects, &mut self.reader, worker, jobs)
+                .await
+                .map_err(|error| Chain(&error).to_string());
+        }
         ingest::run(&self.pool, &self.objects, &mut self.reader, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())
     }
 
     async fn gave_up(&mut self, job: &Leased, error: &str) {
-        if let Err(fault) = ingest::give_up(&self.pool, job, error).await {
+        let marked = if job.kind == chat::files::READ_JOB {
+            chat::files::give_up(&self.pool, job, error).await
+        } else {
+            ingest::give_up(&self.pool, job, error).await.map_err(chat::Error::from)
+        };
+        if let Err(fault) = marked {
             tracing::warn!(job.id = %job.id, error = %Chain(&fault), "a document could not be marked as failed");
         }
     }
@@ -254,6 +265,27 @@ impl Handler for Vectors {
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.stop.clone();
         embed::run(&self.pool, &self.model, worker, jobs, || *stop.borrow())
+            .await
+            .map_err(|error| Chain(&error).to_string())?;
+        Ok(Vec::new())
+    }
+}
+
+/// Vectors of the files of chats.
+struct FileVectors(Vectors);
+
+impl Handler for FileVectors {
+    fn kinds(&self) -> &[&'static str] {
+        &[chat::files::EMBED_JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        embed::BATCH
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        let stop = self.0.stop.clone();
+        chat::files::embed(&self.0.pool, &self.0.model, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
