@@ -18,6 +18,7 @@ mod secrets;
 mod serve;
 mod show;
 mod users;
+mod worklist;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ enum Action {
     /// Questions and answers: list, show, search, rename, pin, archive, delete, judge.
     #[command(visible_alias = "chat")]
     Chats(chats::Arguments),
+    /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
+    Worklist(worklist::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -156,6 +159,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
                 Action::Models(arguments) => models::run(&app, arguments).await,
+                Action::Worklist(arguments) => worklist::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
