@@ -17,6 +17,8 @@ pub mod messages;
 pub mod models;
 pub mod portable;
 pub mod source;
+pub mod stale;
 pub mod web;
+pub mod worklist;
 
 pub use error::Error;

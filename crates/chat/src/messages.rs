@@ -257,6 +257,16 @@ pub enum Put {
     Again { message: MessageId },
 }
 
+impl Put {
+    /// The words that are put; none where they are there already.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Question { content, .. } | Self::Edit { content, .. } => content,
+            Self::Again { .. } => "",
+        }
+    }
+}
+
 /// A question and the answer that is to be written to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
@@ -572,6 +582,10 @@ pub async fn judge(
         if text.chars().count() > 4000 {
             return Err(Error::Invalid(format!("{what} has at most 4000 characters")));
         }
+    }
+    let was_wrong = message.verdict.as_ref().is_some_and(|known| known.verdict == "wrong");
+    if verdict.verdict == "wrong" && !was_wrong {
+        crate::worklist::record_wrong(&mut *connection, message.id, &verdict.reason).await?;
     }
     sqlx::query!(
         "-- verdicts.set

@@ -30,6 +30,7 @@ mod search;
 pub(crate) mod session;
 mod upload;
 pub(crate) mod users;
+mod worklist;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl State {
         (name = "keys", description = "Keys for agents and scripts"),
         (name = "language-models", description = "OpenAI-compatible endpoints that answer"),
         (name = "mcp-servers", description = "MCP servers of others that this library may use"),
+        (name = "worklist", description = "What a library's owners should look at"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -106,6 +108,8 @@ fn described() -> OpenApiRouter<State> {
     let tagged = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::passage))
         .routes(routes!(chat_files::list))
+        .routes(routes!(worklist::list))
+        .routes(routes!(worklist::changes))
         .routes(routes!(chat_files::show, chat_files::delete))
         .routes(routes!(chat_files::content))
         .routes(routes!(libraries::list))
@@ -163,6 +167,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::renew))
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(session::end_other))
+        .routes(routes!(worklist::resolve))
         .routes(routes!(users::link))
         .routes(routes!(users::change_password))
         .routes(routes!(users::forgot))

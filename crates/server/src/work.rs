@@ -142,6 +142,45 @@ impl Work {
         }));
     }
 
+    /// Marks answers whose sources have changed, as the library changes.
+    pub(crate) fn follow_answers(&mut self, app: &App) {
+        let (pool, mut ear, mut stop) = (app.pool().clone(), self.changes.listen(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            while !*stop.borrow() {
+                let stopped = stop.clone();
+                if let Err(error) = chat::stale::follow(&pool, || *stopped.borrow()).await {
+                    tracing::warn!(error = %Chain(&error), "answers could not be compared with the library");
+                }
+                tokio::select! {
+                    _ = ear.wait(LOOK_AT_ANSWERS) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+
+    /// Writes down the searches that came to nothing, and puts together what means the same.
+    pub(crate) fn keep_worklist(&mut self, app: &App) {
+        let (app, mut stop) = (app.clone(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            let misses = Arc::clone(&app.misses);
+            let mut misses = misses.lock().await;
+            while !*stop.borrow() {
+                app.write_misses(&mut misses).await;
+                if let ModelState::Ready(model) = app.engine.model()
+                    && let Err(error) = regroup(&app, &model, &stop).await
+                {
+                    tracing::warn!(error = %Chain(&error), "the work list could not be put together");
+                }
+                // Gathered for a second: what comes at once is written at once.
+                tokio::select! {
+                    () = tokio::time::sleep(GATHER_MISSES) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+
     /// Keeps the full-text index up to date.
     pub(crate) fn follow(&mut self, app: &App) {
         let follower = app.engine.follower();
@@ -175,6 +214,16 @@ impl Work {
 const NOTE_USED: Duration = Duration::from_mins(1);
 /// How often sessions and links that have run out are deleted.
 const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
+
+/// How often answers are compared though nothing is heard of a change.
+const LOOK_AT_ANSWERS: Duration = Duration::from_secs(30);
+/// How long searches that came to nothing are gathered.
+const GATHER_MISSES: Duration = Duration::from_secs(1);
+
+async fn regroup(app: &App, model: &Arc<Model>, stop: &watch::Receiver<bool>) -> Result<(), chat::Error> {
+    while !*stop.borrow() && chat::worklist::regroup(app.pool(), model).await? > 0 {}
+    Ok(())
+}
 
 async fn mark_interrupted(pool: &PgPool) -> Result<u64, chat::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
