@@ -24,6 +24,7 @@ mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
+mod perplexica;
 mod portable;
 pub(crate) mod problem;
 mod search;
@@ -93,6 +94,7 @@ impl State {
         (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
         (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "chats", description = "One's own questions and answers; asking"),
+        (name = "perplexica", description = "What the clients of Perplexica ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
@@ -157,6 +159,10 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(context7::search))
         .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
+        .routes(routes!(perplexica::list))
+        .routes(routes!(perplexica::show, perplexica::delete))
+        .routes(routes!(perplexica::models))
+        .routes(routes!(perplexica::providers))
         .routes(routes!(chats::restore))
         .routes(routes!(portable::revoke))
         .routes(routes!(portable::export_all))
@@ -180,6 +186,9 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(chats::messages, ask::ask))
         .routes(routes!(ask::events))
         .routes(routes!(ask::ask_once))
+        .routes(routes!(perplexica::ask))
+        .routes(routes!(perplexica::reconnect))
+        .routes(routes!(perplexica::search))
         .layer(DefaultBodyLimit::max(1 << 20));
     let large = OpenApiRouter::new()
         .routes(routes!(upload::add))

@@ -49,6 +49,7 @@ fn failure(form: Form) -> Response {
             ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
         }
         Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
+        Form::Perplexica => ("What is wrong, as Perplexica has it", "application/json", "PerplexicaTold"),
     };
     ResponseBuilder::new()
         .description(words)

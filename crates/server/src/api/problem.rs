@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use super::context7;
+use super::{context7, perplexica};
 use crate::mcp::http as mcp;
 use crate::pages::Reader;
 
@@ -429,6 +429,8 @@ pub(super) enum Form {
     Problem,
     /// As the clients of Context7 read it.
     Context7,
+    /// As the clients of Perplexica read it.
+    Perplexica,
     /// An error of JSON-RPC, as clients of MCP read it.
     JsonRpc,
 }
@@ -439,6 +441,7 @@ impl Form {
         match path {
             mcp::PATH => Self::JsonRpc,
             _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ if perplexica::is_at(path) => Self::Perplexica,
             _ => Self::Problem,
         }
     }
@@ -453,6 +456,7 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         Form::Context7 => {
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
+        Form::Perplexica => (perplexica::failure(&problem.detail), "application/json"),
         Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);
