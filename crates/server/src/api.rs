@@ -3,6 +3,7 @@
 mod accept;
 mod ask;
 pub(crate) mod authenticate;
+mod chat_files;
 mod chats;
 pub(crate) mod client;
 mod context7;
@@ -30,6 +31,7 @@ mod search;
 pub(crate) mod session;
 mod upload;
 pub(crate) mod users;
+mod worklist;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +100,7 @@ impl State {
         (name = "keys", description = "Keys for agents and scripts"),
         (name = "language-models", description = "OpenAI-compatible endpoints that answer"),
         (name = "mcp-servers", description = "MCP servers of others that this library may use"),
+        (name = "worklist", description = "What a library's owners should look at"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -106,6 +109,11 @@ struct Description;
 fn described() -> OpenApiRouter<State> {
     let tagged = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::passage))
+        .routes(routes!(chat_files::list))
+        .routes(routes!(worklist::list))
+        .routes(routes!(worklist::changes))
+        .routes(routes!(chat_files::show, chat_files::delete))
+        .routes(routes!(chat_files::content))
         .routes(routes!(libraries::list))
         .routes(routes!(libraries::show, libraries::change, libraries::delete))
         .routes(routes!(libraries::versions))
@@ -137,13 +145,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::show, chats::change, chats::delete))
         .routes(routes!(chats::message))
-        .routes(routes!(portable::one))
-        .routes(routes!(portable::list_shares, portable::share))
         .routes(routes!(mcp_servers::choices))
         .routes(routes!(language_models::list, language_models::create))
         .routes(routes!(language_models::choices))
         .routes(routes!(language_models::show, language_models::change, language_models::delete))
         .routes(routes!(language_models::test))
+        .routes(routes!(portable::one))
+        .routes(routes!(portable::list_shares, portable::share))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -165,6 +173,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::renew))
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(session::end_other))
+        .routes(routes!(worklist::resolve))
         .routes(routes!(users::link))
         .routes(routes!(users::change_password))
         .routes(routes!(users::forgot))
@@ -181,7 +190,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(perplexica::reconnect))
         .routes(routes!(perplexica::search))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick.merge(slow).routes(routes!(upload::add)).routes(routes!(portable::import_all))
+    let large = OpenApiRouter::new()
+        .routes(routes!(upload::add))
+        .routes(routes!(chat_files::attach))
+        .routes(routes!(portable::import_all));
+    quick.merge(slow).merge(large)
 }
 
 /// The description of the API, as OpenAPI 3.1.

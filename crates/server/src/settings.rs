@@ -75,7 +75,7 @@ pub(crate) struct Settings {
 
     /// File of the embedding model; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MODEL", value_name = "FILE")]
-    model: Option<PathBuf>,
+    embedding_model: Option<PathBuf>,
 
     /// Search by meaning with the local model, or by words alone.
     #[arg(
@@ -431,7 +431,7 @@ impl Settings {
 
     /// The model's file; `None` where search by meaning is turned off, with the reason.
     pub(crate) fn model(&self) -> Result<PathBuf, String> {
-        match (self.embedding, &self.model) {
+        match (self.embedding, &self.embedding_model) {
             (Embedding::None, _) => {
                 Err("search by meaning is turned off (WENYUAN_EMBEDDING=none)".to_owned())
             }

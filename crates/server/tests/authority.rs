@@ -162,11 +162,11 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
         }
         ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
-        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "language-models") => {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
         ("POST", "chats") => json!({ "title": "Mine" }),
