@@ -240,16 +240,14 @@ impl Writer<'_> {
         let batch = std::mem::take(&mut open.batch);
         open.bytes = 0;
         let mut transaction = store::postgres::begin(self.pool).await?;
-        let id = match open.id {
-            Some(id) => id,
-            None => {
-                let (id, is_new) =
-                    rows::ensure_chat(&mut transaction, self.owner, self.user, &open.head).await?;
-                open.is_new = is_new;
-                self.report.chats += u64::from(is_new);
-                open.id = Some(id);
-                id
-            }
+        let id = if let Some(id) = open.id {
+            id
+        } else {
+            let (id, is_new) = rows::ensure_chat(&mut transaction, self.owner, self.user, &open.head).await?;
+            open.is_new = is_new;
+            self.report.chats += u64::from(is_new);
+            open.id = Some(id);
+            id
         };
         let place = format!("chat {}", open.head.id);
         let written = rows::write_messages(
@@ -339,9 +337,9 @@ impl Writer<'_> {
         let written = rows::write_file(&mut transaction, id, file, hash).await?;
         transaction.commit().await?;
         if written {
-            self.report.files += 1
+            self.report.files += 1;
         } else {
-            self.report.already_there += 1
+            self.report.already_there += 1;
         }
         Ok(())
     }

@@ -234,7 +234,7 @@ pub(crate) async fn search(
     let running = state.app.answers.ask_once(&actor, once).await?;
     let attended = Attended(Arc::clone(&running));
     if asked.stream {
-        let first = stream::once(async { line(&json!({ "type": "init", "data": "Stream connected" })) });
+        let first = stream::once(async { Ok("{\"type\":\"init\",\"data\":\"Stream connected\"}\n".into()) });
         let rest = followed(Followed::Here(running), writer(&state, Shape::Search, String::new()));
         return Ok(lines(first.chain(rest).map(move |line| {
             let _attended = &attended;
@@ -306,28 +306,26 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<std::result::Resu
     })
 }
 
-type Line = std::result::Result<Bytes, Infallible>;
-
-fn line(value: &Value) -> Line {
-    let mut text = value.to_string();
-    text.push('\n');
-    Ok(text.into())
-}
+type Piece = std::result::Result<Bytes, Infallible>;
 
 /// An answer as lines, to its end.
-fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Line> + Send + 'static {
+fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Piece> + Send + 'static {
     stream::unfold(Some((followed, writer, Seen::default())), |state| async move {
         let (mut followed, mut writer, mut seen) = state?;
         let (values, is_over) = match followed.next(&mut seen).await {
             Ok(event) => (writer.lines(&event), matches!(event, Event::End(_))),
             Err(error) => (vec![json!({ "type": "error", "data": Problem::from(error).told() })], true),
         };
-        let text: String = values.into_iter().map(|value| format!("{value}\n")).collect();
+        let mut text = String::new();
+        for value in values {
+            text.push_str(&value.to_string());
+            text.push('\n');
+        }
         Some((Ok(text.into()), (!is_over).then_some((followed, writer, seen))))
     })
 }
 
-fn lines(lines: impl Stream<Item = Line> + Send + 'static) -> Response {
+fn lines(lines: impl Stream<Item = Piece> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache, no-transform"),

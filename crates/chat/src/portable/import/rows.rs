@@ -11,9 +11,7 @@ use uuid::Uuid;
 
 use super::super::{Chat, File, Message, Report};
 use crate::Error;
-
-/// The kind of the job that reads a file of a chat.
-const READ_FILE: &str = "chat.read_file";
+use crate::files::READ_JOB;
 
 /// What became of a batch of messages.
 #[derive(Default)]
@@ -399,6 +397,6 @@ pub(super) async fn write_file(
     if written.rows_affected() == 0 {
         return Ok(false);
     }
-    jobs::enqueue(connection, &[NewJob::new(READ_FILE, json!({ "file_id": id }))]).await?;
+    jobs::enqueue(connection, &[NewJob::new(READ_JOB, json!({ "file_id": id }))]).await?;
     Ok(true)
 }
