@@ -20,7 +20,7 @@ use chat::answer::{Asking, Followed, Means, Once};
 use chat::chats::{self, MessageId};
 use chat::messages::Put;
 use chat::models;
-use chat::portable::{self, Role, compatible, export};
+use chat::portable::{Role, compatible, export};
 use futures::{Stream, StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -158,18 +158,15 @@ pub(crate) async fn ask(
     };
     transaction.commit().await?;
     // Sent again under its id, a question takes the place of the earlier one, which stays beside it.
-    let (put, message_id) = match earlier {
-        Some((message, content)) if content == asked.content.trim() => (Put::Again { message }, None),
-        Some((message, _)) => (Put::Edit { message, content: asked.content }, None),
-        None => {
-            let name = asked.message_id.as_str();
-            let message = (!name.is_empty()).then(|| MessageId(portable::message_id(&chat, name)));
-            (Put::Question { content: asked.content, after: None }, message)
-        }
+    let put = match earlier {
+        Some((message, content)) if content == asked.content.trim() => Put::Again { message },
+        Some((message, _)) => Put::Edit { message, content: asked.content },
+        None => Put::Question { content: asked.content, after: None },
     };
     let means =
         Means { focus: Some(focus), model: wire::model(question.chat_model.as_ref()), ..Means::default() };
-    let begun = state.app.answers.ask(&actor, id, Asking { put, message_id, means }).await?;
+    let begun = state.app.answers.ask(&actor, id, Asking { put, message_id: None, means }).await?;
+    // Two people's clients may call two questions the same: the name is kept beside the id.
     if !asked.message_id.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         compatible::call(&mut connection, &actor, id, begun.question_id, &asked.message_id).await?;
