@@ -208,6 +208,7 @@ async fn two_peoples_clients_may_use_the_same_ids() {
         let opened = server.ask(token, Method::GET, &path, None).await.ok();
         assert_eq!(opened["messages"][1]["content"], answer, "{opened}");
         assert_eq!(opened["messages"][0]["messageId"], uuid, "{opened}");
+        assert_eq!(opened["chat"]["id"], uuid, "{opened}");
         assert_eq!(
             server.ask(token, Method::GET, "/api/chats", None).await.ok()["chats"].as_array().unwrap().len(),
             1

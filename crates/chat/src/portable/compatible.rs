@@ -102,7 +102,8 @@ pub async fn ensure(
     let now = import::now(connection).await?;
     let chat = Chat {
         id,
-        external_id: (name != id.to_string()).then(|| name.to_owned()),
+        // Also where it is the id: that may have to give way to another.
+        external_id: Some(name.to_owned()),
         title: chats::UNTITLED.to_owned(),
         focus_mode: focus.as_str().to_owned(),
         library: None,
