@@ -85,6 +85,14 @@ GET    /api/v1/messages/{message}/events                                 401 404
 POST   /api/v1/messages/{message}/stop                                   401 404 404 404 404 404 403 403 204
 PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 202
+GET    /api/v1/chats/{chat}/files/{attached}                             401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/files/{attached}/content                     401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{chat}/files/{fresh_attached}                       401 404 404 404 404 404 403 403 204
+GET    /api/v1/messages/{message}/changes                                401 404 404 404 404 404 403 403 200
+GET    /api/v1/worklist?library={library}                                401 404 403 403 200 404 403 404 200
+POST   /api/v1/worklist/{user}/resolve                                   401 404 404 404 404 404 404 404 404
 GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
 GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
 GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
@@ -238,11 +246,23 @@ impl Walk {
         let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
         let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
         walk.names.extend([("chat", chat), ("message", message)]);
+        let attached =
+            walk.attach(Some(walk.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
+        walk.names.insert("attached", attached);
         walk
     }
 
     fn admin(&self) -> &str {
         &self.people["admin"].access_token
+    }
+
+    /// Attaches a file to the administrator's chat.
+    async fn attach(&self, shown: Option<&str>) -> (u16, Value) {
+        let file = Part::bytes(b"# A\n\nThe hiddenword.".to_vec()).file_name("a.md");
+        let path = format!("/api/v1/chats/{}/files", self.names["chat"]);
+        let request = self.server.request_as(shown, Method::POST, &path, &[]);
+        let reply = self.server.send(request.multipart(Form::new().part("file", file))).await;
+        (reply.status, reply.value())
     }
 
     /// A chat of the administrator's.
@@ -308,6 +328,10 @@ impl Walk {
         }
         if address.contains("{fresh_chat}") {
             address = address.replace("{fresh_chat}", &self.chat().await);
+        }
+        if address.contains("{fresh_attached}") {
+            let made = self.attach(Some(self.admin())).await.1;
+            address = address.replace("{fresh_attached}", made[0]["file_id"].as_str().expect("a file"));
         }
         if address.contains("{session}") {
             let path = format!("/api/v1/users/{}/sessions", self.names["user"]);
@@ -387,6 +411,9 @@ async fn every_route_is_walked_by_everybody() {
             let (answered, text) = if (method, path) == ("POST", "/api/v1/documents") {
                 let library = walk.names["library"].clone();
                 let (status, body) = walk.upload(shown.as_deref(), &library).await;
+                (status, body.to_string())
+            } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
+                let (status, body) = walk.attach(shown.as_deref()).await;
                 (status, body.to_string())
             } else if method == "POST" && !path.starts_with("/api") && path != "/mcp" {
                 // A form of somebody else's page, which has no token of ours.
