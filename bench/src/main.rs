@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
 use crate::lab::{Lab, say};
-use crate::sections::{doors, embed, growth, ingest, memory, recall, search, start};
+use crate::sections::{chats, doors, embed, growth, ingest, memory, recall, search, start};
 use crate::server::Program;
 
 /// Measure Wenyuan on real documents.
@@ -68,6 +68,7 @@ enum Section {
     Growth,
     Recall,
     Doors,
+    Chats,
 }
 
 #[tokio::main]
@@ -124,6 +125,7 @@ async fn measure(section: Section, lab: &mut Lab) -> anyhow::Result<Vec<Table>> 
         Section::Growth => growth::measure(lab).await,
         Section::Recall => recall::measure(lab).await,
         Section::Doors => doors::measure(lab).await,
+        Section::Chats => chats::measure(lab).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sections of a run, one file each.
 
+pub(crate) mod chats;
 pub(crate) mod doors;
 pub(crate) mod embed;
 pub(crate) mod growth;

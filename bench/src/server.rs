@@ -96,7 +96,7 @@ impl Program {
                 "create",
                 "--json",
                 "--scope",
-                "write",
+                "write,chats",
                 "--rate",
                 "1000000",
                 "--expires",
@@ -112,6 +112,19 @@ impl Program {
         ensure!(made.status.success(), "no key: {}", String::from_utf8_lossy(&made.stderr));
         let made: Value = serde_json::from_slice(&made.stdout)?;
         Ok(made["key"].as_str().context("no key was made")?.to_owned())
+    }
+
+    /// Makes this the language model that answers.
+    pub(crate) async fn add_model(&self, data: &str, endpoint: &str) -> anyhow::Result<()> {
+        let made = Command::new(&self.binary)
+            .args(["models", "add", "bench", endpoint, "--model", "bench", "--default"])
+            .env("WENYUAN_DATA_DIR", self.work.join(data))
+            .env("WENYUAN_EMBEDDING", "none")
+            .env_remove("DATABASE_URL")
+            .output()
+            .await?;
+        ensure!(made.status.success(), "no model: {}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
     }
 
     /// Removes a data folder that an earlier run has left.
@@ -180,6 +193,29 @@ impl Server {
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).send().await?;
         Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// What stands at this address, unread: that is not the server's work.
+    pub(crate) async fn read(&self, path: &str) -> anyhow::Result<bytes::Bytes> {
+        let answer = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).send().await?;
+        Ok(answer.error_for_status()?.bytes().await?)
+    }
+
+    /// What is answered to this, unread.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<bytes::Bytes> {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);
+        Ok(request.send().await?.error_for_status()?.bytes().await?)
+    }
+
+    /// Sum and count of one of the server's histograms.
+    pub(crate) async fn histogram(&self, name: &str, labels: &str) -> anyhow::Result<(f64, f64)> {
+        let text = self.client.get(format!("{}/metrics", self.base)).send().await?.text().await?;
+        let of = |part: &str| {
+            let head = format!("{name}_{part}{{");
+            let lines = text.lines().filter(|line| line.starts_with(&head) && line.contains(labels));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+        };
+        Ok((of("sum"), of("count")))
     }
 
     /// Searches. The answer is not parsed: that is not the server's work.

@@ -18,8 +18,9 @@ use std::time::Duration;
 use kernel::actor::Actor;
 use kernel::chain::Chain;
 use library::search::Engine;
+use registry::asking::AskTarget;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use store::secrets::Sealer;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ use crate::messages::{self, Message, Put, Turn};
 use crate::models::client::Client;
 use crate::models::{self, Target};
 use crate::portable::{Role, Status};
+use crate::web::Web;
 use gather::Scope;
 use running::{Event, Outcome, Running, Seen};
 
@@ -49,11 +51,22 @@ pub struct Answers {
 }
 
 pub(crate) struct Inner {
-    pub(crate) pool: PgPool,
-    pub(crate) engine: Arc<Engine>,
-    secrets: Sealer,
-    pub(crate) client: Client,
+    pub(crate) with: Resources,
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
+}
+
+/// What answers are made with.
+pub struct Resources {
+    /// The database.
+    pub pool: PgPool,
+    /// The library's search.
+    pub engine: Arc<Engine>,
+    /// Opens the keys of models and servers.
+    pub secrets: Sealer,
+    /// Asks models.
+    pub models: Client,
+    /// Searches the web, where that is set up.
+    pub web: Option<Web>,
 }
 
 /// What is asked of a chat.
@@ -112,6 +125,7 @@ pub(crate) struct Task {
     pub(crate) focus: Focus,
     pub(crate) scope: Scope,
     pub(crate) target: Option<Target>,
+    pub(crate) servers: Vec<AskTarget>,
     pub(crate) kept: Option<Kept>,
 }
 
@@ -131,15 +145,15 @@ pub(crate) struct Kept {
 
 impl Answers {
     /// Answers questions from this library.
-    pub fn new(pool: PgPool, engine: Arc<Engine>, secrets: Sealer, client: Client) -> Self {
-        Self { inner: Arc::new(Inner { pool, engine, secrets, client, running: Mutex::default() }) }
+    pub fn new(with: Resources) -> Self {
+        Self { inner: Arc::new(Inner { with, running: Mutex::default() }) }
     }
 
     /// Asks in a chat of the actor's. What cannot be answered as it is asked (no such version, no such model) is refused before
     /// anything is written.
     pub async fn ask(&self, actor: &Actor, chat: ChatId, asking: Asking) -> Result<Begun, Error> {
         let owner = chats::owner(actor)?;
-        let mut connection = store::postgres::acquire(&self.inner.pool).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         let known = chats::find(&mut connection, actor, chat).await?;
         let means = Means {
             focus: asking.means.focus.or_else(|| known.focus_mode.parse().ok()),
@@ -153,10 +167,10 @@ impl Answers {
             servers: asking.means.servers,
         };
         let (focus, scope) = self.scope(actor, &means).await?;
-        let target = models::choose(&mut connection, &self.inner.secrets, means.model.as_deref()).await?;
+        let (target, servers) = self.asked(&mut connection, actor, &means).await?;
         drop(connection);
         let running = Arc::new(Running::new());
-        let mut transaction = store::postgres::begin(&self.inner.pool).await?;
+        let mut transaction = store::postgres::begin(&self.inner.with.pool).await?;
         let turn = messages::begin(&mut transaction, actor, chat, &asking.put, asking.message_id).await?;
         let begun =
             Begun { question_id: turn.question_id, answer_id: turn.answer_id, running: Arc::clone(&running) };
@@ -172,6 +186,7 @@ impl Answers {
             focus,
             scope,
             target,
+            servers,
             kept: Some(Kept { owner, turn }),
         };
         self.start(begun.answer_id.0, task, running);
@@ -191,9 +206,8 @@ impl Answers {
             )));
         }
         let (focus, scope) = self.scope(actor, &once.means).await?;
-        let mut connection = store::postgres::acquire(&self.inner.pool).await?;
-        let target =
-            models::choose(&mut connection, &self.inner.secrets, once.means.model.as_deref()).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
+        let (target, servers) = self.asked(&mut connection, actor, &once.means).await?;
         drop(connection);
         let running = Arc::new(Running::new());
         let id = kernel::id::new();
@@ -206,6 +220,7 @@ impl Answers {
             focus,
             scope,
             target,
+            servers,
             kept: None,
         };
         self.start(id, task, Arc::clone(&running));
@@ -215,14 +230,36 @@ impl Answers {
     /// What is searched, checked: a library that is absent and a version that is absent are refused.
     async fn scope(&self, actor: &Actor, means: &Means) -> Result<(Focus, Scope), Error> {
         let focus = means.focus.unwrap_or_default();
+        if focus.web_categories().is_some() && self.inner.with.web.is_none() {
+            return Err(Error::Conflict(
+                "the web cannot be searched here: whoever runs the server can name a search engine (WENYUAN_SEARXNG_URL)".to_owned(),
+            ));
+        }
         let library = means.library.as_deref().map(str::parse).transpose().map_err(library::Error::from)?;
         let version: library::label::Request =
             means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
         if let Some(name) = &library {
-            let catalogue = self.inner.engine.catalogue().await?;
+            let catalogue = self.inner.with.engine.catalogue().await?;
             catalogue.library(actor, name)?.resolve(&version)?;
         }
         Ok((focus, Scope { library, version }))
+    }
+
+    /// The model and the servers that are asked.
+    async fn asked(
+        &self,
+        connection: &mut PgConnection,
+        actor: &Actor,
+        means: &Means,
+    ) -> Result<(Option<Target>, Vec<AskTarget>), Error> {
+        let secrets = &self.inner.with.secrets;
+        let target = models::choose(&mut *connection, secrets, means.model.as_deref()).await?;
+        let servers = if means.servers.is_empty() {
+            Vec::new()
+        } else {
+            registry::asking::to_ask(connection, secrets, actor, &means.servers).await?
+        };
+        Ok((target, servers))
     }
 
     fn take_on(&self, id: Uuid, running: &Arc<Running>) -> Result<(), Error> {
@@ -243,7 +280,7 @@ impl Answers {
         tokio::spawn(async move {
             let outcome = write::answer(&answers.inner, &task, &running).await;
             if let Some(kept) = &task.kept
-                && let Err(error) = write::end(&answers.inner.pool, kept, &outcome).await
+                && let Err(error) = write::end(&answers.inner.with.pool, kept, &outcome).await
             {
                 tracing::error!(message.id = %kept.turn.answer_id, error = %Chain(&error), "an answer's end could not be kept");
             }
@@ -254,7 +291,7 @@ impl Answers {
 
     /// Follows an answer of the actor's from where they were, wherever it is written; one that has ended is told again.
     pub async fn follow(&self, actor: &Actor, message: MessageId) -> Result<Followed, Error> {
-        let mut connection = store::postgres::acquire(&self.inner.pool).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         let (_, found) = messages::find(&mut connection, actor, message).await?;
         if found.role != Role::Assistant {
             return Err(Error::Invalid("only an answer can be followed".to_owned()));
@@ -274,7 +311,7 @@ impl Answers {
 
     /// Stops an answer of the actor's, wherever it is written.
     pub async fn stop(&self, actor: &Actor, message: MessageId) -> Result<(), Error> {
-        let mut connection = store::postgres::acquire(&self.inner.pool).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         messages::stop(&mut connection, actor, message).await?;
         if let Some(running) =
             self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).get(&message.0)
@@ -327,7 +364,7 @@ impl Followed {
                 Some(found) => *found,
                 None => {
                     tokio::time::sleep(LOOK).await;
-                    let mut connection = store::postgres::acquire(&answers.inner.pool).await?;
+                    let mut connection = store::postgres::acquire(&answers.inner.with.pool).await?;
                     messages::find(&mut connection, actor, message).await?.1
                 }
             };

@@ -361,10 +361,12 @@ pub(crate) async fn begin(
            insert into chat.messages (message_id, chat_id, parent_id, role, content, words)
            select $2, $1, $3, 'user', $4, array_to_tsvector($5) where $6::int8 is null
            returning id
+         ), above as materialized (
+           -- first: the answer's id is given out after the question's
+           select coalesce($6, (select id from asked)) as id
          ), answered as (
            insert into chat.messages (message_id, chat_id, parent_id, role, content, status, answering_until)
-           select $7, $1, coalesce($6, (select id from asked)), 'assistant', '', 'answering',
-             now() + make_interval(secs => $8)
+           select $7, $1, above.id, 'assistant', '', 'answering', now() + make_interval(secs => $8) from above
            returning id
          )
          update chat.chats set current_id = answered.id, updated_at = now(), title = $9 from answered where chats.id = $1

@@ -23,6 +23,7 @@ mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
+mod portable;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
@@ -133,14 +134,16 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(mcp_servers::list, mcp_servers::create))
         .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
         .routes(routes!(mcp_servers::test))
+        .routes(routes!(chats::list, chats::create))
+        .routes(routes!(chats::show, chats::change, chats::delete))
+        .routes(routes!(chats::message))
         .routes(routes!(mcp_servers::choices))
         .routes(routes!(language_models::list, language_models::create))
         .routes(routes!(language_models::choices))
         .routes(routes!(language_models::show, language_models::change, language_models::delete))
         .routes(routes!(language_models::test))
-        .routes(routes!(chats::list, chats::create))
-        .routes(routes!(chats::show, chats::change, chats::delete))
-        .routes(routes!(chats::message))
+        .routes(routes!(portable::one))
+        .routes(routes!(portable::list_shares, portable::share))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -151,6 +154,8 @@ fn described() -> OpenApiRouter<State> {
         .route("/v1/models/{*id}", get(openai::model))
         .routes(routes!(jobs::list))
         .routes(routes!(chats::restore))
+        .routes(routes!(portable::revoke))
+        .routes(routes!(portable::export_all))
         .routes(routes!(chats::judge, chats::unjudge))
         .routes(routes!(chats::search))
         .routes(routes!(ask::stop))
@@ -172,7 +177,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ask::ask_once))
         .routes(routes!(openai::complete))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick.merge(slow).routes(routes!(upload::add))
+    quick.merge(slow).routes(routes!(upload::add)).routes(routes!(portable::import_all))
 }
 
 /// The description of the API, as OpenAPI 3.1.

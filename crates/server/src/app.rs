@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chat::answer::Answers;
+use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
 use embedding::Model;
 use identity::{Gate, Passwords, Signing};
@@ -34,9 +34,6 @@ pub(crate) struct App {
     pub(crate) answers: Answers,
     /// What the nodes remember; each room makes its own of it.
     pub(crate) caches: Caches,
-    /// Searches the web, where an endpoint for that is set.
-    #[expect(dead_code, reason = "questions that go to the web come with asking")]
-    pub(crate) web: Option<chat::web::Web>,
 }
 
 impl App {
@@ -64,8 +61,13 @@ impl App {
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.readers().div_ceil(2));
         let models = Client::new();
-        let answers =
-            Answers::new(database.pool().clone(), Arc::clone(&engine), secrets.clone(), models.clone());
+        let answers = Answers::new(Resources {
+            pool: database.pool().clone(),
+            engine: Arc::clone(&engine),
+            secrets: secrets.clone(),
+            models: models.clone(),
+            web,
+        });
         Ok(Self {
             models,
             answers,
@@ -77,7 +79,6 @@ impl App {
             passwords,
             secrets,
             caches,
-            web,
         })
     }
 

@@ -5,6 +5,7 @@ mod add;
 mod ask;
 mod chats;
 mod documents;
+mod history;
 mod keys;
 mod keys_of;
 mod libraries;
@@ -65,6 +66,8 @@ enum Action {
     /// Questions and answers: list, show, search, rename, pin, archive, delete, judge.
     #[command(visible_alias = "chat")]
     Chats(chats::Arguments),
+    /// Export and import questions and answers.
+    History(history::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -151,6 +154,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Chats(arguments) => chats::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
+                Action::History(arguments) => history::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,
                 Action::Users(arguments) => users::run(&app, arguments).await,
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,

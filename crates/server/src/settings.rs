@@ -214,6 +214,17 @@ pub(crate) struct Settings {
     )]
     rate_limit: u32,
 
+    /// Who may open links to chats that were shared: nobody, whoever is signed in, or anyone who has the link.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SHARE_LINKS",
+        value_enum,
+        default_value_t
+    )]
+    share_links: ShareLinks,
+
     #[command(flatten)]
     pool: Pool,
 
@@ -331,6 +342,18 @@ impl std::fmt::Debug for Hidden {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("…")
     }
+}
+
+/// Who may open links to chats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ShareLinks {
+    /// Nobody; none are made.
+    Off,
+    /// Whoever is signed in.
+    #[default]
+    Team,
+    /// Anyone, without an account.
+    Anyone,
 }
 
 /// How passages get their vectors.
@@ -505,6 +528,11 @@ impl Settings {
     /// Requests a minute of a key that has no limit of its own.
     pub(crate) fn rate_limit(&self) -> u32 {
         self.rate_limit
+    }
+
+    /// Who may open links to chats.
+    pub(crate) fn share_links(&self) -> ShareLinks {
+        self.share_links
     }
 
     /// How many documents are read at once.

@@ -72,6 +72,27 @@ PATCH  /api/v1/mcp-servers/{server}                                      401 403
 GET    /api/v1/mcp-servers/choices                                       401 200 200 200 200 200 200 200 200
 POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
 DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
+GET    /api/v1/chats                                                     401 200 200 200 200 200 403 403 200
+POST   /api/v1/chats                                                     401 201 201 201 201 201 403 403 201
+GET    /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+PATCH  /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{fresh_chat}                                        401 404 404 404 404 404 403 403 204
+POST   /api/v1/chats/{chat}/restore                                      401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}                                        401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}/events                                 401 404 404 404 404 404 403 403 200
+POST   /api/v1/messages/{message}/stop                                   401 404 404 404 404 404 403 403 204
+PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
+DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 201
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
+POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
 GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
 POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
 GET    /api/v1/language-models/choices                                   401 200 200 200 200 200 200 200 200
@@ -108,6 +129,7 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
@@ -142,7 +164,13 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
         ("POST", "/v1/chat/completions") => {
             json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
         }
+        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
+        ("POST", "chats") => json!({ "title": "Mine" }),
+        ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
+        ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
+        ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         _ => return None,
     })
@@ -202,11 +230,23 @@ impl Walk {
         let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
         let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
         walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        let chat = walk.chat().await;
+        let path = format!("/api/v1/chats/{chat}/messages");
+        let asked = Some(json!({ "content": "What is the hiddenword?" }));
+        let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
+        let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+        walk.names.extend([("chat", chat), ("message", message)]);
         walk
     }
 
     fn admin(&self) -> &str {
         &self.people["admin"].access_token
+    }
+
+    /// A chat of the administrator's.
+    async fn chat(&self) -> String {
+        let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
+        made.value()["id"].as_str().expect("an id").to_owned()
     }
 
     /// A private library with these grants, and its document.
@@ -263,6 +303,9 @@ impl Walk {
             let body = Some(json!({ "username": format!("fresh-{}", self.made) }));
             let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
             address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
+        }
+        if address.contains("{fresh_chat}") {
+            address = address.replace("{fresh_chat}", &self.chat().await);
         }
         if address.contains("{session}") {
             let path = format!("/api/v1/users/{}/sessions", self.names["user"]);

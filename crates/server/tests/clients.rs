@@ -67,6 +67,8 @@ async fn plan(server: &Server) -> Value {
             refused("query-docs", json!({ "libraryId": "/example/ops/4", "query": "restore" }), "5.2.1"),
             call("get-library-docs", json!({ "context7CompatibleLibraryID": "/example/ops", "topic": "backup" }), "newlever"),
             call("report_issue", json!({ "passage_id": some_passage(server).await, "category": "outdated", "text": "The lever has changed." }), ""),
+            call("ask", json!({ "question": "How do I restore a backup?", "library": ops, "version": "5.1.0" }), "oldlever"),
+            call("search_history", json!({ "query": "nosuchwordanywhere" }), "Nothing was found"),
         ],
         "resources": [
             { "uri": "docs://libraries", "says": "axum" },
@@ -102,7 +104,7 @@ async fn go_through(plan: &Value, transport: Value, clients: usize) {
         let done = done.as_array().expect("what each has done");
         assert_eq!(done.len(), clients, "{done:?}");
         let all = |each: &Value| {
-            each["tools"] == 9 && each["calls"] == 18 && each["resources"] == 4 && each["prompts"] == 3
+            each["tools"] == 11 && each["calls"] == 20 && each["resources"] == 4 && each["prompts"] == 3
         };
         assert!(done.iter().all(all), "{done:?}");
     }

@@ -41,16 +41,24 @@ pub(crate) fn shown(sources: &[Source]) -> Vec<i32> {
     sources.iter().take(MOST).map(|source| source.number).collect()
 }
 
-/// That nothing was found.
-pub(crate) fn nothing(question: &str, place: Option<&str>) -> String {
-    match (is_chinese(question), place) {
+/// That nothing was found, and what lies nearest.
+pub(crate) fn nothing(question: &str, searched: Option<&str>, nearest: &[Source]) -> String {
+    let chinese = is_chinese(question);
+    let mut text = match (chinese, searched) {
         (true, Some(place)) => format!("在 `{place}` 中没有找到相关内容。换一种问法，或换一个资料库再问。"),
         (true, None) => "没有找到相关内容。换一种问法再问。".to_owned(),
         (false, Some(place)) => {
             format!("Nothing relevant was found in `{place}`. Ask in other words, or ask another library.")
         }
         (false, None) => "Nothing relevant was found. Ask in other words.".to_owned(),
+    };
+    if !nearest.is_empty() {
+        text.push_str(if chinese { "最接近的段落：\n" } else { " The nearest passages are:\n" });
+        for source in nearest {
+            text.push_str(&format!("\n- `{}`", place(source).replace('`', "'")));
+        }
     }
+    text
 }
 
 #[cfg(test)]
@@ -67,6 +75,6 @@ mod tests {
             text.contains("[1] `| A 'b'`\n\n````markdown\n![x](http://evil.example)\n```\ncode\n```\n````"),
             "{text}"
         );
-        assert!(nothing("限流？", None).starts_with("没有"));
+        assert!(nothing("限流？", None, &[]).starts_with("没有"));
     }
 }

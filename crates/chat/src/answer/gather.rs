@@ -5,16 +5,23 @@ use std::sync::Arc;
 use kernel::actor::Actor;
 use library::label::Request;
 use library::names::LibraryName;
-use library::search::{Engine, LONGEST_QUERY, Passage, Question, Resolved};
+use library::search::{Engine, Hit, LONGEST_QUERY, Passage, Question, Resolved};
 
+use registry::asking::AskTarget;
+use store::objects::Hash;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Task};
 use crate::Error;
 use crate::source::{Kind, Source};
+use crate::web;
 
 /// Passages that are looked at.
 const LOOKED_AT: usize = 12;
+/// Passages that are named where nothing is relevant.
+const NEAREST: usize = 3;
+/// Texts of one server.
+const MOST_OF_A_SERVER: usize = 3;
 
 /// Where a question is asked.
 #[derive(Debug, Clone, Default)]
@@ -29,20 +36,94 @@ pub struct Scope {
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     pub(crate) sources: Vec<Source>,
+    /// What lies nearest where nothing is relevant: a judgement can be wrong, and people can look themselves.
+    pub(crate) nearest: Vec<Source>,
     pub(crate) notices: Vec<String>,
     pub(crate) resolved: Option<Resolved>,
 }
 
-/// Searches what the question is asked of.
+/// Searches what the question is asked of, all of it at once. What cannot be asked is said; the rest is the answer.
 pub(crate) async fn all(
     inner: &Inner,
     task: &Task,
     query: &str,
     stopped: &CancellationToken,
 ) -> Result<Gathered, Error> {
+    let searched = async {
+        let first = async {
+            match task.focus.web_categories() {
+                Some(category) => Ok(of_web(inner, query, category).await),
+                None => library(&inner.with.engine, &task.actor, query, &task.scope).await,
+            }
+        };
+        let servers = futures::future::join_all(task.servers.iter().map(|server| of_server(server, query)));
+        let (first, servers) = tokio::join!(first, servers);
+        let mut gathered = first?;
+        let mut lists = vec![std::mem::take(&mut gathered.sources)];
+        for found in servers {
+            lists.push(found.sources);
+            gathered.notices.extend(found.notices);
+        }
+        gathered.sources = by_turns(lists);
+        Ok(gathered)
+    };
     tokio::select! {
-        gathered = library(&inner.engine, &task.actor, query, &task.scope) => gathered,
+        gathered = searched => gathered,
         () = stopped.cancelled() => Ok(Gathered::default()),
+    }
+}
+
+/// The best of each list, then the second of each, and so on: none crowds the others out.
+fn by_turns(lists: Vec<Vec<Source>>) -> Vec<Source> {
+    let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    let mut mixed = Vec::new();
+    for _turn in 0..longest {
+        mixed.extend(lists.iter_mut().filter_map(Iterator::next));
+    }
+    mixed
+}
+
+/// Pages of the web, as the search engine shows them.
+async fn of_web(inner: &Inner, query: &str, category: &str) -> Gathered {
+    let Some(web) = &inner.with.web else { return Gathered::default() };
+    match web::search(web, query, &[category]).await {
+        Ok(found) => {
+            let pages = (1..).zip(found).filter(|(_, page)| !page.content.is_empty());
+            let sources = pages.map(|(rank, page)| Source {
+                url: Some(page.url),
+                ..of_others(rank, Kind::Web, page.title, page.content)
+            });
+            Gathered { sources: sources.collect(), ..Gathered::default() }
+        }
+        Err(failure) => Gathered { notices: vec![failure.to_string()], ..Gathered::default() },
+    }
+}
+
+/// What another's server says to the query.
+async fn of_server(server: &AskTarget, query: &str) -> Gathered {
+    match registry::client::ask(server, query).await {
+        Ok(texts) => {
+            let sources = (1..).zip(texts).take(MOST_OF_A_SERVER);
+            let sources =
+                sources.map(|(rank, text)| of_others(rank, Kind::Server, server.name.clone(), text));
+            Gathered { sources: sources.collect(), ..Gathered::default() }
+        }
+        Err(problem) => Gathered { notices: vec![problem], ..Gathered::default() },
+    }
+}
+
+/// A text that is not of the library.
+fn of_others(rank: i32, kind: Kind, title: String, content: String) -> Source {
+    let content = content.replace('\0', "");
+    Source {
+        rank,
+        kind,
+        title,
+        sha256: Hash::of(content.as_bytes()).to_string(),
+        instruction: extract::reads_like_an_instruction(&content).map(str::to_owned),
+        content,
+        ..Source::default()
     }
 }
 
@@ -62,10 +143,15 @@ pub(crate) async fn library(
     };
     let answer = engine.search(actor, &question).await?;
     let follows_active = scope.version == Request::Active;
-    let sources = (1..)
-        .zip(&answer.hits)
-        .map(|(rank, hit)| Source { follows_active, ..of_passage(rank, &hit.passage) });
-    Ok(Gathered { sources: sources.collect(), notices: answer.notices, resolved: answer.resolved })
+    let found = (1..).zip(&answer.hits);
+    let (relevant, others): (Vec<_>, Vec<_>) = found.partition(|(_, hit)| hit.relevant);
+    let source = |(rank, hit): (i32, &Hit)| Source { follows_active, ..of_passage(rank, &hit.passage) };
+    Ok(Gathered {
+        sources: relevant.into_iter().map(source).collect(),
+        nearest: others.into_iter().take(NEAREST).map(source).collect(),
+        notices: answer.notices,
+        resolved: answer.resolved,
+    })
 }
 
 fn of_passage(rank: i32, passage: &Passage) -> Source {

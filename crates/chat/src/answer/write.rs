@@ -119,7 +119,7 @@ async fn keep(inner: &Inner, task: &Task, running: &Running) {
         }
         let text = running.text();
         let told = async {
-            let mut connection = store::postgres::acquire(&inner.pool).await?;
+            let mut connection = store::postgres::acquire(&inner.with.pool).await?;
             messages::progress(&mut connection, kept.turn.answer, &text).await
         };
         match told.await {
@@ -181,7 +181,8 @@ async fn write(
     }
     let query = query(inner, task, running, &history).await;
     let searching = Instant::now();
-    let Gathered { sources, notices, resolved } = gather::all(inner, task, &query, running.stopped()).await?;
+    let Gathered { sources, nearest, notices, resolved } =
+        gather::all(inner, task, &query, running.stopped()).await?;
     metrics::histogram!("wenyuan_answer_seconds", "stage" => "search")
         .record(searching.elapsed().as_secs_f64());
     told.query = Some(query);
@@ -193,7 +194,7 @@ async fn write(
         told.mode = "nothing_found";
         let place =
             told.resolved.as_ref().map(|resolved| format!("{} {}", resolved.library, resolved.version));
-        let text = compose::nothing(&task.question, place.as_deref());
+        let text = compose::nothing(&task.question, place.as_deref(), &nearest);
         running.push(&text);
         return Ok(whole(text, told, Arc::default()));
     }
@@ -215,7 +216,7 @@ async fn write(
 async fn history(inner: &Inner, task: &Task) -> Result<Vec<Message>, Error> {
     match (&task.history, &task.kept) {
         (History::Kept(Some(above)), Some(kept)) => {
-            let mut connection = store::postgres::acquire(&inner.pool).await?;
+            let mut connection = store::postgres::acquire(&inner.with.pool).await?;
             let page =
                 messages::branch(&mut connection, &kept.turn.chat, Some(*above), None, HISTORY).await?;
             Ok(page.items)
@@ -233,7 +234,7 @@ async fn query(inner: &Inner, task: &Task, running: &Running, history: &[Message
     let Some(target) = &task.target else { return prompt::joined(history, &task.question) };
     let turns = prompt::condensing(history, &task.question);
     let asked = async {
-        let mut pieces = inner.client.ask(target, &turns, QUERY_TOKENS).await?;
+        let mut pieces = inner.with.models.ask(target, &turns, QUERY_TOKENS).await?;
         let mut text = String::new();
         while let Some(piece) = pieces.next().await {
             text.push_str(&piece?);
@@ -251,7 +252,7 @@ async fn query(inner: &Inner, task: &Task, running: &Running, history: &[Message
 
 async fn keep_sources(inner: &Inner, task: &Task, sources: &[Source]) -> Result<(), Error> {
     let Some(kept) = &task.kept else { return Ok(()) };
-    let mut connection = store::postgres::acquire(&inner.pool).await?;
+    let mut connection = store::postgres::acquire(&inner.with.pool).await?;
     messages::write_sources(&mut connection, kept.turn.answer, sources).await
 }
 
@@ -300,7 +301,7 @@ async fn ask(
     told.mode = "model";
     let sources = running.sources();
     let asked = tokio::select! {
-        asked = inner.client.ask(target, turns, target.answer_tokens) => asked,
+        asked = inner.with.models.ask(target, turns, target.answer_tokens) => asked,
         () = running.stopped().cancelled() => return Ok(broken_off(running, told, None)),
     };
     let mut pieces = match asked {
@@ -340,7 +341,7 @@ async fn ask(
         return Ok(cited(broken_off(running, told, Some(failure)), &filter.cited()));
     }
     if running.length() == 0 {
-        return instead(inner, task, running, sources, told, Failure::said_nothing()).await;
+        return instead(inner, task, running, sources, told, Failure::said_nothing(&target.name)).await;
     }
     let text = running.text();
     let quoted: Vec<String> = sources.iter().map(|source| prompt::given(source).to_owned()).collect();

@@ -53,11 +53,6 @@ impl FailureKind {
 }
 
 impl Failure {
-    /// A failure of the model of this name.
-    pub(super) fn new(kind: FailureKind, name: &str, what: &str) -> Self {
-        Self { text: format!("the language model {name} {what}"), kind, retry_after: None }
-    }
-
     /// There is no model, and nothing else can stand in for one.
     pub(crate) fn none_is_set() -> Self {
         let text = "no language model is set up: an administrator can add one with `wenyuan models add`";
@@ -65,9 +60,13 @@ impl Failure {
     }
 
     /// It answered with nothing at all.
-    pub(crate) fn said_nothing() -> Self {
-        let text = "the language model ended without a word: ask again, or choose another model";
-        Self { text: text.to_owned(), kind: FailureKind::Unreadable, retry_after: None }
+    pub(crate) fn said_nothing(name: &str) -> Self {
+        Self::new(FailureKind::Unreadable, name, "ended without a word: ask again, or choose another model")
+    }
+
+    /// A failure of the model of this name.
+    pub(super) fn new(kind: FailureKind, name: &str, what: &str) -> Self {
+        Self { text: format!("the language model {name} {what}"), kind, retry_after: None }
     }
 
     /// What an error status means; `body` is the beginning of what came with it.
