@@ -166,8 +166,7 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
         }
         ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
-        ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
-        ("POST", "chats") => json!({ "title": "Mine" }),
+        ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
         ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
         ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
         ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),

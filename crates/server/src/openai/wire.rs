@@ -89,6 +89,7 @@ struct Message {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiUsage)]
+#[expect(clippy::struct_field_names, reason = "the names are the protocol's")]
 struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
