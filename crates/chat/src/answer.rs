@@ -166,7 +166,7 @@ impl Answers {
             model: asking.means.model.or(known.model),
             servers: asking.means.servers,
         };
-        let (focus, scope) = self.scope(actor, &means).await?;
+        let (focus, scope) = self.scope(actor, &means, asking.put.text()).await?;
         let (target, servers) = self.asked(&mut connection, actor, &means).await?;
         drop(connection);
         let running = Arc::new(Running::new());
@@ -205,7 +205,7 @@ impl Answers {
                 messages::LONGEST_QUESTION
             )));
         }
-        let (focus, scope) = self.scope(actor, &once.means).await?;
+        let (focus, scope) = self.scope(actor, &once.means, &once.question).await?;
         let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         let (target, servers) = self.asked(&mut connection, actor, &once.means).await?;
         drop(connection);
@@ -228,7 +228,7 @@ impl Answers {
     }
 
     /// What is searched, checked: a library that is absent and a version that is absent are refused.
-    async fn scope(&self, actor: &Actor, means: &Means) -> Result<(Focus, Scope), Error> {
+    async fn scope(&self, actor: &Actor, means: &Means, question: &str) -> Result<(Focus, Scope), Error> {
         let focus = means.focus.unwrap_or_default();
         if focus.web_categories().is_some() && self.inner.with.web.is_none() {
             return Err(Error::Conflict(
@@ -240,7 +240,10 @@ impl Answers {
             means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
         if let Some(name) = &library {
             let catalogue = self.inner.with.engine.catalogue().await?;
-            catalogue.library(actor, name)?.resolve(&version)?;
+            if let Err(error) = catalogue.library(actor, name)?.resolve(&version) {
+                self.inner.with.engine.refused(name, question, &error);
+                return Err(error.into());
+            }
         }
         Ok((focus, Scope { library, version }))
     }

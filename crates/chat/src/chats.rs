@@ -338,6 +338,10 @@ pub async fn purge(connection: &mut PgConnection) -> Result<u64, Error> {
     )
     .execute(&mut *connection)
     .await?;
+    if purged.rows_affected() > 0 {
+        // The bytes of their files.
+        library::sweep::schedule(&mut *connection).await?;
+    }
     sqlx::query!(
         "-- chats.purge_quotes
          delete from chat.quotes where sha256 in

@@ -10,12 +10,15 @@
 pub mod answer;
 pub mod chats;
 pub mod error;
+pub mod files;
 pub mod focus;
 pub mod history;
 pub mod messages;
 pub mod models;
 pub mod portable;
 pub mod source;
+pub mod stale;
 pub mod web;
+pub mod worklist;
 
 pub use error::Error;

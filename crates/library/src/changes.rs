@@ -87,7 +87,8 @@ pub async fn record(connection: &mut PgConnection, changed: &[(DocumentId, Versi
 pub async fn record_catalogue(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
         "-- changes.record_catalogue
-         update library.change_sequence set catalogue = catalogue + 1"
+         with told as (select pg_notify('wenyuan_changes', ''))
+         update library.change_sequence set catalogue = catalogue + 1 from told"
     )
     .execute(connection)
     .await?;

@@ -109,12 +109,12 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Re
 }
 
 /// What is embedded of a passage: the headings above it tell what it is about where its own words do not.
-fn embedded_text(section: &str, content: &str) -> String {
+pub fn embedded_text(section: &str, content: &str) -> String {
     format!("{section}\n{content}")
 }
 
 /// A vector in pgvector's text form.
-pub(crate) fn as_text(vector: &[f32]) -> String {
+pub fn as_text(vector: &[f32]) -> String {
     let mut text = String::with_capacity(vector.len() * 9 + 2);
     text.push('[');
     for (place, value) in vector.iter().enumerate() {

@@ -153,10 +153,21 @@ async fn read(
     reader: &mut Reader,
     source: &ToRead,
 ) -> Result<Result<Extracted, String>, Error> {
-    let bytes = objects.get(source.hash).await?;
     let declared = source.declared.as_deref().and_then(DocumentType::parse);
+    read_object(objects, reader, source.hash, &source.path, declared).await
+}
+
+/// Reads bytes of the object store. The inner error is the bytes' own fault, in words for whoever brought them.
+pub async fn read_object(
+    objects: &Objects,
+    reader: &mut Reader,
+    hash: Hash,
+    name: &str,
+    declared: Option<DocumentType>,
+) -> Result<Result<Extracted, String>, Error> {
+    let bytes = objects.get(hash).await?;
     let begun = Instant::now();
-    let read = reader.read(&source.path, declared, &bytes).await;
+    let read = reader.read(name, declared, &bytes).await;
     metrics::histogram!("wenyuan_read_seconds").record(begun.elapsed().as_secs_f64());
     match read {
         Ok(mut extracted) => {

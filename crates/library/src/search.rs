@@ -10,12 +10,14 @@ pub mod follow;
 mod fuse;
 mod highlight;
 pub mod index;
+mod misses;
 mod passages;
 mod query;
 pub mod relevance;
 mod vectors;
 
 pub use engine::{Engine, EngineConfig, ModelState};
+pub use misses::{Miss, Misses};
 pub use passages::{Passage, find as find_passage};
 
 use kernel::page::Cursor;

@@ -1,12 +1,14 @@
 //! Bytes that no document refers to any more are taken out of the object store.
 //!
 //! Deleting a document schedules a sweep. It takes only what was not touched lately: whoever adds bytes touches their
-//! row first, so bytes that are on their way to a document are left alone.
+//! row first, so bytes that are on their way to a document are left alone. Rooms above may refer to bytes too, by a
+//! foreign key that this room does not know of: the row is deleted before the bytes, and the database refuses it.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Acquire as _, PgConnection, PgPool};
 use store::jobs::{self, NewJob};
 use store::objects::{Hash, Objects};
 use uuid::Uuid;
@@ -17,7 +19,7 @@ use crate::Error;
 pub const JOB: &str = "library.sweep";
 
 /// Schedules a sweep for when what is deleted now may be taken.
-pub(crate) async fn schedule(connection: &mut PgConnection) -> Result<(), Error> {
+pub async fn schedule(connection: &mut PgConnection) -> Result<(), Error> {
     let job = NewJob { delay: GRACE, priority: 10, ..NewJob::new(JOB, json!({})) };
     Ok(jobs::enqueue(connection, &[job]).await?)
 }
@@ -27,47 +29,76 @@ pub const GRACE: Duration = Duration::from_mins(10);
 
 /// Removes what nothing refers to and nobody touched within `grace`. Returns how many objects went.
 pub async fn sweep(pool: &PgPool, objects: &Objects, grace: Duration) -> Result<u64, Error> {
+    // Settled once: what is found to be needed still is touched, and must not come up again.
+    let before = sqlx::query_scalar!(
+        r#"-- objects.before
+         select now() - make_interval(secs => $1) as "before!""#,
+        grace.as_secs_f64(),
+    )
+    .fetch_one(pool)
+    .await?;
     let mut swept = 0;
     // One object at a time, its row locked until its bytes are gone: whoever adds the same bytes meanwhile waits at
     // that row and then writes them again. This is the one transaction that is held across a call to the store; it
     // locks nothing that a reader needs.
-    while sweep_one(pool, objects, grace).await? {
-        swept += 1;
+    while let Some(is_gone) = sweep_one(pool, objects, before).await? {
+        swept += u64::from(is_gone);
     }
     Ok(swept)
 }
 
-async fn sweep_one(pool: &PgPool, objects: &Objects, grace: Duration) -> Result<bool, Error> {
+/// Looks at one object that no document refers to; `None` where there is no more. Says whether it went.
+async fn sweep_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) -> Result<Option<bool>, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     let unused = sqlx::query_scalar!(
         "-- objects.unused
          select sha256 from library.objects as object
-         where touched_at < now() - make_interval(secs => $1)
+         where touched_at < $1
            and not exists (select from library.document_versions v where v.file_hash = object.sha256)
          limit 1
          for update skip locked",
-        grace.as_secs_f64(),
+        before,
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(sha256) = unused else { return Ok(false) };
-    objects.delete(hash_of(&sha256)?).await?;
-    sqlx::query!(
+    let Some(sha256) = unused else { return Ok(None) };
+    let mut attempt = transaction.begin().await?;
+    let forgotten = sqlx::query!(
         "-- objects.forget
          delete from library.objects where sha256 = $1",
         &sha256,
     )
-    .execute(&mut *transaction)
-    .await?;
+    .execute(&mut *attempt)
+    .await;
+    let is_needed = match forgotten {
+        Ok(_) => {
+            attempt.commit().await?;
+            objects.delete(hash_of(&sha256)?).await?;
+            false
+        }
+        Err(error) if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) => {
+            attempt.rollback().await?;
+            // Not asked about again at once.
+            sqlx::query!(
+                "-- objects.keep
+                 update library.objects set touched_at = now() where sha256 = $1",
+                &sha256,
+            )
+            .execute(&mut *transaction)
+            .await?;
+            true
+        }
+        Err(error) => return Err(error.into()),
+    };
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(!is_needed))
 }
 
 /// Runs a scheduled sweep.
 pub async fn run(pool: &PgPool, objects: &Objects, worker: Uuid, ids: &[Uuid]) -> Result<(), Error> {
     let swept = sweep(pool, objects, GRACE).await?;
     if swept > 0 {
-        tracing::info!(objects = swept, "removed bytes that no document refers to");
+        tracing::info!(objects = swept, "removed bytes that nothing refers to");
     }
     let mut connection = store::postgres::acquire(pool).await?;
     jobs::complete(&mut connection, worker, ids).await.map_err(|error| Error::Internal(error.to_string()))
@@ -94,7 +125,7 @@ pub async fn touch(pool: &PgPool, objects: &[(Hash, u64)]) -> Result<(), Error> 
 }
 
 /// A hash from its column.
-pub(crate) fn hash_of(bytes: &[u8]) -> Result<Hash, Error> {
+pub fn hash_of(bytes: &[u8]) -> Result<Hash, Error> {
     bytes
         .try_into()
         .map(Hash)

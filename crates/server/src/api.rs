@@ -3,6 +3,7 @@
 mod accept;
 mod ask;
 pub(crate) mod authenticate;
+mod chat_files;
 mod chats;
 pub(crate) mod client;
 mod context7;
@@ -23,12 +24,14 @@ mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
+mod perplexica;
 mod portable;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
 mod upload;
 pub(crate) mod users;
+mod worklist;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,11 +96,13 @@ impl State {
         (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "chats", description = "One's own questions and answers; asking"),
         (name = "openai", description = "The library as a language model, for clients of OpenAI; failures have its form"),
+        (name = "perplexica", description = "What the clients of Perplexica ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
         (name = "language-models", description = "OpenAI-compatible endpoints that answer"),
         (name = "mcp-servers", description = "MCP servers of others that this library may use"),
+        (name = "worklist", description = "What a library's owners should look at"),
         (name = "operation", description = "What the system does"),
     ),
 )]
@@ -106,6 +111,11 @@ struct Description;
 fn described() -> OpenApiRouter<State> {
     let tagged = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::passage))
+        .routes(routes!(chat_files::list))
+        .routes(routes!(worklist::list))
+        .routes(routes!(worklist::changes))
+        .routes(routes!(chat_files::show, chat_files::delete))
+        .routes(routes!(chat_files::content))
         .routes(routes!(libraries::list))
         .routes(routes!(libraries::show, libraries::change, libraries::delete))
         .routes(routes!(libraries::versions))
@@ -153,6 +163,10 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(openai::models))
         .route("/v1/models/{*id}", get(openai::model))
         .routes(routes!(jobs::list))
+        .routes(routes!(perplexica::list))
+        .routes(routes!(perplexica::show, perplexica::delete))
+        .routes(routes!(perplexica::models))
+        .routes(routes!(perplexica::providers))
         .routes(routes!(chats::restore))
         .routes(routes!(portable::revoke))
         .routes(routes!(portable::export_all))
@@ -163,6 +177,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(session::renew))
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(session::end_other))
+        .routes(routes!(worklist::resolve))
         .routes(routes!(users::link))
         .routes(routes!(users::change_password))
         .routes(routes!(users::forgot))
@@ -176,8 +191,15 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ask::events))
         .routes(routes!(ask::ask_once))
         .routes(routes!(openai::complete))
+        .routes(routes!(perplexica::ask))
+        .routes(routes!(perplexica::reconnect))
+        .routes(routes!(perplexica::search))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick.merge(slow).routes(routes!(upload::add)).routes(routes!(portable::import_all))
+    let large = OpenApiRouter::new()
+        .routes(routes!(upload::add))
+        .routes(routes!(chat_files::attach))
+        .routes(routes!(portable::import_all));
+    quick.merge(slow).merge(large)
 }
 
 /// The description of the API, as OpenAPI 3.1.

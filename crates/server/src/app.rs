@@ -5,15 +5,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
+use chat::worklist::{self, Occurrence};
 use embedding::Model;
 use identity::{Gate, Passwords, Signing};
 use library::reader::ReaderConfig;
-use library::search::{Engine, EngineConfig, ModelState};
+use library::search::{Engine, EngineConfig, Miss, Misses, ModelState};
 use sqlx::PgPool;
 use store::cache::Caches;
 use store::objects::Objects;
 use store::secrets::Sealer;
 use store::{Database, migrations};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::Receiver;
 
 use crate::settings::Settings;
 
@@ -24,6 +27,8 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
+    /// Searches that came to nothing; whoever writes them down holds it.
+    pub(crate) misses: Arc<Mutex<Receiver<Miss>>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) passwords: Passwords,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
@@ -54,7 +59,8 @@ impl App {
             vector_budget_milliseconds: settings.vector_budget_milliseconds(),
         };
         let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
-        let engine = Arc::new(Engine::new(database.pool().clone(), config, model));
+        let (telling, misses) = Misses::new();
+        let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
         let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
@@ -75,6 +81,7 @@ impl App {
             database,
             objects,
             engine,
+            misses: Arc::new(Mutex::new(misses)),
             gate,
             passwords,
             secrets,
@@ -127,9 +134,33 @@ impl App {
         })
     }
 
+    /// Writes down the searches that have come to nothing so far.
+    pub(crate) async fn write_misses(&self, misses: &mut Receiver<Miss>) {
+        let mut occurrences: Vec<Occurrence> = Vec::new();
+        while let Ok(miss) = misses.try_recv() {
+            occurrences.push(miss.into());
+        }
+        if let Err(error) = self.record(&occurrences).await {
+            tracing::warn!(error = %kernel::chain::Chain(&error), "searches that came to nothing could not be written down");
+        }
+    }
+
+    async fn record(&self, occurrences: &[Occurrence]) -> Result<(), chat::Error> {
+        if occurrences.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = store::postgres::begin(self.pool()).await?;
+        worklist::record(&mut transaction, occurrences).await?;
+        Ok(transaction.commit().await?)
+    }
+
     /// Closes the library; the built-in PostgreSQL stops if nobody else uses it.
     pub(crate) async fn close(self) {
         self.answers.close().await;
+        // Held by whoever wrote them while the server ran, if that has not ended in time.
+        if let Ok(mut misses) = self.misses.try_lock() {
+            self.write_misses(&mut misses).await;
+        }
         self.database.close().await;
     }
 }

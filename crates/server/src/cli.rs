@@ -19,6 +19,7 @@ mod secrets;
 mod serve;
 mod show;
 mod users;
+mod worklist;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -68,6 +69,8 @@ enum Action {
     Chats(chats::Arguments),
     /// Export and import questions and answers.
     History(history::Arguments),
+    /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
+    Worklist(worklist::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -160,6 +163,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
                 Action::Models(arguments) => models::run(&app, arguments).await,
+                Action::Worklist(arguments) => worklist::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,

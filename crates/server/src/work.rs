@@ -65,12 +65,13 @@ impl Work {
                     None => return,
                 },
             };
-            let workers = (0..(app.settings.readers() / 2).max(1)).map(|_| {
-                let handler =
-                    Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
-                work(app.pool().clone(), handler, bell.listen(), stop.clone())
-            });
-            futures::future::join_all(workers).await;
+            let vectors =
+                || Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
+            let workers = (0..(app.settings.readers() / 2).max(1))
+                .map(|_| work(app.pool().clone(), vectors(), bell.listen(), stop.clone()));
+            // Files of chats do not wait for libraries: somebody is about to ask them.
+            let files = work(app.pool().clone(), FileVectors(vectors()), bell.listen(), stop.clone());
+            tokio::join!(futures::future::join_all(workers), files);
         }));
     }
 
@@ -141,6 +142,45 @@ impl Work {
         }));
     }
 
+    /// Marks answers whose sources have changed, as the library changes.
+    pub(crate) fn follow_answers(&mut self, app: &App) {
+        let (pool, mut ear, mut stop) = (app.pool().clone(), self.changes.listen(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            while !*stop.borrow() {
+                let stopped = stop.clone();
+                if let Err(error) = chat::stale::follow(&pool, || *stopped.borrow()).await {
+                    tracing::warn!(error = %Chain(&error), "answers could not be compared with the library");
+                }
+                tokio::select! {
+                    _ = ear.wait(LOOK_AT_ANSWERS) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+
+    /// Writes down the searches that came to nothing, and puts together what means the same.
+    pub(crate) fn keep_worklist(&mut self, app: &App) {
+        let (app, mut stop) = (app.clone(), self.stop.subscribe());
+        self.ending.push(tokio::spawn(async move {
+            let misses = Arc::clone(&app.misses);
+            let mut misses = misses.lock().await;
+            while !*stop.borrow() {
+                app.write_misses(&mut misses).await;
+                if let ModelState::Ready(model) = app.engine.model()
+                    && let Err(error) = regroup(&app, &model, &stop).await
+                {
+                    tracing::warn!(error = %Chain(&error), "the work list could not be put together");
+                }
+                // Gathered for a second: what comes at once is written at once.
+                tokio::select! {
+                    () = tokio::time::sleep(GATHER_MISSES) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+
     /// Keeps the full-text index up to date.
     pub(crate) fn follow(&mut self, app: &App) {
         let follower = app.engine.follower();
@@ -175,6 +215,16 @@ const NOTE_USED: Duration = Duration::from_mins(1);
 /// How often sessions and links that have run out are deleted.
 const SWEEP_IDENTITY: Duration = Duration::from_hours(1);
 
+/// How often answers are compared though nothing is heard of a change.
+const LOOK_AT_ANSWERS: Duration = Duration::from_secs(30);
+/// How long searches that came to nothing are gathered.
+const GATHER_MISSES: Duration = Duration::from_secs(1);
+
+async fn regroup(app: &App, model: &Arc<Model>, stop: &watch::Receiver<bool>) -> Result<(), chat::Error> {
+    while !*stop.borrow() && chat::worklist::regroup(app.pool(), model).await? > 0 {}
+    Ok(())
+}
+
 async fn mark_interrupted(pool: &PgPool) -> Result<u64, chat::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     chat::messages::mark_interrupted(&mut connection).await
@@ -207,7 +257,7 @@ struct Documents {
 
 impl Handler for Documents {
     fn kinds(&self) -> &[&'static str] {
-        &[ingest::JOB]
+        &[ingest::JOB, chat::files::READ_JOB]
     }
 
     fn batch(&self) -> i64 {
@@ -216,13 +266,23 @@ impl Handler for Documents {
 
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.stop.clone();
+        if jobs.first().is_some_and(|job| job.kind == chat::files::READ_JOB) {
+            return chat::files::read(&self.pool, &self.objects, &mut self.reader, worker, jobs)
+                .await
+                .map_err(|error| Chain(&error).to_string());
+        }
         ingest::run(&self.pool, &self.objects, &mut self.reader, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())
     }
 
     async fn gave_up(&mut self, job: &Leased, error: &str) {
-        if let Err(fault) = ingest::give_up(&self.pool, job, error).await {
+        let marked = if job.kind == chat::files::READ_JOB {
+            chat::files::give_up(&self.pool, job, error).await
+        } else {
+            ingest::give_up(&self.pool, job, error).await.map_err(chat::Error::from)
+        };
+        if let Err(fault) = marked {
             tracing::warn!(job.id = %job.id, error = %Chain(&fault), "a document could not be marked as failed");
         }
     }
@@ -254,6 +314,27 @@ impl Handler for Vectors {
     async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.stop.clone();
         embed::run(&self.pool, &self.model, worker, jobs, || *stop.borrow())
+            .await
+            .map_err(|error| Chain(&error).to_string())?;
+        Ok(Vec::new())
+    }
+}
+
+/// Vectors of the files of chats.
+struct FileVectors(Vectors);
+
+impl Handler for FileVectors {
+    fn kinds(&self) -> &[&'static str] {
+        &[chat::files::EMBED_JOB]
+    }
+
+    fn batch(&self) -> i64 {
+        embed::BATCH
+    }
+
+    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+        let stop = self.0.stop.clone();
+        chat::files::embed(&self.0.pool, &self.0.model, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())

@@ -102,6 +102,14 @@ POST   /api/v1/language-models/{model}/test                              401 403
 DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
+GET    /api/chats                                                        401 200 200 200 200 200 403 403 200
+GET    /api/chats/{chat}                                                 401 404 404 404 404 404 403 403 200
+DELETE /api/chats/{fresh_chat}                                           401 404 404 404 404 404 403 403 200
+POST   /api/chat                                                         401 400 400 400 400 400 403 403 400
+POST   /api/reconnect/{chat}                                             401 404 404 404 404 404 403 403 404
+POST   /api/search                                                       401 400 400 400 400 400 400 400 400
+GET    /api/models                                                       401 200 200 200 200 200 200 200 200
+GET    /api/providers                                                    401 200 200 200 200 200 200 200 200
 GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
 GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200

@@ -26,6 +26,8 @@ use crate::chats;
 
 mod rows;
 
+pub(super) use rows::{ensure_chat, now};
+
 /// Messages, or bytes of text, that are written at once.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;

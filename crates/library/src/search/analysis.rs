@@ -106,7 +106,7 @@ impl Analysis {
 
     /// Analyses a text, but leaves out terms that begin with another letter than is wanted: whoever looks for a few terms
     /// need not pay for all. (A stem keeps the first letter of its word.)
-    pub(super) fn run_where(&mut self, text: &str, is_wanted: impl Fn(char) -> bool) {
+    pub fn run_where(&mut self, text: &str, is_wanted: impl Fn(char) -> bool) {
         self.output.texts.clear();
         self.output.terms.clear();
         let mut position = 0;

@@ -23,6 +23,7 @@ use super::collector::{Allowed, BestPassages};
 use super::follow::Follower;
 use super::fuse::{Fused, fuse, spread};
 use super::index::{FullText, Generation, number_of};
+use super::misses::Misses;
 use super::passages::Passages;
 use super::query::Words;
 use super::relevance::Judge;
@@ -36,7 +37,7 @@ use crate::changes::{self, Sequence};
 use crate::documents::Category;
 use crate::embed;
 use crate::label::Request;
-use crate::names::Tag;
+use crate::names::{LibraryName, Tag};
 
 /// Candidates of each kind beyond what is shown: fusion and the rule of two passages a document need a choice.
 const CANDIDATES: usize = 40;
@@ -72,6 +73,7 @@ pub enum ModelState {
 pub struct Engine {
     pool: PgPool,
     config: EngineConfig,
+    misses: Option<Misses>,
     full_text: Arc<FullText>,
     model: RwLock<ModelState>,
     catalogue: CatalogueCache,
@@ -109,6 +111,7 @@ impl Engine {
             full_text: Arc::new(FullText::new(config.index_folder.clone())),
             pool,
             config,
+            misses: None,
             model: RwLock::new(model),
             catalogue: CatalogueCache::default(),
             passages: Passages::default(),
@@ -121,6 +124,12 @@ impl Engine {
                 .build(),
             vector_counts: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(30)).build(),
         }
+    }
+
+    /// Tells of searches that come to nothing.
+    #[must_use]
+    pub fn telling(self, misses: Misses) -> Self {
+        Self { misses: Some(misses), ..self }
     }
 
     /// Who keeps the engine's full-text index up to date.
@@ -155,6 +164,23 @@ impl Engine {
 
     /// Searches what exists for the actor.
     pub async fn search(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
+        let answered = self.answer(actor, question).await;
+        if let Some(misses) = &self.misses {
+            let is_whole =
+                self.full_text.answering().is_some_and(|generation| generation.view().seen.complete);
+            misses.look_at(question, is_whole, &answered);
+        }
+        answered
+    }
+
+    /// Tells of a question that was refused before it was searched for, if because its version is absent.
+    pub fn refused(&self, library: &LibraryName, question: &str, error: &Error) {
+        if let Some(misses) = &self.misses {
+            misses.refused(Some(library), question, error);
+        }
+    }
+
+    async fn answer(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
         let Start { offset, mode: begun_with } = check(question)?;
         let begun = Instant::now();
         let scope = self.scope(actor, question).await?;

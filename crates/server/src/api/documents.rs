@@ -309,7 +309,7 @@ fn not_read(revision: &Revision) -> Problem {
 }
 
 /// `Content-Disposition` with the file's name, whatever letters it has (RFC 6266, RFC 8187).
-fn attachment(path: &str) -> String {
+pub(super) fn attachment(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let mut encoded = String::new();
     for byte in name.bytes() {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use super::context7;
+use super::{context7, perplexica};
 use crate::mcp::http as mcp;
 use crate::openai;
 use crate::pages::Reader;
@@ -447,6 +447,8 @@ pub(super) enum Form {
     Context7,
     /// As the clients of OpenAI read it.
     OpenAi,
+    /// As the clients of Perplexica read it.
+    Perplexica,
     /// An error of JSON-RPC, as clients of MCP read it.
     JsonRpc,
 }
@@ -458,6 +460,7 @@ impl Form {
             mcp::PATH => Self::JsonRpc,
             _ if path.starts_with(context7::UNDER) => Self::Context7,
             _ if path.starts_with(openai::UNDER) => Self::OpenAi,
+            _ if perplexica::is_at(path) => Self::Perplexica,
             _ => Self::Problem,
         }
     }
@@ -473,6 +476,7 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
         Form::OpenAi => (openai::failure(problem), "application/json"),
+        Form::Perplexica => (perplexica::failure(&problem.detail), "application/json"),
         Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);

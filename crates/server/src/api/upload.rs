@@ -199,6 +199,6 @@ async fn text(mut field: Field<'_>) -> Result<String> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn broken(error: MultipartError) -> Problem {
+pub(super) fn broken(error: MultipartError) -> Problem {
     Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
 }

@@ -57,6 +57,8 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
     work.sweep(&app);
     work.keep_gate(&app);
     work.keep_chats(&app);
+    work.follow_answers(&app);
+    work.keep_worklist(&app);
     let public = public_address(settings, address);
     if let Some(mail) = mail {
         work.send_mail(&app, mail, Arc::clone(&public));

@@ -25,7 +25,7 @@ pub(super) struct Written {
 }
 
 /// The database's time.
-pub(super) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
+pub(in crate::portable) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
     let now = sqlx::query_scalar!(
         r#"-- import.now
         select now() as "now!""#
@@ -56,7 +56,7 @@ pub(super) async fn write_quotes(
 }
 
 /// The chat's id here, and whether it is new. One that its owner has deleted comes back.
-pub(super) async fn ensure_chat(
+pub(in crate::portable) async fn ensure_chat(
     connection: &mut PgConnection,
     owner: Uuid,
     user: Option<Uuid>,

@@ -1,0 +1,256 @@
+//! From a file's bytes to passages, and from passages to vectors: two jobs, so that words are found before vectors are made.
+
+use std::sync::Arc;
+
+use embedding::Model;
+use extract::model::Extracted;
+use library::embed::{as_text, embedded_text};
+use library::ingest;
+use library::reader::Reader;
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+use store::jobs::{self, Leased, NewJob};
+use store::objects::Objects;
+use uuid::Uuid;
+
+use super::{FileId, MOST_PASSAGES};
+use crate::Error;
+
+/// The kind of the job that reads a file.
+pub const READ_JOB: &str = "chat.read_file";
+/// The kind of the job that makes the vectors of its passages.
+pub const EMBED_JOB: &str = "chat.embed_file";
+/// Passages that are embedded before their vectors are written.
+const CHUNK: i64 = 32;
+
+#[derive(Debug, Deserialize)]
+struct Payload {
+    file_id: FileId,
+}
+
+fn file_of(job: &Leased) -> Option<FileId> {
+    serde_json::from_value::<Payload>(job.payload.clone()).ok().map(|payload| payload.file_id)
+}
+
+/// Reads the files of these jobs. Jobs that fail for another reason than their file are returned, to be tried again.
+pub async fn read(
+    pool: &PgPool,
+    objects: &Objects,
+    reader: &mut Reader,
+    worker: Uuid,
+    leased: &[Leased],
+) -> Result<Vec<(Uuid, String)>, Error> {
+    let mut failed = Vec::new();
+    for job in leased {
+        if let Err(error) = read_one(pool, objects, reader, worker, job).await {
+            failed.push((job.id, kernel::chain::Chain(&error).to_string()));
+        }
+    }
+    Ok(failed)
+}
+
+async fn read_one(
+    pool: &PgPool,
+    objects: &Objects,
+    reader: &mut Reader,
+    worker: Uuid,
+    job: &Leased,
+) -> Result<(), Error> {
+    let id = file_of(job).map_or(Uuid::nil(), |file| file.0);
+    let file = sqlx::query!(
+        "-- files.to_read
+         select id, chat_id, file_name, file_hash from chat.files
+         where file_id = $1 and status in ('processing', 'failed')",
+        id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(file) = file else {
+        // It is gone, or was read already.
+        let mut connection = store::postgres::acquire(pool).await?;
+        return complete(&mut connection, worker, job.id).await;
+    };
+    let hash = library::sweep::hash_of(&file.file_hash)?;
+    let read = ingest::read_object(objects, reader, hash, &file.file_name, None).await?;
+    let mut transaction = store::postgres::begin(pool).await?;
+    // Files of one chat are written one after another, so that they keep within the bound together. A file that was removed
+    // meanwhile is not there any more.
+    sqlx::query!(
+        "-- files.hold_chat
+         select from chat.chats where id = $1 for update",
+        file.chat_id,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let others = sqlx::query_scalar!(
+        r#"-- files.other_passages
+         select count(*) as "count!" from chat.file_passages as passage
+         join chat.files as file on file.id = passage.file_id
+         where file.chat_id = $1 and file.id <> $2"#,
+        file.chat_id,
+        file.id,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let room = MOST_PASSAGES.saturating_sub(usize::try_from(others).unwrap_or(usize::MAX));
+    let read = read.and_then(|extracted| {
+        let passages = extracted.passages.len();
+        if passages <= room {
+            return Ok(extracted);
+        }
+        Err(format!(
+            "the files of a chat hold at most {MOST_PASSAGES} passages together; this one alone has {passages}, and there \
+             is room for {room}: add it to a library and ask that"
+        ))
+    });
+    match read {
+        Ok(extracted) => write(&mut transaction, file.id, id, &extracted).await?,
+        Err(reason) => fail(&mut transaction, id, &reason).await?,
+    }
+    complete(&mut transaction, worker, job.id).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    file: i64,
+    id: Uuid,
+    extracted: &Extracted,
+) -> Result<(), Error> {
+    let passages = serde_json::to_value(
+        (0_i32..)
+            .zip(&extracted.passages)
+            .map(|(number, passage)| {
+                json!({
+                    "id": kernel::id::new(),
+                    "number": number,
+                    "content": passage.content,
+                    "section": passage.headings,
+                    "page_from": passage.pages.map(|pages| pages.0),
+                    "page_to": passage.pages.map(|pages| pages.1),
+                    "instruction": passage.instruction,
+                })
+            })
+            .collect::<Vec<_>>(),
+    )
+    .map_err(|error| Error::Internal(error.to_string()))?;
+    // A job that is run twice replaces what it wrote.
+    sqlx::query!(
+        "-- files.clear_passages
+         delete from chat.file_passages where file_id = $1",
+        file,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "-- files.write_passages
+         with completed as (
+           update chat.files set status = 'completed', reason = null where id = $1 returning id
+         )
+         insert into chat.file_passages
+           (id, file_id, passage_number, content, section, page_from, page_to, instruction, sha256)
+         select passage.id, completed.id, number, content, section, page_from, page_to, instruction,
+           sha256(convert_to(content, 'UTF8'))
+         from completed, jsonb_to_recordset($2) as passage (id uuid, number int4, content text, section text[],
+           page_from int4, page_to int4, instruction text)",
+        file,
+        passages,
+    )
+    .execute(&mut *connection)
+    .await?;
+    // Somebody waits for these.
+    let job = NewJob { priority: -5, ..NewJob::new(EMBED_JOB, json!({ "file_id": id })) };
+    Ok(jobs::enqueue(connection, &[job]).await?)
+}
+
+async fn fail(connection: &mut PgConnection, id: Uuid, reason: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "-- files.fail
+         update chat.files set status = 'failed', reason = $2 where file_id = $1 and status <> 'completed'",
+        id,
+        reason.replace('\0', ""),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Marks the file of a job that was tried in vain as failed. Trying the job again reads it again.
+pub async fn give_up(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
+    let Some(file) = file_of(job).filter(|_| job.kind == READ_JOB) else { return Ok(()) };
+    let mut connection = store::postgres::acquire(pool).await?;
+    let reason = format!("reading it failed again and again (see `wenyuan jobs`): {error}");
+    fail(&mut connection, file.0, &reason).await
+}
+
+/// Makes the missing vectors of the files of these jobs. When it is told to stop it leaves the rest, and its jobs, to
+/// whoever comes next.
+pub async fn embed(
+    pool: &PgPool,
+    model: &Arc<Model>,
+    worker: Uuid,
+    leased: &[Leased],
+    is_stopped: impl Fn() -> bool + Send,
+) -> Result<(), Error> {
+    let files: Vec<Uuid> = leased.iter().filter_map(file_of).map(|file| file.0).collect();
+    while embed_some(pool, model, &files).await? > 0 {
+        if is_stopped() {
+            return Ok(());
+        }
+    }
+    let mut connection = store::postgres::acquire(pool).await?;
+    for job in leased {
+        complete(&mut connection, worker, job.id).await?;
+    }
+    Ok(())
+}
+
+async fn embed_some(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result<usize, Error> {
+    let missing = sqlx::query!(
+        r#"-- files.without_vector
+         select passage.id, array_to_string(passage.section, ' › ') as "section!", passage.content
+         from chat.file_passages as passage join chat.files as file on file.id = passage.file_id
+         where file.file_id = any ($1) and passage.model is distinct from $2
+         order by passage.file_id, passage_number limit $3"#,
+        files,
+        model.id(),
+        CHUNK,
+    )
+    .fetch_all(pool)
+    .await?;
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<Uuid> = missing.iter().map(|row| row.id).collect();
+    let vectors = {
+        let model = Arc::clone(model);
+        let texts: Vec<String> =
+            missing.iter().map(|row| embedded_text(&row.section, &row.content)).collect();
+        tokio::task::spawn_blocking(move || {
+            model.embed_passages(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .await
+        .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
+    };
+    let vectors: Vec<String> = vectors.iter().map(|vector| as_text(vector)).collect();
+    sqlx::query!(
+        "-- files.write_vectors
+         update chat.file_passages as passage set model = $3, vector = made.vector::halfvec
+         from unnest($1::uuid[], $2::text[]) as made (id, vector) where passage.id = made.id",
+        &ids,
+        &vectors,
+        model.id(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(ids.len())
+}
+
+async fn complete(connection: &mut PgConnection, worker: Uuid, job: Uuid) -> Result<(), Error> {
+    jobs::complete(connection, worker, &[job]).await.map_err(|error| match error {
+        jobs::CompleteError::LeaseLost => Error::Internal(error.to_string()),
+        jobs::CompleteError::Database(error) => error.into(),
+    })
+}

@@ -1,0 +1,88 @@
+//! `/api/v1/worklist`: what the owners of a library should look at; and what has changed since an answer was given.
+
+use axum::Json;
+use axum::extract::{OriginalUri, State as Given};
+use chat::chats::MessageId;
+use chat::stale::{self, SourceChange};
+use chat::worklist::{self, Filter, Item, Kind};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::State;
+use super::authenticate::Caller;
+use super::input::{self, Paging, Path, Query};
+use super::paging::Paged;
+use super::problem::Result;
+
+/// A page of the work list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorklistPage {
+    items: Vec<Item>,
+    /// Where the next page begins.
+    next: Option<String>,
+}
+
+/// Which items.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// Of this library; of all that you own where none is named.
+    library: Option<String>,
+    /// Of this kind.
+    #[param(inline)]
+    kind: Option<Kind>,
+    /// Those that are resolved; the open ones where not.
+    resolved: Option<bool>,
+}
+
+/// What the owners of a library should look at, grouped by meaning: searches that found nothing, versions that were refused, answers
+/// that were called wrong or have gone stale. What happened last comes first.
+#[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(Which, Paging),
+    responses((status = 200, body = WorklistPage)))]
+pub(crate) async fn list(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Query(which): Query<Which>,
+    Query(paging): Query<Paging>,
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<WorklistPage>> {
+    let filter = Filter {
+        library: which.library.as_deref().map(input::library).transpose()?,
+        kind: which.kind,
+        resolved: which.resolved.unwrap_or_default(),
+    };
+    let (cursor, limit) = (paging.cursor()?, paging.limit()?);
+    let catalogue = state.app.engine.catalogue().await?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let page = worklist::list(&mut connection, &catalogue, &actor, &filter, cursor.as_ref(), limit).await?;
+    let next = page.next.map(|next| next.to_string());
+    Ok(Paged::new(&address, next.clone(), WorklistPage { items: page.items, next }))
+}
+
+/// Resolves a group. What happens after is a new one.
+#[utoipa::path(post, path = "/api/v1/worklist/{group}/resolve", tag = "worklist",
+    params(("group" = Uuid, Path, description = "The group")), responses((status = 200, body = Item)))]
+pub(crate) async fn resolve(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(group): Path<Uuid>,
+) -> Result<Json<Item>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let item = worklist::resolve(&mut transaction, &catalogue, &actor, group).await?;
+    transaction.commit().await?;
+    Ok(Json(item))
+}
+
+/// What has become of each passage that an answer of yours cites: what it was, what stands in its place now, since when.
+#[utoipa::path(get, path = "/api/v1/messages/{id}/changes", tag = "chats",
+    params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Vec<SourceChange>)))]
+pub(crate) async fn changes(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Vec<SourceChange>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(stale::what_changed(&mut connection, &actor, MessageId(id)).await?))
+}

@@ -1,0 +1,104 @@
+//! `wenyuan worklist`: what the owners of libraries should look at.
+
+use std::process::ExitCode;
+
+use chat::worklist::{self, Filter, Item, Kind};
+use clap::{Args, Subcommand};
+use kernel::actor::Actor;
+use uuid::Uuid;
+
+use super::show::{self, BOLD, DIM, styled};
+use crate::app::App;
+
+/// Items that are shown; what is further down happened long ago.
+const SHOWN: usize = 100;
+
+/// What to do with the work list; shows it where nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// Of this library; of all where none is named.
+    #[arg(short, long)]
+    library: Option<String>,
+
+    /// Show what is resolved.
+    #[arg(long)]
+    resolved: bool,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Mark a group as done; what happens after is a new one.
+    Resolve {
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// Shows or resolves.
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let owner = Actor::owner();
+    let catalogue = app.engine.catalogue().await?;
+    if let Some(Action::Resolve { id }) = arguments.action {
+        let mut transaction = store::postgres::begin(app.pool()).await?;
+        let item = worklist::resolve(&mut transaction, &catalogue, &owner, id).await?;
+        transaction.commit().await?;
+        if arguments.json {
+            show::line(&serde_json::to_string_pretty(&item)?);
+        } else {
+            show::note(&format!("resolved: {}", item.questions.join(" · ")));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let filter = Filter {
+        library: arguments.library.as_deref().map(str::parse).transpose()?,
+        kind: None,
+        resolved: arguments.resolved,
+    };
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let page = worklist::list(&mut connection, &catalogue, &owner, &filter, None, SHOWN).await?;
+    if arguments.json {
+        show::line(&serde_json::to_string_pretty(&page.items)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if page.items.is_empty() {
+        show::note("nothing to do");
+    }
+    for item in &page.items {
+        print(item);
+    }
+    if page.next.is_some() {
+        show::note(&styled(DIM, format!("the last {SHOWN}; more over HTTP: /api/v1/worklist")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(item: &Item) {
+    let what = match item.kind {
+        Kind::NothingFound => "nothing found".to_owned(),
+        Kind::VersionRefused => format!("version {} refused", item.subject),
+        Kind::AnswerWrong => "answer called wrong".to_owned(),
+        Kind::AnswerStale => "answer stale".to_owned(),
+    };
+    let library = item.library.as_deref().unwrap_or("all libraries");
+    let times = if item.occurrences == 1 { "once".to_owned() } else { format!("{} times", item.occurrences) };
+    show::line(&format!("{}  {library}  {times}, last {}", styled(BOLD, what), item.last_at.format("%F %R")));
+    for question in &item.questions {
+        show::line(&format!("   {question}"));
+    }
+    for detail in &item.details {
+        show::line(&styled(DIM, format!("   {detail}")));
+    }
+    match (&item.resolved_at, &item.resolved_by) {
+        (Some(at), Some(who)) => {
+            show::line(&styled(DIM, format!("   resolved {} by {who}", at.format("%F %R"))));
+        }
+        _ => show::line(&styled(DIM, format!("   wenyuan worklist resolve {}", item.id))),
+    }
+}
