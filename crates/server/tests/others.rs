@@ -38,7 +38,10 @@ impl ServerHandler for Workshop {
         request: CallToolRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.called.lock().unwrap().push(json!({ "tool": request.name, "arguments": request.arguments }));
+        self.called
+            .lock()
+            .expect("a lock")
+            .push(json!({ "tool": request.name, "arguments": request.arguments }));
         let text = |text: &str| ContentBlock::text(text.to_owned());
         let long = format!("The saw\u{7} is in the third drawer. {}", "x".repeat(20_000));
         Ok(CallToolResponse::Complete(match &*request.name {
