@@ -123,6 +123,9 @@ GET    /l/{library}/llms.txt                                             404 404
 GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
+GET    /v1/models                                                        401 200 200 200 200 200 200 200 200
+GET    /v1/models/{library}@1                                            401 404 200 200 200 404 200 404 200
+POST   /v1/chat/completions                                              401 200 200 200 200 200 200 200 200
 POST   /mcp                                                              401 200 200 200 200 200 200 200 200
 GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
@@ -174,10 +177,12 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "/v1/chat/completions") => {
+            json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
+        }
         ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
-        ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
-        ("POST", "chats") => json!({ "title": "Mine" }),
+        ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
         ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
         ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
         ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
@@ -415,7 +420,7 @@ async fn every_route_is_walked_by_everybody() {
             } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
                 let (status, body) = walk.attach(shown.as_deref()).await;
                 (status, body.to_string())
-            } else if method == "POST" && !path.starts_with("/api") && path != "/mcp" {
+            } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
                 // A form of somebody else's page, which has no token of ours.
                 let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
                 let form = form.header("content-type", "application/x-www-form-urlencoded");
