@@ -188,3 +188,29 @@ async fn one_searches_and_is_told_what_is_wrong() {
     let nobody = server.send(server.request_as(None, Method::GET, "/api/chats", &[])).await;
     assert!(nobody.status == 401 && nobody.value()["message"].is_string(), "{}", nobody.text());
 }
+
+#[tokio::test]
+async fn two_peoples_clients_may_use_the_same_ids() {
+    let place = Place::new(PROGRAM).await;
+    let (server, model) = begin(&place).await;
+    let ada = server.set_up().await;
+    let bo = server.person(&ada, "bo", "user").await;
+    model.script([Answer::saying(&["To ada [1]."]), Answer::saying(&["To bo [1]."])]);
+    // One of the ids is a UUID, which stands for itself where it is free.
+    let uuid = "7d3f2b52-6f0c-4f43-a8f2-6f9be3f2a001";
+    let mut body = old(uuid, "How long does the gateway wait for a service?");
+    body["message"]["chatId"] = json!(uuid);
+    let path = format!("/api/chats/{uuid}");
+    for (person, answer) in [(&ada, "To ada [1]."), (&bo, "To bo [1].")] {
+        let token = Some(person.access_token.as_str());
+        assert_eq!(server.ask(token, Method::GET, &path, None).await.status, 404);
+        lines(&server.ask(token, Method::POST, "/api/chat", Some(body.clone())).await);
+        let opened = server.ask(token, Method::GET, &path, None).await.ok();
+        assert_eq!(opened["messages"][1]["content"], answer, "{opened}");
+        assert_eq!(opened["messages"][0]["messageId"], uuid, "{opened}");
+        assert_eq!(
+            server.ask(token, Method::GET, "/api/chats", None).await.ok()["chats"].as_array().unwrap().len(),
+            1
+        );
+    }
+}

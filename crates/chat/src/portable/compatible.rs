@@ -75,10 +75,10 @@ pub async fn find(connection: &mut PgConnection, actor: &Actor, name: &str) -> R
     let found = sqlx::query_scalar!(
         r#"-- compatible.find
          select id as "id: ChatId" from chat.chats
-         where owner_id = $1 and deleted_at is null and (id = $2 or external_id = $3)
-         order by id = $2 desc, created_at desc limit 1"#,
+         where owner_id = $1 and deleted_at is null and (id = any ($2) or external_id = $3)
+         order by id = any ($2) desc, created_at desc limit 1"#,
         owner,
-        chat_id(name),
+        &[chat_id(name), import::derived(owner, chat_id(name))][..],
         name,
     );
     Ok(found.fetch_optional(connection).await?)

@@ -20,7 +20,7 @@ use chat::answer::{Asking, Followed, Means, Once};
 use chat::chats::{self, MessageId};
 use chat::messages::Put;
 use chat::models;
-use chat::portable::{self, Role, compatible, export};
+use chat::portable::{Role, compatible, export};
 use futures::{Stream, StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -158,18 +158,15 @@ pub(crate) async fn ask(
     };
     transaction.commit().await?;
     // Sent again under its id, a question takes the place of the earlier one, which stays beside it.
-    let (put, message_id) = match earlier {
-        Some((message, content)) if content == asked.content.trim() => (Put::Again { message }, None),
-        Some((message, _)) => (Put::Edit { message, content: asked.content }, None),
-        None => {
-            let name = asked.message_id.as_str();
-            let message = (!name.is_empty()).then(|| MessageId(portable::message_id(&chat, name)));
-            (Put::Question { content: asked.content, after: None }, message)
-        }
+    let put = match earlier {
+        Some((message, content)) if content == asked.content.trim() => Put::Again { message },
+        Some((message, _)) => Put::Edit { message, content: asked.content },
+        None => Put::Question { content: asked.content, after: None },
     };
     let means =
         Means { focus: Some(focus), model: wire::model(question.chat_model.as_ref()), ..Means::default() };
-    let begun = state.app.answers.ask(&actor, id, Asking { put, message_id, means }).await?;
+    let begun = state.app.answers.ask(&actor, id, Asking { put, message_id: None, means }).await?;
+    // Two people's clients may call two questions the same: the name is kept beside the id.
     if !asked.message_id.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         compatible::call(&mut connection, &actor, id, begun.question_id, &asked.message_id).await?;
@@ -234,7 +231,7 @@ pub(crate) async fn search(
     let running = state.app.answers.ask_once(&actor, once).await?;
     let attended = Attended(Arc::clone(&running));
     if asked.stream {
-        let first = stream::once(async { line(&json!({ "type": "init", "data": "Stream connected" })) });
+        let first = stream::once(async { Ok("{\"type\":\"init\",\"data\":\"Stream connected\"}\n".into()) });
         let rest = followed(Followed::Here(running), writer(&state, Shape::Search, String::new()));
         return Ok(lines(first.chain(rest).map(move |line| {
             let _attended = &attended;
@@ -306,28 +303,26 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<std::result::Resu
     })
 }
 
-type Line = std::result::Result<Bytes, Infallible>;
-
-fn line(value: &Value) -> Line {
-    let mut text = value.to_string();
-    text.push('\n');
-    Ok(text.into())
-}
+type Piece = std::result::Result<Bytes, Infallible>;
 
 /// An answer as lines, to its end.
-fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Line> + Send + 'static {
+fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Piece> + Send + 'static {
     stream::unfold(Some((followed, writer, Seen::default())), |state| async move {
         let (mut followed, mut writer, mut seen) = state?;
         let (values, is_over) = match followed.next(&mut seen).await {
             Ok(event) => (writer.lines(&event), matches!(event, Event::End(_))),
             Err(error) => (vec![json!({ "type": "error", "data": Problem::from(error).told() })], true),
         };
-        let text: String = values.into_iter().map(|value| format!("{value}\n")).collect();
+        let mut text = String::new();
+        for value in values {
+            text.push_str(&value.to_string());
+            text.push('\n');
+        }
         Some((Ok(text.into()), (!is_over).then_some((followed, writer, seen))))
     })
 }
 
-fn lines(lines: impl Stream<Item = Line> + Send + 'static) -> Response {
+fn lines(lines: impl Stream<Item = Piece> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache, no-transform"),
