@@ -363,13 +363,12 @@ impl Followed {
             Self::Kept { answers, actor, message, found } => (answers, actor, *message, found),
         };
         loop {
-            let now = match found.take() {
-                Some(found) => *found,
-                None => {
-                    tokio::time::sleep(LOOK).await;
-                    let mut connection = store::postgres::acquire(&answers.inner.with.pool).await?;
-                    messages::find(&mut connection, actor, message).await?.1
-                }
+            let now = if let Some(found) = found.take() {
+                *found
+            } else {
+                tokio::time::sleep(LOOK).await;
+                let mut connection = store::postgres::acquire(&answers.inner.with.pool).await?;
+                messages::find(&mut connection, actor, message).await?.1
             };
             let event = if !seen.sources && (!now.sources.is_empty() || now.status != Status::Answering) {
                 seen.sources = true;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Scope};
 use kernel::page::{Cursor, Page};
+use kernel::setting::Setting;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -87,7 +88,7 @@ pub struct NewChat {
     pub model: Option<String>,
 }
 
-/// What is changed of a chat; what is none stays, and the inner none takes away.
+/// What is changed of a chat; what is none stays.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// Its title.
@@ -95,11 +96,11 @@ pub struct Change {
     /// What it asks.
     pub focus: Option<Focus>,
     /// The library it asks.
-    pub library: Option<Option<String>>,
+    pub library: Setting<String>,
     /// The version it asks.
-    pub version: Option<Option<String>>,
+    pub version: Setting<String>,
     /// The model that answers.
-    pub model: Option<Option<String>>,
+    pub model: Setting<String>,
     /// Whether it stands before the others.
     pub pinned: Option<bool>,
     /// Whether it is put away.
@@ -255,7 +256,10 @@ pub async fn change(
 ) -> Result<Chat, Error> {
     let owner = owner(actor)?;
     let title = change.title.as_deref().map(checked_title).transpose()?;
-    let given = |given: &Option<Option<String>>| given.clone().flatten();
+    let given = |setting: &Setting<String>| match setting {
+        Setting::Set(text) => Some(text.clone()),
+        Setting::Keep | Setting::Remove => None,
+    };
     let (library, version, model) = (given(&change.library), given(&change.version), given(&change.model));
     check_lengths(library.as_deref(), version.as_deref(), model.as_deref())?;
     // Held until the change commits: what stays is checked together with what is changed.
@@ -269,11 +273,9 @@ pub async fn change(
     .await?
     .ok_or_else(absent)?;
     // A version means one of the library it was said with.
-    let library = change.library.as_ref().map_or_else(|| before.library.clone(), |_| library);
-    let version = match &change.version {
-        Some(_) => version,
-        None => before.version.filter(|_| library == before.library),
-    };
+    let library = if change.library.is_kept() { before.library.clone() } else { library };
+    let version =
+        if change.version.is_kept() { before.version.filter(|_| library == before.library) } else { version };
     check(library.as_deref(), version.as_deref(), model.as_deref())?;
     let current = match change.current {
         Some(message) => Some(crate::messages::newest_below(&mut *connection, id, message).await?),
@@ -290,7 +292,7 @@ pub async fn change(
         change.focus.map(Focus::as_str),
         library,
         version,
-        change.model.is_some(),
+        !change.model.is_kept(),
         model,
         change.pinned,
         change.archived,

@@ -303,11 +303,70 @@ pub(crate) async fn begin(
         Put::Question { content, .. } | Put::Edit { content, .. } => Some(checked(content)?),
         Put::Again { .. } => None,
     };
+    let Held { mut chat, has_files, place } = hold(&mut *connection, owner, chat, put).await?;
+    let (text, earlier) = match (content, place.question) {
+        (Some(content), _) => (content, None),
+        (None, Some((id, name, content))) => (content, Some((id, name))),
+        (None, None) => {
+            return Err(Error::Invalid("above this answer there is no question to answer".to_owned()));
+        }
+    };
+    let question_id = earlier.map_or_else(|| question_id.unwrap_or_else(MessageId::new), |(_, name)| name);
+    let answer_id = MessageId::new();
+    if chat.title == UNTITLED {
+        chat.title = chats::title_of(&text);
+    }
+    let written = sqlx::query_scalar!(
+        r#"-- messages.begin
+         with asked as (
+           insert into chat.messages (message_id, chat_id, parent_id, role, content, words)
+           select $2, $1, $3, 'user', $4, array_to_tsvector($5) where $6::int8 is null
+           returning id
+         ), above as materialized (
+           -- first: the answer's id is given out after the question's
+           select coalesce($6, (select id from asked)) as id
+         ), answered as (
+           insert into chat.messages (message_id, chat_id, parent_id, role, content, status, answering_until)
+           select $7, $1, above.id, 'assistant', '', 'answering', now() + make_interval(secs => $8) from above
+           returning id
+         )
+         update chat.chats set current_id = answered.id, updated_at = now(), title = $9 from answered where chats.id = $1
+         returning answered.id"#,
+        chat.id.0,
+        question_id.0,
+        place.parent,
+        text,
+        &words(owner, &text),
+        earlier.map(|(id, _)| id),
+        answer_id.0,
+        ANSWERING_SECONDS,
+        chat.title,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|error| match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
+        Some("messages_message_id_key") => {
+            Error::Conflict("a message with this id is there already: give it another, or none".to_owned())
+        }
+        _ => error.into(),
+    })?;
+    chat.current = Some(answer_id.0);
+    Ok(Turn { chat, question: text, question_id, above: place.above, answer_id, answer: written, has_files })
+}
+
+/// A chat that is held, and where in it the question stands.
+struct Held {
+    chat: Chat,
+    has_files: bool,
+    place: Place,
+}
+
+/// Holds a chat, so that two questions at once stand one after the other, and finds the question's place.
+async fn hold(connection: &mut PgConnection, owner: Uuid, chat: ChatId, put: &Put) -> Result<Held, Error> {
     let named = match put {
         Put::Question { after, .. } => *after,
         Put::Edit { message, .. } | Put::Again { message } => Some(*message),
     };
-    // The chat is held, so that two questions at once stand one after the other.
     let row = sqlx::query!(
         r#"-- messages.place
          select chat.id as "id: ChatId", chat.title, chat.focus_mode, chat.library, chat.version, chat.model, chat.pinned,
@@ -358,53 +417,9 @@ pub(crate) async fn begin(
             }
         }
     };
-    let (text, earlier) = match (content, place.question) {
-        (Some(content), _) => (content, None),
-        (None, Some((id, name, content))) => (content, Some((id, name))),
-        (None, None) => {
-            return Err(Error::Invalid("above this answer there is no question to answer".to_owned()));
-        }
-    };
-    let question_id = earlier.map_or_else(|| question_id.unwrap_or_else(MessageId::new), |(_, name)| name);
-    let answer_id = MessageId::new();
-    let title = if row.title == UNTITLED { chats::title_of(&text) } else { row.title };
-    let written = sqlx::query_scalar!(
-        r#"-- messages.begin
-         with asked as (
-           insert into chat.messages (message_id, chat_id, parent_id, role, content, words)
-           select $2, $1, $3, 'user', $4, array_to_tsvector($5) where $6::int8 is null
-           returning id
-         ), above as materialized (
-           -- first: the answer's id is given out after the question's
-           select coalesce($6, (select id from asked)) as id
-         ), answered as (
-           insert into chat.messages (message_id, chat_id, parent_id, role, content, status, answering_until)
-           select $7, $1, above.id, 'assistant', '', 'answering', now() + make_interval(secs => $8) from above
-           returning id
-         )
-         update chat.chats set current_id = answered.id, updated_at = now(), title = $9 from answered where chats.id = $1
-         returning answered.id"#,
-        chat.0,
-        question_id.0,
-        place.parent,
-        text,
-        &words(owner, &text),
-        earlier.map(|(id, _)| id),
-        answer_id.0,
-        ANSWERING_SECONDS,
-        title,
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(|error| match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
-        Some("messages_message_id_key") => {
-            Error::Conflict("a message with this id is there already: give it another, or none".to_owned())
-        }
-        _ => error.into(),
-    })?;
     let chat = Chat {
         id: row.id,
-        title,
+        title: row.title,
         focus_mode: row.focus_mode,
         library: row.library,
         version: row.version,
@@ -414,17 +429,9 @@ pub(crate) async fn begin(
         deleted_at: row.deleted_at,
         created_at: row.created_at,
         updated_at: row.updated_at,
-        current: Some(answer_id.0),
+        current: None,
     };
-    Ok(Turn {
-        chat,
-        question: text,
-        question_id,
-        above: place.above,
-        answer_id,
-        answer: written,
-        has_files: row.has_files,
-    })
+    Ok(Held { chat, has_files: row.has_files, place })
 }
 
 fn checked(question: &str) -> Result<String, Error> {

@@ -16,6 +16,11 @@ pub enum Setting<T> {
 }
 
 impl<T> Setting<T> {
+    /// Whether it stays.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
     /// The same with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Setting<U> {
         match self {

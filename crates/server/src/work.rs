@@ -130,7 +130,7 @@ impl Work {
                         Ok(0) => {}
                         Ok(chats) => tracing::info!(chats, "deleted chats are gone for good"),
                         Err(error) => {
-                            tracing::warn!(error = %Chain(&error), "deleted chats could not be purged")
+                            tracing::warn!(error = %Chain(&error), "deleted chats could not be purged");
                         }
                     }
                 }

@@ -90,7 +90,7 @@ impl Events {
                 let data = serde_json::from_str(&member("data")).expect("JSON");
                 return Some(Event { name: member("event"), id: member("id"), data });
             }
-            let piece = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await;
+            let piece = tokio::time::timeout(Duration::from_mins(1), self.response.chunk()).await;
             let piece = piece.expect("an event within a minute").ok()??;
             self.read.push_str(&String::from_utf8_lossy(&piece));
         }

@@ -95,16 +95,16 @@ impl Filter {
             return self.line(rest, is_end, out);
         }
         if self.fence.is_some() {
-            return self.in_fence(rest, out);
+            return Some(self.in_fence(rest, out));
         }
         self.prose(rest, is_end, out)
     }
 
     /// Within a code block, to the end of the line: as it is.
-    fn in_fence(&mut self, rest: &str, out: &mut String) -> Option<usize> {
+    fn in_fence(&mut self, rest: &str, out: &mut String) -> usize {
         let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
         self.write(&rest[..end], out);
-        Some(end)
+        end
     }
 
     /// A line's beginning: does a code block begin or end with it?
@@ -142,7 +142,7 @@ impl Filter {
                 }
                 return Some(indent + end);
             } else {
-                return self.in_fence(rest, out);
+                return Some(self.in_fence(rest, out));
             }
         }
         if indent <= 3 && (first == '`' || first == '~') {
@@ -247,7 +247,7 @@ impl Filter {
         }
         let inner = &rest[run..];
         // A paragraph's end ends whatever is open in it.
-        let limit = inner.find("\n").map_or(inner.len(), |end| end);
+        let limit = inner.find('\n').unwrap_or(inner.len());
         let mut at = 0;
         let mut may_close = limit == inner.len() && !is_end && inner.len() < LONGEST_SPAN;
         while let Some(place) = inner[at..limit].find('`') {

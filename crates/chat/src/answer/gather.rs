@@ -150,7 +150,7 @@ async fn of_web(inner: &Inner, query: &str, category: &str) -> Gathered {
             let pages = (1..).zip(found).filter(|(_, page)| !page.content.is_empty());
             let sources = pages.map(|(rank, page)| Source {
                 url: Some(page.url),
-                ..of_others(rank, Kind::Web, page.title, page.content)
+                ..of_others(rank, Kind::Web, page.title, &page.content)
             });
             Gathered { sources: sources.collect(), ..Gathered::default() }
         }
@@ -164,7 +164,7 @@ async fn of_server(server: &AskTarget, query: &str) -> Gathered {
         Ok(texts) => {
             let sources = (1..).zip(texts).take(MOST_OF_A_SERVER);
             let sources =
-                sources.map(|(rank, text)| of_others(rank, Kind::Server, server.name.clone(), text));
+                sources.map(|(rank, text)| of_others(rank, Kind::Server, server.name.clone(), &text));
             Gathered { sources: sources.collect(), ..Gathered::default() }
         }
         Err(problem) => Gathered { notices: vec![problem], ..Gathered::default() },
@@ -172,7 +172,7 @@ async fn of_server(server: &AskTarget, query: &str) -> Gathered {
 }
 
 /// A text that is not of the library.
-fn of_others(rank: i32, kind: Kind, title: String, content: String) -> Source {
+fn of_others(rank: i32, kind: Kind, title: String, content: &str) -> Source {
     let content = content.replace('\0', "");
     Source {
         rank,

@@ -252,15 +252,17 @@ fn streams(headers: &HeaderMap) -> bool {
     accepted.iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/event-stream"))
 }
 
-fn sse(events: impl Stream<Item = std::result::Result<Sent, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response();
+fn sse(events: impl Stream<Item = Sent> + Send + 'static) -> Response {
+    let mut response = Sse::new(events.map(Ok::<_, Infallible>))
+        .keep_alive(KeepAlive::new().interval(ALIVE))
+        .into_response();
     // nginx holds answers back unless it is told not to.
     response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
     response
 }
 
-fn event(name: &str, data: &Value, seen: Seen) -> std::result::Result<Sent, Infallible> {
-    Ok(Sent::default().event(name).id(seen.id()).data(data.to_string()))
+fn event(name: &str, data: &Value, seen: Seen) -> Sent {
+    Sent::default().event(name).id(seen.id()).data(data.to_string())
 }
 
 /// An answer as events, to its end.
@@ -268,7 +270,7 @@ fn follow(
     followed: Followed,
     seen: Seen,
     message: Option<MessageId>,
-) -> impl Stream<Item = std::result::Result<Sent, Infallible>> + Send + 'static {
+) -> impl Stream<Item = Sent> + Send + 'static {
     stream::unfold(Some((followed, seen)), move |state| async move {
         let (mut followed, mut seen) = state?;
         let (sent, is_over) = match followed.next(&mut seen).await {

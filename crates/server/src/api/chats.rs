@@ -7,7 +7,8 @@ use chat::chats::{self, Change, Chat, ChatId, MessageId, NewChat, Which};
 use chat::history::{self, Hit};
 use chat::messages::{self, Message};
 use chat::portable::Verdict;
-use serde::{Deserialize, Deserializer, Serialize};
+use kernel::setting::Setting;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -97,30 +98,23 @@ pub(crate) struct ChatChange {
     /// What it asks.
     focus_mode: Option<String>,
     /// The library it asks.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    library: Option<Option<String>>,
+    library: Setting<String>,
     /// The version it asks.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    version: Option<Option<String>>,
+    version: Setting<String>,
     /// The model that answers.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    model: Option<Option<String>>,
+    model: Setting<String>,
     /// Whether it stands before the others.
     pinned: Option<bool>,
     /// Whether it is put away.
     archived: Option<bool>,
     /// The message whose branch is shown.
     current: Option<Uuid>,
-}
-
-/// A member that is there, be it null.
-fn given<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Which messages of a chat.

@@ -17,7 +17,6 @@ use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, mark
 use futures::{Stream, StreamExt as _, stream};
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use utoipa::{IntoParams, ToSchema};
@@ -74,7 +73,7 @@ pub(crate) struct ShareMade {
 #[utoipa::path(get, path = "/api/v1/chats/{id}/export", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat"), ExportForm),
     responses((status = 200, description = "The file",
-        content((String = "text/markdown"), (String = "text/html"), (Value = "application/json")))))]
+        content((String = "text/markdown"), (String = "text/html"), (serde_json::Value = "application/json")))))]
 pub(crate) async fn one(
     Given(state): Given<State>,
     Caller(actor): Caller,

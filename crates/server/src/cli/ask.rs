@@ -134,11 +134,10 @@ async fn follow(running: &Arc<Running>, silent: bool) -> Arc<Outcome> {
             }
         };
         match event {
-            Event::Sources(_) => {}
             Event::Text(text) if !silent => {
                 let _reader_gone = write!(out, "{text}").and_then(|()| out.flush());
             }
-            Event::Text(_) => {}
+            Event::Sources(_) | Event::Text(_) => {}
             Event::End(outcome) => {
                 if !silent {
                     let _reader_gone = writeln!(out);
