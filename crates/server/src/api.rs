@@ -24,6 +24,7 @@ mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
+mod portable;
 pub(crate) mod problem;
 mod search;
 pub(crate) mod session;
@@ -147,6 +148,8 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(language_models::choices))
         .routes(routes!(language_models::show, language_models::change, language_models::delete))
         .routes(routes!(language_models::test))
+        .routes(routes!(portable::one))
+        .routes(routes!(portable::list_shares, portable::share))
         // A search is asked anew each time: its answer says how far behind the index is.
         .layer(from_fn(etag::tag));
     let quick = tagged
@@ -155,6 +158,8 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(context7::context))
         .routes(routes!(jobs::list))
         .routes(routes!(chats::restore))
+        .routes(routes!(portable::revoke))
+        .routes(routes!(portable::export_all))
         .routes(routes!(chats::judge, chats::unjudge))
         .routes(routes!(chats::search))
         .routes(routes!(ask::stop))
@@ -176,7 +181,11 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ask::events))
         .routes(routes!(ask::ask_once))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick.merge(slow).routes(routes!(upload::add)).routes(routes!(chat_files::attach))
+    quick
+        .merge(slow)
+        .routes(routes!(upload::add))
+        .routes(routes!(chat_files::attach))
+        .routes(routes!(portable::import_all))
 }
 
 /// The description of the API, as OpenAPI 3.1.

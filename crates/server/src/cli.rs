@@ -5,6 +5,7 @@ mod add;
 mod ask;
 mod chats;
 mod documents;
+mod history;
 mod keys;
 mod keys_of;
 mod libraries;
@@ -68,6 +69,8 @@ enum Action {
     Chats(chats::Arguments),
     /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
     Worklist(worklist::Arguments),
+    /// Export and import questions and answers.
+    History(history::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
@@ -154,6 +157,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Chats(arguments) => chats::run(&app, arguments).await,
                 Action::Libraries(arguments) => libraries::run(&app, arguments).await,
                 Action::Documents(arguments) => documents::run(&app, arguments).await,
+                Action::History(arguments) => history::run(&app, arguments).await,
                 Action::Keys(arguments) => keys::run(&app, arguments).await,
                 Action::Users(arguments) => users::run(&app, arguments).await,
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,

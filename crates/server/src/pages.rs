@@ -7,8 +7,9 @@ mod account;
 pub(crate) mod forms;
 mod frame;
 mod home;
-mod language;
+pub(crate) mod language;
 mod passwords;
+mod share;
 mod sign_in;
 
 use askama::Template;
@@ -51,6 +52,7 @@ pub(crate) fn router() -> Router<State> {
         .route("/setup", get(passwords::show_setup).post(passwords::set_up))
         .route("/password", get(passwords::show).post(passwords::set))
         .route("/forgot", get(passwords::show_forgot).post(passwords::forgot))
+        .route("/share/{token}", get(share::show))
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions", post(account::end_sessions))

@@ -75,7 +75,7 @@ pub(crate) struct Settings {
 
     /// File of the embedding model; ./run sets it.
     #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_MODEL", value_name = "FILE")]
-    model: Option<PathBuf>,
+    embedding_model: Option<PathBuf>,
 
     /// Search by meaning with the local model, or by words alone.
     #[arg(
@@ -214,6 +214,17 @@ pub(crate) struct Settings {
     )]
     rate_limit: u32,
 
+    /// Who may open links to chats that were shared: nobody, whoever is signed in, or anyone who has the link.
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "WENYUAN_SHARE_LINKS",
+        value_enum,
+        default_value_t
+    )]
+    share_links: ShareLinks,
+
     #[command(flatten)]
     pool: Pool,
 
@@ -333,6 +344,18 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
+/// Who may open links to chats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ShareLinks {
+    /// Nobody; none are made.
+    Off,
+    /// Whoever is signed in.
+    #[default]
+    Team,
+    /// Anyone, without an account.
+    Anyone,
+}
+
 /// How passages get their vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Embedding {
@@ -408,7 +431,7 @@ impl Settings {
 
     /// The model's file; `None` where search by meaning is turned off, with the reason.
     pub(crate) fn model(&self) -> Result<PathBuf, String> {
-        match (self.embedding, &self.model) {
+        match (self.embedding, &self.embedding_model) {
             (Embedding::None, _) => {
                 Err("search by meaning is turned off (WENYUAN_EMBEDDING=none)".to_owned())
             }
@@ -505,6 +528,11 @@ impl Settings {
     /// Requests a minute of a key that has no limit of its own.
     pub(crate) fn rate_limit(&self) -> u32 {
         self.rate_limit
+    }
+
+    /// Who may open links to chats.
+    pub(crate) fn share_links(&self) -> ShareLinks {
+        self.share_links
     }
 
     /// How many documents are read at once.

@@ -233,6 +233,7 @@ async fn mark_interrupted(pool: &PgPool) -> Result<u64, chat::Error> {
 async fn purge_chats(pool: &PgPool) -> Result<u64, chat::Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     let purged = chat::chats::purge(&mut transaction).await?;
+    chat::portable::shares::sweep(&mut transaction).await?;
     transaction.commit().await?;
     Ok(purged)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use testkit::{PASSWORD, Person, Place, Server};
+use testkit::{PASSWORD, Person, Place, Server, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
@@ -85,7 +85,21 @@ GET    /api/v1/messages/{message}/events                                 401 404
 POST   /api/v1/messages/{message}/stop                                   401 404 404 404 404 404 403 403 204
 PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 400
+GET    /api/v1/chats/{chat}/files/{absent}                               401 404 404 404 404 404 403 403 404
+DELETE /api/v1/chats/{chat}/files/{absent}                               401 404 404 404 404 404 403 403 404
+GET    /api/v1/chats/{chat}/files/{absent}/content                       401 404 404 404 404 404 403 403 404
+GET    /api/v1/messages/{message}/changes                                401 404 404 404 404 404 403 403 200
+GET    /api/v1/worklist?library={library}                                401 404 403 403 200 404 403 404 200
+POST   /api/v1/worklist/{item}/resolve                                   401 404 403 403 200 404 403 404 200
 GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 201
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
 POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
 GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
 POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
@@ -120,6 +134,7 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
@@ -151,6 +166,7 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
         ("POST", "chats") => json!({ "title": "Mine" }),
@@ -222,6 +238,16 @@ impl Walk {
         let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
         let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
         walk.names.extend([("chat", chat), ("message", message)]);
+        // A version that is refused is something for the owners of the library to look at.
+        let refused = [("q", "hiddenword"), ("library", walk.names["library"].as_str()), ("version", "99")];
+        walk.server.get("/api/v1/search", &refused).await.problem(404);
+        let item = eventually("the work list", async || {
+            let list = walk.server.ask(Some(walk.admin()), Method::GET, "/api/v1/worklist", None).await.ok();
+            Some(list["items"][0]["id"].as_str()?.to_owned())
+        })
+        .await;
+        let absent = "01890000-0000-7000-8000-000000000000".to_owned();
+        walk.names.extend([("item", item), ("absent", absent)]);
         walk
     }
 

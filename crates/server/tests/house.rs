@@ -156,6 +156,8 @@ async fn the_description_holds_every_route_and_every_route_answers() {
     for (method, path) in described_routes(&printed) {
         let address = path
             .replace("{id}", "00000000-0000-7000-8000-000000000000")
+            .replace("{file_id}", "00000000-0000-7000-8000-000000000000")
+            .replace("{group}", "00000000-0000-7000-8000-000000000000")
             .replace("{username}", "absent")
             .replace("{name}", "absent")
             .replace("{version}", "1")

@@ -184,6 +184,17 @@ impl Objects {
         Ok(Staged { stored, place: Place::File(path) })
     }
 
+    /// A file for as long as it is open: it has no name, and is gone with whoever has it open.
+    pub fn scratch(&self) -> Result<std::fs::File, Error> {
+        let folder = self.folder.join(STAGING);
+        std::fs::create_dir_all(&folder).map_err(local)?;
+        let path = folder.join(kernel::id::new().to_string());
+        let file =
+            std::fs::File::options().read(true).write(true).create_new(true).open(&path).map_err(local)?;
+        std::fs::remove_file(&path).map_err(local)?;
+        Ok(file)
+    }
+
     /// Puts staged bytes under their hash.
     pub async fn keep(&self, staged: Staged) -> Result<Stored, Error> {
         let path = path_of(staged.stored.hash);

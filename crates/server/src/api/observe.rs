@@ -11,7 +11,11 @@ use tower_http::request_id::RequestId;
 pub(crate) async fn request(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    // The one address whose path holds a secret.
+    let path = match request.uri().path() {
+        path if path.starts_with("/share/") => "/share/…".to_owned(),
+        path => path.to_owned(),
+    };
     // The pattern, not the path: one series a route.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request.extensions().get::<RequestId>().cloned();

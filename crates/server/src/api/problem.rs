@@ -329,17 +329,12 @@ impl From<chat::Error> for Problem {
 /// A language model that does not answer is no fault of ours, and may answer later.
 impl From<chat::models::client::Failure> for Problem {
     fn from(failure: chat::models::client::Failure) -> Self {
-        use chat::models::client::FailureKind;
-        let status = match failure.kind {
-            FailureKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            FailureKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::BAD_GATEWAY,
-        };
-        let kind = match failure.kind {
-            FailureKind::Busy => "model-busy",
-            _ => "model-failed",
-        };
-        Self { retry_after: failure.retry_after, ..Self::new(status, kind, failure.text) }
+        match failure.kind {
+            chat::models::client::FailureKind::Busy => {
+                Self { retry_after: failure.retry_after.or(Some(5)), ..Self::busy(failure.text) }
+            }
+            _ => Self::new(StatusCode::BAD_GATEWAY, "model-failed", failure.text),
+        }
     }
 }
 

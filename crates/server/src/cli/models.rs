@@ -131,7 +131,8 @@ struct Numbers {
     first_seconds: Option<i32>,
 
     /// How long each further piece may take [default: 60].
-    #[arg(long, value_name = "SECONDS")]
+    // Not the setting of the same name.
+    #[arg(id = "model_idle_seconds", long = "idle-seconds", value_name = "SECONDS")]
     idle_seconds: Option<i32>,
 
     /// Answers at once [default: 4].

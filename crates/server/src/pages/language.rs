@@ -37,6 +37,14 @@ impl Language {
         preferred(accepted.unwrap_or_default())
     }
 
+    /// The same, as chats are shown in it.
+    pub(crate) fn of_chats(self) -> chat::portable::html::Language {
+        match self {
+            Self::English => chat::portable::html::Language::English,
+            Self::Chinese => chat::portable::html::Language::Chinese,
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         match name {
             "en" => Some(Self::English),

@@ -1,0 +1,158 @@
+//! One chat as a page that stands by itself: no script, no request to anybody, light and dark, for a phone and for paper. It
+//! can be kept as a file, sent by mail, or opened by a link ([`super::shares`]).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::markdown::{origin, place};
+use super::rendered::{self, escaped};
+use super::{Chat, Message, Role, Status};
+use crate::source::Source;
+
+/// How the page looks. It stands in the page, whose rules name its hash.
+const STYLE: &str = include_str!("html/style.css");
+
+/// The language of what stands around questions and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Chinese.
+    Chinese,
+}
+
+impl Language {
+    fn say(self, english: &'static str, chinese: &'static str) -> &'static str {
+        match self {
+            Self::English => english,
+            Self::Chinese => chinese,
+        }
+    }
+
+    fn tag(self) -> &'static str {
+        self.say("en", "zh-CN")
+    }
+}
+
+/// What a browser may do with the page: show it in its own style, and nothing else (Content Security Policy, level 3).
+pub fn policy() -> String {
+    let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+}
+
+/// The branch of the chat that is shown. `address` is where people reach this server.
+pub fn render(chat: &Chat, address: &str, language: Language) -> String {
+    let title = escaped(&chat.title).into_owned();
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n<header>\n<h1>{title}</h1>\n<p class=\"of\">{}</p>\n</header>\n",
+        language.tag(),
+        policy(),
+        about(chat, language),
+    );
+    let shown = chat.shown();
+    for (number, message) in (1..).zip(&shown) {
+        match message.role {
+            Role::User => question(&mut page, message, number),
+            Role::Assistant => answer(&mut page, message, number, address, language),
+        }
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+fn about(chat: &Chat, language: Language) -> String {
+    let mut parts = vec![time(chat.created_at)];
+    if let Some(library) = &chat.library {
+        let version = chat.version.as_deref().unwrap_or_default();
+        parts.push(escaped(format!("{library} {version}").trim()).into_owned());
+    }
+    if let Some(model) = &chat.model {
+        parts.push(format!("{} {}", language.say("model", "模型"), escaped(model)));
+    }
+    parts.join(" · ")
+}
+
+fn question(page: &mut String, message: &Message, number: usize) {
+    // As it was written, with its lines.
+    let text = escaped(message.content.trim());
+    page.push_str(&format!("<section class=\"question\" id=\"m{number}\">\n<h2>{text}</h2>\n</section>\n"));
+}
+
+fn answer(page: &mut String, message: &Message, number: usize, address: &str, language: Language) {
+    let cite = |source: i32| {
+        let known = message.sources.iter().any(|known| known.number == source);
+        known.then(|| format!("#m{number}s{source}"))
+    };
+    let text = rendered::html(&message.content, &cite);
+    page.push_str(&format!("<section class=\"answer\" id=\"m{number}\">\n{text}"));
+    if message.status != Status::Complete {
+        let said = match message.status {
+            Status::Stopped => language.say("This answer was stopped.", "此回答已被停止。"),
+            Status::Failed => language.say("This question was not answered.", "此问题未得到回答。"),
+            _ => language.say("This answer broke off.", "此回答中断了。"),
+        };
+        page.push_str(&format!("<p class=\"notice\">{said}</p>\n"));
+    }
+    if let Some(verdict) = &message.verdict {
+        let said = if verdict.verdict == "good" {
+            language.say("Marked as good", "已标为正确")
+        } else {
+            language.say("Marked as wrong", "已标为错误")
+        };
+        let words: Vec<&str> = [verdict.reason.as_str(), verdict.correction.as_str()]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect();
+        let colon = if words.is_empty() { "" } else { ": " };
+        page.push_str(&format!("<p class=\"notice\">{said}{colon}{}</p>\n", escaped(&words.join("; "))));
+    }
+    if !message.sources.is_empty() {
+        let heading = language.say("Sources", "来源");
+        page.push_str(&format!("<h3 class=\"sources\">{heading}</h3>\n<ol class=\"sources\">\n"));
+        for source in &message.sources {
+            one(page, source, number, address, language);
+        }
+        page.push_str("</ol>\n");
+    }
+    page.push_str("</section>\n");
+}
+
+fn one(page: &mut String, source: &Source, number: usize, address: &str, language: Language) {
+    page.push_str(&format!(
+        "<li id=\"m{number}s{}\" value=\"{}\">\n<p><strong>{}</strong>",
+        source.number,
+        source.number,
+        escaped(&source.title)
+    ));
+    for part in origin(source) {
+        page.push_str(&format!(" · {}", escaped(&part)));
+    }
+    match (source.passage_id, place(source, address)) {
+        // The one kind of address that leads out of the page is ours.
+        (Some(_), Some(place)) => {
+            let open = language.say("open the passage", "打开此段");
+            page.push_str(&format!(" · <a href=\"{}\" rel=\"noreferrer\">{open}</a>", escaped(&place)));
+        }
+        (None, Some(place)) => page.push_str(&format!(" · {}", escaped(&place))),
+        _ => {}
+    }
+    page.push_str("</p>\n");
+    if let Some(why) = &source.instruction {
+        let said = language.say("Reads like an instruction to an agent", "读起来像是给智能体的指令");
+        page.push_str(&format!("<p class=\"notice\">{said}: {}</p>\n", escaped(why)));
+    }
+    page.push_str(&format!("<blockquote><pre>{}</pre></blockquote>\n</li>\n", escaped(&source.content)));
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    let machine = at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    format!("<time datetime=\"{machine}\">{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
+}

@@ -1,0 +1,404 @@
+//! The rows of an import: each kind by one statement for many.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use store::jobs::{self, NewJob};
+use store::objects::Hash;
+use uuid::Uuid;
+
+use super::super::{Chat, File, Message, Report};
+use crate::Error;
+
+/// The kind of the job that reads a file of a chat.
+const READ_FILE: &str = "chat.read_file";
+
+/// What became of a batch of messages.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Ids here, by those they came with.
+    pub(super) known: HashMap<Uuid, i64>,
+    /// Those that are new, in their order.
+    pub(super) added: Vec<i64>,
+}
+
+/// The database's time.
+pub(super) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
+    let now = sqlx::query_scalar!(
+        r#"-- import.now
+        select now() as "now!""#
+    );
+    Ok(now.fetch_one(connection).await?)
+}
+
+/// Keeps quotations. A statement by itself, in one order for everybody: what many cite is not locked for longer.
+pub(super) async fn write_quotes(
+    connection: &mut PgConnection,
+    mut quotes: Vec<([u8; 32], String)>,
+) -> Result<(), Error> {
+    quotes.sort_unstable_by_key(|quote| quote.0);
+    quotes.dedup_by_key(|quote| quote.0);
+    let (hashes, contents): (Vec<Vec<u8>>, Vec<String>) =
+        quotes.into_iter().map(|(hash, content)| (hash.to_vec(), content)).unzip();
+    sqlx::query!(
+        "-- import.quotes
+         insert into chat.quotes (sha256, content)
+         select sha256, content from unnest($1::bytea[], $2::text[]) as quote (sha256, content)
+         on conflict (sha256) do update set used_at = now()",
+        &hashes,
+        &contents,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The chat's id here, and whether it is new. One that its owner has deleted comes back.
+pub(super) async fn ensure_chat(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    user: Option<Uuid>,
+    chat: &Chat,
+) -> Result<(Uuid, bool), Error> {
+    let derived = Uuid::new_v5(&owner, chat.id.as_bytes());
+    let there = sqlx::query!(
+        r#"-- import.find_chat
+         select id, owner_id = $2 as "is_own!" from chat.chats where id = any ($1)"#,
+        &[chat.id, derived][..],
+        owner,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let state = |id: Uuid| there.iter().find(|row| row.id == id).map(|row| row.is_own);
+    let own = [chat.id, derived].into_iter().find(|id| state(*id) == Some(true));
+    if let Some(id) = own {
+        sqlx::query!(
+            "-- import.restore_chat
+             update chat.chats set deleted_at = null where id = $1 and owner_id = $2",
+            id,
+            owner,
+        )
+        .execute(connection)
+        .await?;
+        return Ok((id, false));
+    }
+    let id = if state(chat.id).is_none() { chat.id } else { derived };
+    let written = sqlx::query!(
+        "-- import.insert_chat
+         insert into chat.chats (id, user_id, title, focus_mode, library, version, model, pinned, archived, external_id,
+           created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         on conflict do nothing",
+        id,
+        user,
+        &chat.title,
+        &chat.focus_mode,
+        chat.library.as_deref(),
+        chat.version.as_deref(),
+        chat.model.as_deref(),
+        chat.pinned,
+        chat.archived,
+        chat.external_id.as_deref(),
+        chat.created_at,
+        chat.updated_at,
+    )
+    .execute(connection)
+    .await?;
+    if written.rows_affected() == 0 {
+        return Err(Error::Conflict("the same chat is being imported at this moment: try again".to_owned()));
+    }
+    Ok((id, true))
+}
+
+/// Says which message is shown, and when the chat was last written to.
+pub(super) async fn settle_chat(
+    connection: &mut PgConnection,
+    chat: Uuid,
+    current: Option<i64>,
+    updated_at: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- import.settle_chat
+         update chat.chats set current_id = coalesce($2, current_id), updated_at = greatest(updated_at, $3)
+         where id = $1",
+        chat,
+        current,
+        updated_at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the messages that are not there yet, with their sources and verdicts. `before` are those of earlier batches.
+pub(super) async fn write_messages(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    chat: Uuid,
+    batch: Vec<Message>,
+    before: &HashMap<Uuid, i64>,
+    place: &str,
+    report: &mut Report,
+) -> Result<Written, Error> {
+    let mut written = Written::default();
+    if batch.is_empty() {
+        return Ok(written);
+    }
+    // A message that is in another chat already, somebody else's or a copy, gives way to an id of this chat.
+    let derived = |id: Uuid| Uuid::new_v5(&chat, id.as_bytes());
+    let both: Vec<Uuid> =
+        batch.iter().flat_map(|message| [message.message_id, derived(message.message_id)]).collect();
+    let there = sqlx::query!(
+        "-- import.find_messages
+         select message_id, id, chat_id from chat.messages where message_id = any ($1)",
+        &both,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let there: HashMap<Uuid, (i64, Uuid)> =
+        there.into_iter().map(|row| (row.message_id, (row.id, row.chat_id))).collect();
+    let mut new: Vec<(Uuid, Message)> = Vec::with_capacity(batch.len());
+    let mut taken: HashSet<Uuid> = HashSet::new();
+    for message in batch {
+        let id = message.message_id;
+        let here = [id, derived(id)].into_iter().find_map(|id| there.get(&id).filter(|row| row.1 == chat));
+        if let Some((row, _)) = here {
+            written.known.insert(id, *row);
+            report.already_there += 1;
+        } else if before.contains_key(&id) || !taken.insert(id) {
+            report.drop(format!("{place}, message {id}"), "it is in the file twice");
+        } else {
+            let free = [id, derived(id)].into_iter().find(|id| !there.contains_key(id));
+            match free {
+                Some(free) => new.push((free, message)),
+                None => report.drop(format!("{place}, message {id}"), "its id belongs to another message"),
+            }
+        }
+    }
+    let ids = next_ids(connection, new.len()).await?;
+    let mut parents = Vec::with_capacity(new.len());
+    for ((_, message), id) in new.iter().zip(&ids) {
+        let find = |parent: &Uuid| written.known.get(parent).or_else(|| before.get(parent)).copied();
+        let parent = message.parent.as_ref().and_then(find);
+        if message.parent.is_some() && parent.is_none() {
+            let why = "what it follows is missing: it begins a branch of its own";
+            report.drop(format!("{place}, message {}", message.message_id), why);
+        }
+        parents.push(parent);
+        written.known.insert(message.message_id, *id);
+    }
+    insert(connection, owner, chat, &new, &ids, &parents).await?;
+    report.messages += new.len() as u64;
+    report.sources += insert_sources(connection, &new, &ids).await?;
+    insert_verdicts(connection, &new, &ids).await?;
+    written.added = ids;
+    Ok(written)
+}
+
+/// Numbers for new messages, each greater than all before: a parent's is smaller than its children's.
+async fn next_ids(connection: &mut PgConnection, count: usize) -> Result<Vec<i64>, Error> {
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    let mut ids = sqlx::query_scalar!(
+        r#"-- import.next_message_ids
+         select nextval(pg_get_serial_sequence('chat.messages', 'id')) as "id!" from generate_series(1, $1)"#,
+        count,
+    )
+    .fetch_all(connection)
+    .await?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    chat: Uuid,
+    new: &[(Uuid, Message)],
+    ids: &[i64],
+    parents: &[Option<i64>],
+) -> Result<(), Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<Uuid> = new.iter().map(|(id, _)| *id).collect();
+    let roles: Vec<&str> = new.iter().map(|(_, message)| message.role.as_str()).collect();
+    let contents: Vec<&str> = new.iter().map(|(_, message)| message.content.as_str()).collect();
+    let metadata: Vec<Value> = new.iter().map(|(_, message)| json!(message.metadata)).collect();
+    let states: Vec<&str> = new.iter().map(|(_, message)| message.status.as_str()).collect();
+    let times: Vec<DateTime<Utc>> = new.iter().map(|(_, message)| message.created_at).collect();
+    let words: Vec<String> = new.iter().map(|(_, message)| words(owner, message)).collect();
+    sqlx::query!(
+        "-- import.insert_messages
+         insert into chat.messages
+           (id, message_id, chat_id, parent_id, role, content, metadata, status, created_at, words)
+         overriding system value
+         select id, message_id, $1, parent_id, role, content, metadata, status, created_at,
+           array_to_tsvector(string_to_array(words, chr(31)))
+         from unnest($2::int8[], $3::uuid[], $4::int8[], $5::text[], $6::text[], $7::jsonb[], $8::text[],
+             $9::timestamptz[], $10::text[])
+           as message (id, message_id, parent_id, role, content, metadata, status, created_at, words)",
+        chat,
+        ids,
+        &names,
+        parents as &[Option<i64>],
+        &roles as &[&str],
+        &contents as &[&str],
+        &metadata,
+        &states as &[&str],
+        &times,
+        &words,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The terms of a message, separated by U+001F, as many as a `tsvector` holds.
+fn words(owner: Uuid, message: &Message) -> String {
+    const MOST: usize = 900_000;
+    let mut joined = String::new();
+    for word in crate::messages::words(owner, &message.content) {
+        if word.is_empty() || word.len() > 1000 || word.contains('\u{1f}') {
+            continue;
+        }
+        if joined.len() + word.len() >= MOST {
+            break;
+        }
+        if !joined.is_empty() {
+            joined.push('\u{1f}');
+        }
+        joined.push_str(&word);
+    }
+    joined
+}
+
+async fn insert_sources(
+    connection: &mut PgConnection,
+    new: &[(Uuid, Message)],
+    ids: &[i64],
+) -> Result<u64, Error> {
+    let rows: Vec<Value> = new
+        .iter()
+        .zip(ids)
+        .flat_map(|((_, message), id)| message.sources.iter().map(move |source| (source, id)))
+        .map(|(source, id)| {
+            json!({
+                "message_id": id, "number": source.number, "rank": source.rank, "kind": source.kind,
+                "cited": source.cited, "sha256": source.sha256, "character_from": source.character_from,
+                "character_to": source.character_to, "library": source.library, "version": source.version,
+                "follows_active": source.follows_active, "path": source.path, "title": source.title,
+                "section": source.section, "page_from": source.page_from, "page_to": source.page_to,
+                "url": source.url, "instruction": source.instruction, "stale": source.stale,
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    // The passage and its document are found again by what they are, where they are here.
+    let done = sqlx::query!(
+        "-- import.insert_sources
+         insert into chat.message_sources
+           (message_id, number, rank, kind, cited, passage_id, sha256, character_from, character_to, library, version,
+            follows_active, document_id, path, title, section, page_from, page_to, url, instruction, stale, stale_at)
+         select source.message_id, source.number, source.rank, source.kind, source.cited, passage.id,
+           decode(source.sha256, 'hex'), source.character_from, source.character_to, source.library, source.version,
+           source.follows_active, passage.document_id, source.path, source.title,
+           array(select jsonb_array_elements_text(source.section)), source.page_from, source.page_to, source.url,
+           source.instruction, source.stale, case when source.stale is not null then now() end
+         from jsonb_to_recordset($1::jsonb) as source
+           (message_id int8, number int4, rank int4, kind text, cited bool, sha256 text, character_from int4,
+            character_to int4, library text, version text, follows_active bool, path text, title text, section jsonb,
+            page_from int4, page_to int4, url text, instruction text, stale text)
+         left join lateral (
+           select passage.id, document.id as document_id
+           from library.libraries as library
+           join library.documents as document on document.library_id = library.id and document.path = source.path
+           join library.versions as version on version.library_id = library.id and version.label = source.version
+           join library.document_versions as revision
+             on revision.document_id = document.id and revision.version_id = version.id
+           join library.search_indices as passage
+             on passage.document_version_id = revision.id and passage.sha256 = decode(source.sha256, 'hex')
+           where library.name = source.library and source.kind = 'passage'
+           order by revision.active desc, revision.revision desc, passage.passage_number
+           limit 1
+         ) as passage on true",
+        Value::Array(rows),
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn insert_verdicts(
+    connection: &mut PgConnection,
+    new: &[(Uuid, Message)],
+    ids: &[i64],
+) -> Result<(), Error> {
+    let given: Vec<_> =
+        new.iter().zip(ids).filter_map(|((_, message), id)| Some((*id, message.verdict.as_ref()?))).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = given.iter().map(|(id, _)| *id).collect();
+    let verdicts: Vec<&str> = given.iter().map(|(_, verdict)| verdict.verdict.as_str()).collect();
+    let reasons: Vec<&str> = given.iter().map(|(_, verdict)| verdict.reason.as_str()).collect();
+    let corrections: Vec<&str> = given.iter().map(|(_, verdict)| verdict.correction.as_str()).collect();
+    sqlx::query!(
+        "-- import.insert_verdicts
+         insert into chat.verdicts (message_id, verdict, reason, correction)
+         select message_id, verdict, reason, correction
+         from unnest($1::int8[], $2::text[], $3::text[], $4::text[])
+           as given (message_id, verdict, reason, correction)",
+        &ids,
+        &verdicts as &[&str],
+        &reasons as &[&str],
+        &corrections as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Attaches a file whose bytes are in the store, and has it read. `false` where it is attached already.
+pub(super) async fn write_file(
+    connection: &mut PgConnection,
+    chat: Uuid,
+    file: &File,
+    hash: Hash,
+) -> Result<bool, Error> {
+    let derived = Uuid::new_v5(&chat, file.file_id.as_bytes());
+    let there = sqlx::query!(
+        "-- import.find_file
+         select file_id, chat_id from chat.files where file_id = any ($1)",
+        &[file.file_id, derived][..],
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    if there.iter().any(|row| row.chat_id == chat) {
+        return Ok(false);
+    }
+    let is_free = |id: Uuid| there.iter().all(|row| row.file_id != id);
+    let id = if is_free(file.file_id) { file.file_id } else { derived };
+    let written = sqlx::query!(
+        "-- import.insert_file
+         insert into chat.files (file_id, chat_id, file_name, file_hash, file_size, uploaded_at)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict do nothing",
+        id,
+        chat,
+        &file.name,
+        &hash.0[..],
+        file.size,
+        file.uploaded_at,
+    )
+    .execute(&mut *connection)
+    .await?;
+    if written.rows_affected() == 0 {
+        return Ok(false);
+    }
+    jobs::enqueue(connection, &[NewJob::new(READ_FILE, json!({ "file_id": id }))]).await?;
+    Ok(true)
+}

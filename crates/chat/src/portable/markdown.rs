@@ -1,0 +1,156 @@
+//! One chat as a Markdown file: questions as headings, answers as they are, and below each the sources it was given, quoted in
+//! fences that nothing in them can end.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::loose::line;
+use super::{Chat, Message, Role, Status};
+use crate::source::{Source, Stale};
+
+/// The branch of the chat that is shown. `address` is where people reach this server.
+pub fn render(chat: &Chat, address: &str) -> String {
+    let mut text = String::from("---\n");
+    let mut head = |name: &str, value: &str| {
+        // A JSON text is a YAML text.
+        text.push_str(&format!("{name}: {}\n", serde_json::Value::from(value)));
+    };
+    head("title", &chat.title);
+    head("chat", &chat.id.to_string());
+    head("created_at", &time(chat.created_at));
+    head("updated_at", &time(chat.updated_at));
+    for (name, value) in [("library", &chat.library), ("version", &chat.version), ("model", &chat.model)] {
+        if let Some(value) = value {
+            head(name, value);
+        }
+    }
+    text.push_str(&format!("---\n\n# {}\n", heading(&chat.title)));
+    let shown = chat.shown();
+    for message in &shown {
+        match message.role {
+            Role::User => question(&mut text, message),
+            Role::Assistant => answer(&mut text, message, address),
+        }
+    }
+    let others = chat.messages.len().saturating_sub(shown.len());
+    if others > 0 {
+        text.push_str(&format!("\n---\n\n{others} messages of other branches are not shown.\n"));
+    }
+    text
+}
+
+fn question(text: &mut String, message: &Message) {
+    let whole = message.content.trim();
+    let first = whole.lines().next().unwrap_or_default();
+    text.push_str(&format!("\n## {}\n", heading(first)));
+    if whole.lines().nth(1).is_some() || first.chars().count() > 200 {
+        let quoted: Vec<String> =
+            whole.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect();
+        text.push_str(&format!("\n{}\n", quoted.join("\n")));
+    }
+}
+
+fn answer(text: &mut String, message: &Message, address: &str) {
+    let content = message.content.trim_end();
+    text.push_str(&format!("\n{content}\n"));
+    if open_fence(content) {
+        text.push_str("```\n");
+    }
+    if let Some(why) = broken_off(message.status) {
+        text.push_str(&format!("\n*{why}*\n"));
+    }
+    if let Some(verdict) = &message.verdict {
+        text.push_str(&format!("\n*Marked {}", verdict.verdict));
+        for (before, words) in [(": ", &verdict.reason), ("; right would be: ", &verdict.correction)] {
+            if !words.is_empty() {
+                text.push_str(&format!("{before}{}", heading(words)));
+            }
+        }
+        text.push_str("*\n");
+    }
+    if message.sources.is_empty() {
+        return;
+    }
+    text.push_str("\n### Sources\n");
+    for source in &message.sources {
+        text.push_str(&format!("\n{}. **{}**", source.number, heading(&source.title)));
+        for part in origin(source) {
+            text.push_str(&format!(" · {}", heading(&part)));
+        }
+        if let Some(place) = place(source, address) {
+            text.push_str(&format!(" · <{place}>"));
+        }
+        text.push('\n');
+        if let Some(why) = &source.instruction {
+            text.push_str(&format!("\n   [flagged: reads like an instruction ({})]\n", heading(why)));
+        }
+        let fence = library::budget::fence_around(&source.content);
+        text.push_str(&format!("\n   {fence}text\n"));
+        for line in source.content.lines() {
+            text.push_str(&format!("   {line}\n"));
+        }
+        text.push_str(&format!("   {fence}\n"));
+    }
+}
+
+/// Where a source is from, part by part.
+pub(crate) fn origin(source: &Source) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(library) = &source.library {
+        let version = source.version.as_deref().unwrap_or_default();
+        parts.push(format!("{library} {version}").trim().to_owned());
+    }
+    if !source.section.is_empty() {
+        parts.push(source.section.join(" › "));
+    }
+    match (source.page_from, source.page_to) {
+        (Some(from), Some(to)) if from < to => parts.push(format!("p. {from}–{to}")),
+        (Some(page), _) => parts.push(format!("p. {page}")),
+        _ => {}
+    }
+    parts.extend(source.path.clone());
+    match source.stale {
+        Some(Stale::Changed) => parts.push("changed since".to_owned()),
+        Some(Stale::Gone) => parts.push("gone since".to_owned()),
+        None => {}
+    }
+    parts
+}
+
+/// Where a source can be opened: a passage here, or a page of the web.
+pub(crate) fn place(source: &Source, address: &str) -> Option<String> {
+    match source.passage_id {
+        Some(id) => Some(format!("{address}/api/v1/passages/{id}")),
+        None => source.url.clone().filter(|url| super::loose::is_web(url) && !url.contains(['<', '>'])),
+    }
+}
+
+/// What is to be said of an answer that did not come to its end.
+pub(crate) fn broken_off(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Complete => None,
+        Status::Stopped => Some("This answer was stopped."),
+        Status::Answering | Status::Interrupted => Some("This answer broke off."),
+        Status::Failed => Some("This question was not answered."),
+    }
+}
+
+/// A text on one line, in which nothing is Markdown that would break out of it.
+fn heading(text: &str) -> String {
+    let mut safe = String::new();
+    for one in line(text, 300).chars() {
+        if "\\`*_[]<>#|".contains(one) {
+            safe.push('\\');
+        }
+        safe.push(one);
+    }
+    safe
+}
+
+/// Whether a fence is open at the end: what follows would be taken for code.
+fn open_fence(text: &str) -> bool {
+    text.lines().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,208 @@
+//! An answer's Markdown as HTML that holds nothing foreign: no markup of its own, no picture, no address but within the page
+//! and this server. Whoever wrote the answer, and whatever it was made to repeat, a reader's browser asks nobody for anything.
+
+use std::borrow::Cow;
+
+use pulldown_cmark::{
+    CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream,
+};
+
+/// The address, on the page, of what a number in brackets stands for; `None` where it stands for nothing.
+pub type Cite<'a> = &'a dyn Fn(i32) -> Option<String>;
+
+/// Renders it. Headings stand below those of the page.
+pub fn html(markdown: &str, cite: Cite<'_>) -> String {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let safe = Safe { links: Vec::new() };
+    let mut open = safe;
+    let events = Parser::new_ext(markdown, options).flat_map(move |event| open.event(event));
+    let mut in_code = false;
+    let mut in_link = 0_usize;
+    let cited = TextMergeStream::new(events).map(move |event| match event {
+        Event::Start(Tag::CodeBlock(_)) => {
+            in_code = true;
+            event
+        }
+        Event::End(TagEnd::CodeBlock) => {
+            in_code = false;
+            event
+        }
+        Event::Start(Tag::Link { .. }) => {
+            in_link += 1;
+            event
+        }
+        Event::End(TagEnd::Link) => {
+            in_link = in_link.saturating_sub(1);
+            event
+        }
+        // The only markup that is not made of Markdown is this one of ours.
+        Event::Text(text) if !in_code && in_link == 0 && text.contains('[') => {
+            Event::InlineHtml(with_citations(&text, cite).into())
+        }
+        event => event,
+    });
+    let mut html = String::with_capacity(markdown.len() * 2);
+    pulldown_cmark::html::push_html(&mut html, cited);
+    html
+}
+
+/// A text as it may stand in HTML, between tags and in quoted attributes.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for one in text.chars() {
+        match one {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            one => safe.push(one),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Whether an address leads nowhere but within the page or to this server.
+pub fn is_own(address: &str) -> bool {
+    let plain = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"'<>`".contains(&byte));
+    let own = address.starts_with('#') || (address.starts_with('/') && !address.starts_with("//"));
+    plain && own && address.len() <= 2000
+}
+
+/// What is open while events pass.
+struct Safe {
+    /// Links, innermost last.
+    links: Vec<Link>,
+}
+
+enum Link {
+    Kept,
+    /// Its text stays; what comes after it.
+    Text(String),
+}
+
+impl Safe {
+    fn event<'event>(&mut self, event: Event<'event>) -> Vec<Event<'event>> {
+        match event {
+            Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
+            Event::Start(Tag::HtmlBlock) => vec![Event::Start(Tag::Paragraph)],
+            Event::End(TagEnd::HtmlBlock) => vec![Event::End(TagEnd::Paragraph)],
+            Event::Start(Tag::Link { dest_url, link_type, .. }) => self.link(&dest_url, link_type),
+            Event::End(TagEnd::Link) => match self.links.pop() {
+                Some(Link::Kept) => vec![Event::End(TagEnd::Link)],
+                Some(Link::Text(after)) if !after.is_empty() => vec![Event::Text(after.into())],
+                _ => vec![],
+            },
+            // A picture is its description.
+            Event::Start(Tag::Image { .. }) => vec![Event::Text("[".into())],
+            Event::End(TagEnd::Image) => vec![Event::Text("]".into())],
+            Event::Start(Tag::Heading { level, .. }) => {
+                vec![Event::Start(Tag::Heading {
+                    level: below(level),
+                    id: None,
+                    classes: vec![],
+                    attrs: vec![],
+                })]
+            }
+            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(below(level)))],
+            Event::Start(Tag::CodeBlock(kind)) => vec![Event::Start(Tag::CodeBlock(named(kind)))],
+            // Neither is asked for; both would be markup.
+            Event::InlineMath(text) | Event::DisplayMath(text) => vec![Event::Text(text)],
+            Event::FootnoteReference(name) => vec![Event::Text(CowStr::from(format!("[^{name}]")))],
+            event => vec![event],
+        }
+    }
+
+    fn link<'event>(&mut self, address: &str, kind: LinkType) -> Vec<Event<'event>> {
+        if is_own(address) {
+            self.links.push(Link::Kept);
+            let tag = Tag::Link {
+                link_type: LinkType::Inline,
+                dest_url: address.to_owned().into(),
+                title: "".into(),
+                id: "".into(),
+            };
+            return vec![Event::Start(tag)];
+        }
+        let (before, after) = match kind {
+            // `[1]` is a citation, also where the answer defines it as something else.
+            LinkType::Shortcut
+            | LinkType::ShortcutUnknown
+            | LinkType::Collapsed
+            | LinkType::CollapsedUnknown => ("[", "]".to_owned()),
+            LinkType::Autolink | LinkType::Email => ("", String::new()),
+            _ => ("", format!(" ({address})")),
+        };
+        self.links.push(Link::Text(after));
+        if before.is_empty() { vec![] } else { vec![Event::Text(before.into())] }
+    }
+}
+
+/// Two levels below: above stand the title and the question.
+fn below(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H3,
+        HeadingLevel::H2 => HeadingLevel::H4,
+        HeadingLevel::H3 => HeadingLevel::H5,
+        _ => HeadingLevel::H6,
+    }
+}
+
+/// The language of a code block, if it is the name of one.
+fn named(kind: CodeBlockKind<'_>) -> CodeBlockKind<'_> {
+    match kind {
+        CodeBlockKind::Fenced(name)
+            if !name.is_empty()
+                && name.len() <= 30
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+#.-".contains(&byte)) =>
+        {
+            CodeBlockKind::Fenced(name)
+        }
+        _ => CodeBlockKind::Indented,
+    }
+}
+
+/// A text as HTML, with `[n]` and `[n, m]` as links where the numbers stand for something.
+fn with_citations(text: &str, cite: Cite<'_>) -> String {
+    let mut html = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some(start) = rest.find('[') {
+        let after = &rest[start + 1..];
+        let inside = after.find(']').map(|end| &after[..end]);
+        let links = inside.and_then(|inside| links(inside, cite));
+        if let (Some(inside), Some(links)) = (inside, links) {
+            html.push_str(&escaped(&rest[..start]));
+            html.push_str(&links);
+            rest = &after[inside.len() + 1..];
+        } else {
+            html.push_str(&escaped(&rest[..=start]));
+            rest = after;
+        }
+    }
+    html.push_str(&escaped(rest));
+    html
+}
+
+fn links(inside: &str, cite: Cite<'_>) -> Option<String> {
+    if inside.len() > 60 {
+        return None;
+    }
+    let mut html = String::from("<sup>[");
+    for (place, part) in inside.split([',', '，', '、']).enumerate() {
+        let number: i32 = part.trim().parse().ok().filter(|number| *number > 0)?;
+        let address = cite(number).filter(|address| is_own(address))?;
+        if place > 0 {
+            html.push_str(", ");
+        }
+        html.push_str(&format!("<a href=\"{}\">{number}</a>", escaped(&address)));
+    }
+    html.push_str("]</sup>");
+    Some(html)
+}
+
+#[cfg(test)]
+#[path = "rendered/tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+//! Histories that come and go: one chat as a file, all chats as one stream, what others exported taken in, and links to what a
+//! chat was.
+
+use std::io::{Seek as _, SeekFrom};
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Given};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use chat::chats::{self, ChatId};
+use chat::portable::shares::{self, Share, ShareId};
+use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, markdown};
+use futures::{Stream, StreamExt as _, stream};
+use kernel::chain::Chain;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::State;
+use super::authenticate::Caller;
+use super::input::{Json as Input, Path, Query};
+use super::problem::{Problem, Result};
+use crate::pages::language::Language;
+use crate::settings::ShareLinks;
+
+/// Pieces of an export that wait for a slow reader.
+const PIECES: usize = 4;
+
+/// In which form a chat is exported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportForm {
+    /// `markdown` and `html` show the branch that is shown; `json` holds everything, and can be imported.
+    #[param(inline)]
+    format: Option<ChatFormat>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChatFormat {
+    #[default]
+    Markdown,
+    Html,
+    Json,
+}
+
+/// A link to be made.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct ShareNew {
+    /// How many hours it lives: 1 to 8784, a year.
+    #[schema(minimum = 1, maximum = 8784, default = 720)]
+    hours: Option<u64>,
+}
+
+/// A link that was made. Its address is not to be had again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ShareMade {
+    #[serde(flatten)]
+    share: Share,
+    /// The address to be passed on.
+    url: String,
+}
+
+/// One chat as a file: Markdown, a page that stands by itself, or JSON.
+#[utoipa::path(get, path = "/api/v1/chats/{id}/export", tag = "chats",
+    params(("id" = Uuid, Path, description = "The chat"), ExportForm),
+    responses((status = 200, description = "The file",
+        content((String = "text/markdown"), (String = "text/html"), (String = "application/json")))))]
+pub(crate) async fn one(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+    Query(form): Query<ExportForm>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let chat = export::one(&mut connection, &actor, ChatId(id)).await?;
+    drop(connection);
+    let (kind, ending, text) = match form.format.unwrap_or_default() {
+        ChatFormat::Markdown => {
+            ("text/markdown; charset=utf-8", "md", markdown::render(&chat, &state.address))
+        }
+        ChatFormat::Html => {
+            let language = Language::of(&headers).of_chats();
+            ("text/html; charset=utf-8", "html", html::render(&chat, &state.address, language))
+        }
+        ChatFormat::Json => {
+            let text =
+                serde_json::to_string_pretty(&chat).map_err(|error| Problem::internal(error.to_string()))?;
+            ("application/json", "json", text)
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{id}.{ending}\"")),
+        (header::CONTENT_SECURITY_POLICY, html::policy()),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// All your chats, with their sources and files, as one file that any Wenyuan takes in: NDJSON, which streams.
+#[utoipa::path(get, path = "/api/v1/history/export", tag = "chats",
+    responses((status = 200, description = "The history", body = String, content_type = "application/x-ndjson")))]
+pub(crate) async fn export_all(Given(state): Given<State>, Caller(actor): Caller) -> Result<Response> {
+    chats::owner(&actor)?;
+    let (sender, pieces) = mpsc::channel::<Bytes>(PIECES);
+    let app = state.app.clone();
+    let exporting = tokio::spawn(async move {
+        let done = export::history(app.pool(), &app.objects, &actor, sender, |_tally| {}).await;
+        done.map_err(|error| std::io::Error::other(Chain(&error).to_string()))
+    });
+    // A fault in the middle breaks the answer off; what came is then without its last line, too.
+    let body = stream::unfold((pieces, Some(exporting)), |(mut pieces, exporting)| async move {
+        if let Some(piece) = pieces.recv().await {
+            return Some((Ok(piece), (pieces, exporting)));
+        }
+        match exporting?.await {
+            Ok(Ok(_tally)) => None,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "an export broke off");
+                Some((Err(error), (pieces, None)))
+            }
+            Err(panicked) => Some((Err(std::io::Error::other(panicked)), (pieces, None))),
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, history::CONTENT_TYPE),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"wenyuan-history.ndjson\""),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// Takes in a history: of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT, told by its content; as the body, or as the
+/// file of a form. Nothing is taken twice. The answer says what was added, and what was not and why.
+#[utoipa::path(post, path = "/api/v1/history/import", tag = "chats",
+    request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data"))),
+    responses((status = 200, body = Report)))]
+pub(crate) async fn import_all(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    mut request: Request,
+) -> Result<Json<Report>> {
+    // Before any byte is taken.
+    chats::owner(&actor)?;
+    // The limit is on the whole, below.
+    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    let file = state.app.objects.scratch()?;
+    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    let file = if kind.starts_with(b"multipart/form-data") {
+        let mut parts = Multipart::from_request(request, &state).await.map_err(|rejection| {
+            Problem::invalid(format!("the form cannot be read: {}", rejection.body_text()))
+        })?;
+        loop {
+            let field = parts.next_field().await.map_err(broken)?;
+            let field = field.ok_or_else(|| Problem::invalid("the field file is missing"))?;
+            if field.name() == Some("file") {
+                break kept(file, field.map(|piece| piece.map_err(|error| error.body_text()))).await?;
+            }
+        }
+    } else {
+        let body = request.into_body().into_data_stream();
+        kept(file, body.map(|piece| piece.map_err(|error| error.to_string()))).await?
+    };
+    let app = &state.app;
+    let largest = app.settings.max_document_bytes() as u64;
+    Ok(Json(import::import(app.pool(), &app.objects, &actor, file, largest, |_report| {}).await?))
+}
+
+/// Makes a link that shows the chat as it is now, read-only, until it ends.
+#[utoipa::path(post, path = "/api/v1/chats/{id}/shares", tag = "chats", request_body = ShareNew,
+    params(("id" = Uuid, Path, description = "The chat")), responses((status = 201, body = ShareMade)))]
+pub(crate) async fn share(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+    Input(new): Input<ShareNew>,
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<ShareMade>)> {
+    chats::owner(&actor)?;
+    let lifetime = new.hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let (share, token) = shares::create(&mut transaction, &actor, ChatId(id), lifetime).await?;
+    if state.app.settings.share_links() == ShareLinks::Off {
+        return Err(Problem::conflict(
+            "links to chats are turned off on this server: whoever runs it can allow them with WENYUAN_SHARE_LINKS",
+        ));
+    }
+    transaction.commit().await?;
+    let url = format!("{}/share/{}", state.address, token.reveal());
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(ShareMade { share, url })))
+}
+
+/// The links to a chat of yours that have not ended.
+#[utoipa::path(get, path = "/api/v1/chats/{id}/shares", tag = "chats",
+    params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Vec<Share>)))]
+pub(crate) async fn list_shares(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Vec<Share>>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(shares::list(&mut connection, &actor, ChatId(id)).await?))
+}
+
+/// Ends a link of yours.
+#[utoipa::path(delete, path = "/api/v1/shares/{id}", tag = "chats",
+    params(("id" = Uuid, Path, description = "The link")), responses((status = 204)))]
+pub(crate) async fn revoke(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    shares::revoke(&mut connection, &actor, ShareId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Writes what comes into a file, and goes back to its beginning.
+async fn kept(
+    file: std::fs::File,
+    pieces: impl Stream<Item = std::result::Result<Bytes, String>>,
+) -> Result<std::fs::File> {
+    let full = |error: std::io::Error| Problem::internal(error.to_string());
+    let mut file = tokio::fs::File::from_std(file);
+    let mut pieces = std::pin::pin!(pieces);
+    let mut size = 0;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| Problem::invalid(format!("the upload broke off: {error}")))?;
+        size += piece.len() as u64;
+        if size > LARGEST_IMPORT {
+            return Err(Problem::too_large(format!("an import has at most {LARGEST_IMPORT} bytes")));
+        }
+        file.write_all(&piece).await.map_err(full)?;
+    }
+    file.flush().await.map_err(full)?;
+    let mut file = file.into_std().await;
+    file.seek(SeekFrom::Start(0)).map_err(full)?;
+    Ok(file)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn broken(error: MultipartError) -> Problem {
+    Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
+}
