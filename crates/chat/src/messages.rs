@@ -278,6 +278,8 @@ pub(crate) struct Turn {
     pub(crate) answer_id: MessageId,
     /// The answer's row.
     pub(crate) answer: i64,
+    /// Whether files are attached to the chat.
+    pub(crate) has_files: bool,
 }
 
 /// Where a question stands or is put.
@@ -310,6 +312,7 @@ pub(crate) async fn begin(
         r#"-- messages.place
          select chat.id as "id: ChatId", chat.title, chat.focus_mode, chat.library, chat.version, chat.model, chat.pinned,
            chat.archived, chat.deleted_at, chat.created_at, chat.updated_at,
+           exists (select from chat.files where files.chat_id = chat.id) as "has_files!",
            named.id as "named?", named.message_id as "named_id?: MessageId", named.role as "role?: Role",
            named.content as "content?", (named.status = 'answering' and named.answering_until > now()) as "is_answering?",
            above.id as "above?", above.message_id as "above_id?: MessageId", above.content as "above_content?",
@@ -413,7 +416,15 @@ pub(crate) async fn begin(
         updated_at: row.updated_at,
         current: Some(answer_id.0),
     };
-    Ok(Turn { chat, question: text, question_id, above: place.above, answer_id, answer: written })
+    Ok(Turn {
+        chat,
+        question: text,
+        question_id,
+        above: place.above,
+        answer_id,
+        answer: written,
+        has_files: row.has_files,
+    })
 }
 
 fn checked(question: &str) -> Result<String, Error> {

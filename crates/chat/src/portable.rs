@@ -8,6 +8,7 @@
 //! Readers know no database, take any bytes without a panic, and hold one chat at a time.
 
 mod chatgpt;
+pub mod compatible;
 pub mod export;
 pub mod foreign;
 pub mod history;

@@ -24,6 +24,7 @@ mod llms;
 mod mcp_servers;
 mod observe;
 mod paging;
+mod perplexica;
 mod portable;
 pub(crate) mod problem;
 mod search;
@@ -51,6 +52,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::openai;
 use crate::pages;
 
 /// How long an answer may take, uploads apart: what takes longer is a job.
@@ -83,9 +85,9 @@ impl State {
                        with the id of the request; lists have a cursor for more.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    // Its address ends with a path of any length, which the description cannot say.
-    paths(llms::document),
-    components(schemas(problem::ProblemBody, context7::Failure<'_>)),
+    // Their addresses end with a path of any length, which the description cannot say.
+    paths(llms::document, openai::model),
+    components(schemas(problem::ProblemBody, context7::Failure<'_>, openai::Failure)),
     tags(
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
@@ -93,6 +95,8 @@ impl State {
         (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
         (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
         (name = "chats", description = "One's own questions and answers; asking"),
+        (name = "openai", description = "The library as a language model, for clients of OpenAI; failures have its form"),
+        (name = "perplexica", description = "What the clients of Perplexica ask for; failures have its form"),
         (name = "session", description = "Signing in and out, passwords, who one is"),
         (name = "users", description = "Accounts"),
         (name = "keys", description = "Keys for agents and scripts"),
@@ -156,7 +160,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(search::search))
         .routes(routes!(context7::search))
         .routes(routes!(context7::context))
+        .routes(routes!(openai::models))
+        .route("/v1/models/{*id}", get(openai::model))
         .routes(routes!(jobs::list))
+        .routes(routes!(perplexica::list))
+        .routes(routes!(perplexica::show, perplexica::delete))
+        .routes(routes!(perplexica::models))
+        .routes(routes!(perplexica::providers))
         .routes(routes!(chats::restore))
         .routes(routes!(portable::revoke))
         .routes(routes!(portable::export_all))
@@ -180,12 +190,16 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(chats::messages, ask::ask))
         .routes(routes!(ask::events))
         .routes(routes!(ask::ask_once))
+        .routes(routes!(openai::complete))
+        .routes(routes!(perplexica::ask))
+        .routes(routes!(perplexica::reconnect))
+        .routes(routes!(perplexica::search))
         .layer(DefaultBodyLimit::max(1 << 20));
-    quick
-        .merge(slow)
+    let large = OpenApiRouter::new()
         .routes(routes!(upload::add))
         .routes(routes!(chat_files::attach))
-        .routes(routes!(portable::import_all))
+        .routes(routes!(portable::import_all));
+    quick.merge(slow).merge(large)
 }
 
 /// The description of the API, as OpenAPI 3.1.

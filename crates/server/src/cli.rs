@@ -67,10 +67,10 @@ enum Action {
     /// Questions and answers: list, show, search, rename, pin, archive, delete, judge.
     #[command(visible_alias = "chat")]
     Chats(chats::Arguments),
-    /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
-    Worklist(worklist::Arguments),
     /// Export and import questions and answers.
     History(history::Arguments),
+    /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
+    Worklist(worklist::Arguments),
     /// Make keys for agents and scripts; list, disable, delete them.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),

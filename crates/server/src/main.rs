@@ -14,6 +14,7 @@ mod logging;
 mod mail;
 mod mcp;
 mod metrics;
+mod openai;
 mod pages;
 mod passages;
 mod settings;

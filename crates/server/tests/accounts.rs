@@ -224,7 +224,10 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
     })
     .await;
     enable(true).await;
-    assert_eq!(get(&other, &key, "/api/v1/session").await.status, 200);
+    eventually("the other node", async || {
+        (get(&other, &key, "/api/v1/session").await.status == 200).then_some(())
+    })
+    .await;
     let user = format!("/api/v1/users/{}", bo.id);
     let change =
         async |body: Value| one.ask(Some(&admin.access_token), Method::PATCH, &user, Some(body)).await;

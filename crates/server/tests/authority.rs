@@ -86,10 +86,10 @@ POST   /api/v1/messages/{message}/stop                                   401 404
 PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
 DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
 GET    /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 200
-POST   /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 400
-GET    /api/v1/chats/{chat}/files/{absent}                               401 404 404 404 404 404 403 403 404
-DELETE /api/v1/chats/{chat}/files/{absent}                               401 404 404 404 404 404 403 403 404
-GET    /api/v1/chats/{chat}/files/{absent}/content                       401 404 404 404 404 404 403 403 404
+POST   /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 202
+GET    /api/v1/chats/{chat}/files/{attached}                             401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/files/{attached}/content                     401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{chat}/files/{fresh_attached}                       401 404 404 404 404 404 403 403 204
 GET    /api/v1/messages/{message}/changes                                401 404 404 404 404 404 403 403 200
 GET    /api/v1/worklist?library={library}                                401 404 403 403 200 404 403 404 200
 POST   /api/v1/worklist/{item}/resolve                                   401 404 403 403 200 404 403 404 200
@@ -110,11 +110,22 @@ POST   /api/v1/language-models/{model}/test                              401 403
 DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
+GET    /api/chats                                                        401 200 200 200 200 200 403 403 200
+GET    /api/chats/{chat}                                                 401 404 404 404 404 404 403 403 200
+DELETE /api/chats/{fresh_chat}                                           401 404 404 404 404 404 403 403 200
+POST   /api/chat                                                         401 400 400 400 400 400 403 403 400
+POST   /api/reconnect/{chat}                                             401 404 404 404 404 404 403 403 404
+POST   /api/search                                                       401 400 400 400 400 400 400 400 400
+GET    /api/models                                                       401 200 200 200 200 200 200 200 200
+GET    /api/providers                                                    401 200 200 200 200 200 200 200 200
 GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
 GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
+GET    /v1/models                                                        401 200 200 200 200 200 200 200 200
+GET    /v1/models/{library}@1                                            401 404 200 200 200 404 200 404 200
+POST   /v1/chat/completions                                              401 200 200 200 200 200 200 200 200
 POST   /mcp                                                              401 200 200 200 200 200 200 200 200
 GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
@@ -166,10 +177,12 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "/v1/chat/completions") => {
+            json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
+        }
         ("POST", "chats/{chat}/shares") => json!({}),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
-        ("PATCH", "chats/{chat}") => json!({ "title": "Mine" }),
-        ("POST", "chats") => json!({ "title": "Mine" }),
+        ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
         ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
         ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
         ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
@@ -238,6 +251,9 @@ impl Walk {
         let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
         let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
         walk.names.extend([("chat", chat), ("message", message)]);
+        let attached =
+            walk.attach(Some(walk.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
+        walk.names.insert("attached", attached);
         // A version that is refused is something for the owners of the library to look at.
         let refused = [("q", "hiddenword"), ("library", walk.names["library"].as_str()), ("version", "99")];
         walk.server.get("/api/v1/search", &refused).await.problem(404);
@@ -246,13 +262,21 @@ impl Walk {
             Some(list["items"][0]["id"].as_str()?.to_owned())
         })
         .await;
-        let absent = "01890000-0000-7000-8000-000000000000".to_owned();
-        walk.names.extend([("item", item), ("absent", absent)]);
+        walk.names.insert("item", item);
         walk
     }
 
     fn admin(&self) -> &str {
         &self.people["admin"].access_token
+    }
+
+    /// Attaches a file to the administrator's chat.
+    async fn attach(&self, shown: Option<&str>) -> (u16, Value) {
+        let file = Part::bytes(b"# A\n\nThe hiddenword.".to_vec()).file_name("a.md");
+        let path = format!("/api/v1/chats/{}/files", self.names["chat"]);
+        let request = self.server.request_as(shown, Method::POST, &path, &[]);
+        let reply = self.server.send(request.multipart(Form::new().part("file", file))).await;
+        (reply.status, reply.value())
     }
 
     /// A chat of the administrator's.
@@ -318,6 +342,10 @@ impl Walk {
         }
         if address.contains("{fresh_chat}") {
             address = address.replace("{fresh_chat}", &self.chat().await);
+        }
+        if address.contains("{fresh_attached}") {
+            let made = self.attach(Some(self.admin())).await.1;
+            address = address.replace("{fresh_attached}", made[0]["file_id"].as_str().expect("a file"));
         }
         if address.contains("{session}") {
             let path = format!("/api/v1/users/{}/sessions", self.names["user"]);
@@ -398,7 +426,10 @@ async fn every_route_is_walked_by_everybody() {
                 let library = walk.names["library"].clone();
                 let (status, body) = walk.upload(shown.as_deref(), &library).await;
                 (status, body.to_string())
-            } else if method == "POST" && !path.starts_with("/api") && path != "/mcp" {
+            } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
+                let (status, body) = walk.attach(shown.as_deref()).await;
+                (status, body.to_string())
+            } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
                 // A form of somebody else's page, which has no token of ours.
                 let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
                 let form = form.header("content-type", "application/x-www-form-urlencoded");

@@ -120,7 +120,7 @@ async fn the_official_clients_use_everything_there_is() {
     let url = format!("http://{}/mcp", server.address());
     go_through(&plan, json!({ "url": url, "key": server.key() }), 20).await;
     // Over a pipe, beside the server and without a key: as the library's owner.
-    let pipe = json!({ "command": place.program(), "arguments": ["mcp", "--scope", "notes"], "environment": place.environment() });
+    let pipe = json!({ "command": place.program(), "arguments": ["mcp", "--scope", "notes,chats"], "environment": place.environment() });
     go_through(&plan, pipe, REVISIONS.len()).await;
 }
 
@@ -246,7 +246,7 @@ async fn the_inspector_lists_calls_and_reads() {
     for run in [&tools, &found, &resources, &text] {
         assert_eq!(run.code, 0, "{run:?}");
     }
-    assert_eq!(tools.json()["tools"].as_array().map(Vec::len), Some(9), "{tools:?}");
+    assert_eq!(tools.json()["tools"].as_array().map(Vec::len), Some(11), "{tools:?}");
     assert_eq!(found.json()["structuredContent"]["version"], "5.2.1", "{found:?}");
     assert!(resources.output.contains("docs://libraries"), "{resources:?}");
     assert!(text.output.contains("5.1.0"), "{text:?}");

@@ -331,18 +331,18 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     let bo = server.person(&ada, "bo", "user").await;
     import(&server, &ada, history()).await.ok();
     let path = format!("/api/v1/chats/{}/shares", id(1));
-    let make = |person: &Person, body: Value| {
+    let link_to = |person: &Person, body: Value| {
         let token = person.access_token.clone();
         let (server, path) = (&server, &path);
         async move { server.ask(Some(&token), Method::POST, path, Some(body)).await }
     };
-    let made = make(&ada, json!({})).await;
+    let made = link_to(&ada, json!({})).await;
     assert_eq!(made.status, 201, "{}", made.text());
     let url = made.value()["url"].as_str().unwrap().to_owned();
     let link = format!("/share/{}", url.split_once("/share/").unwrap().1);
-    make(&bo, json!({})).await.problem(404);
+    link_to(&bo, json!({})).await.problem(404);
     for hours in [0, 8785] {
-        make(&ada, json!({ "hours": hours })).await.problem(400);
+        link_to(&ada, json!({ "hours": hours })).await.problem(400);
     }
     // Whoever is signed in may read it; others are asked to sign in, whether there is one or not.
     let page = get(&server, &bo, &link).await;
@@ -379,16 +379,19 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     server.ask(Some(&ada.access_token), Method::DELETE, &share, None).await.problem(404);
     get(&server, &bo, &link).await.problem(404);
     // It ends by itself, and with its chat.
-    let again = make(&ada, json!({ "hours": 1 })).await.value();
+    let again = link_to(&ada, json!({ "hours": 1 })).await.value();
     let link = format!("/share/{}", again["url"].as_str().unwrap().split_once("/share/").unwrap().1);
     assert_eq!(get(&server, &bo, &link).await.status, 200);
     place.database().run("update chat.shares set expires_at = now() - interval '1 second'").await;
     get(&server, &bo, &link).await.problem(404);
     assert_eq!(get(&server, &ada, &path).await.ok(), json!([]));
+    // Before the next start, which takes away what has expired.
+    place.database().run("update chat.shares set expires_at = now() + interval '1 hour'").await;
     drop(server);
     let place = place.set("WENYUAN_SHARE_LINKS", "anyone");
     let server = place.serve().await;
-    place.database().run("update chat.shares set expires_at = now() + interval '1 hour'").await;
+    let made = server.ask(Some(&ada.access_token), Method::POST, &path, Some(json!({}))).await.value();
+    let link = format!("/share/{}", made["url"].as_str().unwrap().split_once("/share/").unwrap().1);
     assert_eq!(server.ask(None, Method::GET, &link, None).await.status, 200);
     drop(server);
     let place = place.set("WENYUAN_SHARE_LINKS", "off");

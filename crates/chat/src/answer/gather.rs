@@ -1,11 +1,12 @@
 //! What is searched for an answer: the library, and what else the question names.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kernel::actor::Actor;
 use library::label::Request;
 use library::names::LibraryName;
-use library::search::{Engine, Hit, LONGEST_QUERY, Passage, Question, Resolved};
+use library::search::{Engine, Hit, LONGEST_QUERY, ModelState, Passage, Question, Resolved};
 
 use registry::asking::AskTarget;
 use store::objects::Hash;
@@ -13,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Task};
 use crate::Error;
+use crate::chats::ChatId;
+use crate::files::{self, Status};
 use crate::source::{Kind, Source};
 use crate::web;
 
@@ -20,6 +23,9 @@ use crate::web;
 const LOOKED_AT: usize = 12;
 /// Passages that are named where nothing is relevant.
 const NEAREST: usize = 3;
+/// How long files that were just attached are waited for, and how often they are looked at.
+const LONGEST_READING: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(200);
 /// Texts of one server.
 const MOST_OF_A_SERVER: usize = 3;
 
@@ -56,10 +62,18 @@ pub(crate) async fn all(
                 None => library(&inner.with.engine, &task.actor, query, &task.scope).await,
             }
         };
+        let files = async {
+            match &task.kept {
+                Some(kept) if kept.turn.has_files => of_files(inner, task, kept.turn.chat.id, query).await,
+                _ => Ok(Gathered::default()),
+            }
+        };
         let servers = futures::future::join_all(task.servers.iter().map(|server| of_server(server, query)));
-        let (first, servers) = tokio::join!(first, servers);
-        let mut gathered = first?;
-        let mut lists = vec![std::mem::take(&mut gathered.sources)];
+        let (first, files, servers) = tokio::join!(first, files, servers);
+        let (mut gathered, files) = (first?, files?);
+        // What somebody attached they ask about first of all.
+        let mut lists = vec![files.sources, std::mem::take(&mut gathered.sources)];
+        gathered.notices.extend(files.notices);
         for found in servers {
             lists.push(found.sources);
             gathered.notices.extend(found.notices);
@@ -82,6 +96,50 @@ fn by_turns(lists: Vec<Vec<Source>>) -> Vec<Source> {
         mixed.extend(lists.iter_mut().filter_map(Iterator::next));
     }
     mixed
+}
+
+/// The files of the chat. Those that are just being read are waited for, a moment.
+async fn of_files(inner: &Inner, task: &Task, chat: ChatId, query: &str) -> Result<Gathered, Error> {
+    let mut gathered = Gathered::default();
+    let until = Instant::now() + LONGEST_READING;
+    loop {
+        let mut connection = store::postgres::acquire(&inner.with.pool).await?;
+        let attached = files::list(&mut connection, &task.actor, chat).await?;
+        drop(connection);
+        if attached.is_empty() {
+            return Ok(gathered);
+        }
+        let unread = attached.iter().filter(|file| file.status == Status::Processing).count();
+        if unread == 0 {
+            break;
+        }
+        if Instant::now() > until {
+            gathered.notices.push(format!("{unread} attached files are not read yet: ask again in a moment"));
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let model = match inner.with.engine.model() {
+        ModelState::Ready(model) => Some(model),
+        _ => None,
+    };
+    let found = files::search(&inner.with.pool, &task.actor, chat, query, model, LOOKED_AT).await?;
+    let found = (1..).zip(found).filter(|(_, passage)| passage.relevant);
+    let sources = found.map(|(rank, passage)| Source {
+        rank,
+        kind: Kind::File,
+        sha256: passage.sha256,
+        title: passage.file_name,
+        section: passage.section,
+        page_from: passage.page_from,
+        page_to: passage.page_to,
+        url: Some(format!("/api/v1/chats/{chat}/files/{}/content", passage.file_id)),
+        instruction: passage.instruction,
+        content: passage.content,
+        ..Source::default()
+    });
+    gathered.sources = sources.collect();
+    Ok(gathered)
 }
 
 /// Pages of the web, as the search engine shows them.

@@ -1,4 +1,4 @@
-//! Chats of `ChatGPT`: `conversations.json` of its export. The messages are a tree (`mapping`) with nodes that hold none.
+//! Chats of ChatGPT: `conversations.json` of its export. The messages are a tree (`mapping`) with nodes that hold none.
 //! Pictures, sounds and what tools said are left out, and said to be.
 
 use serde_json::Value;

@@ -30,11 +30,11 @@ pub enum Format {
     Own,
     /// Perplexica, and what its routes answer.
     Perplexica,
-    /// Open `WebUI`.
+    /// Open WebUI.
     OpenWebUi,
-    /// `LibreChat`.
+    /// LibreChat.
     LibreChat,
-    /// `ChatGPT`: `conversations.json`.
+    /// ChatGPT: `conversations.json`.
     ChatGpt,
 }
 
@@ -238,38 +238,38 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
     }
 
     fn visit_bool<E>(self, _value: bool) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 
     fn visit_i64<E>(self, _value: i64) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 
     fn visit_u64<E>(self, _value: u64) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 
     fn visit_f64<E>(self, _value: f64) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 
     fn visit_str<E>(self, _value: &str) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.is_none();
+        self.note();
         Ok(())
     }
 }
 
 impl Top<'_, '_> {
-    fn is_none(self) {
+    fn note(self) {
         self.0.since.set(0);
         self.0.report.drop("the file", "it holds a value that is no chat");
     }
@@ -279,9 +279,9 @@ impl Top<'_, '_> {
 struct Bounded<'a>(&'a Cell<usize>);
 
 impl Bounded<'_> {
-    fn take<E>(&self, bytes: usize, value: impl FnOnce() -> Value) -> Result<Value, E> {
+    fn take(&self, bytes: usize, value: impl FnOnce() -> Value) -> Value {
         self.0.set(self.0.get().saturating_sub(OF_A_VALUE + bytes));
-        Ok(if self.0.get() == 0 { Value::Null } else { value() })
+        if self.0.get() == 0 { Value::Null } else { value() }
     }
 }
 
@@ -301,27 +301,27 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        self.take(0, || value.into())
+        Ok(self.take(0, || value.into()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        self.take(0, || value.into())
+        Ok(self.take(0, || value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        self.take(0, || value.into())
+        Ok(self.take(0, || value.into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        self.take(0, || value.into())
+        Ok(self.take(0, || value.into()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        self.take(value.len(), || value.into())
+        Ok(self.take(value.len(), || value.into()))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
-        self.take(0, || Value::Null)
+        Ok(self.take(0, || Value::Null))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -329,7 +329,7 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         while self.0.get() > 0 {
             match items.next_element_seed(Bounded(self.0))? {
                 Some(item) => array.push(item),
-                None => return self.take(0, || Value::Array(array)),
+                None => return Ok(self.take(0, || Value::Array(array))),
             }
         }
         while items.next_element::<IgnoredAny>()?.is_some() {}
@@ -340,9 +340,9 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         let mut object = Map::new();
         while self.0.get() > 0 {
             let Some(name) = members.next_key::<String>()? else {
-                return self.take(0, || Value::Object(object));
+                return Ok(self.take(0, || Value::Object(object)));
             };
-            let _counted: Value = self.take(name.len(), || Value::Null)?;
+            self.take(name.len(), || Value::Null);
             object.insert(name, members.next_value_seed(Bounded(self.0))?);
         }
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

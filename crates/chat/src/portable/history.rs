@@ -138,14 +138,14 @@ pub struct Said {
     metadata: BTreeMap<String, Value>,
     created_at: DateTime<Utc>,
     #[serde(default)]
-    sources: Vec<Cited>,
+    sources: Vec<Listed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
 }
 
 /// A source on a line: without its text and without ids of one library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Cited {
+struct Listed {
     number: i32,
     rank: i32,
     #[serde(default)]
@@ -232,7 +232,7 @@ impl Line {
             status: settled(message.status),
             metadata: message.metadata,
             created_at: message.created_at,
-            sources: message.sources.into_iter().map(Cited::of).collect(),
+            sources: message.sources.into_iter().map(Listed::of).collect(),
             verdict: message.verdict,
         }))
     }
@@ -248,7 +248,7 @@ pub fn settled(status: Status) -> Status {
     if status == Status::Answering { Status::Interrupted } else { status }
 }
 
-impl Cited {
+impl Listed {
     fn of(source: Source) -> Self {
         // The address of a passage in this very server is one of its ids.
         let url = source.url.filter(|url| super::loose::is_web(url) && source.kind != Kind::Passage);
@@ -477,7 +477,7 @@ impl Said {
             status: self.status,
             metadata: self.metadata,
             created_at: self.created_at,
-            sources: self.sources.into_iter().map(Cited::source).collect(),
+            sources: self.sources.into_iter().map(Listed::source).collect(),
             verdict: self.verdict,
         }
     }

@@ -26,6 +26,9 @@ use crate::chats;
 
 mod rows;
 
+use rows::Attached;
+pub(super) use rows::{derived, ensure_chat, now};
+
 /// Messages, or bytes of text, that are written at once.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
@@ -238,16 +241,14 @@ impl Writer<'_> {
         let batch = std::mem::take(&mut open.batch);
         open.bytes = 0;
         let mut transaction = store::postgres::begin(self.pool).await?;
-        let id = match open.id {
-            Some(id) => id,
-            None => {
-                let (id, is_new) =
-                    rows::ensure_chat(&mut transaction, self.owner, self.user, &open.head).await?;
-                open.is_new = is_new;
-                self.report.chats += u64::from(is_new);
-                open.id = Some(id);
-                id
-            }
+        let id = if let Some(id) = open.id {
+            id
+        } else {
+            let (id, is_new) = rows::ensure_chat(&mut transaction, self.owner, self.user, &open.head).await?;
+            open.is_new = is_new;
+            self.report.chats += u64::from(is_new);
+            open.id = Some(id);
+            id
         };
         let place = format!("chat {}", open.head.id);
         let written = rows::write_messages(
@@ -336,10 +337,13 @@ impl Writer<'_> {
         let mut transaction = store::postgres::begin(self.pool).await?;
         let written = rows::write_file(&mut transaction, id, file, hash).await?;
         transaction.commit().await?;
-        if written {
-            self.report.files += 1
-        } else {
-            self.report.already_there += 1
+        match written {
+            Attached::New => self.report.files += 1,
+            Attached::There => self.report.already_there += 1,
+            Attached::Full => {
+                let why = format!("a chat has at most {} files", crate::files::MOST_FILES);
+                self.report.drop(format!("file {}", file.file_id), why);
+            }
         }
         Ok(())
     }

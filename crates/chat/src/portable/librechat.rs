@@ -1,4 +1,4 @@
-//! Chats of `LibreChat`: a plain list (`messages`), or messages nested in each other (`messagesTree`, `children`), to any
+//! Chats of LibreChat: a plain list (`messages`), or messages nested in each other (`messagesTree`, `children`), to any
 //! depth.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Chats of Open `WebUI`: an array of them, one a line, or as `chats` of what is sent to its import. The messages are a tree
+//! Chats of Open WebUI: an array of them, one a line, or as `chats` of what is sent to its import. The messages are a tree
 //! (`history`); older ones have a plain list beside it, or alone.
 
 use serde_json::Value;

@@ -87,7 +87,11 @@ enum Link {
 impl Safe {
     fn event<'event>(&mut self, event: Event<'event>) -> Vec<Event<'event>> {
         match event {
-            Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
+            // Markup is shown as it is written; formulas are not asked for, and would be markup.
+            Event::Html(text)
+            | Event::InlineHtml(text)
+            | Event::InlineMath(text)
+            | Event::DisplayMath(text) => vec![Event::Text(text)],
             Event::Start(Tag::HtmlBlock) => vec![Event::Start(Tag::Paragraph)],
             Event::End(TagEnd::HtmlBlock) => vec![Event::End(TagEnd::Paragraph)],
             Event::Start(Tag::Link { dest_url, link_type, .. }) => self.link(&dest_url, link_type),
@@ -109,8 +113,6 @@ impl Safe {
             }
             Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(below(level)))],
             Event::Start(Tag::CodeBlock(kind)) => vec![Event::Start(Tag::CodeBlock(named(kind)))],
-            // Neither is asked for; both would be markup.
-            Event::InlineMath(text) | Event::DisplayMath(text) => vec![Event::Text(text)],
             Event::FootnoteReference(name) => vec![Event::Text(CowStr::from(format!("[^{name}]")))],
             event => vec![event],
         }

@@ -129,7 +129,7 @@ pub(crate) fn finish(draft: Draft, now: DateTime<Utc>, report: &mut Report) -> O
             .external_id
             .filter(|external| *external != id.to_string())
             .map(|text| cut(text, 200)),
-        title: title(draft.title, &messages),
+        title: title(draft.title.as_deref(), &messages),
         focus_mode: draft.focus_mode.map_or_else(|| "librarySearch".to_owned(), |text| cut(text, 50)),
         library: None,
         version: None,
@@ -274,7 +274,7 @@ fn message(
 ) -> Message {
     let mut metadata: BTreeMap<String, Value> = clean_members(node.metadata).into_iter().collect();
     if name != id.to_string() && !name.starts_with('#') {
-        metadata.insert("external_id".to_owned(), Value::String(cut(name.to_owned(), 200)));
+        metadata.insert("external_id".to_owned(), Value::String(cut(name, 200)));
     }
     Message {
         message_id: id,
@@ -295,14 +295,14 @@ fn message(
 }
 
 /// The title given, else the first question.
-fn title(given: Option<String>, messages: &[Message]) -> String {
+fn title(given: Option<&str>, messages: &[Message]) -> String {
     let first = messages
         .iter()
         .find(|message| message.role == Role::User)
         .or_else(|| messages.first())
         .map(|message| message.content.as_str())
         .unwrap_or_default();
-    [given.as_deref().unwrap_or_default(), first]
+    [given.unwrap_or_default(), first]
         .into_iter()
         .map(|text| line(text, 300))
         .find(|text| !text.is_empty())

@@ -29,7 +29,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
     let mut names = BTreeSet::new();
     for (path, item) in &mut description.paths.paths {
         let failure = failure(Form::at(path));
-        if let Some(operation) = &mut item.post {
+        if let Some(operation) = item.post.as_mut().filter(|_| path.starts_with("/api/v1/")) {
             describe_idempotency(operation, &failure);
         }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
@@ -48,7 +48,9 @@ fn failure(form: Form) -> Response {
         Form::Problem | Form::JsonRpc => {
             ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
         }
+        Form::OpenAi => ("What is wrong, as OpenAI has it", "application/json", "OpenAiFailure"),
         Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
+        Form::Perplexica => ("What is wrong, as Perplexica has it", "application/json", "PerplexicaTold"),
     };
     ResponseBuilder::new()
         .description(words)

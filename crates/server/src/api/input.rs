@@ -71,7 +71,12 @@ pub(crate) struct Paging {
 
 impl Paging {
     pub(crate) fn limit(&self) -> Result<usize> {
-        match self.limit.unwrap_or(50) {
+        self.limit_or(50)
+    }
+
+    /// The same, of a list that is longer where nothing is said.
+    pub(crate) fn limit_or(&self, usual: u32) -> Result<usize> {
+        match self.limit.unwrap_or(usual) {
             limit @ 1..=200 => Ok(limit as usize),
             _ => Err(Problem::invalid("limit is 1 to 200")),
         }

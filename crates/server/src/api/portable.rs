@@ -17,8 +17,9 @@ use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, mark
 use futures::{Stream, StreamExt as _, stream};
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ use super::problem::{Problem, Result};
 use crate::pages::language::Language;
 use crate::settings::ShareLinks;
 
+/// Imports at once, on this node: each takes memory for a chat, and a processor.
+static IMPORTS: Semaphore = Semaphore::const_new(3);
 /// Pieces of an export that wait for a slow reader.
 const PIECES: usize = 4;
 
@@ -71,7 +74,7 @@ pub(crate) struct ShareMade {
 #[utoipa::path(get, path = "/api/v1/chats/{id}/export", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat"), ExportForm),
     responses((status = 200, description = "The file",
-        content((String = "text/markdown"), (String = "text/html"), (String = "application/json")))))]
+        content((String = "text/markdown"), (String = "text/html"), (Value = "application/json")))))]
 pub(crate) async fn one(
     Given(state): Given<State>,
     Caller(actor): Caller,
@@ -126,7 +129,10 @@ pub(crate) async fn export_all(Given(state): Given<State>, Caller(actor): Caller
                 tracing::error!(%error, "an export broke off");
                 Some((Err(error), (pieces, None)))
             }
-            Err(panicked) => Some((Err(std::io::Error::other(panicked)), (pieces, None))),
+            Err(panicked) => {
+                tracing::error!(error = %panicked, "an export broke off");
+                Some((Err(std::io::Error::other(panicked)), (pieces, None)))
+            }
         }
     });
     let headers = [
@@ -167,6 +173,12 @@ pub(crate) async fn import_all(
     } else {
         let body = request.into_body().into_data_stream();
         kept(file, body.map(|piece| piece.map_err(|error| error.to_string()))).await?
+    };
+    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
+        return Err(Problem::too_many(
+            10,
+            "other histories are being imported at this moment: try again shortly",
+        ));
     };
     let app = &state.app;
     let largest = app.settings.max_document_bytes() as u64;

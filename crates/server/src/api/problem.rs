@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use super::context7;
+use super::{context7, perplexica};
 use crate::mcp::http as mcp;
+use crate::openai;
 use crate::pages::Reader;
 
 /// What every handler returns when it cannot do what is asked.
@@ -120,6 +121,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     }
 
+    /// 503, which passes.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::busy(detail)
+    }
+
     fn busy(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
@@ -177,6 +183,16 @@ impl Problem {
     /// In how many seconds it is worth trying again.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         self.retry_after
+    }
+
+    /// The same, of this member of the request.
+    pub(crate) fn about(self, parameter: &str) -> Self {
+        self.with("parameter", parameter)
+    }
+
+    /// The member of the request that it is about, where that is said.
+    pub(crate) fn parameter(&self) -> Option<&str> {
+        self.more.get("parameter").and_then(Value::as_str)
     }
 
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -429,6 +445,10 @@ pub(super) enum Form {
     Problem,
     /// As the clients of Context7 read it.
     Context7,
+    /// As the clients of OpenAI read it.
+    OpenAi,
+    /// As the clients of Perplexica read it.
+    Perplexica,
     /// An error of JSON-RPC, as clients of MCP read it.
     JsonRpc,
 }
@@ -439,6 +459,8 @@ impl Form {
         match path {
             mcp::PATH => Self::JsonRpc,
             _ if path.starts_with(context7::UNDER) => Self::Context7,
+            _ if path.starts_with(openai::UNDER) => Self::OpenAi,
+            _ if perplexica::is_at(path) => Self::Perplexica,
             _ => Self::Problem,
         }
     }
@@ -453,6 +475,8 @@ fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Resp
         Form::Context7 => {
             (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
         }
+        Form::OpenAi => (openai::failure(problem), "application/json"),
+        Form::Perplexica => (perplexica::failure(&problem.detail), "application/json"),
         Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
     };
     *response.body_mut() = Body::from(body);

@@ -35,7 +35,7 @@ enum Action {
         /// The file; - for standard output.
         file: PathBuf,
     },
-    /// Take in an export of Wenyuan, Perplexica, Open WebUI, LibreChat or `ChatGPT` (conversations.json). Nothing is taken twice.
+    /// Take in an export of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT (conversations.json). Nothing is taken twice.
     Import {
         /// The file; - for standard input.
         file: PathBuf,

@@ -11,9 +11,7 @@ use uuid::Uuid;
 
 use super::super::{Chat, File, Message, Report};
 use crate::Error;
-
-/// The kind of the job that reads a file of a chat.
-const READ_FILE: &str = "chat.read_file";
+use crate::files::{MOST_FILES, READ_JOB};
 
 /// What became of a batch of messages.
 #[derive(Default)]
@@ -25,7 +23,7 @@ pub(super) struct Written {
 }
 
 /// The database's time.
-pub(super) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
+pub(in crate::portable) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
     let now = sqlx::query_scalar!(
         r#"-- import.now
         select now() as "now!""#
@@ -55,14 +53,19 @@ pub(super) async fn write_quotes(
     Ok(())
 }
 
+/// The id of a chat whose own belongs to somebody else.
+pub(in crate::portable) fn derived(owner: Uuid, chat: Uuid) -> Uuid {
+    Uuid::new_v5(&owner, chat.as_bytes())
+}
+
 /// The chat's id here, and whether it is new. One that its owner has deleted comes back.
-pub(super) async fn ensure_chat(
+pub(in crate::portable) async fn ensure_chat(
     connection: &mut PgConnection,
     owner: Uuid,
     user: Option<Uuid>,
     chat: &Chat,
 ) -> Result<(Uuid, bool), Error> {
-    let derived = Uuid::new_v5(&owner, chat.id.as_bytes());
+    let derived = derived(owner, chat.id);
     let there = sqlx::query!(
         r#"-- import.find_chat
          select id, owner_id = $2 as "is_own!" from chat.chats where id = any ($1)"#,
@@ -362,13 +365,22 @@ async fn insert_verdicts(
     Ok(())
 }
 
-/// Attaches a file whose bytes are in the store, and has it read. `false` where it is attached already.
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attached {
+    New,
+    There,
+    /// The chat has as many as it may.
+    Full,
+}
+
+/// Attaches a file whose bytes are in the store, and has it read.
 pub(super) async fn write_file(
     connection: &mut PgConnection,
     chat: Uuid,
     file: &File,
     hash: Hash,
-) -> Result<bool, Error> {
+) -> Result<Attached, Error> {
     let derived = Uuid::new_v5(&chat, file.file_id.as_bytes());
     let there = sqlx::query!(
         "-- import.find_file
@@ -378,14 +390,15 @@ pub(super) async fn write_file(
     .fetch_all(&mut *connection)
     .await?;
     if there.iter().any(|row| row.chat_id == chat) {
-        return Ok(false);
+        return Ok(Attached::There);
     }
     let is_free = |id: Uuid| there.iter().all(|row| row.file_id != id);
     let id = if is_free(file.file_id) { file.file_id } else { derived };
     let written = sqlx::query!(
         "-- import.insert_file
          insert into chat.files (file_id, chat_id, file_name, file_hash, file_size, uploaded_at)
-         values ($1, $2, $3, $4, $5, $6)
+         select $1, $2, $3, $4, $5, $6
+         where (select count(*) from chat.files where chat_id = $2) < $7
          on conflict do nothing",
         id,
         chat,
@@ -393,12 +406,13 @@ pub(super) async fn write_file(
         &hash.0[..],
         file.size,
         file.uploaded_at,
+        i64::try_from(MOST_FILES).unwrap_or(i64::MAX),
     )
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(Attached::Full);
     }
-    jobs::enqueue(connection, &[NewJob::new(READ_FILE, json!({ "file_id": id }))]).await?;
-    Ok(true)
+    jobs::enqueue(connection, &[NewJob::new(READ_JOB, json!({ "file_id": id }))]).await?;
+    Ok(Attached::New)
 }

@@ -1,0 +1,276 @@
+//! `/v1`: the library as a language model, so that any chat client can ask it (OpenAI's Chat Completions and Models).
+//!
+//! Each library is a model, and so is each of its versions: `fastify`, `fastify@5.2.1`; `wenyuan` is all of them. What a client
+//! sends along to steer a model (temperature, its own rules, tools) is taken, and without effect where an answer without it is
+//! still the one that was asked for; the rest is refused. Clients that show text alone show the sources too: they stand below the
+//! answer, with their addresses, and beside it as `sources`.
+
+mod request;
+mod wire;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Given;
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use chat::answer::running::{Attended, Event, Outcome, Running, Seen};
+use chat::answer::{Means, Once};
+use chat::portable::Status;
+use chat::source::Source;
+use futures::stream::{self, Stream, StreamExt as _};
+use kernel::actor::Actor;
+use library::catalogue::{Catalogue, Library};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::api::State;
+use crate::api::authenticate::Caller;
+use crate::api::input::{Json as Body, Path};
+use crate::api::problem::{Problem, Result};
+use request::Question;
+use wire::Heading;
+pub(crate) use wire::{Completion, Failure, Model, Models, failure};
+
+/// Where failures have OpenAI's form.
+pub(crate) const UNDER: &str = "/v1/";
+/// The model that is all libraries.
+const ALL: &str = "wenyuan";
+/// The most models that are listed: their clients know no pages.
+const MOST: usize = 5000;
+/// How often a silent stream says that it is alive.
+const ALIVE: Duration = Duration::from_secs(15);
+/// What stands between an answer and its sources.
+const SOURCES: &str = "\n\n---\nSources:\n";
+
+/// What may be asked: all libraries, each one, each version of each.
+#[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models)))]
+pub(crate) async fn models(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Models>> {
+    signed_in(&actor)?;
+    let catalogue = state.app.engine.catalogue().await?;
+    let mut all = vec![Model::new(ALL.to_owned(), 0)];
+    for library in catalogue.libraries(&actor) {
+        all.extend(of_library(library));
+        if all.len() >= MOST {
+            break;
+        }
+    }
+    all.truncate(MOST);
+    Ok(Json(Models::of(all)))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "openai",
+    params(("id" = String, Path, description = "`wenyuan`, a library, or a library and a version: `fastify@5.2.1`")),
+    responses((status = 200, body = Model)))]
+pub(crate) async fn model(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Model>> {
+    signed_in(&actor)?;
+    if id == ALL {
+        return Ok(Json(Model::new(id, 0)));
+    }
+    let catalogue = state.app.engine.catalogue().await?;
+    let created = created(&catalogue, &actor, &means(&id))?;
+    Ok(Json(Model::new(id, created)))
+}
+
+/// Asks. With `stream` the answer comes as events that end with `[DONE]`; who goes away stops it. Nothing is kept.
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "openai", request_body = wire::Request,
+    responses((status = 200, content((Completion = "application/json"), (String = "text/event-stream")))))]
+pub(crate) async fn complete(
+    Given(state): Given<State>,
+    Caller(actor): Caller,
+    Body(body): Body<Value>,
+) -> Result<Response> {
+    signed_in(&actor)?;
+    let question = Question::read(&body)?;
+    let means = means(&question.model);
+    let id = kernel::id::new();
+    let heading = Heading { id: format!("chatcmpl-{id}"), created: made_at(id), model: question.model };
+    let once = Once { question: question.text, history: question.history, means };
+    let running = state.app.answers.ask_once(&actor, once).await?;
+    let attended = Attended(Arc::clone(&running));
+    if question.streams {
+        let pieces = pieces(running, heading, Arc::clone(&state.address), question.wants_usage);
+        let events = pieces.map(move |piece| {
+            let _attended = &attended;
+            Ok::<_, Infallible>(Sent::default().data(piece))
+        });
+        let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response();
+        // nginx holds answers back unless it is told not to.
+        let headers = response.headers_mut();
+        headers.insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+        return Ok(response);
+    }
+    let outcome = running.ended().await;
+    drop(attended);
+    if let Some(problem) = broken(&outcome) {
+        return Err(problem);
+    }
+    let text = format!("{}{}", outcome.text, footer(&outcome.sources, &state.address));
+    Ok(Json(heading.completion(text, &outcome)).into_response())
+}
+
+/// The events of an answer.
+fn pieces(
+    running: Arc<Running>,
+    heading: Heading,
+    address: Arc<str>,
+    wants_usage: bool,
+) -> impl Stream<Item = String> + Send + 'static {
+    let first = stream::once({
+        let first = heading.first();
+        async move { vec![first] }
+    });
+    let rest = stream::unfold(Some((running, Seen::default())), move |following| {
+        let (heading, address) = (heading.clone(), Arc::clone(&address));
+        async move {
+            let (running, mut seen) = following?;
+            let sent = match running.next(&mut seen).await {
+                // What is cited is known at the end.
+                Event::Sources(_) => Vec::new(),
+                Event::Text(text) => vec![heading.piece(&text)],
+                Event::End(outcome) => {
+                    return Some((end(&heading, &outcome, &address, wants_usage), None));
+                }
+            };
+            Some((sent, Some((running, seen))))
+        }
+    });
+    first.chain(rest).flat_map(stream::iter)
+}
+
+fn end(heading: &Heading, outcome: &Outcome, address: &str, wants_usage: bool) -> Vec<String> {
+    if let Some(problem) = broken(outcome) {
+        return vec![String::from_utf8_lossy(&failure(&problem)).into_owned()];
+    }
+    let mut events = Vec::new();
+    let footer = footer(&outcome.sources, address);
+    if !footer.is_empty() {
+        events.push(heading.piece(&footer));
+    }
+    events.push(heading.last(outcome));
+    if wants_usage {
+        events.push(heading.usage(outcome));
+    }
+    events.push("[DONE]".to_owned());
+    events
+}
+
+/// Why an answer is none.
+fn broken(outcome: &Outcome) -> Option<Problem> {
+    let is_whole = match outcome.status {
+        Status::Complete | Status::Answering => true,
+        Status::Stopped | Status::Interrupted | Status::Failed => false,
+    };
+    match &outcome.failure {
+        Some(failure) if !is_whole || outcome.text.is_empty() => Some(failure.clone().into()),
+        _ if is_whole => None,
+        _ => Some(Problem::unavailable("the answer broke off: ask again")),
+    }
+}
+
+/// The sources that an answer cites, below it.
+fn footer(sources: &[Source], address: &str) -> String {
+    let mut lines = String::new();
+    for source in sources.iter().filter(|source| source.cited) {
+        let of = match (&source.library, &source.version) {
+            (Some(library), Some(version)) => format!(" ({library} {version})"),
+            _ => String::new(),
+        };
+        let at = match source.url.as_deref() {
+            Some(path) if path.starts_with('/') => format!(": {address}{path}"),
+            Some(url) => format!(": {url}"),
+            None => String::new(),
+        };
+        let title: String = source
+            .title
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+            .take(200)
+            .collect();
+        lines += &format!("\n[{}] {title}{of}{at}  ", source.number);
+    }
+    if lines.is_empty() { lines } else { format!("{SOURCES}{}", lines.trim_end()) }
+}
+
+/// What a model's id asks of.
+fn means(id: &str) -> Means {
+    let (library, version) = match id.rsplit_once('@') {
+        Some((library, version)) if !library.is_empty() => (library, Some(version.to_owned())),
+        _ => (id, None),
+    };
+    let library = Some(library.to_owned()).filter(|_| id != ALL);
+    Means { library, version, ..Means::default() }
+}
+
+/// When what is asked of was made, in seconds; refused where it does not exist for the actor.
+fn created(catalogue: &Catalogue, actor: &Actor, means: &Means) -> Result<i64> {
+    let name = means.library.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
+    let request = means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
+    let library = catalogue.library(actor, &name)?;
+    Ok(library.resolve(&request)?.created_at.timestamp())
+}
+
+fn of_library(library: &Arc<Library>) -> Vec<Model> {
+    let name = library.name.as_str();
+    let itself = library.active.map(|_| Model::new(name.to_owned(), library.created_at.timestamp()));
+    let versions = library
+        .versions
+        .iter()
+        .map(|version| Model::new(format!("{name}@{}", version.label), version.created_at.timestamp()));
+    itself.into_iter().chain(versions).collect()
+}
+
+/// The second in which an id was made.
+fn made_at(id: Uuid) -> i64 {
+    id.get_timestamp().map_or(0, |time| i64::try_from(time.to_unix().0).unwrap_or_default())
+}
+
+fn signed_in(actor: &Actor) -> Result<()> {
+    if actor.is_nobody() {
+        return Err(Problem::unauthorized("give an API key of this library: Authorization: Bearer wy_…"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_a_library_and_perhaps_a_version() {
+        let of = |id: &str| {
+            let means = means(id);
+            (means.library, means.version)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(of("wenyuan"), (None, None));
+        assert_eq!(of("example/ops"), (text("example/ops"), None));
+        assert_eq!(of("fastify@5.2.1"), (text("fastify"), text("5.2.1")));
+        assert_eq!(of("wenyuan@1"), (text("wenyuan"), text("1")));
+        assert_eq!(of("@1"), (text("@1"), None));
+    }
+
+    #[test]
+    fn only_what_is_cited_stands_below_an_answer() {
+        let source = |number, cited| Source {
+            number,
+            cited,
+            title: "Stop\nit".to_owned(),
+            url: Some("/api/v1/passages/1".to_owned()),
+            ..Source::default()
+        };
+        assert_eq!(footer(&[source(1, false)], "http://a"), "");
+        let below = footer(&[source(1, false), source(2, true)], "http://a");
+        assert!(
+            below.ends_with("[2] Stop it: http://a/api/v1/passages/1") && !below.contains("[1]"),
+            "{below}"
+        );
+    }
+}
