@@ -592,7 +592,9 @@ pub async fn judge(
     }
     let was_wrong = message.verdict.as_ref().is_some_and(|known| known.verdict == "wrong");
     if verdict.verdict == "wrong" && !was_wrong {
-        crate::worklist::record_wrong(&mut *connection, message.id, &verdict.reason).await?;
+        let said = [verdict.reason.trim(), verdict.correction.trim()];
+        let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+        crate::worklist::record_wrong(&mut *connection, message.id, &said.join(" → ")).await?;
     }
     sqlx::query!(
         "-- verdicts.set

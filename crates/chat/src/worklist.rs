@@ -27,7 +27,9 @@ use crate::Error;
 const LONGEST_QUESTION: usize = 500;
 /// Open groups of one kind in one library, at most: what comes on top is not written down.
 const MOST_OPEN: i64 = 10_000;
-/// The cosine of two questions' vectors from which on they mean the same.
+/// The cosine of two questions' vectors from which on they mean the same. Measured with multilingual-e5-small: of 24 pairs with one
+/// meaning (English, Chinese, across) 10 reach it, of 25 pairs made to look alike (“restart”, “stop the gateway”) 2 do; 0.92 would
+/// be 15 and 10. What is taken for different stands twice in the list, what is taken for the same might be overlooked.
 const SAME: f64 = 0.94;
 /// Questions that are embedded together.
 const TOGETHER: i64 = 32;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use testkit::{PASSWORD, Person, Place, Server};
+use testkit::{PASSWORD, Person, Place, Server, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
@@ -92,7 +92,7 @@ GET    /api/v1/chats/{chat}/files/{attached}/content                     401 404
 DELETE /api/v1/chats/{chat}/files/{fresh_attached}                       401 404 404 404 404 404 403 403 204
 GET    /api/v1/messages/{message}/changes                                401 404 404 404 404 404 403 403 200
 GET    /api/v1/worklist?library={library}                                401 404 403 403 200 404 403 404 200
-POST   /api/v1/worklist/{user}/resolve                                   401 404 404 404 404 404 404 404 404
+POST   /api/v1/worklist/{item}/resolve                                   401 404 403 403 200 404 403 404 200
 GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
 GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
 GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
@@ -254,6 +254,15 @@ impl Walk {
         let attached =
             walk.attach(Some(walk.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
         walk.names.insert("attached", attached);
+        // A version that is refused is something for the owners of the library to look at.
+        let refused = [("q", "hiddenword"), ("library", walk.names["library"].as_str()), ("version", "99")];
+        walk.server.get("/api/v1/search", &refused).await.problem(404);
+        let item = eventually("the work list", async || {
+            let list = walk.server.ask(Some(walk.admin()), Method::GET, "/api/v1/worklist", None).await.ok();
+            Some(list["items"][0]["id"].as_str()?.to_owned())
+        })
+        .await;
+        walk.names.insert("item", item);
         walk
     }
 

@@ -104,14 +104,14 @@ async fn wrong_and_stale_answers_are_listed() {
     let question = json!({ "content": "How long does the gateway wait?", "library": "gate" });
     let answered = server.ask(Some(server.key()), Method::POST, &path, Some(question)).await.ok();
     let verdict = format!("/api/v1/messages/{}/verdict", answered["answer"]["message_id"].as_str().unwrap());
-    let wrong = json!({ "verdict": "wrong", "reason": "It waits 40." });
+    let wrong = json!({ "verdict": "wrong", "reason": "It waits longer.", "correction": "40 seconds" });
     for _ in 0..2 {
         server.ask(Some(server.key()), Method::PUT, &verdict, Some(wrong.clone())).await.ok();
     }
     let items = listed(&server, "kind=answer_wrong&library=gate", 1).await;
     assert_eq!(
         (&items[0]["questions"], &items[0]["details"], &items[0]["occurrences"]),
-        (&json!(["How long does the gateway wait?"]), &json!(["It waits 40."]), &json!(1))
+        (&json!(["How long does the gateway wait?"]), &json!(["It waits longer. → 40 seconds"]), &json!(1))
     );
     server.add("gate", "1", "gate.md", GATE.replace("30", "45")).await;
     let items = listed(&server, "kind=answer_stale&library=gate", 1).await;
