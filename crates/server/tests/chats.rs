@@ -564,3 +564,56 @@ async fn statements(server: &Server) -> u64 {
     });
     of_chats.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
+
+#[tokio::test]
+async fn the_command_line_asks_goes_on_and_finds_it_again() {
+    let place = Place::new(PROGRAM).await;
+    let (server, model) = begin(&place).await;
+    drop(server);
+    model.script([Answer::saying(&["It waits ", "30 seconds [1]. Bananas [1]."])]);
+    let asked = place.run(&["ask", "How long does the gateway wait?", "--library", "gate"]).await;
+    assert!(asked.errors.contains("1 sentences share no word"), "{asked:?}");
+    let chat = asked.errors.split("--chat ").nth(1).expect("a chat").split_whitespace().next().expect("an id").to_owned();
+    let text = asked.succeeded();
+    assert!(text.starts_with("It waits 30 seconds [1]. Bananas [1].\n\n[1] gate 1.4  timeouts.md"), "{text}");
+    model.script([Answer::saying(&["gateway upstream-timeout"]), Answer::saying(&["With `--upstream-timeout` [1]."])]);
+    let next = place.run(&["ask", "--last", "How", "do", "I", "change", "that?", "--json"]).await.json();
+    assert_eq!((&next["chat_id"], &next["status"]), (&json!(chat), &json!("complete")));
+    // What is asked to be forgotten is.
+    model.script([Answer::saying(&["It waits [1]."])]);
+    place.run(&["ask", "--forget", "How long does the gateway wait?", "-l", "gate"]).await.succeeded();
+    let listed = place.run(&["chats", "--json"]).await.json();
+    assert_eq!(column(&listed["items"], "id"), [chat.clone()]);
+    let found = place.run(&["chats", "search", "upstream-timeout"]).await.succeeded();
+    assert!(found.contains("How long does the gateway wait?") && found.contains(&chat), "{found}");
+    let shown = place.run(&["chats", "show", &chat, "--json"]).await.json();
+    assert_eq!(column(&shown["messages"], "role"), ["user", "assistant", "user", "assistant"]);
+    let answer = shown["messages"][3]["message_id"].as_str().expect("an id").to_owned();
+    place.run(&["chats", "judge", &answer, "wrong", "--reason", "It is another option."]).await.succeeded();
+    place.run(&["chats", "rename", &chat, "Timeouts"]).await.succeeded();
+    place.run(&["chats", "delete", &chat]).await.succeeded();
+    assert!(place.run(&["chats", "list", "--deleted"]).await.succeeded().contains("Timeouts"));
+    place.run(&["chats", "restore", &chat]).await.succeeded();
+    assert!(place.run(&["chats", "show", &chat]).await.succeeded().contains("wrong"));
+    // What cannot be answered as it is asked is refused.
+    let refused = place.run(&["ask", "How long?", "-l", "gate", "-V", "9"]).await.failed();
+    assert!(refused.contains("gate has no version 9; it has 1.4"), "{refused}");
+    let refused = place.run(&["ask", "How long?", "-m", "large"]).await.failed();
+    assert!(refused.contains("small"), "{refused}");
+}
+
+#[tokio::test]
+async fn appending_takes_a_fixed_number_of_statements() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let chat = new_chat(&server, json!({ "library": "wenyuan" })).await;
+    let question = json!({ "content": "Zzyzx qwrtpl?" });
+    ask(&server, &chat, question.clone()).await;
+    // Looked up, put in its place, written, read for the conversation, ended, and read again for the answer: the chat as it is,
+    // one message more or hundreds.
+    for _ in 0..2 {
+        let before = statements(&server).await;
+        ask(&server, &chat, question.clone()).await;
+        assert_eq!(statements(&server).await - before, 7);
+    }
+}
