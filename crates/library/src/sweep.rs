@@ -76,7 +76,11 @@ async fn sweep_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) -> R
             objects.delete(hash_of(&sha256)?).await?;
             false
         }
-        Err(error) if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) => {
+        Err(error)
+            if error
+                .as_database_error()
+                .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation) =>
+        {
             attempt.rollback().await?;
             // Not asked about again at once.
             sqlx::query!(
