@@ -17,7 +17,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
 async fn begin(server: &Server) -> String {
     let made = server.ask(Some(server.key()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
-    made.value()["id"].as_str().unwrap().to_owned()
+    made.value()["id"].as_str().expect("an id").to_owned()
 }
 
 async fn attach(server: &Server, chat: &str, given: &[(&str, &[u8])]) -> Reply {
@@ -44,8 +44,9 @@ fn each_of(list: &Value, member: &str) -> Vec<String> {
 /// The library's owner made the key, so the chats are theirs.
 async fn found(place: &Place, chat: &str, query: &str, model: Option<Arc<Model>>) -> Vec<(String, bool)> {
     let pool = place.database().pool();
-    let found =
-        files::search(pool, &Actor::owner(), ChatId(chat.parse().unwrap()), query, model, 8).await.unwrap();
+    let found = files::search(pool, &Actor::owner(), ChatId(chat.parse().expect("an id")), query, model, 8)
+        .await
+        .expect("a search");
     found.into_iter().map(|passage| (passage.file_name, passage.relevant)).collect()
 }
 
@@ -98,8 +99,8 @@ async fn what_cannot_be_taken_or_read_is_said() {
     let server = place.serve().await;
     let chat = begin(&server).await;
     // 2,500 passages.
-    let long: String =
-        (0..2500).map(|number| format!("## Part {number}\n\n{}\n\n", "word ".repeat(120))).collect();
+    let section = format!("## Part\n\n{}\n\n", "word ".repeat(120));
+    let long = section.repeat(2500);
     attach(&server, &chat, &[("broken.pdf", b"%PDF-1.7 and nothing more"), ("long.md", long.as_bytes())])
         .await;
     let files = read(&server, &chat).await;

@@ -42,9 +42,9 @@ const NOT_ANSWERED: [&str; 5] = [
 async fn relevant(server: &Server, question: &str, mode: &str) -> Vec<String> {
     let answer = server.search(&[("q", question), ("library", "judged"), ("mode", mode)]).await;
     assert_eq!(answer["mode"], mode, "{answer}");
-    let hits = answer["hits"].as_array().unwrap().iter();
+    let hits = answer["hits"].as_array().expect("hits").iter();
     hits.filter(|hit| hit["relevant"] == Value::Bool(true))
-        .map(|hit| hit["path"].as_str().unwrap().to_owned())
+        .map(|hit| hit["path"].as_str().expect("a path").to_owned())
         .collect()
 }
 

@@ -13,12 +13,12 @@ const THIRD: &str = "# Gate\n\n## Retries\n\nThe gateway asks a service three ti
 /// Asks without a model: the answer quotes and cites what was found.
 async fn ask(server: &Server, library: &str, version: Option<&str>) -> String {
     let made = server.ask(Some(server.key()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
-    let path = format!("/api/v1/chats/{}/messages", made.value()["id"].as_str().unwrap());
+    let path = format!("/api/v1/chats/{}/messages", made.value()["id"].as_str().expect("an id"));
     let question =
         json!({ "content": "How long does the gateway wait?", "library": library, "version": version });
     let answered = server.ask(Some(server.key()), Method::POST, &path, Some(question)).await.ok();
     assert!(cited(&answered["answer"]).is_some(), "{answered}");
-    answered["answer"]["message_id"].as_str().unwrap().to_owned()
+    answered["answer"]["message_id"].as_str().expect("an id").to_owned()
 }
 
 /// The first source that is cited.
