@@ -253,7 +253,7 @@ fn streams(headers: &HeaderMap) -> bool {
 }
 
 fn sse(events: impl Stream<Item = Sent> + Send + 'static) -> Response {
-    let mut response = Sse::new(events.map(Ok::<_, Infallible>))
+    let mut response = Sse::new(events.map(Ok::<_, Infallible>).fuse())
         .keep_alive(KeepAlive::new().interval(ALIVE))
         .into_response();
     // nginx holds answers back unless it is told not to.

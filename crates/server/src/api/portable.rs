@@ -139,7 +139,8 @@ pub(crate) async fn export_all(Given(state): Given<State>, Caller(actor): Caller
         (header::CONTENT_DISPOSITION, "attachment; filename=\"wenyuan-history.ndjson\""),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, Body::from_stream(body)).into_response())
+    // Fused: whoever compresses asks once more after the end.
+    Ok((headers, Body::from_stream(body.fuse())).into_response())
 }
 
 /// Takes in a history: of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT, told by its content; as the body, or as the
