@@ -573,10 +573,21 @@ async fn the_command_line_asks_goes_on_and_finds_it_again() {
     model.script([Answer::saying(&["It waits ", "30 seconds [1]. Bananas [1]."])]);
     let asked = place.run(&["ask", "How long does the gateway wait?", "--library", "gate"]).await;
     assert!(asked.errors.contains("1 sentences share no word"), "{asked:?}");
-    let chat = asked.errors.split("--chat ").nth(1).expect("a chat").split_whitespace().next().expect("an id").to_owned();
+    let chat = asked
+        .errors
+        .split("--chat ")
+        .nth(1)
+        .expect("a chat")
+        .split_whitespace()
+        .next()
+        .expect("an id")
+        .to_owned();
     let text = asked.succeeded();
     assert!(text.starts_with("It waits 30 seconds [1]. Bananas [1].\n\n[1] gate 1.4  timeouts.md"), "{text}");
-    model.script([Answer::saying(&["gateway upstream-timeout"]), Answer::saying(&["With `--upstream-timeout` [1]."])]);
+    model.script([
+        Answer::saying(&["gateway upstream-timeout"]),
+        Answer::saying(&["With `--upstream-timeout` [1]."]),
+    ]);
     let next = place.run(&["ask", "--last", "How", "do", "I", "change", "that?", "--json"]).await.json();
     assert_eq!((&next["chat_id"], &next["status"]), (&json!(chat), &json!("complete")));
     // What is asked to be forgotten is.

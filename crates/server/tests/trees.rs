@@ -38,8 +38,8 @@ async fn act(server: &Server, numbers: &mut Numbers) {
         let reply = server.send(server.request(Method::POST, &path, &[]).json(&body)).await;
         assert!(reply.status < 500, "{path} {body}: {}", reply.text());
     };
-    let question =
-        ["How long does the gateway wait?", "怎样改变超时？", "What is `--timeout`?", "Zzyzx?"][numbers.below(4)];
+    let question = ["How long does the gateway wait?", "怎样改变超时？", "What is `--timeout`?", "Zzyzx?"]
+        [numbers.below(4)];
     let which = if numbers.below(5) == 0 { "deleted" } else { "open" };
     let chats = server.json(&format!("/api/v1/chats?which={which}")).await["items"].clone();
     let chats = chats.as_array().expect("chats");
@@ -89,14 +89,20 @@ async fn look(server: &Server) -> usize {
             assert!(above.insert(message["message_id"].clone()), "twice: {message}");
             let siblings = messages.iter().filter(|other| other["parent"] == message["parent"]);
             let siblings: Vec<&Value> = siblings.map(|other| &other["message_id"]).collect();
-            assert_eq!(message["siblings"].as_array().expect("siblings").iter().collect::<Vec<_>>(), siblings);
+            assert_eq!(
+                message["siblings"].as_array().expect("siblings").iter().collect::<Vec<_>>(),
+                siblings
+            );
             for source in message["sources"].as_array().expect("sources") {
                 let url = source["url"].as_str().expect("an address").to_owned();
                 if !opened.contains_key(&url) {
                     opened.insert(url.clone(), server.json(&url).await);
                 }
                 let passage = &opened[&url];
-                assert_eq!((&passage["content"], &passage["sha256"]), (&source["content"], &source["sha256"]));
+                assert_eq!(
+                    (&passage["content"], &passage["sha256"]),
+                    (&source["content"], &source["sha256"])
+                );
             }
         }
         assert!(above.contains(&current), "{current} is none of the chat's");

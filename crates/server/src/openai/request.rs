@@ -49,7 +49,6 @@ impl Question {
         for (number, message) in messages.iter().enumerate() {
             let at = format!("messages[{number}]");
             let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-            is_asked = role == "user";
             let role = match role {
                 "user" => Role::User,
                 "assistant" => Role::Assistant,
@@ -68,11 +67,12 @@ impl Question {
                 .rsplit_once(SOURCES)
                 .filter(|_| role == Role::Assistant)
                 .map_or(&*text, |(text, _)| text);
+            is_asked = role == Role::User && !text.trim().is_empty();
             if !text.trim().is_empty() {
                 said.push((role, text.to_owned()));
             }
         }
-        let question = said.pop().filter(|(role, _)| is_asked && *role == Role::User);
+        let question = said.pop().filter(|_| is_asked);
         let Some((_, text)) = question else {
             return Err(wrong("messages", "the last message is the question: of role user, and not empty"));
         };
