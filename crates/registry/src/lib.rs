@@ -6,6 +6,7 @@
 pub mod asking;
 pub mod client;
 mod error;
+pub mod given;
 pub mod servers;
 
 pub use error::Error;

@@ -12,8 +12,8 @@ use store::secrets::Sealer;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::asking::check_asking;
+use crate::{Error, given};
 
 kernel::id! {
     /// A registered server.
@@ -22,8 +22,6 @@ kernel::id! {
 
 /// The most servers there are.
 pub(crate) const MOST: i64 = 100;
-/// The longest credential, in bytes.
-const LONGEST_KEY: usize = 8192;
 /// Headers that a credential cannot be sent in: the protocol, or HTTP itself, says what is in them.
 const RESERVED: [&str; 11] = [
     "accept",
@@ -158,11 +156,11 @@ pub async fn create(
     new: NewServer,
 ) -> Result<Server, Error> {
     require(actor)?;
-    check_name(&new.name)?;
+    given::check_name(&new.name)?;
     check_description(&new.description)?;
     let endpoint = endpoint(&new.endpoint)?;
     let header = new.header.as_deref().map(header).transpose()?;
-    check_key(new.api_key.as_deref().map(String::as_str))?;
+    given::check_key(new.api_key.as_deref().map(String::as_str))?;
     let id = ServerId::new();
     let sealed = seal(connection, keys, id, new.api_key.as_ref()).await?;
     let inserted = sqlx::query!(
@@ -199,7 +197,7 @@ pub async fn change(
     require(actor)?;
     let Row { server: before, api_key: held } = row(connection, id).await?;
     let name = change.name.unwrap_or_else(|| before.name.clone());
-    check_name(&name)?;
+    given::check_name(&name)?;
     let description = change.description.unwrap_or_else(|| before.description.clone());
     check_description(&description)?;
     let was = endpoint(&before.endpoint)?;
@@ -228,7 +226,7 @@ pub async fn change(
         Setting::Keep => held,
         Setting::Remove => None,
         Setting::Set(api_key) => {
-            check_key(Some(&api_key))?;
+            given::check_key(Some(&api_key))?;
             seal(connection, keys, id, Some(&api_key)).await?
         }
     };
@@ -387,18 +385,6 @@ async fn seal(
     Ok(Some(keys.seal(&place(id), api_key.as_bytes())?))
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if begins && name.len() <= 60 && name.bytes().all(is_good) {
-        return Ok(());
-    }
-    Err(Error::Invalid(
-        "a name has 1 to 60 lower-case letters, digits, dots, underscores and dashes, and begins with a letter or digit"
-            .to_owned(),
-    ))
-}
-
 fn check_description(text: &str) -> Result<(), Error> {
     if text.chars().count() > 500 || text.contains('\0') {
         return Err(Error::Invalid("a description has at most 500 characters".to_owned()));
@@ -406,32 +392,8 @@ fn check_description(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_key(api_key: Option<&str>) -> Result<(), Error> {
-    let is_good = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    match api_key {
-        Some(text) if text.trim().is_empty() || text.len() > LONGEST_KEY || !text.bytes().all(is_good) => {
-            Err(Error::Invalid(format!("an API key has 1 to {LONGEST_KEY} visible ASCII characters")))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn endpoint(text: &str) -> Result<Url, Error> {
-    let wrong = || {
-        Error::Invalid(
-            "an endpoint is an address such as https://tools.example.org/mcp, with http or https and at most 2000 characters"
-                .to_owned(),
-        )
-    };
-    let mut url = Url::parse(text.trim()).map_err(|_unreadable| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || url.as_str().len() > 2000 {
-        return Err(wrong());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::Invalid(
-            "an endpoint is shown, so it holds no name and password: give the secret as api_key".to_owned(),
-        ));
-    }
+    let mut url = given::address(text, "https://tools.example.org/mcp")?;
     url.set_fragment(None);
     Ok(url)
 }
@@ -476,17 +438,17 @@ mod tests {
 
     #[test]
     fn names_headers_and_keys_have_bounds() {
-        assert!(check_name("github-tools.2").is_ok());
+        assert!(given::check_name("github-tools.2").is_ok());
         for bad in ["", "Git", "-a", "a b", "文", &"a".repeat(61)] {
-            assert!(check_name(bad).is_err(), "{bad}");
+            assert!(given::check_name(bad).is_err(), "{bad}");
         }
         assert_eq!(header("X-Api-Key").unwrap().as_str(), "x-api-key");
         for bad in ["", "a b", "Host", "Mcp-Session-Id", "a:b", "a_b"] {
             assert!(header(bad).is_err(), "{bad}");
         }
-        assert!(check_key(None).is_ok() && check_key(Some("Basic abc=")).is_ok());
+        assert!(given::check_key(None).is_ok() && given::check_key(Some("Basic abc=")).is_ok());
         for bad in ["", " ", "a\nb", "ключ", &"a".repeat(9000)] {
-            assert!(check_key(Some(bad)).is_err(), "{bad}");
+            assert!(given::check_key(Some(bad)).is_err(), "{bad}");
         }
     }
 }

@@ -1,12 +1,10 @@
 //! What is kept of a language model, looked at before it is: names, numbers, addresses, keys.
 
+use registry::given;
 use reqwest::Url;
 
 use super::{Limits, Model};
 use crate::Error;
-
-/// The longest key, in bytes.
-const LONGEST_KEY: usize = 8192;
 
 /// Limits that are within theirs.
 #[derive(Debug)]
@@ -50,18 +48,6 @@ impl Numbers {
     }
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Error> {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if begins && name.len() <= 60 && name.bytes().all(is_good) {
-        return Ok(());
-    }
-    Err(Error::Invalid(
-        "a name has 1 to 60 lower-case letters, digits, dots, underscores and dashes, and begins with a letter or digit"
-            .to_owned(),
-    ))
-}
-
 pub(super) fn check_model(model: &str) -> Result<(), Error> {
     if model.trim().is_empty() || model.chars().count() > 200 || model.chars().any(char::is_control) {
         return Err(Error::Invalid(
@@ -72,36 +58,11 @@ pub(super) fn check_model(model: &str) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn check_key(api_key: Option<&str>) -> Result<(), Error> {
-    let is_good = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    match api_key {
-        Some(text) if text.trim().is_empty() || text.len() > LONGEST_KEY || !text.bytes().all(is_good) => {
-            Err(Error::Invalid(format!("an API key has 1 to {LONGEST_KEY} visible ASCII characters")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Reads an endpoint: without `/chat/completions`, which is taken off where somebody gave the whole address.
 pub(super) fn endpoint(text: &str) -> Result<Url, Error> {
-    let wrong = || {
-        Error::Invalid(
-            "an endpoint is an address such as https://models.example.org/v1, with http or https, without a query and of \
-             at most 2000 characters"
-                .to_owned(),
-        )
-    };
-    let mut url = Url::parse(text.trim()).map_err(|_unreadable| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || url.as_str().len() > 2000 {
-        return Err(wrong());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::Invalid(
-            "an endpoint is shown, so it holds no name and password: give the secret as api_key".to_owned(),
-        ));
-    }
+    let mut url = given::address(text, "https://models.example.org/v1")?;
     if url.query().is_some() {
-        return Err(wrong());
+        return Err(Error::Invalid("an endpoint has no query: nothing after a question mark".to_owned()));
     }
     url.set_fragment(None);
     let path = url.path().trim_end_matches('/');
@@ -146,13 +107,13 @@ mod tests {
 
     #[test]
     fn names_models_and_keys_have_bounds() {
-        assert!(check_name("gpt-5.2_mini").is_ok() && check_model("qwen3:8b").is_ok());
+        assert!(given::check_name("gpt-5.2_mini").is_ok() && check_model("qwen3:8b").is_ok());
         for bad in ["", "Gpt", "-a", "a b", "文", &"a".repeat(61)] {
-            assert!(check_name(bad).is_err(), "{bad}");
+            assert!(given::check_name(bad).is_err(), "{bad}");
         }
         assert!(check_model(" ").is_err() && check_model("a\nb").is_err());
         for bad in ["", " ", "a\nb", "ключ", &"a".repeat(9000)] {
-            assert!(check_key(Some(bad)).is_err(), "{bad}");
+            assert!(given::check_key(Some(bad)).is_err(), "{bad}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::setting::Setting;
+use registry::given;
 use serde::Serialize;
 use sqlx::PgConnection;
 use store::sealed::{self, Resealed};
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::Target;
-use super::checked::{Numbers, check_key, check_model, check_name, endpoint};
+use super::checked::{Numbers, check_model, endpoint};
 use crate::Error;
 
 kernel::id! {
@@ -179,10 +180,10 @@ pub async fn create(
     new: NewModel,
 ) -> Result<Model, Error> {
     require(actor)?;
-    check_name(&new.name)?;
+    given::check_name(&new.name)?;
     check_model(&new.model)?;
     let endpoint = endpoint(&new.endpoint)?;
-    check_key(new.api_key.as_deref().map(String::as_str))?;
+    given::check_key(new.api_key.as_deref().map(String::as_str))?;
     let numbers = Numbers::of(new.limits, None)?;
     let id = ModelId::new();
     let sealed = seal(connection, keys, id, new.api_key.as_ref()).await?;
@@ -232,7 +233,7 @@ pub async fn change(
     let held_key = held.api_key.take();
     let before = Model { has_api_key: held_key.is_some(), ..Model::from(held) };
     let name = change.name.unwrap_or_else(|| before.name.clone());
-    check_name(&name)?;
+    given::check_name(&name)?;
     let model = change.model.unwrap_or_else(|| before.model.clone());
     check_model(&model)?;
     let was = endpoint(&before.endpoint)?;
@@ -249,7 +250,7 @@ pub async fn change(
         Setting::Keep => held_key,
         Setting::Remove => None,
         Setting::Set(api_key) => {
-            check_key(Some(&api_key))?;
+            given::check_key(Some(&api_key))?;
             seal(connection, keys, before.id, Some(&api_key)).await?
         }
     };

@@ -5,14 +5,17 @@ use std::process::ExitCode;
 use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::history;
 use chat::messages;
-use chat::portable::{Role, Status, Verdict};
-use clap::{Args, Subcommand};
+use chat::portable::{Role, Status, Verdict, export, html, markdown};
+use clap::{Args, Subcommand, ValueEnum};
 use kernel::actor::Actor;
 use serde_json::json;
 
 use super::ask::{place, which};
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
+
+/// Where people reach the server, if nothing else is set.
+const HERE: &str = "http://127.0.0.1:8080";
 
 /// What to do with chats; lists them where nothing is said.
 #[derive(Debug, Args)]
@@ -85,6 +88,14 @@ enum Action {
         /// Its id.
         chat: ChatId,
     },
+    /// Write a chat to standard output.
+    Export {
+        /// Its id.
+        chat: ChatId,
+        /// As Markdown, a page that stands by itself, or JSON.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Say that an answer is good or wrong.
     Judge {
         /// The answer's id, as `wenyuan chats show` names it.
@@ -99,6 +110,15 @@ enum Action {
         #[arg(long, default_value = "")]
         correction: String,
     },
+}
+
+/// How a chat is written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Markdown,
+    Html,
+    Json,
 }
 
 /// Does it.
@@ -164,6 +184,16 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             show::note(&format!("deleted; within thirty days: wenyuan chats restore {chat}"));
         }
         Action::Restore { chat } => print(&chats::restore(&mut connection, &owner, chat).await?),
+        Action::Export { chat, format } => {
+            let chat = export::one(&mut connection, &owner, chat).await?;
+            let address = app.settings.public_url()?.map_or_else(|| HERE.to_owned(), |url| url.to_string());
+            let address = address.trim_end_matches('/');
+            show::line(&match format {
+                Format::Markdown => markdown::render(&chat, address),
+                Format::Html => html::render(&chat, address, html::Language::English),
+                Format::Json => serde_json::to_string_pretty(&chat)?,
+            });
+        }
         Action::Judge { answer, verdict, reason, correction } => {
             let verdict = Verdict { verdict, reason, correction };
             messages::judge(&mut connection, &owner, answer, Some(&verdict)).await?;
