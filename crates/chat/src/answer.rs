@@ -37,6 +37,8 @@ use running::{Event, Outcome, Running, Seen};
 
 /// Answers that are written at once, on this node.
 const MOST_RUNNING: usize = 500;
+/// Of these, for one person.
+const MOST_OF_ONE: usize = 50;
 /// Messages of a conversation that are looked at.
 const HISTORY: usize = 20;
 /// How long the answers under way may take to write down their end when the program ends.
@@ -52,7 +54,13 @@ pub struct Answers {
 
 pub(crate) struct Inner {
     pub(crate) with: Resources,
-    running: Mutex<HashMap<Uuid, Arc<Running>>>,
+    running: Mutex<HashMap<Uuid, Taken>>,
+}
+
+/// An answer that is being written, and for whom.
+struct Taken {
+    owner: Uuid,
+    running: Arc<Running>,
 }
 
 /// What answers are made with.
@@ -174,7 +182,7 @@ impl Answers {
         let turn = messages::begin(&mut transaction, actor, chat, &asking.put, asking.message_id).await?;
         let begun =
             Begun { question_id: turn.question_id, answer_id: turn.answer_id, running: Arc::clone(&running) };
-        self.take_on(begun.answer_id.0, &running)?;
+        self.take_on(begun.answer_id.0, owner, &running)?;
         if let Err(error) = transaction.commit().await {
             self.let_go(begun.answer_id.0);
             return Err(error.into());
@@ -211,7 +219,7 @@ impl Answers {
         drop(connection);
         let running = Arc::new(Running::new());
         let id = kernel::id::new();
-        self.take_on(id, &running)?;
+        self.take_on(id, actor.user_id().map_or(Uuid::nil(), |user| user.0), &running)?;
         let history = once.history.into_iter().map(|(role, content)| Message::told(role, content)).collect();
         let task = Task {
             actor: actor.clone(),
@@ -265,12 +273,15 @@ impl Answers {
         Ok((target, servers))
     }
 
-    fn take_on(&self, id: Uuid, running: &Arc<Running>) -> Result<(), Error> {
+    fn take_on(&self, id: Uuid, owner: Uuid, running: &Arc<Running>) -> Result<(), Error> {
         let mut all = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST_RUNNING {
             return Err(Error::Exhausted);
         }
-        all.insert(id, Arc::clone(running));
+        if all.values().filter(|taken| taken.owner == owner).count() >= MOST_OF_ONE {
+            return Err(Error::TooManyAnswers(MOST_OF_ONE));
+        }
+        all.insert(id, Taken { owner, running: Arc::clone(running) });
         Ok(())
     }
 
@@ -299,8 +310,13 @@ impl Answers {
         if found.role != Role::Assistant {
             return Err(Error::Invalid("only an answer can be followed".to_owned()));
         }
-        let running =
-            self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).get(&message.0).cloned();
+        let running = self
+            .inner
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&message.0)
+            .map(|taken| Arc::clone(&taken.running));
         Ok(match running {
             Some(running) => Followed::Here(running),
             None => Followed::Kept {
@@ -316,18 +332,23 @@ impl Answers {
     pub async fn stop(&self, actor: &Actor, message: MessageId) -> Result<(), Error> {
         let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         messages::stop(&mut connection, actor, message).await?;
-        if let Some(running) =
-            self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).get(&message.0)
+        if let Some(taken) = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).get(&message.0)
         {
-            running.stop();
+            taken.running.stop();
         }
         Ok(())
     }
 
     /// Ends the answers under way; what there is of them is kept, and marked.
     pub async fn close(&self) {
-        let all: Vec<Arc<Running>> =
-            self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let all: Vec<Arc<Running>> = self
+            .inner
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .map(|taken| Arc::clone(&taken.running))
+            .collect();
         for running in &all {
             running.close();
         }

@@ -18,6 +18,9 @@ pub enum Error {
     /// It is in a state in which this cannot be done.
     #[error("{0}")]
     Conflict(String),
+    /// So many answers are being written for the actor that the next has to wait.
+    #[error("{0} answers are being written for you already: wait for one of them, or stop it")]
+    TooManyAnswers(usize),
     /// Another model has this name.
     #[error("another language model has this name: choose another")]
     ModelNameTaken,

@@ -628,3 +628,36 @@ async fn appending_takes_a_fixed_number_of_statements() {
         assert_eq!(statements(&server).await - before, 7);
     }
 }
+
+#[tokio::test]
+async fn one_person_does_not_take_all_the_answers() {
+    let place = Place::new(PROGRAM).await;
+    let (server, model) = begin(&place).await;
+    place.run(&["models", "change", "small", "--concurrency", "100"]).await.succeeded();
+    model.answer_with(|_asked| Answer::saying(&["It waits", " 30"]).hanging_after(1));
+    let mut streams = Vec::new();
+    let question = json!({ "content": "How long does the gateway wait?" });
+    for _ in 0..50 {
+        let chat = new_chat(&server, json!({ "library": "gate" })).await;
+        let mut stream = Events::asked(&server, &chat, &question).await;
+        let begun = stream.until("begun").await;
+        streams.push((stream, begun.data["answer_id"].as_str().expect("an id").to_owned()));
+    }
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let refused = server.send(server.request(Method::POST, &path, &[]).json(&question)).await;
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    refused.problem(429);
+    // Others are answered, and with one stopped there is room again.
+    let admin = server.set_up().await;
+    let other = json!({ "question": "Zzyzx qwrtpl?" });
+    assert_eq!(
+        server.ask(Some(&admin.access_token), Method::POST, "/api/v1/ask", Some(other)).await.status,
+        200
+    );
+    let (mut stream, answer) = streams.pop().expect("a stream");
+    assert_eq!(server.post(&format!("/api/v1/messages/{answer}/stop")).await.status, 204);
+    stream.until("end").await;
+    let mut stream = Events::asked(&server, &chat, &question).await;
+    stream.until("text").await;
+}

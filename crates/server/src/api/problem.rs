@@ -328,6 +328,7 @@ impl From<chat::Error> for Problem {
             Fault::NotFound(_) => Self::not_found(detail),
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Conflict(_) => Self::conflict(detail),
+            Fault::TooManyAnswers(_) => Self::too_many(5, detail),
             Fault::ModelNameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
             Fault::Library(error) => error.into(),
             Fault::Registry(error) => error.into(),
