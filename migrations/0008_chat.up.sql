@@ -206,7 +206,8 @@ select message.id, message.message_id, message.chat_id, message.parent_id, paren
     else (select array_agg(sibling.message_id order by sibling.id) from chat.messages as sibling
           where sibling.chat_id = message.chat_id and sibling.parent_id = message.parent_id)
   end as siblings,
-  (select jsonb_agg(jsonb_build_object(
+  -- questions have none: they are not looked for
+  case when message.role = 'assistant' then (select jsonb_agg(jsonb_build_object(
       'number', source.number, 'rank', source.rank, 'kind', source.kind, 'cited', source.cited,
       'passage_id', source.passage_id, 'sha256', encode(source.sha256, 'hex'),
       'character_from', source.character_from, 'character_to', source.character_to,
@@ -215,8 +216,9 @@ select message.id, message.message_id, message.chat_id, message.parent_id, paren
       'page_from', source.page_from, 'page_to', source.page_to, 'url', source.url,
       'instruction', source.instruction, 'stale', source.stale, 'content', quote.content) order by source.number)
    from chat.message_sources as source join chat.quotes as quote on quote.sha256 = source.sha256
-   where source.message_id = message.id) as sources,
-  (select jsonb_build_object('verdict', verdict, 'reason', reason, 'correction', correction)
-   from chat.verdicts where verdicts.message_id = message.id) as verdict
+   where source.message_id = message.id) end as sources,
+  case when message.role = 'assistant' then
+    (select jsonb_build_object('verdict', verdict, 'reason', reason, 'correction', correction)
+     from chat.verdicts where verdicts.message_id = message.id) end as verdict
 from chat.messages as message
 left join chat.messages as parent on parent.id = message.parent_id;

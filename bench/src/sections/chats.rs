@@ -68,16 +68,17 @@ async fn fill(lab: &Lab, server: &Server, messages: usize) -> anyhow::Result<Vec
          select ('00000000-0000-7000-8000-' || lpad(c::text, 12, '0'))::uuid, 'How does part ' || c || ' of the gateway work?',
            now() - make_interval(mins => c), now() - make_interval(mins => c)
          from generate_series(1, {chats}) c;
-         insert into chat.messages (id, message_id, chat_id, parent_id, role, content, words) overriding system value
-         select (c - 1) * {LENGTH} + n, gen_random_uuid(), ('00000000-0000-7000-8000-' || lpad(c::text, 12, '0'))::uuid,
-           case when n > 1 then (c - 1) * {LENGTH} + n - 1 end, case n % 2 when 1 then 'user' else 'assistant' end,
+         insert into chat.messages (message_id, chat_id, role, content, words)
+         select gen_random_uuid(), ('00000000-0000-7000-8000-' || lpad(c::text, 12, '0'))::uuid,
+           case n % 2 when 1 then 'user' else 'assistant' end,
            repeat('The gateway waits for a service as long as it is told to. ', 8) || n,
            array_to_tsvector(array['owner:00000000-0000-0000-0000-000000000000', 'gateway', 'servic', 'wait', 'w' || n])
          from generate_series(1, {chats}) c, generate_series(1, {LENGTH}) n order by c, n;
-         select setval(pg_get_serial_sequence('chat.messages', 'id'), (select max(id) from chat.messages));
+         update chat.messages as message set parent_id = message.id - 1
+         from (select chat_id, min(id) as first from chat.messages group by chat_id) as chat
+         where chat.chat_id = message.chat_id and message.id > chat.first;
          update chat.chats set current_id = (select max(id) from chat.messages where chat_id = chats.id);
-         commit;
-         analyze chat.chats, chat.messages"
+         commit"
     );
     database.pool().execute(AssertSqlSafe(statements)).await?;
     database.close().await;
