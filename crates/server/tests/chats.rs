@@ -594,7 +594,7 @@ async fn the_command_line_asks_goes_on_and_finds_it_again() {
     model.script([Answer::saying(&["It waits [1]."])]);
     place.run(&["ask", "--forget", "How long does the gateway wait?", "-l", "gate"]).await.succeeded();
     let listed = place.run(&["chats", "--json"]).await.json();
-    assert_eq!(column(&listed["items"], "id"), [chat.clone()]);
+    assert_eq!(column(&listed["items"], "id"), std::slice::from_ref(&chat));
     let found = place.run(&["chats", "search", "upstream-timeout"]).await.succeeded();
     assert!(found.contains("How long does the gateway wait?") && found.contains(&chat), "{found}");
     let shown = place.run(&["chats", "show", &chat, "--json"]).await.json();
