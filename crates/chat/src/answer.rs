@@ -201,6 +201,13 @@ impl Answers {
         Ok(begun)
     }
 
+    /// Refuses what cannot be answered as it is asked: no such library, version, model or server, no search of the web.
+    pub async fn check(&self, actor: &Actor, means: &Means, question: &str) -> Result<(), Error> {
+        self.scope(actor, means, question).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
+        self.asked(&mut connection, actor, means).await.map(drop)
+    }
+
     /// Asks without keeping anything. Whoever drops the answer should stop it: see [`running::Attended`].
     pub async fn ask_once(&self, actor: &Actor, once: Once) -> Result<Arc<Running>, Error> {
         if actor.is_nobody() {

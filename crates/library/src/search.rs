@@ -73,6 +73,8 @@ pub struct Question {
     pub limit: usize,
     /// Where the page begins.
     pub after: Option<Cursor>,
+    /// Whether the library's owners are told when it comes to nothing. A query that nobody wrote is nothing to tell.
+    pub is_told: bool,
 }
 
 impl Question {
@@ -89,6 +91,7 @@ impl Question {
             mode: Mode::default(),
             limit: 10,
             after: None,
+            is_told: true,
         }
     }
 }

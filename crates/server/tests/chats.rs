@@ -329,6 +329,16 @@ async fn a_conversation_is_searched_as_one_question() {
     let messages = model.request(2).await.body["messages"].clone();
     assert_eq!(messages[1]["content"], "How long does the gateway wait?");
     assert_eq!(messages[2]["content"], "It waits 30 seconds.");
+    // What a model makes of a conversation may be worse than its words: then these are searched.
+    model.script([
+        Answer::saying(&["apple pie with cinnamon"]),
+        Answer::saying(&["With `--upstream-timeout` [1]."]),
+    ]);
+    let told = ask(&server, &chat, json!({ "content": "And how do I change the gateway?" })).await;
+    assert_eq!(
+        (&told["answer"]["metadata"]["mode"], &told["answer"]["sources"][0]["library"]),
+        (&json!("model"), &json!("gate"))
+    );
 }
 
 #[tokio::test]
@@ -606,11 +616,17 @@ async fn the_command_line_asks_goes_on_and_finds_it_again() {
     assert!(place.run(&["chats", "list", "--deleted"]).await.succeeded().contains("Timeouts"));
     place.run(&["chats", "restore", &chat]).await.succeeded();
     assert!(place.run(&["chats", "show", &chat]).await.succeeded().contains("wrong"));
-    // What cannot be answered as it is asked is refused.
+    // What cannot be answered as it is asked is refused, and leaves no empty chat.
     let refused = place.run(&["ask", "How long?", "-l", "gate", "-V", "9"]).await.failed();
     assert!(refused.contains("gate has no version 9; it has 1.4"), "{refused}");
     let refused = place.run(&["ask", "How long?", "-m", "large"]).await.failed();
     assert!(refused.contains("small"), "{refused}");
+    assert_eq!(place.run(&["chats", "--json"]).await.json()["items"].as_array().map(Vec::len), Some(1));
+    // An answer that cites nothing says so, and shows what the model was given.
+    model.script([Answer::saying(&["It waits half a minute."])]);
+    let uncited = place.run(&["ask", "How long does the gateway wait?", "-l", "gate"]).await;
+    assert!(uncited.errors.contains("the answer cites nothing"), "{uncited:?}");
+    assert!(uncited.succeeded().contains("[1] gate 1.4  timeouts.md"));
 }
 
 #[tokio::test]

@@ -53,13 +53,14 @@ pub(crate) async fn all(
     inner: &Inner,
     task: &Task,
     query: &str,
+    is_told: bool,
     stopped: &CancellationToken,
 ) -> Result<Gathered, Error> {
     let searched = async {
         let first = async {
             match task.focus.web_categories() {
                 Some(category) => Ok(of_web(inner, query, category).await),
-                None => library(&inner.with.engine, &task.actor, query, &task.scope).await,
+                None => library(&inner.with.engine, &task.actor, query, is_told, &task.scope).await,
             }
         };
         let files = async {
@@ -190,6 +191,7 @@ pub(crate) async fn library(
     engine: &Arc<Engine>,
     actor: &Actor,
     query: &str,
+    is_told: bool,
     scope: &Scope,
 ) -> Result<Gathered, Error> {
     let text: String = query.chars().take(LONGEST_QUERY).collect();
@@ -197,6 +199,7 @@ pub(crate) async fn library(
         library: scope.library.clone(),
         version: scope.version.clone(),
         limit: LOOKED_AT,
+        is_told,
         ..Question::new(text)
     };
     let answer = engine.search(actor, &question).await?;

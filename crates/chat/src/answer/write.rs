@@ -49,6 +49,9 @@ struct Told {
     resolved: Option<Resolved>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
+    /// Whether a model was given sources and cites none of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    uncited: bool,
     /// Numbers that the model cited and that there are not.
     #[serde(skip_serializing_if = "is_zero")]
     dropped_citations: usize,
@@ -179,10 +182,16 @@ async fn write(
         let turns = prompt::writing(&history, &task.question, context, most);
         return ask(inner, task, running, target, &turns, told, begun).await;
     }
-    let query = query(inner, task, running, &history).await;
+    let mut query = query(inner, task, running, &history).await;
     let searching = Instant::now();
-    let Gathered { sources, nearest, notices, resolved } =
-        gather::all(inner, task, &query, running.stopped()).await?;
+    let words = prompt::joined(&history, &task.question);
+    let mut gathered = gather::all(inner, task, &query, query == words, running.stopped()).await?;
+    if gathered.sources.is_empty() && query != words {
+        // What a model made of the conversation may be worse than its words.
+        query = words;
+        gathered = gather::all(inner, task, &query, true, running.stopped()).await?;
+    }
+    let Gathered { sources, nearest, notices, resolved } = gathered;
     metrics::histogram!("wenyuan_answer_seconds", "stage" => "search")
         .record(searching.elapsed().as_secs_f64());
     told.query = Some(query);
@@ -348,6 +357,7 @@ async fn ask(
     let judged = support::judge(&text, &quoted);
     told.unsupported = judged.unsupported;
     told.unjudged = judged.unjudged;
+    told.uncited = !sources.is_empty() && filter.cited().is_empty();
     told.usage = pieces.usage();
     told.finish_reason = finish_reason(&pieces);
     let (usage, finish_reason) = (told.usage, told.finish_reason.clone());

@@ -40,6 +40,7 @@ impl Misses {
             || !question.tags.is_empty()
             || question.category.is_some();
         match answered {
+            _ if !question.is_told => {}
             Ok(answer) if question.after.is_none() && is_whole && !is_filtered && answer.relevant() == 0 => {
                 self.tell(question.library.as_ref(), &question.text, None);
             }

@@ -77,6 +77,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     let (model, caught_up) = tokio::join!(app.load_model(), catch_up(app));
     drop(model);
     caught_up?;
+    // What cannot be answered as it is asked leaves no empty chat behind.
+    app.answers.check(&owner, &means, &question).await?;
     let (running, chat) = if arguments.forget {
         let once = Once { question, history: Vec::new(), means };
         (app.answers.ask_once(&owner, once).await?, None)
@@ -149,7 +151,11 @@ async fn follow(running: &Arc<Running>, silent: bool) -> Arc<Outcome> {
 }
 
 fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
-    let cited: Vec<&Source> = outcome.sources.iter().filter(|source| source.cited).collect();
+    let is_uncited = outcome.metadata["uncited"] == true;
+    let cited: Vec<&Source> = outcome.sources.iter().filter(|source| source.cited || is_uncited).collect();
+    if is_uncited {
+        show::note(&styled(WRONG, "the answer cites nothing of what the model was given; look it up there:"));
+    }
     if !cited.is_empty() {
         show::line("");
     }
