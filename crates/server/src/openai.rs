@@ -219,7 +219,11 @@ fn created(catalogue: &Catalogue, actor: &Actor, means: &Means) -> Result<i64> {
 
 fn of_library(library: &Arc<Library>) -> Vec<Model> {
     let name = library.name.as_str();
-    let itself = library.active.map(|_| Model::new(name.to_owned(), library.created_at.timestamp()));
+    // The guide's library has the name of all of them: it is asked by its version.
+    let itself = library
+        .active
+        .filter(|_| name != ALL)
+        .map(|_| Model::new(name.to_owned(), library.created_at.timestamp()));
     let versions = library
         .versions
         .iter()

@@ -126,3 +126,17 @@ async fn failures_have_the_form_that_clients_read() {
     let nobody = server.ask(None, Method::GET, "/v1/models", None).await;
     assert_eq!((nobody.status, &nobody.value()["error"]["code"]), (401, &json!("invalid_api_key")));
 }
+
+#[tokio::test]
+async fn each_model_is_listed_once_also_where_a_library_is_called_as_all_are() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("wenyuan", "9.9", "a.md", GUIDE).await;
+    let listed = server.json("/v1/models").await;
+    let ids: Vec<&str> =
+        listed["data"].as_array().expect("models").iter().filter_map(|model| model["id"].as_str()).collect();
+    assert_eq!(ids.iter().filter(|id| **id == "wenyuan").count(), 1, "{ids:?}");
+    assert!(ids.contains(&"wenyuan@9.9"), "{ids:?}");
+    let one = server.json("/v1/models/wenyuan@9.9").await;
+    assert_eq!(one["id"], "wenyuan@9.9");
+}
