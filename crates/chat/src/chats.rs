@@ -38,6 +38,12 @@ pub fn owner(actor: &Actor) -> Result<Uuid, Error> {
                 .to_owned(),
         ));
     }
+    if actor.libraries().is_some() {
+        return Err(Error::NotAllowed(
+            "a history quotes whatever its owner has asked, so a key that is confined to libraries does not reach it: use one that is not"
+                .to_owned(),
+        ));
+    }
     Ok(actor.user_id().map_or(Uuid::nil(), |user| user.0))
 }
 

@@ -475,8 +475,13 @@ async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
         assert_eq!(server.ask(None, method, &path, None).await.status, 401);
     }
     // A key reaches its user's history only if it was made for that.
-    for (scopes, status) in [(json!(["read"]), 403), (json!(["read", "chats"]), 200)] {
-        let body = json!({ "name": format!("key-{status}"), "scopes": scopes });
+    // One that is confined to libraries does not: the history quotes others too.
+    for (name, scopes, libraries, status) in [
+        ("reads", json!(["read"]), Value::Null, 403),
+        ("confined", json!(["read", "chats"]), json!(["wenyuan"]), 403),
+        ("chats", json!(["read", "chats"]), Value::Null, 200),
+    ] {
+        let body = json!({ "name": name, "scopes": scopes, "libraries": libraries });
         let key = server.ask(Some(&of(&ada)), Method::POST, "/api/v1/keys", Some(body)).await.value();
         let reply = server.ask(key["key"].as_str(), Method::GET, &chats[0], None).await;
         assert_eq!(reply.status, status);

@@ -12,7 +12,7 @@ mod search;
 
 use std::sync::LazyLock;
 
-use kernel::actor::{Actor, Scope};
+use kernel::actor::Actor;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -115,7 +115,7 @@ pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
     match &*tool.name {
         "report_issue" => may_note(actor),
         "ask" => !actor.is_nobody(),
-        "search_history" => !actor.is_nobody() && actor.may(Scope::Chats),
+        "search_history" => chat::chats::owner(actor).is_ok(),
         _ => true,
     }
 }
