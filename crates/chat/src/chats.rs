@@ -284,7 +284,7 @@ pub async fn change(
         if change.version.is_kept() { before.version.filter(|_| library == before.library) } else { version };
     check(library.as_deref(), version.as_deref(), model.as_deref())?;
     let current = match change.current {
-        Some(message) => Some(crate::messages::newest_below(&mut *connection, id, message).await?),
+        Some(message) => Some(newest_below(&mut *connection, id, message).await?),
         None => None,
     };
     sqlx::query!(
@@ -307,6 +307,25 @@ pub async fn change(
     .execute(&mut *connection)
     .await?;
     find(connection, actor, id).await
+}
+
+/// The newest message below a message of a chat, where its branch ends.
+async fn newest_below(connection: &mut PgConnection, chat: ChatId, message: Uuid) -> Result<i64, Error> {
+    let found = sqlx::query_scalar!(
+        r#"-- messages.newest_below
+         with recursive below as (
+           select id from chat.messages where chat_id = $1 and message_id = $2
+           union all
+           (select child.id from below join chat.messages as child on child.chat_id = $1 and child.parent_id = below.id
+            order by child.id desc limit 1)
+         )
+         select max(id) from below"#,
+        chat.0,
+        message,
+    )
+    .fetch_one(connection)
+    .await?;
+    found.ok_or_else(|| Error::NotFound("there is no such message in this chat".to_owned()))
 }
 
 /// Deletes a chat; for thirty days it can be brought back.

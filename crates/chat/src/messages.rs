@@ -223,29 +223,6 @@ pub(crate) fn absent() -> Error {
     Error::NotFound("there is no such message among yours".to_owned())
 }
 
-/// The newest message below a message of a chat, where its branch ends.
-pub(crate) async fn newest_below(
-    connection: &mut PgConnection,
-    chat: ChatId,
-    message: Uuid,
-) -> Result<i64, Error> {
-    let found = sqlx::query_scalar!(
-        r#"-- messages.newest_below
-         with recursive below as (
-           select id from chat.messages where chat_id = $1 and message_id = $2
-           union all
-           (select child.id from below join chat.messages as child on child.chat_id = $1 and child.parent_id = below.id
-            order by child.id desc limit 1)
-         )
-         select max(id) from below"#,
-        chat.0,
-        message,
-    )
-    .fetch_one(connection)
-    .await?;
-    found.ok_or_else(absent)
-}
-
 /// What is put to a chat.
 #[derive(Debug, Clone)]
 pub enum Put {

@@ -154,7 +154,7 @@ impl Filter {
             };
             let length = inner.chars().take_while(|character| *character == first).count();
             let info = &inner[length.min(end)..end];
-            if end > 0 && length >= 3 && !info.contains('`') {
+            if end > 0 && length >= 3 && !(first == '`' && info.contains('`')) {
                 self.fence = Some(Fence { mark: first, length, indent });
                 self.at_line_start = false;
                 // The name of a language and no more: what else stands there is shown by nobody.
@@ -183,6 +183,15 @@ impl Filter {
         let second = characters.next();
         match first {
             '`' => self.span(rest, is_end, out),
+            // Three of them open a block of code, in a list or a quotation too, where this filter follows none.
+            '~' => {
+                let run = rest.bytes().take_while(|byte| *byte == b'~').count();
+                if run == rest.len() && !is_end {
+                    return None;
+                }
+                self.write(&if run < 3 { "~" } else { "\\~" }.repeat(run), out);
+                Some(run)
+            }
             '[' => self.bracket(rest, is_end, out),
             '【' => self.wide_bracket(rest, is_end, out),
             // `](` and `]:` make links, `![` makes an image.
@@ -206,8 +215,8 @@ impl Filter {
                     None if is_end => ' ',
                     None => return None,
                 };
-                let opens = next.is_ascii_alphabetic() || ['/', '!', '?'].contains(&next);
-                self.write(if opens { "\\<" } else { "<" }, out);
+                let compares = next.is_whitespace() || next.is_ascii_digit() || next == '=';
+                self.write(if compares { "<" } else { "\\<" }, out);
                 Some(1)
             }
             // What is escaped might open what we took for closed.
@@ -302,10 +311,7 @@ impl Filter {
         if after.is_none() && !is_end {
             return None;
         }
-        self.cite(numbers, out);
-        if matches!(after, Some('(' | ':')) {
-            self.write(" ", out);
-        }
+        self.cite(numbers, after, out);
         Some(end + 2)
     }
 
@@ -332,15 +338,13 @@ impl Filter {
         if after.is_none() && !is_end {
             return None;
         }
-        self.cite(numbers, out);
-        if matches!(after, Some('(' | ':')) {
-            self.write(" ", out);
-        }
+        self.cite(numbers, after, out);
         Some(open + end + '】'.len_utf8())
     }
 
-    /// Writes those numbers that there are, each in brackets of its own.
-    fn cite(&mut self, numbers: &str, out: &mut String) {
+    /// Writes those numbers that there are, each in brackets of its own. What stands before and after never becomes one by it.
+    fn cite(&mut self, numbers: &str, after: Option<char>, out: &mut String) {
+        let before = out.len();
         for number in numbers.split([',', ' ', '^']).filter(|number| !number.is_empty()) {
             match number.parse::<i32>() {
                 Ok(number) if (1..=self.sources).contains(&number) => {
@@ -351,6 +355,12 @@ impl Filter {
                 }
                 _ => self.dropped += 1,
             }
+        }
+        let is_gone = out.len() == before && !self.last.is_none_or(char::is_whitespace);
+        let joins =
+            after.is_some_and(|after| !(after.is_whitespace() || ".,;?)。，；、？）".contains(after)));
+        if matches!(after, Some('(' | ':')) || (is_gone && joins) {
+            self.write(" ", out);
         }
     }
 
@@ -373,7 +383,7 @@ impl Filter {
 
     /// Keeps two runs of code from becoming one.
     fn apart(&mut self, out: &mut String) {
-        if self.last == Some('`') {
+        if matches!(self.last, Some('`' | '\\')) {
             self.write(" ", out);
         }
     }
