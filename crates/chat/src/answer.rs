@@ -174,7 +174,10 @@ impl Answers {
             model: asking.means.model.or(known.model),
             servers: asking.means.servers,
         };
+        // Not held while others are waited for: with few connections all would wait for each other.
+        drop(connection);
         let (focus, scope) = self.scope(actor, &means, asking.put.text()).await?;
+        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         let (target, servers) = self.asked(&mut connection, actor, &means).await?;
         drop(connection);
         let running = Arc::new(Running::new());

@@ -340,6 +340,16 @@ struct Held {
 
 /// Holds a chat, so that two questions at once stand one after the other, and finds the question's place.
 async fn hold(connection: &mut PgConnection, owner: Uuid, chat: ChatId, put: &Put) -> Result<Held, Error> {
+    // By itself: a statement that waits for the lock sees the chat anew, and the messages as they were before.
+    sqlx::query!(
+        "-- messages.hold
+         select id from chat.chats where id = $1 and owner_id = $2 and deleted_at is null for update",
+        chat.0,
+        owner,
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(chats::absent)?;
     let named = match put {
         Put::Question { after, .. } => *after,
         Put::Edit { message, .. } | Put::Again { message } => Some(*message),
@@ -358,8 +368,7 @@ async fn hold(connection: &mut PgConnection, owner: Uuid, chat: ChatId, put: &Pu
          left join chat.messages as named on named.chat_id = chat.id
            and case when $3::uuid is null then named.id = chat.current_id else named.message_id = $3 end
          left join chat.messages as above on above.chat_id = chat.id and above.id = named.parent_id
-         where chat.id = $1 and chat.owner_id = $2 and chat.deleted_at is null
-         for update of chat"#,
+         where chat.id = $1 and chat.owner_id = $2 and chat.deleted_at is null"#,
         chat.0,
         owner,
         named.map(|message| message.0),

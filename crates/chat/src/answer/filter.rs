@@ -121,6 +121,17 @@ impl Filter {
         };
         if let Some(fence) = self.fence {
             let edge = " ".repeat(fence.indent);
+            // Behind tabs others see the block's end as well.
+            let tabs = inner.bytes().take_while(|byte| [b' ', b'\t'].contains(byte)).count();
+            if inner.len() == tabs && !is_end {
+                return None;
+            }
+            let (indent, inner) = if inner[tabs..].starts_with(fence.mark) {
+                (indent + tabs, &inner[tabs..])
+            } else {
+                (indent, inner)
+            };
+            let first = inner.chars().next().unwrap_or(first);
             if first != '\n' && indent < fence.indent {
                 // The list that the block may have been part of ends here. Whether it was: now the block ends for everybody.
                 self.fence = None;

@@ -185,7 +185,8 @@ pub(crate) fn condensed(text: &str) -> Option<String> {
         .find_map(|head| lower.starts_with(head).then(|| first.get(head.len()..)).flatten())
         .unwrap_or(first);
     let query = first.trim().trim_matches(['"', '`', '*', '“', '”']).trim();
-    (!query.is_empty() && query.chars().count() <= 400).then(|| query.to_owned())
+    let query = query.replace('\0', "");
+    (!query.is_empty() && query.chars().count() <= 400).then_some(query)
 }
 
 /// A query without a model: a question that is short or points back takes the one before it along.

@@ -191,6 +191,11 @@ async fn write(
         query = words;
         gathered = gather::all(inner, task, &query, true, running.stopped()).await?;
     }
+    if running.stopped().is_cancelled() {
+        // What was not searched to its end says nothing of what there is.
+        running.set_sources(Arc::default());
+        return Ok(broken_off(running, told, None));
+    }
     let Gathered { sources, nearest, notices, resolved } = gathered;
     metrics::histogram!("wenyuan_answer_seconds", "stage" => "search")
         .record(searching.elapsed().as_secs_f64());

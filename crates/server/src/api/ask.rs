@@ -159,7 +159,9 @@ pub(crate) async fn ask(
     let begun = state.app.answers.ask(&actor, ChatId(id), asking).await?;
     if streams(&headers) {
         let ids = json!({ "chat_id": id, "question_id": begun.question_id, "answer_id": begun.answer_id });
-        let first = stream::once(async move { event("begun", &ids, Seen::default()) });
+        // Without an id: who has seen no more than this has seen no sources.
+        let begun_event = Sent::default().event("begun").data(ids.to_string());
+        let first = stream::once(async move { begun_event });
         let rest = follow(Followed::Here(Arc::clone(&begun.running)), Seen::default(), Some(begun.answer_id));
         return Ok(sse(first.chain(rest)));
     }

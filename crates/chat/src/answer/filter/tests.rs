@@ -93,7 +93,7 @@ fn piece() -> impl Strategy<Value = String> {
             "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "   ", "     ", "\t", "[", "]", "(", ")", "!", "![x](http://e.example)",
             "[x](//e.example)", "[x]: http://e.example\n", "<http://e.example>", "<img src=//e.example>", "<a", ">", "> ", "- ",
             "1. ", "|", "|-|\n", "\\", "&lt;", "[1]", "[9]", "【9】", "http://e.example", "www.e.example", "a", "数", "*", "_",
-            "# ", "---\n", "```sh\n", "   ```\n", "     ```\n", "- ```\n", "- ~~~\n", "> ~~~\n", "  ~~~\n", ":", "s:", "p://e", "htt", "ww", "w.e", "javascript:x", "\r\n", "<!--", "-->", "`x | ",
+            "# ", "---\n", "```sh\n", "   ```\n", "     ```\n", "- ```\n", "- ~~~\n", "> ~~~\n", "  ~~~\n", "\t```\n", "\t~~~\n", "- a\n", ":", "s:", "p://e", "htt", "ww", "w.e", "javascript:x", "\r\n", "<!--", "-->", "`x | ",
         ]).prop_map(str::to_owned),
         1 => "\\PC{0,6}",
     ]
