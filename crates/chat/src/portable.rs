@@ -19,7 +19,6 @@ mod loose;
 pub mod markdown;
 mod open_webui;
 mod perplexica;
-pub mod rendered;
 pub mod report;
 pub mod shares;
 mod tree;

@@ -237,9 +237,10 @@ pub(crate) fn router(
         .route("/mcp", mcp)
         .fallback(async || problem::Problem::not_found("there is nothing at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
-        .layer(CompressionLayer::new())
-        // Not compressed: the length of a compressed page could tell of the secrets in it (BREACH).
         .merge(pages::router())
+        // The token in a page's forms is masked anew for each answer, and no other site's request brings the session along
+        // (`SameSite`): lengths tell nothing of secrets (BREACH).
+        .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), authenticate::authenticate))
         .with_state(state)
         .layer(CatchPanicLayer::custom(problem::from_panic))

@@ -1,16 +1,28 @@
-//! Pages for people: signing in, passwords, one's account. Made on the server, without scripts, in Chinese and English.
+//! Pages for people: searching, reading, asking, adding, administering. Made on the server in Chinese and English; scripts make
+//! them livelier, and what needs none works without.
 //!
 //! A page is served whole with its rules for the browser (what it may load, where its forms may go), and what goes wrong on
 //! one is a page too.
 
 mod account;
+mod add;
+mod admin;
+mod ask;
+mod assets;
+mod compare;
+mod connect;
+mod document;
 pub(crate) mod forms;
-mod frame;
+pub(crate) mod frame;
 mod home;
 pub(crate) mod language;
+mod libraries;
 mod passwords;
+mod search;
 mod share;
 mod sign_in;
+mod theme;
+mod words;
 
 use askama::Template;
 use axum::Router;
@@ -24,9 +36,10 @@ use crate::api::problem::AsItIs;
 use crate::api::{LONGEST_ANSWER, State};
 use language::Language;
 
-/// What a browser may do with a page: load our style and pictures, send forms to us, and nothing else. No page of ours may
-/// stand in a frame of another's.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// What a browser may do with a page: load our style, scripts and pictures, talk to us, show an original of ours in a frame, and
+/// nothing else. No page of ours may stand in a frame of another's.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// With every page. Links hold secrets, so their addresses are told to nobody but ourselves; a stricter `no-referrer` would
 /// make browsers hide from us where a form comes from, too (`Origin: null`).
@@ -45,8 +58,8 @@ pub(crate) fn router() -> Router<State> {
         .route("/", get(home::show))
         .route("/guide/{file}", get(home::guide))
         .route("/language", get(language::switch))
-        .route("/style.css", get(home::style))
-        .route("/icon.svg", get(home::icon))
+        .route("/theme", post(theme::choose))
+        .route("/assets/{hash}/{name}", get(assets::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/setup", get(passwords::show_setup).post(passwords::set_up))
@@ -58,6 +71,14 @@ pub(crate) fn router() -> Router<State> {
         .route("/account/sessions", post(account::end_sessions))
         .route("/account/keys", post(account::make_key))
         .route("/account/keys/change", post(account::change_key))
+        .merge(search::router())
+        .merge(libraries::router())
+        .merge(connect::router())
+        .merge(document::router())
+        .merge(compare::router())
+        .merge(ask::router())
+        .merge(add::router())
+        .merge(admin::router())
         .layer(DefaultBodyLimit::max(64 << 10))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER))
 }
@@ -78,6 +99,10 @@ impl Reader {
 
     fn language(self) -> Language {
         self.0
+    }
+
+    fn asset(self, name: &str) -> String {
+        assets::address(name)
     }
 
     /// A page that says what went wrong. `headers` are kept, such as when to try again.
@@ -145,6 +170,15 @@ fn see_other(path: &str) -> Response {
     let path = local(path).unwrap_or("/");
     headers.insert(header::LOCATION, HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/")));
     response
+}
+
+/// Keeps what somebody has chosen for all pages, in a cookie.
+fn keep_choice(response: &mut Response, name: &str, value: &str, secure: bool) {
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
 
 /// A path of this server, and nothing that a browser would take for another one's.

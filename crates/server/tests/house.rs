@@ -10,17 +10,21 @@ use testkit::Place;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
-/// Which rooms a room may know. Never sideways, never up; `extract` and `embedding` know no room.
-const ROOMS: [(&str, &[&str]); 11] = [
+/// Which rooms a room may know. Never sideways, never up; `extract`, `embedding` and `markup` know no room.
+const ROOMS: [(&str, &[&str]); 12] = [
     ("kernel", &[]),
     ("extract", &[]),
     ("embedding", &[]),
+    ("markup", &[]),
     ("store", &["kernel"]),
     ("identity", &["kernel", "store"]),
     ("library", &["embedding", "extract", "identity", "kernel", "store"]),
     ("registry", &["kernel", "store"]),
-    ("chat", &["embedding", "extract", "kernel", "library", "registry", "store"]),
-    ("server", &["chat", "embedding", "extract", "identity", "kernel", "library", "registry", "store"]),
+    ("chat", &["embedding", "extract", "kernel", "library", "markup", "registry", "store"]),
+    (
+        "server",
+        &["chat", "embedding", "extract", "identity", "kernel", "library", "markup", "registry", "store"],
+    ),
     ("testkit", &[]),
     // What is measured is measured from outside, or of one room by itself.
     ("bench", &["embedding", "extract", "identity", "kernel", "library", "store", "testkit"]),

@@ -4,10 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use markup::escaped;
 use sha2::{Digest as _, Sha256};
 
 use super::markdown::{origin, place};
-use super::rendered::{self, escaped};
 use super::{Chat, Message, Role, Status};
 use crate::source::Source;
 
@@ -91,7 +91,7 @@ fn answer(page: &mut String, message: &Message, number: usize, address: &str, la
         let known = message.sources.iter().any(|known| known.number == source);
         known.then(|| format!("#m{number}s{source}"))
     };
-    let text = rendered::html(&message.content, &cite);
+    let text = markup::answer::html(&message.content, &cite);
     page.push_str(&format!("<section class=\"answer\" id=\"m{number}\">\n{text}"));
     if message.status != Status::Complete {
         let said = match message.status {

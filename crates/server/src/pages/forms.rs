@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kernel::secret::Token;
+use kernel::secret::{NoRandomness, Token};
 
 use super::frame::Frame;
 use crate::api::State;
@@ -37,8 +37,8 @@ impl FromRequest<State> for Posted {
             return Err(Problem::invalid("the form cannot be read").into_response());
         };
         let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
-        let shown = fields.get(FIELD).map(|text| Token::shown(text).hash());
-        if !is_own || frame.is_new() || shown != Some(frame.form_token().hash()) {
+        let shown = fields.get(FIELD).and_then(|text| unmask(text)).map(|token| token.hash());
+        if !is_own || frame.is_new() || shown != Some(frame.token().hash()) {
             let text = frame.say(
                 "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
                 "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
@@ -67,6 +67,26 @@ impl Posted {
     }
 }
 
+/// A token as a form holds it: a mask, and the token under it. Texts that are compressed together with what a stranger chose tell
+/// of secrets by their length only where these stay the same (BREACH).
+pub(crate) fn mask(token: &Token) -> Result<String, NoRandomness> {
+    let mask = Token::new("")?;
+    Ok(format!("{}{}", mask.reveal(), combined(mask.reveal(), token.reveal()).unwrap_or_default()))
+}
+
+/// The token that a form holds.
+fn unmask(text: &str) -> Option<Token> {
+    let (mask, masked) = text.split_at_checked(text.len() / 2)?;
+    Some(Token::shown(&combined(mask, masked)?))
+}
+
+/// Two texts of hexadecimal digits, one over the other.
+fn combined(left: &str, right: &str) -> Option<String> {
+    let (left, right) = (hex::decode(left).ok()?, hex::decode(right).ok()?);
+    let both: Vec<u8> = left.iter().zip(&right).map(|(left, right)| left ^ right).collect();
+    (left.len() == right.len()).then(|| hex::encode(both))
+}
+
 /// The value of a cookie.
 pub(crate) fn cookie<'request>(headers: &'request HeaderMap, wanted: &str) -> Option<&'request str> {
     headers
@@ -76,4 +96,22 @@ pub(crate) fn cookie<'request>(headers: &'request HeaderMap, wanted: &str) -> Op
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_looks_different_each_time_and_is_the_same() {
+        let token = Token::new("").unwrap();
+        let (one, other) = (mask(&token).unwrap(), mask(&token).unwrap());
+        assert_ne!(one, other);
+        for masked in [one, other] {
+            assert_eq!(unmask(&masked).map(|shown| shown.hash()), Some(token.hash()));
+        }
+        for bad in ["", "a", "ab", "zz", "文文", &"0".repeat(97)] {
+            assert_ne!(unmask(bad).map(|shown| shown.hash()), Some(token.hash()), "{bad}");
+        }
+    }
 }

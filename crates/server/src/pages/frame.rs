@@ -1,15 +1,21 @@
-//! What all pages have in common: their language, who reads them, the token of their forms, their cookies.
+//! What all pages have in common: their language and how they look, who reads them, the token of their forms, their cookies.
+
+use std::borrow::Cow;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use kernel::actor::Actor;
+use chrono::{DateTime, SecondsFormat, Utc};
+use fluent_bundle::FluentValue;
+use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
 
 use super::language::Language;
-use super::{forms, html, see_other};
+use super::theme::Theme;
+use super::words::{self, Said, Words};
+use super::{assets, forms, html, see_other};
 use crate::api::State;
 use crate::api::authenticate::{Caller, session_cookie};
 use crate::api::problem::Problem;
@@ -21,12 +27,28 @@ const KEPT: u32 = 34_560_000;
 pub(crate) struct Frame {
     pub(crate) actor: Actor,
     language: Language,
+    theme: Theme,
     /// The address of this page.
     here: String,
     token: Token,
+    /// The same as forms hold it.
+    masked: String,
     /// Whether the token was made for this answer, whose cookie then holds it.
     is_new: bool,
     secure: bool,
+    is_partial: bool,
+}
+
+/// A part of the house that the head of each page leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Search,
+    Libraries,
+    Ask,
+    Add,
+    Administration,
+    Account,
+    Other,
 }
 
 impl FromRequestParts<State> for Frame {
@@ -43,12 +65,25 @@ impl FromRequestParts<State> for Frame {
             Some(text) => Token::shown(text),
             None => Token::new("").map_err(identity::Error::from)?,
         };
+        let masked = forms::mask(&token).map_err(identity::Error::from)?;
         let here = if parts.method.is_safe() {
             parts.uri.path_and_query().map_or("/", |address| address.as_str()).to_owned()
         } else {
             "/".to_owned()
         };
-        Ok(Self { actor, language: Language::of(&parts.headers), here, token, is_new, secure })
+        // A script of ours asks for a part of a page; where it comes from is the page itself.
+        let is_partial = parts.headers.contains_key("hx-request");
+        Ok(Self {
+            actor,
+            language: Language::of(&parts.headers),
+            theme: Theme::of(&parts.headers),
+            here,
+            token,
+            masked,
+            is_new,
+            secure,
+            is_partial,
+        })
     }
 }
 
@@ -67,8 +102,110 @@ impl Frame {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
     }
 
-    /// The token that forms hold.
-    pub(crate) fn form_token(&self) -> &Token {
+    /// What is said under a key of the catalogue.
+    pub(crate) fn t(&self, key: &str) -> Cow<'static, str> {
+        self.words().say(key, &[])
+    }
+
+    /// What is said of so many.
+    pub(crate) fn t_count<N: TryInto<i64> + Copy>(&self, key: &str, count: &N) -> Cow<'static, str> {
+        let count: i64 = (*count).try_into().unwrap_or(i64::MAX);
+        self.words().say(key, &[("count", count.into())])
+    }
+
+    /// What is said with one other text in it.
+    pub(crate) fn t_with(
+        &self,
+        key: &str,
+        name: &'static str,
+        value: &(impl ToString + ?Sized),
+    ) -> Cow<'static, str> {
+        self.words().say(key, &[(name, FluentValue::from(value.to_string()))])
+    }
+
+    /// What is said with several values in it.
+    pub(crate) fn t_all(&self, key: &str, values: &[Said<'_>]) -> Cow<'static, str> {
+        self.words().say(key, values)
+    }
+
+    /// What one of a family of names is called (`status` of `failed` is under `status-failed`); the name where it has no other.
+    pub(crate) fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
+        self.words().find(&format!("{family}-{name}"), &[]).unwrap_or_else(|| Cow::Owned(name.to_owned()))
+    }
+
+    fn words(&self) -> &'static Words {
+        Words::of(self.language)
+    }
+
+    /// A number as it is read.
+    pub(crate) fn number(&self, value: &i64) -> String {
+        words::number(*value)
+    }
+
+    /// A time, marked up: its reader's own clock and words replace it where scripts run.
+    pub(crate) fn time(&self, at: &DateTime<Utc>) -> String {
+        let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("<time datetime=\"{machine}\">{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
+    }
+
+    /// The same as how long ago it was.
+    pub(crate) fn ago(&self, at: &DateTime<Utc>) -> String {
+        let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("<time datetime=\"{machine}\" data-ago>{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
+    }
+
+    /// The address of a file that pages load.
+    pub(crate) fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+
+    /// Light, dark, or as the system is.
+    pub(crate) fn theme(&self) -> Theme {
+        self.theme
+    }
+
+    /// Whether a script of ours asks for a part of the page.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.actor.in_person() && self.actor.has_role(Role::Admin)
+    }
+
+    /// Where this page is in the house.
+    pub(crate) fn room(&self) -> Room {
+        let path = self.here.split('?').next().unwrap_or_default();
+        let is_in =
+            |room: &str| path == room || path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'));
+        match path {
+            "/" => Room::Search,
+            _ if ["/libraries", "/l", "/compare", "/connect"].into_iter().any(is_in) => Room::Libraries,
+            _ if is_in("/ask") => Room::Ask,
+            _ if is_in("/add") => Room::Add,
+            _ if is_in("/admin") => Room::Administration,
+            _ if is_in("/account") => Room::Account,
+            _ => Room::Other,
+        }
+    }
+
+    /// Refuses who is not signed in, by asking them to.
+    #[expect(clippy::result_large_err, reason = "what goes out in its place")]
+    pub(crate) fn require_person(&self) -> Result<(), Response> {
+        if self.user().is_some() {
+            return Ok(());
+        }
+        let here = percent_encoding::utf8_percent_encode(&self.here, percent_encoding::NON_ALPHANUMERIC);
+        Err(see_other(&format!("/sign-in?next={here}")))
+    }
+
+    /// The token that forms hold: another text for each answer, so that what is compressed along with it tells nothing of it.
+    pub(crate) fn form_token(&self) -> &str {
+        &self.masked
+    }
+
+    /// The token itself.
+    pub(crate) fn token(&self) -> &Token {
         &self.token
     }
 
@@ -101,6 +238,18 @@ impl Frame {
             );
             set_cookie(&mut response, &cookie);
         }
+        response
+    }
+
+    /// A page that holds no secret: the browser may show it again when its reader goes back.
+    pub(crate) fn reading_page(&self, status: StatusCode, page: &impl Template) -> Response {
+        let mut response = self.page(status, page);
+        let kept = HeaderValue::from_static("private, no-cache");
+        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+        // The same address answers a script with a part of the page.
+        response
+            .headers_mut()
+            .insert(header::VARY, HeaderValue::from_static("hx-request, cookie, accept-language, accept"));
         response
     }
 

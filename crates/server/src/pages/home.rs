@@ -1,4 +1,4 @@
-//! `/`: what this is, and the ways on. And what all pages load: style and icon; and the guide as it is written.
+//! `/`: what this is, and the ways on. And the guide as it is written.
 
 use askama::Template;
 use axum::extract::{Path, State as Given};
@@ -41,20 +41,4 @@ pub(crate) async fn guide(Path(file): Path<String>) -> Response {
         }
         None => Problem::not_found("the guide has no such file").into_response(),
     }
-}
-
-/// How pages look.
-pub(crate) async fn style() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "max-age=600"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, include_str!("../../templates/style.css"))
-}
-
-/// The sign beside a page's title.
-pub(crate) async fn icon() -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "max-age=86400")];
-    (headers, include_str!("../../templates/icon.svg"))
 }

@@ -1,7 +1,7 @@
 //! In which language a page is: the one chosen before, else the one the browser prefers.
 
 use axum::extract::State as Given;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -71,12 +71,12 @@ impl Language {
 pub(crate) async fn switch(Given(state): Given<State>, Query(choice): Query<Choice>) -> Response {
     let mut response = see_other(&choice.back);
     if let Some(language) = Language::named(&choice.to) {
-        let secure = if state.app.settings.secure_cookies() { "; Secure" } else { "" };
-        let name = language.say("en", "zh");
-        let cookie = format!("{COOKIE}={name}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}");
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
+        super::keep_choice(
+            &mut response,
+            COOKIE,
+            language.say("en", "zh"),
+            state.app.settings.secure_cookies(),
+        );
     }
     response
 }

@@ -1,11 +1,11 @@
 //! An answer's Markdown as HTML that holds nothing foreign: no markup of its own, no picture, no address but within the page
 //! and this server. Whoever wrote the answer, and whatever it was made to repeat, a reader's browser asks nobody for anything.
 
-use std::borrow::Cow;
-
 use pulldown_cmark::{
     CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream,
 };
+
+use crate::escape::{escaped, is_own};
 
 /// The address, on the page, of what a number in brackets stands for; `None` where it stands for nothing.
 pub type Cite<'a> = &'a dyn Fn(i32) -> Option<String>;
@@ -44,32 +44,6 @@ pub fn html(markdown: &str, cite: Cite<'_>) -> String {
     let mut html = String::with_capacity(markdown.len() * 2);
     pulldown_cmark::html::push_html(&mut html, cited);
     html
-}
-
-/// A text as it may stand in HTML, between tags and in quoted attributes.
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for one in text.chars() {
-        match one {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            one => safe.push(one),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// Whether an address leads nowhere but within the page or to this server.
-pub fn is_own(address: &str) -> bool {
-    let plain = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"'<>`".contains(&byte));
-    let own = address.starts_with('#') || (address.starts_with('/') && !address.starts_with("//"));
-    plain && own && address.len() <= 2000
 }
 
 /// What is open while events pass.
@@ -206,5 +180,4 @@ fn links(inside: &str, cite: Cite<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "rendered/tests.rs"]
 mod tests;

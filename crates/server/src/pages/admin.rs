@@ -1,0 +1,10 @@
+//! `/admin`: what administrators look after.
+
+use axum::Router;
+
+use crate::api::State;
+
+/// The routes of this room.
+pub(super) fn router() -> Router<State> {
+    Router::new()
+}

@@ -1,0 +1,10 @@
+//! `/ask`: questions, answers and their history.
+
+use axum::Router;
+
+use crate::api::State;
+
+/// The routes of this room.
+pub(super) fn router() -> Router<State> {
+    Router::new()
+}

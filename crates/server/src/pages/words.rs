@@ -1,0 +1,109 @@
+//! What pages say, in one catalogue a language: `web/words/{language}/{room}.ftl`, as Project Fluent writes them
+//! (<https://projectfluent.org>), with the plurals of each language. A test holds both complete.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use rust_embed::RustEmbed;
+use unic_langid::{LanguageIdentifier, langid};
+
+use super::language::Language;
+
+#[derive(RustEmbed)]
+#[folder = "web/words"]
+struct Files;
+
+/// The words of one language.
+pub(crate) struct Words(FluentBundle<FluentResource>);
+
+static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::read("en", langid!("en")));
+static CHINESE: LazyLock<Words> = LazyLock::new(|| Words::read("zh-CN", langid!("zh-CN")));
+
+/// Something that is said with other words in it.
+pub(crate) type Said<'value> = (&'static str, FluentValue<'value>);
+
+impl Words {
+    /// Those of a language.
+    pub(crate) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::English => &ENGLISH,
+            Language::Chinese => &CHINESE,
+        }
+    }
+
+    fn read(folder: &str, language: LanguageIdentifier) -> Self {
+        let mut bundle = FluentBundle::new_concurrent(vec![language]);
+        // The marks around what is put in would be copied along with the text.
+        bundle.set_use_isolating(false);
+        bundle.set_formatter(Some(grouped));
+        for name in Files::iter().filter(|name| name.starts_with(folder)) {
+            let text = Files::get(&name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
+            // What cannot be read of a file is left out; a test says so before any user does.
+            let resource = match FluentResource::try_new(text.unwrap_or_default()) {
+                Ok(resource) | Err((resource, _)) => resource,
+            };
+            if let Err(errors) = bundle.add_resource(resource) {
+                tracing::error!(words.file = %name, ?errors, "words are said twice");
+            }
+        }
+        Self(bundle)
+    }
+
+    /// What is said under this key; the key itself where nothing is.
+    pub(crate) fn say(&self, key: &str, values: &[Said<'_>]) -> Cow<'_, str> {
+        self.find(key, values).unwrap_or_else(|| {
+            tracing::error!(words.key = key, "there are no words for this");
+            Cow::Owned(key.to_owned())
+        })
+    }
+
+    /// What is said under this key, if anything is.
+    pub(crate) fn find(&self, key: &str, values: &[Said<'_>]) -> Option<Cow<'_, str>> {
+        let pattern = self.0.get_message(key)?.value()?;
+        let mut arguments = FluentArgs::with_capacity(values.len());
+        for (name, value) in values {
+            arguments.set(*name, value.clone());
+        }
+        let mut errors = Vec::new();
+        let said = self.0.format_pattern(pattern, Some(&arguments), &mut errors);
+        if !errors.is_empty() {
+            tracing::error!(words.key = key, ?errors, "words cannot be said");
+        }
+        // It may borrow the arguments, which do not last.
+        Some(Cow::Owned(said.into_owned()))
+    }
+}
+
+/// Whole numbers as both languages write them: in groups of three digits.
+fn grouped(value: &FluentValue<'_>, _: &intl_memoizer::concurrent::IntlLangMemoizer) -> Option<String> {
+    match value {
+        FluentValue::Number(number) if number.value.fract() == 0.0 => Some(number_of(number.value)),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "what is counted is far below 2^53")]
+fn number_of(value: f64) -> String {
+    number(value as i64)
+}
+
+/// A number in groups of three digits.
+pub(crate) fn number(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    if value < 0 {
+        text.push('-');
+    }
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Both catalogues say the same things, with the same values in them, and nothing that no page says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
+use fluent_syntax::parser;
+
+use super::*;
+
+/// Keys of a language, each with the values that are put in.
+fn keys(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut keys = BTreeMap::new();
+    for name in Files::iter().filter(|name| name.starts_with(&format!("{folder}/"))) {
+        let file = Files::get(&name).expect("a file");
+        let text = std::str::from_utf8(&file.data).expect("text");
+        let read = parser::parse(text).unwrap_or_else(|(_, errors)| panic!("{name}: {errors:?}"));
+        for entry in read.body {
+            match entry {
+                Entry::Message(message) => {
+                    let key = message.id.name.to_owned();
+                    let value = message.value.unwrap_or_else(|| panic!("{name}: {key} says nothing"));
+                    let mut values = BTreeSet::new();
+                    of_pattern(&value, &mut values);
+                    assert!(keys.insert(key.clone(), values).is_none(), "{name}: {key} stands twice");
+                }
+                Entry::Junk { content } => panic!("{name}: {content}"),
+                _ => {}
+            }
+        }
+    }
+    keys
+}
+
+fn of_pattern(pattern: &Pattern<&str>, values: &mut BTreeSet<String>) {
+    for element in &pattern.elements {
+        match element {
+            PatternElement::Placeable { expression: Expression::Inline(inline) } => of_inline(inline, values),
+            PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
+                of_inline(selector, values);
+                variants.iter().for_each(|variant| of_pattern(&variant.value, values));
+            }
+            PatternElement::TextElement { .. } => {}
+        }
+    }
+}
+
+fn of_inline(inline: &InlineExpression<&str>, values: &mut BTreeSet<String>) {
+    match inline {
+        InlineExpression::VariableReference { id } => {
+            values.insert(id.name.to_owned());
+        }
+        InlineExpression::Placeable { expression } => {
+            if let Expression::Inline(inline) = expression.as_ref() {
+                of_inline(inline, values);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Templates and the sources of pages.
+fn texts(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path: PathBuf = entry.path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "html" || extension == "rs") {
+            found.push(std::fs::read_to_string(path).expect("text"));
+        }
+    }
+}
+
+/// What follows `call("` in a text, up to the next quotation mark.
+fn called<'text>(text: &'text str, call: &str) -> Vec<&'text str> {
+    text.split(call)
+        .skip(1)
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        .collect()
+}
+
+#[test]
+fn both_languages_say_the_same_things() {
+    let (english, chinese) = (keys("en"), keys("zh-CN"));
+    assert!(english.len() > 20);
+    for (key, values) in &english {
+        assert_eq!(Some(values), chinese.get(key), "{key} in zh-CN");
+    }
+    for key in chinese.keys() {
+        assert!(english.contains_key(key), "{key} is not in en");
+    }
+}
+
+#[test]
+fn what_pages_say_is_there_and_all_of_it_is_said() {
+    let known = keys("en");
+    let (mut sources, root) = (Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")));
+    texts(&root.join("web/templates"), &mut sources);
+    texts(&root.join("src/pages"), &mut sources);
+    let (mut said, mut families) = (BTreeSet::new(), BTreeSet::new());
+    for text in &sources {
+        for call in [".t(", ".t_count(", ".t_with(", ".t_all("] {
+            said.extend(called(text, call));
+        }
+        families.extend(called(text, ".t_of("));
+    }
+    for key in &said {
+        assert!(known.contains_key(*key), "no catalogue has {key}");
+    }
+    let is_said = |key: &str| {
+        said.contains(key)
+            || families
+                .iter()
+                .any(|family| key.strip_prefix(family).is_some_and(|rest| rest.starts_with('-')))
+    };
+    let never: Vec<&String> = known.keys().filter(|key| !is_said(key)).collect();
+    assert!(never.is_empty(), "nobody says {never:?}");
+}
+
+#[test]
+fn numbers_stand_in_groups_and_plurals_follow_the_language() {
+    assert_eq!([0, 999, 1000, -1_234_567].map(number), ["0", "999", "1,000", "-1,234,567"]);
+    let said = |language, count: i64| {
+        Words::of(language).say("count-documents", &[("count", count.into())]).into_owned()
+    };
+    assert_eq!(said(Language::English, 1), "1 document");
+    assert_eq!(said(Language::English, 1200), "1,200 documents");
+    assert_eq!(said(Language::Chinese, 1), "1 篇文档");
+}

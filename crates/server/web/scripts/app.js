@@ -1,0 +1,72 @@
+// What every page has: its reader's clock, copying, menus that close, one key to search.
+
+const language = document.documentElement.lang;
+const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const steps = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
+
+/** Shows times as the reader's clock and language have them. */
+export function tellTimes(root = document) {
+  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const whole = dates.format(at);
+    time.title = whole;
+    if (!time.hasAttribute("data-ago")) { time.textContent = whole; continue; }
+    const seconds = (at - Date.now()) / 1000;
+    const step = steps.find(([, length]) => Math.abs(seconds) >= length);
+    time.textContent = step ? ages.format(Math.round(seconds / step[1]), step[0]) : ages.format(0, "minute");
+  }
+}
+
+/** Says something at the foot of the page, and to screen readers. An act is something to press: `{ label, run }`. */
+export function say(text, act) {
+  const said = document.getElementById("said");
+  if (!said) return;
+  const line = document.createElement("p");
+  line.append(text);
+  if (act) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: act.label });
+    button.addEventListener("click", () => { line.remove(); act.run(); });
+    line.append(button);
+  }
+  said.replaceChildren(line);
+  setTimeout(() => line.remove(), act ? 10000 : 4000);
+}
+
+// <button data-copy="#id"> copies the text of what it names; data-copied is what it then says.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  event.preventDefault();
+  const from = document.querySelector(button.dataset.copy);
+  const text = from?.dataset.text ?? from?.value ?? from?.textContent ?? "";
+  try {
+    await navigator.clipboard.writeText(text.trimEnd());
+    say(button.dataset.copied ?? "✓");
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(from);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+});
+
+// Menus close by Escape, or when something else is pressed.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+  }
+  const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !writes && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    const field = document.querySelector("[data-search]");
+    if (field) { field.focus(); field.select(); } else location.href = "/#q";
+  }
+});
+
+tellTimes();
+document.addEventListener("htmx:after:swap", () => tellTimes());

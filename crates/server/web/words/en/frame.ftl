@@ -1,0 +1,25 @@
+# What stands around every page.
+rooms = Rooms
+room-search = Search
+room-libraries = Libraries
+room-ask = Ask
+room-add = Add
+room-account = Your account
+room-connect = Connect an agent
+room-administration = Administration
+menu = Menu
+sign-in = Sign in
+sign-out = Sign out
+guide = User’s guide
+guide-file = user-guide.md
+theme = Colours
+theme-system = As the system
+theme-light = Light
+theme-dark = Dark
+
+# Words of many pages.
+count-documents =
+    { $count ->
+        [one] { $count } document
+       *[other] { $count } documents
+    }

@@ -1,0 +1,21 @@
+# 每个页面都有的文字。
+rooms = 栏目
+room-search = 检索
+room-libraries = 文库
+room-ask = 提问
+room-add = 添加
+room-account = 我的账号
+room-connect = 连接智能体
+room-administration = 管理
+menu = 菜单
+sign-in = 登录
+sign-out = 退出登录
+guide = 使用指南
+guide-file = user-guide.zh-CN.md
+theme = 配色
+theme-system = 跟随系统
+theme-light = 浅色
+theme-dark = 深色
+
+# 多个页面共用的文字。
+count-documents = { $count } 篇文档
