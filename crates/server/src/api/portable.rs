@@ -153,8 +153,14 @@ pub(crate) async fn import_all(
     Caller(actor): Caller,
     mut request: Request,
 ) -> Result<Json<Report>> {
-    // Before any byte is taken.
+    // Before any byte is taken: what waits for its turn would fill the disk.
     chats::owner(&actor)?;
+    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
+        return Err(Problem::too_many(
+            10,
+            "other histories are being imported at this moment: try again shortly",
+        ));
+    };
     // The limit is on the whole, below.
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
     let file = state.app.objects.scratch()?;
@@ -174,15 +180,11 @@ pub(crate) async fn import_all(
         let body = request.into_body().into_data_stream();
         kept(file, body.map(|piece| piece.map_err(|error| error.to_string()))).await?
     };
-    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
-        return Err(Problem::too_many(
-            10,
-            "other histories are being imported at this moment: try again shortly",
-        ));
-    };
     let app = &state.app;
     let largest = app.settings.max_document_bytes() as u64;
-    Ok(Json(import::import(app.pool(), &app.objects, &actor, file, largest, |_report| {}).await?))
+    let catalogue = app.engine.catalogue().await?;
+    let told = |_report: &Report| {};
+    Ok(Json(import::import(app.pool(), &app.objects, &catalogue, &actor, file, largest, told).await?))
 }
 
 /// Makes a link that shows the chat as it is now, read-only, until it ends.
