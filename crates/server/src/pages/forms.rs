@@ -37,16 +37,28 @@ impl FromRequest<State> for Posted {
             return Err(Problem::invalid("the form cannot be read").into_response());
         };
         let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
-        let shown = fields.get(FIELD).and_then(|text| unmask(text)).map(|token| token.hash());
-        if !is_own || frame.is_new() || shown != Some(frame.token().hash()) {
-            let text = frame.say(
-                "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
-                "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
-            );
-            return Err(frame.message(StatusCode::FORBIDDEN, text));
+        let shown = fields.get(FIELD).map_or("", String::as_str);
+        if !is_own {
+            return Err(not_ours(&frame));
         }
+        require_token(&frame, shown)?;
         Ok(Self { frame, fields })
     }
+}
+
+/// Refuses a form that does not hold the token of the browser it comes from.
+#[expect(clippy::result_large_err, reason = "what goes out in its place")]
+pub(crate) fn require_token(frame: &Frame, shown: &str) -> Result<(), Response> {
+    let shown = unmask(shown).map(|token| token.hash());
+    if frame.is_new() || shown != Some(frame.token().hash()) { Err(not_ours(frame)) } else { Ok(()) }
+}
+
+fn not_ours(frame: &Frame) -> Response {
+    let text = frame.say(
+        "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
+        "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
+    );
+    frame.message(StatusCode::FORBIDDEN, text)
 }
 
 impl Posted {
@@ -59,6 +71,14 @@ impl Posted {
     /// What was written into a field; empty where there is none.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// What follows a prefix in the names of fields: the boxes of a group that were ticked.
+    pub(crate) fn ticked(&self, prefix: &str) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.fields.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Whether a box was ticked, or a button pressed.
