@@ -69,7 +69,7 @@ function follow(article, wait = 500) {
     tellTimes(whole);
     globalThis.htmx?.process(whole);
     told.textContent = talk.dataset.finished;
-    const field = document.getElementById("content");
+    const field = document.getElementById("words");
     const send = field?.form.querySelector("button");
     if (send) send.disabled = false;
     if (hadFocus) (field ?? whole).focus({ preventScroll: true });
