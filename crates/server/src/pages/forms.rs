@@ -39,11 +39,7 @@ impl FromRequest<State> for Posted {
         let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
         let shown = fields.get(FIELD).and_then(|text| unmask(text)).map(|token| token.hash());
         if !is_own || frame.is_new() || shown != Some(frame.token().hash()) {
-            let text = frame.say(
-                "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
-                "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
-            );
-            return Err(frame.message(StatusCode::FORBIDDEN, text));
+            return Err(frame.message(StatusCode::FORBIDDEN, &frame.t("notice-foreign-form")));
         }
         Ok(Self { frame, fields })
     }
@@ -59,6 +55,11 @@ impl Posted {
     /// What was written into a field; empty where there is none.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
     }
 
     /// Whether a box was ticked, or a button pressed.
