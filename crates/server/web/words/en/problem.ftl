@@ -22,7 +22,6 @@ notice-request = Request
 notice-title = Notice
 notice-heading = This did not work
 notice-home = To the first page
-notice-foreign-form = This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.
 
 # What is wrong in a form.
 fault-bad-password = Name or password is wrong.

@@ -22,7 +22,6 @@ notice-request = 请求编号
 notice-title = 提示
 notice-heading = 操作未完成
 notice-home = 返回首页
-notice-foreign-form = 此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。
 
 # 表单中的错误。
 fault-bad-password = 用户名或密码不正确。
