@@ -66,10 +66,6 @@ impl Fault {
         Ok(Self { status, text, detail, retry_after })
     }
 
-    /// What a page finds wrong by itself.
-    pub(crate) fn said(text: Cow<'_, str>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, text: text.into_owned(), detail: None, retry_after: None }
-    }
 
     /// Adds to a page what machines read of it.
     pub(crate) fn written_to(&self, mut response: Response) -> Response {
