@@ -1,4 +1,6 @@
 # What stands around every page.
+house = Wenyuan
+skip = Skip to the content
 rooms = Rooms
 room-search = Search
 room-libraries = Libraries

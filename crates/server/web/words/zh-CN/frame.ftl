@@ -1,4 +1,6 @@
 # 每个页面都有的文字。
+house = 文渊
+skip = 跳到正文
 rooms = 栏目
 room-search = 检索
 room-libraries = 文库
