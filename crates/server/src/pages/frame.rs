@@ -196,7 +196,15 @@ impl Frame {
             return Ok(());
         }
         let here = percent_encoding::utf8_percent_encode(&self.here, percent_encoding::NON_ALPHANUMERIC);
-        Err(see_other(&format!("/sign-in?next={here}")))
+        let sign_in = format!("/sign-in?next={here}");
+        if self.is_partial {
+            // What a script asked for would be put into the page: the whole page is to go there.
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            let to = HeaderValue::from_str(&sign_in).unwrap_or(HeaderValue::from_static("/sign-in"));
+            response.headers_mut().insert("hx-redirect", to);
+            return Err(response);
+        }
+        Err(see_other(&sign_in))
     }
 
     /// The token that forms hold: another text for each answer, so that what is compressed along with it tells nothing of it.
