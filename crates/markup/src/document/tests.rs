@@ -49,7 +49,7 @@ fn markdown_is_laid_out() {
         ),
         (
             "```rust,ignore\nlet\n```",
-            "<pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"c-keyword\">let</span>\n</code></pre>\n",
+            "<pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"c-keyword\">let\n</span></code></pre>\n",
         ),
         ("> [!NOTE]\n> a", "<blockquote class=\"markdown-alert-note\">\n<p>a</p>\n</blockquote>\n"),
         (

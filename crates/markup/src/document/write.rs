@@ -32,7 +32,7 @@ pub(super) fn chunks(
         markup: None,
     };
     for (event, range) in events {
-        writer.take(event, range.start);
+        writer.take(event, range);
     }
     writer.chunks
 }
@@ -72,12 +72,14 @@ enum End<'doc> {
 }
 
 impl<'doc> Writer<'doc> {
-    fn take(&mut self, event: Event<'doc>, at: usize) {
+    fn take(&mut self, event: Event<'doc>, range: Range<usize>) {
+        let at = range.start;
         if self.is_between() {
             self.begin_chunk(at);
         }
         match self.code.take(event) {
-            Taken::Nothing => self.mark(at),
+            // Code comes in one piece.
+            Taken::Nothing => self.mark(range.end.saturating_sub(1)),
             Taken::Block(html) => self.block.push(Event::Html(html.into())),
             Taken::Other(Event::Start(tag)) => {
                 let end = self.start(tag);

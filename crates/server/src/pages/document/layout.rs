@@ -51,7 +51,11 @@ pub(super) enum Found {
 
 static LAYOUTS: LazyLock<Cache<Uuid, Arc<Layout>>> = LazyLock::new(|| {
     let weigh = |_: &Uuid, layout: &Arc<Layout>| {
-        let texts: usize = layout.places.iter().map(|place| place.section.iter().map(|one| one.len() + 24).sum::<usize>()).sum();
+        let texts: usize = layout
+            .places
+            .iter()
+            .map(|place| place.section.iter().map(|one| one.len() + 24).sum::<usize>())
+            .sum();
         u32::try_from(texts + layout.places.len() * 200 + 200).unwrap_or(u32::MAX)
     };
     Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build()
@@ -110,8 +114,11 @@ impl Layout {
     /// The passage under these headings, or under as many of them as there are.
     pub(super) fn under(&self, headings: &[&str]) -> Found {
         let names: Vec<String> = headings.iter().map(|heading| slug(heading)).collect();
-        let sections: Vec<Vec<String>> =
-            self.places.iter().map(|place| place.section.iter().map(|heading| slug(heading)).collect()).collect();
+        let sections: Vec<Vec<String>> = self
+            .places
+            .iter()
+            .map(|place| place.section.iter().map(|heading| slug(heading)).collect())
+            .collect();
         // The title may have changed with the version.
         let rest = names.get(1..).filter(|rest| self.titled && !rest.is_empty());
         let is_same = |section: &Vec<String>| {
@@ -212,7 +219,12 @@ mod tests {
 
     #[test]
     fn long_documents_are_cut_where_sections_begin() {
-        let long = places(&[(&["T", "A"], 20_000), (&["T", "A"], 10_000), (&["T", "B"], 20_000), (&["T", "C"], 9_000)]);
+        let long = places(&[
+            (&["T", "A"], 20_000),
+            (&["T", "A"], 10_000),
+            (&["T", "B"], 20_000),
+            (&["T", "C"], 9_000),
+        ]);
         let layout = Layout::new(long, "T");
         assert_eq!(layout.parts, [0..2, 2..4]);
         assert!(layout.titled);
@@ -227,7 +239,12 @@ mod tests {
     #[test]
     fn a_section_is_found_again_or_the_one_above_it() {
         let layout = Layout::new(
-            places(&[(&["T 2", "A"], 1), (&["T 2", "A", "x"], 1), (&["T 2", "B"], 1), (&["T 2", "B", "x"], 1)]),
+            places(&[
+                (&["T 2", "A"], 1),
+                (&["T 2", "A", "x"], 1),
+                (&["T 2", "B"], 1),
+                (&["T 2", "B", "x"], 1),
+            ]),
             "T 2",
         );
         for (headings, found) in [

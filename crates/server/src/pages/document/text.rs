@@ -54,12 +54,15 @@ pub(super) async fn part(
     }
     let places = layout.parts.get(number).cloned().unwrap_or(0..0);
     let shown = layout.places.get(places.clone()).unwrap_or_default();
-    let (from, to) = (shown.first().map_or(0, |first| first.number), shown.last().map_or(0, |last| last.number + 1));
+    let (from, to) =
+        (shown.first().map_or(0, |first| first.number), shown.last().map_or(0, |last| last.number + 1));
     let texts = layout::texts(connection, document, from, to).await?;
     let (layout, document) = (Arc::clone(layout), document.clone());
     // A few milliseconds, some of them tens: not on the threads that answer.
     let made = tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &texts)).await;
-    let part = Arc::new(made.map_err(|_panicked| library::Error::Internal("a document could not be laid out".to_owned()))?);
+    let part = Arc::new(
+        made.map_err(|_panicked| library::Error::Internal("a document could not be laid out".to_owned()))?,
+    );
     PARTS.insert(key, Arc::clone(&part));
     Ok(part)
 }
@@ -131,7 +134,8 @@ fn joined(before: Option<&Place>, places: &[Place], texts: &[String]) -> (String
 
 /// Where a link of the document leads here: a fragment to its place, a relative address to the document there.
 fn resolve(document: &Readable, layout: &Layout, link: &str) -> Option<String> {
-    let (rest, fragment) = link.split_once('#').map_or((link, None), |(rest, fragment)| (rest, Some(fragment)));
+    let (rest, fragment) =
+        link.split_once('#').map_or((link, None), |(rest, fragment)| (rest, Some(fragment)));
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let fragment = fragment.filter(|fragment| !fragment.is_empty()).map(plain);
     let here = address::of_path(&document.library, &document.version, &document.path);
@@ -145,7 +149,9 @@ fn resolve(document: &Readable, layout: &Layout, link: &str) -> Option<String> {
         return Some(place.map_or_else(|| here.clone(), |place| format!("{here}{}", layout.link(place))));
     }
     let there = address::of_path(&document.library, &document.version, &path);
-    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encoded = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
     Some(match fragment {
         Some(fragment) => format!("{there}?at={}", encoded(&fragment)),
         None => there,
