@@ -1,6 +1,7 @@
 //! Documents, their revisions under each label, and what may be done with them.
 
 mod add;
+pub mod layout;
 mod metadata;
 pub mod outline;
 pub mod reading;
@@ -21,7 +22,7 @@ use crate::changes::{self, VersionId};
 use crate::label::Label;
 use crate::{Error, sweep};
 
-pub use add::{Added, NewDocument, Outcome, Target, add, store_bytes};
+pub use add::{Added, NewDocument, Outcome, Target, add, retry, store_bytes};
 pub use metadata::{Patched, metadata, patch_metadata};
 
 kernel::id! {

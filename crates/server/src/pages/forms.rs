@@ -30,38 +30,36 @@ impl FromRequest<State> for Posted {
         let (mut parts, body) = request.into_parts();
         let frame =
             Frame::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
-        let site = parts.headers.get("sec-fetch-site").cloned();
+        let is_own = is_of_this_site(&parts.headers);
         let request = Request::from_parts(parts, body);
         let fields = Form::<HashMap<String, String>>::from_request(request, state).await;
         let Ok(Form(fields)) = fields else {
             return Err(Problem::invalid("the form cannot be read").into_response());
         };
-        let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
-        let shown = fields.get(FIELD).map_or("", String::as_str);
-        if !is_own {
-            return Err(not_ours(&frame));
+        if !is_own || !is_ours(&frame, fields.get(FIELD).map_or("", String::as_str)) {
+            return Err(Self::foreign(&frame));
         }
-        require_token(&frame, shown)?;
         Ok(Self { frame, fields })
     }
 }
 
-/// Refuses a form that does not hold the token of the browser it comes from.
-#[expect(clippy::result_large_err, reason = "what goes out in its place")]
-pub(crate) fn require_token(frame: &Frame, shown: &str) -> Result<(), Response> {
-    let shown = unmask(shown).map(|token| token.hash());
-    if frame.is_new() || shown != Some(frame.token().hash()) { Err(not_ours(frame)) } else { Ok(()) }
+/// Whether the browser says that a form comes from a page of this site, or says nothing.
+pub(crate) fn is_of_this_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-fn not_ours(frame: &Frame) -> Response {
-    let text = frame.say(
-        "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
-        "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
-    );
-    frame.message(StatusCode::FORBIDDEN, text)
+/// Whether a form's token is that of the browser's cookie.
+pub(crate) fn is_ours(frame: &Frame, shown: &str) -> bool {
+    let shown = unmask(shown).map(|token| token.hash());
+    !frame.is_new() && shown == Some(frame.token().hash())
 }
 
 impl Posted {
+    /// Refuses a form that no page of ours has sent.
+    pub(crate) fn foreign(frame: &Frame) -> Response {
+        frame.message(StatusCode::FORBIDDEN, &frame.t("form-foreign"))
+    }
+
     /// Says at which address the page that holds the form is shown.
     #[must_use]
     pub(crate) fn at(self, here: &str) -> Self {
@@ -73,12 +71,9 @@ impl Posted {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    /// What follows a prefix in the names of fields: the boxes of a group that were ticked.
-    pub(crate) fn ticked(&self, prefix: &str) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.fields.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
-        names.sort_unstable();
-        names
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
     }
 
     /// Whether a box was ticked, or a button pressed.
