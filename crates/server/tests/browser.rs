@@ -10,3 +10,8 @@ use stage::Stage;
 async fn the_first_day() {
     Stage::bare().await.play("first").await;
 }
+
+#[tokio::test]
+async fn asking() {
+    Stage::with_language_model().await.play("asking").await;
+}
