@@ -92,14 +92,6 @@ impl FromRequestParts<State> for Frame {
 }
 
 impl Frame {
-    /// What is said, of the same in both languages.
-    pub(crate) fn say<'text>(&self, english: &'text str, chinese: &'text str) -> &'text str {
-        match self.language {
-            Language::English => english,
-            Language::Chinese => chinese,
-        }
-    }
-
     pub(crate) fn language(&self) -> Language {
         self.language
     }

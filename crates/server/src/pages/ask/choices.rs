@@ -66,7 +66,7 @@ impl Chosen {
             version,
             focus: if focus.is_empty() { Focus::default() } else { focus.parse()? },
             model: some(posted.field("model")),
-            servers: servers(posted),
+            servers: posted.ticked("server:"),
         })
     }
 
@@ -98,14 +98,6 @@ impl Chosen {
     pub(crate) fn focus(&self) -> &'static str {
         self.focus.as_str()
     }
-}
-
-/// The servers that were ticked.
-pub(crate) fn servers(posted: &Posted) -> Vec<String> {
-    let mut names: Vec<String> =
-        posted.names().filter_map(|name| name.strip_prefix("server:")).map(str::to_owned).collect();
-    names.sort_unstable();
-    names
 }
 
 fn some(text: &str) -> Option<String> {

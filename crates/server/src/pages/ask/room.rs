@@ -15,7 +15,7 @@ use kernel::setting::Setting;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::choices::{self, Choices, Chosen};
+use super::choices::{Choices, Chosen};
 use super::files::Attached;
 use super::history::Recent;
 use super::shown::Shown;
@@ -272,7 +272,7 @@ pub(crate) async fn ask(Given(state): Given<State>, Path(chat): Path<Uuid>, post
         (None, Some(message)) => Put::Edit { message, content: content.clone() },
         (None, None) => Put::Question { content: content.clone(), after: id("after") },
     };
-    let means = chat::answer::Means { servers: choices::servers(&posted), ..Default::default() };
+    let means = chat::answer::Means { servers: posted.ticked("server:"), ..Default::default() };
     let asking = Asking { put, message_id: None, means };
     match state.app.answers.ask(&posted.frame.actor, ChatId(chat), asking).await {
         Ok(begun) => see_other(&format!("/ask/{chat}#m-{}", begun.answer_id)),
