@@ -64,6 +64,11 @@ pub fn entries<R: Read + Seek>(
     Ok(walk.visited)
 }
 
+/// Files that systems leave in archives, and hidden ones, as in folders.
+pub fn is_hidden(name: &str) -> bool {
+    name.split('/').any(|part| part.starts_with('.') && part != "." && part != ".." || part == "__MACOSX")
+}
+
 struct Walk<'a> {
     limits: &'a ArchiveLimits,
     visit: &'a mut Visitor<'a>,

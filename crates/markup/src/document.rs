@@ -127,7 +127,8 @@ fn headings(events: &[(Event<'_>, Range<usize>)], manner: &Manner<'_>) -> Vec<He
                 if is_title {
                     outermost = level;
                 }
-                let level = if manner.titled { (level + 1).saturating_sub(outermost).max(2) } else { level + 1 };
+                let level =
+                    if manner.titled { (level + 1).saturating_sub(outermost).max(2) } else { level + 1 };
                 let level = if is_title { 1 } else { level.min(above + 1).min(6) };
                 above = level;
                 let passage = manner.marks.partition_point(|mark| mark.at <= at).saturating_sub(1);

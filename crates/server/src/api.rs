@@ -1,6 +1,7 @@
 //! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
 pub(crate) mod accept;
+pub(crate) mod archives;
 mod ask;
 pub(crate) mod authenticate;
 mod chat_files;
@@ -27,9 +28,10 @@ mod paging;
 mod perplexica;
 mod portable;
 pub(crate) mod problem;
+mod scratch;
 mod search;
 pub(crate) mod session;
-mod upload;
+pub(crate) mod upload;
 pub(crate) mod users;
 mod worklist;
 
@@ -197,6 +199,7 @@ fn described() -> OpenApiRouter<State> {
         .layer(DefaultBodyLimit::max(1 << 20));
     let large = OpenApiRouter::new()
         .routes(routes!(upload::add))
+        .routes(routes!(archives::add))
         .routes(routes!(chat_files::attach))
         .routes(routes!(portable::import_all));
     quick.merge(slow).merge(large)

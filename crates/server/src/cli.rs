@@ -24,6 +24,7 @@ mod worklist;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app::App;
@@ -51,10 +52,8 @@ enum Action {
     /// Start the server.
     Serve(serve::Arguments),
     /// Add documents: files, folders, archives (zip, tar.gz), or - for standard input.
-    #[command(override_usage = "wenyuan add [OPTIONS] --library <LIBRARY> <PATH>...")]
     Add(add::Arguments),
     /// Find passages by words and meaning.
-    #[command(override_usage = "wenyuan search [OPTIONS] <QUERY>...")]
     Search(search::Arguments),
     /// List libraries and their versions, choose the active one, delete.
     #[command(visible_alias = "library")]
@@ -104,8 +103,9 @@ enum Action {
 
 /// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub(crate) fn main() -> ExitCode {
+    let arguments = with_default_command(std::env::args_os().collect());
     let Command { action, settings } =
-        Command::parse_from(with_default_command(std::env::args_os().collect()));
+        Command::try_parse_from(&arguments).unwrap_or_else(|error| with_usage(error, &arguments).exit());
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {
         return read_documents::run(arguments);
@@ -137,6 +137,24 @@ fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
         arguments.insert(1.min(arguments.len()), "serve".into());
     }
     arguments
+}
+
+/// Shows in an error how the command is used. By itself clap would name, as if they were needed, the settings that the environment
+/// holds.
+fn with_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    if error.get(ContextKind::Usage).is_none() {
+        return error;
+    }
+    let mut meant = Command::command();
+    meant.build();
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        match meant.find_subcommand(argument).cloned() {
+            Some(inner) => meant = inner,
+            None => break,
+        }
+    }
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(meant.render_usage()));
+    error
 }
 
 async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {

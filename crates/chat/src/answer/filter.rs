@@ -174,6 +174,7 @@ impl Filter {
                     .chars()
                     .take_while(|sign| sign.is_alphanumeric() || "+-_#.".contains(*sign))
                     .collect();
+                let name = if is_run(&name) { "text" } else { name.as_str() };
                 let marks: String = std::iter::repeat_n(first, length).collect();
                 self.write(&format!("{}{marks}{name}", &rest[..indent]), out);
                 return Some(indent + end);
@@ -431,6 +432,27 @@ fn may_start_address(last: Option<char>, rest: &str) -> bool {
             rest.len() < beginning.len()
                 && beginning.as_bytes()[..rest.len()].eq_ignore_ascii_case(rest.as_bytes())
         })
+}
+
+/// Whether readers of chats elsewhere are known to run or draw a block of this language, which may then load what it names.
+fn is_run(language: &str) -> bool {
+    const RUN: [&str; 14] = [
+        "mermaid",
+        "vega",
+        "vega-lite",
+        "html",
+        "xhtml",
+        "svg",
+        "geojson",
+        "topojson",
+        "stl",
+        "math",
+        "latex",
+        "dot",
+        "graphviz",
+        "plantuml",
+    ];
+    RUN.iter().any(|run| language.eq_ignore_ascii_case(run))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is searched for an answer: the library, and what else the question names.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,18 +50,22 @@ pub(crate) struct Gathered {
 }
 
 /// Searches what the question is asked of, all of it at once. What cannot be asked is said; the rest is the answer.
+///
+/// `condensed` is a model's query for a follow-up. A weak model loses what was asked, and the conversation's own `words` hold what
+/// was asked before as well: the library is searched for both, and each gives its best in turn.
 pub(crate) async fn all(
     inner: &Inner,
     task: &Task,
-    query: &str,
-    is_told: bool,
+    condensed: Option<&str>,
+    words: &str,
     stopped: &CancellationToken,
 ) -> Result<Gathered, Error> {
+    let query = condensed.unwrap_or(words);
     let searched = async {
         let first = async {
             match task.focus.web_categories() {
                 Some(category) => Ok(of_web(inner, query, category).await),
-                None => library(&inner.with.engine, &task.actor, query, is_told, &task.scope).await,
+                None => of_library(inner, task, condensed, words).await,
             }
         };
         let files = async {
@@ -86,6 +91,30 @@ pub(crate) async fn all(
         gathered = searched => gathered,
         () = stopped.cancelled() => Ok(Gathered::default()),
     }
+}
+
+/// The library, for a model's query and for the words themselves. Only what somebody wrote is told to its owners.
+async fn of_library(
+    inner: &Inner,
+    task: &Task,
+    condensed: Option<&str>,
+    words: &str,
+) -> Result<Gathered, Error> {
+    let search = |query, is_told| library(&inner.with.engine, &task.actor, query, is_told, &task.scope);
+    let Some(condensed) = condensed.filter(|condensed| *condensed != words) else {
+        return search(words, true).await;
+    };
+    let first = search(condensed, false).await?;
+    let second = search(words, first.sources.is_empty()).await?;
+    let Gathered { sources, nearest, notices, resolved } = first;
+    let mut seen = HashSet::new();
+    let mut sources = by_turns(vec![sources, second.sources]);
+    sources.retain(|source| seen.insert(source.passage_id));
+    sources.truncate(LOOKED_AT);
+    for (rank, source) in (1..).zip(&mut sources) {
+        source.rank = rank;
+    }
+    Ok(Gathered { sources, nearest, notices, resolved })
 }
 
 /// The best of each list, then the second of each, and so on: none crowds the others out.

@@ -182,15 +182,11 @@ async fn write(
         let turns = prompt::writing(&history, &task.question, context, most);
         return ask(inner, task, running, target, &turns, told, begun).await;
     }
-    let mut query = query(inner, task, running, &history).await;
-    let searching = Instant::now();
     let words = prompt::joined(&history, &task.question);
-    let mut gathered = gather::all(inner, task, &query, query == words, running.stopped()).await?;
-    if gathered.sources.is_empty() && query != words {
-        // What a model made of the conversation may be worse than its words.
-        query = words;
-        gathered = gather::all(inner, task, &query, true, running.stopped()).await?;
-    }
+    let condensed = condensed(inner, task, running, &history).await;
+    let searching = Instant::now();
+    let query = condensed.clone().unwrap_or_else(|| words.clone());
+    let gathered = gather::all(inner, task, condensed.as_deref(), &words, running.stopped()).await?;
     if running.stopped().is_cancelled() {
         // What was not searched to its end says nothing of what there is.
         running.set_sources(Arc::default());
@@ -240,12 +236,10 @@ async fn history(inner: &Inner, task: &Task) -> Result<Vec<Message>, Error> {
     }
 }
 
-/// What is searched for: the question, or what it comes to after what was said before.
-async fn query(inner: &Inner, task: &Task, running: &Running, history: &[Message]) -> String {
-    if history.is_empty() {
-        return task.question.clone();
-    }
-    let Some(target) = &task.target else { return prompt::joined(history, &task.question) };
+/// What a follow-up comes to after what was said before, as the model puts it in one query. Nothing where nothing was said
+/// before, or no model says it.
+async fn condensed(inner: &Inner, task: &Task, running: &Running, history: &[Message]) -> Option<String> {
+    let target = task.target.as_ref().filter(|_| !history.is_empty())?;
     let turns = prompt::condensing(history, &task.question);
     let asked = async {
         let mut pieces = inner.with.models.ask(target, &turns, QUERY_TOKENS).await?;
@@ -259,9 +253,7 @@ async fn query(inner: &Inner, task: &Task, running: &Running, history: &[Message
         condensed = tokio::time::timeout(LONGEST_CONDENSING, asked) => condensed.ok().and_then(Result::ok),
         () = running.stopped().cancelled() => None,
     };
-    condensed
-        .and_then(|text| prompt::condensed(&text))
-        .unwrap_or_else(|| prompt::joined(history, &task.question))
+    condensed.and_then(|text| prompt::condensed(&text))
 }
 
 async fn keep_sources(inner: &Inner, task: &Task, sources: &[Source]) -> Result<(), Error> {

@@ -118,7 +118,12 @@ pub async fn ensure(
         files: Vec::new(),
     };
     let user = actor.user_id().map(|user| user.0);
-    Ok(ChatId(import::ensure_chat(connection, owner, user, &chat).await?.0))
+    let (id, is_new) = import::ensure_chat(connection, owner, user, &chat).await?;
+    if !is_new {
+        // An old window still shows it; its owner deleted it, and a question does not bring it back.
+        return Err(Error::Conflict("this chat is deleted: restore it first, or begin another".to_owned()));
+    }
+    Ok(ChatId(id))
 }
 
 /// The newest question of a chat that the client calls this, and its text.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream;
 use kernel::actor::Actor;
+use library::catalogue::Catalogue;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use store::objects::{Hash, Objects, Staged};
@@ -33,10 +34,12 @@ pub(super) use rows::{derived, ensure_chat, now};
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Takes in a file. `largest_file` is the limit of each file attached to a chat, in bytes; `told` hears how far it is.
+/// Takes in a file. Sources are found again in the libraries of the catalogue that exist for the actor: an import tells nothing of
+/// others. `largest_file` is the limit of each file attached to a chat, in bytes; `told` hears how far it is.
 pub async fn import(
     pool: &PgPool,
     objects: &Objects,
+    catalogue: &Catalogue,
     actor: &Actor,
     input: impl Read + Send + 'static,
     largest_file: u64,
@@ -53,6 +56,7 @@ pub async fn import(
         objects,
         owner,
         user: actor.user_id().map(|user| user.0),
+        libraries: catalogue.libraries(actor).iter().map(|library| library.id.0).collect(),
         largest_file,
         report: Report::default(),
         chat: None,
@@ -116,6 +120,8 @@ struct Writer<'a> {
     objects: &'a Objects,
     owner: Uuid,
     user: Option<Uuid>,
+    /// Those that exist for the owner.
+    libraries: Vec<Uuid>,
     largest_file: u64,
     report: Report,
     chat: Option<Open>,
@@ -253,11 +259,9 @@ impl Writer<'_> {
         let place = format!("chat {}", open.head.id);
         let written = rows::write_messages(
             &mut transaction,
-            self.owner,
-            id,
+            &rows::Into { owner: self.owner, chat: id, libraries: &self.libraries, place: &place },
             batch,
             &open.known,
-            &place,
             &mut self.report,
         )
         .await?;

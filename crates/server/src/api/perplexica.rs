@@ -150,6 +150,10 @@ pub(crate) async fn ask(
     let focus = wire::focus(question.focus_mode.as_deref(), question.sources.as_deref());
     let focus = focus.ok_or_else(|| Problem::invalid("Invalid focus mode"))?;
     let chat = if asked.chat_id.is_empty() { kernel::id::new().to_string() } else { asked.chat_id };
+    let means =
+        Means { focus: Some(focus), model: wire::model(question.chat_model.as_ref()), ..Means::default() };
+    // A question that is refused leaves no empty chat behind.
+    state.app.answers.check(&actor, &means, &asked.content).await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let id = compatible::ensure(&mut transaction, &actor, &chat, focus).await?;
     let earlier = match asked.message_id.as_str() {
@@ -163,8 +167,6 @@ pub(crate) async fn ask(
         Some((message, _)) => Put::Edit { message, content: asked.content },
         None => Put::Question { content: asked.content, after: None },
     };
-    let means =
-        Means { focus: Some(focus), model: wire::model(question.chat_model.as_ref()), ..Means::default() };
     let begun = state.app.answers.ask(&actor, id, Asking { put, message_id: None, means }).await?;
     // Two people's clients may call two questions the same: the name is kept beside the id.
     if !asked.message_id.is_empty() {

@@ -1,12 +1,11 @@
 //! Histories that come and go: one chat as a file, all chats as one stream, what others exported taken in, and links to what a
 //! chat was.
 
-use std::io::{Seek as _, SeekFrom};
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::multipart::Multipart;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Given};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,10 +13,9 @@ use bytes::Bytes;
 use chat::chats::{self, ChatId};
 use chat::portable::shares::{self, Share, ShareId};
 use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, markdown};
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -26,6 +24,8 @@ use super::State;
 use super::authenticate::Caller;
 use super::input::{Json as Input, Path, Query};
 use super::problem::{Problem, Result};
+use super::scratch;
+use super::upload::broken;
 use crate::pages::language::Language;
 use crate::settings::ShareLinks;
 
@@ -89,7 +89,7 @@ pub(crate) async fn one(
             ("text/markdown; charset=utf-8", "md", markdown::render(&chat, &state.address))
         }
         ChatFormat::Html => {
-            let language = Language::of(&headers).of_chats();
+            let language = Language::of(&headers, None).of_chats();
             ("text/html; charset=utf-8", "html", html::render(&chat, &state.address, language))
         }
         ChatFormat::Json => {
@@ -153,11 +153,16 @@ pub(crate) async fn import_all(
     Caller(actor): Caller,
     mut request: Request,
 ) -> Result<Json<Report>> {
-    // Before any byte is taken.
+    // Before any byte is taken: what waits for its turn would fill the disk.
     chats::owner(&actor)?;
+    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
+        return Err(Problem::too_many(
+            10,
+            "other histories are being imported at this moment: try again shortly",
+        ));
+    };
     // The limit is on the whole, below.
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
-    let file = state.app.objects.scratch()?;
     let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let file = if kind.starts_with(b"multipart/form-data") {
         let mut parts = Multipart::from_request(request, &state).await.map_err(|rejection| {
@@ -167,22 +172,20 @@ pub(crate) async fn import_all(
             let field = parts.next_field().await.map_err(broken)?;
             let field = field.ok_or_else(|| Problem::invalid("the field file is missing"))?;
             if field.name() == Some("file") {
-                break kept(file, field.map(|piece| piece.map_err(|error| error.body_text()))).await?;
+                let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
+                break scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?;
             }
         }
     } else {
         let body = request.into_body().into_data_stream();
-        kept(file, body.map(|piece| piece.map_err(|error| error.to_string()))).await?
-    };
-    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
-        return Err(Problem::too_many(
-            10,
-            "other histories are being imported at this moment: try again shortly",
-        ));
+        let pieces = body.map(|piece| piece.map_err(|error| error.to_string()));
+        scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?
     };
     let app = &state.app;
     let largest = app.settings.max_document_bytes() as u64;
-    Ok(Json(import::import(app.pool(), &app.objects, &actor, file, largest, |_report| {}).await?))
+    let catalogue = app.engine.catalogue().await?;
+    let told = |_report: &Report| {};
+    Ok(Json(import::import(app.pool(), &app.objects, &catalogue, &actor, file, largest, told).await?))
 }
 
 /// Makes a link that shows the chat as it is now, read-only, until it ends.
@@ -231,32 +234,4 @@ pub(crate) async fn revoke(
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     shares::revoke(&mut connection, &actor, ShareId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Writes what comes into a file, and goes back to its beginning.
-async fn kept(
-    file: std::fs::File,
-    pieces: impl Stream<Item = std::result::Result<Bytes, String>>,
-) -> Result<std::fs::File> {
-    let full = |error: std::io::Error| Problem::internal(error.to_string());
-    let mut file = tokio::fs::File::from_std(file);
-    let mut pieces = std::pin::pin!(pieces);
-    let mut size = 0;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Problem::invalid(format!("the upload broke off: {error}")))?;
-        size += piece.len() as u64;
-        if size > LARGEST_IMPORT {
-            return Err(Problem::too_large(format!("an import has at most {LARGEST_IMPORT} bytes")));
-        }
-        file.write_all(&piece).await.map_err(full)?;
-    }
-    file.flush().await.map_err(full)?;
-    let mut file = file.into_std().await;
-    file.seek(SeekFrom::Start(0)).map_err(full)?;
-    Ok(file)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn broken(error: MultipartError) -> Problem {
-    Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
 }

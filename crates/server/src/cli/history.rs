@@ -114,8 +114,9 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
     let largest = app.settings.max_document_bytes() as u64;
     let told =
         |report: &Report| bar.set_message(format!("{} messages of {} chats", report.messages, report.chats));
-    let report =
-        import::import(app.pool(), &app.objects, &owner, input.take(LARGEST_IMPORT), largest, told).await;
+    let catalogue = app.engine.catalogue().await?;
+    let input = input.take(LARGEST_IMPORT);
+    let report = import::import(app.pool(), &app.objects, &catalogue, &owner, input, largest, told).await;
     bar.finish_and_clear();
     let report = report?;
     if as_json {

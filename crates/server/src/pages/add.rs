@@ -1,10 +1,281 @@
-//! `/add`: adding documents.
+//! `/add`: files, folders and archives are dropped in, and one sees them become readable, findable, and known by meaning.
+//!
+//! With scripts each file goes by itself to the API, with its progress. Without, a form brings them all.
 
+use askama::Template;
 use axum::Router;
+use axum::extract::{FromRequestParts as _, Request, State as Given};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use library::access::{self, Level};
+use library::catalogue::{self, Counts};
+use library::documents::{self, Document, Filter, Status};
+use library::search::ModelState;
+use serde::Deserialize;
 
-use crate::api::State;
+use super::forms::{self, Posted};
+use super::frame::{Fault, Frame};
+use super::see_other;
+use crate::address;
+use crate::api::archives;
+use crate::api::input::{self, Query};
+use crate::api::problem::{Problem, Result};
+use crate::api::{State, upload};
 
-/// The routes of this room.
+/// Failed documents that are shown with their reasons.
+const FAILED_SHOWN: usize = 20;
+
+/// The routes of this room. An upload takes as long as its bytes do.
 pub(super) fn router() -> Router<State> {
-    Router::new()
+    Router::new().route("/add/standing", get(standing))
+}
+
+/// Those that take as long as their bytes do.
+pub(super) fn slow_router() -> Router<State> {
+    Router::new().route("/add", get(show).post(add)).route("/add/archive", post(add_archive))
+}
+
+/// Where to add, as the address has it.
+#[derive(Deserialize)]
+pub(super) struct Place {
+    #[serde(default)]
+    library: String,
+    #[serde(default)]
+    version: String,
+    /// How many were taken just before, by a form.
+    taken: Option<u64>,
+    #[serde(default)]
+    failed: u64,
+}
+
+#[derive(Template)]
+#[template(path = "add.html")]
+struct Page<'page> {
+    frame: &'page Frame,
+    libraries: Vec<String>,
+    library: &'page str,
+    version: &'page str,
+    tags: &'page str,
+    taken: u64,
+    failed: u64,
+    fault: Option<&'page Fault>,
+    standing: Option<Standing<'page>>,
+    /// Bytes of one file at most, and of one archive.
+    largest: u64,
+    largest_archive: u64,
+}
+
+impl Page<'_> {
+    fn largest_mib(&self) -> u64 {
+        self.largest >> 20
+    }
+}
+
+/// How far a version's documents are.
+#[derive(Template)]
+#[template(path = "add_standing.html")]
+struct Standing<'page> {
+    frame: &'page Frame,
+    library: String,
+    version: String,
+    /// Where the version is read.
+    address: String,
+    counts: Counts,
+    failed: Vec<Document>,
+    /// Whether passages get vectors here at all.
+    has_model: bool,
+}
+
+impl Standing<'_> {
+    /// Documents that are there, or on their way.
+    fn all(&self) -> i64 {
+        self.counts.documents.max(0) + self.counts.processing
+    }
+
+    fn is_read(&self) -> bool {
+        self.counts.processing == 0
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_read() && (!self.has_model || self.counts.vectors >= self.counts.passages)
+    }
+}
+
+/// Asks for documents, and says how far those of a version are.
+async fn show(Given(state): Given<State>, frame: Frame, Query(place): Query<Place>) -> Response {
+    if let Err(sign_in) = frame.require_person() {
+        return sign_in;
+    }
+    let written = [place.library.as_str(), place.version.as_str(), ""];
+    page(&state, &frame, written, None, (place.taken, place.failed)).await
+}
+
+async fn page(
+    state: &State,
+    frame: &Frame,
+    [library, version, tags]: [&str; 3],
+    fault: Option<&Fault>,
+    (taken, failed): (Option<u64>, u64),
+) -> Response {
+    let read = async {
+        let catalogue = state.app.engine.catalogue().await?;
+        let libraries = catalogue.libraries(&frame.actor).into_iter();
+        let writable = libraries.filter(|library| access::level(&frame.actor, library) >= Some(Level::Write));
+        let libraries: Vec<String> = writable.map(|library| library.name.to_string()).collect();
+        let standing = match taken {
+            Some(_) => Some(stand(state, frame, library, version).await?),
+            None => None,
+        };
+        Ok::<_, Problem>((libraries, standing))
+    };
+    match read.await {
+        Ok((libraries, standing)) => {
+            let status = fault.map_or(StatusCode::OK, |fault| fault.status);
+            let largest = state.app.settings.max_document_bytes() as u64;
+            let largest_archive = archives::LARGEST;
+            let page = Page {
+                frame,
+                libraries,
+                library,
+                version,
+                tags,
+                taken: taken.unwrap_or_default(),
+                failed,
+                fault,
+                standing,
+                largest,
+                largest_archive,
+            };
+            frame.page(status, &page)
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// How far a version's documents are; asked again until all is ready.
+async fn standing(Given(state): Given<State>, frame: Frame, Query(place): Query<Place>) -> Response {
+    if let Err(sign_in) = frame.require_person() {
+        return sign_in;
+    }
+    match stand(&state, &frame, &place.library, &place.version).await {
+        Ok(standing) if frame.is_partial() => frame.page(StatusCode::OK, &standing),
+        Ok(_) => see_other(&there(&place.library, &place.version, 0, 0)),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn stand<'frame>(
+    state: &State,
+    frame: &'frame Frame,
+    library: &str,
+    version: &str,
+) -> Result<Standing<'frame>> {
+    let catalogue = state.app.engine.catalogue().await?;
+    let library = catalogue.library(&frame.actor, &input::library(library)?)?;
+    let wanted = if version.is_empty() { library::label::CURRENT } else { version };
+    let version = library.resolve(&input::version(Some(wanted))?)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let counts = catalogue::counts(&mut connection, &[version.id]).await?.pop();
+    let counts = counts.unwrap_or(Counts {
+        version: version.id,
+        documents: 0,
+        processing: 0,
+        failed: 0,
+        passages: 0,
+        vectors: 0,
+    });
+    let failed = if counts.failed > 0 {
+        let filter = Filter {
+            library: Some(library.name.to_string()),
+            version: Some(version.label.to_string()),
+            status: Some(Status::Failed),
+            ..Filter::default()
+        };
+        documents::list(&mut connection, &frame.actor, &filter, None, FAILED_SHOWN).await?.items
+    } else {
+        Vec::new()
+    };
+    Ok(Standing {
+        frame,
+        library: library.name.to_string(),
+        version: version.label.to_string(),
+        address: address::of_version(&library.name, &version.label),
+        counts,
+        failed,
+        has_model: !matches!(state.app.engine.model(), ModelState::Off(_)),
+    })
+}
+
+/// Takes files from the form, without scripts.
+async fn add(Given(state): Given<State>, request: Request) -> Response {
+    let (frame, request) = match framed(&state, request).await {
+        Ok(framed) => framed,
+        Err(answer) => return answer,
+    };
+    let received = match upload::receive(&state, &frame.actor, request).await {
+        Ok(received) => received,
+        Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
+    };
+    let written = [received.library(), received.version(), received.tags()].map(str::to_owned);
+    if !forms::is_ours(&frame, received.form_token()) {
+        return match received.discard(&state).await {
+            Ok(()) => Posted::foreign(&frame),
+            Err(problem) => problem.into_response(),
+        };
+    }
+    match received.add(&state, &frame.actor).await {
+        Ok(taken) => see_other(&there(&written[0], &written[1], taken.len() as u64, 0)),
+        Err(problem) => refused(&state, &frame, written.each_ref().map(String::as_str), problem).await,
+    }
+}
+
+/// Takes an archive from the form, without scripts.
+async fn add_archive(Given(state): Given<State>, request: Request) -> Response {
+    let (frame, request) = match framed(&state, request).await {
+        Ok(framed) => framed,
+        Err(answer) => return answer,
+    };
+    let received = match archives::receive(&state, &frame.actor, request).await {
+        Ok(received) => received,
+        Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
+    };
+    if !forms::is_ours(&frame, received.form_token()) {
+        return Posted::foreign(&frame);
+    }
+    let written = received.written().map(str::to_owned);
+    match received.add(&state, &frame.actor).await {
+        Ok(told) => {
+            let taken = told.added + told.revised + told.unchanged;
+            see_other(&there(&told.library, &told.version, taken, told.failed_count))
+        }
+        Err(problem) => refused(&state, &frame, written.each_ref().map(String::as_str), problem).await,
+    }
+}
+
+/// Who sends a form, before its bytes are taken.
+async fn framed(state: &State, request: Request) -> std::result::Result<(Frame, Request), Response> {
+    let (mut parts, body) = request.into_parts();
+    let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
+    let frame = frame.at("/add");
+    if !forms::is_of_this_site(&parts.headers) {
+        return Err(Posted::foreign(&frame));
+    }
+    frame.require_person()?;
+    Ok((frame, Request::from_parts(parts, body)))
+}
+
+/// The form again, with what is wrong and what was written.
+async fn refused(state: &State, frame: &Frame, written: [&str; 3], problem: Problem) -> Response {
+    match Fault::of_problem(frame, problem) {
+        Ok(fault) => page(state, frame, written, Some(&fault), (None, 0)).await,
+        Err(answer) => answer,
+    }
+}
+
+fn there(library: &str, version: &str, taken: u64, failed: u64) -> String {
+    let part = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    format!("/add?library={}&version={}&taken={taken}&failed={failed}", part(library), part(version))
 }

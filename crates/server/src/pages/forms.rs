@@ -30,26 +30,36 @@ impl FromRequest<State> for Posted {
         let (mut parts, body) = request.into_parts();
         let frame =
             Frame::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
-        let site = parts.headers.get("sec-fetch-site").cloned();
+        let is_own = is_of_this_site(&parts.headers);
         let request = Request::from_parts(parts, body);
         let fields = Form::<HashMap<String, String>>::from_request(request, state).await;
         let Ok(Form(fields)) = fields else {
             return Err(Problem::invalid("the form cannot be read").into_response());
         };
-        let is_own = site.is_none_or(|site| site == "same-origin" || site == "none");
-        let shown = fields.get(FIELD).and_then(|text| unmask(text)).map(|token| token.hash());
-        if !is_own || frame.is_new() || shown != Some(frame.token().hash()) {
-            let text = frame.say(
-                "This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.",
-                "此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。",
-            );
-            return Err(frame.message(StatusCode::FORBIDDEN, text));
+        if !is_own || !is_ours(&frame, fields.get(FIELD).map_or("", String::as_str)) {
+            return Err(Self::foreign(&frame));
         }
         Ok(Self { frame, fields })
     }
 }
 
+/// Whether the browser says that a form comes from a page of this site, or says nothing.
+pub(crate) fn is_of_this_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+/// Whether a form's token is that of the browser's cookie.
+pub(crate) fn is_ours(frame: &Frame, shown: &str) -> bool {
+    let shown = unmask(shown).map(|token| token.hash());
+    !frame.is_new() && shown == Some(frame.token().hash())
+}
+
 impl Posted {
+    /// Refuses a form that no page of ours has sent.
+    pub(crate) fn foreign(frame: &Frame) -> Response {
+        frame.message(StatusCode::FORBIDDEN, &frame.t("form-foreign"))
+    }
+
     /// Says at which address the page that holds the form is shown.
     #[must_use]
     pub(crate) fn at(self, here: &str) -> Self {
@@ -59,6 +69,11 @@ impl Posted {
     /// What was written into a field; empty where there is none.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
     }
 
     /// Whether a box was ticked, or a button pressed.

@@ -68,5 +68,15 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What goes wrong behind a page is said, and what stands on it stays.
+const words = document.getElementById("said")?.dataset ?? {};
+document.addEventListener("htmx:response:error", (event) => {
+  const id = event.detail.ctx?.response?.headers?.get("x-request-id");
+  say(`${words.failed} ${id ?? ""}`);
+});
+document.addEventListener("htmx:error", () => say(navigator.onLine ? words.unreached : words.offline));
+addEventListener("offline", () => say(words.offline));
+addEventListener("online", () => say(words.online));
+
 tellTimes();
 document.addEventListener("htmx:after:swap", () => tellTimes());

@@ -25,6 +25,13 @@ fn prose_and_code_come_through() {
 }
 
 #[test]
+fn code_that_others_would_run_is_plain_text() {
+    for language in ["mermaid", "Vega-Lite", "html", "svg"] {
+        assert_eq!(filtered(&format!("```{language}\nx\n```"), 0), "```text\nx\n```");
+    }
+}
+
+#[test]
 fn numbers_without_a_source_are_dropped() {
     let mut filter = Filter::new(2);
     let mut text = filter.push("It waits [1, 2][3] and more [12], 也是【1†source】【7】.");

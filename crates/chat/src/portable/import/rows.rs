@@ -135,16 +135,25 @@ pub(super) async fn settle_chat(
     Ok(())
 }
 
+/// Where messages are written.
+pub(super) struct Into<'import> {
+    pub(super) owner: Uuid,
+    pub(super) chat: Uuid,
+    /// Libraries that exist for the owner.
+    pub(super) libraries: &'import [Uuid],
+    /// What the report calls the chat.
+    pub(super) place: &'import str,
+}
+
 /// Writes the messages that are not there yet, with their sources and verdicts. `before` are those of earlier batches.
 pub(super) async fn write_messages(
     connection: &mut PgConnection,
-    owner: Uuid,
-    chat: Uuid,
+    into: &Into<'_>,
     batch: Vec<Message>,
     before: &HashMap<Uuid, i64>,
-    place: &str,
     report: &mut Report,
 ) -> Result<Written, Error> {
+    let &Into { owner, chat, libraries, place } = into;
     let mut written = Written::default();
     if batch.is_empty() {
         return Ok(written);
@@ -194,7 +203,7 @@ pub(super) async fn write_messages(
     }
     insert(connection, owner, chat, &new, &ids, &parents).await?;
     report.messages += new.len() as u64;
-    report.sources += insert_sources(connection, &new, &ids).await?;
+    report.sources += insert_sources(connection, libraries, &new, &ids).await?;
     insert_verdicts(connection, &new, &ids).await?;
     written.added = ids;
     Ok(written)
@@ -279,6 +288,7 @@ fn words(owner: Uuid, message: &Message) -> String {
 
 async fn insert_sources(
     connection: &mut PgConnection,
+    libraries: &[Uuid],
     new: &[(Uuid, Message)],
     ids: &[i64],
 ) -> Result<u64, Error> {
@@ -324,11 +334,12 @@ async fn insert_sources(
              on revision.document_id = document.id and revision.version_id = version.id
            join library.search_indices as passage
              on passage.document_version_id = revision.id and passage.sha256 = decode(source.sha256, 'hex')
-           where library.name = source.library and source.kind = 'passage'
+           where library.name = source.library and library.id = any ($2) and source.kind = 'passage'
            order by revision.active desc, revision.revision desc, passage.passage_number
            limit 1
          ) as passage on true",
         Value::Array(rows),
+        libraries,
     )
     .execute(connection)
     .await?;

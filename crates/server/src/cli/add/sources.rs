@@ -117,7 +117,7 @@ fn from_archive(path: &Path, limit: usize, found: &Sender<Found>) -> bool {
     let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
     let mut listening = true;
     let walked = archive::entries(file, &limits, &mut |name, bytes| {
-        if !is_hidden(name) {
+        if !archive::is_hidden(name) {
             listening = send(found, name, bytes.map(<[u8]>::to_vec).map_err(|error| error.to_string()));
         }
         // Any error ends the walk; this one is told to nobody.
@@ -127,11 +127,6 @@ fn from_archive(path: &Path, limit: usize, found: &Sender<Found>) -> bool {
         Err(error) if listening => send(found, &shown, Err(error.to_string())),
         _ => listening,
     }
-}
-
-/// Files that systems leave in archives, and hidden ones, as in folders.
-fn is_hidden(name: &str) -> bool {
-    name.split('/').any(|part| part.starts_with('.') && part != "." && part != ".." || part == "__MACOSX")
 }
 
 fn open(path: &Path, limit: usize) -> Result<Vec<u8>, String> {

@@ -1,4 +1,6 @@
 # What stands around every page.
+house = Wenyuan
+skip = Skip to the content
 rooms = Rooms
 room-search = Search
 room-libraries = Libraries
@@ -23,3 +25,15 @@ count-documents =
         [one] { $count } document
        *[other] { $count } documents
     }
+
+# When something behind a page goes wrong.
+failed = This did not work. Reload the page and try again; if it stays so, give an administrator this number:
+unreached = The server cannot be reached. What is on the page stays; try again in a moment.
+offline = You are offline. What is on the page stays.
+online = You are online again.
+
+# A form that cannot be taken.
+form-foreign = This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.
+
+copy = Copy
+copied = Copied.

@@ -1,4 +1,6 @@
 # 每个页面都有的文字。
+house = 文渊
+skip = 跳到正文
 rooms = 栏目
 room-search = 检索
 room-libraries = 文库
@@ -19,3 +21,15 @@ theme-dark = 深色
 
 # 多个页面共用的文字。
 count-documents = { $count } 篇文档
+
+# 页面背后出错时。
+failed = 操作未成功。请刷新页面后重试；若仍然如此，请将此编号告知管理员：
+unreached = 无法连接服务器。页面内容会保留，请稍后再试。
+offline = 网络已断开，页面内容会保留。
+online = 网络已恢复。
+
+# 无法接受的表单。
+form-foreign = 此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。
+
+copy = 复制
+copied = 已复制。
