@@ -10,3 +10,8 @@ use stage::Stage;
 async fn the_first_day() {
     Stage::bare().await.play("first").await;
 }
+
+#[tokio::test]
+async fn reading() {
+    Stage::furnished().await.play("reading").await;
+}

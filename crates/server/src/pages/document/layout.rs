@@ -195,7 +195,7 @@ mod tests {
 
     fn places(sections: &[(&[&str], i32)]) -> Vec<Place> {
         let mut from = 0;
-        let mut number = 0;
+        let mut number: i32 = 0;
         sections
             .iter()
             .map(|(section, length)| {
