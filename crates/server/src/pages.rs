@@ -15,7 +15,7 @@ mod document;
 mod fault;
 pub(crate) mod forms;
 pub(crate) mod frame;
-mod home;
+mod guide;
 pub(crate) mod language;
 mod libraries;
 mod passwords;
@@ -59,8 +59,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// The routes of pages.
 pub(crate) fn router() -> Router<State> {
     Router::new()
-        .route("/", get(home::show))
-        .route("/guide/{file}", get(home::guide))
+        .route("/guide/{file}", get(guide::show))
         .route("/language", get(language::switch).post(language::choose))
         .route("/theme", post(theme::choose))
         .route("/assets/{hash}/{name}", get(assets::show))

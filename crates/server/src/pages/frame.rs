@@ -1,6 +1,7 @@
 //! What all pages have in common: their language and how they look, who reads them, the token of their forms, their cookies.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -113,10 +114,9 @@ impl Frame {
         self.words().say(key, &[])
     }
 
-    /// What is said of so many.
-    pub(crate) fn t_count<N: TryInto<i64> + Copy>(&self, key: &str, count: &N) -> Cow<'static, str> {
-        let count: i64 = (*count).try_into().unwrap_or(i64::MAX);
-        self.words().say(key, &[("count", count.into())])
+    /// What is said of so many. Templates hand over numbers of every size, and references to them.
+    pub(crate) fn t_count(&self, key: &str, count: impl Display) -> Cow<'static, str> {
+        self.words().say(key, &[("count", whole(count).into())])
     }
 
     /// What is said with one other text in it.
@@ -144,8 +144,8 @@ impl Frame {
     }
 
     /// A number as it is read.
-    pub(crate) fn number(&self, value: &i64) -> String {
-        words::number(*value)
+    pub(crate) fn number(&self, value: impl Display) -> String {
+        words::number(whole(value))
     }
 
     /// A time, marked up: its reader's own clock and words replace it where scripts run.
@@ -300,6 +300,11 @@ impl Frame {
     fn only_over_tls(&self) -> &'static str {
         if self.secure { "; Secure" } else { "" }
     }
+}
+
+/// A whole number, of whatever type it is.
+fn whole(number: impl Display) -> i64 {
+    number.to_string().parse().unwrap_or(i64::MAX)
 }
 
 /// Where all is over TLS, the name binds the cookie to this very host (RFC 6265bis, section 4.1.3.2).
