@@ -171,6 +171,12 @@ impl Frame {
         self.actor.in_person() && self.actor.has_role(Role::Admin)
     }
 
+    /// Whether this page is at an address, or below it.
+    pub(crate) fn is_at(&self, path: &str) -> bool {
+        let here = self.here.split('?').next().unwrap_or_default();
+        here.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Where this page is in the house.
     pub(crate) fn room(&self) -> Room {
         let path = self.here.split('?').next().unwrap_or_default();
