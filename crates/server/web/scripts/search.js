@@ -1,7 +1,5 @@
 // Search as one types: results by the arrow keys, what was searched lately, a spoken count, and when a search is settled.
 
-import { say } from "./app.js";
-
 const form = document.getElementById("seek");
 const field = document.getElementById("q");
 const found = document.getElementById("found");
@@ -42,7 +40,6 @@ document.addEventListener("htmx:after:swap", (event) => {
   clearTimeout(timer);
   timer = setTimeout(settle, settled);
 });
-document.addEventListener("htmx:error", () => { if (!navigator.onLine) say(form.dataset.offline); });
 
 function speak() {
   told.textContent = found.querySelector("[data-count]")?.dataset.count ?? "";
