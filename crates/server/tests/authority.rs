@@ -290,7 +290,7 @@ impl Walk {
     async fn library(&mut self) -> (String, String) {
         self.made += 1;
         let name = format!("hidden-{}", self.made);
-        let taken = self.upload(Some(self.admin()), &name).await;
+        let taken = self.upload(Some(self.admin()), "/api/v1/documents", &name).await;
         assert_eq!(taken.0, 202, "{}", taken.1);
         let path = format!("/api/v1/libraries/{name}");
         let private = Some(json!({ "visibility": "private" }));
@@ -304,7 +304,11 @@ impl Walk {
     }
 
     async fn upload(&self, shown: Option<&str>, path: &str, library: &str) -> (u16, Value) {
-        let bytes = if path.ends_with("archives") { archive() } else { b"# A\n\nThe hiddenword.".to_vec() };
+        let bytes = if path.ends_with("archives") {
+            testkit::documents::zip(&[("a.md", b"# A\n\nThe hiddenword.")])
+        } else {
+            b"# A\n\nThe hiddenword.".to_vec()
+        };
         let file = Part::bytes(bytes).file_name("a.md");
         let form = Form::new().text("library", library.to_owned()).text("version", "1").part("file", file);
         let request = self.server.request_as(shown, Method::POST, path, &[]);

@@ -39,6 +39,11 @@ impl Program {
         program
     }
 
+    /// A script for Node that drives a browser.
+    pub fn browser(script: &Path) -> Self {
+        Self::node(script).set("WENYUAN_TEST_CHROMIUM", &variable("WENYUAN_TEST_CHROMIUM"))
+    }
+
     /// Python with these arguments; the packages can be imported.
     pub fn python(arguments: &[&str]) -> Self {
         Self::new("python3".to_owned()).with(arguments)

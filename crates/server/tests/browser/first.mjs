@@ -1,0 +1,84 @@
+// The first day: the link that makes an administrator, signing in and out by keyboard, language and colours. An example for other specs.
+import { axe, equal, expects, go, ok, sees, signIn, site, spec, stage, step, tabTo, visit } from "./house.mjs";
+
+await spec(async () => {
+  await step("the first-run link makes an administrator, by keyboard on a phone", async () => {
+    const page = await visit({ at: `/setup?token=${stage.setup}`, width: "phone" });
+    await axe(page);
+    await tabTo(page.locator("input[name=username]"));
+    await page.keyboard.type("ada");
+    await tabTo(page.locator("input[name=password]"));
+    await page.keyboard.type(stage.password);
+    await tabTo(page.locator("main form button").last());
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.pathname !== "/setup");
+    await sees(page, page.getByRole("heading", { level: 1 }));
+    await axe(page);
+    await go(page, `/setup?token=${stage.setup}`, 404);
+  });
+
+  for (const width of ["phone", "desktop"]) {
+    await step(`${width}: one signs in by keyboard, and out`, async () => {
+      const page = await visit({ at: "/sign-in", width });
+      await axe(page);
+      // The first thing that Tab reaches leads past the head.
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      equal(new URL(page.url()).hash, "#content");
+      await tabTo(page.locator("input[name=name]"), 3);
+      await page.keyboard.type("ada");
+      await tabTo(page.locator("input[name=password]"), 3);
+      await page.keyboard.type(stage.password);
+      await page.keyboard.press("Enter");
+      await page.waitForURL((url) => url.pathname !== "/sign-in");
+      const menu = page.locator("details.menu summary").first();
+      await tabTo(menu);
+      await page.keyboard.press("Enter");
+      await sees(page, page.getByRole("button", { name: "Sign out", exact: true }));
+      await axe(page);
+      await page.keyboard.press("Escape");
+      ok(!(await page.getByRole("button", { name: "Sign out", exact: true }).isVisible()), "Escape does not close the menu");
+      await page.keyboard.press("Enter");
+      await tabTo(page.getByRole("button", { name: "Sign out", exact: true }));
+      await page.keyboard.press("Enter");
+      await page.waitForURL(`${site}/`);
+      equal((await page.context().cookies()).filter(({ name }) => name === "wenyuan_session"), []);
+    });
+  }
+
+  await step("a wrong password is said beside the form, and what was written stays", async () => {
+    const page = await visit({ at: "/sign-in" });
+    expects(page, 403);
+    await page.locator("input[name=name]").fill("ada");
+    await page.locator("input[name=password]").fill("not this one");
+    await Promise.all([page.waitForNavigation(), page.locator("main form button").click()]);
+    await sees(page, page.getByRole("alert"));
+    equal(await page.locator("input[name=name]").inputValue(), "ada");
+    await axe(page);
+  });
+
+  for (const width of ["phone", "desktop"]) {
+    await step(`${width}: language and colours are chosen from the menu, and stay`, async () => {
+      const page = await visit({ at: "/sign-in", width });
+      await page.locator("details.menu summary").first().click();
+      await page.getByRole("link", { name: "中文" }).click();
+      equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+      await page.locator("details.menu summary").first().click();
+      await page.getByRole("button", { name: "深色" }).click();
+      const dark = page.locator("html[data-theme=dark]");
+      await dark.waitFor();
+      await axe(page);
+      await go(page, "/");
+      await dark.waitFor();
+      equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+    });
+  }
+
+  await step("all of it works without script", async () => {
+    const page = await visit({ at: "/sign-in", script: false });
+    await signIn(page, "ada");
+    await page.locator("details.menu summary").first().click();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await page.waitForURL(`${site}/`);
+  });
+});
