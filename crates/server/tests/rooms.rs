@@ -26,7 +26,8 @@ async fn filled(server: &Server) {
 
 async fn missed(server: &Server) -> Vec<String> {
     let items = server.json("/api/v1/worklist?limit=100&kind=nothing_found").await["items"].clone();
-    let questions = items.as_array().expect("a list").iter().flat_map(|item| testkit::each(item, "questions"));
+    let questions =
+        items.as_array().expect("a list").iter().flat_map(|item| testkit::each(item, "questions"));
     questions.collect()
 }
 
@@ -79,7 +80,9 @@ async fn who_finds_nothing_is_told_what_to_do_and_owners_hear_of_it_once() {
         page(&ada.part(&format!("/?q={typed}&library=gate")).await);
     }
     let sent = page(&ada.get("/?q=baking+a+pizza&library=gate").await);
-    for shown in ["/?q=baking%20a%20pizza&#38;library=gate&#38;version=2", "/ask?q=baking%20a%20pizza", "work list"] {
+    for shown in
+        ["/?q=baking%20a%20pizza&#38;library=gate&#38;version=2", "/ask?q=baking%20a%20pizza", "work list"]
+    {
         assert!(sent.contains(shown), "{shown}: {sent}");
     }
     let settled = page(&ada.part("/?q=sourdough+bread&library=gate&settled=1").await);
@@ -94,7 +97,14 @@ async fn who_finds_nothing_is_told_what_to_do_and_owners_hear_of_it_once() {
     let slip = page(&ada.get("/?q=idel+conections&library=gate").await);
     assert!(slip.contains("Did you mean <a href=\"/?q=idle%20connections&#38;library=gate\">"), "{slip}");
     // Words of what one may not read are not offered.
-    server.ask(Some(server.key()), Method::PATCH, "/api/v1/libraries/mill", Some(json!({"visibility": "private"}))).await;
+    server
+        .ask(
+            Some(server.key()),
+            Method::PATCH,
+            "/api/v1/libraries/mill",
+            Some(json!({"visibility": "private"})),
+        )
+        .await;
     let stranger = page(&Visitor::new(&server).get("/?q=grnids").await);
     assert!(!stranger.contains("grinds"), "{stranger}");
     // What is not there is named, with what is.
@@ -130,7 +140,9 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     assert_eq!(bob.get("/l/nothing").await.status, 404);
     // A version, folder by folder.
     let second = page(&bob.get("/l/gate/2").await);
-    for shown in ["<h3 class=\"folder\">api/</h3>", "<a href=\"/l/gate/2/api/status.html\">Status</a>", "?type=html"] {
+    for shown in
+        ["<h3 class=\"folder\">api/</h3>", "<a href=\"/l/gate/2/api/status.html\">Status</a>", "?type=html"]
+    {
         assert!(second.contains(shown), "{shown}: {second}");
     }
     let narrowed = page(&bob.part("/l/gate/2?q=stat").await);
@@ -140,7 +152,12 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     // Changes, by those who may.
     let refused = bob.fill("/", "/l/gate", &[("action", "describe"), ("title", "Mine")]).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
-    let fields = [("action", "describe"), ("title", "The <Gate>"), ("description", "Where all enter."), ("visibility", "public")];
+    let fields = [
+        ("action", "describe"),
+        ("title", "The <Gate>"),
+        ("description", "Where all enter."),
+        ("visibility", "public"),
+    ];
     let changed = ada.fill("/l/gate", "/l/gate", &fields).await;
     assert_eq!((changed.status, changed.header("location")), (303, Some("/l/gate?done=changed")));
     let shown = page(&Visitor::new(&server).get("/l/gate?done=changed").await);
@@ -166,7 +183,9 @@ async fn what_could_not_be_read_says_why_and_is_read_again() {
     let server = place.serve().await;
     let admin = server.set_up().await;
     server.add("gate", "1", "good.md", POOL).await;
-    let broken = server.upload(&[("library", "gate"), ("version", "1")], vec![("bad.docx", documents::docx_bomb(400))]).await;
+    let broken = server
+        .upload(&[("library", "gate"), ("version", "1")], vec![("bad.docx", documents::docx_bomb(400))])
+        .await;
     assert_eq!(broken.status, 202, "{}", broken.text());
     let mut ada = Visitor::signed_in(&server, &admin);
     let failed = eventually("a failure", async || {

@@ -45,16 +45,14 @@ impl<'server> Visitor<'server> {
     /// Opens a page and sends a form from it.
     pub async fn fill(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
         let opened = self.get(page).await.text();
-        let (_, rest) =
-            opened.split_once("name=\"form_token\" value=\"").unwrap_or_else(|| panic!("no form in {opened}"));
+        let (_, rest) = opened
+            .split_once("name=\"form_token\" value=\"")
+            .unwrap_or_else(|| panic!("no form in {opened}"));
         let token = rest.split('"').next().unwrap_or_default();
         let fields = [fields, &[("form_token", token)]].concat();
         let form = Url::parse_with_params("http://form", &fields).expect("a form");
         let origin = format!("http://{}", self.server.address());
-        let headers = [
-            ("origin", origin),
-            ("content-type", "application/x-www-form-urlencoded".to_owned()),
-        ];
+        let headers = [("origin", origin), ("content-type", "application/x-www-form-urlencoded".to_owned())];
         self.send(Method::POST, action, &headers, Some(form.query().unwrap_or_default().to_owned())).await
     }
 

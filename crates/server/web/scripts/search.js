@@ -7,6 +7,8 @@ const told = document.getElementById("told");
 /** After so long without a key, what stands in the field is what its writer meant. */
 const settled = 1500;
 const most = 8;
+/** What the page is called without a question. */
+const named = document.title.split(" · ").slice(-2).join(" · ");
 let timer;
 
 // While Chinese is being composed, the letters in the field are not words yet.
@@ -35,6 +37,8 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail.ctx?.target !== found) return;
+  const question = field.value.trim();
+  document.title = question ? `${question} · ${named}` : named;
   speak();
   showRecent();
   clearTimeout(timer);
