@@ -10,3 +10,13 @@ use stage::Stage;
 async fn the_first_day() {
     Stage::bare().await.play("first").await;
 }
+
+#[tokio::test]
+async fn searching() {
+    Stage::furnished().await.play("search").await;
+}
+
+#[tokio::test]
+async fn libraries() {
+    Stage::furnished().await.play("libraries").await;
+}
