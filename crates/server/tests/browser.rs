@@ -20,3 +20,8 @@ async fn searching() {
 async fn libraries() {
     Stage::furnished().await.play("libraries").await;
 }
+
+#[tokio::test]
+async fn asking() {
+    Stage::with_language_model().await.play("asking").await;
+}
