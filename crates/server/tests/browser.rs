@@ -25,3 +25,8 @@ async fn libraries() {
 async fn asking() {
     Stage::with_language_model().await.play("asking").await;
 }
+
+#[tokio::test]
+async fn reading() {
+    Stage::furnished().await.play("reading").await;
+}
