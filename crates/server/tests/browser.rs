@@ -10,3 +10,8 @@ use stage::Stage;
 async fn the_first_day() {
     Stage::bare().await.play("first").await;
 }
+
+#[tokio::test]
+async fn every_page_is_fit_for_everybody() {
+    Stage::with_language_model().await.play("everywhere").await;
+}
