@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use store::cache::{Cache, Caches, Limits};
 
 use crate::signing::Signing;
-use crate::{Error, keys, sessions};
+use crate::{Error, Preferences, keys, sessions};
 
 /// How long keys are remembered without a word from the database.
 const KEYS: Limits = Limits {
@@ -57,6 +57,8 @@ pub struct Verified {
     pub actor: Actor,
     /// The limit of the key, where one was shown.
     pub limit: Option<Limit>,
+    /// How the one who signed in likes pages.
+    pub preferences: Preferences,
 }
 
 /// A key, as it is remembered: all that is asked of it, and nothing secret.
@@ -78,6 +80,8 @@ struct Session {
     user: UserId,
     username: String,
     role: Role,
+    #[serde(default)]
+    preferences: Preferences,
     expires_at: DateTime<Utc>,
 }
 
@@ -152,6 +156,7 @@ impl Gate {
         Ok(Verified {
             actor: owner.narrowed(Some(key.id), &key.name, key.scopes, key.libraries),
             limit: Some(Limit { key: key.id, per_minute: key.rate_limit }),
+            preferences: Preferences::default(),
         })
     }
 
@@ -169,6 +174,7 @@ impl Gate {
                 user: found.user,
                 username: found.username,
                 role: found.role,
+                preferences: Preferences { language: found.language, theme: found.theme },
                 expires_at: found.expires_at,
             }))
         };
@@ -181,7 +187,7 @@ impl Gate {
         let found = found.ok_or(Error::BadCredential("this session has ended: sign in again"))?;
         note(&self.sessions_used, found.id);
         let actor = Actor::user(found.user, &found.username, found.role, Some(found.id));
-        Ok(Verified { actor, limit: None })
+        Ok(Verified { actor, limit: None, preferences: found.preferences })
     }
 
     /// Forgets everything that is remembered on this node: something of it is no longer so. The others are told by the

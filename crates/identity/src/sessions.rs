@@ -273,6 +273,8 @@ pub(crate) struct Found {
     pub(crate) user: UserId,
     pub(crate) username: String,
     pub(crate) role: Role,
+    pub(crate) language: Option<String>,
+    pub(crate) theme: Option<String>,
     pub(crate) expires_at: DateTime<Utc>,
 }
 
@@ -286,7 +288,7 @@ pub(crate) async fn find(
         Found,
         r#"-- sessions.find
          select session.id as "session: SessionId", user_.id as "user: UserId", user_.username,
-           user_.role as "role: Role", session.expires_at
+           user_.role as "role: Role", user_.language, user_.theme, session.expires_at
          from identity.user_sessions as session
          join identity.users as user_ on user_.id = session.user_id
          where (session.token_id = $1 or session.token_hash = $2) and user_.is_active and session.expires_at > now()"#,

@@ -21,7 +21,7 @@ use crate::changes::{self, VersionId};
 use crate::label::Label;
 use crate::{Error, sweep};
 
-pub use add::{Added, NewDocument, Outcome, Target, add, store_bytes};
+pub use add::{Added, NewDocument, Outcome, Target, add, retry, store_bytes};
 pub use metadata::{Patched, metadata, patch_metadata};
 
 kernel::id! {

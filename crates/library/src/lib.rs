@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod label;
 pub mod names;
 pub mod notes;
+pub mod overview;
 pub mod reader;
 pub mod recent;
 pub mod search;

@@ -12,9 +12,10 @@ mod assets;
 mod compare;
 mod connect;
 mod document;
+mod fault;
 pub(crate) mod forms;
 pub(crate) mod frame;
-mod home;
+mod guide;
 pub(crate) mod language;
 mod libraries;
 mod passwords;
@@ -24,6 +25,8 @@ mod sign_in;
 mod theme;
 mod words;
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -32,9 +35,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::api::problem::AsItIs;
+use crate::api::problem::{self, AsItIs};
 use crate::api::{LONGEST_ANSWER, State};
 use language::Language;
+use words::Words;
 
 /// What a browser may do with a page: load our style, scripts and pictures, talk to us, show an original of ours in a frame, and
 /// nothing else. No page of ours may stand in a frame of another's.
@@ -55,9 +59,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// The routes of pages.
 pub(crate) fn router() -> Router<State> {
     Router::new()
-        .route("/", get(home::show))
-        .route("/guide/{file}", get(home::guide))
-        .route("/language", get(language::switch))
+        .route("/guide/{file}", get(guide::show))
+        .route("/language", get(language::switch).post(language::choose))
         .route("/theme", post(theme::choose))
         .route("/assets/{hash}/{name}", get(assets::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
@@ -68,6 +71,8 @@ pub(crate) fn router() -> Router<State> {
         .route("/share/{token}", get(share::show))
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
+        .route("/account/person", post(account::change_person))
+        .route("/account/look", post(account::choose_look))
         .route("/account/sessions", post(account::end_sessions))
         .route("/account/keys", post(account::make_key))
         .route("/account/keys/change", post(account::change_key))
@@ -96,11 +101,22 @@ impl Reader {
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let is_page = !["/api/", "/mcp"].iter().any(|start| path.starts_with(start));
         (is_page && accept.is_some_and(|accept| accept.contains("text/html")))
-            .then(|| Self(Language::of(request.headers())))
+            .then(|| Self(Language::of(request.headers(), None)))
     }
 
     fn language(self) -> Language {
         self.0
+    }
+
+    /// What is said under a key of the catalogue.
+    fn t(self, key: &str) -> Cow<'static, str> {
+        Words::of(self.0).say(key, &[])
+    }
+
+    /// What one of a family of names is called.
+    fn t_of(self, family: &str, name: &str) -> Cow<'static, str> {
+        let said = Words::of(self.0).find(&format!("{family}-{name}"), &[]);
+        said.unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
     fn asset(self, name: &str) -> String {
@@ -108,9 +124,9 @@ impl Reader {
     }
 
     /// A page that says what went wrong. `headers` are kept, such as when to try again.
-    pub(crate) fn told(self, status: StatusCode, detail: &str, id: &str, headers: &HeaderMap) -> Response {
-        let page = Problem { frame: self, status, detail, id };
-        let mut response = html(status, &page);
+    pub(crate) fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap) -> Response {
+        let page = Problem { frame: self, problem, id };
+        let mut response = html(problem.status(), &page);
         for name in [header::RETRY_AFTER, header::ALLOW] {
             if let Some(value) = headers.get(&name) {
                 response.headers_mut().insert(name, value.clone());
@@ -124,22 +140,20 @@ impl Reader {
 #[template(path = "problem.html")]
 struct Problem<'page> {
     frame: Reader,
-    status: StatusCode,
-    detail: &'page str,
+    problem: &'page problem::Problem,
     id: &'page str,
 }
 
 impl Problem<'_> {
-    fn title(&self) -> &'static str {
-        let say = |english, chinese| self.frame.language().say(english, chinese);
-        match self.status.as_u16() {
-            401 => say("Sign in first", "请先登录"),
-            403 => say("This is not allowed", "无权执行此操作"),
-            404 => say("There is nothing here", "此处没有内容"),
-            429 => say("Too many requests", "请求过于频繁"),
-            503 => say("The server is busy", "服务器繁忙"),
-            500.. => say("Something went wrong here", "服务器出错了"),
-            _ => say("The request cannot be understood", "无法理解该请求"),
+    fn title(&self) -> Cow<'static, str> {
+        self.frame.t_of("problem", self.problem.kind())
+    }
+
+    /// What to do, which the API says in English.
+    fn detail(&self) -> Option<String> {
+        match self.frame.language() {
+            Language::English => Some(fault::sentence(self.problem.detail())),
+            other => fault::in_english(other, self.problem),
         }
     }
 }
@@ -148,7 +162,7 @@ impl Problem<'_> {
 fn html(status: StatusCode, page: &impl Template) -> Response {
     let text = match page.render() {
         Ok(text) => text,
-        Err(error) => return crate::api::problem::Problem::internal(error.to_string()).into_response(),
+        Err(error) => return problem::Problem::internal(error.to_string()).into_response(),
     };
     let mut response = (status, text).into_response();
     dress(&mut response);

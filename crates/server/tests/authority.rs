@@ -290,7 +290,7 @@ impl Walk {
     async fn library(&mut self) -> (String, String) {
         self.made += 1;
         let name = format!("hidden-{}", self.made);
-        let taken = self.upload(Some(self.admin()), &name).await;
+        let taken = self.upload(Some(self.admin()), "/api/v1/documents", &name).await;
         assert_eq!(taken.0, 202, "{}", taken.1);
         let path = format!("/api/v1/libraries/{name}");
         let private = Some(json!({ "visibility": "private" }));
@@ -304,7 +304,11 @@ impl Walk {
     }
 
     async fn upload(&self, shown: Option<&str>, path: &str, library: &str) -> (u16, Value) {
-        let bytes = if path.ends_with("archives") { archive() } else { b"# A\n\nThe hiddenword.".to_vec() };
+        let bytes = if path.ends_with("archives") {
+            testkit::documents::zip(&[("a.md", b"# A\n\nThe hiddenword.")])
+        } else {
+            b"# A\n\nThe hiddenword.".to_vec()
+        };
         let file = Part::bytes(bytes).file_name("a.md");
         let form = Form::new().text("library", library.to_owned()).text("version", "1").part("file", file);
         let request = self.server.request_as(shown, Method::POST, path, &[]);
@@ -424,24 +428,25 @@ async fn every_route_is_walked_by_everybody() {
             let shown = walk.shown(walker, gives_away).await;
             let address = walk.address(path).await;
             let verb: Method = method.parse().expect("a method");
-            let (answered, text) = if ["/api/v1/documents", "/api/v1/archives"].contains(&path) && method == "POST" {
-                let library = walk.names["library"].clone();
-                let (status, body) = walk.upload(shown.as_deref(), path, &library).await;
-                (status, body.to_string())
-            } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
-                let (status, body) = walk.attach(shown.as_deref()).await;
-                (status, body.to_string())
-            } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
-                // A form of somebody else's page, which has no token of ours.
-                let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
-                let form = form.header("content-type", "application/x-www-form-urlencoded");
-                let reply = walk.server.send(form).await;
-                (reply.status, reply.text())
-            } else {
-                let body = body(&walk, method, path, number);
-                let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;
-                (reply.status, reply.text())
-            };
+            let (answered, text) =
+                if ["/api/v1/documents", "/api/v1/archives"].contains(&path) && method == "POST" {
+                    let library = walk.names["library"].clone();
+                    let (status, body) = walk.upload(shown.as_deref(), path, &library).await;
+                    (status, body.to_string())
+                } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
+                    let (status, body) = walk.attach(shown.as_deref()).await;
+                    (status, body.to_string())
+                } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
+                    // A form of somebody else's page, which has no token of ours.
+                    let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
+                    let form = form.header("content-type", "application/x-www-form-urlencoded");
+                    let reply = walk.server.send(form).await;
+                    (reply.status, reply.text())
+                } else {
+                    let body = body(&walk, method, path, number);
+                    let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;
+                    (reply.status, reply.text())
+                };
             if answered != status {
                 let text: String = text.chars().take(300).collect();
                 wrong.push(format!("{method} {path} as {walker}: {answered} and not {status}: {text}"));

@@ -117,7 +117,7 @@ async fn a_life_on_pages() {
     assert_eq!(server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status, 200);
     let account = ada.get("/account").await.text();
     assert!(
-        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains("read, notes"),
+        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains(">notes<"),
         "{account}"
     );
     let twice = ada.fill("/account", "/account/keys", &[("name", "ci <b>")]).await;
@@ -129,6 +129,39 @@ async fn a_life_on_pages() {
     let change = [("id", id.as_str()), ("action", "delete")];
     assert_eq!(ada.fill("/account", "/account/keys/change", &change).await.status, 303);
     assert!(ada.get("/account").await.text().contains("No keys yet."));
+    // How pages look is kept in the account, and follows to another browser.
+    let look = [("language", "zh"), ("theme", "dark")];
+    let chosen = ada.fill("/account", "/account/look", &look).await;
+    assert_eq!(chosen.header("location"), Some("/account?done=look#look"), "{}", chosen.text());
+    let mut other = Browser::new(&server);
+    let fields = [("name", "ada"), ("password", PASSWORD), ("next", "/account")];
+    let signed_in = other.fill("/sign-in", "/sign-in", &fields).await;
+    assert!(cookie_set(&signed_in, "wenyuan_language").unwrap().starts_with("wenyuan_language=zh;"));
+    assert!(cookie_set(&signed_in, "wenyuan_theme").unwrap().starts_with("wenyuan_theme=dark;"));
+    other.cookies.retain(|(name, _)| name == "wenyuan_session");
+    let page = other.get("/account").await.text();
+    assert!(page.contains("<html lang=\"zh-CN\" data-theme=\"dark\">"), "{page}");
+    // What is chosen in a browser is for it first.
+    other.get("/language?to=en&back=/").await;
+    assert!(other.get("/account").await.text().contains("<html lang=\"en\" data-theme=\"dark\">"));
+    for (name, to) in [("language", "en"), ("theme", "system")] {
+        let field = if name == "theme" { "theme" } else { "to" };
+        let chosen = ada.fill("/account", &format!("/{name}"), &[(field, to), ("back", "/account")]).await;
+        assert_eq!(chosen.header("location"), Some("/account"));
+    }
+    assert!(ada.get("/account").await.text().contains("<html lang=\"en\" data-theme=\"system\">"));
+    // Names, and a mail address, for which the password is needed.
+    let person = |email, password| {
+        [("first_name", "Ada"), ("last_name", "L"), ("email", email), ("password", password)]
+    };
+    let refused = ada.fill("/account", "/account/person", &person("ada@example.org", "wrong")).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    let text = refused.text();
+    assert!(text.contains("value=\"ada@example.org\"") && !text.contains("\"wrong\""), "{text}");
+    for (email, password) in [("ada@example.org", PASSWORD), ("ada@example.org", "")] {
+        let changed = ada.fill("/account", "/account/person", &person(email, password)).await;
+        assert_eq!(changed.header("location"), Some("/account?done=person#person"), "{}", changed.text());
+    }
     // Another browser, which is then signed out from here.
     let mut elsewhere = Browser::new(&server);
     let wrong = [("name", "ada"), ("password", "wrong"), ("next", "/account")];
@@ -237,9 +270,11 @@ async fn pages_say_what_browsers_may_do_and_in_which_language() {
         assert_eq!(page.header("referrer-policy"), Some("same-origin"), "{path}");
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{path}");
         let text = page.text();
-        assert!(text.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}: {text}");
+        assert!(text.starts_with("<!doctype html>\n<html lang=\"en\" "), "{path}: {text}");
         assert!(
-            !text.contains("<script") && !text.contains(" style=") && !text.contains(" onclick"),
+            text.split("<script").skip(1).all(|rest| rest.starts_with(" src=\"/assets/"))
+                && !text.contains(" style=")
+                && !text.contains(" onclick"),
             "{path}"
         );
     }
@@ -262,13 +297,13 @@ async fn pages_say_what_browsers_may_do_and_in_which_language() {
 
     let mut reader = Browser { language: "zh-CN,zh;q=0.9,en;q=0.5", ..Browser::new(&server) };
     let page = reader.get("/sign-in").await.text();
-    assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("忘记密码"), "{page}");
+    assert!(page.contains("<html lang=\"zh-CN\" ") && page.contains("忘记密码"), "{page}");
     let wrong = [("name", "ada"), ("password", "wrong"), ("next", "")];
     assert!(reader.fill("/sign-in", "/sign-in", &wrong).await.text().contains("用户名或密码不正确"));
     assert!(reader.get("/nothing").await.text().contains("此处没有内容"));
     let switched = reader.get("/language?to=en&back=/sign-in").await;
     assert_eq!((switched.status, switched.header("location")), (303, Some("/sign-in")));
-    assert!(reader.get("/sign-in").await.text().contains("<html lang=\"en\">"));
+    assert!(reader.get("/sign-in").await.text().contains("<html lang=\"en\" "));
     let away = reader.get("/language?to=en&back=//evil.example").await;
     assert_eq!(away.header("location"), Some("/"));
     // A program is told as it always was.

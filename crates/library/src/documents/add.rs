@@ -12,7 +12,8 @@ use store::objects::Stored;
 use uuid::Uuid;
 
 use super::{Category, DocumentId, DocumentVersionId};
-use crate::catalogue;
+use crate::access::{self, Level};
+use crate::catalogue::{self, Library, Version};
 use crate::changes;
 use crate::ingest;
 use crate::label::Label;
@@ -123,12 +124,7 @@ pub async fn add(
     }
     insert_revisions(connection, version, &rows).await?;
     read_again(connection, &again).await?;
-    let to_read: Vec<NewJob> = rows
-        .iter()
-        .map(|row| row.0)
-        .chain(again)
-        .map(|id| NewJob::new(ingest::JOB, json!({ "document_version_id": id })))
-        .collect();
+    let to_read: Vec<NewJob> = rows.iter().map(|row| &row.0).chain(&again).map(to_be_read).collect();
     jobs::enqueue(connection, &to_read).await?;
     if made {
         changes::record_catalogue(connection).await?;
@@ -268,6 +264,40 @@ async fn insert_revisions(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Reads again what of a version could not be read: one document, or all. Says how many there are.
+pub async fn retry(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+    version: &Version,
+    document: Option<DocumentId>,
+) -> Result<usize, Error> {
+    access::require(actor, library, Level::Write)?;
+    let failed = sqlx::query_scalar!(
+        r#"-- documents.failed
+         select d.id as "id: DocumentVersionId" from library.document_versions d
+         join library.documents as document on document.id = d.document_id
+         where document.library_id = $1 and d.version_id = $2 and d.status = 'failed'
+           and ($3::uuid is null or d.document_id = $3)
+           and not exists (select from library.document_versions newer
+             where newer.document_id = d.document_id and newer.version_id = d.version_id
+               and newer.revision > d.revision)
+         order by d.id limit 10000 for no key update of d"#,
+        library.id.0,
+        version.id.0,
+        document.map(|document| document.0),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    read_again(connection, &failed).await?;
+    jobs::enqueue(connection, &failed.iter().map(to_be_read).collect::<Vec<_>>()).await?;
+    Ok(failed.len())
+}
+
+fn to_be_read(id: &DocumentVersionId) -> NewJob {
+    NewJob::new(ingest::JOB, json!({ "document_version_id": id }))
 }
 
 async fn read_again(connection: &mut PgConnection, failed: &[DocumentVersionId]) -> Result<(), Error> {

@@ -4,6 +4,8 @@
 //! the catalogue were read at, both are exact, and nothing else needs to be asked. When the index is behind, what
 //! has changed since is left out of its results.
 
+mod suggest;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};

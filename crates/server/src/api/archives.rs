@@ -208,8 +208,9 @@ impl Unpacking<'_> {
             }
         }
         self.flush().await?;
-        let walked =
-            walking.await.map_err(|_panicked| Problem::internal("an archive could not be walked".to_owned()))?;
+        let walked = walking
+            .await
+            .map_err(|_panicked| Problem::internal("an archive could not be walked".to_owned()))?;
         match walked {
             Ok(()) => Ok(()),
             // What came before is kept, and its files are counted: the rest is told as a failure.

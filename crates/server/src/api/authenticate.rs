@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use identity::Shown;
+use identity::{Preferences, Shown};
 use kernel::actor::Actor;
 
 use super::State;
@@ -59,7 +59,10 @@ pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Reques
         (None, None) => None,
     };
     let limit = verified.as_ref().and_then(|verified| verified.limit);
-    let actor = verified.map_or_else(Actor::nobody, |verified| verified.actor);
+    let (actor, preferences) = verified.map_or_else(
+        || (Actor::nobody(), Preferences::default()),
+        |verified| (verified.actor, verified.preferences),
+    );
     let standing = limit.map(|limit| state.limits.count(limit));
     if let Some(standing) = standing.filter(|standing| standing.exceeded) {
         let problem = Problem::too_many(
@@ -72,6 +75,7 @@ pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Reques
         return standing.written_to(problem.into_response());
     }
     request.extensions_mut().insert(actor);
+    request.extensions_mut().insert(preferences);
     let response = next.run(request).await;
     match standing {
         Some(standing) => standing.written_to(response),

@@ -89,7 +89,7 @@ pub(crate) async fn one(
             ("text/markdown; charset=utf-8", "md", markdown::render(&chat, &state.address))
         }
         ChatFormat::Html => {
-            let language = Language::of(&headers).of_chats();
+            let language = Language::of(&headers, None).of_chats();
             ("text/html; charset=utf-8", "html", html::render(&chat, &state.address, language))
         }
         ChatFormat::Json => {

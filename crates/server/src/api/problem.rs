@@ -414,7 +414,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     };
     let response = send(&problem, form, id, response);
     match reader {
-        Some(reader) => reader.told(problem.status, &problem.detail, id, response.headers()),
+        Some(reader) => reader.told(&problem, id, response.headers()),
         None => response,
     }
 }

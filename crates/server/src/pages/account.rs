@@ -1,37 +1,36 @@
-//! `/account`: who one is, one's password, sessions and keys.
+//! `/account`: who one is, one's keys and sessions, how pages look, one's password.
+
+use std::borrow::Cow;
 
 use askama::Template;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, Utc};
+use identity::Preferences;
 use identity::keys::{self, Key, NewKey};
 use identity::sessions::{self, Session};
-use identity::users::{self, User};
-use kernel::actor::{KeyId, Role, Scope, SessionId};
+use identity::users::{self, Change, User};
+use kernel::actor::{KeyId, SessionId};
 use serde::Deserialize;
 
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
-use super::see_other;
+use super::language::Language;
+use super::{see_other, theme};
 use crate::api::State;
 use crate::api::input::{self, Query};
 use crate::api::problem::Problem;
 use crate::api::session::{end_all_of, end_one, user_in_person};
 use crate::api::{keys as key_door, users as user_door};
 
+/// The most libraries that a form offers to tick; with more their names are written.
+const MOST_CHOICES: usize = 40;
+
 /// What was done just before.
 #[derive(Deserialize)]
 pub(crate) struct Done {
     #[serde(default)]
     done: String,
-}
-
-/// Which part of the page something is said in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Password,
-    Keys,
 }
 
 #[derive(Template)]
@@ -41,12 +40,24 @@ struct Page<'page> {
     user: User,
     sessions: Vec<Session>,
     keys: Vec<Key>,
+    /// The names of libraries that a key can be limited to.
+    choices: Vec<String>,
     /// What was done, in words.
-    done: Option<&'page str>,
-    fault: Option<(Part, &'page Fault)>,
-    /// What was written into the form for a key, which is not to be written again.
-    name: &'page str,
-    libraries: &'page str,
+    done: Option<Cow<'static, str>>,
+    /// The part of the page in which something is wrong, and what.
+    fault: Option<(&'static str, &'page Fault)>,
+    /// The form that was sent, whose words are not to be written again.
+    posted: Option<&'page Posted>,
+    written: NewKeyForm,
+}
+
+/// What was written into the form for a key.
+#[derive(Default)]
+struct NewKeyForm {
+    name: String,
+    scopes: Vec<&'static str>,
+    libraries: Vec<String>,
+    days: String,
 }
 
 #[derive(Template)]
@@ -59,50 +70,74 @@ struct KeyPage<'page> {
 }
 
 impl Page<'_> {
-    fn password_fault(&self) -> Option<&Fault> {
-        self.fault_of(Part::Password)
-    }
-
-    fn key_fault(&self) -> Option<&Fault> {
-        self.fault_of(Part::Keys)
-    }
-
-    fn fault_of(&self, wanted: Part) -> Option<&Fault> {
+    fn fault_of(&self, wanted: &str) -> Option<&Fault> {
         self.fault.and_then(|(part, fault)| (part == wanted).then_some(fault))
     }
 
-    fn role(&self) -> &str {
-        match self.user.role {
-            Role::User => self.frame.say("user", "用户"),
-            Role::Editor => self.frame.say("editor", "编辑"),
-            Role::Admin => self.frame.say("administrator", "管理员"),
+    /// What was written into the form about oneself, or what is kept.
+    fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
+        match self.posted {
+            Some(posted) if self.fault_of("person").is_some() => posted.field(field),
+            _ => kept,
         }
+    }
+
+    fn full_name(&self) -> String {
+        let name = format!("{} {} ", self.user.first_name, self.user.last_name);
+        name.trim_start().to_owned()
+    }
+
+    fn languages(&self) -> [Language; 2] {
+        [Language::English, Language::Chinese]
+    }
+}
+
+impl NewKeyForm {
+    fn empty() -> Self {
+        Self { days: "90".to_owned(), ..Self::default() }
+    }
+
+    fn of(posted: &Posted) -> Self {
+        let ticked = posted.names().filter_map(|name| name.strip_prefix("in.")).map(str::to_owned);
+        let mut libraries = input::list(Some(posted.field("libraries")));
+        libraries.extend(ticked);
+        Self {
+            name: posted.field("name").to_owned(),
+            scopes: ["notes", "chats", "write"].into_iter().filter(|scope| posted.has(scope)).collect(),
+            libraries,
+            days: posted.field("days").to_owned(),
+        }
+    }
+
+    fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    fn has_library(&self, name: &str) -> bool {
+        self.libraries.iter().any(|library| library == name)
     }
 }
 
 /// All there is to see of oneself.
 pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(done): Query<Done>) -> Response {
     let done = match done.done.as_str() {
-        "password" => Some(frame.say(
-            "Your password is changed, and your other sessions have ended.",
-            "密码已修改，您的其他会话均已退出。",
-        )),
-        "sessions" => Some(frame.say("Signed out there.", "已退出所选会话。")),
-        "key" => {
-            Some(frame.say("The key is changed, from now on and everywhere.", "钥匙已更改，立即在各处生效。"))
-        }
+        "password" => Some(frame.t("account-done-password")),
+        "sessions" => Some(frame.t("account-done-sessions")),
+        "key" => Some(frame.t("account-done-key")),
+        "look" => Some(frame.t("account-done-look")),
+        "person" => Some(frame.t("account-done-person")),
         _ => None,
     };
-    page(&state, &frame, done, None, ("", "")).await
+    page(&state, &frame, done, None, None).await
 }
 
-/// Shows the account with what is wrong in one part of it.
+/// Shows the account, with what is wrong in one part of it.
 async fn page(
     state: &State,
     frame: &Frame,
-    done: Option<&str>,
-    fault: Option<(Part, &Fault)>,
-    (name, libraries): (&str, &str),
+    done: Option<Cow<'static, str>>,
+    fault: Option<(&'static str, &Fault)>,
+    posted: Option<&Posted>,
 ) -> Response {
     let read = async {
         let actor = &frame.actor;
@@ -111,14 +146,20 @@ async fn page(
         let user = users::find(&mut connection, actor, user).await?.ok_or(identity::Error::NoUser)?;
         let sessions = sessions::list(&mut connection, actor, user.id).await?;
         let mut keys = keys::list(&mut connection, actor).await?;
+        drop(connection);
         // An administrator's list holds everybody's; this page is about oneself.
         keys.retain(|key| key.user.as_deref() == Some(user.username.as_str()));
-        Ok::<_, Problem>((user, sessions, keys))
+        let catalogue = state.app.engine.catalogue().await?;
+        let libraries = catalogue.libraries(actor);
+        let few = libraries.len() <= MOST_CHOICES;
+        let choices = libraries.iter().filter(|_| few).map(|library| library.name.to_string()).collect();
+        Ok::<_, Problem>((user, sessions, keys, choices))
     };
     match read.await {
-        Ok((user, sessions, keys)) => {
+        Ok((user, sessions, keys, choices)) => {
             let status = fault.map_or(StatusCode::OK, |(_, fault)| fault.status);
-            let page = Page { frame, user, sessions, keys, done, fault, name, libraries };
+            let written = posted.map_or_else(NewKeyForm::empty, NewKeyForm::of);
+            let page = Page { frame, user, sessions, keys, choices, done, fault, posted, written };
             let response = frame.page(status, &page);
             match fault {
                 Some((_, fault)) => fault.written_to(response),
@@ -135,20 +176,65 @@ pub(crate) async fn change_password(Given(state): Given<State>, posted: Posted) 
     let posted = posted.at("/account");
     let frame = &posted.frame;
     let (current, new) = (posted.field("current"), posted.field("new"));
-    let error = match user_door::set_password(&state, &frame.actor, current, new).await {
-        Ok(()) => return see_other("/account?done=password"),
-        Err(identity::Error::SignIn) => return see_other("/sign-in?next=/account"),
-        Err(error) => error,
+    match user_door::set_password(&state, &frame.actor, current, new).await {
+        Ok(()) => see_other("/account?done=password"),
+        Err(error) => refused(&state, &posted, "password", error).await,
+    }
+}
+
+/// Changes one's names and mail address; for another address one's password is needed.
+pub(crate) async fn change_person(Given(state): Given<State>, posted: Posted) -> Response {
+    let posted = posted.at("/account");
+    let (app, actor) = (&state.app, &posted.frame.actor);
+    let changed = async {
+        let id = actor.user_id().ok_or(identity::Error::SignIn)?;
+        let mut connection = store::postgres::acquire(app.pool()).await?;
+        let user = users::find(&mut connection, actor, id).await?.ok_or(identity::Error::NoUser)?;
+        drop(connection);
+        let address = posted.field("email").trim();
+        let is_other = !address.eq_ignore_ascii_case(user.email.as_deref().unwrap_or_default());
+        if is_other {
+            // Links are sent there: whoever has only this session must not turn them to themselves.
+            users::confirm(app.pool(), &app.passwords, actor, posted.field("password")).await?;
+        }
+        let change = Change {
+            email: is_other.then(|| address.to_owned()),
+            first_name: Some(posted.field("first_name").trim().to_owned()),
+            last_name: Some(posted.field("last_name").trim().to_owned()),
+            ..Change::default()
+        };
+        let mut transaction = store::postgres::begin(app.pool()).await?;
+        users::change(&mut transaction, actor, id, &change).await?;
+        Ok::<_, identity::Error>(transaction.commit().await?)
     };
+    match changed.await {
+        Ok(()) => see_other("/account?done=person#person"),
+        Err(error) => refused(&state, &posted, "person", error).await,
+    }
+}
+
+/// Chooses language and colours.
+pub(crate) async fn choose_look(Given(state): Given<State>, posted: Posted) -> Response {
+    let chosen = Preferences {
+        language: Some(posted.field("language").to_owned()),
+        theme: Some(posted.field("theme").to_owned()),
+    };
+    theme::chosen_here(&state, &posted.frame, chosen, "/account?done=look#look").await
+}
+
+/// Says in a part of the page what is wrong with what was written there.
+async fn refused(state: &State, posted: &Posted, part: &'static str, error: identity::Error) -> Response {
+    let frame = &posted.frame;
     let is_wrong = matches!(error, identity::Error::BadPassword);
+    if matches!(error, identity::Error::SignIn) {
+        return see_other("/sign-in?next=/account");
+    }
     match Fault::of(frame, error) {
         Ok(mut fault) => {
             if is_wrong {
-                frame
-                    .say("Your current password is another.", "当前密码不正确。")
-                    .clone_into(&mut fault.text);
+                fault.text = frame.t("account-wrong-password").into_owned();
             }
-            page(&state, frame, None, Some((Part::Password, &fault)), ("", "")).await
+            page(state, frame, None, Some((part, &fault)), Some(posted)).await
         }
         Err(answer) => answer,
     }
@@ -172,14 +258,11 @@ pub(crate) async fn end_sessions(Given(state): Given<State>, posted: Posted) -> 
 pub(crate) async fn make_key(Given(state): Given<State>, posted: Posted) -> Response {
     let posted = posted.at("/account");
     let frame = &posted.frame;
-    let mut scopes = std::collections::BTreeSet::from([Scope::Read]);
-    scopes.extend(posted.has("write").then_some(Scope::Write));
-    scopes.extend(posted.has("notes").then_some(Scope::Notes));
-    let libraries = input::list(Some(posted.field("libraries")));
+    let written = NewKeyForm::of(&posted);
     let new = NewKey {
-        name: posted.field("name").to_owned(),
-        scopes,
-        libraries: (!libraries.is_empty()).then(|| libraries.into_iter().collect()),
+        name: written.name,
+        scopes: written.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+        libraries: (!written.libraries.is_empty()).then(|| written.libraries.into_iter().collect()),
         rate_limit: None,
         seconds: posted.field("days").parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
@@ -194,10 +277,7 @@ pub(crate) async fn make_key(Given(state): Given<State>, posted: Posted) -> Resp
         Err(problem) => problem,
     };
     match Fault::of_problem(frame, problem) {
-        Ok(fault) => {
-            let written = (posted.field("name"), posted.field("libraries"));
-            page(&state, frame, None, Some((Part::Keys, &fault)), written).await
-        }
+        Ok(fault) => page(&state, frame, None, Some(("keys", &fault)), Some(&posted)).await,
         Err(answer) => answer,
     }
 }
@@ -223,9 +303,4 @@ fn after<T>(done: Result<T, Problem>, next: &str) -> Response {
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => see_other("/sign-in?next=/account"),
         Err(problem) => problem.into_response(),
     }
-}
-
-/// A time, to the minute.
-fn minute(time: &DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }

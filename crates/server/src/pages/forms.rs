@@ -71,6 +71,11 @@ impl Posted {
         self.fields.get(name).map_or("", String::as_str)
     }
 
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
     /// Whether a box was ticked, or a button pressed.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.contains_key(name)

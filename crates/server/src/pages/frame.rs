@@ -1,6 +1,7 @@
 //! What all pages have in common: their language and how they look, who reads them, the token of their forms, their cookies.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -9,9 +10,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use fluent_bundle::FluentValue;
+use identity::Preferences;
 use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
 
+pub(crate) use super::fault::Fault;
 use super::language::Language;
 use super::theme::Theme;
 use super::words::{self, Said, Words};
@@ -56,6 +59,7 @@ impl FromRequestParts<State> for Frame {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
+        let preferences = parts.extensions.get::<Preferences>().cloned().unwrap_or_default();
         let secure = state.app.settings.secure_cookies();
         // Ours are 48 hexadecimal digits; another is not put into a page.
         let kept = forms::cookie(&parts.headers, token_cookie(secure))
@@ -75,8 +79,8 @@ impl FromRequestParts<State> for Frame {
         let is_partial = parts.headers.contains_key("hx-request");
         Ok(Self {
             actor,
-            language: Language::of(&parts.headers),
-            theme: Theme::of(&parts.headers),
+            language: Language::of(&parts.headers, preferences.language.as_deref()),
+            theme: Theme::of(&parts.headers, preferences.theme.as_deref()),
             here,
             token,
             masked,
@@ -90,7 +94,10 @@ impl FromRequestParts<State> for Frame {
 impl Frame {
     /// What is said, of the same in both languages.
     pub(crate) fn say<'text>(&self, english: &'text str, chinese: &'text str) -> &'text str {
-        self.language.say(english, chinese)
+        match self.language {
+            Language::English => english,
+            Language::Chinese => chinese,
+        }
     }
 
     pub(crate) fn language(&self) -> Language {
@@ -107,10 +114,9 @@ impl Frame {
         self.words().say(key, &[])
     }
 
-    /// What is said of so many.
-    pub(crate) fn t_count<N: TryInto<i64> + Copy>(&self, key: &str, count: &N) -> Cow<'static, str> {
-        let count: i64 = (*count).try_into().unwrap_or(i64::MAX);
-        self.words().say(key, &[("count", count.into())])
+    /// What is said of so many. Templates hand over numbers of every size, and references to them.
+    pub(crate) fn t_count(&self, key: &str, count: impl Display) -> Cow<'static, str> {
+        self.words().say(key, &[("count", whole(count).into())])
     }
 
     /// What is said with one other text in it.
@@ -138,8 +144,8 @@ impl Frame {
     }
 
     /// A number as it is read.
-    pub(crate) fn number(&self, value: &i64) -> String {
-        words::number(*value)
+    pub(crate) fn number(&self, value: impl Display) -> String {
+        words::number(whole(value))
     }
 
     /// A time, marked up: its reader's own clock and words replace it where scripts run.
@@ -296,6 +302,11 @@ impl Frame {
     }
 }
 
+/// A whole number, of whatever type it is.
+fn whole(number: impl Display) -> i64 {
+    number.to_string().parse().unwrap_or(i64::MAX)
+}
+
 /// Where all is over TLS, the name binds the cookie to this very host (RFC 6265bis, section 4.1.3.2).
 fn token_cookie(secure: bool) -> &'static str {
     if secure { "__Host-wenyuan_form" } else { "wenyuan_form" }
@@ -312,85 +323,4 @@ fn set_cookie(response: &mut Response, cookie: &str) {
 struct Message<'page> {
     frame: &'page Frame,
     text: &'page str,
-}
-
-/// What is wrong with what somebody wrote into a form, in their language.
-pub(crate) struct Fault {
-    pub(crate) status: StatusCode,
-    pub(crate) text: String,
-    retry_after: Option<u32>,
-}
-
-impl Fault {
-    /// Tells it; what is nobody's fault is a problem that is shown and logged as such.
-    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
-    pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
-        let chinese = in_chinese(&error);
-        // No address is waiting to be signed in to: a browser would ask in its own way after a 401.
-        let is_wrong = matches!(error, identity::Error::BadPassword);
-        let mut fault = Self::of_problem(frame, error.into())?;
-        if is_wrong {
-            fault.status = StatusCode::FORBIDDEN;
-        }
-        if let (Language::Chinese, Some(text)) = (frame.language, chinese) {
-            fault.text = text;
-        }
-        Ok(fault)
-    }
-
-    /// The same of what the API would answer.
-    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
-    pub(crate) fn of_problem(frame: &Frame, problem: Problem) -> Result<Self, Response> {
-        if !problem.status().is_client_error() {
-            return Err(problem.into_response());
-        }
-        let text = match problem.kind() {
-            "name-taken" => frame.say(problem.detail(), "这个名称已被使用，请换一个。"),
-            "no-library" => frame.say(problem.detail(), "没有这样的文库，请检查名称。"),
-            _ => problem.detail(),
-        };
-        Ok(Self { status: problem.status(), text: sentence(text), retry_after: problem.retry_after() })
-    }
-
-    /// Adds to a page what machines read of it.
-    pub(crate) fn written_to(&self, mut response: Response) -> Response {
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
-}
-
-/// As it stands by itself on a page: errors are written to follow something.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
-    sentence.push_str(characters.as_str());
-    if !sentence.ends_with(['.', '。', '?', '!']) {
-        sentence.push('.');
-    }
-    sentence
-}
-
-fn in_chinese(error: &identity::Error) -> Option<String> {
-    use identity::{BadName, Error, Unfit};
-    Some(match error {
-        Error::BadPassword => "用户名或密码不正确。".to_owned(),
-        Error::TooManyAttempts { seconds } => format!("尝试次数过多，请等待 {seconds} 秒后再试。"),
-        Error::BadLink => "此链接已使用过或已过期，请索取新的链接。".to_owned(),
-        Error::SignIn => "请先登录。".to_owned(),
-        Error::UsernameTaken => "这个用户名已被使用，请换一个。".to_owned(),
-        Error::EmailTaken => "这个邮箱地址已被其他用户使用。".to_owned(),
-        Error::KeyNameTaken => "您已有同名的钥匙：请换一个名称，或先删除原来的钥匙。".to_owned(),
-        Error::BadName(BadName::Username(_)) => {
-            "用户名须为 1 到 60 个字符：小写字母、数字以及 . _ -，且以字母或数字开头。".to_owned()
-        }
-        Error::BadName(BadName::Email(_)) => "这不是有效的邮箱地址。".to_owned(),
-        Error::Unfit(Unfit::TooShort { least }) => {
-            format!("密码至少需要 {least} 个字符；连续写几个词就是好密码。")
-        }
-        Error::Unfit(Unfit::TooLong { most }) => format!("密码最长 {most} 字节。"),
-        Error::Unfit(Unfit::TooCommon) => "这个密码太容易被猜到，请换一个。".to_owned(),
-        _ => return None,
-    })
 }

@@ -1,11 +1,13 @@
-//! In which language a page is: the one chosen before, else the one the browser prefers.
+//! In which language a page is: the one chosen before, in this browser or for the account, else the one the browser prefers.
 
 use axum::extract::State as Given;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use identity::Preferences;
 use serde::Deserialize;
 
-use super::{forms, see_other};
+use super::forms::Posted;
+use super::{forms, see_other, theme};
 use crate::api::State;
 use crate::api::input::Query;
 
@@ -28,9 +30,11 @@ pub(crate) struct Choice {
 }
 
 impl Language {
-    /// The language of whoever sends these headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        if let Some(chosen) = forms::cookie(headers, COOKIE).and_then(Self::named) {
+    /// The language of whoever sends these headers: the one chosen in this browser, else the one of their account, else the
+    /// one that the browser prefers.
+    pub(crate) fn of(headers: &HeaderMap, of_account: Option<&str>) -> Self {
+        let chosen = forms::cookie(headers, COOKIE).and_then(Self::named);
+        if let Some(chosen) = chosen.or_else(|| of_account.and_then(Self::named)) {
             return chosen;
         }
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -45,40 +49,62 @@ impl Language {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "en" => Some(Self::English),
-            "zh" => Some(Self::Chinese),
-            _ => None,
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::English, Self::Chinese].into_iter().find(|language| language.name() == name)
+    }
+
+    /// Its name in the cookie, in forms and in accounts.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
         }
     }
 
     /// Its tag (BCP 47).
     pub(crate) fn tag(self) -> &'static str {
-        self.say("en", "zh-CN")
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
     }
 
-    /// What is said in it, of the same in both.
-    pub(crate) fn say<'text>(self, english: &'text str, chinese: &'text str) -> &'text str {
+    /// What its speakers call it.
+    pub(crate) fn own_name(self) -> &'static str {
         match self {
-            Self::English => english,
-            Self::Chinese => chinese,
+            Self::English => "English",
+            Self::Chinese => "中文",
         }
+    }
+
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::English => Self::Chinese,
+            Self::Chinese => Self::English,
+        }
+    }
+
+    /// Keeps it as the choice of this browser.
+    pub(crate) fn keep(self, response: &mut Response, secure: bool) {
+        super::keep_choice(response, COOKIE, self.name(), secure);
     }
 }
 
-/// Chooses the language of all pages, and goes back.
+/// Shows pages in a language from now on, in this browser, and goes back.
 pub(crate) async fn switch(Given(state): Given<State>, Query(choice): Query<Choice>) -> Response {
     let mut response = see_other(&choice.back);
     if let Some(language) = Language::named(&choice.to) {
-        super::keep_choice(
-            &mut response,
-            COOKIE,
-            language.say("en", "zh"),
-            state.app.settings.secure_cookies(),
-        );
+        language.keep(&mut response, state.app.settings.secure_cookies());
     }
     response
+}
+
+/// Chooses the language of all pages, here and for the account of whoever is signed in, and goes back.
+pub(crate) async fn choose(Given(state): Given<State>, posted: Posted) -> Response {
+    let chosen = Preferences { language: Some(posted.field("to").to_owned()), theme: None };
+    theme::chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
 }
 
 /// The one of ours that `Accept-Language` (RFC 9110, section 12.5.4) prefers.

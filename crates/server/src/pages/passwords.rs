@@ -73,12 +73,7 @@ pub(crate) async fn show_setup(
 }
 
 fn no_setup(frame: &Frame) -> Response {
-    let text = frame.say(
-        "This link is not good. If there is an administrator already, sign in. If not, the server shows a new link each time \
-         it starts, and only the last one is good.",
-        "此链接无效。如果已有管理员，请直接登录；如果还没有，服务器每次启动都会显示一个新链接，只有最后一个有效。",
-    );
-    frame.message(StatusCode::NOT_FOUND, text)
+    frame.message(StatusCode::NOT_FOUND, &frame.t("setup-bad-link"))
 }
 
 /// Makes the first administrator.
@@ -126,11 +121,7 @@ async fn username(state: &State, token: &str) -> Result<Option<String>, identity
 }
 
 fn bad_link(frame: &Frame) -> Response {
-    let text = frame.say(
-        "This link was used already or is too old. Ask for a new one: under “Forgot your password?”， or from an administrator.",
-        "此链接已使用过或已过期。请通过“忘记密码”或向管理员索取新的链接。",
-    );
-    frame.message(StatusCode::NOT_FOUND, text)
+    frame.message(StatusCode::NOT_FOUND, &frame.t("password-bad-link"))
 }
 
 /// Sets a password.

@@ -4,12 +4,13 @@ use askama::Template;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::Response;
-use identity::sessions;
+use identity::{Preferences, preferences, sessions};
+use kernel::actor::UserId;
 use serde::Deserialize;
 
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
-use super::{local, see_other};
+use super::{local, see_other, theme};
 use crate::api::State;
 use crate::api::client::Client;
 use crate::api::input::Query;
@@ -53,7 +54,14 @@ pub(crate) async fn sign_in(Given(state): Given<State>, Client(origin): Client, 
     let (signing, password) = (app.gate.signing(), posted.field("password"));
     let signed_in = sessions::sign_in(app.pool(), &app.passwords, signing, name, password, &origin).await;
     match signed_in {
-        Ok(signed_in) => posted.frame.signed_in(&signed_in.token, next),
+        Ok(signed_in) => {
+            let mut response = posted.frame.signed_in(&signed_in.token, next);
+            // Without them, too, one is signed in.
+            if let Ok(preferences) = preferences_of(&state, signed_in.user.id).await {
+                theme::follow(&mut response, &preferences, app.settings.secure_cookies());
+            }
+            response
+        }
         Err(error) => {
             let fault = match Fault::of(&posted.frame, error) {
                 Ok(fault) => fault,
@@ -64,6 +72,12 @@ pub(crate) async fn sign_in(Given(state): Given<State>, Client(origin): Client, 
             fault.written_to(frame.page(fault.status, &page))
         }
     }
+}
+
+/// How somebody who has just signed in likes pages.
+async fn preferences_of(state: &State, user: UserId) -> Result<Preferences, identity::Error> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    preferences::of(&mut connection, user).await
 }
 
 /// Signs out: the session ends on every node.

@@ -2,11 +2,16 @@
 
 use axum::extract::State as Given;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use identity::{Preferences, preferences};
+use kernel::actor::Actor;
 
 use super::forms::{self, Posted};
+use super::frame::Frame;
+use super::language::Language;
 use super::see_other;
 use crate::api::State;
+use crate::api::problem::Problem;
 
 /// The cookie that keeps the choice.
 const COOKIE: &str = "wenyuan_theme";
@@ -21,9 +26,10 @@ pub(crate) enum Theme {
 }
 
 impl Theme {
-    /// What whoever sends these headers has chosen.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        forms::cookie(headers, COOKIE).and_then(Self::named).unwrap_or_default()
+    /// What whoever sends these headers has chosen, in this browser or for their account.
+    pub(crate) fn of(headers: &HeaderMap, of_account: Option<&str>) -> Self {
+        let chosen = forms::cookie(headers, COOKIE).and_then(Self::named);
+        chosen.or_else(|| of_account.and_then(Self::named)).unwrap_or_default()
     }
 
     /// Its name in the cookie, in forms, and on pages.
@@ -35,16 +41,61 @@ impl Theme {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::System, Self::Light, Self::Dark].into_iter().find(|theme| theme.name() == name)
+    }
+
+    /// Keeps it as the choice of this browser.
+    pub(crate) fn keep(self, response: &mut Response, secure: bool) {
+        super::keep_choice(response, COOKIE, self.name(), secure);
     }
 }
 
-/// Chooses the colours of all pages, and goes back.
+/// Chooses the colours of all pages, here and for the account of whoever is signed in, and goes back.
 pub(crate) async fn choose(Given(state): Given<State>, posted: Posted) -> Response {
-    let mut response = see_other(posted.field("back"));
-    if let Some(theme) = Theme::named(posted.field("theme")) {
-        super::keep_choice(&mut response, COOKIE, theme.name(), state.app.settings.secure_cookies());
+    let chosen = Preferences { language: None, theme: Some(posted.field("theme").to_owned()) };
+    chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
+}
+
+/// Keeps what somebody has chosen, in this browser and, if they are signed in, in their account.
+pub(super) async fn chosen_here(state: &State, frame: &Frame, chosen: Preferences, back: &str) -> Response {
+    let mut response = see_other(back);
+    // What is no choice is none.
+    let language = chosen.language.as_deref().and_then(Language::named);
+    let theme = chosen.theme.as_deref().and_then(Theme::named);
+    keep(&mut response, language, theme, state.app.settings.secure_cookies());
+    if frame.user().is_some() && (language.is_some() || theme.is_some()) {
+        let chosen = Preferences {
+            language: language.map(|language| language.name().to_owned()),
+            theme: theme.map(|theme| theme.name().to_owned()),
+        };
+        if let Err(problem) = written(state, &frame.actor, &chosen).await {
+            return problem.into_response();
+        }
     }
     response
+}
+
+/// Shows pages from now on as the account of somebody who signs in says.
+pub(super) fn follow(response: &mut Response, preferences: &Preferences, secure: bool) {
+    let language = preferences.language.as_deref().and_then(Language::named);
+    keep(response, language, preferences.theme.as_deref().and_then(Theme::named), secure);
+}
+
+fn keep(response: &mut Response, language: Option<Language>, theme: Option<Theme>, secure: bool) {
+    if let Some(language) = language {
+        language.keep(response, secure);
+    }
+    if let Some(theme) = theme {
+        theme.keep(response, secure);
+    }
+}
+
+async fn written(state: &State, actor: &Actor, chosen: &Preferences) -> Result<(), Problem> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    preferences::choose(&mut transaction, actor, chosen).await?;
+    transaction.commit().await?;
+    state.app.gate.forget();
+    Ok(())
 }

@@ -1,4 +1,6 @@
 # What stands around every page.
+house = Wenyuan
+skip = Skip to the content
 rooms = Rooms
 room-search = Search
 room-libraries = Libraries
@@ -32,3 +34,6 @@ online = You are online again.
 
 # A form that cannot be taken.
 form-foreign = This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.
+
+copy = Copy
+copied = Copied.

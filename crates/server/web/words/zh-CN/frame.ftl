@@ -1,4 +1,6 @@
 # 每个页面都有的文字。
+house = 文渊
+skip = 跳到正文
 rooms = 栏目
 room-search = 检索
 room-libraries = 文库
@@ -28,3 +30,6 @@ online = 网络已恢复。
 
 # 无法接受的表单。
 form-foreign = 此表单不是由本服务器的页面提交的，或已过期。请返回、刷新页面后重试。
+
+copy = 复制
+copied = 已复制。

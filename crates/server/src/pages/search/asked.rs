@@ -1,0 +1,356 @@
+//! What is asked, as it stands in an address, and the links to the same with one thing changed.
+
+use kernel::page::Cursor;
+use library::Error;
+use library::catalogue::{Catalogue, Library};
+use library::documents::Category;
+use library::names::Tag;
+use library::search::{Answer, Question};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::api::input;
+use crate::pages::frame::Frame;
+
+/// Choices of one kind that are shown, at most.
+const MOST_CHOICES: usize = 8;
+/// What a passage may hold.
+const CONTENTS: [&str; 4] = ["text", "code", "table", "api"];
+const CATEGORIES: [&str; 2] = ["document", "code"];
+
+/// What is asked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    pub(super) q: String,
+    pub(super) library: String,
+    pub(super) version: String,
+    /// Types of documents, separated by commas.
+    pub(super) r#type: String,
+    /// What passages hold, separated by commas.
+    pub(super) content: String,
+    /// Tags, separated by commas.
+    pub(super) tag: String,
+    pub(super) category: String,
+    /// Where the page begins.
+    pub(super) after: String,
+    /// Whether whoever types has stopped.
+    pub(super) settled: String,
+}
+
+/// A search that one change leads to.
+pub(super) struct Choice {
+    pub(super) text: String,
+    pub(super) link: String,
+    pub(super) is_chosen: bool,
+}
+
+/// Choices of one kind.
+pub(super) struct Group {
+    pub(super) title: String,
+    pub(super) choices: Vec<Choice>,
+    /// Whether there are more than are shown.
+    pub(super) has_more: bool,
+}
+
+impl Choice {
+    pub(super) fn way(text: String, link: String) -> Self {
+        Self { text, link, is_chosen: false }
+    }
+}
+
+impl Asked {
+    pub(super) fn is_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
+    /// Whether something keeps passages away but the library and its version.
+    pub(super) fn is_filtered(&self) -> bool {
+        [&self.r#type, &self.content, &self.tag, &self.category].into_iter().any(|filter| !filter.is_empty())
+    }
+
+    /// The same question of the same library and version.
+    pub(super) fn without_filters(&self) -> Self {
+        Self {
+            q: self.q.clone(),
+            library: self.library.clone(),
+            version: self.version.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What the form keeps beside the words.
+    pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
+        self.pairs().into_iter().skip(1).filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    fn pairs(&self) -> [(&'static str, &str); 7] {
+        [
+            ("q", &self.q),
+            ("library", &self.library),
+            ("version", &self.version),
+            ("type", &self.r#type),
+            ("content", &self.content),
+            ("tag", &self.tag),
+            ("category", &self.category),
+        ]
+    }
+
+    /// The address of the same search but for these changes. It begins on its first page.
+    pub(super) fn link(&self, changes: &[(&'static str, &str)]) -> String {
+        let mut pairs: Vec<(&str, &str)> = self.pairs().to_vec();
+        pairs.push(("after", ""));
+        for (name, value) in changes {
+            for pair in pairs.iter_mut().filter(|(known, _)| known == name) {
+                pair.1 = value;
+            }
+        }
+        let parts: Vec<String> = pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+            .collect();
+        if parts.is_empty() { "/".to_owned() } else { format!("/?{}", parts.join("&")) }
+    }
+
+    /// Where the library is asked the same.
+    pub(super) fn to_ask(&self) -> String {
+        let parts: Vec<String> = [("q", &self.q), ("library", &self.library), ("version", &self.version)]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+            .collect();
+        format!("/ask?{}", parts.join("&"))
+    }
+
+    /// The question for the library.
+    pub(super) fn question(&self, limit: usize, is_told: bool) -> Result<Question, Error> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let tags: Result<Vec<Tag>, _> = list(&self.tag).iter().map(|tag| tag.parse()).collect();
+        let category = match self.category.as_str() {
+            "" => None,
+            "code" => Some(Category::Code),
+            "document" => Some(Category::Document),
+            _ => return Err(Error::Invalid("category is code or document".to_owned())),
+        };
+        let after: Option<Cursor> = some(&self.after)
+            .map(|text| {
+                text.parse().map_err(|error: kernel::page::BadCursor| Error::Invalid(error.to_string()))
+            })
+            .transpose()?;
+        Ok(Question {
+            library: some(&self.library).map(|name| name.parse()).transpose()?,
+            version: self.version.parse()?,
+            types: list(&self.r#type),
+            content_types: list(&self.content),
+            category,
+            tags: tags?,
+            limit,
+            after,
+            is_told,
+            ..Question::new(self.q.clone())
+        })
+    }
+
+    /// The filters that are set; each leads to the search without it.
+    pub(super) fn chosen(&self, frame: &Frame) -> Vec<Choice> {
+        let mut chosen = Vec::new();
+        let mut push = |text: String, changes: &[(&'static str, &str)]| {
+            chosen.push(Choice { text, link: self.link(changes), is_chosen: true });
+        };
+        if !self.library.is_empty() {
+            push(self.library.clone(), &[("library", ""), ("version", "")]);
+        }
+        if !self.version.is_empty() {
+            push(frame.t_with("search-version", "version", &self.version).into_owned(), &[("version", "")]);
+        }
+        for (name, values, family) in [
+            ("type", &self.r#type, "search-type"),
+            ("content", &self.content, "search-content"),
+            ("category", &self.category, "search-category"),
+        ] {
+            for value in list(values) {
+                // Looked up by literal families, which a test counts.
+                let text = match family {
+                    "search-type" => frame.t_of("search-type", &value),
+                    "search-content" => frame.t_of("search-content", &value),
+                    _ => frame.t_of("search-category", &value),
+                };
+                push(text.into_owned(), &[(name, &toggled(values, &value))]);
+            }
+        }
+        for tag in list(&self.tag) {
+            push(format!("#{tag}"), &[("tag", &toggled(&self.tag, &tag))]);
+        }
+        chosen
+    }
+
+    /// What the search can be narrowed or changed by.
+    pub(super) fn groups(
+        &self,
+        frame: &Frame,
+        catalogue: &Catalogue,
+        library: Option<&Library>,
+        answer: &Answer,
+        tags: &[String],
+    ) -> Vec<Group> {
+        let mut groups = vec![self.libraries(frame, catalogue, answer)];
+        if let Some(library) = library {
+            groups.push(self.versions(frame, library));
+        }
+        let found = answer.hits.iter().map(|hit| hit.passage.document_type.clone());
+        groups.push(self.several(
+            frame.t("search-types").into_owned(),
+            "type",
+            &self.r#type,
+            found,
+            |name| frame.t_of("search-type", name).into_owned(),
+        ));
+        let all = CONTENTS.iter().map(|name| (*name).to_owned());
+        groups.push(self.several(
+            frame.t("search-contents").into_owned(),
+            "content",
+            &self.content,
+            all,
+            |name| frame.t_of("search-content", name).into_owned(),
+        ));
+        let tags = tags.iter().cloned();
+        groups.push(
+            self.several(frame.t("search-tags").into_owned(), "tag", &self.tag, tags, |name| {
+                format!("#{name}")
+            }),
+        );
+        let categories = CATEGORIES.iter().map(|name| Choice {
+            text: frame.t_of("search-category", name).into_owned(),
+            link: self.link(&[("category", if self.category == *name { "" } else { name })]),
+            is_chosen: self.category == *name,
+        });
+        groups.push(Group {
+            title: frame.t("search-categories").into_owned(),
+            choices: categories.collect(),
+            has_more: false,
+        });
+        // One choice that is not taken says nothing.
+        groups.retain(|group| group.choices.len() > 1 || group.choices.iter().any(|choice| choice.is_chosen));
+        groups
+    }
+
+    /// The library that is chosen, those in which something was found, and others.
+    fn libraries(&self, frame: &Frame, catalogue: &Catalogue, answer: &Answer) -> Group {
+        let all = catalogue.libraries(&frame.actor);
+        let mut names: Vec<&str> = if self.library.is_empty() { Vec::new() } else { vec![&self.library] };
+        let found = answer.hits.iter().map(|hit| hit.passage.library.as_str());
+        for name in found.chain(all.iter().map(|library| library.name.as_str())) {
+            if names.len() < MOST_CHOICES && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let has_more = all.len() > names.len();
+        let choices = names.into_iter().map(|name| {
+            let is_chosen = name == self.library;
+            let link = self.link(&[("library", if is_chosen { "" } else { name }), ("version", "")]);
+            let titled = all.iter().find(|library| library.name.as_str() == name);
+            let text = titled.map_or(name, |library| library.title.as_str()).to_owned();
+            Choice { text, link, is_chosen }
+        });
+        Group { title: frame.t("search-libraries").into_owned(), choices: choices.collect(), has_more }
+    }
+
+    fn versions(&self, frame: &Frame, library: &Library) -> Group {
+        let choices = library.versions.iter().take(MOST_CHOICES).map(|version| {
+            let label = version.label.as_str();
+            let is_chosen = label == self.version;
+            let text = if library.active == Some(version.id) {
+                frame.t_with("search-active", "version", label).into_owned()
+            } else {
+                label.to_owned()
+            };
+            Choice { text, link: self.link(&[("version", if is_chosen { "" } else { label })]), is_chosen }
+        });
+        Group {
+            title: frame.t("search-versions").into_owned(),
+            choices: choices.collect(),
+            has_more: library.versions.len() > MOST_CHOICES,
+        }
+    }
+
+    /// Choices of which several may be taken.
+    fn several(
+        &self,
+        title: String,
+        name: &'static str,
+        taken: &str,
+        offered: impl Iterator<Item = String>,
+        say: impl Fn(&str) -> String,
+    ) -> Group {
+        let taken_now = list(taken);
+        let mut values = taken_now.clone();
+        for value in offered {
+            if values.len() < MOST_CHOICES && !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let choices = values.iter().map(|value| Choice {
+            text: say(value),
+            link: self.link(&[(name, &toggled(taken, value))]),
+            is_chosen: taken_now.contains(value),
+        });
+        Group { title, choices: choices.collect(), has_more: false }
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    input::list(Some(text))
+}
+
+/// A list with a value more, or without it where it was there.
+fn toggled(taken: &str, value: &str) -> String {
+    let mut values = list(taken);
+    let before = values.len();
+    values.retain(|held| held != value);
+    if values.len() == before {
+        values.push(value.to_owned());
+    }
+    values.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_changes_one_thing_and_keeps_the_others() {
+        let asked = Asked {
+            q: "a&b 库".to_owned(),
+            library: "vercel/next.js".to_owned(),
+            version: "15".to_owned(),
+            tag: "guide,api".to_owned(),
+            after: "x".to_owned(),
+            ..Asked::default()
+        };
+        assert_eq!(
+            asked.link(&[("version", "")]),
+            "/?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&tag=guide%2Capi"
+        );
+        assert_eq!(
+            asked.link(&[("library", ""), ("version", ""), ("tag", &toggled(&asked.tag, "api"))]),
+            "/?q=a%26b%20%E5%BA%93&tag=guide"
+        );
+        assert!(asked.link(&[("after", "next")]).ends_with("&after=next"));
+        assert_eq!(asked.to_ask(), "/ask?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&version=15");
+        assert_eq!(Asked::default().link(&[]), "/");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused() {
+        let asked = |change: fn(&mut Asked)| {
+            let mut asked = Asked { q: "x".to_owned(), ..Asked::default() };
+            change(&mut asked);
+            asked.question(10, false)
+        };
+        assert!(asked(|asked| asked.library = "!".to_owned()).is_err());
+        assert!(asked(|asked| asked.after = "!".to_owned()).is_err());
+        assert!(asked(|asked| asked.category = "other".to_owned()).is_err());
+        assert!(asked(|asked| asked.version = "5.x".to_owned()).is_ok_and(|question| !question.is_told));
+    }
+}

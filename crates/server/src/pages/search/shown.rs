@@ -1,0 +1,182 @@
+//! What was found as people see it: passages under their documents, with the words asked for marked.
+
+use std::collections::HashSet;
+
+use library::search::{Answer, Hit};
+use uuid::Uuid;
+
+use crate::address;
+
+/// A document in which something was found.
+pub(super) struct Document {
+    pub(super) id: Uuid,
+    pub(super) title: String,
+    pub(super) library: String,
+    pub(super) version: String,
+    pub(super) path: String,
+    pub(super) kind: String,
+    pub(super) link: String,
+    pub(super) passages: Vec<Shown>,
+}
+
+/// A passage that was found.
+pub(super) struct Shown {
+    pub(super) link: String,
+    /// The headings above it that its title does not say already.
+    pub(super) section: String,
+    pub(super) page: Option<i32>,
+    pub(super) language: Option<String>,
+    /// Whether its lines mean something.
+    pub(super) is_code: bool,
+    pub(super) is_flagged: bool,
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A run of a snippet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) is_marked: bool,
+}
+
+/// The documents of an answer, in the order of their best passages.
+pub(super) fn documents(answer: &Answer) -> Vec<Document> {
+    let mut documents: Vec<Document> = Vec::new();
+    for hit in &answer.hits {
+        let passage = &hit.passage;
+        let known = documents
+            .iter_mut()
+            .find(|document| document.id == passage.document_id && document.version == passage.version);
+        if let Some(document) = known {
+            document.passages.push(shown(hit));
+            continue;
+        }
+        documents.push(Document {
+            id: passage.document_id,
+            title: passage.title.clone(),
+            library: passage.library.clone(),
+            version: passage.version.clone(),
+            path: passage.path.clone(),
+            kind: passage.document_type.clone(),
+            link: format!(
+                "/l/{}/{}/{}",
+                passage.library.replace('/', "~"),
+                address::escaped(&passage.version),
+                address::escaped(&passage.path)
+            ),
+            passages: vec![shown(hit)],
+        });
+    }
+    documents
+}
+
+fn shown(hit: &Hit) -> Shown {
+    let passage = &hit.passage;
+    let headings = passage.section.iter().filter(|heading| **heading != passage.title);
+    let is_code = matches!(passage.content_type.as_str(), "code" | "table");
+    let mut pieces = pieces(&hit.snippet, &hit.highlights, is_code);
+    let plain = |text: &str| Piece { text: text.to_owned(), is_marked: false };
+    if !passage.content.starts_with(&hit.snippet) {
+        pieces.insert(0, plain("…"));
+    }
+    if !passage.content.ends_with(&hit.snippet) {
+        pieces.push(plain("…"));
+    }
+    Shown {
+        link: format!("/passages/{}", passage.id),
+        section: headings.map(String::as_str).collect::<Vec<_>>().join(" › "),
+        page: passage.page_from,
+        language: passage.language.clone(),
+        is_code,
+        is_flagged: passage.instruction.is_some(),
+        pieces,
+    }
+}
+
+/// A snippet in runs that are marked or not. It is Markdown; what only makes Markdown of it is left out.
+fn pieces(snippet: &str, highlights: &[(u32, u32)], is_code: bool) -> Vec<Piece> {
+    let characters: Vec<char> = snippet.chars().collect();
+    let hidden = hidden(&characters, is_code);
+    let mut marked = highlights.iter().peekable();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut was_space = true;
+    for (place, character) in characters.iter().enumerate() {
+        let at = u32::try_from(place).unwrap_or(u32::MAX);
+        while marked.next_if(|(_, end)| *end <= at).is_some() {}
+        if hidden.contains(&place) {
+            continue;
+        }
+        let is_marked = marked.peek().is_some_and(|(begin, _)| *begin <= at);
+        let mut character = *character;
+        if !is_code && character.is_whitespace() {
+            character = ' ';
+        }
+        if character == ' ' && was_space && !is_code {
+            continue;
+        }
+        was_space = character == ' ';
+        match pieces.last_mut() {
+            Some(last) if last.is_marked == is_marked => last.text.push(character),
+            _ => pieces.push(Piece { text: character.to_string(), is_marked }),
+        }
+    }
+    pieces
+}
+
+/// The places of what only marks headings, emphasis, code and its fences.
+fn hidden(characters: &[char], is_code: bool) -> HashSet<usize> {
+    let mut hidden = HashSet::new();
+    let mut begin = 0;
+    for line in characters.split_inclusive(|character| *character == '\n') {
+        let text: String = line.iter().collect();
+        let trimmed = text.trim_start();
+        let indent = text.chars().count() - trimmed.chars().count();
+        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+            hidden.extend(begin..begin + line.len());
+        } else if !is_code {
+            let marks = trimmed.chars().take_while(|character| *character == '#').count();
+            let is_heading =
+                (1..=6).contains(&marks) && trimmed.chars().nth(marks).is_none_or(char::is_whitespace);
+            if is_heading || trimmed.starts_with("> ") {
+                hidden.extend(begin..begin + indent + marks.max(1));
+            }
+            let pairs = line.windows(2).enumerate().filter(|(_, pair)| *pair == ['*', '*']);
+            hidden.extend(pairs.flat_map(|(place, _)| [begin + place, begin + place + 1]));
+            let ticks = line.iter().enumerate().filter(|(_, character)| **character == '`');
+            hidden.extend(ticks.map(|(place, _)| begin + place));
+        }
+        begin += line.len();
+    }
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(pieces: &[Piece]) -> String {
+        pieces
+            .iter()
+            .map(|piece| if piece.is_marked { format!("[{}]", piece.text) } else { piece.text.clone() })
+            .collect()
+    }
+
+    #[test]
+    fn words_asked_for_are_marked_where_they_stand() {
+        let text = "## Pool\n\nA **pool** keeps\n  `connections`.";
+        let place = |word: &str| {
+            let begin = text[..text.find(word).unwrap()].chars().count() as u32;
+            (begin, begin + word.chars().count() as u32)
+        };
+        let marks = [place("Pool"), place("pool"), place("connections")];
+        assert_eq!(written(&pieces(text, &marks, false)), "[Pool] A [pool] keeps [connections].");
+        assert_eq!(written(&pieces("备份数据库", &[(2, 5)], false)), "备份[数据库]");
+        assert_eq!(written(&pieces("a #1 <b>", &[(5, 99)], false)), "a #1 [<b>]");
+    }
+
+    #[test]
+    fn the_lines_of_code_are_kept_without_their_fence() {
+        let text = "```sql\nselect 1;\n  from t\n```\n";
+        assert_eq!(written(&pieces(text, &[(7, 13)], true)), "[select] 1;\n  from t\n");
+    }
+}

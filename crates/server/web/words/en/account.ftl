@@ -1,0 +1,77 @@
+# One's own account.
+account-title = Your account
+account-no-email = no mail address
+account-done-password = Your password is changed, and your other sessions have ended.
+account-done-sessions = Signed out there.
+account-done-key = The key is changed, from now on and everywhere.
+account-done-look = Pages look so from now on, wherever you sign in.
+account-done-person = Your account is changed.
+account-wrong-password = Your current password is another.
+role-user = user
+role-editor = editor
+role-admin = administrator
+
+account-keys = Keys for agents and scripts
+account-keys-about = A key may what you may, within the limits you give it.
+account-keys-none = No keys yet.
+account-keys-none-about = An agent shows its key to read your libraries. Make one here, or connect an agent step by step.
+key-disabled = disabled
+key-only = only { $libraries }
+key-until = until
+key-used = used
+key-never-used = never used
+key-enable = Enable
+key-disable = Disable
+key-delete = Delete
+key-delete-about = Whatever uses this key is refused from then on. It cannot be brought back.
+key-delete-good = Delete for good
+key-make = Make a key
+key-name = What it is for
+key-scopes = What it may be used for
+scope-read = read and search
+scope-notes = write notes
+scope-write = add, change and delete documents
+scope-chats = ask, and read and write your questions and answers
+key-libraries = Which libraries
+key-libraries-all = Without a tick: all that you may read.
+key-libraries-list = Only these libraries, separated by commas
+key-days = Good for
+key-days-30 = 30 days
+key-days-90 = 90 days
+key-days-365 = a year
+key-days-none = until it is deleted
+key-make-good = Make the key
+key-new = A new key
+key-new-heading = The key { $name }
+key-new-about = It is shown this once: copy it now. It is not kept, and cannot be shown again.
+key-new-label = The key
+key-copy = Copy
+key-copied = Copied
+key-send = Agents and scripts send it in a header:
+key-placeholder = THE KEY
+key-connect = Connect an agent with it
+key-back = Back to your account
+
+account-sessions = Where you are signed in
+session-current = this one
+session-since = since
+session-used = used
+session-end = Sign out there
+account-sessions-others = Sign out everywhere else
+
+account-look = Language and colours
+account-look-about = They are kept in your account and follow you to other browsers.
+account-language = Language
+account-save = Save
+
+account-person = Name and mail
+account-first-name = First name
+account-last-name = Last name
+account-email = Mail address
+account-email-password = Your password, to change the mail address
+account-email-hint = Links to set a password are sent to this address.
+
+account-password = Password
+account-password-current = Current password
+account-password-hint = At least 10 characters; a few words in a row are good. Your other sessions end.
+account-password-change = Change the password

@@ -1,0 +1,42 @@
+# What goes wrong, by the kind of the problem. What to do stands beside it.
+problem-sign-in = Sign in first
+problem-forbidden = This is not allowed
+problem-not-found = There is nothing here
+problem-no-library = There is no such library
+problem-no-version = There is no such version
+problem-no-model = There is no language model
+problem-model-failed = The language model does not answer
+problem-method-not-allowed = This address does not take that
+problem-conflict = This cannot be done as things stand
+problem-name-taken = This name is taken: choose another
+problem-in-progress = This is being done already
+problem-changed-since = Somebody has changed this since
+problem-precondition-required = The request does not say which state it is for
+problem-idempotency-key-used = This key belongs to another request
+problem-too-large = This is too large
+problem-too-many-requests = Too many requests: wait a little
+problem-busy = The server is busy: try again shortly
+problem-internal = Something went wrong here
+problem-invalid = The request cannot be understood
+notice-request = Request
+notice-title = Notice
+notice-heading = This did not work
+notice-home = To the first page
+
+# What is wrong in a form.
+fault-bad-password = Name or password is wrong.
+fault-too-many-attempts = Too many attempts: wait { $seconds } seconds.
+fault-bad-link = This link was used already or is too old: ask for a new one.
+fault-sign-in = Sign in to do this.
+fault-no-user = There is no such user.
+fault-no-session = There is no such session.
+fault-no-key = There is no such key.
+fault-username-taken = Another user has this name: choose another.
+fault-email-taken = Another user has this mail address.
+fault-key-name-taken = You have a key of this name already: choose another name, or delete that key.
+fault-last-administrator = This is the only active administrator: make another one first.
+fault-bad-username = A user name has 1 to 60 letters of a to z, digits and . _ -, the first a letter or digit.
+fault-bad-email = This is not a mail address.
+fault-password-short = A password has at least { $least } characters; a few words in a row are good.
+fault-password-long = A password has at most { $most } bytes.
+fault-password-common = This password is among the first that are guessed: choose another.

@@ -1,0 +1,77 @@
+# 我的账号。
+account-title = 我的账号
+account-no-email = 未登记邮箱
+account-done-password = 密码已修改，您的其他会话均已退出。
+account-done-sessions = 已退出所选会话。
+account-done-key = 钥匙已更改，立即在各处生效。
+account-done-look = 已保存，您在任何浏览器登录后都会如此显示。
+account-done-person = 账号信息已更改。
+account-wrong-password = 当前密码不正确。
+role-user = 用户
+role-editor = 编辑
+role-admin = 管理员
+
+account-keys = 智能体与脚本的钥匙
+account-keys-about = 钥匙的权限不超过您本人，并受您所设范围的限制。
+account-keys-none = 还没有钥匙。
+account-keys-none-about = 智能体凭钥匙读取您的文库。可以在这里创建，也可以按步骤连接智能体。
+key-disabled = 已停用
+key-only = 仅限 { $libraries }
+key-until = 有效期至
+key-used = 最近使用
+key-never-used = 从未使用
+key-enable = 启用
+key-disable = 停用
+key-delete = 删除
+key-delete-about = 删除后，使用这把钥匙的程序将立即被拒绝，且无法恢复。
+key-delete-good = 永久删除
+key-make = 创建钥匙
+key-name = 用途
+key-scopes = 权限
+scope-read = 阅读和检索
+scope-notes = 写批注
+scope-write = 添加、修改和删除文档
+scope-chats = 提问，以及读写您的问答记录
+key-libraries = 适用文库
+key-libraries-all = 一个也不勾选，则包括您可读的全部文库。
+key-libraries-list = 仅限这些文库（用英文逗号分隔）
+key-days = 有效期
+key-days-30 = 30 天
+key-days-90 = 90 天
+key-days-365 = 一年
+key-days-none = 直至删除
+key-make-good = 创建钥匙
+key-new = 新钥匙
+key-new-heading = 钥匙 { $name }
+key-new-about = 钥匙只显示这一次，请立即复制。服务器不保存原文，无法再次显示。
+key-new-label = 钥匙
+key-copy = 复制
+key-copied = 已复制
+key-send = 智能体和脚本在请求头中发送它：
+key-placeholder = 钥匙
+key-connect = 用它连接智能体
+key-back = 返回我的账号
+
+account-sessions = 登录中的会话
+session-current = 当前会话
+session-since = 登录于
+session-used = 最近使用
+session-end = 退出该会话
+account-sessions-others = 退出其他所有会话
+
+account-look = 语言与配色
+account-look-about = 保存在账号中，换一个浏览器登录也会跟随您。
+account-language = 语言
+account-save = 保存
+
+account-person = 姓名与邮箱
+account-first-name = 名
+account-last-name = 姓
+account-email = 邮箱
+account-email-password = 您的密码（修改邮箱时需要）
+account-email-hint = 设置密码的链接会发送到这个邮箱。
+
+account-password = 密码
+account-password-current = 当前密码
+account-password-hint = 至少 10 个字符；连续写几个词就是好密码。您的其他会话将退出。
+account-password-change = 修改密码

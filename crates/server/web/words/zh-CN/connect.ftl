@@ -1,0 +1,22 @@
+# 连接智能体。
+connect-title = 连接智能体
+connect-what = 智能体通过 MCP 读取文库，凭一把钥匙，权限由您决定。在此创建钥匙后，下面的配置会直接带上它。
+connect-make = 创建钥匙
+connect-name = 用途
+connect-library = 可访问的文库
+connect-all = 您可读的全部文库
+connect-may = 权限
+connect-may-read = 检索、阅读和提问
+connect-may-notes = 报告段落过时或有误
+connect-may-chats = 读取并写入您自己的问答（不能与单一文库同时使用）
+connect-days = 有效期
+connect-for-days = { $count } 天
+connect-for-good = 直至删除
+connect-make-it = 创建钥匙
+connect-made = 钥匙已创建，并写入下面的配置。钥匙只显示这一次，请立即复制。
+connect-key = 钥匙
+connect-place-terminal = 在终端中运行：
+connect-place-cursor = 写入 ~/.cursor/mcp.json，或项目的 .cursor/mcp.json：
+connect-place-vscode = 写入项目的 .vscode/mcp.json：
+connect-others = 其他程序
+connect-others-what = 任何支持 HTTP 方式 MCP 的程序都可使用地址 /mcp，并在 Authorization 请求头中带上钥匙。Context7 的客户端只需把地址改为本服务器；聊天程序可将 /v1 作为 OpenAI 兼容接口。具体配置见使用指南。

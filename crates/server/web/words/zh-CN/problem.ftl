@@ -1,0 +1,42 @@
+# 出错时的说明，按问题的种类。
+problem-sign-in = 请先登录
+problem-forbidden = 无权执行此操作
+problem-not-found = 此处没有内容
+problem-no-library = 没有这样的文库，请检查名称
+problem-no-version = 没有这个版本
+problem-no-model = 没有可用的语言模型
+problem-model-failed = 语言模型没有响应
+problem-method-not-allowed = 此地址不支持该操作
+problem-conflict = 当前状态下无法执行此操作
+problem-name-taken = 这个名称已被使用，请换一个
+problem-in-progress = 该操作正在进行中
+problem-changed-since = 内容已被他人修改
+problem-precondition-required = 请求未说明它针对的状态
+problem-idempotency-key-used = 该幂等键已用于另一个请求
+problem-too-large = 内容过大
+problem-too-many-requests = 请求过于频繁，请稍候再试
+problem-busy = 服务器繁忙，请稍后再试
+problem-internal = 服务器出错了
+problem-invalid = 无法理解该请求
+notice-request = 请求编号
+notice-title = 提示
+notice-heading = 操作未完成
+notice-home = 返回首页
+
+# 表单中的错误。
+fault-bad-password = 用户名或密码不正确。
+fault-too-many-attempts = 尝试次数过多，请等待 { $seconds } 秒后再试。
+fault-bad-link = 此链接已使用过或已过期，请索取新的链接。
+fault-sign-in = 请先登录。
+fault-no-user = 没有这个用户。
+fault-no-session = 没有这个会话。
+fault-no-key = 没有这把钥匙。
+fault-username-taken = 这个用户名已被使用，请换一个。
+fault-email-taken = 这个邮箱地址已被其他用户使用。
+fault-key-name-taken = 您已有同名的钥匙：请换一个名称，或先删除原来的钥匙。
+fault-last-administrator = 这是唯一启用的管理员：请先指定另一位管理员。
+fault-bad-username = 用户名须为 1 到 60 个字符：小写字母、数字以及 . _ -，且以字母或数字开头。
+fault-bad-email = 这不是有效的邮箱地址。
+fault-password-short = 密码至少需要 { $least } 个字符；连续写几个词就是好密码。
+fault-password-long = 密码最长 { $most } 字节。
+fault-password-common = 这个密码太容易被猜到，请换一个。

@@ -1,0 +1,23 @@
+# 登录前后的页面。
+sign-in-new-password = 密码已设置，请用新密码登录。
+sign-in-name = 用户名或邮箱
+sign-in-password = 密码
+sign-in-forgot = 忘记密码？
+setup-title = 创建首位管理员
+setup-about = 此账号拥有全部权限：创建其他账号，查看和修改所有文库。
+setup-username = 用户名
+setup-username-hint = 小写字母、数字以及 . _ -
+setup-email = 邮箱（可不填）
+setup-button = 创建管理员
+setup-bad-link = 此链接无效。如果已有管理员，请直接登录；如果还没有，服务器每次启动都会显示一个新链接，只有最后一个有效。
+password-title = 设置密码
+password-for = 账号：
+password-signs-out = 您将在各处退出登录。
+password-new = 新密码
+password-hint = 至少 10 个字符；连续写几个词就是好密码。
+password-bad-link = 此链接已使用过或已过期。请通过“忘记密码”或向管理员索取新的链接。
+forgot-sent = 如果该账号存在并登记了邮箱，链接已发出，一小时内有效。
+forgot-button = 发送链接
+forgot-no-mail = 本服务器不发送邮件。请联系管理员：管理员可以为您创建设置新密码的链接。
+forgot-on-server = 在服务器本机上：
+forgot-command = wenyuan user link 用户名
