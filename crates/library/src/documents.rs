@@ -1,6 +1,7 @@
 //! Documents, their revisions under each label, and what may be done with them.
 
 mod add;
+pub mod layout;
 mod metadata;
 pub mod outline;
 pub mod reading;

@@ -2,9 +2,10 @@
 //! and this server. Whoever wrote the answer, and whatever it was made to repeat, a reader's browser asks nobody for anything.
 
 use pulldown_cmark::{
-    CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream,
+    Alignment, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream,
 };
 
+use crate::blocks::{Blocks, Taken};
 use crate::escape::{escaped, is_own};
 
 /// The address, on the page, of what a number in brackets stands for; `None` where it stands for nothing.
@@ -12,21 +13,20 @@ pub type Cite<'a> = &'a dyn Fn(i32) -> Option<String>;
 
 /// Renders it. Headings stand below those of the page.
 pub fn html(markdown: &str, cite: Cite<'_>) -> String {
+    render(markdown, cite, Blocks::plain())
+}
+
+/// The same with its code in colours.
+pub fn highlighted(markdown: &str, cite: Cite<'_>) -> String {
+    render(markdown, cite, Blocks::coloured())
+}
+
+fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let safe = Safe { links: Vec::new() };
-    let mut open = safe;
+    let mut open = Safe { links: Vec::new(), blocks };
     let events = Parser::new_ext(markdown, options).flat_map(move |event| open.event(event));
-    let mut in_code = false;
     let mut in_link = 0_usize;
     let cited = TextMergeStream::new(events).map(move |event| match event {
-        Event::Start(Tag::CodeBlock(_)) => {
-            in_code = true;
-            event
-        }
-        Event::End(TagEnd::CodeBlock) => {
-            in_code = false;
-            event
-        }
         Event::Start(Tag::Link { .. }) => {
             in_link += 1;
             event
@@ -36,7 +36,7 @@ pub fn html(markdown: &str, cite: Cite<'_>) -> String {
             event
         }
         // The only markup that is not made of Markdown is this one of ours.
-        Event::Text(text) if !in_code && in_link == 0 && text.contains('[') => {
+        Event::Text(text) if in_link == 0 && text.contains('[') => {
             Event::InlineHtml(with_citations(&text, cite).into())
         }
         event => event,
@@ -50,6 +50,8 @@ pub fn html(markdown: &str, cite: Cite<'_>) -> String {
 struct Safe {
     /// Links, innermost last.
     links: Vec<Link>,
+    /// Code.
+    blocks: Blocks,
 }
 
 enum Link {
@@ -60,6 +62,11 @@ enum Link {
 
 impl Safe {
     fn event<'event>(&mut self, event: Event<'event>) -> Vec<Event<'event>> {
+        let event = match self.blocks.take(event) {
+            Taken::Nothing => return vec![],
+            Taken::Block(html) => return vec![Event::Html(html.into())],
+            Taken::Other(event) => event,
+        };
         match event {
             // Markup is shown as it is written; formulas are not asked for, and would be markup.
             Event::Html(text)
@@ -86,7 +93,12 @@ impl Safe {
                 })]
             }
             Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(below(level)))],
-            Event::Start(Tag::CodeBlock(kind)) => vec![Event::Start(Tag::CodeBlock(named(kind)))],
+            // How its columns are aligned would be an attribute of style, which pages have none of.
+            Event::Start(Tag::Table(columns)) => {
+                vec![Event::Start(Tag::Table(vec![Alignment::None; columns.len()]))]
+            }
+            // A box that nobody can tick.
+            Event::TaskListMarker(done) => vec![Event::Text(if done { "☑ " } else { "☐ " }.into())],
             Event::FootnoteReference(name) => vec![Event::Text(CowStr::from(format!("[^{name}]")))],
             event => vec![event],
         }
@@ -124,20 +136,6 @@ fn below(level: HeadingLevel) -> HeadingLevel {
         HeadingLevel::H2 => HeadingLevel::H4,
         HeadingLevel::H3 => HeadingLevel::H5,
         _ => HeadingLevel::H6,
-    }
-}
-
-/// The language of a code block, if it is the name of one.
-fn named(kind: CodeBlockKind<'_>) -> CodeBlockKind<'_> {
-    match kind {
-        CodeBlockKind::Fenced(name)
-            if !name.is_empty()
-                && name.len() <= 30
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+#.-".contains(&byte)) =>
-        {
-            CodeBlockKind::Fenced(name)
-        }
-        _ => CodeBlockKind::Indented,
     }
 }
 

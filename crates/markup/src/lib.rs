@@ -2,6 +2,11 @@
 //! of it has no script, no style and no tag of its own.
 
 pub mod answer;
+mod blocks;
+pub mod document;
 mod escape;
+#[cfg(test)]
+mod harmless;
+pub mod highlight;
 
 pub use escape::{escaped, is_own};

@@ -1,6 +1,6 @@
 //! The HTTP door: `/api/v1`, its description, the addresses of others' clients, health and metrics.
 
-mod accept;
+pub(crate) mod accept;
 pub(crate) mod archives;
 mod ask;
 pub(crate) mod authenticate;
@@ -9,8 +9,8 @@ mod chats;
 pub(crate) mod client;
 mod context7;
 mod description;
-mod documents;
-mod etag;
+pub(crate) mod documents;
+pub(crate) mod etag;
 mod grants;
 pub(crate) mod guard;
 mod health;

@@ -11,7 +11,7 @@ mod ask;
 mod assets;
 mod compare;
 mod connect;
-mod document;
+pub(crate) mod document;
 mod fault;
 pub(crate) mod forms;
 pub(crate) mod frame;

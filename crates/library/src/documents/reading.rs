@@ -126,6 +126,91 @@ pub async fn by_path(
     }))
 }
 
+/// A revision of the document of this path, whether or not it is the one that answers.
+pub async fn at_revision(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+    version: &Version,
+    path: &DocumentPath,
+    revision: i32,
+) -> Result<Option<Readable>, Error> {
+    access::require(actor, library, Level::Read)?;
+    let row = sqlx::query!(
+        r#"-- reading.at_revision
+         select d.document_id as "document_id: DocumentId", d.id as "id: DocumentVersionId",
+           coalesce(d.title, document.name) as "title!", coalesce(d.type, 'text') as "document_type!",
+           encode(d.file_hash, 'hex') as "sha256!", coalesce(d.completed_at, d.created_at) as "indexed_at!"
+         from library.documents as document
+         join library.document_versions d on d.document_id = document.id and d.version_id = $2
+         where document.library_id = $1 and document.path = $3 and d.revision = $4 and d.status = 'completed'"#,
+        library.id.0,
+        version.id.0,
+        path.as_str(),
+        revision,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Readable {
+        document_id: row.document_id,
+        revision_id: row.id,
+        revision,
+        library: library.name.clone(),
+        version: version.label.clone(),
+        version_id: version.id,
+        path: path.as_str().to_owned(),
+        title: row.title,
+        document_type: row.document_type,
+        sha256: row.sha256,
+        indexed_at: row.indexed_at,
+    }))
+}
+
+/// The versions in which a document of this path answers, the highest first.
+pub async fn labels(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+    path: &DocumentPath,
+) -> Result<Vec<String>, Error> {
+    access::require(actor, library, Level::Read)?;
+    Ok(sqlx::query_scalar!(
+        "-- reading.versions_of_path
+         select version.label from library.documents as document
+         join library.document_versions d on d.document_id = document.id and d.active
+         join library.versions as version on version.id = d.version_id
+         where document.library_id = $1 and document.path = $2
+         order by version.sort_key desc limit 20",
+        library.id.0,
+        path.as_str(),
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// The first of these paths that a document of the version has.
+pub async fn first_of(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    library: &Library,
+    version: &Version,
+    paths: &[String],
+) -> Result<Option<String>, Error> {
+    access::require(actor, library, Level::Read)?;
+    Ok(sqlx::query_scalar!(
+        "-- reading.first_of
+         select document.path from library.documents as document
+         join library.document_versions d on d.document_id = document.id and d.version_id = $2 and d.active
+         where document.library_id = $1 and document.path = any ($3)
+         order by array_position($3, document.path) limit 1",
+        library.id.0,
+        version.id.0,
+        paths,
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Where the document of this id is; an error where it does not exist for the actor.
 pub async fn place<'catalogue>(
     connection: &mut PgConnection,
@@ -161,18 +246,7 @@ pub async fn find(
     if let Some(found) = by_path(connection, actor, library, version, path).await? {
         return Ok(found);
     }
-    let elsewhere = sqlx::query_scalar!(
-        "-- reading.versions_of_path
-         select version.label from library.documents as document
-         join library.document_versions d on d.document_id = document.id and d.active
-         join library.versions as version on version.id = d.version_id
-         where document.library_id = $1 and document.path = $2
-         order by version.sort_key desc limit 20",
-        library.id.0,
-        path.as_str(),
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let elsewhere = labels(connection, actor, library, path).await?;
     let (name, label) = (&library.name, &version.label);
     if !elsewhere.is_empty() {
         return Err(Error::NotFound(format!(

@@ -3,70 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-
-/// All that may be in a rendered answer: elements, and their attributes.
-const MAY: [(&str, &[&str]); 27] = [
-    ("p", &[]),
-    ("h3", &[]),
-    ("h4", &[]),
-    ("h5", &[]),
-    ("h6", &[]),
-    ("ul", &[]),
-    ("ol", &["start"]),
-    ("li", &[]),
-    ("em", &[]),
-    ("strong", &[]),
-    ("del", &[]),
-    ("code", &["class"]),
-    ("pre", &[]),
-    ("blockquote", &[]),
-    ("hr", &[]),
-    ("br", &[]),
-    ("sup", &[]),
-    ("a", &["href"]),
-    ("table", &[]),
-    ("thead", &[]),
-    ("tbody", &[]),
-    ("tr", &[]),
-    ("th", &["style"]),
-    ("td", &["style"]),
-    ("input", &["disabled", "type", "checked"]),
-    ("div", &[]),
-    ("span", &[]),
-];
+use crate::harmless;
 
 fn cite(number: i32) -> Option<String> {
     (number <= 3).then(|| format!("#s{number}"))
-}
-
-/// Takes a page apart as a browser would begin to, and refuses whatever is not in [`MAY`].
-pub(crate) fn assert_harmless(html: &str) {
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        rest = &rest[start + 1..];
-        let end = rest.find('>').unwrap_or_else(|| panic!("a tag without an end: {html}"));
-        let tag = rest[..end].trim_start_matches('/').trim_end_matches('/').trim();
-        rest = &rest[end + 1..];
-        let (name, mut attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-        let may = MAY.iter().find(|(known, _)| *known == name);
-        let (_, may) = may.unwrap_or_else(|| panic!("the element {name:?} in {html}"));
-        while !attributes.trim().is_empty() {
-            attributes = attributes.trim_start();
-            let end = attributes.find(['=', ' ']).unwrap_or(attributes.len());
-            let attribute = &attributes[..end];
-            assert!(may.contains(&attribute), "the attribute {attribute:?} of {name} in {html}");
-            attributes = &attributes[end..];
-            if let Some(value) = attributes.strip_prefix("=\"") {
-                let end = value.find('"').unwrap_or_else(|| panic!("an open quote in {html}"));
-                match attribute {
-                    "href" => assert!(is_own(&value[..end]), "the address {:?} in {html}", &value[..end]),
-                    "style" => assert!(value[..end].starts_with("text-align: "), "{html}"),
-                    _ => {}
-                }
-                attributes = &value[end + 1..];
-            }
-        }
-    }
 }
 
 #[test]
@@ -111,7 +51,7 @@ fn nothing_foreign_is_left() {
         "$$<script>$$",
     ] {
         let html = html(hostile, &cite);
-        assert_harmless(&html);
+        harmless::assert(&html);
         assert!(!html.contains("<img") && !html.contains("<script"), "{html}");
     }
 }
@@ -129,19 +69,38 @@ fn numbers_in_brackets_lead_to_their_sources() {
         ("[here](/guide/a.md)", "<p><a href=\"/guide/a.md\">here</a></p>\n"),
         ("[there](https://example.org/a)", "<p>there (https://example.org/a)</p>\n"),
         ("# One", "<h3>One</h3>\n"),
+        (
+            "|a|\n|-:|\n|b|",
+            "<table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td>b</td></tr>\n</tbody></table>\n",
+        ),
+        ("- [x] a", "<ul>\n<li>☑ a</li>\n</ul>\n"),
     ] {
         assert_eq!(html(markdown, &cite), expected, "{markdown}");
     }
 }
 
+#[test]
+fn code_is_told_apart_where_that_is_asked_for() {
+    let markdown = "So [1]:\n\n```rust\nlet a = [1];\n```\n\n```nothing\n<b>\n```\n";
+    assert_eq!(
+        highlighted(markdown, &cite),
+        "<p>So <sup>[<a href=\"#s1\">1</a>]</sup>:</p>\n\
+         <pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"c-keyword\">let</span> a = \
+         [<span class=\"c-number\">1</span>];\n</code></pre>\n\
+         <pre tabindex=\"0\"><code class=\"language-nothing\">&lt;b&gt;\n</code></pre>\n"
+    );
+    assert!(html(markdown, &cite).contains("let a = [1];"));
+}
+
 proptest! {
     #[test]
     fn whatever_is_answered_is_harmless(markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}") {
-        assert_harmless(&html(&markdown, &cite));
+        harmless::assert(&html(&markdown, &cite));
+        harmless::assert(&highlighted(&markdown, &cite));
     }
 
     #[test]
     fn any_text_is_harmless(markdown in any::<String>()) {
-        assert_harmless(&html(&markdown, &cite));
+        harmless::assert(&html(&markdown, &cite));
     }
 }

@@ -8,10 +8,7 @@ pub(crate) fn prefers_markdown(headers: &HeaderMap) -> bool {
     let ranges = ranges.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     let (mut markdown, mut others) = (0, 0);
     for range in ranges {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let weight = weight.map_or(1000, thousandths);
+        let (name, weight) = weighed(range);
         if name == "text/markdown" {
             markdown = weight;
         } else if !name.contains('*') {
@@ -19,6 +16,30 @@ pub(crate) fn prefers_markdown(headers: &HeaderMap) -> bool {
         }
     }
     markdown > 0 && markdown >= others
+}
+
+/// Whether a browser asks: HTML is named, and no other type that is named is preferred to it.
+pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT);
+    let ranges = ranges.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    let (mut page, mut others) = (0, 0);
+    for range in ranges {
+        let (name, weight) = weighed(range);
+        match name.as_str() {
+            "text/html" => page = weight,
+            "text/markdown" | "text/plain" | "application/json" => others = others.max(weight),
+            _ => {}
+        }
+    }
+    page > 0 && page >= others
+}
+
+/// A range of types and its weight.
+fn weighed(range: &str) -> (String, u32) {
+    let mut parts = range.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    (name, weight.map_or(1000, thousandths))
 }
 
 /// A weight, which has three digits after its point at most; none where it is none.
@@ -33,6 +54,23 @@ fn thousandths(weight: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_for_browsers() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true),
+            ("text/html", true),
+            ("text/markdown, text/html;q=0.9", false),
+            ("text/html;q=0", false),
+            ("*/*", false),
+            ("text/*", false),
+            ("application/json, text/html;q=0.5", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(prefers_page(&headers), expected, "{accept}");
+        }
+    }
 
     #[test]
     fn markdown_is_preferred_where_it_is_named_first() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, State as Given};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use kernel::actor::Actor;
@@ -29,6 +29,8 @@ use super::authenticate::Caller;
 use super::input::{self, Path, Query};
 use super::problem::Result;
 use super::{State, accept, etag};
+use crate::pages::document::{self as page, Browser};
+use crate::pages::frame::Frame;
 use crate::{address, llms};
 
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
@@ -178,20 +180,51 @@ pub(crate) async fn document(
     Caller(actor): Caller,
     Path((library, version, path)): Path<(String, String, String)>,
     OriginalUri(uri): OriginalUri,
+    Browser(frame): Browser,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let place = match place(&state, &actor, &library, &version).await? {
-        Place::Here(place) => place,
-        Place::There(there) => return Ok(redirect(&there, &path, uri.query())),
+    let place = match (place(&state, &actor, &library, &version).await, &frame) {
+        (Ok(Place::Here(place)), _) => place,
+        (Ok(Place::There(there)), _) => return Ok(redirect(&there, &path, uri.query())),
+        (Err(Error::NoVersion { present, wanted, .. }), Some(frame)) => {
+            return Ok(page::without_version(frame, &library, &wanted, &present, &path));
+        }
+        (Err(error), _) => return Err(error.into()),
     };
+    if let Some(frame) = &frame {
+        // What is asked for is called so, or it is the Markdown of what is.
+        return self::page(&state, frame, &place, &path, &uri, &headers).await;
+    }
     match path.strip_suffix(address::TWIN) {
         Some(bare) => markdown(&state, &actor, &place, &[bare, &path], &headers).await,
-        None => page(&state, &actor, &place, &path, &headers).await,
+        None => bare(&state, &actor, &place, &path, &headers).await,
     }
 }
 
-/// A document at its own address, as people will open it: what it looks like there is decided here alone.
+/// A document at its own address, as people open it: a page. The Markdown of one is shown to them as well.
 async fn page(
+    state: &State,
+    frame: &Frame,
+    place: &Here,
+    path: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    if let Some(bare) = path.strip_suffix(address::TWIN) {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let paths = [path.to_owned(), bare.to_owned()];
+        let (library, version) = (&place.library, &place.version);
+        let found = reading::first_of(&mut connection, &frame.actor, library, version, &paths).await?;
+        drop(connection);
+        if found.as_deref() == Some(bare) {
+            return markdown(state, &frame.actor, place, &[bare], headers).await;
+        }
+    }
+    Ok(page::show(state, frame, &place.library, &place.version, path, uri).await)
+}
+
+/// The same as programs read it.
+async fn bare(
     state: &State,
     actor: &Actor,
     place: &Here,
@@ -266,7 +299,12 @@ struct Here {
     version: Version,
 }
 
-async fn place(state: &State, actor: &Actor, library: &str, version: &str) -> Result<Place> {
+async fn place(
+    state: &State,
+    actor: &Actor,
+    library: &str,
+    version: &str,
+) -> std::result::Result<Place, Error> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(actor, &address::library(library).map_err(Error::from)?)?;
     // A label that is there is meant, whatever else the word stands for.

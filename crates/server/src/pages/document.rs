@@ -1,10 +1,223 @@
 //! `/l/{library}/{version}/{path}` in a browser, and `/passages/{id}`: a document as it is read.
 
-use axum::Router;
+mod absent;
+mod layout;
+mod notes;
+mod original;
+mod text;
+mod view;
 
+use axum::Router;
+use axum::extract::{FromRequestParts, Query, State as Given};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use library::catalogue::{Library, Version};
+use library::documents::reading::{self, Readable};
+use library::documents::{self, Revision};
+use library::names::DocumentPath;
+use library::{notes as room, search};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::frame::Frame;
+use super::see_other;
+use crate::address;
 use crate::api::State;
+use crate::api::accept;
+use crate::api::input::Path;
+use crate::api::problem::Problem;
+use layout::{Found, Layout};
+use view::View;
+
+/// Open notes that are shown on a document.
+const NOTES: i64 = 200;
 
 /// The routes of this room.
 pub(super) fn router() -> Router<State> {
     Router::new()
+        .route("/passages/{id}", get(passage))
+        .route("/original/{library}/{version}/{*path}", get(original::show))
+        .route("/notes", post(notes::add))
+        .route("/notes/{id}/resolve", post(notes::resolve))
+}
+
+/// What a page of a document is made with, where somebody asks for one: a program that takes anything gets the text.
+pub(crate) struct Browser(pub(crate) Option<Frame>);
+
+impl FromRequestParts<State> for Browser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        if !accept::prefers_page(&parts.headers) {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(Frame::from_request_parts(parts, state).await?)))
+    }
+}
+
+/// Which of a document, and how.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    /// Another revision than the one that answers.
+    revision: Option<String>,
+    /// The part of a long one, from 1.
+    part: Option<String>,
+    /// A fragment of the original, or the name of a heading.
+    at: Option<String>,
+    /// The headings under which somebody was in another version, joined by ` › `.
+    under: Option<String>,
+    /// That version.
+    from: Option<String>,
+    /// The passage that somebody wants to write a note on.
+    note: Option<Uuid>,
+    /// Whether the original stands beside the text.
+    beside: Option<String>,
+}
+
+/// A document in a version that exists for whoever asks.
+pub(crate) async fn show(
+    state: &State,
+    frame: &Frame,
+    library: &Library,
+    version: &Version,
+    path: &str,
+    uri: &Uri,
+) -> Response {
+    let wanted = Query::<Wanted>::try_from_uri(uri).map(|Query(wanted)| wanted).unwrap_or_default();
+    match page(state, frame, library, version, path, &wanted).await {
+        Ok(response) => response,
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// What a page says of an address that leads to no version or no document.
+pub(crate) use absent::of_version as without_version;
+
+async fn page(
+    state: &State,
+    frame: &Frame,
+    library: &Library,
+    version: &Version,
+    path: &str,
+    wanted: &Wanted,
+) -> Result<Response, library::Error> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let Ok(name) = path.parse::<DocumentPath>() else {
+        return absent::of_document(&mut connection, frame, library, version, path).await;
+    };
+    let actor = &frame.actor;
+    let number: Option<i32> = wanted.revision.as_deref().and_then(|number| number.parse().ok());
+    let found = match number {
+        Some(number) => reading::at_revision(&mut connection, actor, library, version, &name, number).await?,
+        None => reading::by_path(&mut connection, actor, library, version, &name).await?,
+    };
+    let Some(document) = found else {
+        return absent::of_document(&mut connection, frame, library, version, path).await;
+    };
+    let layout = Layout::of(&mut connection, &document).await?;
+    let here = address::of_path(&document.library, &document.version, &document.path);
+    let revisions = documents::revisions(&mut connection, actor, document.document_id).await?;
+    let is_current = is_current(&revisions, &document);
+    if let Some(fragment) = &wanted.at {
+        let place = layout.fragment(fragment);
+        return Ok(go(
+            &here,
+            &place.map_or_else(String::new, |place| layout.link(place)),
+            (!is_current).then_some(document.revision),
+        ));
+    }
+    let mut gone = None;
+    if let Some(under) = &wanted.under {
+        let headings: Vec<&str> = under.split(" › ").take(12).collect();
+        let (place, section) = match layout.under(&headings) {
+            Found::Here(place) => (Some(place), None),
+            Found::Near(place) => (Some(place), headings.last()),
+            Found::Nowhere => (None, headings.last()),
+        };
+        let link = place.map_or_else(String::new, |place| layout.link(place));
+        match section {
+            None => return Ok(go(&here, &link, None)),
+            Some(section) => {
+                let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
+                gone = Some(view::Gone {
+                    section: (*section).to_owned(),
+                    nearest,
+                    link: format!("{here}{link}"),
+                });
+            }
+        }
+    }
+    let part = wanted.part.as_deref().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
+    let part = part.clamp(1, layout.parts.len().max(1)) - 1;
+    let text = text::part(&mut connection, &document, &layout, part).await?;
+    let notes =
+        room::on_document(&mut connection, actor, document.document_id, document.version_id, NOTES).await?;
+    drop(connection);
+    let view = View::new(frame, library, &document, &layout, &text, part, &revisions)
+        .with_notes(notes, wanted.note)
+        .arrived(gone, wanted.from.as_deref())
+        .beside(wanted.beside.is_some());
+    // A script of ours asks for the part that comes next.
+    if frame.is_partial() {
+        return Ok(frame.reading_page(StatusCode::OK, &view.as_part()));
+    }
+    Ok(frame.reading_page(StatusCode::OK, &view))
+}
+
+fn is_current(revisions: &[Revision], document: &Readable) -> bool {
+    revisions.iter().any(|revision| revision.id == document.revision_id && revision.active)
+}
+
+/// Leads on within a document.
+fn go(here: &str, link: &str, revision: Option<i32>) -> Response {
+    see_other(&with_revision(here, link, revision))
+}
+
+/// The address of a place in a document, in a revision that is not the one that answers.
+fn with_revision(here: &str, link: &str, revision: Option<i32>) -> String {
+    let Some(revision) = revision else { return format!("{here}{link}") };
+    match link.strip_prefix('?') {
+        Some(rest) => format!("{here}?revision={revision}&{rest}"),
+        None => format!("{here}?revision={revision}{link}"),
+    }
+}
+
+/// Opens a passage in its document, in the very revision.
+async fn passage(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+    let found = async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let Some(passage) = search::find_passage(&mut connection, &frame.actor, id).await? else {
+            return Ok(None);
+        };
+        let catalogue = state.app.engine.catalogue().await?;
+        let library = catalogue.library(&frame.actor, &passage.library.parse()?)?;
+        let Some(version) = library.versions.iter().find(|version| version.label.as_str() == passage.version)
+        else {
+            return Ok(None);
+        };
+        let path: DocumentPath = passage.path.parse()?;
+        let now = reading::by_path(&mut connection, &frame.actor, library, version, &path).await?;
+        let is_current = now.as_ref().is_some_and(|now| now.revision == passage.revision);
+        let document = match now.filter(|_| is_current) {
+            Some(now) => Some(now),
+            None => {
+                let number = passage.revision;
+                reading::at_revision(&mut connection, &frame.actor, library, version, &path, number).await?
+            }
+        };
+        let Some(document) = document else { return Ok(None) };
+        let layout = Layout::of(&mut connection, &document).await?;
+        let place = usize::try_from(passage.passage_number).unwrap_or_default();
+        let here = address::of_path(&document.library, &document.version, &document.path);
+        let revision = (!is_current).then_some(document.revision);
+        Ok::<_, library::Error>(Some(go(&here, &layout.link(place), revision)))
+    };
+    match found.await {
+        Ok(Some(response)) => response,
+        Ok(None) => absent::of_passage(&frame),
+        Err(library::Error::NoDocument | library::Error::NoLibrary { .. }) => absent::of_passage(&frame),
+        Err(error) => Problem::from(error).into_response(),
+    }
 }

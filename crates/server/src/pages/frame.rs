@@ -92,18 +92,6 @@ impl FromRequestParts<State> for Frame {
 }
 
 impl Frame {
-    /// What is said, of the same in both languages.
-    pub(crate) fn say<'text>(&self, english: &'text str, chinese: &'text str) -> &'text str {
-        match self.language {
-            Language::English => english,
-            Language::Chinese => chinese,
-        }
-    }
-
-    pub(crate) fn language(&self) -> Language {
-        self.language
-    }
-
     /// The name of whoever is signed in.
     pub(crate) fn user(&self) -> Option<&str> {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())

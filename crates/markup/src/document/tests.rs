@@ -1,0 +1,189 @@
+//! Documents, honest and hostile ones.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::harmless;
+
+fn resolve(address: &str) -> Option<String> {
+    match address {
+        "other.md" => Some("/l/x/1/other.md".to_owned()),
+        // As one would that takes over what it is given.
+        _ => Some(format!("/l/x/1/{address}")),
+    }
+}
+
+fn render(markdown: &str, marks: &[Mark]) -> Rendered {
+    html(markdown, &Manner { marks, prefix: "", titled: false, is_first: true, resolve: &resolve })
+}
+
+fn one(markdown: &str) -> String {
+    render(markdown, &[]).chunks.into_iter().map(|chunk| chunk.html).collect()
+}
+
+fn marks(places: &[usize]) -> Vec<Mark> {
+    places.iter().enumerate().map(|(number, at)| Mark { id: number.to_string(), at: *at }).collect()
+}
+
+#[test]
+fn markdown_is_laid_out() {
+    for (markdown, expected) in [
+        ("One *two*.", "<p>One <em>two</em>.</p>\n"),
+        ("[a](other.md)", "<p><a href=\"/l/x/1/other.md\">a</a></p>\n"),
+        (
+            "[a](https://example.org/?a&b)",
+            "<p><a href=\"https://example.org/?a&amp;b\" rel=\"noopener noreferrer nofollow\">a</a></p>\n",
+        ),
+        (
+            "<a@example.org>",
+            "<p><a href=\"mailto:a@example.org\" rel=\"noopener noreferrer nofollow\">a@example.org</a></p>\n",
+        ),
+        ("[a](javascript:x)", "<p>a</p>\n"),
+        ("![A *cat*](cat.png) ![](x.png)", "<p><span class=\"picture\">A <em>cat</em></span> </p>\n"),
+        ("a<br>b <b>c</b> Map<String>", "<p>a<br />\nb c Map&lt;String&gt;</p>\n"),
+        ("<div>\n<p>One\n</div>", "<p>One</p>\n"),
+        ("- [x] a", "<ul>\n<li>☑ a</li>\n</ul>\n"),
+        (
+            "|a|\n|-:|\n|b|",
+            "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td>b</td></tr>\n</tbody></table>\n</div>\n",
+        ),
+        (
+            "```rust,ignore\nlet\n```",
+            "<pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"c-keyword\">let\n</span></code></pre>\n",
+        ),
+        ("> [!NOTE]\n> a", "<blockquote class=\"markdown-alert-note\">\n<p>a</p>\n</blockquote>\n"),
+        (
+            "a[^1]\n\n[^1]: b",
+            "<p>a<sup>[1]</sup></p>\n<div class=\"footnote\"><sup>1</sup>\n<p>b</p>\n</div>\n",
+        ),
+        ("---\ntitle: x\n---\na", "<p>a</p>\n"),
+    ] {
+        assert_eq!(one(markdown), expected, "{markdown}");
+    }
+}
+
+#[test]
+fn headings_are_named_numbered_and_found() {
+    let markdown =
+        "# One\n\n## One\n\n#### Deep `x`\n\n## Set {#own}\n\n[to](#one-1) [own](#OWN) [far](#far)\n";
+    let rendered = render(markdown, &[]);
+    let found: Vec<(u8, &str, &str)> =
+        rendered.headings.iter().map(|one| (one.level, one.id.as_str(), one.text.as_str())).collect();
+    assert_eq!(
+        found,
+        [(2, "h-one", "One"), (3, "h-one-1", "One"), (4, "h-deep-x", "Deep x"), (3, "h-own", "Set")]
+    );
+    let html = &rendered.chunks[0].html;
+    assert!(html.starts_with(
+        "<h2 id=\"h-one\">One <a class=\"anchor\" href=\"#h-one\" aria-hidden=\"true\" tabindex=\"-1\">#</a></h2>\n"
+    ));
+    assert!(
+        html.contains(
+            "<a href=\"#h-one-1\">to</a> <a href=\"#h-own\">own</a> <a href=\"/l/x/1/#far\">far</a>"
+        )
+    );
+    let titled = super::html(
+        "# One\n\n## Two\n",
+        &Manner { marks: &[], prefix: "s2-", titled: true, is_first: true, resolve: &resolve },
+    );
+    assert!(titled.chunks[0].html.starts_with("<span id=\"h-s2-one\"></span>"), "{:?}", titled.chunks);
+    assert!(!titled.chunks[0].html.contains("One") && titled.chunks[1..].is_empty());
+    assert_eq!(titled.headings[1].level, 2);
+}
+
+#[test]
+fn passages_stand_by_themselves_or_are_named_within() {
+    let markdown = "# A\n\none\n\n# B\n\n- x\n- y\n\nend\n";
+    let rendered = render(markdown, &marks(&[0, 10, 19, 24]));
+    let places: Vec<Range<usize>> = rendered.chunks.iter().map(|chunk| chunk.passages.clone()).collect();
+    assert_eq!(places, [0..1, 1..3, 3..4]);
+    assert!(
+        rendered.chunks[1].html.contains("<li><span class=\"p\" id=\"p-2\"></span>y</li>"),
+        "{rendered:?}"
+    );
+    assert_eq!(rendered.chunks[2].html, "<p>end</p>\n");
+    assert_eq!(rendered.headings[1].passage, 1);
+    // Within code, before it.
+    let rendered = render("```\na\nb\n```\n", &marks(&[0, 6]));
+    assert!(rendered.chunks[0].html.contains("<span class=\"p\" id=\"p-1\"></span><pre"), "{rendered:?}");
+}
+
+#[test]
+fn nothing_hostile_is_left() {
+    let deep = format!("{}x", "> ".repeat(5000));
+    let lists = format!("{}x", "- ".repeat(3000));
+    let stars = format!("{}x{}", "*_".repeat(3000), "_*".repeat(3000));
+    for hostile in [
+        "<script>alert(1)</script>",
+        "a <script src=//evil.example/x.js></script> b",
+        "<img src=x onerror=alert(1)>",
+        "![pixel](https://evil.example/pixel.png)",
+        "![x](data:image/svg+xml;base64,PHN2Zz4=)",
+        "[click](JaVaScRiPt:alert(1))",
+        "[click](&#106;avascript:alert(1))",
+        "[click](java&#10;script:alert(1))",
+        "[click](//evil.example)",
+        "[click](/\\evil.example)",
+        "[click](data:text/html,<script>alert(1)</script>)",
+        "[click](https://evil.example/\"onmouseover=\"alert(1))",
+        "[click](x\"onmouseover=\"alert(1))",
+        "[click](../../../../etc/passwd)",
+        "<javascript:alert(1)>",
+        "</style><script>alert(1)</script>",
+        "<style>*{display:none}</style>",
+        "<svg onload=alert(1)><a xlink:href=\"javascript:alert(1)\">",
+        "<iframe srcdoc=\"<script>alert(1)</script>\">",
+        "<!--><img src=x onerror=alert(1)>-->",
+        "<![CDATA[<img src=x>]]>",
+        "<x onclick=alert(1)>text",
+        "<x\n\nonclick=alert(1)>",
+        "# <b onclick=alert(1)>x</b> {#id\"onclick=alert(1) .c onclick=alert(1)}",
+        "# x {#\"><script>}",
+        "```\"><script>alert(1)</script>\ncode\n```",
+        "```js onclick=x\n</code></pre><script>\n```",
+        "| a | b |\n|---|:-:|\n| <img src=x> | [x](javascript:a) |",
+        "[![x](https://evil.example/a.png)](https://evil.example)",
+        "![a [b](https://x.example) c](d)",
+        "[a ![b [c](https://x.example)](d)](https://y.example)",
+        "[^<script>]\n\n[^<script>]: <script>",
+        "> [!WARNING\" onclick=x]\n> a",
+        "$$<script>$$",
+        "---\n<script>\n---\n",
+        &deep,
+        &lists,
+        &stars,
+    ] {
+        let html = one(hostile);
+        harmless::assert(&html);
+        let depth = html.matches("<blockquote>").count().max(html.matches("<ul>").count());
+        assert!(depth <= 41, "{depth}");
+    }
+    let plain = plain("<script>\n&", &marks(&[0]));
+    assert_eq!(plain.chunks[0].html, "<pre class=\"text\" tabindex=\"0\">&lt;script&gt;\n&amp;</pre>\n");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_harmless(
+        markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}",
+        places in proptest::collection::vec(0_usize..80, 0..6),
+    ) {
+        let mut places = places;
+        places.sort_unstable();
+        let rendered = render(&markdown, &marks(&places));
+        for chunk in &rendered.chunks {
+            harmless::assert(&chunk.html);
+        }
+        // Every passage that has something after it is in exactly one chunk, in order.
+        let mut next = 0;
+        for chunk in &rendered.chunks {
+            prop_assert_eq!(chunk.passages.start, next);
+            next = chunk.passages.end;
+        }
+    }
+
+    #[test]
+    fn any_text_is_harmless(markdown in any::<String>()) {
+        harmless::assert(&one(&markdown));
+    }
+}

@@ -1,0 +1,263 @@
+//! How a document lies on its pages: long ones are cut into parts, each of whole passages, and shown one after another. What
+//! is made of a revision is remembered, for a revision never changes.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use library::documents::layout::{self, Place};
+use library::documents::reading::Readable;
+use markup::document::slug;
+use moka::sync::Cache;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Characters of a part: as much as is read at once, and laid out in a few milliseconds.
+const PART: i32 = 24_000;
+/// Entries of contents; where there would be more, the deeper headings are left out.
+const CONTENTS: usize = 250;
+/// Bytes of layouts that are remembered.
+const REMEMBERED: u64 = 16 << 20;
+
+/// The layout of a revision.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) places: Vec<Place>,
+    /// The places of each part.
+    pub(super) parts: Vec<Range<usize>>,
+    /// Whether all stands under one heading, which is the title.
+    pub(super) titled: bool,
+}
+
+/// A heading in the contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// From 1, the outermost.
+    pub(super) level: u8,
+    pub(super) text: String,
+    /// Where it is, from the document's address on.
+    pub(super) link: String,
+}
+
+/// Where somebody is led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// To the heading itself.
+    Here(usize),
+    /// The heading is not here; this is the nearest above it.
+    Near(usize),
+    /// Neither is here.
+    Nowhere,
+}
+
+static LAYOUTS: LazyLock<Cache<Uuid, Arc<Layout>>> = LazyLock::new(|| {
+    let weigh = |_: &Uuid, layout: &Arc<Layout>| {
+        let texts: usize = layout
+            .places
+            .iter()
+            .map(|place| place.section.iter().map(|one| one.len() + 24).sum::<usize>())
+            .sum();
+        u32::try_from(texts + layout.places.len() * 200 + 200).unwrap_or(u32::MAX)
+    };
+    Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build()
+});
+
+impl Layout {
+    /// The layout of a revision.
+    pub(super) async fn of(
+        connection: &mut PgConnection,
+        document: &Readable,
+    ) -> Result<Arc<Self>, library::Error> {
+        let id = document.revision_id.0;
+        if let Some(known) = LAYOUTS.get(&id) {
+            return Ok(known);
+        }
+        let places = layout::places(connection, document).await?;
+        let layout = Arc::new(Self::new(places, &document.title));
+        LAYOUTS.insert(id, Arc::clone(&layout));
+        Ok(layout)
+    }
+
+    fn new(places: Vec<Place>, title: &str) -> Self {
+        let first = places.first().and_then(|place| place.section.first());
+        let titled = first.is_some_and(|first| slug(first) == slug(title));
+        let parts = parts(&places);
+        Self { places, parts, titled }
+    }
+
+    /// The part that a passage is in.
+    pub(super) fn part_of(&self, place: usize) -> usize {
+        self.parts.partition_point(|part| part.end <= place).min(self.parts.len().saturating_sub(1))
+    }
+
+    /// The address of a passage, from the document's on.
+    pub(super) fn link(&self, place: usize) -> String {
+        let Some(found) = self.places.get(place) else { return String::new() };
+        format!("{}#p-{}", self.query(self.part_of(place)), found.id)
+    }
+
+    /// The address of a part, from the document's on.
+    pub(super) fn query(&self, part: usize) -> String {
+        if part == 0 { String::new() } else { format!("?part={}", part + 1) }
+    }
+
+    /// The passage that is called so by the original, or under a heading that is.
+    pub(super) fn fragment(&self, fragment: &str) -> Option<usize> {
+        let exact = |place: &Place| place.anchor.as_deref() == Some(fragment);
+        if let Some(found) = self.places.iter().position(exact) {
+            return Some(found);
+        }
+        let name = slug(fragment);
+        let named = |place: &Place| place.section.last().is_some_and(|heading| slug(heading) == name);
+        self.places.iter().position(named)
+    }
+
+    /// The passage under these headings, or under as many of them as there are.
+    pub(super) fn under(&self, headings: &[&str]) -> Found {
+        let names: Vec<String> = headings.iter().map(|heading| slug(heading)).collect();
+        let sections: Vec<Vec<String>> = self
+            .places
+            .iter()
+            .map(|place| place.section.iter().map(|heading| slug(heading)).collect())
+            .collect();
+        // The title may have changed with the version.
+        let rest = names.get(1..).filter(|rest| self.titled && !rest.is_empty());
+        let is_same = |section: &Vec<String>| {
+            *section == names || rest.is_some_and(|rest| section.get(1..) == Some(rest))
+        };
+        if let Some(found) = sections.iter().position(is_same) {
+            return Found::Here(found);
+        }
+        let Some(last) = names.last() else { return Found::Nowhere };
+        if let Some(found) = sections.iter().position(|section| section.last() == Some(last)) {
+            return Found::Here(found);
+        }
+        let above = names.iter().rev().skip(1);
+        above
+            .filter_map(|name| sections.iter().position(|section| section.last() == Some(name)))
+            .next()
+            .map_or(Found::Nowhere, Found::Near)
+    }
+
+    /// The contents by the passages' headings; those of a document of one part are found in its text.
+    pub(super) fn contents(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut before: &[String] = &[];
+        for (number, place) in self.places.iter().enumerate() {
+            let same = place.section.iter().zip(before).take_while(|(one, other)| one == other).count();
+            for (depth, heading) in place.section.iter().enumerate().skip(same) {
+                let level = u8::try_from(depth + usize::from(!self.titled)).unwrap_or(u8::MAX);
+                if level > 0 {
+                    entries.push(Entry { level, text: heading.clone(), link: self.link(number) });
+                }
+            }
+            before = &place.section;
+        }
+        bounded(entries)
+    }
+}
+
+/// Contents of a length that can be looked through.
+pub(super) fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
+    for deepest in (1..=3).rev() {
+        entries.retain(|entry| entry.level <= deepest);
+        if entries.len() <= CONTENTS {
+            break;
+        }
+    }
+    entries.truncate(CONTENTS);
+    entries
+}
+
+/// Cuts a document where a section begins, or, where one is very long, between passages of prose.
+fn parts(places: &[Place]) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let end = places.last().map_or(0, |last| last.to);
+    let (mut start, mut began) = (0, places.first().map_or(0, |first| first.from));
+    for (number, pair) in places.windows(2).enumerate() {
+        let [before, place] = pair else { continue };
+        let length = place.from - began;
+        let is_section = before.section != place.section || place.content_type == "api";
+        let is_prose = before.content_type == "text" && place.content_type == "text";
+        let is_enough = length >= PART && is_section || length >= 2 * PART && is_prose || length >= 4 * PART;
+        // What would be left over is not worth a part.
+        if is_enough && end - place.from > PART / 4 {
+            parts.push(start..number + 1);
+            (start, began) = (number + 1, place.from);
+        }
+    }
+    parts.push(start..places.len());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(sections: &[(&[&str], i32)]) -> Vec<Place> {
+        let mut from = 0;
+        let mut number = 0;
+        sections
+            .iter()
+            .map(|(section, length)| {
+                let place = Place {
+                    id: Uuid::from_u128(u128::from(number.unsigned_abs())),
+                    number,
+                    section: section.iter().map(ToString::to_string).collect(),
+                    content_type: "text".to_owned(),
+                    anchor: None,
+                    page: None,
+                    from,
+                    to: from + length,
+                    instruction: None,
+                };
+                from += length;
+                number += 1;
+                place
+            })
+            .collect()
+    }
+
+    #[test]
+    fn long_documents_are_cut_where_sections_begin() {
+        let long = places(&[
+            (&["T", "A"], 20_000),
+            (&["T", "A"], 10_000),
+            (&["T", "B"], 20_000),
+            (&["T", "C"], 9_000),
+        ]);
+        let layout = Layout::new(long, "T");
+        assert_eq!(layout.parts, [0..2, 2..4]);
+        assert!(layout.titled);
+        assert_eq!((layout.part_of(1), layout.part_of(2), layout.part_of(99)), (0, 1, 1));
+        assert!(layout.link(3).starts_with("?part=2#p-"));
+        let contents: Vec<(u8, String)> =
+            layout.contents().into_iter().map(|entry| (entry.level, entry.text)).collect();
+        assert_eq!(contents, [(1, "A".to_owned()), (1, "B".to_owned()), (1, "C".to_owned())]);
+        assert_eq!(Layout::new(Vec::new(), "T").parts, [0..0]);
+    }
+
+    #[test]
+    fn a_section_is_found_again_or_the_one_above_it() {
+        let layout = Layout::new(
+            places(&[
+                (&["T 2", "A"], 1),
+                (&["T 2", "A", "x"], 1),
+                (&["T 2", "B"], 1),
+                (&["T 2", "B", "x"], 1),
+            ]),
+            "T 2",
+        );
+        for (headings, found) in [
+            (&["T 1", "B", "x"][..], Found::Here(3)),
+            (&["T 2", "A"], Found::Here(0)),
+            (&["T 1", "C", "x"], Found::Here(1)),
+            (&["T 1", "B", "gone"], Found::Near(2)),
+            (&["gone"], Found::Nowhere),
+            (&[], Found::Nowhere),
+        ] {
+            assert_eq!(layout.under(headings), found, "{headings:?}");
+        }
+        assert_eq!(layout.fragment("B"), Some(2));
+        assert_eq!(layout.fragment("nothing"), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! Notes on passages, as forms write and settle them.
+
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use library::notes::{self, NewNote, NoteId};
+use uuid::Uuid;
+
+use crate::api::State;
+use crate::api::input::Path;
+use crate::api::problem::Problem;
+use crate::pages::forms::Posted;
+use crate::pages::see_other;
+
+/// Writes one.
+pub(super) async fn add(Given(state): Given<State>, posted: Posted) -> Response {
+    let back = posted.field("back").to_owned();
+    let posted = posted.at(&back);
+    if let Err(response) = posted.frame.require_person() {
+        return response;
+    }
+    let written = async {
+        let passage: Uuid = posted
+            .field("passage")
+            .parse()
+            .map_err(|_unlike| library::Error::Invalid("a note is written on a passage".to_owned()))?;
+        let note = NewNote {
+            passage,
+            category: posted.field("category").parse()?,
+            text: posted.field("text").to_owned(),
+        };
+        let mut transaction = store::postgres::begin(state.app.pool()).await?;
+        let (note, _) = notes::add(&mut transaction, &posted.frame.actor, &note).await?;
+        transaction.commit().await?;
+        Ok::<_, library::Error>(note)
+    };
+    match written.await {
+        Ok(note) => see_other(&format!("{}#note-{}", without_fragment(&back), note.id)),
+        Err(error) => refused(&posted, error),
+    }
+}
+
+/// Says that one is done with.
+pub(super) async fn resolve(Given(state): Given<State>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+    let back = posted.field("back").to_owned();
+    let posted = posted.at(&back);
+    if let Err(response) = posted.frame.require_person() {
+        return response;
+    }
+    let settled = async {
+        let mut transaction = store::postgres::begin(state.app.pool()).await?;
+        notes::resolve(&mut transaction, &posted.frame.actor, NoteId(id)).await?;
+        transaction.commit().await?;
+        Ok::<_, library::Error>(())
+    };
+    match settled.await {
+        Ok(()) => see_other(&back),
+        Err(error) => refused(&posted, error),
+    }
+}
+
+/// What is wrong with a note is said on a page of its own: going back shows what was written.
+fn refused(posted: &Posted, error: library::Error) -> Response {
+    match error {
+        library::Error::Invalid(_) => {
+            let text = posted.frame.t_with("document-note-length", "most", &notes::LONGEST);
+            posted.frame.message(StatusCode::BAD_REQUEST, &text)
+        }
+        error => Problem::from(error).into_response(),
+    }
+}
+
+fn without_fragment(address: &str) -> &str {
+    address.split('#').next().unwrap_or_default()
+}

@@ -1,0 +1,221 @@
+//! The text of a part of a document as HTML. It is made once for each revision, and remembered.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use library::documents::layout::{self, Place};
+use library::documents::reading::Readable;
+use markup::document::{self, Heading, Manner, Mark};
+use moka::sync::Cache;
+use percent_encoding::percent_decode_str;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::layout::Layout;
+use crate::address;
+
+/// Bytes of HTML that are remembered.
+const REMEMBERED: u64 = 32 << 20;
+
+/// A part of a document.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) headings: Vec<Heading>,
+}
+
+/// The HTML of one or more passages.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Their places in the layout.
+    pub(super) places: Range<usize>,
+    pub(super) html: String,
+}
+
+static PARTS: LazyLock<Cache<(Uuid, usize), Arc<Part>>> = LazyLock::new(|| {
+    let weigh = |_: &(Uuid, usize), part: &Arc<Part>| {
+        let html: usize = part.chunks.iter().map(|chunk| chunk.html.len() + 64).sum();
+        let headings: usize = part.headings.iter().map(|one| one.id.len() + one.text.len() + 80).sum();
+        u32::try_from(html + headings + 200).unwrap_or(u32::MAX)
+    };
+    Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build()
+});
+
+/// A part of a document, by its number from 0.
+pub(super) async fn part(
+    connection: &mut PgConnection,
+    document: &Readable,
+    layout: &Arc<Layout>,
+    number: usize,
+) -> Result<Arc<Part>, library::Error> {
+    let key = (document.revision_id.0, number);
+    if let Some(known) = PARTS.get(&key) {
+        return Ok(known);
+    }
+    let places = layout.parts.get(number).cloned().unwrap_or(0..0);
+    let shown = layout.places.get(places.clone()).unwrap_or_default();
+    let (from, to) =
+        (shown.first().map_or(0, |first| first.number), shown.last().map_or(0, |last| last.number + 1));
+    let texts = layout::texts(connection, document, from, to).await?;
+    let (layout, document) = (Arc::clone(layout), document.clone());
+    // A few milliseconds, some of them tens: not on the threads that answer.
+    let made = tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &texts)).await;
+    let part = Arc::new(
+        made.map_err(|_panicked| library::Error::Internal("a document could not be laid out".to_owned()))?,
+    );
+    PARTS.insert(key, Arc::clone(&part));
+    Ok(part)
+}
+
+fn render(
+    document: &Readable,
+    layout: &Layout,
+    number: usize,
+    places: Range<usize>,
+    texts: &[String],
+) -> Part {
+    let shown = layout.places.get(places.clone()).unwrap_or_default();
+    let before = places.start.checked_sub(1).and_then(|before| layout.places.get(before));
+    let (text, marks) = joined(before, shown, texts);
+    let resolve = |link: &str| resolve(document, layout, link);
+    let prefix = if number == 0 { String::new() } else { format!("{}-", number + 1) };
+    let manner = Manner {
+        marks: &marks,
+        prefix: &prefix,
+        titled: layout.titled,
+        is_first: number == 0,
+        resolve: &resolve,
+    };
+    let rendered = if document.document_type == "text" {
+        document::plain(&text, &marks)
+    } else {
+        document::html(&text, &manner)
+    };
+    let moved = |range: Range<usize>| range.start + places.start..range.end + places.start;
+    let chunks = rendered.chunks.into_iter();
+    let chunks = chunks.map(|chunk| Chunk { places: moved(chunk.passages), html: chunk.html }).collect();
+    let mut headings = rendered.headings;
+    for heading in &mut headings {
+        heading.passage += places.start;
+    }
+    Part { chunks, headings }
+}
+
+/// The passages as one text, and where each begins in it.
+fn joined(before: Option<&Place>, places: &[Place], texts: &[String]) -> (String, Vec<Mark>) {
+    let mut text = String::with_capacity(texts.iter().map(|one| one.len() + 2).sum());
+    let mut marks = Vec::with_capacity(places.len());
+    // A very long block is cut in two: what it began with is repeated.
+    if let (Some(before), Some(first), Some(content)) = (before, places.first(), texts.first()) {
+        let same = before.content_type == first.content_type && before.section == first.section;
+        match first.content_type.as_str() {
+            "code" if same && !content.trim_start().starts_with(['`', '~', '#']) => text.push_str("```\n"),
+            "table" if same && content.starts_with('|') => {
+                let row = content.lines().next().unwrap_or_default();
+                let cells = row.matches('|').count().saturating_sub(1).clamp(1, 50);
+                text.push_str(&format!("|{}\n|{}\n", " |".repeat(cells), "-|".repeat(cells)));
+            }
+            _ => {}
+        }
+    }
+    let mut end: Option<i32> = None;
+    for (place, content) in places.iter().zip(texts) {
+        // Between two passages there is nothing but space.
+        let gap = end.map_or(0, |end| (place.from - end).clamp(0, 2));
+        for _ in 0..gap {
+            text.push('\n');
+        }
+        marks.push(Mark { id: place.id.to_string(), at: text.len() });
+        text.push_str(content);
+        end = Some(place.to);
+    }
+    (text, marks)
+}
+
+/// Where a link of the document leads here: a fragment to its place, a relative address to the document there.
+fn resolve(document: &Readable, layout: &Layout, link: &str) -> Option<String> {
+    let (rest, fragment) =
+        link.split_once('#').map_or((link, None), |(rest, fragment)| (rest, Some(fragment)));
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let fragment = fragment.filter(|fragment| !fragment.is_empty()).map(plain);
+    let here = address::of_path(&document.library, &document.version, &document.path);
+    let Some(path) = Some(rest.split('?').next().unwrap_or_default()).filter(|path| !path.is_empty()) else {
+        let place = layout.fragment(&fragment?)?;
+        return Some(format!("{here}{}", layout.link(place)));
+    };
+    let path = joined_path(&document.path, &plain(path))?;
+    if path == document.path {
+        let place = fragment.and_then(|fragment| layout.fragment(&fragment));
+        return Some(place.map_or_else(|| here.clone(), |place| format!("{here}{}", layout.link(place))));
+    }
+    let there = address::of_path(&document.library, &document.version, &path);
+    let encoded = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    Some(match fragment {
+        Some(fragment) => format!("{there}?at={}", encoded(&fragment)),
+        None => there,
+    })
+}
+
+/// A relative path, seen from that of a document. `None` where it leads out of the library.
+fn joined_path(from: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = if path.starts_with('/') { Vec::new() } else { from.split('/').collect() };
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    let path = parts.join("/");
+    (!path.is_empty() && !path.chars().any(char::is_control)).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_seen_from_their_document() {
+        for (from, path, expected) in [
+            ("a/b.md", "c.md", Some("a/c.md")),
+            ("a/b.md", "../c.md", Some("c.md")),
+            ("a/b.md", "./c/", Some("a/c")),
+            ("a/b.md", "/x/y", Some("x/y")),
+            ("b.md", "../c.md", None),
+            ("b.md", ".", None),
+        ] {
+            assert_eq!(joined_path(from, path).as_deref(), expected, "{from} {path}");
+        }
+    }
+
+    #[test]
+    fn passages_are_joined_as_they_stood() {
+        let place = |number: i32, from: i32, to: i32, kind: &str| Place {
+            id: Uuid::nil(),
+            number,
+            section: Vec::new(),
+            content_type: kind.to_owned(),
+            anchor: None,
+            page: None,
+            from,
+            to,
+            instruction: None,
+        };
+        let places = [place(0, 0, 3, "text"), place(1, 4, 7, "text"), place(2, 12, 15, "text")];
+        let texts = ["one", "two", "six"].map(str::to_owned);
+        let (text, marks) = joined(None, &places, &texts);
+        assert_eq!(text, "one\ntwo\n\nsix");
+        assert_eq!(marks.iter().map(|mark| mark.at).collect::<Vec<_>>(), [0, 4, 9]);
+        let code = [place(1, 4, 7, "code")];
+        let (text, marks) = joined(Some(&place(0, 0, 3, "code")), &code, &["x\n```".to_owned()]);
+        assert_eq!((text.as_str(), marks[0].at), ("```\nx\n```", 4));
+        let rows = [place(1, 4, 7, "table")];
+        let (text, _) = joined(Some(&place(0, 0, 3, "table")), &rows, &["| a | b |".to_owned()]);
+        assert_eq!(text, "| | |\n|-|-|\n| a | b |");
+    }
+}

@@ -1,0 +1,393 @@
+//! What the page of a document shows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use library::access::{self, Level};
+use library::catalogue::Library;
+use library::documents::reading::Readable;
+use library::documents::{Revision, Status};
+use library::notes::Note;
+use uuid::Uuid;
+
+use super::layout::{Entry, Layout, bounded};
+use super::text::Part;
+use super::with_revision;
+use crate::address;
+use crate::pages::frame::Frame;
+
+/// A section that another version has, and this one has not.
+pub(super) struct Gone {
+    pub(super) section: String,
+    /// The nearest that there is above it.
+    pub(super) nearest: Option<String>,
+    pub(super) link: String,
+}
+
+/// A version or a revision to choose.
+pub(super) struct Choice {
+    pub(super) name: String,
+    /// `None` where there is nothing to open.
+    pub(super) link: Option<String>,
+    pub(super) is_shown: bool,
+    /// Whether it is the one that answers where none is named.
+    pub(super) is_active: bool,
+    pub(super) compare: Option<String>,
+}
+
+/// A piece of the text, with what stands beside it.
+pub(super) struct Shown<'page> {
+    pub(super) id: String,
+    pub(super) html: &'page str,
+    /// The headings above it, for finding it in another version.
+    pub(super) under: String,
+    /// The page of the original that begins here.
+    pub(super) page: Option<i32>,
+    /// Why it reads like an instruction to an agent.
+    pub(super) flagged: Option<&'page str>,
+    pub(super) notes: Vec<&'page Note>,
+    /// Whether somebody writes a note on it.
+    pub(super) is_noted: bool,
+}
+
+/// The page of a document.
+#[derive(Template)]
+#[template(path = "document.html", blocks = ["part"])]
+pub(super) struct View<'page> {
+    frame: &'page Frame,
+    library: &'page Library,
+    document: &'page Readable,
+    revision: Option<&'page Revision>,
+    layout: &'page Layout,
+    text: &'page Part,
+    /// From 0.
+    part: usize,
+    revisions: &'page [Revision],
+    here: String,
+    /// Whether the revision is the one that answers.
+    is_current: bool,
+    notes: Vec<Note>,
+    noted: Option<Uuid>,
+    gone: Option<Gone>,
+    from: Option<String>,
+    is_beside: bool,
+}
+
+impl<'page> View<'page> {
+    pub(super) fn new(
+        frame: &'page Frame,
+        library: &'page Library,
+        document: &'page Readable,
+        layout: &'page Arc<Layout>,
+        text: &'page Arc<Part>,
+        part: usize,
+        revisions: &'page [Revision],
+    ) -> Self {
+        let revision = revisions.iter().find(|revision| revision.id == document.revision_id);
+        Self {
+            frame,
+            library,
+            document,
+            revision,
+            layout,
+            text,
+            part,
+            revisions,
+            here: address::of_path(&document.library, &document.version, &document.path),
+            is_current: revision.is_some_and(|revision| revision.active),
+            notes: Vec::new(),
+            noted: None,
+            gone: None,
+            from: None,
+            is_beside: false,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn with_notes(mut self, notes: Vec<Note>, noted: Option<Uuid>) -> Self {
+        (self.notes, self.noted) = (notes, noted);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn arrived(mut self, gone: Option<Gone>, from: Option<&str>) -> Self {
+        self.gone = gone;
+        self.from = from.map(|from| from.chars().take(64).collect());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn beside(mut self, is_beside: bool) -> Self {
+        self.is_beside = is_beside && self.document.document_type == "pdf";
+        self
+    }
+
+    /// The language of the text, as pages say it.
+    fn lang(&self) -> Option<&str> {
+        let language = self.revision?.language.as_deref()?;
+        Some(if language == "zh" { "zh-CN" } else { language })
+    }
+
+    fn size(&self) -> String {
+        let bytes = self.revision.map_or(0, |revision| revision.file_size);
+        size(bytes)
+    }
+
+    /// The address of something on this document, in the revision that is shown.
+    fn link(&self, link: &str) -> String {
+        with_revision(&self.here, link, (!self.is_current).then_some(self.document.revision))
+    }
+
+    /// The address of a part, from 0.
+    fn part_link(&self, part: usize) -> String {
+        self.link(&self.layout.query(part))
+    }
+
+    fn this_part(&self) -> String {
+        self.part_link(self.part)
+    }
+
+    fn part_before(&self) -> String {
+        self.part_link(self.part.saturating_sub(1))
+    }
+
+    fn part_after(&self) -> String {
+        self.part_link(self.part + 1)
+    }
+
+    /// This document in the version that somebody came from.
+    fn back(&self, version: &str) -> String {
+        let label = version.parse().unwrap_or_else(|_unlike| self.document.version.clone());
+        address::of_path(&self.library.name, &label, &self.document.path)
+    }
+
+    /// What follows the address of this part where something is asked of it.
+    fn part_with(&self, parameter: &str) -> String {
+        let link = self.part_link(self.part);
+        let separator = if link.contains('?') { '&' } else { '?' };
+        format!("{link}{separator}{parameter}")
+    }
+
+    fn contents(&self) -> Vec<Entry> {
+        if self.layout.parts.len() > 1 {
+            let mut entries = self.layout.contents();
+            for entry in &mut entries {
+                // What is on the page already is not asked for again.
+                if let Some((query, fragment)) = entry.link.split_once('#') {
+                    entry.link = if query == self.layout.query(self.part) {
+                        format!("#{fragment}")
+                    } else {
+                        self.link(&entry.link)
+                    };
+                }
+            }
+            return entries;
+        }
+        let headings =
+            self.text.headings.iter().filter(|heading| heading.level > 1 && !heading.text.is_empty());
+        let entries = headings.map(|heading| Entry {
+            level: heading.level - 1,
+            text: heading.text.clone(),
+            link: format!("#{}", percent_encoding::utf8_percent_encode(&heading.id, FRAGMENT)),
+        });
+        bounded(entries.collect())
+    }
+
+    fn versions(&self) -> Vec<Choice> {
+        let versions = self.library.versions.iter().map(|version| {
+            let label = version.label.as_str();
+            let is_shown = version.label == self.document.version;
+            let is_there = self.revisions.iter().any(|revision| revision.active && revision.version == label);
+            let there = address::of_path(&self.library.name, &version.label, &self.document.path);
+            let from = percent_encoding::utf8_percent_encode(self.document.version.as_str(), FRAGMENT);
+            Choice {
+                name: label.to_owned(),
+                link: is_there.then(|| format!("{there}?from={from}")),
+                is_shown,
+                is_active: self.library.active == Some(version.id),
+                compare: (is_there && !is_shown).then(|| self.compare(label)),
+            }
+        });
+        versions.collect()
+    }
+
+    /// Whether other versions have it.
+    fn is_elsewhere(&self) -> bool {
+        self.revisions
+            .iter()
+            .any(|revision| revision.active && revision.version_id != self.document.version_id)
+    }
+
+    /// The address of what changed from another version, or to one that is higher.
+    fn compare(&self, other: &str) -> String {
+        let mine = self.document.version.as_str();
+        let place = |label: &str| {
+            self.library
+                .versions
+                .iter()
+                .position(|version| version.label.as_str() == label)
+                .unwrap_or_default()
+        };
+        // The highest stands first.
+        let (from, to) = if place(other) > place(mine) { (other, mine) } else { (mine, other) };
+        let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, FRAGMENT).to_string();
+        format!(
+            "/compare/{}/{}?from={}&to={}",
+            address::part_of(&self.library.name),
+            address::escaped(&self.document.path),
+            encoded(from),
+            encoded(to)
+        )
+    }
+
+    /// The revisions under this label, the newest first.
+    fn others(&self) -> Vec<(Choice, &Revision)> {
+        let label = self.document.version.as_str();
+        let under = self.revisions.iter().filter(|revision| revision.version == label);
+        let choices = under.map(|revision| {
+            let link = if revision.active {
+                self.here.clone()
+            } else {
+                format!("{}?revision={}", self.here, revision.revision)
+            };
+            let choice = Choice {
+                name: revision.revision.to_string(),
+                link: (revision.status == Status::Completed).then_some(link),
+                is_shown: revision.id == self.document.revision_id,
+                is_active: revision.active,
+                compare: None,
+            };
+            (choice, revision)
+        });
+        choices.collect()
+    }
+
+    /// The number of the revision that answers, where it is not this one.
+    fn current(&self) -> Option<i32> {
+        let label = self.document.version.as_str();
+        let current = self.revisions.iter().find(|revision| revision.active && revision.version == label)?;
+        (current.id != self.document.revision_id).then_some(current.revision)
+    }
+
+    /// Why passages of this document read like instructions.
+    fn is_flagged(&self) -> bool {
+        self.layout.places.iter().any(|place| place.instruction.is_some())
+    }
+
+    /// The text, piece by piece.
+    fn shown(&self) -> Vec<Shown<'_>> {
+        let mut notes: HashMap<usize, Vec<&Note>> = HashMap::new();
+        for note in &self.notes {
+            if let Some(place) = self.place_of(note) {
+                notes.entry(place).or_default().push(note);
+            }
+        }
+        let mut page_before = None;
+        let chunks = self.text.chunks.iter().map(|chunk| {
+            let places = self.layout.places.get(chunk.places.clone()).unwrap_or_default();
+            let first = places.first();
+            let page = first.and_then(|first| first.page).filter(|page| page_before != Some(*page));
+            page_before = places.last().and_then(|last| last.page).or(page_before);
+            Shown {
+                id: first.map_or_else(String::new, |first| first.id.to_string()),
+                html: &chunk.html,
+                under: first.map_or_else(String::new, |first| first.section.join(" › ")),
+                page,
+                flagged: places.iter().find_map(|place| place.instruction.as_deref()),
+                notes: chunk.places.clone().filter_map(|place| notes.remove(&place)).flatten().collect(),
+                is_noted: self.noted.is_some_and(|noted| places.iter().any(|place| place.id == noted)),
+            }
+        });
+        chunks.collect()
+    }
+
+    /// The passage of this revision that a note stands on.
+    fn place_of(&self, note: &Note) -> Option<usize> {
+        if self.is_current {
+            return note.passage_number.and_then(|number| usize::try_from(number).ok());
+        }
+        self.layout.places.iter().position(|place| Some(place.id) == note.passage_id)
+    }
+
+    /// Notes on what was changed since.
+    fn old_notes(&self) -> Vec<&Note> {
+        if self.part + 1 < self.layout.parts.len() {
+            return Vec::new();
+        }
+        self.notes.iter().filter(|note| self.is_current && self.place_of(note).is_none()).collect()
+    }
+
+    fn may_note(&self) -> bool {
+        self.frame.user().is_some()
+    }
+
+    fn may_settle(&self) -> bool {
+        self.may_note() && access::require(&self.frame.actor, self.library, Level::Write).is_ok()
+    }
+
+    /// The address of the original of a PDF.
+    fn original(&self) -> String {
+        let path = self.here.trim_start_matches("/l/");
+        let revision =
+            if self.is_current { String::new() } else { format!("?revision={}", self.document.revision) };
+        format!("/original/{path}{revision}")
+    }
+
+    /// The address at which the original is saved.
+    fn download(&self) -> String {
+        format!(
+            "/api/v1/documents/{}/versions/{}~{}/content?format=original",
+            self.document.document_id,
+            address::escaped(self.document.version.as_str()),
+            self.document.revision
+        )
+    }
+
+    /// The address of the Markdown of this revision.
+    fn markdown(&self) -> String {
+        if self.is_current {
+            return format!("{}{}", self.here, address::TWIN);
+        }
+        format!(
+            "/api/v1/documents/{}/versions/{}~{}/content",
+            self.document.document_id,
+            address::escaped(self.document.version.as_str()),
+            self.document.revision
+        )
+    }
+}
+
+/// What is not escaped in fragments.
+const FRAGMENT: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Bytes as people read them.
+fn size(bytes: i64) -> String {
+    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes * 10 / unit;
+            if tenths >= 100 {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            }
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (20 << 10, "20 kB"), (5 << 20, "5.0 MB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

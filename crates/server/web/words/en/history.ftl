@@ -1,0 +1,26 @@
+# What one has asked before.
+history = History
+history-search = Search your questions and answers
+history-empty = What you ask is kept here. Nobody else sees it.
+history-nothing = None of your questions and answers holds all of these words. Try fewer of them.
+history-all = All chats
+history-more = Earlier ones
+history-age-pinned = Pinned
+history-age-day = Last 24 hours
+history-age-week = Last week
+history-age-month = Last month
+history-age-older = Older
+history-which-open = Open
+history-which-archived = Archived
+history-which-deleted = Deleted
+history-title = Title
+history-rename = Rename
+history-pin = Pin
+history-unpin = Unpin
+history-archive = Archive
+history-unarchive = Take back from the archive
+history-delete = Delete
+history-restore = Bring it back
+history-undo = Undo
+history-deleted-one = “{ $title }” is deleted. It can be brought back for thirty days.
+history-is-deleted = This chat is deleted. It can be brought back for thirty days after.

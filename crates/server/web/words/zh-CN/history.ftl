@@ -1,0 +1,26 @@
+# 过去的提问。
+history = 历史记录
+history-search = 检索您的提问和回答
+history-empty = 您的提问会保存在这里，其他人看不到。
+history-nothing = 没有哪条提问或回答同时含有这些词，请减少几个词再试。
+history-all = 全部对话
+history-more = 更早的记录
+history-age-pinned = 已置顶
+history-age-day = 最近一天
+history-age-week = 最近一周
+history-age-month = 最近一个月
+history-age-older = 更早
+history-which-open = 进行中
+history-which-archived = 已归档
+history-which-deleted = 已删除
+history-title = 标题
+history-rename = 重命名
+history-pin = 置顶
+history-unpin = 取消置顶
+history-archive = 归档
+history-unarchive = 取消归档
+history-delete = 删除
+history-restore = 恢复
+history-undo = 撤销
+history-deleted-one = “{ $title }”已删除，三十天内可以恢复。
+history-is-deleted = 此对话已删除，删除后三十天内可以恢复。
