@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { api, axe, check, equal, expects, fits, go, ok, spec, stage, step, visit } from "./house.mjs";
 
 const manual = "/l/harbour/2.0/manual.md";
+const absent = "00000000-0000-7000-8000-000000000000";
 
 /**
  * Pages by the route that answers. `as`: who looks, `ada` (an administrator) unless said. `status`: of the answer. `act`: what is done on
@@ -32,11 +33,34 @@ const pages = (scene) => [
   { route: "/", at: "/?q=nosuchwordanywhere" },
   { route: "/add", at: "/add" },
   { route: "/add", at: "/add?library=harbour&version=2.0" },
+  { route: null, at: manual },
+  { route: null, at: manual, as: null, status: 404 },
+  { route: null, at: "/l/harbour/1.8/manual.md", as: "ben" },
+  { route: null, at: "/l/harbour/2.0/guides/upgrading.md" },
+  { route: null, at: "/l/harbour-java/2.0/org/example/harbour/Berth.html" },
+  { route: null, at: "/l/harbour/2.0/control.json" },
+  { route: null, at: `/l/handbook/2026/${encodeURIComponent("部署手册.md")}` },
+  { route: null, at: "/l/handbook/2026/leaflet.pdf" },
+  { route: null, at: "/l/hostile/1/hostile.md" },
+  { route: null, at: "/l/harbour/9.9/manual.md", status: 404 },
+  { route: null, at: "/l/harbour/2.0/nothing.md", status: 404 },
+  { route: "/passages/{id}", at: `/passages/${scene.passage}` },
+  { route: "/passages/{id}", at: `/passages/${absent}`, status: 404 },
+  { route: "/ask", at: "/ask" },
+  { route: "/ask", at: "/ask", as: "ben" },
+  { route: "/ask/{chat}", at: `/ask/${scene.chat}` },
+  { route: "/ask/{chat}", at: `/ask/${scene.chat}`, as: "ben", status: 404 },
+  { route: "/ask/{chat}", at: `/ask/${absent}`, status: 404 },
+  { route: "/ask/messages/{message}", at: `/ask/messages/${scene.answer}` },
+  { route: "/ask/history", at: "/ask/history" },
+  { route: "/ask/history", at: "/ask/history", as: "ben" },
+  { route: "/ask/history", at: "/ask/history?q=drain" },
+  { route: "/ask/history", at: "/ask/history?q=nosuchwordanywhere" },
   { route: null, at: "/no/such/page", status: 404 },
 ];
 
 /** Routes that answer with something else than a page of their own. */
-const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing"]);
+const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown"]);
 
 const tags = { en: "en", zh: "zh-CN" };
 
@@ -59,12 +83,15 @@ function routes() {
 /** What has to stand in the library and the history for all pages to have something to show. */
 async function furnish() {
   const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
-  const asked = await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
+  await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
+  const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
+  const answer = (read.messages ?? []).at(-1)?.id;
+  const found = await api("GET", "/api/v1/search?q=drain&library=harbour", undefined, "ada");
   const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
   const users = await api("GET", "/api/v1/users", undefined, "ada");
   const ben = (users.items ?? users).find(({ username }) => username === "ben");
   const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
-  return { chat: chat.id, answer: asked.answer?.id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
+  return { chat: chat.id, answer, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
 }
 
 /** What holds of every page. */
@@ -140,6 +167,14 @@ await spec(async () => {
     walk({ width: "phone", language: "zh", theme: "dark" }),
     walk({ width: "desktop", language: "en", theme: "dark", script: false }),
   ]));
+
+  await step("the page of components", async () => {
+    for (const [width, theme] of [["phone", "dark"], ["desktop", "light"]]) {
+      const page = await visit({ at: "/guide/components.html", width, theme });
+      await proper(page, { language: "en" });
+      await axe(page);
+    }
+  }).catch((error) => faults.push(error.message));
 
   ok(faults.length === 0, `${faults.length} faults:\n${faults.join("\n")}`);
 });

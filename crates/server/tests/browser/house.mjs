@@ -121,8 +121,8 @@ export async function signIn(page, name, password = stage.password) {
   await page.waitForURL((url) => url.pathname !== "/sign-in");
 }
 
-/** The session of somebody who has signed in: one for each spec. */
-async function session(name) {
+/** The session of somebody who has signed in, as its cookie holds it: one for each spec. */
+export async function session(name) {
   if (!sessions.has(name)) {
     const signedIn = await api("POST", "/api/v1/session", { name, password: stage.password });
     sessions.set(name, signedIn);
