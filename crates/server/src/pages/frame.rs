@@ -101,6 +101,11 @@ impl Frame {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
     }
 
+    /// The language of the page.
+    pub(crate) fn language(&self) -> Language {
+        self.language
+    }
+
     /// What is said under a key of the catalogue.
     pub(crate) fn t(&self, key: &str) -> Cow<'static, str> {
         self.words().say(key, &[])
