@@ -204,8 +204,9 @@ impl Answers {
         Ok(begun)
     }
 
-    /// Refuses what cannot be answered as it is asked: no such library, version, model or server, no search of the web.
+    /// Refuses what cannot be answered as it is asked: no question, no such library, version, model or server, no search of the web.
     pub async fn check(&self, actor: &Actor, means: &Means, question: &str) -> Result<(), Error> {
+        messages::checked(question)?;
         self.scope(actor, means, question).await?;
         let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
         self.asked(&mut connection, actor, means).await.map(drop)
@@ -320,14 +321,7 @@ impl Answers {
         if found.role != Role::Assistant {
             return Err(Error::Invalid("only an answer can be followed".to_owned()));
         }
-        let running = self
-            .inner
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&message.0)
-            .map(|taken| Arc::clone(&taken.running));
-        Ok(match running {
+        Ok(match self.running(message.0) {
             Some(running) => Followed::Here(running),
             None => Followed::Kept {
                 answers: self.clone(),
@@ -336,6 +330,26 @@ impl Answers {
                 found: Some(Box::new(found)),
             },
         })
+    }
+
+    fn running(&self, id: Uuid) -> Option<Arc<Running>> {
+        let all = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&id).map(|taken| Arc::clone(&taken.running))
+    }
+
+    /// Adds to a message what has been written of it on this node since its row was.
+    pub fn bring_up(&self, message: &mut Message) {
+        if message.status == Status::Answering
+            && let Some(running) = self.running(message.message_id)
+        {
+            message.content = running.text();
+            message.sources = running.sources().to_vec();
+        }
+    }
+
+    /// Whether the web can be searched.
+    pub fn searches_web(&self) -> bool {
+        self.inner.with.web.is_some()
     }
 
     /// Stops an answer of the actor's, wherever it is written.

@@ -253,6 +253,16 @@ pub async fn newest(connection: &mut PgConnection, actor: &Actor) -> Result<Opti
     .await?)
 }
 
+/// What the time is, by the clock that wrote the chats'.
+pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"-- chats.now
+         select now() as "now!""#
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 /// Changes a chat.
 pub async fn change(
     connection: &mut PgConnection,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
+use library::catalogue::Catalogue;
 use library::search::analysis::with_kept;
 use serde::Serialize;
 use serde_json::Value;
@@ -420,7 +421,8 @@ async fn hold(connection: &mut PgConnection, owner: Uuid, chat: ChatId, put: &Pu
     Ok(Held { chat, has_files: row.has_files, place })
 }
 
-fn checked(question: &str) -> Result<String, Error> {
+/// A question as it is asked, if it can be.
+pub fn checked(question: &str) -> Result<String, Error> {
     let text = question.trim().replace('\0', "");
     let length = text.chars().count();
     if length == 0 || length > LONGEST_QUESTION {
@@ -550,6 +552,7 @@ pub async fn mark_interrupted(connection: &mut PgConnection) -> Result<u64, Erro
 /// Says what the actor thinks of an answer; without a verdict, takes back what was said.
 pub async fn judge(
     connection: &mut PgConnection,
+    catalogue: &Catalogue,
     actor: &Actor,
     id: MessageId,
     verdict: Option<&Verdict>,
@@ -580,7 +583,8 @@ pub async fn judge(
     if verdict.verdict == "wrong" && !was_wrong {
         let said = [verdict.reason.trim(), verdict.correction.trim()];
         let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
-        crate::worklist::record_wrong(&mut *connection, message.id, &said.join(" → ")).await?;
+        crate::worklist::record_wrong(&mut *connection, catalogue, actor, message.id, &said.join(" → "))
+            .await?;
     }
     sqlx::query!(
         "-- verdicts.set

@@ -168,17 +168,23 @@ pub async fn record(connection: &mut PgConnection, occurrences: &[Occurrence]) -
     Ok(())
 }
 
-/// Writes down that an answer was called wrong, in the transaction of the verdict.
-pub async fn record_wrong(connection: &mut PgConnection, answer: i64, reason: &str) -> Result<(), Error> {
+/// Writes down that an answer was called wrong, in the transaction of the verdict: for the library that answered, whatever its chat
+/// asks by now. Where that does not exist for who judges, nothing is written: nobody writes into a list they do not know of.
+pub async fn record_wrong(
+    connection: &mut PgConnection,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    answer: i64,
+    reason: &str,
+) -> Result<(), Error> {
     let row = sqlx::query!(
         r#"-- worklist.of_answer
          select question.content as question,
-           coalesce(chat.library,
+           coalesce(answer.metadata #>> '{resolved,library}',
              (select source.library from chat.message_sources as source
               where source.message_id = answer.id and source.library is not null
               order by source.cited desc, source.number limit 1)) as library
          from chat.messages as answer
-         join chat.chats as chat on chat.id = answer.chat_id
          join chat.messages as question on question.id = answer.parent_id
          where answer.id = $1"#,
         answer,
@@ -186,6 +192,11 @@ pub async fn record_wrong(connection: &mut PgConnection, answer: i64, reason: &s
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(()) };
+    if let Some(name) = &row.library
+        && !name.parse().is_ok_and(|name| catalogue.library(actor, &name).is_ok())
+    {
+        return Ok(());
+    }
     let occurrence = Occurrence {
         library: row.library,
         kind: Kind::AnswerWrong,

@@ -38,6 +38,23 @@ pub fn render(chat: &Chat, address: &str) -> String {
     text
 }
 
+/// One answer by itself, and where what it cites is from: without the quotations, for putting it into another text.
+pub fn of_answer(content: &str, sources: &[Source]) -> String {
+    let mut text = format!("{}\n", content.trim_end());
+    if open_fence(content) {
+        text.push_str("```\n");
+    }
+    for (place, source) in sources.iter().filter(|source| source.cited).enumerate() {
+        text.push_str(if place == 0 { "\n" } else { "" });
+        text.push_str(&format!("{}. {}", source.number, heading(&source.title)));
+        for part in origin(source) {
+            text.push_str(&format!(" · {}", heading(&part)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn question(text: &mut String, message: &Message) {
     let whole = message.content.trim();
     let first = whole.lines().next().unwrap_or_default();

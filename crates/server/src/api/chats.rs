@@ -292,8 +292,10 @@ pub(crate) async fn judge(
     Path(id): Path<Uuid>,
     Body(verdict): Body<Verdict>,
 ) -> Result<Json<Message>> {
+    let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let message = messages::judge(&mut transaction, &actor, MessageId(id), Some(&verdict)).await?;
+    let message =
+        messages::judge(&mut transaction, &catalogue, &actor, MessageId(id), Some(&verdict)).await?;
     transaction.commit().await?;
     Ok(Json(message))
 }
@@ -306,8 +308,9 @@ pub(crate) async fn unjudge(
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
+    let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    messages::judge(&mut transaction, &actor, MessageId(id), None).await?;
+    messages::judge(&mut transaction, &catalogue, &actor, MessageId(id), None).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

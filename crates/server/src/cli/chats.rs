@@ -196,7 +196,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Judge { answer, verdict, reason, correction } => {
             let verdict = Verdict { verdict, reason, correction };
-            messages::judge(&mut connection, &owner, answer, Some(&verdict)).await?;
+            let catalogue = app.engine.catalogue().await?;
+            messages::judge(&mut connection, &catalogue, &owner, answer, Some(&verdict)).await?;
             show::note(&format!("noted: the answer is {}", verdict.verdict));
         }
     }

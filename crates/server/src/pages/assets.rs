@@ -41,7 +41,7 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
         if let Some(name) = name.strip_prefix("scripts/") {
             files.push((name.to_owned(), SCRIPT, Bytes::from(file.data.into_owned())));
         } else if name.starts_with("style/") {
-            style.extend_from_slice(&file.data);
+            style.extend_from_slice(lighter(&String::from_utf8_lossy(&file.data)).as_bytes());
         } else {
             files.push((name.into_owned(), "image/svg+xml", Bytes::from(file.data.into_owned())));
         }
@@ -54,6 +54,19 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     }
     Assets { hash: hex::encode(&hash.finalize()[..6]), files }
 });
+
+/// A sheet without its comments and indentation.
+fn lighter(sheet: &str) -> String {
+    let mut light = String::with_capacity(sheet.len());
+    let mut rest = sheet;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        light.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    light.push_str(rest);
+    let lines: Vec<&str> = light.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("\n") + "\n"
+}
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 

@@ -36,9 +36,10 @@ impl FromRequest<State> for Posted {
         let Ok(Form(fields)) = fields else {
             return Err(Problem::invalid("the form cannot be read").into_response());
         };
-        if !is_own || !is_ours(&frame, fields.get(FIELD).map_or("", String::as_str)) {
+        if !is_own {
             return Err(Self::foreign(&frame));
         }
+        require_token(&frame, fields.get(FIELD).map_or("", String::as_str))?;
         Ok(Self { frame, fields })
     }
 }
@@ -46,6 +47,12 @@ impl FromRequest<State> for Posted {
 /// Whether the browser says that a form comes from a page of this site, or says nothing.
 pub(crate) fn is_of_this_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+/// Refuses a form that does not hold the token of the browser it comes from.
+#[expect(clippy::result_large_err, reason = "what goes out in its place")]
+pub(crate) fn require_token(frame: &Frame, shown: &str) -> Result<(), Response> {
+    if is_ours(frame, shown) { Ok(()) } else { Err(Posted::foreign(frame)) }
 }
 
 /// Whether a form's token is that of the browser's cookie.
@@ -74,6 +81,14 @@ impl Posted {
     /// The names of the fields.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
+    }
+
+    /// What follows a prefix in the names of fields: the boxes of a group that were ticked.
+    pub(crate) fn ticked(&self, prefix: &str) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.fields.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Whether a box was ticked, or a button pressed.

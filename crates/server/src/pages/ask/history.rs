@@ -1,0 +1,209 @@
+//! What one has asked before: grouped by time, searched, renamed, pinned, put away, deleted and brought back.
+
+use askama::Template;
+use axum::extract::{Request, State as Given};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use chat::chats::{self, Chat, Which};
+use chat::history::{self, Hit};
+use chat::portable::Report;
+use chrono::{DateTime, Duration, Utc};
+use kernel::actor::Actor;
+use kernel::page::Cursor;
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::files::{framed, is_ours};
+use crate::api::input::{Query, cursor};
+use crate::api::problem::{Problem, Result};
+use crate::api::upload::broken;
+use crate::api::{State, chat_files, portable};
+use crate::pages::forms::Posted;
+use crate::pages::frame::Frame;
+
+/// Chats beside a page.
+const BESIDE: usize = 30;
+/// Chats or messages on a page of their own.
+const PAGE: usize = 50;
+
+/// The newest chats, beside what is asked.
+pub(crate) struct Recent {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) has_more: bool,
+}
+
+/// Chats of one age.
+pub(crate) struct Group {
+    pub(crate) age: &'static str,
+    pub(crate) chats: Vec<Chat>,
+}
+
+impl Recent {
+    pub(crate) async fn read(connection: &mut PgConnection, actor: &Actor) -> Result<Self> {
+        let now = chats::now(&mut *connection).await?;
+        let page = chats::list(connection, actor, Which::Open, None, BESIDE).await?;
+        Ok(Self { groups: grouped(page.items, now), has_more: page.next.is_some() })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
+/// Chats as they come, parted by age. Days are the server's clock's, and told in words alone.
+fn grouped(chats: Vec<Chat>, now: DateTime<Utc>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for chat in chats {
+        let age = age(&chat, now);
+        match groups.last_mut() {
+            Some(group) if group.age == age => group.chats.push(chat),
+            _ => groups.push(Group { age, chats: vec![chat] }),
+        }
+    }
+    groups
+}
+
+fn age(chat: &Chat, now: DateTime<Utc>) -> &'static str {
+    let since = now - chat.deleted_at.unwrap_or(chat.updated_at);
+    match since {
+        _ if chat.pinned && chat.deleted_at.is_none() => "pinned",
+        since if since < Duration::days(1) => "day",
+        since if since < Duration::days(7) => "week",
+        since if since < Duration::days(31) => "month",
+        _ => "older",
+    }
+}
+
+/// What is looked for, and where.
+#[derive(Default, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    which: String,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "ask_history.html", blocks = ["results"])]
+struct Page<'page> {
+    frame: &'page Frame,
+    asked: &'page Asked,
+    which: &'static str,
+    groups: Vec<Group>,
+    hits: Vec<Found>,
+    next: Option<Cursor>,
+}
+
+/// A message that was found, its snippet cut where it is highlighted.
+struct Found {
+    hit: Hit,
+    pieces: Vec<(String, bool)>,
+}
+
+impl From<Hit> for Found {
+    fn from(hit: Hit) -> Self {
+        let characters: Vec<char> = hit.snippet.chars().collect();
+        let mut pieces = Vec::new();
+        let mut at = 0_usize;
+        for (from, to) in &hit.highlights {
+            let (from, to) = (*from as usize, (*to as usize).min(characters.len()));
+            if from < at || to <= from {
+                continue;
+            }
+            pieces.push((characters[at..from].iter().collect(), false));
+            pieces.push((characters[from..to].iter().collect(), true));
+            at = to;
+        }
+        pieces.push((characters[at..].iter().collect(), false));
+        Self { hit, pieces }
+    }
+}
+
+/// The whole history.
+pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+    if let Err(response) = frame.require_person() {
+        return response;
+    }
+    match read(&state, &frame, &asked).await {
+        Ok(page) if frame.is_partial() => frame.reading_page(StatusCode::OK, &page.as_results()),
+        Ok(page) => frame.reading_page(StatusCode::OK, &page),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn read<'page>(state: &State, frame: &'page Frame, asked: &'page Asked) -> Result<Page<'page>> {
+    let after = asked.after.as_deref().map(cursor).transpose()?;
+    let (name, which) = match asked.which.as_str() {
+        "archived" => ("archived", Which::Archived),
+        "deleted" => ("deleted", Which::Deleted),
+        _ => ("open", Which::Open),
+    };
+    let actor = &frame.actor;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let mut page = Page { frame, asked, which: name, groups: Vec::new(), hits: Vec::new(), next: None };
+    if asked.q.trim().is_empty() {
+        let now = chats::now(&mut connection).await?;
+        let chats = chats::list(&mut connection, actor, which, after.as_ref(), PAGE).await?;
+        page.groups = grouped(chats.items, now);
+        page.next = chats.next;
+    } else {
+        let hits = history::search(&mut connection, actor, &asked.q, after.as_ref(), PAGE).await?;
+        page.hits = hits.items.into_iter().map(Found::from).collect();
+        page.next = hits.next;
+    }
+    Ok(page)
+}
+
+impl Page<'_> {
+    /// Whether nothing at all is there.
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.hits.is_empty()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ask_import.html")]
+struct Imported<'page> {
+    frame: &'page Frame,
+    report: Report,
+}
+
+impl Imported<'_> {
+    /// How much more was not taken than is told.
+    fn untold(&self) -> u64 {
+        self.report.dropped_count.saturating_sub(self.report.dropped.len() as u64)
+    }
+}
+
+/// Takes a history in from the form, and tells what became of it.
+pub(crate) async fn take_in(Given(state): Given<State>, request: Request) -> Response {
+    let (frame, request) = match framed(&state, request).await {
+        Ok(framed) => framed,
+        Err(response) => return response,
+    };
+    let taken = async {
+        chats::owner(&frame.actor)?;
+        let _one_of_few = portable::one_of_few()?;
+        let mut parts = chat_files::parts(&state, request).await?;
+        if !is_ours(&frame, &mut parts).await? {
+            return Ok(None);
+        }
+        match parts.next_field().await.map_err(broken)? {
+            Some(field)
+                if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) =>
+            {
+                Ok(Some(portable::import_field(&state, &frame.actor, field).await?))
+            }
+            _ => Err(Problem::invalid("choose a file first")),
+        }
+    };
+    match taken.await {
+        Ok(Some(report)) => {
+            let frame = frame.at("/ask/history");
+            frame.page(StatusCode::OK, &Imported { frame: &frame, report })
+        }
+        Ok(None) => Posted::foreign(&frame),
+        Err(problem) => problem.into_response(),
+    }
+}

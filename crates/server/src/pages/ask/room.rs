@@ -1,0 +1,347 @@
+//! The room itself: where a question is begun, and a chat with the branch that is shown.
+
+use std::borrow::Cow;
+
+use askama::Template;
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use chat::answer::Asking;
+use chat::chats::{self, Change, Chat, ChatId, MessageId, NewChat};
+use chat::files::{self, ChatFile};
+use chat::messages::{self, Put};
+use kernel::page::Cursor;
+use kernel::setting::Setting;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::choices::{Choices, Chosen};
+use super::files::Attached;
+use super::history::Recent;
+use super::shown::Shown;
+use crate::api::State;
+use crate::api::input::{Path, Query, cursor};
+use crate::api::problem::{Problem, Result};
+use crate::pages::forms::Posted;
+use crate::pages::frame::{Fault, Frame};
+use crate::pages::see_other;
+
+/// Messages that a page shows.
+const PAGE: usize = 30;
+
+/// What an address asks beforehand.
+#[derive(Default, Deserialize)]
+pub(crate) struct Prefilled {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    library: String,
+    #[serde(default)]
+    version: String,
+    /// A chat that was deleted a moment ago.
+    deleted: Option<Uuid>,
+}
+
+/// Which part of a chat.
+#[derive(Default, Deserialize)]
+pub(crate) struct Part {
+    /// What is written into the field for the next question.
+    #[serde(default)]
+    q: String,
+    /// The page before.
+    before: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "ask.html")]
+struct Page<'page> {
+    frame: &'page Frame,
+    recent: Recent,
+    choices: Choices,
+    /// What stands in the field.
+    question: String,
+    fault: Option<&'page Fault>,
+    chat: Option<Opened>,
+    /// A chat that can be brought back.
+    deleted: Option<Chat>,
+}
+
+/// A chat that is open.
+struct Opened {
+    chat: Chat,
+    messages: Vec<Shown>,
+    files: Vec<ChatFile>,
+    /// Leads to the messages before these.
+    earlier: Option<Cursor>,
+    /// Whether these are not the newest.
+    is_earlier: bool,
+}
+
+impl Opened {
+    fn is_answering(&self) -> bool {
+        self.messages.last().is_some_and(Shown::is_answering)
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.chat.deleted_at.is_some()
+    }
+
+    /// The part of the page that shows the files.
+    fn attached<'page>(&'page self, frame: &'page Frame) -> Attached<'page> {
+        Attached { frame, chat: self.chat.id, files: &self.files }
+    }
+
+    fn last(&self) -> Option<Uuid> {
+        self.messages.last().map(Shown::id)
+    }
+}
+
+impl Page<'_> {
+    fn is_answering(&self) -> bool {
+        self.chat.as_ref().is_some_and(Opened::is_answering)
+    }
+
+    fn examples(&self) -> [Cow<'static, str>; 3] {
+        [self.frame.t("ask-example-one"), self.frame.t("ask-example-two"), self.frame.t("ask-example-three")]
+    }
+
+    /// Whether this chat of the list is the one that is open.
+    fn is_open(&self, id: &ChatId) -> bool {
+        self.chat.as_ref().is_some_and(|opened| opened.chat.id == *id)
+    }
+}
+
+/// Where a question is begun.
+pub(crate) async fn begin(
+    Given(state): Given<State>,
+    frame: Frame,
+    Query(prefilled): Query<Prefilled>,
+) -> Response {
+    if let Err(response) = frame.require_person() {
+        return response;
+    }
+    let chosen = Chosen::named(&prefilled.library, &prefilled.version);
+    new_page(&state, &frame, chosen, prefilled.q, prefilled.deleted, None).await
+}
+
+async fn new_page(
+    state: &State,
+    frame: &Frame,
+    chosen: Chosen,
+    question: String,
+    deleted: Option<Uuid>,
+    fault: Option<&Fault>,
+) -> Response {
+    let read = async {
+        let catalogue = state.app.engine.catalogue().await?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let choices = Choices::read(state, &mut connection, &catalogue, &frame.actor, chosen).await?;
+        let recent = Recent::read(&mut connection, &frame.actor).await?;
+        let deleted = match deleted {
+            Some(id) => chats::find(&mut connection, &frame.actor, ChatId(id)).await.ok(),
+            None => None,
+        };
+        let deleted = deleted.filter(|chat| chat.deleted_at.is_some());
+        Ok::<_, Problem>(Page { frame, recent, choices, question, fault, chat: None, deleted })
+    };
+    match read.await {
+        Ok(page) => answered(frame, &page),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A page of this room, with what is wrong with a form on it.
+fn answered(frame: &Frame, page: &Page<'_>) -> Response {
+    match page.fault {
+        Some(fault) => fault.written_to(frame.page(fault.status, page)),
+        None => frame.reading_page(StatusCode::OK, page),
+    }
+}
+
+/// Asks the first question of a new chat.
+pub(crate) async fn ask_first(Given(state): Given<State>, posted: Posted) -> Response {
+    let posted = posted.at("/ask");
+    if let Err(response) = posted.frame.require_person() {
+        return response;
+    }
+    let question = posted.field("content").to_owned();
+    let chosen = match Chosen::said(&posted) {
+        Ok(chosen) => chosen,
+        Err(problem) => return problem.into_response(),
+    };
+    match first(&state, &posted.frame, &chosen, &question).await {
+        Ok(chat) => see_other(&format!("/ask/{chat}")),
+        Err(problem) => match Fault::of_problem(&posted.frame, problem) {
+            Ok(fault) => new_page(&state, &posted.frame, chosen, question, None, Some(&fault)).await,
+            Err(response) => response,
+        },
+    }
+}
+
+async fn first(state: &State, frame: &Frame, chosen: &Chosen, question: &str) -> Result<ChatId> {
+    let actor = &frame.actor;
+    let content = messages::checked(question)?;
+    let means = chosen.means();
+    // What cannot be answered as it is asked leaves no empty chat behind.
+    state.app.answers.check(actor, &means, &content).await?;
+    let new = NewChat {
+        focus: chosen.focus,
+        library: chosen.library.clone(),
+        version: chosen.version.clone(),
+        model: chosen.model.clone(),
+        ..NewChat::default()
+    };
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let chat = chats::create(&mut connection, actor, &new).await?;
+    drop(connection);
+    let asking = Asking { put: Put::Question { content, after: None }, message_id: None, means };
+    if let Err(error) = state.app.answers.ask(actor, chat.id, asking).await {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        chats::delete(&mut connection, actor, chat.id).await?;
+        return Err(error.into());
+    }
+    Ok(chat.id)
+}
+
+/// A chat.
+pub(crate) async fn show(
+    Given(state): Given<State>,
+    frame: Frame,
+    Path(chat): Path<Uuid>,
+    Query(part): Query<Part>,
+) -> Response {
+    if let Err(response) = frame.require_person() {
+        return response;
+    }
+    page(&state, &frame, ChatId(chat), &part, None).await
+}
+
+async fn page(state: &State, frame: &Frame, id: ChatId, part: &Part, fault: Option<&Fault>) -> Response {
+    let read = async {
+        let before = part.before.as_deref().map(cursor).transpose()?;
+        let actor = &frame.actor;
+        let catalogue = state.app.engine.catalogue().await?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let chat = chats::find(&mut connection, actor, id).await?;
+        let branch = messages::branch(&mut connection, &chat, None, before.as_ref(), PAGE).await?;
+        let files = if chat.deleted_at.is_some() {
+            Vec::new()
+        } else {
+            files::list(&mut connection, actor, id).await?
+        };
+        let chosen = Chosen::of(&chat);
+        let choices = Choices::read(state, &mut connection, &catalogue, actor, chosen).await?;
+        let recent = Recent::read(&mut connection, actor).await?;
+        let shown = branch.items.into_iter().map(|mut message| {
+            state.app.answers.bring_up(&mut message);
+            Shown::of(id, message)
+        });
+        let opened = Opened {
+            messages: shown.collect(),
+            earlier: branch.next,
+            is_earlier: before.is_some(),
+            chat,
+            files,
+        };
+        Ok::<_, Problem>(Page {
+            frame,
+            recent,
+            choices,
+            question: part.q.clone(),
+            fault,
+            chat: Some(opened),
+            deleted: None,
+        })
+    };
+    match read.await {
+        Ok(page) => answered(frame, &page),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Asks in a chat: something new, an earlier question in other words, or an earlier one again.
+pub(crate) async fn ask(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+    let posted = posted.at(&format!("/ask/{chat}"));
+    if let Err(response) = posted.frame.require_person() {
+        return response;
+    }
+    let content = posted.field("content").to_owned();
+    let id = |name: &str| posted.field(name).parse().ok().map(MessageId);
+    let put = match (id("again"), id("edit")) {
+        (Some(message), _) => Put::Again { message },
+        (None, Some(message)) => Put::Edit { message, content: content.clone() },
+        (None, None) => Put::Question { content: content.clone(), after: id("after") },
+    };
+    let means = chat::answer::Means { servers: posted.ticked("server:"), ..Default::default() };
+    let asking = Asking { put, message_id: None, means };
+    match state.app.answers.ask(&posted.frame.actor, ChatId(chat), asking).await {
+        Ok(begun) => see_other(&format!("/ask/{chat}#m-{}", begun.answer_id)),
+        Err(error) => match Fault::of_problem(&posted.frame, error.into()) {
+            // What is not there is told so, and not below a form.
+            Ok(fault) if fault.status == StatusCode::NOT_FOUND => {
+                Problem::not_found(fault.text).into_response()
+            }
+            Ok(fault) => {
+                let part = Part { q: content, before: None };
+                page(&state, &posted.frame, ChatId(chat), &part, Some(&fault)).await
+            }
+            Err(response) => response,
+        },
+    }
+}
+
+/// Renames, pins, puts away or deletes a chat, changes what it asks, or shows another branch.
+pub(crate) async fn change(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+    if let Err(response) = posted.frame.require_person() {
+        return response;
+    }
+    match changed(&state, ChatId(chat), &posted).await {
+        Ok(next) => see_other(&next),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn changed(state: &State, id: ChatId, posted: &Posted) -> Result<String> {
+    let actor = &posted.frame.actor;
+    let change = match posted.field("act") {
+        "rename" => Change { title: Some(posted.field("title").to_owned()), ..Change::default() },
+        act @ ("pin" | "unpin") => Change { pinned: Some(act == "pin"), ..Change::default() },
+        act @ ("archive" | "unarchive") => Change { archived: Some(act == "archive"), ..Change::default() },
+        "means" => {
+            let chosen = Chosen::said(posted)?;
+            let setting = |value: Option<String>| value.map_or(Setting::Remove, Setting::Set);
+            Change {
+                focus: Some(chosen.focus),
+                library: setting(chosen.library),
+                version: setting(chosen.version),
+                model: setting(chosen.model),
+                ..Change::default()
+            }
+        }
+        "delete" => {
+            let mut connection = store::postgres::acquire(state.app.pool()).await?;
+            chats::delete(&mut connection, actor, id).await?;
+            return Ok(format!("/ask?deleted={id}"));
+        }
+        "restore" => {
+            let mut connection = store::postgres::acquire(state.app.pool()).await?;
+            chats::restore(&mut connection, actor, id).await?;
+            return Ok(format!("/ask/{id}"));
+        }
+        _ => {
+            let Ok(message) = posted.field("show").parse::<Uuid>() else {
+                return Err(Problem::invalid("the form cannot be read"));
+            };
+            Change { current: Some(message), ..Change::default() }
+        }
+    };
+    let shown = change.current;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    chats::change(&mut transaction, actor, id, &change).await?;
+    transaction.commit().await?;
+    Ok(match (shown, posted.field("back")) {
+        (Some(message), _) => format!("/ask/{id}#m-{message}"),
+        (None, "history") => "/ask/history".to_owned(),
+        (None, _) => format!("/ask/{id}"),
+    })
+}
