@@ -400,7 +400,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
             routes.insert((method.to_uppercase(), shape(path)));
         }
     }
-    for source in [include_str!("../src/api.rs"), include_str!("../src/pages.rs")] {
+    for source in [
+        include_str!("../src/api.rs"),
+        include_str!("../src/pages.rs"),
+        include_str!("../src/pages/document.rs"),
+        include_str!("../src/pages/compare.rs"),
+    ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
             let handlers = declaration.split(".layer(").next().unwrap_or_default();
