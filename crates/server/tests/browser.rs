@@ -12,6 +12,26 @@ async fn the_first_day() {
 }
 
 #[tokio::test]
+async fn searching() {
+    Stage::furnished().await.play("search").await;
+}
+
+#[tokio::test]
+async fn libraries() {
+    Stage::furnished().await.play("libraries").await;
+}
+
+#[tokio::test]
+async fn asking() {
+    Stage::with_language_model().await.play("asking").await;
+}
+
+#[tokio::test]
+async fn reading() {
+    Stage::furnished().await.play("reading").await;
+}
+
+#[tokio::test]
 async fn every_page_is_fit_for_everybody() {
     Stage::with_language_model().await.play("everywhere").await;
 }

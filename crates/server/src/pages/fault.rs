@@ -66,7 +66,6 @@ impl Fault {
         Ok(Self { status, text, detail, retry_after })
     }
 
-
     /// Adds to a page what machines read of it.
     pub(crate) fn written_to(&self, mut response: Response) -> Response {
         if let Some(seconds) = self.retry_after {
