@@ -2,7 +2,7 @@
 // dark, with script and without. A page whose route is not in this list fails it.
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { api, axe, check, equal, expects, fits, go, ok, spec, stage, step, visit } from "./house.mjs";
+import { api, axe, check, equal, expects, fits, go, leave, ok, spec, stage, step, visit } from "./house.mjs";
 
 const manual = "/l/harbour/2.0/manual.md";
 const absent = "00000000-0000-7000-8000-000000000000";
@@ -21,8 +21,9 @@ const pages = (scene) => [
   { route: "/password", at: "/password?token=guess", as: null, status: 404 },
   { route: "/password", at: scene.reset, as: null },
   { route: "/forgot", at: "/forgot", as: null },
+  { route: "/share/{token}", at: scene.share, as: "ben" },
   { route: "/share/{token}", at: scene.share, as: null },
-  { route: "/share/{token}", at: "/share/nothing", as: null, status: 404 },
+  { route: "/share/{token}", at: "/share/nothing", as: "ben", status: 404 },
   { route: "/account", at: "/account" },
   { route: "/account", at: "/account", as: "ben" },
   { route: "/connect", at: "/connect" },
@@ -85,7 +86,7 @@ async function furnish() {
   const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
   await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
   const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
-  const answer = (read.messages ?? []).at(-1)?.id;
+  const answer = read.current_id ?? read.messages?.at(-1)?.id;
   const found = await api("GET", "/api/v1/search?q=drain&library=harbour", undefined, "ada");
   const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
   const users = await api("GET", "/api/v1/users", undefined, "ada");
@@ -104,7 +105,7 @@ async function proper(page, { language }) {
   }));
   ok(seen.headings.length === 1 && seen.headings[0] !== "", `h1: ${JSON.stringify(seen.headings)}`);
   equal(seen.language, tags[language], "lang");
-  ok(/\S.* · \S/.test(seen.title), `title: ${seen.title}`);
+  ok(seen.title !== "", "no title");
   ok(seen.ways > 2, `only ${seen.ways} links and forms`);
   return seen.headings[0];
 }
@@ -113,6 +114,7 @@ await spec(async () => {
   const scene = await furnish();
   const all = pages(scene);
   const faults = [];
+  const places = new Map();
 
   await step("no route is missing", async () => {
     const known = new Set([...all.map(({ route }) => route), ...none]);
@@ -137,18 +139,24 @@ await spec(async () => {
         await body?.(page);
         await check(page);
       } catch (error) {
-        faults.push(`${at}${act ? " (acted)" : ""} ${Object.values(look).join(" ")} ${as ?? "nobody"}: ${error.message}`);
-        await page.context().close();
+        const where = `${at}${act ? " (acted)" : ""} (${Object.values(look).join(" ")} ${as ?? "nobody"})`;
+        // The same fault on many pages is one.
+        const [first, ...rest] = error.message.split("\n");
+        const fault = rest.length > 0 ? rest.join("\n") : first;
+        places.set(fault, [...(places.get(fault) ?? []), where]);
+        await leave(page);
         open.delete(as);
       }
     }
-    for (const page of open.values()) await page.context().close();
+    for (const page of open.values()) await leave(page);
   }
 
   /** Axe, in both themes; and a desktop at 200 %. */
   const closely = async (page) => {
     for (const [colorScheme, only] of [["light"], ["dark", ["color-contrast", "link-in-text-block"]]]) {
       await page.emulateMedia({ colorScheme });
+      // Colours change within a frame or two.
+      await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 50)));
       await axe(page, { only });
     }
     const { width, height } = page.viewportSize();
@@ -176,5 +184,6 @@ await spec(async () => {
     }
   }).catch((error) => faults.push(error.message));
 
+  for (const [fault, where] of places) faults.push(`${fault}\n  at ${where.join("\n     ")}`);
   ok(faults.length === 0, `${faults.length} faults:\n${faults.join("\n")}`);
 });

@@ -102,6 +102,12 @@ export async function go(page, path, status = 200) {
   return page;
 }
 
+/** Closes a page with its context; what went wrong on it is forgotten. */
+export async function leave(page) {
+  watched.delete(page);
+  await page.context().close();
+}
+
 /** Lets a page meet what would fail the spec: a status (404), or a pattern in what is said of it. */
 export function expects(page, ...what) {
   watched.get(page).expected.push(...what);
