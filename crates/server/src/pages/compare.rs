@@ -44,8 +44,6 @@ struct Choice<'page> {
     /// As addresses name it.
     value: String,
     revision: &'page Revision,
-    /// Whether its label says enough.
-    is_active: bool,
 }
 
 #[derive(Template)]
@@ -117,11 +115,7 @@ async fn page(
         }
     }
     let title = to.or(from).or(revisions.first()).and_then(|revision| revision.title.clone());
-    let choices = revisions.iter().map(|revision| Choice {
-        value: value(revision),
-        revision,
-        is_active: revision.active,
-    });
+    let choices = revisions.iter().map(|revision| Choice { value: value(revision), revision });
     let status = if absent.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     let page = Page {
         frame,
