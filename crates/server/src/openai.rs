@@ -19,7 +19,6 @@ use axum::response::{IntoResponse as _, Response};
 use chat::answer::running::{Attended, Event, Outcome, Running, Seen};
 use chat::answer::{Means, Once};
 use chat::portable::Status;
-use chat::source::Source;
 use futures::stream::{self, Stream, StreamExt as _};
 use kernel::actor::Actor;
 use library::catalogue::{Catalogue, Library};
@@ -112,7 +111,7 @@ pub(crate) async fn complete(
     if let Some(problem) = broken(&outcome) {
         return Err(problem);
     }
-    let text = format!("{}{}", outcome.text, footer(&outcome.sources, &state.address));
+    let text = format!("{}{}", outcome.text, footer(&outcome, &state.address));
     Ok(Json(heading.completion(text, &outcome)).into_response())
 }
 
@@ -150,7 +149,7 @@ fn end(heading: &Heading, outcome: &Outcome, address: &str, wants_usage: bool) -
         return vec![String::from_utf8_lossy(&failure(&problem)).into_owned()];
     }
     let mut events = Vec::new();
-    let footer = footer(&outcome.sources, address);
+    let footer = footer(outcome, address);
     if !footer.is_empty() {
         events.push(heading.piece(&footer));
     }
@@ -175,10 +174,14 @@ fn broken(outcome: &Outcome) -> Option<Problem> {
     }
 }
 
-/// The sources that an answer cites, below it.
-fn footer(sources: &[Source], address: &str) -> String {
+/// The sources that an answer cites, below it; where it cites none, that, and all that the model was given.
+fn footer(outcome: &Outcome, address: &str) -> String {
+    let is_uncited = outcome.metadata["uncited"] == true;
     let mut lines = String::new();
-    for source in sources.iter().filter(|source| source.cited) {
+    if is_uncited {
+        lines += "\nThe answer cites nothing of what the model was given; look it up there:  ";
+    }
+    for source in outcome.sources.iter().filter(|source| source.cited || is_uncited) {
         let of = match (&source.library, &source.version) {
             (Some(library), Some(version)) => format!(" ({library} {version})"),
             _ => String::new(),

@@ -90,6 +90,7 @@ pub(crate) fn router() -> Router<State> {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER))
         // An upload takes as long as its bytes do.
         .merge(add::slow_router())
+        .merge(ask::slow_router())
 }
 
 /// Who asks for a page, as far as it is needed to tell them on one that something went wrong.

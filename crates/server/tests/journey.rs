@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use insta::assert_json_snapshot;
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use store::objects::{Hash, Objects};
-use testkit::{Place, Server, documents, each, within};
+use testkit::{Place, Server, documents, each, eventually, within};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
@@ -287,4 +289,40 @@ async fn metadata_are_changed_in_part_and_listed_by() {
     assert_eq!(paths, ["a.md"]);
     server.get("/api/v1/documents", &[("metadata", "[1]")]).await.problem(400);
     server.patch(&address, &json!([1])).await.problem(400);
+}
+
+#[tokio::test]
+async fn an_archive_becomes_documents_file_by_file() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let ada = server.set_up().await;
+    let archive = documents::zip(&[
+        ("docs/a.md", b"# A\n\nThe anchorage."),
+        ("docs/deep/b.md", b"# B\n\nThe breakwater."),
+        ("../out.md", b"# Out"),
+        (".hidden/c.md", b"# C"),
+        ("__MACOSX/d.md", b"# D"),
+    ]);
+    let send = async |bytes: Vec<u8>| {
+        let form = Form::new().text("library", "harbour").text("version", "1.0").text("tags", "x");
+        let form = form.part("file", Part::bytes(bytes).file_name("docs.zip"));
+        let request = server.request_as(Some(&ada.access_token), Method::POST, "/api/v1/archives", &[]);
+        server.send(request.multipart(form)).await
+    };
+    let told = send(archive.clone()).await;
+    assert_eq!(told.status, 202, "{}", told.text());
+    let told = told.value();
+    assert_eq!((&told["added"], &told["failed_count"]), (&json!(2), &json!(1)), "{told}");
+    assert_eq!(told["failed"][0]["path"], "../out.md");
+    assert_eq!(send(archive.clone()).await.value()["unchanged"], 2);
+    let found = eventually("the archive is read", async || {
+        let found = server.search(&[("q", "breakwater"), ("library", "harbour")]).await;
+        (found["hits"][0]["path"] == "docs/deep/b.md").then_some(found)
+    });
+    found.await;
+    // What is no archive is refused; of one that breaks off, what came before stays.
+    send(b"no archive".to_vec()).await.problem(400);
+    let form = Form::new().text("library", "harbour");
+    let request = server.request_as(None, Method::POST, "/api/v1/archives", &[]).multipart(form);
+    server.send(request).await.problem(401);
 }

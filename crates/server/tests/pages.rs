@@ -266,7 +266,9 @@ async fn pages_say_what_browsers_may_do_and_in_which_language() {
         {
             assert!(policy.contains(rule), "{path}: {policy}");
         }
-        assert_eq!(page.header("cache-control"), Some("no-store"), "{path}");
+        // What holds no secret may be shown again by going back.
+        let kept = if path == "/" { "private, no-cache" } else { "no-store" };
+        assert_eq!(page.header("cache-control"), Some(kept), "{path}");
         assert_eq!(page.header("referrer-policy"), Some("same-origin"), "{path}");
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{path}");
         let text = page.text();
@@ -308,4 +310,35 @@ async fn pages_say_what_browsers_may_do_and_in_which_language() {
     assert_eq!(away.header("location"), Some("/"));
     // A program is told as it always was.
     server.get("/nothing", &[]).await.problem(404);
+}
+
+#[tokio::test]
+async fn an_agent_is_connected_with_a_key_made_on_the_spot() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.set_up().await;
+    let mut ada = Browser::new(&server);
+    assert_eq!(
+        ada.get("/connect?library=x").await.header("location"),
+        Some("/sign-in?next=%2Fconnect%3Flibrary%3Dx")
+    );
+    ada.fill("/sign-in", "/sign-in", &[("name", "ada"), ("password", PASSWORD)]).await;
+    assert!(ada.get("/connect").await.text().contains("Bearer wy_…"));
+    let fields = [("name", "claude-code"), ("library", ""), ("notes", "1"), ("days", "30")];
+    let made = ada.fill("/connect", "/connect", &fields).await;
+    assert_eq!((made.status, made.header("cache-control")), (201, Some("no-store")), "{}", made.text());
+    let text = made.text();
+    let key = between(between(&text, "id=\"key\"", "/pre>"), ">", "<").to_owned();
+    let key = key.split('>').next_back().unwrap_or_default().trim().to_owned();
+    // Each line that is shown holds it, and it opens the door that the lines name.
+    assert!(text.matches(&format!("Bearer {key}")).count() >= 4, "{text}");
+    let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "list_libraries", "arguments": {} } });
+    let request = server.request_as(Some(&key), Method::POST, "/mcp", &[]).json(&call);
+    let request = request.header("accept", "application/json, text/event-stream");
+    let answered = server.send(request.header("mcp-protocol-version", "2025-11-25")).await;
+    assert!(answered.status == 200 && answered.text().contains("wenyuan"), "{}", answered.text());
+    // The same name again is refused in the form, which keeps what was written.
+    let again = ada.fill("/connect", "/connect", &fields).await;
+    assert!(again.status == 409 && again.text().contains("value=\"claude-code\""), "{}", again.text());
 }

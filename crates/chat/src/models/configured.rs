@@ -340,7 +340,7 @@ pub async fn choose(
     let wanted: String = name.chars().filter(|letter| !letter.is_control()).take(60).collect();
     Err(Error::NotFound(if present.is_empty() {
         format!(
-            "there is no language model {wanted}, and no other: an administrator adds them with `wenyuan models add`"
+            "there is no language model {wanted} that may be asked, and no other: an administrator adds them with `wenyuan models add`, and enables those that are disabled"
         )
     } else {
         let named = present.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// Links of one chat at most.
 const MOST: i64 = 100;
 
+/// What a link shows at most, in bytes: each view reads and renders all of it.
+const LARGEST: usize = 4 << 20;
+
 kernel::id! {
     /// A link.
     ShareId
@@ -61,6 +64,14 @@ pub async fn create(
         return Err(Error::Conflict(
             "there is nothing in this chat to be shown: ask something first".to_owned(),
         ));
+    }
+    let size = serde_json::to_vec(&frozen).map_or(usize::MAX, |json| json.len());
+    if size > LARGEST {
+        return Err(Error::Invalid(format!(
+            "a link shows at most {} MiB; what this chat shows has {}: export it, or share a shorter branch",
+            LARGEST >> 20,
+            size.div_ceil(1 << 20)
+        )));
     }
     let token = Token::new(PREFIX).map_err(|error| Error::Internal(error.to_string()))?;
     let made = sqlx::query_as!(

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use chat::chats::ChatId;
 use chat::files::{self, ChatFile, FileId, MOST_FILES};
 use futures::StreamExt as _;
+use kernel::actor::Actor;
 use library::sweep;
 use store::objects::Staged;
 use utoipa::ToSchema;
@@ -42,23 +43,46 @@ pub(crate) async fn attach(
     request: Request,
 ) -> Result<(StatusCode, Json<Vec<ChatFile>>)> {
     let chat = ChatId(chat);
-    {
-        // Before any byte is taken; and again when it is known how many there are.
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        files::require_room(&mut connection, &actor, chat, 1).await?;
+    require_room(&state, &actor, chat).await?;
+    let mut parts = parts(&state, request).await?;
+    let attached = take(&state, &actor, chat, &mut parts).await?;
+    if attached.is_empty() {
+        return Err(Problem::invalid("the field file is missing"));
     }
+    Ok((StatusCode::ACCEPTED, Json(attached)))
+}
+
+/// Refuses what could not be attached to a chat, before any byte is taken.
+pub(crate) async fn require_room(state: &State, actor: &Actor, chat: ChatId) -> Result<()> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(files::require_room(&mut connection, actor, chat, 1).await?)
+}
+
+/// The parts of a form that brings files. The limit is on each file, and is the object store's to keep.
+pub(crate) async fn parts(state: &State, mut request: Request) -> Result<Multipart> {
+    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    Multipart::from_request(request, state).await.map_err(|rejection| {
+        Problem::invalid(format!("a file is sent as multipart/form-data: {}", rejection.body_text()))
+    })
+}
+
+/// Takes the files that are left in a form, and attaches them. Whatever is refused, no staged bytes are left behind.
+pub(crate) async fn take(
+    state: &State,
+    actor: &Actor,
+    chat: ChatId,
+    parts: &mut Multipart,
+) -> Result<Vec<ChatFile>> {
     let mut staged = Vec::new();
-    let read = read(&state, request, &mut staged).await;
-    let may = match read {
-        Ok(()) if staged.is_empty() => Err(Problem::invalid("the field file is missing")),
+    let may = match read(state, parts, &mut staged).await {
+        Ok(()) if staged.is_empty() => return Ok(Vec::new()),
         Ok(()) => {
             let mut connection = store::postgres::acquire(state.app.pool()).await?;
-            files::require_room(&mut connection, &actor, chat, staged.len()).await.map_err(Problem::from)
+            files::require_room(&mut connection, actor, chat, staged.len()).await.map_err(Problem::from)
         }
         Err(problem) => Err(problem),
     };
     if let Err(problem) = may {
-        // Whatever is refused, no staged bytes are left behind.
         for (_, staged) in staged {
             state.app.objects.discard(staged).await?;
         }
@@ -72,20 +96,17 @@ pub(crate) async fn attach(
     }
     state.app.objects.flush().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let attached = files::attach(&mut transaction, &actor, chat, &kept).await?;
+    let attached = files::attach(&mut transaction, actor, chat, &kept).await?;
     transaction.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(attached)))
+    Ok(attached)
 }
 
-async fn read(state: &State, mut request: Request, staged: &mut Vec<(String, Staged)>) -> Result<()> {
-    // The limit is on each file, and is the object store's to keep.
-    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
-    let mut parts = Multipart::from_request(request, state).await.map_err(|rejection| {
-        Problem::invalid(format!("a file is sent as multipart/form-data: {}", rejection.body_text()))
-    })?;
+async fn read(state: &State, parts: &mut Multipart, staged: &mut Vec<(String, Staged)>) -> Result<()> {
     let limit = state.app.settings.max_document_bytes() as u64;
     while let Some(field) = parts.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
+            // A form in which no file was chosen sends one without a name.
+            "file" | "files" if field.file_name() == Some("") => {}
             "file" | "files" if staged.len() < MOST_FILES => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 staged.push((name, state.app.objects.stage(field.boxed(), limit).await?));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::multipart::Multipart;
+use axum::extract::multipart::{Field, Multipart};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Given};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,9 +14,10 @@ use chat::chats::{self, ChatId};
 use chat::portable::shares::{self, Share, ShareId};
 use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, markdown};
 use futures::{StreamExt as _, stream};
+use kernel::actor::Actor;
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -66,7 +67,7 @@ pub(crate) struct ShareMade {
     #[serde(flatten)]
     share: Share,
     /// The address to be passed on.
-    url: String,
+    pub(crate) url: String,
 }
 
 /// One chat as a file: Markdown, a page that stands by itself, or JSON.
@@ -155,12 +156,7 @@ pub(crate) async fn import_all(
 ) -> Result<Json<Report>> {
     // Before any byte is taken: what waits for its turn would fill the disk.
     chats::owner(&actor)?;
-    let Ok(_one_of_few) = IMPORTS.try_acquire() else {
-        return Err(Problem::too_many(
-            10,
-            "other histories are being imported at this moment: try again shortly",
-        ));
-    };
+    let _one_of_few = one_of_few()?;
     // The limit is on the whole, below.
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
     let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
@@ -181,11 +177,29 @@ pub(crate) async fn import_all(
         let pieces = body.map(|piece| piece.map_err(|error| error.to_string()));
         scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?
     };
+    Ok(Json(take_in(&state, &actor, file).await?))
+}
+
+/// The right to import, which few have at once.
+pub(crate) fn one_of_few() -> Result<SemaphorePermit<'static>> {
+    IMPORTS.try_acquire().map_err(|_all_taken| {
+        Problem::too_many(10, "other histories are being imported at this moment: try again shortly")
+    })
+}
+
+/// Imports what one field of a form brings.
+pub(crate) async fn import_field(state: &State, actor: &Actor, field: Field<'_>) -> Result<Report> {
+    let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
+    let file = scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?;
+    take_in(state, actor, file).await
+}
+
+async fn take_in(state: &State, actor: &Actor, file: std::fs::File) -> Result<Report> {
     let app = &state.app;
     let largest = app.settings.max_document_bytes() as u64;
     let catalogue = app.engine.catalogue().await?;
     let told = |_report: &Report| {};
-    Ok(Json(import::import(app.pool(), &app.objects, &catalogue, &actor, file, largest, told).await?))
+    Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, largest, told).await?)
 }
 
 /// Makes a link that shows the chat as it is now, read-only, until it ends.
@@ -197,10 +211,21 @@ pub(crate) async fn share(
     Path(id): Path<Uuid>,
     Input(new): Input<ShareNew>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<ShareMade>)> {
-    chats::owner(&actor)?;
-    let lifetime = new.hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
+    let made = make_share(&state, &actor, ChatId(id), new.hours).await?;
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)))
+}
+
+/// Makes a link to what a chat is now.
+pub(crate) async fn make_share(
+    state: &State,
+    actor: &Actor,
+    chat: ChatId,
+    hours: Option<u64>,
+) -> Result<ShareMade> {
+    chats::owner(actor)?;
+    let lifetime = hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let (share, token) = shares::create(&mut transaction, &actor, ChatId(id), lifetime).await?;
+    let (share, token) = shares::create(&mut transaction, actor, chat, lifetime).await?;
     if state.app.settings.share_links() == ShareLinks::Off {
         return Err(Problem::conflict(
             "links to chats are turned off on this server: whoever runs it can allow them with WENYUAN_SHARE_LINKS",
@@ -208,7 +233,7 @@ pub(crate) async fn share(
     }
     transaction.commit().await?;
     let url = format!("{}/share/{}", state.address, token.reveal());
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(ShareMade { share, url })))
+    Ok(ShareMade { share, url })
 }
 
 /// The links to a chat of yours that have not ended.

@@ -274,6 +274,6 @@ pub(super) async fn text(mut field: Field<'_>) -> Result<String> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-pub(super) fn broken(error: MultipartError) -> Problem {
+pub(crate) fn broken(error: MultipartError) -> Problem {
     Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
 }

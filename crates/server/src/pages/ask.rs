@@ -4,9 +4,11 @@
 //! what the server has rendered. Without script the page looks again by itself.
 
 mod choices;
+mod files;
 mod follow;
 mod history;
 mod room;
+mod sharing;
 mod shown;
 
 use axum::Router;
@@ -24,11 +26,24 @@ pub(super) fn router() -> Router<State> {
         .route("/ask", get(room::begin).post(room::ask_first))
         .route("/ask/{chat}", get(room::show).post(room::ask))
         .route("/ask/{chat}/change", post(room::change))
+        .route("/ask/{chat}/files", get(files::show))
+        .route("/ask/{chat}/files/remove", post(files::remove))
+        .route("/ask/{chat}/share", get(sharing::show).post(sharing::share))
+        .route("/ask/{chat}/share/end", post(sharing::end))
         .route("/ask/history", get(history::show))
         .route("/ask/messages/{message}", get(follow::show))
         .route("/ask/messages/{message}/events", get(follow::events))
         .route("/ask/messages/{message}/markdown", get(follow::markdown))
+        .route("/ask/messages/{message}/changes", get(follow::changes))
         .route("/ask/messages/{message}/stop", post(follow::stop))
         .route("/ask/messages/{message}/verdict", post(follow::judge))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
+}
+
+/// Those that take as long as their bytes do.
+pub(super) fn slow_router() -> Router<State> {
+    Router::new()
+        .route("/ask/files", post(files::attach_first))
+        .route("/ask/{chat}/files", post(files::attach))
+        .route("/ask/history/import", post(history::take_in))
 }

@@ -6,12 +6,16 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chat::portable::{html, shares};
 use kernel::secret::Token;
+use tokio::sync::Semaphore;
 
 use super::frame::Frame;
 use super::see_other;
 use crate::api::State;
 use crate::api::problem::{AsItIs, Problem};
 use crate::settings::ShareLinks;
+
+/// Shared chats that are rendered at once, on this node. With links that anyone may open, nobody in particular asks for them.
+static SHOWN: Semaphore = Semaphore::const_new(4);
 
 /// Shows it.
 pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(token): Path<String>) -> Response {
@@ -23,12 +27,18 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(token): 
     if allowed == ShareLinks::Team && frame.actor.is_nobody() {
         return see_other(&format!("/sign-in?next={}", frame.here()));
     }
-    let found = async {
+    let rendered = async {
+        // Held until it is rendered: what waits is small, what is rendered is some ten megabytes.
+        let _one_of_few = SHOWN.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok(shares::open(&mut connection, &Token::shown(&token)).await?)
+        let Some(chat) = shares::open(&mut connection, &Token::shown(&token)).await? else { return Ok(None) };
+        drop(connection);
+        let (address, language) = (state.address.clone(), frame.language().of_chats());
+        let rendering = tokio::task::spawn_blocking(move || html::render(&chat, &address, language));
+        rendering.await.map(Some).map_err(|error| Problem::internal(error.to_string()))
     };
-    match found.await {
-        Ok(Some(chat)) => page(html::render(&chat, &state.address, frame.language().of_chats())),
+    match rendered.await {
+        Ok(Some(text)) => page(text),
         Ok(None) => absent(),
         Err::<_, Problem>(problem) => problem.into_response(),
     }

@@ -89,6 +89,15 @@ function follow(article, wait = 500) {
 }
 for (const article of document.querySelectorAll("[data-follow]")) follow(article);
 
+// Files go as soon as they are chosen; what was written into the question stays.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest?.(".attach form");
+  if (!form || event.target.type !== "file" || !event.target.files.length) return;
+  form.elements.q.value = document.getElementById("words")?.value ?? "";
+  form.elements.scope.value = document.querySelector("#put [name=scope]")?.value ?? "";
+  form.requestSubmit();
+});
+
 // An answer as it is written, copied.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("[data-copy-from]");

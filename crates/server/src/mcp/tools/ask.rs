@@ -150,11 +150,22 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
     if outcome.status == Status::Stopped {
         notices.push("the model took too long; this is what it had written".to_owned());
     }
+    let is_uncited = told["uncited"] == true;
+    if is_uncited {
+        notices.push(
+            "the answer cites nothing of what the model was given: look it up in the sources".to_owned(),
+        );
+    }
     Ok(Answered {
         answer: outcome.text.clone(),
         complete: outcome.status == Status::Complete,
         mode: told["mode"].as_str().unwrap_or("model").to_owned(),
-        sources: outcome.sources.iter().filter(|source| source.cited).map(Cited::from).collect(),
+        sources: outcome
+            .sources
+            .iter()
+            .filter(|source| source.cited || is_uncited)
+            .map(Cited::from)
+            .collect(),
         notices,
     })
 }

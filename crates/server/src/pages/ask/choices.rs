@@ -106,7 +106,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// What a form sends as one: the library, and the version behind its sign.
-fn scope(text: &str) -> (Option<String>, Option<String>) {
+pub(super) fn scope(text: &str) -> (Option<String>, Option<String>) {
     match text.split_once(AT) {
         Some((library, version)) => (some(library), some(version)),
         None => (some(text), None),

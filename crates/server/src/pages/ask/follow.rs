@@ -13,6 +13,8 @@ use chat::answer::running::{Event, Seen};
 use chat::chats::{ChatId, MessageId};
 use chat::messages::{self, Message};
 use chat::portable::{Verdict, markdown};
+use chat::source::Stale;
+use chat::stale::{self, SourceChange};
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::json;
@@ -206,5 +208,42 @@ fn after(done: Result<(ChatId, Message)>, id: Uuid) -> Response {
     match done {
         Ok((chat, _)) => see_other(&format!("/ask/{chat}#m-{id}")),
         Err(problem) => problem.into_response(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ask_changes.html")]
+struct Changes<'page> {
+    frame: &'page Frame,
+    chat: ChatId,
+    message: Uuid,
+    changes: Vec<SourceChange>,
+}
+
+/// What has become of each passage that an answer cites: what it was, and what stands in its place.
+pub(crate) async fn changes(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+    if let Err(response) = frame.require_person() {
+        return response;
+    }
+    let read = async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let (chat, _) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
+        let changes = stale::what_changed(&mut connection, &frame.actor, MessageId(id)).await?;
+        Ok::<_, Problem>((chat, changes))
+    };
+    match read.await {
+        Ok((chat, mut changes)) => {
+            changes.retain(|change| change.stale.is_some());
+            frame.reading_page(StatusCode::OK, &Changes { frame: &frame, chat, message: id, changes })
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The name of what became of a source.
+fn became(change: &SourceChange) -> &'static str {
+    match change.stale {
+        Some(Stale::Gone) => "gone",
+        _ => "changed",
     }
 }

@@ -1,20 +1,24 @@
 //! What one has asked before: grouped by time, searched, renamed, pinned, put away, deleted and brought back.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::{Request, State as Given};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, Chat, Which};
 use chat::history::{self, Hit};
+use chat::portable::Report;
 use chrono::{DateTime, Duration, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
 use serde::Deserialize;
 use sqlx::PgConnection;
 
-use crate::api::State;
+use super::files::{framed, is_ours};
 use crate::api::input::{Query, cursor};
-use crate::api::problem::Result;
+use crate::api::problem::{Problem, Result};
+use crate::api::upload::broken;
+use crate::api::{State, chat_files, portable};
+use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 
 /// Chats beside a page.
@@ -155,5 +159,51 @@ impl Page<'_> {
     /// Whether nothing at all is there.
     fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.hits.is_empty()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ask_import.html")]
+struct Imported<'page> {
+    frame: &'page Frame,
+    report: Report,
+}
+
+impl Imported<'_> {
+    /// How much more was not taken than is told.
+    fn untold(&self) -> u64 {
+        self.report.dropped_count.saturating_sub(self.report.dropped.len() as u64)
+    }
+}
+
+/// Takes a history in from the form, and tells what became of it.
+pub(crate) async fn take_in(Given(state): Given<State>, request: Request) -> Response {
+    let (frame, request) = match framed(&state, request).await {
+        Ok(framed) => framed,
+        Err(response) => return response,
+    };
+    let taken = async {
+        chats::owner(&frame.actor)?;
+        let _one_of_few = portable::one_of_few()?;
+        let mut parts = chat_files::parts(&state, request).await?;
+        if !is_ours(&frame, &mut parts).await? {
+            return Ok(None);
+        }
+        match parts.next_field().await.map_err(broken)? {
+            Some(field)
+                if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) =>
+            {
+                Ok(Some(portable::import_field(&state, &frame.actor, field).await?))
+            }
+            _ => Err(Problem::invalid("choose a file first")),
+        }
+    };
+    match taken.await {
+        Ok(Some(report)) => {
+            let frame = frame.at("/ask/history");
+            frame.page(StatusCode::OK, &Imported { frame: &frame, report })
+        }
+        Ok(None) => Posted::foreign(&frame),
+        Err(problem) => problem.into_response(),
     }
 }

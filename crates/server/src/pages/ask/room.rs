@@ -16,6 +16,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::choices::{Choices, Chosen};
+use super::files::Attached;
 use super::history::Recent;
 use super::shown::Shown;
 use crate::api::State;
@@ -83,6 +84,11 @@ impl Opened {
 
     fn is_deleted(&self) -> bool {
         self.chat.deleted_at.is_some()
+    }
+
+    /// The part of the page that shows the files.
+    fn attached<'page>(&'page self, frame: &'page Frame) -> Attached<'page> {
+        Attached { frame, chat: self.chat.id, files: &self.files }
     }
 
     fn last(&self) -> Option<Uuid> {
