@@ -151,7 +151,9 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
     let (chat, page) = ada.asks("/ask", &asked).await;
     assert!(page.contains("30 seconds <sup>[<a href=\"/passages/"), "{page}");
-    for said in ["One sentence shares no word", "Bananas ripen quickly", "one number without a source", "gate 1.4"] {
+    for said in
+        ["One sentence shares no word", "Bananas ripen quickly", "one number without a source", "gate 1.4"]
+    {
         assert!(page.contains(said), "no {said} in {page}");
     }
     let text = between(&page, "class=\"given\"", "</blockquote>");
@@ -161,13 +163,19 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     // Once more, and in other words: both stay.
     model.script([Answer::saying(&["Half a minute [1]."]), Answer::saying(&["For ever."])]);
     let (_, page) = ada.asks(&chat, &[("again", &answer)]).await;
-    assert!(page.contains("Half a minute") && page.contains("2/2") && !page.contains("30 seconds <sup>"), "{page}");
+    assert!(
+        page.contains("Half a minute") && page.contains("2/2") && !page.contains("30 seconds <sup>"),
+        "{page}"
+    );
     ada.goes(&format!("{chat}/change"), &[("show", &answer)]).await;
     let page = ada.page(&chat).await;
     assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
     let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
     let (_, page) = ada.asks(&chat, &[("edit", &question), ("content", "And at night?")]).await;
-    assert!(page.contains("And at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"), "{page}");
+    assert!(
+        page.contains("And at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"),
+        "{page}"
+    );
 
     // Judged, and copied.
     let answer = last_answer(&page).to_owned();
@@ -195,7 +203,10 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     })
     .await;
     let page = ada.page(&chat).await;
-    assert!(page.contains("http-equiv=\"refresh\"") && page.contains("Timeouts"), "sources come first: {page}");
+    assert!(
+        page.contains("http-equiv=\"refresh\"") && page.contains("Timeouts"),
+        "sources come first: {page}"
+    );
     let events = ada.request(Method::GET, &format!("/ask/messages/{answer}/events")).send().await.unwrap();
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     gate.open();
@@ -229,7 +240,9 @@ async fn whatever_is_written_stays_text() {
     let (chat, _) = ada.asks("/ask", &[("content", HOSTILE), ("scope", "gate")]).await;
     let named = format!("{HOSTILE} gateway timeouts");
     ada.goes(&format!("{chat}/change"), &[("act", "rename"), ("title", &named)]).await;
-    let taken = ada.upload(&format!("{chat}/files"), &[("q", ""), ("scope", "")], ("<img src=x>.md", b"# A\n\nb")).await;
+    let taken = ada
+        .upload(&format!("{chat}/files"), &[("q", ""), ("scope", "")], ("<img src=x>.md", b"# A\n\nb"))
+        .await;
     assert_eq!(taken.status, 303, "{}", taken.text());
     ada.goes(&format!("{chat}/change"), &[("act", "pin")]).await;
     for path in [chat.as_str(), "/ask", "/ask/history", "/ask/history?q=gateway", &format!("{chat}/share")] {
@@ -283,7 +296,8 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     // Found by what was said; put away; deleted and brought back.
     let found = ada.page("/ask/history?q=thirty").await;
     assert!(found.contains("<mark>Thirty</mark>") && found.contains(&chat), "{found}");
-    let part = server.send(ada.request(Method::GET, "/ask/history?q=thirty").header("hx-request", "true")).await;
+    let part =
+        server.send(ada.request(Method::GET, "/ask/history?q=thirty").header("hx-request", "true")).await;
     assert!(part.text().contains("<mark>") && !part.text().contains("<html"), "{}", part.text());
     ada.goes(&format!("{chat}/change"), &[("act", "archive")]).await;
     assert!(!ada.page("/ask/history").await.contains(&chat));
@@ -301,7 +315,9 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert!(report.status == 200 && report.text().contains("What was imported"), "{}", report.text());
     assert!(ben.page("/ask/history?q=gateway").await.contains("<mark>"));
     let foreign = ben.request(Method::POST, "/ask/history/import").multipart(
-        Form::new().text("form_token", "0".repeat(96)).part("file", Part::bytes(bytes.into_bytes()).file_name("x")),
+        Form::new()
+            .text("form_token", "0".repeat(96))
+            .part("file", Part::bytes(bytes.into_bytes()).file_name("x")),
     );
     assert_eq!(server.send(foreign).await.status, 403);
 }
@@ -337,7 +353,8 @@ async fn a_wrong_answer_is_the_business_of_the_library_that_gave_it() {
     model.answer_with(|_| Answer::saying(&["Thirty seconds [1]."]));
     let mut ben = Browser::of(&server, &ben);
     for scope in ["other", "hidden"] {
-        let (chat, page) = ben.asks("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
+        let (chat, page) =
+            ben.asks("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
         ben.goes(&format!("{chat}/change"), &[("act", "means"), ("scope", scope)]).await;
         let verdict = format!("/ask/messages/{}/verdict", last_answer(&page));
         ben.goes(&verdict, &[("verdict", "wrong"), ("reason", scope)]).await;

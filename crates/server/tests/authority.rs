@@ -146,6 +146,11 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /passages/{passage}                                               404 404 303 303 303 404 303 404 303
+GET    /original/{library}/{version}/{file}                              404 404 404 404 404 404 404 404 404
+GET    /compare/{library}/{file}                                         404 404 200 200 200 404 200 404 200
+POST   /notes                                                            403 403 403 403 403 403 403 403 403
+POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
 GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403

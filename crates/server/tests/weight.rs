@@ -29,11 +29,12 @@ fn after<'text>(text: &'text str, before: &str) -> Vec<&'text str> {
 /// All that a page loads, modules of modules too, and what everything weighs together.
 async fn weighed(server: &Server, session: &str, path: &str) -> (usize, BTreeSet<String>) {
     let (mut weight, page) = fetched(server, session, path).await;
-    let mut waiting: Vec<String> = ["src=\"", "<link rel=\"stylesheet\" href=\"", "<link rel=\"icon\" href=\""]
-        .iter()
-        .flat_map(|before| after(&page, before))
-        .map(str::to_owned)
-        .collect();
+    let mut waiting: Vec<String> =
+        ["src=\"", "<link rel=\"stylesheet\" href=\"", "<link rel=\"icon\" href=\""]
+            .iter()
+            .flat_map(|before| after(&page, before))
+            .map(str::to_owned)
+            .collect();
     let mut loaded = BTreeSet::new();
     while let Some(file) = waiting.pop() {
         assert!(file.starts_with("/assets/"), "{path} loads {file}");
@@ -70,7 +71,17 @@ async fn pages_are_light_and_show_at_once() {
     let server = place.serve().await;
     let ada = server.set_up().await;
     server.add("axum", "0.8", "guide.md", documents::manual("Axum", "routerword", 30)).await;
-    for path in ["/", "/?q=routerword7", "/libraries", "/l/axum/0.8/guide.md", "/ask", "/add", "/account", "/connect", "/admin"] {
+    for path in [
+        "/",
+        "/?q=routerword7",
+        "/libraries",
+        "/l/axum/0.8/guide.md",
+        "/ask",
+        "/add",
+        "/account",
+        "/connect",
+        "/admin",
+    ] {
         let (weight, loaded) = weighed(&server, &ada.session_token, path).await;
         assert!(weight < HEAVIEST, "{path} weighs {weight} bytes with {loaded:?}");
         let (_, page) = fetched(&server, &ada.session_token, path).await;

@@ -215,7 +215,7 @@ impl Page<'_> {
     }
 
     fn count(&self, change: &str) -> usize {
-        self.comparison.iter().flat_map(|one| &one.sections).filter(|one| kind(one.change) == change).count()
+        self.comparison.iter().flat_map(|one| &one.sections).filter(|one| kind(one) == change).count()
     }
 
     fn heading(&self, section: &Section) -> String {
@@ -228,8 +228,8 @@ impl Page<'_> {
 }
 
 /// As words and styles name it.
-fn kind(change: Change) -> &'static str {
-    match change {
+fn kind(section: &Section) -> &'static str {
+    match section.change {
         Change::Added => "added",
         Change::Removed => "removed",
         Change::Changed => "changed",

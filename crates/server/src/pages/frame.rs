@@ -92,10 +92,6 @@ impl FromRequestParts<State> for Frame {
 }
 
 impl Frame {
-    pub(crate) fn language(&self) -> Language {
-        self.language
-    }
-
     /// The name of whoever is signed in.
     pub(crate) fn user(&self) -> Option<&str> {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())

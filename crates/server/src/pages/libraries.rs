@@ -34,7 +34,7 @@ use crate::api::problem::{Problem, Result};
 /// Libraries on a page.
 const PAGE: usize = 48;
 /// Versions whose counts are shown; those that are older are named.
-const MOST_VERSIONS: usize = 20;
+const MOST_VERSIONS: usize = 12;
 /// Changes that are shown.
 const MOST_CHANGES: usize = 8;
 /// Owners that are named.

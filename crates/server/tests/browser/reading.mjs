@@ -7,7 +7,7 @@ const manual = "/l/harbour/2.0/manual.md";
 await spec(async () => {
   for (const look of [{ width: "desktop" }, { width: "phone", language: "zh", theme: "dark" }, { width: "zoomed", theme: "dark" }]) {
     await step(`${look.width}: a document is read by its contents`, async () => {
-      const page = await visit({ at: manual, as: "ben", ...look });
+      const page = await visit({ at: manual, as: "ada", ...look });
       equal(await page.locator("h1").count(), 1);
       await axe(page);
       const contents = page.locator(".contents");
@@ -21,7 +21,7 @@ await spec(async () => {
   }
 
   await step("a member of a class is found", async () => {
-    const page = await visit({ at: berth, as: "ben" });
+    const page = await visit({ at: berth, as: "ada" });
     await axe(page);
     const member = page.locator(".contents a").last();
     await member.click();
@@ -29,7 +29,7 @@ await spec(async () => {
   });
 
   await step("another version opens at the same section, and says when there is none", async () => {
-    const page = await visit({ at: `${manual}#h-shutting-down`, as: "ben" });
+    const page = await visit({ at: `${manual}#h-shutting-down`, as: "ada" });
     await page.waitForFunction(() => document.querySelector("#versions a[data-under]")?.href.includes("under="));
     await page.locator("details.menu", { has: page.locator("#versions") }).locator("summary").click();
     await page.locator("#versions a[data-under]").first().click();
@@ -42,7 +42,7 @@ await spec(async () => {
 
   for (const look of [{ width: "desktop" }, { width: "phone", theme: "dark", language: "zh" }]) {
     await step(`${look.width}: two versions are compared`, async () => {
-      const page = await visit({ at: manual, as: "ben", ...look });
+      const page = await visit({ at: manual, as: "ada", ...look });
       await page.locator("details.menu.start > summary").nth(1).click();
       await page.locator("details.menu.start[open] .sheet a").first().click();
       await page.waitForURL(/\/compare\/harbour\/manual\.md/);
@@ -69,14 +69,14 @@ await spec(async () => {
   });
 
   await step("the hostile document harms nobody", async () => {
-    const page = await visit({ at: "/l/hostile/1/hostile.md", as: "ben" });
+    const page = await visit({ at: "/l/hostile/1/hostile.md", as: "ada" });
     equal(await page.evaluate(() => window.pwned), undefined);
     equal(await page.locator(".prose :is(script, iframe, img, svg:not(.icon), style, form, input, object)").count(), 0);
     await axe(page);
   });
 
   await step("the Markdown is copied", async () => {
-    const page = await visit({ at: manual, as: "ben" });
+    const page = await visit({ at: manual, as: "ada" });
     await page.locator("#copy-markdown").click();
     await sees(page, page.locator("#said p"));
     ok((await page.evaluate(() => navigator.clipboard.readText())).startsWith("# Harbour manual"), "something else was copied");

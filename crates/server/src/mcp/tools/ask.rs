@@ -152,7 +152,9 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
     }
     let is_uncited = told["uncited"] == true;
     if is_uncited {
-        notices.push("the answer cites nothing of what the model was given: look it up in the sources".to_owned());
+        notices.push(
+            "the answer cites nothing of what the model was given: look it up in the sources".to_owned(),
+        );
     }
     Ok(Answered {
         answer: outcome.text.clone(),
