@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, KeyId, Role, Scope, UserId};
+use kernel::page::{Cursor, Page};
 use kernel::secret::Token;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -127,6 +128,53 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Ke
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// Which keys an administrator looks at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which<'which> {
+    /// Those of this user alone.
+    pub user: Option<UserId>,
+    /// Those in whose name, or the name of whose owner, this stands.
+    pub wanted: &'which str,
+}
+
+/// Everybody's keys, by user and name: for administrators.
+pub async fn search(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    which: Which<'_>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Key>, Error> {
+    users::require_admin(actor)?;
+    let after: (String, String, KeyId) = match after {
+        Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
+        None => (String::new(), String::new(), KeyId(uuid::Uuid::nil())),
+    };
+    let rows = sqlx::query_as!(
+        Key,
+        r#"-- keys.search
+         select key.id as "id: KeyId", user_.username as "user?", key.name, key.prefix, key.scopes, key.libraries,
+           key.enabled, key.rate_limit, key.expires_at, key.last_used, key.created_at
+         from identity.mcp_api_keys as key
+         left join identity.users as user_ on user_.id = key.user_id
+         where (coalesce(user_.username, ''), key.name, key.id) > ($1, $2, $3)
+           and ($4::uuid is null or key.user_id = $4)
+           and ($5 = '' or position($5 in lower(concat_ws(' ', user_.username, key.name))) > 0)
+         order by coalesce(user_.username, ''), key.name, key.id limit $6"#,
+        after.0,
+        after.1,
+        after.2.0,
+        which.user.map(|user| user.0),
+        which.wanted.trim().to_lowercase(),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(Page::cut(rows, limit, |last| {
+        Cursor::encode(&(last.user.as_deref().unwrap_or_default(), &last.name, last.id))
+    }))
 }
 
 /// Enables or disables a key. Holds at once on every node.

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Role, SessionId, UserId};
+use kernel::page::{Cursor, Page};
 use kernel::secret::Token;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
@@ -184,6 +185,58 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor, user: UserId) ->
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// A session with the one whose it is, as administrators see it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Whose.
+    pub user: UserId,
+    /// Their name.
+    pub username: String,
+    /// The session.
+    pub session: Session,
+}
+
+/// Everybody's sessions, the one used last first: for administrators.
+pub async fn all(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Held>, Error> {
+    users::require_admin(actor)?;
+    let after: Option<(DateTime<Utc>, SessionId)> =
+        after.map(|cursor| cursor.decode().map_err(|error| Error::Invalid(error.to_string()))).transpose()?;
+    let rows = sqlx::query!(
+        r#"-- sessions.all
+         select session.id as "id: SessionId", session.id = $1 as "current!", ip_address, user_agent, session.created_at,
+           last_used, expires_at, user_id as "user: UserId", username
+         from identity.user_sessions as session
+         join identity.users as user_ on user_.id = session.user_id
+         where expires_at > now() and ($2::timestamptz is null or (last_used, session.id) < ($2, $3))
+         order by last_used desc, session.id desc limit $4"#,
+        actor.session_id().map_or(Uuid::nil(), |session| session.0),
+        after.map(|after| after.0),
+        after.map(|after| after.1.0),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(connection)
+    .await?;
+    let held = rows.into_iter().map(|row| Held {
+        user: row.user,
+        username: row.username,
+        session: Session {
+            id: row.id,
+            current: row.current,
+            ip_address: row.ip_address,
+            user_agent: row.user_agent,
+            created_at: row.created_at,
+            last_used: row.last_used,
+            expires_at: row.expires_at,
+        },
+    });
+    Ok(Page::cut(held.collect(), limit, |last| Cursor::encode(&(last.session.last_used, last.session.id))))
 }
 
 /// Ends one session: one's own, or, for administrators, anybody's.

@@ -187,6 +187,17 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<User>, Error> {
+    search(connection, actor, "", after, limit).await
+}
+
+/// Users in whose names or mail address this stands, by name: for administrators.
+pub async fn search(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    wanted: &str,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<User>, Error> {
     require_admin(actor)?;
     let after: String = match after {
         Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
@@ -197,9 +208,13 @@ pub async fn list(
         r#"-- users.list
          select id as "id: UserId", username, email, role as "role: Role", is_active, first_name, last_name, avatar,
            last_login, created_at, updated_at
-         from identity.users where username > $1 order by username limit $2"#,
+         from identity.users
+         where username > $1
+           and ($3 = '' or position($3 in lower(concat_ws(' ', username, email, first_name, last_name))) > 0)
+         order by username limit $2"#,
         after,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        wanted.trim().to_lowercase(),
     )
     .fetch_all(connection)
     .await?;

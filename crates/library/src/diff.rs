@@ -1,5 +1,7 @@
 //! What changed between two revisions: their Markdown, line by line.
 
+pub mod sections;
+
 use std::time::Duration;
 
 use serde::Serialize;

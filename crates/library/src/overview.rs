@@ -27,6 +27,19 @@ pub struct Kind {
     pub documents: i64,
 }
 
+/// How much a version holds, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Size {
+    /// The version.
+    pub version: VersionId,
+    /// Documents that answer.
+    pub documents: i64,
+    /// Documents that are being read.
+    pub processing: i64,
+    /// When one was last read.
+    pub indexed_at: Option<DateTime<Utc>>,
+}
+
 /// A document of a version, whether it can be read or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -61,6 +74,22 @@ pub struct Wanted {
     pub document_type: Option<String>,
     /// Whose newest revision stands so.
     pub status: Option<Status>,
+}
+
+/// How much each of these versions holds; one that is empty is left out.
+pub async fn sizes(connection: &mut PgConnection, versions: &[VersionId]) -> Result<Vec<Size>, Error> {
+    let ids: Vec<Uuid> = versions.iter().map(|version| version.0).collect();
+    Ok(sqlx::query_as!(
+        Size,
+        r#"-- overview.sizes
+         select version_id as "version: VersionId", count(*) filter (where active) as "documents!",
+           count(*) filter (where status in ('uploading', 'processing')) as "processing!",
+           max(completed_at) as indexed_at
+         from library.document_versions where version_id = any ($1) group by version_id"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// What these versions hold, by type, the most first.

@@ -106,6 +106,8 @@ fn headings(events: &[(Event<'_>, Range<usize>)], manner: &Manner<'_>) -> Vec<He
     let mut found: Vec<Heading> = Vec::new();
     let mut taken: HashSet<String> = HashSet::new();
     let mut open: Option<(u8, Option<String>, String, usize)> = None;
+    // The title may be of any level: those after it are counted from it.
+    let mut outermost = 1;
     // None is skipped on the way down, whatever the document does.
     let mut above = if manner.is_first { 1 } else { 6 };
     for (event, range) in events {
@@ -122,7 +124,11 @@ fn headings(events: &[(Event<'_>, Range<usize>)], manner: &Manner<'_>) -> Vec<He
                     name = format!("{base}-{number}");
                 }
                 let is_title = manner.titled && manner.is_first && found.is_empty();
-                let level = if manner.titled { level.max(2) } else { level + 1 };
+                if is_title {
+                    outermost = level;
+                }
+                let level =
+                    if manner.titled { (level + 1).saturating_sub(outermost).max(2) } else { level + 1 };
                 let level = if is_title { 1 } else { level.min(above + 1).min(6) };
                 above = level;
                 let passage = manner.marks.partition_point(|mark| mark.at <= at).saturating_sub(1);

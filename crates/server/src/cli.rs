@@ -25,10 +25,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::App;
-use crate::settings::Settings;
+use crate::settings::{Settings, in_force};
 
 /// 文渊: a technical library that a team and its agents share.
 #[derive(Debug, Parser)]
@@ -104,8 +104,14 @@ enum Action {
 /// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub(crate) fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
-    let Command { action, settings } =
-        Command::try_parse_from(&arguments).unwrap_or_else(|error| with_usage(error, &arguments).exit());
+    let mut command = Command::command();
+    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
+        let given = Command::from_arg_matches(&matches)?;
+        Ok((given, in_force::read(&command, &matches)))
+    });
+    let (Command { action, settings }, in_force) =
+        parsed.unwrap_or_else(|error| with_usage(error, &arguments).exit());
+    let settings = settings.knowing(in_force);
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {
         return read_documents::run(arguments);

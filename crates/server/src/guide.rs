@@ -16,6 +16,7 @@ use crate::app::App;
 #[derive(RustEmbed)]
 #[folder = "../../docs"]
 #[include = "*.md"]
+#[include = "components.html"]
 struct Guide;
 
 /// The library that holds the guide.
@@ -40,7 +41,7 @@ async fn try_add(app: &App) -> Result<(), Error> {
     let version: Label = env!("CARGO_PKG_VERSION").parse()?;
     let mut paths = Vec::new();
     let mut files = Vec::new();
-    for path in Guide::iter() {
+    for path in Guide::iter().filter(|path| path.ends_with(".md")) {
         let Some(file) = Guide::get(&path) else { continue };
         paths.push(path.parse()?);
         files.push(Bytes::from(file.data.into_owned()));

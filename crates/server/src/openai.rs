@@ -248,6 +248,8 @@ fn signed_in(actor: &Actor) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use chat::source::Source;
+
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod account;
 mod add;
-mod admin;
+pub(crate) mod admin;
 mod ask;
 mod assets;
 mod compare;
@@ -24,6 +24,7 @@ mod share;
 mod sign_in;
 mod theme;
 mod words;
+mod worklist;
 
 use std::borrow::Cow;
 
@@ -84,6 +85,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(ask::router())
         .merge(add::router())
         .merge(admin::router())
+        .merge(worklist::router())
         .layer(DefaultBodyLimit::max(64 << 10))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER))
         // An upload takes as long as its bytes do.

@@ -1,6 +1,9 @@
 //! Settings: flags and environment variables, read once. `wenyuan --help` is their reference.
 
+pub(crate) mod in_force;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,6 +15,8 @@ use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
 use store::secrets::SecretConfig;
 use zeroize::Zeroizing;
+
+use in_force::InForce;
 
 /// What every command may be told.
 #[derive(Debug, Clone, Args)]
@@ -254,6 +259,10 @@ pub(crate) struct Settings {
         value_name = "FILTER"
     )]
     pub(crate) log: Option<String>,
+
+    /// What of all this is in force, and from where.
+    #[arg(skip)]
+    in_force: Arc<Vec<InForce>>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -377,6 +386,16 @@ pub(crate) enum LogFormat {
 }
 
 impl Settings {
+    /// The same, with what is in force and from where.
+    pub(crate) fn knowing(self, in_force: Vec<InForce>) -> Self {
+        Self { in_force: Arc::new(in_force), ..self }
+    }
+
+    /// What is in force, and from where.
+    pub(crate) fn in_force(&self) -> &[InForce] {
+        &self.in_force
+    }
+
     /// The folder of the library's data.
     pub(crate) fn data_dir(&self) -> PathBuf {
         if let Some(folder) = &self.data_dir {

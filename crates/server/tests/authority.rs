@@ -146,6 +146,11 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /passages/{passage}                                               404 404 303 303 303 404 303 404 303
+GET    /original/{library}/{version}/{file}                              404 404 404 404 404 404 404 404 404
+GET    /compare/{library}/{file}                                         404 404 200 200 200 404 200 404 200
+POST   /notes                                                            403 403 403 403 403 403 403 403 403
+POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
 GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
@@ -395,7 +400,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
             routes.insert((method.to_uppercase(), shape(path)));
         }
     }
-    for source in [include_str!("../src/api.rs"), include_str!("../src/pages.rs")] {
+    for source in [
+        include_str!("../src/api.rs"),
+        include_str!("../src/pages.rs"),
+        include_str!("../src/pages/document.rs"),
+        include_str!("../src/pages/compare.rs"),
+    ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
             let handlers = declaration.split(".layer(").next().unwrap_or_default();

@@ -255,3 +255,43 @@ async fn logs_are_json_where_that_is_wanted() {
     }
     assert!(run.errors.contains("\"level\":\"DEBUG\""), "{}", run.errors);
 }
+
+#[test]
+fn the_page_of_components_shows_every_token_and_part() {
+    let style = |name: &str| {
+        let text =
+            std::fs::read_to_string(root().join("crates/server/web/style").join(name)).expect("a sheet");
+        text.split("/*")
+            .map(|part| part.split_once("*/").map_or(part, |(_, after)| after))
+            .collect::<String>()
+    };
+    let page = std::fs::read_to_string(root().join("docs/components.html")).expect("the page of components");
+    let name = |rest: &str| {
+        let end =
+            rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(rest.len());
+        rest[..end].to_owned()
+    };
+    let shown: BTreeSet<&str> = page
+        .split("class=\"")
+        .skip(1)
+        .flat_map(|rest| rest.split('"').next().unwrap_or_default().split(' '))
+        .collect();
+    // In selectors, where a name follows the dot at once; after a declaration's colon stand numbers.
+    let classes: BTreeSet<String> = style("30-parts.css")
+        .split('.')
+        .skip(1)
+        .filter(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+        .map(name)
+        .collect();
+    let missing: Vec<&String> = classes.iter().filter(|class| !shown.contains(class.as_str())).collect();
+    assert!(classes.len() > 30 && missing.is_empty(), "not on docs/components.html: {missing:?}");
+    let tokens: BTreeSet<String> = style("10-tokens.css")
+        .split("--")
+        .skip(1)
+        .filter(|rest| name(rest).len() < rest.find(':').unwrap_or(0) + 1)
+        .map(name)
+        .collect();
+    let missing: Vec<&String> =
+        tokens.iter().filter(|token| !page.contains(&format!("<code>--{token}</code>"))).collect();
+    assert!(tokens.len() > 30 && missing.is_empty(), "not on docs/components.html: {missing:?}");
+}

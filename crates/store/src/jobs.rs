@@ -64,6 +64,9 @@ pub enum State {
 }
 
 impl State {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Dead, Self::Running, Self::Waiting];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -305,6 +308,42 @@ pub async fn list(pool: &PgPool, limit: i64) -> Result<Vec<Job>, DatabaseError> 
          from store.jobs
          order by dead_at is null, leased_until is null, priority, run_at, id
          limit $1"#,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Which jobs are looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which<'which> {
+    /// Those in this state.
+    pub state: Option<State>,
+    /// Those of this kind.
+    pub kind: Option<&'which str>,
+}
+
+/// The jobs of a state and kind, those written last first, from below the id `after`.
+pub async fn page(
+    pool: &PgPool,
+    which: Which<'_>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Job>, DatabaseError> {
+    Ok(sqlx::query_as!(
+        Job,
+        r#"-- jobs.page
+         select id as "id!", kind as "kind!", payload as "payload!", attempts as "attempts!", run_at as "run_at!",
+           created_at as "created_at!", last_error, state as "state!: State"
+         from (
+           select *, case when dead_at is not null then 'dead' when leased_until >= now() then 'running' else 'waiting' end as state
+           from store.jobs
+         ) as job
+         where ($1::text is null or state = $1) and ($2::text is null or kind = $2) and ($3::uuid is null or id < $3)
+         order by id desc limit $4"#,
+        which.state as Option<State>,
+        which.kind,
+        after,
         limit,
     )
     .fetch_all(pool)

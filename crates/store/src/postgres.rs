@@ -260,6 +260,28 @@ async fn check_server(options: &PgConnectOptions, variable: &'static str) -> Res
     Ok(at)
 }
 
+/// What a database runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// The version of PostgreSQL.
+    pub server: String,
+    /// The version of pgvector.
+    pub vector: Option<String>,
+}
+
+/// The versions that a database runs on.
+pub async fn versions(pool: &PgPool) -> Result<Versions, Error> {
+    let mut connection = acquire(pool).await?;
+    Ok(sqlx::query_as!(
+        Versions,
+        r#"-- postgres.versions
+         select current_setting('server_version') as "server!",
+           (select extversion from pg_extension where extname = 'vector') as vector"#
+    )
+    .fetch_one(&mut *connection)
+    .await?)
+}
+
 fn is_older(version: &str, than: (u32, u32)) -> bool {
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < than

@@ -18,6 +18,7 @@ mod place;
 mod programs;
 mod redis;
 mod server;
+mod visitor;
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ pub use place::{Place, Run, kill_process};
 pub use programs::Program;
 pub use redis::Redis;
 pub use server::{Reply, Server, each};
+pub use visitor::Visitor;
 
 /// A folder that goes with the test.
 pub fn folder() -> tempfile::TempDir {

@@ -77,7 +77,8 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(
+/// Says how far a user may go in a library: for its owners.
+pub(crate) async fn change(
     state: &State,
     actor: &Actor,
     name: &str,

@@ -18,7 +18,7 @@ use super::input::{IfMatch, Json as Body, Path};
 use super::problem::Result;
 
 /// How long a test takes at most: less than an answer may.
-const LONGEST_TEST: Duration = Duration::from_secs(50);
+pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(50);
 
 /// A language model to be added.
 #[derive(Deserialize, ToSchema)]

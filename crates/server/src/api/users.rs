@@ -206,12 +206,7 @@ pub(crate) async fn delete(
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    users::delete(&mut transaction, &actor, id).await?;
-    // Their grants are gone with them.
-    library::changes::record_catalogue(&mut transaction).await?;
-    transaction.commit().await?;
-    state.app.gate.forget();
+    remove(&state, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -293,6 +288,23 @@ pub(crate) async fn set_password(
     let app = &state.app;
     users::change_password(app.pool(), &app.passwords, actor, current, new).await?;
     app.gate.forget();
+    Ok(())
+}
+
+/// Deletes a user with all that is theirs alone.
+pub(crate) async fn remove(
+    state: &State,
+    actor: &Actor,
+    id: UserId,
+) -> std::result::Result<(), identity::Error> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    users::delete(&mut transaction, actor, id).await?;
+    // Their grants are gone with them.
+    library::changes::record_catalogue(&mut transaction)
+        .await
+        .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
+    transaction.commit().await?;
+    state.app.gate.forget();
     Ok(())
 }
 

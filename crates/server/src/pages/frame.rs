@@ -92,13 +92,14 @@ impl FromRequestParts<State> for Frame {
 }
 
 impl Frame {
-    pub(crate) fn language(&self) -> Language {
-        self.language
-    }
-
     /// The name of whoever is signed in.
     pub(crate) fn user(&self) -> Option<&str> {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
+    }
+
+    /// The language of the page.
+    pub(crate) fn language(&self) -> Language {
+        self.language
     }
 
     /// What is said under a key of the catalogue.
@@ -169,6 +170,12 @@ impl Frame {
 
     pub(crate) fn is_administrator(&self) -> bool {
         self.actor.in_person() && self.actor.has_role(Role::Admin)
+    }
+
+    /// Whether this page is at an address, or below it.
+    pub(crate) fn is_at(&self, path: &str) -> bool {
+        let here = self.here.split('?').next().unwrap_or_default();
+        here.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Where this page is in the house.

@@ -1,10 +1,340 @@
-//! `/libraries`, `/l/{library}`, `/l/{library}/{version}`: what there is, and how it stands.
+//! `/libraries` and `/l/{library}`: what there is, in which versions, how far it is, and for whom.
+//!
+//! The addresses under `/l/` are also programs': a page is for who asks for HTML, and others are told as before that there is
+//! nothing.
 
+mod change;
+mod version;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
 use axum::Router;
+use axum::extract::State as Given;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use kernel::actor::{Actor, UserId};
+use library::access::{self, Level, Visibility};
+use library::catalogue::{self, Counts, Library, Version};
+use library::changes::VersionId;
+use library::overview::{self, Kind, Size};
+use library::recent::{self, Recent};
+use serde::Deserialize;
 
+use super::frame::{Fault, Frame};
+use crate::address;
 use crate::api::State;
+use crate::api::input::{Path, Query};
+use crate::api::problem::{Problem, Result};
+
+/// Libraries on a page.
+const PAGE: usize = 48;
+/// Versions whose counts are shown; those that are older are named.
+const MOST_VERSIONS: usize = 12;
+/// Changes that are shown.
+const MOST_CHANGES: usize = 8;
+/// Owners that are named.
+const MOST_OWNERS: usize = 10;
 
 /// The routes of this room.
 pub(super) fn router() -> Router<State> {
     Router::new()
+        .route("/libraries", get(list))
+        .route("/l/{library}", get(show).post(change::library))
+        .route("/l/{library}/{version}", get(version::show).post(change::version))
+}
+
+/// What of the list is shown.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wanted {
+    q: String,
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "libraries.html", blocks = ["list"])]
+struct List<'page> {
+    frame: &'page Frame,
+    wanted: &'page Wanted,
+    items: Vec<Item<'page>>,
+    /// Whether there is any library.
+    has_any: bool,
+    next: Option<String>,
+}
+
+/// A library in the list.
+struct Item<'page> {
+    library: &'page Library,
+    link: String,
+    active: Option<&'page Version>,
+    size: Option<Size>,
+}
+
+impl Item<'_> {
+    fn visibility(&self) -> &'static str {
+        visibility_name(self.library.visibility)
+    }
+}
+
+/// All libraries that exist for the reader.
+async fn list(Given(state): Given<State>, frame: Frame, Query(wanted): Query<Wanted>) -> Response {
+    let read = async {
+        let catalogue = state.app.engine.catalogue().await?;
+        let all = catalogue.libraries(&frame.actor);
+        let has_any = !all.is_empty();
+        let words = wanted.q.trim().to_lowercase();
+        let is_wanted = |library: &&&Arc<Library>| {
+            let held = |text: &str| text.to_lowercase().contains(&words);
+            library.name.as_str() > wanted.after.as_str()
+                && (held(library.name.as_str()) || held(&library.title) || held(&library.description))
+        };
+        let shown: Vec<&Arc<Library>> = all.iter().filter(is_wanted).take(PAGE + 1).copied().collect();
+        let next = shown.get(PAGE).and_then(|_| shown.get(PAGE - 1)).map(|last| {
+            let part = |text: &str| {
+                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+            };
+            format!("/libraries?q={}&after={}", part(&wanted.q), part(last.name.as_str()))
+        });
+        let shown = shown.get(..PAGE).unwrap_or(&shown);
+        let active: Vec<VersionId> = shown.iter().filter_map(|library| library.active).collect();
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let mut sizes = by_version(overview::sizes(&mut connection, &active).await?, |size| size.version);
+        drop(connection);
+        let items = shown
+            .iter()
+            .map(|library| Item {
+                link: address::of_library(&library.name),
+                active: active_of(library),
+                size: library.active.and_then(|version| sizes.remove(&version)),
+                library,
+            })
+            .collect();
+        let page = List { frame: &frame, wanted: &wanted, items, has_any, next };
+        Ok::<_, Problem>(if frame.is_partial() {
+            frame.reading_page(StatusCode::OK, &page.as_list())
+        } else {
+            frame.reading_page(StatusCode::OK, &page)
+        })
+    };
+    read.await.unwrap_or_else(Problem::into_response)
+}
+
+#[derive(Template)]
+#[template(path = "library.html")]
+struct Page<'page> {
+    frame: &'page Frame,
+    library: &'page Library,
+    link: String,
+    versions: Vec<Shown<'page>>,
+    /// Versions that are older than those shown.
+    others: Vec<(&'page Version, String)>,
+    changes: Vec<(Recent, String)>,
+    notes: i64,
+    owners: Vec<String>,
+    may_change: bool,
+    may_own: bool,
+    has_model: bool,
+    done: Option<Cow<'static, str>>,
+    fault: Option<&'page Fault>,
+}
+
+/// A version with what it holds.
+struct Shown<'page> {
+    version: &'page Version,
+    link: String,
+    is_active: bool,
+    counts: Counts,
+    kinds: Vec<Kind>,
+    indexed_at: Option<DateTime<Utc>>,
+}
+
+impl Shown<'_> {
+    /// The passages that search by meaning finds, of a hundred.
+    fn meant(&self) -> i64 {
+        if self.counts.passages == 0 {
+            100
+        } else {
+            self.counts.vectors.min(self.counts.passages) * 100 / self.counts.passages
+        }
+    }
+}
+
+impl Page<'_> {
+    fn documents(&self) -> i64 {
+        self.versions.iter().map(|version| version.counts.documents).sum()
+    }
+
+    fn visibility(&self) -> &'static str {
+        visibility_name(self.library.visibility)
+    }
+}
+
+/// What was done just before.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    done: Option<Done>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum Done {
+    Changed,
+    Activated,
+    VersionDeleted,
+    Retried,
+    /// What an address says that no form led to.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Done {
+    /// It is said to have been done.
+    fn said(self, frame: &Frame) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Changed => frame.t("libraries-done-changed"),
+            Self::Activated => frame.t("libraries-done-activated"),
+            Self::VersionDeleted => frame.t("libraries-done-version-deleted"),
+            Self::Retried => frame.t("libraries-done-retried"),
+            Self::Unknown => return None,
+        })
+    }
+}
+
+/// A library.
+async fn show(
+    Given(state): Given<State>,
+    frame: Frame,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    if !wants_page(&headers) {
+        return nothing();
+    }
+    page(&state, &frame, &name, asked.done, None).await
+}
+
+/// A library's page, with what is wrong with a form of it.
+async fn page(
+    state: &State,
+    frame: &Frame,
+    name: &str,
+    done: Option<Done>,
+    fault: Option<&Fault>,
+) -> Response {
+    let read = async {
+        let catalogue = state.app.engine.catalogue().await?;
+        let name = address::library(name).map_err(library::Error::from)?;
+        let library = catalogue.library(&frame.actor, &name)?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let (listed, others) = library.versions.split_at(library.versions.len().min(MOST_VERSIONS));
+        let ids: Vec<VersionId> = listed.iter().map(|version| version.id).collect();
+        let mut counts = by_version(catalogue::counts(&mut connection, &ids).await?, |counts| counts.version);
+        let sizes = by_version(overview::sizes(&mut connection, &ids).await?, |size| size.version);
+        let kinds = overview::kinds(&mut connection, &ids).await?;
+        let notes = overview::open_notes(&mut connection, &[library.id]).await?;
+        let asked = recent::Asked { library: Some(name), limit: MOST_CHANGES, ..recent::Asked::default() };
+        let changes = recent::changes(&mut connection, &frame.actor, &catalogue, &asked).await?.items;
+        let owners = owners(&mut connection, &frame.actor, library).await?;
+        drop(connection);
+        let versions = listed
+            .iter()
+            .filter_map(|version| {
+                Some(Shown {
+                    link: address::of_version(&library.name, &version.label),
+                    is_active: library.active == Some(version.id),
+                    counts: counts.remove(&version.id)?,
+                    kinds: kinds.iter().filter(|kind| kind.version == version.id).cloned().collect(),
+                    indexed_at: sizes.get(&version.id).and_then(|size| size.indexed_at),
+                    version,
+                })
+            })
+            .collect();
+        let level = access::level(&frame.actor, library);
+        let page = Page {
+            frame,
+            library,
+            link: address::of_library(&library.name),
+            versions,
+            others: others
+                .iter()
+                .map(|version| (version, address::of_version(&library.name, &version.label)))
+                .collect(),
+            changes: changes.into_iter().map(|change| linked(library, change)).collect(),
+            notes: notes.first().map_or(0, |(_, notes)| *notes),
+            owners,
+            may_change: level >= Some(Level::Write),
+            may_own: level >= Some(Level::Own),
+            has_model: has_model(state),
+            done: done.and_then(|done| done.said(frame)),
+            fault,
+        };
+        let status = fault.map_or(StatusCode::OK, |fault| fault.status);
+        Ok::<_, Problem>(frame.reading_page(status, &page))
+    };
+    read.await.unwrap_or_else(Problem::into_response)
+}
+
+fn linked(library: &Library, change: Recent) -> (Recent, String) {
+    let link = match change.version.parse() {
+        Ok(label) => address::of_path(&library.name, &label, &change.path),
+        Err(_) => address::of_library(&library.name),
+    };
+    (change, link)
+}
+
+/// The names of those who own a library, for who is signed in.
+async fn owners(
+    connection: &mut sqlx::PgConnection,
+    actor: &Actor,
+    library: &Library,
+) -> Result<Vec<String>> {
+    if actor.user_id().is_none() {
+        return Ok(Vec::new());
+    }
+    let owning = library.grants.iter().filter(|(_, level)| **level == Level::Own);
+    let ids: Vec<UserId> = owning.map(|(user, _)| *user).take(MOST_OWNERS).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = identity::users::names(connection, &ids).await?;
+    Ok(names.into_iter().map(|(_, name)| name).collect())
+}
+
+fn has_model(state: &State) -> bool {
+    !matches!(state.app.engine.model(), library::search::ModelState::Off(_))
+}
+
+fn active_of(library: &Library) -> Option<&Version> {
+    library.versions.iter().find(|version| library.active == Some(version.id))
+}
+
+fn by_version<T>(items: Vec<T>, version: impl Fn(&T) -> VersionId) -> HashMap<VersionId, T> {
+    items.into_iter().map(|item| (version(&item), item)).collect()
+}
+
+fn visibility_name(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Private => "private",
+        Visibility::Team => "team",
+        Visibility::Public => "public",
+    }
+}
+
+/// Whether a page is asked for, and not what a program reads.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn nothing() -> Response {
+    Problem::not_found("there is nothing at this address").into_response()
 }

@@ -61,8 +61,8 @@ await spec(async () => {
     await step(`${width}: language and colours are chosen from the menu, and stay`, async () => {
       const page = await visit({ at: "/sign-in", width });
       await page.locator("details.menu summary").first().click();
-      await page.getByRole("link", { name: "中文" }).click();
-      equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+      await page.getByRole("button", { name: "中文" }).click();
+      await page.locator("html[lang=zh-CN]").waitFor();
       await page.locator("details.menu summary").first().click();
       await page.getByRole("button", { name: "深色" }).click();
       const dark = page.locator("html[data-theme=dark]");

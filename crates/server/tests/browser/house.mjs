@@ -32,10 +32,16 @@ const sessions = new Map();
 /** A browser of its own, with a fresh profile. */
 export const launch = (more = []) => chromium.launch({ executablePath: process.env.WENYUAN_TEST_CHROMIUM, args: [...flags, ...more] });
 
-/** Runs a spec to its end, says what failed, and closes the browser. */
-export async function spec(body) {
+/** Runs a spec to its end, says what failed, closes the browser, and ends the program. */
+export async function spec(body, longest = LONGEST_SPEC) {
+  await played(body, longest);
+  process.exit();
+}
+
+/** The same, and goes on. */
+export async function played(body, longest = LONGEST_SPEC) {
   const name = basename(process.argv[1], ".mjs");
-  const limit = setTimeout(() => { console.error(`${name} took longer than ${LONGEST_SPEC / 1000} s`); process.exit(1); }, LONGEST_SPEC);
+  const limit = setTimeout(() => { console.error(`${name} took longer than ${longest / 1000} s`); process.exit(1); }, longest);
   browser = await launch();
   try {
     await body();
@@ -56,7 +62,6 @@ export async function spec(body) {
   } finally {
     clearTimeout(limit);
     await Promise.race([browser.close(), new Promise((gone) => setTimeout(gone, 5000))]);
-    process.exit();
   }
 }
 
@@ -102,6 +107,12 @@ export async function go(page, path, status = 200) {
   return page;
 }
 
+/** Closes a page with its context; what went wrong on it is forgotten. */
+export async function leave(page) {
+  watched.delete(page);
+  await page.context().close();
+}
+
 /** Lets a page meet what would fail the spec: a status (404), or a pattern in what is said of it. */
 export function expects(page, ...what) {
   watched.get(page).expected.push(...what);
@@ -121,8 +132,8 @@ export async function signIn(page, name, password = stage.password) {
   await page.waitForURL((url) => url.pathname !== "/sign-in");
 }
 
-/** The session of somebody who has signed in: one for each spec. */
-async function session(name) {
+/** The session of somebody who has signed in, as its cookie holds it: one for each spec. */
+export async function session(name) {
   if (!sessions.has(name)) {
     const signedIn = await api("POST", "/api/v1/session", { name, password: stage.password });
     sessions.set(name, signedIn);
@@ -158,9 +169,10 @@ export async function axe(page, { only } = {}) {
 let kept;
 const axeSource = () => (kept ??= readFileSync(load.resolve("axe-core/axe.min.js"), "utf8"));
 
-/** Nothing has gone wrong behind the open pages so far, and none is wider than its window. */
-export async function check() {
+/** Nothing has gone wrong behind the open pages so far (or behind one), and none is wider than its window. */
+export async function check(only) {
   for (const [page, { faults, look }] of watched) {
+    if (only && page !== only) continue;
     if (!page.isClosed() && page.url().startsWith(site)) await fits(page);
     assert.ok(faults.length === 0, `at ${page.url()} (${look}):\n  ${faults.join("\n  ")}`);
     if (page.isClosed()) watched.delete(page);

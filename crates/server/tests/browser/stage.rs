@@ -8,7 +8,7 @@ use testkit::{Answer, Asked, LanguageModel, PASSWORD, Person, Place, Program, Se
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wenyuan");
 
 /// A server, and what a spec is told of it.
-pub struct Stage {
+pub(crate) struct Stage {
     // In the order in which they go: nothing is taken away that the server still stands on.
     server: Server,
     model: Option<LanguageModel>,
@@ -29,7 +29,7 @@ const DOCUMENTS: [(&str, &str, &str, &str); 7] = [
 
 impl Stage {
     /// A server that nobody has used: the link to the first administrator is good.
-    pub async fn bare() -> Self {
+    pub(crate) async fn bare() -> Self {
         let place = Place::new(PROGRAM).await;
         let server = place.serve().await;
         let told = json!({ "password": PASSWORD, "setup": server.setup_token().await });
@@ -37,7 +37,7 @@ impl Stage {
     }
 
     /// A library with documents; `ada` administers, `ben` is an ordinary user.
-    pub async fn furnished() -> Self {
+    pub(crate) async fn furnished() -> Self {
         let mut stage = Self::peopled().await;
         let server = &stage.server;
         for (library, version, path, file) in DOCUMENTS {
@@ -54,7 +54,7 @@ impl Stage {
     }
 
     /// The same, and the scripted language model that answers questions; see [`answer`].
-    pub async fn with_language_model() -> Self {
+    pub(crate) async fn with_language_model() -> Self {
         let mut stage = Self::furnished().await;
         let model = LanguageModel::start().await;
         model.answer_with(answer);
@@ -75,7 +75,7 @@ impl Stage {
     }
 
     /// Plays a spec to its end and shows what it said when it fails.
-    pub async fn play(self, spec: &str) {
+    pub(crate) async fn play(self, spec: &str) {
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
         let run = Program::browser(&folder().join(format!("{spec}.mjs")))
             .set("WENYUAN_TEST_SITE", &format!("http://{}", self.server.address()))

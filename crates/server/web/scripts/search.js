@@ -1,7 +1,5 @@
 // Search as one types: results by the arrow keys, what was searched lately, a spoken count, and when a search is settled.
 
-import { say } from "./app.js";
-
 const form = document.getElementById("seek");
 const field = document.getElementById("q");
 const found = document.getElementById("found");
@@ -9,6 +7,8 @@ const told = document.getElementById("told");
 /** After so long without a key, what stands in the field is what its writer meant. */
 const settled = 1500;
 const most = 8;
+/** What the page is called without a question. */
+const named = document.title.split(" · ").slice(-2).join(" · ");
 let timer;
 
 // While Chinese is being composed, the letters in the field are not words yet.
@@ -37,12 +37,13 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail.ctx?.target !== found) return;
+  const question = field.value.trim();
+  document.title = question ? `${question} · ${named}` : named;
   speak();
   showRecent();
   clearTimeout(timer);
   timer = setTimeout(settle, settled);
 });
-document.addEventListener("htmx:error", () => { if (!navigator.onLine) say(form.dataset.offline); });
 
 function speak() {
   told.textContent = found.querySelector("[data-count]")?.dataset.count ?? "";

@@ -78,8 +78,8 @@ impl Layout {
     }
 
     fn new(places: Vec<Place>, title: &str) -> Self {
-        let first = places.first().and_then(|place| place.section.first());
-        let titled = first.is_some_and(|first| slug(first) == slug(title));
+        let first = places.iter().take(3).find_map(|place| place.section.first());
+        let titled = first.is_some_and(|first| slug(title).starts_with(&slug(first)));
         let parts = parts(&places);
         Self { places, parts, titled }
     }
@@ -195,7 +195,7 @@ mod tests {
 
     fn places(sections: &[(&[&str], i32)]) -> Vec<Place> {
         let mut from = 0;
-        let mut number = 0;
+        let mut number: i32 = 0;
         sections
             .iter()
             .map(|(section, length)| {

@@ -4,7 +4,6 @@ search-heading = Search the library
 search-field = What are you looking for?
 search-placeholder = Words, a question, "an exact phrase"
 search-go = Search
-search-offline = The server cannot be reached. What you see is from before.
 search-chosen = Chosen filters
 search-remove = (remove)
 search-recent = Recent searches

@@ -4,7 +4,6 @@ search-heading = 检索文库
 search-field = 您要找什么？
 search-placeholder = 关键词、问题，或 "精确短语"
 search-go = 检索
-search-offline = 无法连接服务器，当前显示的是之前的内容。
 search-chosen = 已选条件
 search-remove = （移除）
 search-recent = 最近检索

@@ -1,0 +1,65 @@
+//! `/admin/keys`: everybody's keys.
+
+use askama::Template;
+use axum::extract::State as Given;
+use axum::response::{IntoResponse as _, Response};
+use identity::keys::{self, Key};
+use kernel::actor::KeyId;
+
+use super::{Asked, PAGE, Told, cursor, next, require};
+use crate::api::State;
+use crate::api::input::Query;
+use crate::api::keys as door;
+use crate::api::problem::Problem;
+use crate::pages::forms::Posted;
+use crate::pages::frame::Frame;
+use crate::pages::see_other;
+
+const HERE: &str = "/admin/keys";
+
+#[derive(Template)]
+#[template(path = "admin_keys.html")]
+struct List<'page> {
+    frame: &'page Frame,
+    told: Told<'page>,
+    wanted: &'page str,
+    keys: Vec<Key>,
+    next: Option<String>,
+}
+
+/// All of them, or those that are looked for.
+pub(super) async fn show(
+    Given(state): Given<State>,
+    frame: Frame,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Response> {
+    require(&frame)?;
+    let read = async {
+        let after = cursor(&asked.cursor)?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let which = keys::Which { user: None, wanted: &asked.q };
+        Ok(keys::search(&mut connection, &frame.actor, which, after.as_ref(), PAGE).await?)
+    };
+    let found = read.await.map_err(Problem::into_response)?;
+    let next = found.next.map(|cursor| next(HERE, &[("q", &asked.q)], &cursor));
+    let told = Told::done(&frame, &asked.done);
+    let page = List { frame: &frame, told, wanted: &asked.q, keys: found.items, next };
+    Ok(page.told.page(&frame, &page))
+}
+
+/// Enables, disables or deletes one, at once and everywhere.
+pub(super) async fn change(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+    let actor = &posted.frame.actor;
+    require(&posted.frame)?;
+    let changed = async {
+        let id: KeyId = posted.field("id").parse().map_err(|_none| identity::Error::NoKey)?;
+        match posted.field("action") {
+            "enable" => door::enable(&state, actor, id, true).await.map(|_key| "key-enabled"),
+            "disable" => door::enable(&state, actor, id, false).await.map(|_key| "key-disabled"),
+            "delete" => door::remove(&state, actor, id).await.map(|()| "key-deleted"),
+            _ => Err(Problem::invalid("the form cannot be read")),
+        }
+    };
+    let done = changed.await.map_err(Problem::into_response)?;
+    Ok(see_other(&format!("{HERE}?done={done}")))
+}

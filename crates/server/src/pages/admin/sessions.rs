@@ -1,0 +1,56 @@
+//! `/admin/sessions`: who is signed in, and where.
+
+use askama::Template;
+use axum::extract::State as Given;
+use axum::response::{IntoResponse as _, Response};
+use identity::sessions::{self, Held};
+use kernel::actor::SessionId;
+
+use super::{Asked, PAGE, Told, cursor, next, require};
+use crate::api::State;
+use crate::api::input::Query;
+use crate::api::problem::Problem;
+use crate::api::session::end_one;
+use crate::pages::forms::Posted;
+use crate::pages::frame::Frame;
+use crate::pages::see_other;
+
+const HERE: &str = "/admin/sessions";
+
+#[derive(Template)]
+#[template(path = "admin_sessions.html")]
+struct List<'page> {
+    frame: &'page Frame,
+    told: Told<'page>,
+    sessions: Vec<Held>,
+    next: Option<String>,
+}
+
+/// All of them, those used last first.
+pub(super) async fn show(
+    Given(state): Given<State>,
+    frame: Frame,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Response> {
+    require(&frame)?;
+    let read = async {
+        let after = cursor(&asked.cursor)?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        Ok(sessions::all(&mut connection, &frame.actor, after.as_ref(), PAGE).await?)
+    };
+    let found = read.await.map_err(Problem::into_response)?;
+    let next = found.next.map(|cursor| next(HERE, &[], &cursor));
+    let page = List { frame: &frame, told: Told::done(&frame, &asked.done), sessions: found.items, next };
+    Ok(page.told.page(&frame, &page))
+}
+
+/// Ends one, at once and everywhere.
+pub(super) async fn end(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+    require(&posted.frame)?;
+    let ended = async {
+        let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;
+        end_one(&state, &posted.frame.actor, id).await
+    };
+    ended.await.map_err(Problem::into_response)?;
+    Ok(see_other(&format!("{HERE}?done=session")))
+}

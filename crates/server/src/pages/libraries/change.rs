@@ -1,0 +1,165 @@
+//! What may be changed of a library and its versions on their pages: a form leads back to the page it came from.
+
+use std::sync::Arc;
+
+use axum::extract::State as Given;
+use axum::response::{IntoResponse as _, Response};
+use library::access::{self, Visibility};
+use library::documents::{self, DocumentId};
+use library::label::Request;
+use library::names::LibraryName;
+use library::{Error, catalogue};
+
+use super::version::{self, Wanted};
+use crate::address;
+use crate::api::State;
+use crate::api::input::{self, Path};
+use crate::api::problem::{Problem, Result};
+use crate::pages::forms::Posted;
+use crate::pages::frame::Fault;
+use crate::pages::see_other;
+
+/// Changes a library, or deletes it.
+pub(super) async fn library(
+    Given(state): Given<State>,
+    Path(part): Path<String>,
+    posted: Posted,
+) -> Response {
+    let name = match address::library(&part) {
+        Ok(name) => name,
+        Err(error) => return Problem::from(Error::from(error)).into_response(),
+    };
+    let here = address::of_library(&name);
+    let posted = posted.at(&here);
+    if let Err(sign_in) = posted.frame.require_person() {
+        return sign_in;
+    }
+    let problem = match change_library(&state, &posted, &name).await {
+        Ok(done) if done == "deleted" => return see_other("/libraries"),
+        Ok(done) => return see_other(&format!("{here}?done={done}")),
+        Err(problem) => problem,
+    };
+    match Fault::of_problem(&posted.frame, problem) {
+        Ok(mut fault) => {
+            if posted.field("action") == "delete" && !is_confirmed(&posted, &name) {
+                (fault.text, fault.detail) = (posted.frame.t("libraries-delete-name").into_owned(), None);
+            }
+            super::page(&state, &posted.frame, &part, None, Some(&fault)).await
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// Whether the name of what is to be deleted was written.
+fn is_confirmed(posted: &Posted, name: &LibraryName) -> bool {
+    posted.field("name").trim() == name.as_str()
+}
+
+async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
+    let actor = &posted.frame.actor;
+    // Whether it is there for this actor is asked before anything is held.
+    state.app.engine.catalogue().await?.library(actor, name)?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    catalogue::lock(&mut transaction, name).await?;
+    let library = Arc::clone(catalogue::read(&mut transaction).await?.library(actor, name)?);
+    let done = match posted.field("action") {
+        "describe" => {
+            let title = posted.field("title").trim();
+            let title = if title.is_empty() { name.as_str() } else { title };
+            let description = posted.field("description").trim();
+            catalogue::describe(&mut transaction, actor, &library, Some(title), Some(description)).await?;
+            let visibility = match posted.field("visibility") {
+                "private" => Visibility::Private,
+                "team" => Visibility::Team,
+                "public" => Visibility::Public,
+                _ => library.visibility,
+            };
+            if visibility != library.visibility {
+                access::set_visibility(&mut transaction, actor, &library, visibility).await?;
+            }
+            "changed"
+        }
+        "delete" if is_confirmed(posted, name) => {
+            catalogue::delete_library(&mut transaction, actor, &library).await?;
+            "deleted"
+        }
+        "delete" => return Err(Problem::invalid("the name does not match; nothing was deleted")),
+        _ => return Err(Problem::invalid("the form cannot be read")),
+    };
+    transaction.commit().await?;
+    Ok(done)
+}
+
+/// Lets a version answer by default, reads again what failed in it, or deletes it.
+pub(super) async fn version(
+    Given(state): Given<State>,
+    Path((library, label)): Path<(String, String)>,
+    posted: Posted,
+) -> Response {
+    let (library, label) = match names(&library, &label) {
+        Ok(names) => names,
+        Err(problem) => return problem.into_response(),
+    };
+    let here = address::of_version(&library, &label);
+    let posted = posted.at(&here);
+    if let Err(sign_in) = posted.frame.require_person() {
+        return sign_in;
+    }
+    let problem = match change_version(&state, &posted, &library, &label).await {
+        Ok(done) if done == "version-deleted" => {
+            return see_other(&format!("{}?done={done}", address::of_library(&library)));
+        }
+        Ok(done) => return see_other(&format!("{here}?done={done}")),
+        Err(problem) => problem,
+    };
+    let fault = match Fault::of_problem(&posted.frame, problem) {
+        Ok(fault) => fault,
+        Err(answer) => return answer,
+    };
+    match version::place(&state, &posted.frame, library.as_str(), label.as_str()).await {
+        Ok((library, found)) => {
+            version::page(&state, &posted.frame, &library, &found, &Wanted::default(), Some(&fault)).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn names(library: &str, label: &str) -> Result<(LibraryName, library::label::Label)> {
+    Ok((address::library(library).map_err(Error::from)?, input::label(label)?))
+}
+
+async fn change_version(
+    state: &State,
+    posted: &Posted,
+    name: &LibraryName,
+    label: &library::label::Label,
+) -> Result<&'static str> {
+    let actor = &posted.frame.actor;
+    state.app.engine.catalogue().await?.library(actor, name)?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    catalogue::lock(&mut transaction, name).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    let library = catalogue.library(actor, name)?;
+    let version = library.resolve(&Request::Exact(label.clone()))?;
+    let done = match posted.field("action") {
+        "activate" => {
+            catalogue::activate(&mut transaction, actor, library, version.id).await?;
+            "activated"
+        }
+        "delete" => {
+            catalogue::delete_version(&mut transaction, actor, library, version).await?;
+            "version-deleted"
+        }
+        "retry" => {
+            let document: Option<DocumentId> = match posted.field("document") {
+                "" => None,
+                id => Some(id.parse().map_err(|_none| Error::NoDocument)?),
+            };
+            documents::retry(&mut transaction, actor, library, version, document).await?;
+            "retried"
+        }
+        _ => return Err(Problem::invalid("the form cannot be read")),
+    };
+    transaction.commit().await?;
+    Ok(done)
+}

@@ -1,0 +1,215 @@
+// Every page and state: axe, one heading, language, title, nothing wider than its window, at all widths, in both languages, light and
+// dark, with script and without. A page whose route is not in this list fails it.
+import { readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { api, axe, check, equal, expects, fits, go, leave, ok, site, spec, stage, step, visit } from "./house.mjs";
+
+const manual = "/l/harbour/2.0/manual.md";
+const absent = "00000000-0000-7000-8000-000000000000";
+
+/**
+ * Pages by the route that answers. `as`: who looks, `ada` (an administrator) unless said. `status`: of the answer. `act`: what is done on
+ * the page before it is looked at. Of each route at least one line; further lines are its states.
+ */
+const pages = (scene) => [
+  { route: "/", at: "/" },
+  { route: "/", at: "/", as: null },
+  { route: "/sign-in", at: "/sign-in", as: null },
+  { route: "/sign-in", at: "/sign-in?done=password", as: null },
+  { route: "/sign-in", at: "/sign-in", as: null, expected: 403, act: (page) => submit(page, { name: "ada", password: "not this one" }) },
+  { route: "/setup", at: "/setup?token=guess", as: null, status: 404 },
+  { route: "/password", at: "/password?token=guess", as: null, status: 404 },
+  { route: "/password", at: scene.reset, as: null },
+  { route: "/forgot", at: "/forgot", as: null },
+  { route: "/share/{token}", at: scene.share, as: "ben" },
+  { route: "/share/{token}", at: scene.share, as: null },
+  { route: "/share/{token}", at: "/share/nothing", as: "ben", status: 404 },
+  { route: "/account", at: "/account" },
+  { route: "/account", at: "/account", as: "ben" },
+  { route: "/connect", at: "/connect" },
+  { route: "/connect", at: "/connect?library=harbour" },
+  { route: "/", at: "/?q=drain" },
+  { route: "/", at: "/?q=drain", as: null },
+  { route: "/", at: "/?q=%E5%A4%87%E4%BB%BD" },
+  { route: "/", at: "/?q=nosuchwordanywhere" },
+  { route: "/add", at: "/add" },
+  { route: "/add", at: "/add?library=harbour&version=2.0" },
+  { route: null, at: manual },
+  { route: null, at: manual, as: null, status: 404 },
+  { route: null, at: "/l/harbour/1.8/manual.md", as: "ben" },
+  { route: null, at: "/l/harbour/2.0/guides/upgrading.md" },
+  { route: null, at: "/l/harbour-java/2.0/org/example/harbour/Berth.html" },
+  { route: null, at: "/l/harbour/2.0/control.json" },
+  { route: null, at: `/l/handbook/2026/${encodeURIComponent("部署手册.md")}` },
+  { route: null, at: "/l/handbook/2026/leaflet.pdf" },
+  { route: null, at: "/l/hostile/1/hostile.md" },
+  { route: null, at: "/l/harbour/9.9/manual.md", status: 404 },
+  { route: null, at: "/l/harbour/2.0/nothing.md", status: 404 },
+  { route: "/passages/{id}", at: `/passages/${scene.passage}` },
+  { route: "/passages/{id}", at: `/passages/${absent}`, status: 404 },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/manual.md" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/manual.md?from=1.8&to=2.0" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/control.json" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/nothing.md", status: 404 },
+  { route: "/libraries", at: "/libraries" },
+  { route: "/libraries", at: "/libraries", as: "ben" },
+  { route: "/libraries", at: "/libraries", as: null },
+  { route: "/l/{library}", at: "/l/harbour" },
+  { route: "/l/{library}", at: "/l/harbour", as: "ben" },
+  { route: "/l/{library}", at: "/l/nothing", status: 404 },
+  { route: "/l/{library}/{version}", at: "/l/harbour/2.0" },
+  { route: "/l/{library}/{version}", at: "/l/handbook/2026", as: "ben" },
+  { route: "/l/{library}/{version}", at: "/l/harbour/9.9", status: 404 },
+  ...["access", "access/harbour", "jobs", "keys", `models/${scene.model}`, "models", "servers", `servers/${scene.server}`, "sessions", "settings", "users", `users/${scene.ben}`]
+    .map((page) => ({ route: `/admin/${page.replace(/^(access|models|servers|users)\/.*/, (_, room) => `${room}/{${room === "access" ? "library" : "id"}}`)}`, at: `/admin/${page}` })),
+  { route: "/admin", at: "/admin" },
+  { route: "/admin", at: "/admin", as: "ben", status: 403 },
+  { route: "/admin/users", at: "/admin/users", as: null },
+  { route: "/worklist", at: "/worklist" },
+  { route: "/worklist", at: "/worklist", as: "ben" },
+  { route: "/ask/{chat}/share", at: `/ask/${scene.chat}/share` },
+  { route: "/ask", at: "/ask" },
+  { route: "/ask", at: "/ask", as: "ben" },
+  { route: "/ask/{chat}", at: `/ask/${scene.chat}` },
+  { route: "/ask/{chat}", at: `/ask/${scene.chat}`, as: "ben", status: 404 },
+  { route: "/ask/{chat}", at: `/ask/${absent}`, status: 404 },
+  { route: "/ask/messages/{message}", at: `/ask/messages/${scene.answer}` },
+  { route: "/ask/history", at: "/ask/history" },
+  { route: "/ask/history", at: "/ask/history", as: "ben" },
+  { route: "/ask/history", at: "/ask/history?q=drain" },
+  { route: "/ask/history", at: "/ask/history?q=nosuchwordanywhere" },
+  { route: null, at: "/no/such/page", status: 404 },
+];
+
+/** Routes that answer with something else than a page of their own. */
+const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+  "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
+
+const tags = { en: "en", zh: "zh-CN" };
+
+/** Fills a form in and sends it, whatever the browser thinks of what was written. */
+async function submit(page, fields, form = "main form") {
+  const sent = page.locator(form).first();
+  for (const [name, value] of Object.entries(fields)) await sent.locator(`[name=${name}]`).fill(value);
+  await sent.evaluate((form) => { form.noValidate = true; });
+  await Promise.all([page.waitForNavigation(), sent.evaluate((form) => form.requestSubmit())]);
+}
+
+/** The routes of pages, as their sources declare them. */
+function routes() {
+  const folder = fileURLToPath(new URL("../../src/pages", import.meta.url));
+  const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".rs")).map((file) => `${folder}/${file}`);
+  return [`${folder}.rs`, ...files].map((file) => readFileSync(file, "utf8")).flatMap((source) => {
+    const named = new Map([...source.matchAll(/const (\w+): &str = "(\/[^"]*)";/g)].map(([, name, route]) => [name, route]));
+    return [...source.matchAll(/\.route\(\s*(?:"([^"]+)"|(\w+)),\s*get\(/g)].map(([, route, name]) => route ?? named.get(name) ?? name);
+  });
+}
+
+/** What has to stand in the library and the history for all pages to have something to show. */
+async function furnish() {
+  const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
+  await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
+  const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
+  const answer = read.current_id ?? read.messages?.at(-1)?.id;
+  const found = await api("GET", "/api/v1/search?q=drain&library=harbour", undefined, "ada");
+  const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
+  const users = await api("GET", "/api/v1/users", undefined, "ada");
+  const ben = (users.items ?? users).find(({ username }) => username === "ben");
+  const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
+  const [model] = await api("GET", "/api/v1/language-models", undefined, "ada");
+  const server = await api("POST", "/api/v1/mcp-servers", { name: "other", endpoint: `${site}/mcp` }, "ada");
+  return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
+}
+
+/** What holds of every page. */
+async function proper(page, { language }) {
+  const seen = await page.evaluate(() => ({
+    headings: [...document.querySelectorAll("h1")].map((heading) => heading.textContent.trim()),
+    language: document.documentElement.lang,
+    title: document.title.trim(),
+    ways: document.querySelectorAll("a[href], form[action]").length,
+  }));
+  ok(seen.headings.length === 1 && seen.headings[0] !== "", `h1: ${JSON.stringify(seen.headings)}`);
+  equal(seen.language, tags[language], "lang");
+  ok(seen.title !== "", "no title");
+  ok(seen.ways > 2, `only ${seen.ways} links and forms`);
+  return seen.headings[0];
+}
+
+await spec(async () => {
+  const scene = await furnish();
+  const all = pages(scene);
+  const faults = [];
+  const places = new Map();
+
+  await step("no route is missing", async () => {
+    const known = new Set([...all.map(({ route }) => route), ...none]);
+    const missing = routes().filter((route) => !known.has(route));
+    equal(missing, [], "routes of pages that everywhere.mjs does not look at");
+    const gone = [...known].filter((route) => route && !routes().includes(route));
+    equal(gone, [], "routes that there are no more");
+  }).catch((error) => faults.push(error.message));
+
+  /** Goes through all pages in one window; `body` is what is looked at on each. */
+  async function walk(look, body) {
+    const open = new Map();
+    for (const { at, as = "ada", status = 200, expected, act } of all) {
+      if (act && look.script === false) continue;
+      if (!open.has(as)) open.set(as, await visit({ ...look, at: null, as }));
+      const page = open.get(as);
+      try {
+        if (expected) expects(page, expected);
+        await go(page, at, status);
+        await act?.(page);
+        await proper(page, look);
+        await body?.(page);
+        await check(page);
+      } catch (error) {
+        const where = `${at}${act ? " (acted)" : ""} (${Object.values(look).join(" ")} ${as ?? "nobody"})`;
+        // The same fault on many pages is one.
+        const [first, ...rest] = error.message.split("\n");
+        const fault = rest.length > 0 ? rest.join("\n") : first;
+        places.set(fault, [...(places.get(fault) ?? []), where]);
+        await leave(page);
+        open.delete(as);
+      }
+    }
+    for (const page of open.values()) await leave(page);
+  }
+
+  /** Axe, in both themes; and a desktop at 200 %. */
+  const closely = async (page) => {
+    for (const [colorScheme, only] of [["light"], ["dark", ["color-contrast", "link-in-text-block"]]]) {
+      await page.emulateMedia({ colorScheme });
+      // Colours change within a frame or two.
+      await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 50)));
+      await axe(page, { only });
+    }
+    const { width, height } = page.viewportSize();
+    if (width < 1000) return;
+    await page.setViewportSize({ width: 640, height: 400 });
+    await fits(page, 640);
+    await page.setViewportSize({ width, height });
+  };
+
+  // Between them, each window with each language, each theme and with script and without.
+  await step("every page", () => Promise.all([
+    walk({ width: "phone", language: "en" }, closely),
+    walk({ width: "desktop", language: "zh" }, closely),
+  ]));
+  await step("every page, the other way round", () => Promise.all([
+    walk({ width: "phone", language: "zh", theme: "dark" }),
+    walk({ width: "desktop", language: "en", theme: "dark", script: false }),
+  ]));
+
+  await step("the page of components", async () => {
+    for (const [width, theme] of [["phone", "dark"], ["desktop", "light"]]) {
+      const page = await visit({ at: "/guide/components.html", width, theme });
+      await proper(page, { language: "en" });
+      await axe(page);
+    }
+  }).catch((error) => faults.push(error.message));
+
+  for (const [fault, where] of places) faults.push(`${fault}\n  at ${where.join("\n     ")}`);
+  ok(faults.length === 0, `${faults.length} faults:\n${faults.join("\n")}`);
+});

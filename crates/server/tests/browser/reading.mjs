@@ -1,0 +1,84 @@
+// Reading: a member of a Java class, another version, what changed between two, a note by keyboard, a phone.
+import { axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./house.mjs";
+
+const berth = "/l/harbour-java/2.0/org/example/harbour/Berth.html";
+const manual = "/l/harbour/2.0/manual.md";
+
+await spec(async () => {
+  for (const look of [{ width: "desktop" }, { width: "phone", language: "zh", theme: "dark" }, { width: "zoomed", theme: "dark" }]) {
+    await step(`${look.width}: a document is read by its contents`, async () => {
+      const page = await visit({ at: manual, as: "ada", ...look });
+      equal(await page.locator("h1").count(), 1);
+      await axe(page);
+      const contents = page.locator(".contents");
+      if (look.width !== "desktop") await contents.locator("summary").click();
+      await contents.getByRole("link", { name: "Settings", exact: true }).click();
+      await page.waitForURL(/#h-settings$/);
+      await sees(page, page.getByRole("heading", { name: /^Settings/ }));
+      await page.locator(".contents a[aria-current]", { hasText: "Settings" }).waitFor();
+      ok(await page.locator("pre .c-number").count() > 0, "code has no colours");
+    });
+  }
+
+  await step("a member of a class is found", async () => {
+    const page = await visit({ at: berth, as: "ada" });
+    await axe(page);
+    const member = page.locator(".contents a").last();
+    await member.click();
+    ok(new URL(page.url()).hash.length > 2, "the address names no place");
+  });
+
+  await step("another version opens at the same section, and says when there is none", async () => {
+    const page = await visit({ at: `${manual}#h-shutting-down`, as: "ada" });
+    await page.waitForFunction(() => document.querySelector("#versions a[data-under]")?.href.includes("under="));
+    await page.locator("details.menu", { has: page.locator("#versions") }).locator("summary").click();
+    await page.locator("#versions a[data-under]").first().click();
+    await page.waitForURL(/\/1\.8\/manual\.md/);
+    await sees(page, page.getByText("thirty seconds"));
+    await go(page, `${manual.replace("2.0", "1.8")}?from=2.0&under=${encodeURIComponent("Harbour manual › Tides")}`);
+    await sees(page, page.getByRole("status").filter({ hasText: "Tides" }));
+    await axe(page);
+  });
+
+  for (const look of [{ width: "desktop" }, { width: "phone", theme: "dark", language: "zh" }]) {
+    await step(`${look.width}: two versions are compared`, async () => {
+      const page = await visit({ at: manual, as: "ada", ...look });
+      await page.locator("details.menu.start > summary").nth(1).click();
+      await page.locator("details.menu.start[open] .sheet a").first().click();
+      await page.waitForURL(/\/compare\/harbour\/manual\.md/);
+      await sees(page, page.locator("mark", { hasText: "8080" }).first());
+      await axe(page);
+    });
+  }
+
+  await step("a note is written, seen and settled by keyboard, without script", async () => {
+    const page = await visit({ at: manual, as: "ada", script: false });
+    await tabTo(page.locator(".tools a").nth(1), 80);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/note=/);
+    await tabTo(page.locator("#note-text"), 120);
+    await page.keyboard.type("Ninety is too long.");
+    await tabTo(page.locator(".noting button"), 5);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/#note-/);
+    await sees(page, page.getByText("Ninety is too long."));
+    await axe(page);
+    await page.locator(".remark button").click();
+    await page.waitForURL((url) => url.hash === "");
+    equal(await page.getByText("Ninety is too long.").count(), 0);
+  });
+
+  await step("the hostile document harms nobody", async () => {
+    const page = await visit({ at: "/l/hostile/1/hostile.md", as: "ada" });
+    equal(await page.evaluate(() => window.pwned), undefined);
+    equal(await page.locator(".prose :is(script, iframe, img, svg:not(.icon), style, form, input, object)").count(), 0);
+    await axe(page);
+  });
+
+  await step("the Markdown is copied", async () => {
+    const page = await visit({ at: manual, as: "ada" });
+    await page.locator("#copy-markdown").click();
+    await sees(page, page.locator("#said p"));
+    ok((await page.evaluate(() => navigator.clipboard.readText())).startsWith("# Harbour manual"), "something else was copied");
+  });
+});

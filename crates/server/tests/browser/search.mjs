@@ -1,0 +1,100 @@
+// Searching: as one types, by keyboard and by pointer, narrowed by links, with what to do where nothing is found.
+import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./house.mjs";
+
+const field = (page) => page.getByRole("searchbox");
+const hits = (page) => page.locator("[data-hit]");
+const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
+
+await spec(async () => {
+  for (const width of ["phone", "desktop"]) {
+    await step(`${width}: one finds a passage as one types, and opens it by keyboard`, async () => {
+      const page = await visit({ at: "/", width, as: "ben" });
+      await axe(page);
+      await page.evaluate(() => document.activeElement.blur());
+      await page.keyboard.press("/");
+      ok(await field(page).evaluate((element) => element === document.activeElement), "/ does not lead to the field");
+      await page.keyboard.type("drain seconds");
+      await sees(page, page.locator("mark", { hasText: "drain" }).first());
+      await until("the address follows", () => query(page).q === "drain seconds");
+      await until("the count is spoken", async () => /passages? in/.test(await page.locator("#told").textContent()));
+      await axe(page);
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowUp");
+      ok(await hits(page).first().evaluate((element) => element === document.activeElement), "the arrows do not lead to the first hit");
+      await page.keyboard.press("Escape");
+      ok(await field(page).evaluate((element) => element === document.activeElement), "Escape does not lead back");
+      await page.keyboard.press("ArrowDown");
+      equal(await page.evaluate(() => document.activeElement.pathname.split("/")[1]), "passages");
+    });
+
+    await step(`${width}: links narrow the search, and each can be taken back`, async () => {
+      const page = await visit({ at: "/?q=berths", width, as: "ben" });
+      const filters = page.getByText("Filters", { exact: true });
+      if (width === "phone") await filters.click();
+      await page.locator(".narrow-by").getByRole("link", { name: "harbour", exact: true }).click();
+      await until("the library is in the address", () => query(page).library === "harbour");
+      if (width === "phone") await filters.click();
+      await page.locator(".narrow-by").getByRole("link", { name: "1.8" }).click();
+      await until("the version is in the address", () => query(page).version === "1.8");
+      await sees(page, page.locator(".hit .badge", { hasText: "1.8" }).first());
+      equal(await page.locator(".hit .badge.accent", { hasText: "2.0" }).count(), 0);
+      await axe(page);
+      // What is typed on is searched in the same version.
+      await field(page).fill("settings");
+      await until("the version stays", () => query(page).q === "settings" && query(page).version === "1.8");
+      await page.getByRole("list", { name: "Chosen filters" }).getByRole("link", { name: /^harbour/ }).click();
+      await until("the library is left", () => !("library" in query(page)) && !("version" in query(page)));
+      equal(query(page).q, "settings");
+    });
+  }
+
+  await step("what was typed in vain is offered as it was meant, and owners hear only of what was left standing", async () => {
+    const page = await visit({ at: "/?library=harbour", as: "ben" });
+    await field(page).pressSequentially("berhts drian", { delay: 20 });
+    await page.keyboard.press("Enter");
+    await page.getByRole("link", { name: "berths drain", exact: true }).click();
+    await sees(page, page.locator("mark").first());
+    await field(page).fill("");
+    await field(page).pressSequentially("sourdough pizza", { delay: 20 });
+    await sees(page, "Nothing");
+    await axe(page);
+    const told = async () => (await api("GET", "/api/v1/worklist?kind=nothing_found&limit=100", undefined, "ada")).items.flatMap(({ questions }) => questions);
+    await until("owners are told", async () => (await told()).includes("sourdough pizza"));
+    equal((await told()).filter((question) => question.startsWith("sour")), ["sourdough pizza"]);
+  });
+
+  await step("what was searched lately is offered again, and forgotten when that is wished", async () => {
+    const page = await visit({ at: "/?q=berths", as: "ben" });
+    await sees(page, page.locator(".hit").first());
+    await go(page, "/");
+    await sees(page, page.getByRole("heading", { name: "Recent searches" }));
+    await axe(page);
+    await page.getByRole("link", { name: "berths", exact: true }).click();
+    await until("it is searched again", () => query(page).q === "berths");
+    await go(page, "/");
+    await page.getByRole("button", { name: "Forget them" }).click();
+    ok(!(await page.getByRole("heading", { name: "Recent searches" }).isVisible()), "they are still shown");
+  });
+
+  await step("Chinese is found in Chinese, on a phone and in the dark", async () => {
+    const page = await visit({ at: "/", width: "phone", language: "zh", theme: "dark", as: "ben" });
+    await field(page).fill("部署");
+    await sees(page, page.locator("mark", { hasText: "部署" }).first());
+    await axe(page);
+  });
+
+  await step("all of it works without script", async () => {
+    const page = await visit({ at: "/", as: "ben", script: false });
+    await field(page).fill("drain seconds");
+    await field(page).press("Enter");
+    await sees(page, page.locator("mark").first());
+    await page.locator(".narrow-by").getByRole("link", { name: "harbour", exact: true }).click();
+    equal(query(page), { q: "drain seconds", library: "harbour" });
+  });
+
+  await step("the results are reached by Tab, whose focus is seen", async () => {
+    const page = await visit({ at: "/?q=berths", as: "ben" });
+    await tabTo(hits(page).first());
+  });
+});

@@ -1,0 +1,19 @@
+# 文档两个版本之间的变化。
+compare = 有何变化
+compare-from = 从
+compare-to = 到
+compare-run = 比较
+compare-absent = { $version } 中没有这篇文档，请从有它的版本中选择。
+compare-too-long = 两者合计过长，无法在此比较。请分别打开，或用其他工具比较它们的 Markdown。
+compare-alone = 这篇文档只有一个版本，无可比较。
+compare-same = { $from } 与 { $to } 内容相同。
+compare-summary = 各节：{ $changed } 节有改动，{ $added } 节新增，{ $removed } 节删除，{ $same } 节相同。
+compare-sections = 有变化的各节
+compare-added = 新增
+compare-removed = 删除
+compare-changed = 改动
+compare-lines = 增加 { $added } 行，删除 { $removed } 行
+compare-open = 在 { $version } 中打开
+compare-folded = 有 { $count } 行相同
+compare-section-long = 改动过多，无法在此全部显示。请在任一版本中打开这一节。
+compare-unlisted = 另有 { $count } 节有变化。
