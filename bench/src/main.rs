@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
 use crate::lab::{Lab, say};
-use crate::sections::{chats, doors, embed, growth, ingest, memory, recall, search, start};
+use crate::sections::{chats, doors, embed, growth, ingest, memory, pages, recall, search, start};
 use crate::server::Program;
 
 /// Measure Wenyuan on real documents.
@@ -69,6 +69,7 @@ enum Section {
     Recall,
     Doors,
     Chats,
+    Pages,
 }
 
 #[tokio::main]
@@ -126,6 +127,7 @@ async fn measure(section: Section, lab: &mut Lab) -> anyhow::Result<Vec<Table>> 
         Section::Recall => recall::measure(lab).await,
         Section::Doors => doors::measure(lab).await,
         Section::Chats => chats::measure(lab).await,
+        Section::Pages => pages::measure(lab).await,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod embed;
 pub(crate) mod growth;
 pub(crate) mod ingest;
 pub(crate) mod memory;
+pub(crate) mod pages;
 pub(crate) mod recall;
 pub(crate) mod search;
 pub(crate) mod start;

@@ -201,6 +201,13 @@ impl Server {
         Ok(answer.error_for_status()?.bytes().await?)
     }
 
+    /// A page as a browser asks for it: how many bytes cross the network.
+    pub(crate) async fn page(&self, path: &str, session: &str) -> anyhow::Result<usize> {
+        let request = self.client.get(format!("{}{path}", self.base)).header("accept", "text/html");
+        let request = request.header("accept-encoding", "gzip").header("cookie", format!("wenyuan_session={session}"));
+        Ok(request.send().await?.error_for_status()?.bytes().await?.len())
+    }
+
     /// What is answered to this, unread.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<bytes::Bytes> {
         let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);

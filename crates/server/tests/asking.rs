@@ -171,9 +171,9 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     let page = ada.page(&chat).await;
     assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
     let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
-    let (_, page) = ada.asks(&chat, &[("edit", &question), ("content", "And at night?")]).await;
+    let (_, page) = ada.asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait at night?")]).await;
     assert!(
-        page.contains("And at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"),
+        page.contains("wait at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"),
         "{page}"
     );
 
@@ -216,7 +216,7 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     assert!(told.contains("said-answer") && !told.contains("aria-busy"), "{told}");
 
     model.script([Answer::saying(&["One ", "two ", "three"]).hanging_after(1)]);
-    ada.goes(&chat, &[("content", "And then?")]).await;
+    ada.goes(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
     let answer = eventually("a part of the answer", async || {
         let page = server.send(ada.request(Method::GET, &chat)).await.text();
         (page.contains("One ") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())

@@ -2,7 +2,7 @@
 // dark, with script and without. A page whose route is not in this list fails it.
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { api, axe, check, equal, expects, fits, go, leave, ok, spec, stage, step, visit } from "./house.mjs";
+import { api, axe, check, equal, expects, fits, go, leave, ok, site, spec, stage, step, visit } from "./house.mjs";
 
 const manual = "/l/harbour/2.0/manual.md";
 const absent = "00000000-0000-7000-8000-000000000000";
@@ -47,6 +47,27 @@ const pages = (scene) => [
   { route: null, at: "/l/harbour/2.0/nothing.md", status: 404 },
   { route: "/passages/{id}", at: `/passages/${scene.passage}` },
   { route: "/passages/{id}", at: `/passages/${absent}`, status: 404 },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/manual.md" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/manual.md?from=1.8&to=2.0" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/control.json" },
+  { route: "/compare/{library}/{*path}", at: "/compare/harbour/nothing.md", status: 404 },
+  { route: "/libraries", at: "/libraries" },
+  { route: "/libraries", at: "/libraries", as: "ben" },
+  { route: "/libraries", at: "/libraries", as: null },
+  { route: "/l/{library}", at: "/l/harbour" },
+  { route: "/l/{library}", at: "/l/harbour", as: "ben" },
+  { route: "/l/{library}", at: "/l/nothing", status: 404 },
+  { route: "/l/{library}/{version}", at: "/l/harbour/2.0" },
+  { route: "/l/{library}/{version}", at: "/l/handbook/2026", as: "ben" },
+  { route: "/l/{library}/{version}", at: "/l/harbour/9.9", status: 404 },
+  ...["access", "access/harbour", "jobs", "keys", `models/${scene.model}`, "models", "servers", `servers/${scene.server}`, "sessions", "settings", "users", `users/${scene.ben}`]
+    .map((page) => ({ route: `/admin/${page.replace(/^(access|models|servers|users)\/.*/, (_, room) => `${room}/{${room === "access" ? "library" : "id"}}`)}`, at: `/admin/${page}` })),
+  { route: "/admin", at: "/admin" },
+  { route: "/admin", at: "/admin", as: "ben", status: 403 },
+  { route: "/admin/users", at: "/admin/users", as: null },
+  { route: "/worklist", at: "/worklist" },
+  { route: "/worklist", at: "/worklist", as: "ben" },
+  { route: "/ask/{chat}/share", at: `/ask/${scene.chat}/share` },
   { route: "/ask", at: "/ask" },
   { route: "/ask", at: "/ask", as: "ben" },
   { route: "/ask/{chat}", at: `/ask/${scene.chat}` },
@@ -61,7 +82,8 @@ const pages = (scene) => [
 ];
 
 /** Routes that answer with something else than a page of their own. */
-const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown"]);
+const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+  "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
 
 const tags = { en: "en", zh: "zh-CN" };
 
@@ -77,8 +99,10 @@ async function submit(page, fields, form = "main form") {
 function routes() {
   const folder = fileURLToPath(new URL("../../src/pages", import.meta.url));
   const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".rs")).map((file) => `${folder}/${file}`);
-  const sources = [`${folder}.rs`, ...files].map((file) => readFileSync(file, "utf8")).join("\n");
-  return [...sources.matchAll(/\.route\(\s*"([^"]+)",\s*get\(/g)].map(([, route]) => route);
+  return [`${folder}.rs`, ...files].map((file) => readFileSync(file, "utf8")).flatMap((source) => {
+    const named = new Map([...source.matchAll(/const (\w+): &str = "(\/[^"]*)";/g)].map(([, name, route]) => [name, route]));
+    return [...source.matchAll(/\.route\(\s*(?:"([^"]+)"|(\w+)),\s*get\(/g)].map(([, route, name]) => route ?? named.get(name) ?? name);
+  });
 }
 
 /** What has to stand in the library and the history for all pages to have something to show. */
@@ -92,7 +116,9 @@ async function furnish() {
   const users = await api("GET", "/api/v1/users", undefined, "ada");
   const ben = (users.items ?? users).find(({ username }) => username === "ben");
   const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
-  return { chat: chat.id, answer, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
+  const [model] = await api("GET", "/api/v1/language-models", undefined, "ada");
+  const server = await api("POST", "/api/v1/mcp-servers", { name: "other", endpoint: `${site}/mcp` }, "ada");
+  return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
 }
 
 /** What holds of every page. */

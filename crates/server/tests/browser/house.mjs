@@ -32,10 +32,16 @@ const sessions = new Map();
 /** A browser of its own, with a fresh profile. */
 export const launch = (more = []) => chromium.launch({ executablePath: process.env.WENYUAN_TEST_CHROMIUM, args: [...flags, ...more] });
 
-/** Runs a spec to its end, says what failed, and closes the browser. */
-export async function spec(body) {
+/** Runs a spec to its end, says what failed, closes the browser, and ends the program. */
+export async function spec(body, longest = LONGEST_SPEC) {
+  await played(body, longest);
+  process.exit();
+}
+
+/** The same, and goes on. */
+export async function played(body, longest = LONGEST_SPEC) {
   const name = basename(process.argv[1], ".mjs");
-  const limit = setTimeout(() => { console.error(`${name} took longer than ${LONGEST_SPEC / 1000} s`); process.exit(1); }, LONGEST_SPEC);
+  const limit = setTimeout(() => { console.error(`${name} took longer than ${longest / 1000} s`); process.exit(1); }, longest);
   browser = await launch();
   try {
     await body();
@@ -56,7 +62,6 @@ export async function spec(body) {
   } finally {
     clearTimeout(limit);
     await Promise.race([browser.close(), new Promise((gone) => setTimeout(gone, 5000))]);
-    process.exit();
   }
 }
 

@@ -132,7 +132,8 @@ function show(link) {
   box.append(...copy.childNodes);
   box.addEventListener("pointerenter", () => clearTimeout(closing));
   box.addEventListener("pointerleave", leave);
-  link.after(box);
+  // Not beside the number, where it would be small and raised as that is.
+  link.closest("article").append(box);
   link.setAttribute("aria-describedby", "cite");
   const at = link.getBoundingClientRect();
   const size = box.getBoundingClientRect();

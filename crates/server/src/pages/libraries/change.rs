@@ -40,9 +40,19 @@ pub(super) async fn library(
         Err(problem) => problem,
     };
     match Fault::of_problem(&posted.frame, problem) {
-        Ok(fault) => super::page(&state, &posted.frame, &part, None, Some(&fault)).await,
+        Ok(mut fault) => {
+            if posted.field("action") == "delete" && !is_confirmed(&posted, &name) {
+                (fault.text, fault.detail) = (posted.frame.t("libraries-delete-name").into_owned(), None);
+            }
+            super::page(&state, &posted.frame, &part, None, Some(&fault)).await
+        }
         Err(answer) => answer,
     }
+}
+
+/// Whether the name of what is to be deleted was written.
+fn is_confirmed(posted: &Posted, name: &LibraryName) -> bool {
+    posted.field("name").trim() == name.as_str()
 }
 
 async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
@@ -69,11 +79,11 @@ async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> R
             }
             "changed"
         }
-        "delete" if posted.field("name").trim() == name.as_str() => {
+        "delete" if is_confirmed(posted, name) => {
             catalogue::delete_library(&mut transaction, actor, &library).await?;
             "deleted"
         }
-        "delete" => return Err(Problem::invalid(posted.frame.t("libraries-delete-name"))),
+        "delete" => return Err(Problem::invalid("the name does not match; nothing was deleted")),
         _ => return Err(Problem::invalid("the form cannot be read")),
     };
     transaction.commit().await?;
