@@ -12,6 +12,16 @@ async fn the_first_day() {
 }
 
 #[tokio::test]
+async fn ones_own_account() {
+    Stage::furnished().await.play("account").await;
+}
+
+#[tokio::test]
+async fn administration() {
+    Stage::with_language_model().await.play("admin").await;
+}
+
+#[tokio::test]
 async fn searching() {
     Stage::furnished().await.play("search").await;
 }
