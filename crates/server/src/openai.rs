@@ -249,6 +249,7 @@ fn signed_in(actor: &Actor) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use chat::source::Source;
+    use serde_json::json;
 
     use super::*;
 
@@ -275,8 +276,20 @@ mod tests {
             url: Some("/api/v1/passages/1".to_owned()),
             ..Source::default()
         };
-        assert_eq!(footer(&[source(1, false)], "http://a"), "");
-        let below = footer(&[source(1, false), source(2, true)], "http://a");
+        let outcome = |sources: Vec<Source>, metadata| Outcome {
+            text: String::new(),
+            status: Status::Complete,
+            metadata,
+            sources: sources.into(),
+            usage: None,
+            finish_reason: None,
+            failure: None,
+        };
+        assert_eq!(footer(&outcome(vec![source(1, false)], json!({})), "http://a"), "");
+        let below = footer(&outcome(vec![source(1, false), source(2, true)], json!({})), "http://a");
+        // What cites nothing says so, and where to look.
+        let nothing = footer(&outcome(vec![source(1, false)], json!({ "uncited": true })), "http://a");
+        assert!(nothing.contains("cites nothing") && nothing.contains("[1]"), "{nothing}");
         assert!(
             below.ends_with("[2] Stop it: http://a/api/v1/passages/1") && !below.contains("[1]"),
             "{below}"

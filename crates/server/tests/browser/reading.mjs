@@ -7,7 +7,7 @@ const manual = "/l/harbour/2.0/manual.md";
 await spec(async () => {
   for (const look of [{ width: "desktop" }, { width: "phone", language: "zh", theme: "dark" }, { width: "zoomed", theme: "dark" }]) {
     await step(`${look.width}: a document is read by its contents`, async () => {
-      const page = await visit({ at: manual, as: "ada", ...look });
+      const page = await visit({ at: manual, as: "ben", ...look });
       equal(await page.locator("h1").count(), 1);
       await axe(page);
       const contents = page.locator(".contents");
@@ -42,7 +42,7 @@ await spec(async () => {
 
   for (const look of [{ width: "desktop" }, { width: "phone", theme: "dark", language: "zh" }]) {
     await step(`${look.width}: two versions are compared`, async () => {
-      const page = await visit({ at: manual, as: "ada", ...look });
+      const page = await visit({ at: manual, as: "ben", ...look });
       await page.locator("details.menu.start > summary").nth(1).click();
       await page.locator("details.menu.start[open] .sheet a").first().click();
       await page.waitForURL(/\/compare\/harbour\/manual\.md/);
@@ -62,10 +62,25 @@ await spec(async () => {
     await page.keyboard.press("Enter");
     await page.waitForURL(/#note-/);
     await sees(page, page.getByText("Ninety is too long."));
-    await axe(page);
     await page.locator(".remark button").click();
     await page.waitForURL((url) => url.hash === "");
     equal(await page.getByText("Ninety is too long.").count(), 0);
+  });
+
+  await step("a note is written where it belongs", async () => {
+    const page = await visit({ at: manual, as: "ben", width: "phone", theme: "dark" });
+    const passage = page.locator(".passage").nth(1);
+    await passage.locator(".tools a").nth(1).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/note=/);
+    await axe(page);
+    await page.locator("#note-text").fill("Is this so?");
+    await page.locator(".noting button").click();
+    await page.waitForURL(/#note-/);
+    await sees(page, page.getByText("Is this so?"));
+    // Who may only read settles nothing.
+    equal(await page.locator(".remark button").count(), 0);
+    await axe(page);
   });
 
   await step("the hostile document harms nobody", async () => {

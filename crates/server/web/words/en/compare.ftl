@@ -1,5 +1,5 @@
 # What changed between two versions of a document.
-compare = What changed
+compare-title = What changed: { $title }
 compare-from = from
 compare-to = to
 compare-run = Compare

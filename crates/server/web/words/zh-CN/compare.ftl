@@ -1,5 +1,5 @@
 # 文档两个版本之间的变化。
-compare = 有何变化
+compare-title = 有何变化：{ $title }
 compare-from = 从
 compare-to = 到
 compare-run = 比较
