@@ -110,7 +110,7 @@ async function furnish() {
   const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
   await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
   const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
-  const answer = read.current_id ?? read.messages?.at(-1)?.id;
+  const answer = read.current;
   const found = await api("GET", "/api/v1/search?q=drain&library=harbour", undefined, "ada");
   const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
   const users = await api("GET", "/api/v1/users", undefined, "ada");
@@ -181,8 +181,12 @@ await spec(async () => {
   const closely = async (page) => {
     for (const [colorScheme, only] of [["light"], ["dark", ["color-contrast", "link-in-text-block"]]]) {
       await page.emulateMedia({ colorScheme });
-      // Colours change within a frame or two.
-      await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 50)));
+      // Colours change within some frames.
+      await page.evaluate(() => new Promise((done) => {
+        let still = 0;
+        const frame = () => { still = document.getAnimations().length === 0 ? still + 1 : 0; if (still > 3) done(); else requestAnimationFrame(frame); };
+        frame();
+      }));
       await axe(page, { only });
     }
     const { width, height } = page.viewportSize();
