@@ -117,7 +117,7 @@ async function furnish() {
   const ben = (users.items ?? users).find(({ username }) => username === "ben");
   const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
   const [model] = await api("GET", "/api/v1/language-models", undefined, "ada");
-  const server = await api("POST", "/api/v1/mcp-servers", { name: "other", endpoint: `${site}/mcp` }, "ada");
+  const server = await api("POST", "/api/v1/mcp-servers", { name: `other-${Date.now()}`, endpoint: `${site}/mcp` }, "ada");
   return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
 }
 

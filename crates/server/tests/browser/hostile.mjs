@@ -56,9 +56,9 @@ await spec(async () => {
     await sees(noting, "Note \"><script>");
     const chat = await api("POST", "/api/v1/chats", { title: `Chat ${script}`.slice(0, 200), library: "hostile" }, "ada");
     await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: `What of hostileword? ${script} ${link}` }, "ada");
-    const key = await api("POST", "/api/v1/keys", { name: `Key ${script}`.slice(0, 100) }, "ada");
+    const key = await api("POST", "/api/v1/keys", { name: `Key ${Date.now()} ${script}`.slice(0, 100) }, "ada");
     ok(key, "a key with a hostile name");
-    await api("POST", "/api/v1/mcp-servers", { name: "hostile", description: `Server ${script}`, endpoint: `${site}/mcp` }, "ada");
+    await api("POST", "/api/v1/mcp-servers", { name: `hostile-${Date.now()}`, description: `Server ${script}`, endpoint: `${site}/mcp` }, "ada");
     const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
     const query = encodeURIComponent(`hostileword ${script}`);
     for (const path of ["/", `/?q=${query}`, "/?q=hostileword", `/?q=zzz${query}`, "/libraries", "/l/hostile", "/l/hostile/1", document, `/passages/${passage}`,
