@@ -204,7 +204,8 @@ impl Server {
     /// A page as a browser asks for it: how many bytes cross the network.
     pub(crate) async fn page(&self, path: &str, session: &str) -> anyhow::Result<usize> {
         let request = self.client.get(format!("{}{path}", self.base)).header("accept", "text/html");
-        let request = request.header("accept-encoding", "gzip").header("cookie", format!("wenyuan_session={session}"));
+        let request =
+            request.header("accept-encoding", "gzip").header("cookie", format!("wenyuan_session={session}"));
         Ok(request.send().await?.error_for_status()?.bytes().await?.len())
     }
 

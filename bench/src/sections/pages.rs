@@ -30,7 +30,8 @@ pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
     let server = lab.program.start(WHOLE, false).await?;
     server.until_searchable().await?;
     let session = session(lab, &server).await?;
-    let questions: Vec<String> = lab.questions(20)?.into_iter().map(|question| encoded(&question.text)).collect();
+    let questions: Vec<String> =
+        lab.questions(20)?.into_iter().map(|question| encoded(&question.text)).collect();
     let mut pages = vec![("search, nothing asked", vec!["/".to_owned()])];
     pages.push(("search", questions.iter().map(|question| format!("/?q={question}")).collect()));
     pages.push(("libraries", vec!["/libraries".to_owned()]));
@@ -39,7 +40,9 @@ pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
     let place: Vec<&str> = longest.split('/').collect();
     pages.push(("library", vec![format!("/l/{}", place[2])]));
     pages.push(("version", vec![format!("/l/{}/{}", place[2], place[3])]));
-    for (subject, at) in [("document, median", documents.len() / 2), ("document, longest", documents.len() - 1)] {
+    for (subject, at) in
+        [("document, median", documents.len() / 2), ("document, longest", documents.len() - 1)]
+    {
         pages.push((subject, vec![documents[at].1.clone()]));
     }
     for (subject, path) in [
@@ -99,7 +102,8 @@ async fn session(lab: &Lab, server: &Server) -> anyhow::Result<String> {
     drop(connection);
     let signing = Signing::new(&[[7; 32]]).context("a signing key")?;
     let origin = sessions::Origin::default();
-    let signed_in = sessions::sign_in(database.pool(), &passwords, &signing, &name, password, &origin).await?;
+    let signed_in =
+        sessions::sign_in(database.pool(), &passwords, &signing, &name, password, &origin).await?;
     database.close().await;
     Ok(signed_in.token.reveal().to_owned())
 }

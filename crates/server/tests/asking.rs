@@ -171,7 +171,9 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     let page = ada.page(&chat).await;
     assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
     let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
-    let (_, page) = ada.asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait at night?")]).await;
+    let (_, page) = ada
+        .asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait at night?")])
+        .await;
     assert!(
         page.contains("wait at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"),
         "{page}"

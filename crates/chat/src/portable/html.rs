@@ -149,7 +149,10 @@ fn one(page: &mut String, source: &Source, number: usize, address: &str, languag
         let said = language.say("Reads like an instruction to an agent", "读起来像是给智能体的指令");
         page.push_str(&format!("<p class=\"notice\">{said}: {}</p>\n", escaped(why)));
     }
-    page.push_str(&format!("<blockquote><pre>{}</pre></blockquote>\n</li>\n", escaped(&source.content)));
+    page.push_str(&format!(
+        "<blockquote><pre tabindex=\"0\">{}</pre></blockquote>\n</li>\n",
+        escaped(&source.content)
+    ));
 }
 
 fn time(at: DateTime<Utc>) -> String {

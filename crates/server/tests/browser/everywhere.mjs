@@ -110,14 +110,14 @@ async function furnish() {
   const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
   await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
   const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
-  const answer = read.current_id ?? read.messages?.at(-1)?.id;
+  const answer = read.current;
   const found = await api("GET", "/api/v1/search?q=drain&library=harbour", undefined, "ada");
   const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
   const users = await api("GET", "/api/v1/users", undefined, "ada");
   const ben = (users.items ?? users).find(({ username }) => username === "ben");
   const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
   const [model] = await api("GET", "/api/v1/language-models", undefined, "ada");
-  const server = await api("POST", "/api/v1/mcp-servers", { name: "other", endpoint: `${site}/mcp` }, "ada");
+  const server = await api("POST", "/api/v1/mcp-servers", { name: `other-${Date.now()}`, endpoint: `${site}/mcp` }, "ada");
   return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
 }
 
@@ -181,8 +181,12 @@ await spec(async () => {
   const closely = async (page) => {
     for (const [colorScheme, only] of [["light"], ["dark", ["color-contrast", "link-in-text-block"]]]) {
       await page.emulateMedia({ colorScheme });
-      // Colours change within a frame or two.
-      await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 50)));
+      // Colours change within some frames.
+      await page.evaluate(() => new Promise((done) => {
+        let still = 0;
+        const frame = () => { still = document.getAnimations().length === 0 ? still + 1 : 0; if (still > 3) done(); else requestAnimationFrame(frame); };
+        frame();
+      }));
       await axe(page, { only });
     }
     const { width, height } = page.viewportSize();

@@ -56,12 +56,14 @@ await spec(async () => {
     await sees(noting, "Note \"><script>");
     const chat = await api("POST", "/api/v1/chats", { title: `Chat ${script}`.slice(0, 200), library: "hostile" }, "ada");
     await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: `What of hostileword? ${script} ${link}` }, "ada");
-    const key = await api("POST", "/api/v1/keys", { name: `Key ${script}`.slice(0, 100) }, "ada");
+    const key = await api("POST", "/api/v1/keys", { name: `Key ${Date.now()} ${script}`.slice(0, 100) }, "ada");
     ok(key, "a key with a hostile name");
+    await api("POST", "/api/v1/mcp-servers", { name: `hostile-${Date.now()}`, description: `Server ${script}`, endpoint: `${site}/mcp` }, "ada");
     const share = await api("POST", `/api/v1/chats/${chat.id}/shares`, {}, "ada");
     const query = encodeURIComponent(`hostileword ${script}`);
     for (const path of ["/", `/?q=${query}`, "/?q=hostileword", `/?q=zzz${query}`, "/libraries", "/l/hostile", "/l/hostile/1", document, `/passages/${passage}`,
-      `/ask/${chat.id}`, "/ask", "/ask/history", `/ask/history?q=${query}`, "/account", "/connect?library=hostile", "/add?library=hostile&version=1", "/admin"]) see(path);
+      `/ask/${chat.id}`, "/ask", "/ask/history", `/ask/history?q=${query}`, "/account", "/connect?library=hostile", "/add?library=hostile&version=1", "/admin", "/admin/keys", "/admin/models", "/admin/servers", "/admin/access",
+      "/admin/access/hostile", "/worklist", "/compare/hostile/hostile.md"]) see(path);
     for (const path of [`/nothing/${encodeURIComponent(script)}`, `/l/${encodeURIComponent(script)}/1/x.md`, `/sign-in?next=${encodeURIComponent("javascript:window.pwned=9")}`]) see(path, "nobody");
     see(new URL(share.url).pathname);
   });
@@ -69,6 +71,7 @@ await spec(async () => {
   for (const width of ["phone", "desktop"]) {
     await step(`${width}: nothing of it runs or leaves`, async () => {
       const faults = [];
+      const shown = [];
       for (const as of ["ada", "nobody"]) {
         const page = await visit({ at: null, width, as: as === "nobody" ? undefined : as });
         expects(page, 400, 404);
@@ -86,6 +89,7 @@ await spec(async () => {
             // What is shared is a file by itself, with its own rules and style in it.
             await harmless(page, path, path.startsWith("/share/"));
             await fits(page);
+            if ((await page.locator("body").innerText()).includes("<script>window.pwned")) shown.push(path);
           } catch (error) {
             faults.push(error.message);
           }
@@ -94,6 +98,8 @@ await spec(async () => {
         await leave(page);
       }
       ok(faults.length === 0, faults.join("\n"));
+      // It is there, as the text that it is.
+      ok(shown.length >= 10, `only ${shown.join(" ")} show it`);
     });
   }
 
