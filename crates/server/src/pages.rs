@@ -156,7 +156,7 @@ impl Problem<'_> {
     fn detail(&self) -> Option<String> {
         match self.frame.language() {
             Language::English => Some(fault::sentence(self.problem.detail())),
-            other => fault::in_english(other, self.problem),
+            Language::Chinese => fault::in_english(Language::Chinese, self.problem),
         }
     }
 }

@@ -76,6 +76,7 @@ fn cookie_set<'reply>(reply: &'reply Reply, name: &str) -> Option<&'reply str> {
     all.into_iter().find(|set| set.starts_with(&format!("{name}=")))
 }
 
+#[expect(clippy::too_many_lines, reason = "one life, from its beginning to its end")]
 #[tokio::test]
 async fn a_life_on_pages() {
     let place = Place::new(PROGRAM).await;

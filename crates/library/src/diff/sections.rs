@@ -334,6 +334,8 @@ fn words(line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::format_collect, reason = "texts of tests are short")]
+
     use super::*;
 
     fn told(from: &str, to: &str) -> Vec<(String, Change, usize, usize)> {
@@ -399,9 +401,7 @@ mod tests {
     fn what_is_long_is_counted_and_not_shown() {
         let from: String = (0..10_000).map(|number| format!("a {number}\n")).collect();
         let to: String = (0..10_000).map(|number| format!("b {number}\n")).collect();
-        let started = Instant::now();
         let found = compare(&from, &to).sections.remove(0);
         assert_eq!((found.lines, found.added > 0), (None, true));
-        assert!(started.elapsed() < Duration::from_secs(20));
     }
 }

@@ -78,15 +78,12 @@ fn decoded(text: &str) -> String {
     while let Some(byte) = bytes.get(at) {
         let escape = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
         let escape = escape.and_then(|digits| std::str::from_utf8(digits).ok());
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(meant) => {
-                plain.push(meant);
-                at += 3;
-            }
-            None => {
-                plain.push(*byte);
-                at += 1;
-            }
+        if let Some(meant) = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            plain.push(meant);
+            at += 3;
+        } else {
+            plain.push(*byte);
+            at += 1;
         }
     }
     String::from_utf8_lossy(&plain).into_owned()

@@ -12,7 +12,7 @@ pub(super) enum Inline {
     Text,
 }
 
-/// Elements of HTML, SVG and MathML that documents hold.
+/// Elements of HTML, SVG and `MathML` that documents hold.
 const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b base bdi bdo big blockquote body br button canvas \
     caption center circle cite code col colgroup data datalist dd del details dfn dialog dir div dl dt ellipse em embed fieldset \
     figcaption figure font footer form frame frameset g h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe image img input ins \

@@ -205,12 +205,11 @@ async fn passage(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>)
         let path: DocumentPath = passage.path.parse()?;
         let now = reading::by_path(&mut connection, &frame.actor, library, version, &path).await?;
         let is_current = now.as_ref().is_some_and(|now| now.revision == passage.revision);
-        let document = match now.filter(|_| is_current) {
-            Some(now) => Some(now),
-            None => {
-                let number = passage.revision;
-                reading::at_revision(&mut connection, &frame.actor, library, version, &path, number).await?
-            }
+        let document = if is_current {
+            now
+        } else {
+            let number = passage.revision;
+            reading::at_revision(&mut connection, &frame.actor, library, version, &path, number).await?
         };
         let Some(document) = document else { return Ok(None) };
         let layout = Layout::of(&mut connection, &document).await?;
@@ -221,8 +220,9 @@ async fn passage(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>)
     };
     match found.await {
         Ok(Some(response)) => response,
-        Ok(None) => absent::of_passage(&frame),
-        Err(library::Error::NoDocument | library::Error::NoLibrary { .. }) => absent::of_passage(&frame),
+        Ok(None) | Err(library::Error::NoDocument | library::Error::NoLibrary { .. }) => {
+            absent::of_passage(&frame)
+        }
         Err(error) => Problem::from(error).into_response(),
     }
 }

@@ -11,7 +11,7 @@ use crate::guide;
 /// A file of the guide.
 pub(crate) async fn show(Path(file): Path<String>) -> Response {
     match guide::file(&file) {
-        Some(page) if file.ends_with(".html") => {
+        Some(page) if file.split('.').next_back() == Some("html") => {
             let mut response = with_our_sheet(&String::from_utf8_lossy(&page)).into_response();
             dress(&mut response);
             response

@@ -247,7 +247,7 @@ fn notices(state: &State, frame: &Frame, answer: &Answer, wanted: Mode) -> Vec<S
     if rest > 0 {
         notices.push(frame.t("search-index-building"));
     } else if answer.changes_behind > 0 {
-        notices.push(frame.t_count("search-index-behind", &answer.changes_behind));
+        notices.push(frame.t_count("search-index-behind", answer.changes_behind));
     }
     notices.into_iter().map(std::borrow::Cow::into_owned).collect()
 }

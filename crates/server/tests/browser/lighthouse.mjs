@@ -17,7 +17,11 @@ await spec(async () => {
   for (const path of ["/?q=drain", "/l/harbour/2.0/manual.md", `/ask/${chat.id}`]) {
     await step(`Lighthouse on ${path}`, async () => {
       const options = { port, output: "json", logLevel: "silent", onlyCategories: Object.keys(least), extraHeaders: { cookie }, disableStorageReset: true };
-      const { lhr } = await lighthouse(new URL(path, site).href, options);
+      // On a busy machine its trace may miss the beginning of the page: that says nothing of the page.
+      let lhr;
+      for (let tries = 0; tries < 3 && (!lhr || lhr.runtimeError); tries += 1) {
+        ({ lhr } = await lighthouse(new URL(path, site).href, options).catch(({ message }) => ({ lhr: { runtimeError: { message } } })));
+      }
       ok(!lhr.runtimeError, lhr.runtimeError?.message);
       const scores = Object.fromEntries(Object.entries(lhr.categories).map(([name, { score }]) => [name, score]));
       console.log(path, JSON.stringify(scores), `first paint ${Math.round(lhr.audits["first-contentful-paint"].numericValue)} ms`);

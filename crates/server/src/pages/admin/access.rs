@@ -168,7 +168,7 @@ pub(super) async fn change(
     }
 }
 
-fn called<T: PartialEq>(names: &[(T, &'static str)], wanted: T) -> &'static str {
+fn called<T: PartialEq + Copy>(names: &[(T, &'static str)], wanted: T) -> &'static str {
     names.iter().find(|(one, _)| *one == wanted).map_or("", |(_, name)| name)
 }
 

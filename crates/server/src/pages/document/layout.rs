@@ -131,10 +131,9 @@ impl Layout {
         if let Some(found) = sections.iter().position(|section| section.last() == Some(last)) {
             return Found::Here(found);
         }
-        let above = names.iter().rev().skip(1);
+        let mut above = names.iter().rev().skip(1);
         above
-            .filter_map(|name| sections.iter().position(|section| section.last() == Some(name)))
-            .next()
+            .find_map(|name| sections.iter().position(|section| section.last() == Some(name)))
             .map_or(Found::Nowhere, Found::Near)
     }
 
@@ -233,7 +232,7 @@ mod tests {
         let contents: Vec<(u8, String)> =
             layout.contents().into_iter().map(|entry| (entry.level, entry.text)).collect();
         assert_eq!(contents, [(1, "A".to_owned()), (1, "B".to_owned()), (1, "C".to_owned())]);
-        assert_eq!(Layout::new(Vec::new(), "T").parts, [0..0]);
+        assert_eq!(Layout::new(Vec::new(), "T").parts, vec![0..0; 1]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) async fn library(
         return sign_in;
     }
     let problem = match change_library(&state, &posted, &name).await {
-        Ok(done) if done == "deleted" => return see_other("/libraries"),
+        Ok("deleted") => return see_other("/libraries"),
         Ok(done) => return see_other(&format!("{here}?done={done}")),
         Err(problem) => problem,
     };

@@ -38,7 +38,9 @@ fn of_pattern(pattern: &Pattern<&str>, values: &mut BTreeSet<String>) {
             PatternElement::Placeable { expression: Expression::Inline(inline) } => of_inline(inline, values),
             PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
                 of_inline(selector, values);
-                variants.iter().for_each(|variant| of_pattern(&variant.value, values));
+                for variant in variants {
+                    of_pattern(&variant.value, values);
+                }
             }
             PatternElement::TextElement { .. } => {}
         }
