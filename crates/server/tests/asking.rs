@@ -172,10 +172,12 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
     let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
     let (_, page) = ada
-        .asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait at night?")])
+        .asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait, in seconds?")])
         .await;
     assert!(
-        page.contains("wait at night?") && page.contains("For ever.") && !page.contains("30 seconds <sup>"),
+        page.contains("wait, in seconds?")
+            && page.contains("For ever.")
+            && !page.contains("30 seconds <sup>"),
         "{page}"
     );
 
@@ -198,7 +200,7 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     let mut ada = Browser::of(&server, &ada);
     let gate = Gate::new();
     model.script([Answer::saying(&["It waits ", "30 seconds [1]."]).held_after(1, &gate)]);
-    let chat = ada.goes("/ask", &[("content", "How long does the gateway wait?")]).await;
+    let chat = ada.goes("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
     let answer = eventually("a part of the answer", async || {
         let page = server.send(ada.request(Method::GET, &chat)).await.text();
         (page.contains("It waits") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())

@@ -132,11 +132,11 @@ GET    /api/openapi.json                                                 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
 GET    /readyz                                                           200 200 200 200 200 200 200 200 200
 GET    /metrics                                                          200 200 200 200 200 200 200 200 200
-GET    /                                                                 200 200 200 200 200 200 200 200 200
 GET    /guide/user-guide.md                                              200 200 200 200 200 200 200 200 200
 GET    /language?to=zh&back=/                                            303 303 303 303 303 303 303 303 303
-GET    /style.css                                                        200 200 200 200 200 200 200 200 200
-GET    /icon.svg                                                         200 200 200 200 200 200 200 200 200
+POST   /language                                                         403 403 403 403 403 403 403 403 403
+POST   /theme                                                            403 403 403 403 403 403 403 403 403
+GET    /assets/{library}/{file}                                          404 404 404 404 404 404 404 404 404
 GET    /sign-in                                                          200 303 303 303 303 303 200 200 303
 POST   /sign-in                                                          403 403 403 403 403 403 403 403 403
 POST   /sign-out                                                         403 403 403 403 403 403 403 403 403
@@ -153,6 +153,8 @@ POST   /notes                                                            403 403
 POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
 GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
+POST   /account/look                                                     403 403 403 403 403 403 403 403 403
+POST   /account/person                                                   403 403 403 403 403 403 403 403 403
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
 POST   /account/keys                                                     403 403 403 403 403 403 403 403 403
@@ -408,7 +410,9 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
     ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
+            // Up to the end of the call: what follows may hold the same words.
             let handlers = declaration.split(".layer(").next().unwrap_or_default();
+            let handlers = handlers.split("\n}").next().unwrap_or_default();
             let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
             let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
             if path == "/mcp" {
@@ -460,6 +464,53 @@ async fn every_route_is_walked_by_everybody() {
             if answered != status {
                 let text: String = text.chars().take(300).collect();
                 wrong.push(format!("{method} {path} as {walker}: {answered} and not {status}: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The addresses of forms in all rooms of the pages.
+fn forms(folder: &std::path::Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forms(&path, found);
+            continue;
+        }
+        let source = std::fs::read_to_string(path).expect("a source");
+        for declaration in source.split(".route(\"").skip(1) {
+            let handlers = declaration.split("\n}").next().unwrap_or_default();
+            let handlers = handlers.split(".route(").next().unwrap_or_default();
+            if handlers.contains("post(") {
+                found.insert(declaration.split('"').next().expect("a path").to_owned());
+            }
+        }
+    }
+}
+
+/// A form without the token of a page of ours changes nothing, whoever sends it.
+#[tokio::test]
+async fn every_form_of_a_page_needs_its_token() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let ada = server.set_up().await;
+    let mut found = BTreeSet::new();
+    forms(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages"), &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    let mut wrong = Vec::new();
+    for path in found {
+        let mut address = path.clone();
+        while let (Some(begin), Some(end)) = (address.find('{'), address.find('}')) {
+            address.replace_range(begin..=end, "01900000-0000-7000-8000-000000000001");
+        }
+        let cookie = format!("wenyuan_session={}", ada.session_token);
+        for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+            let request = server.request_as(None, Method::POST, &address, &[]).header("cookie", &cookie);
+            let request = request.header("sec-fetch-site", "same-origin").header("content-type", kind);
+            let reply = server.send(request.body("--x--\r\n")).await;
+            if !(400..500).contains(&reply.status) {
+                wrong.push(format!("{address} as {kind}: {}", reply.status));
             }
         }
     }

@@ -64,7 +64,7 @@ async fn what_is_found_is_shown_by_document_and_narrowed_by_links() {
     assert!(part.header("vary").is_some_and(|vary| vary.contains("hx-request")));
     let part = page(&part);
     assert!(part.contains("<mark>idle</mark>") && !part.contains("<html"), "{part}");
-    let chinese = page(&Visitor::new(&server).in_chinese().get("/?q=turbine").await);
+    let chinese = page(&Visitor::new(&server).in_chinese().get("/?q=qqzzxxjj").await);
     assert!(chinese.contains("lang=\"zh-CN\"") && chinese.contains("没有找到任何内容"), "{chinese}");
 }
 

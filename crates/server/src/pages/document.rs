@@ -121,12 +121,13 @@ async fn page(
     let revisions = documents::revisions(&mut connection, actor, document.document_id).await?;
     let is_current = is_current(&revisions, &document);
     if let Some(fragment) = &wanted.at {
-        let place = layout.fragment(fragment);
-        return Ok(go(
-            &here,
-            &place.map_or_else(String::new, |place| layout.link(place)),
-            (!is_current).then_some(document.revision),
-        ));
+        let link = match layout.fragment(fragment) {
+            Some(place) => layout.link(place),
+            None => {
+                text::heading(&mut connection, &document, &layout, 0, fragment).await?.unwrap_or_default()
+            }
+        };
+        return Ok(go(&here, &link, (!is_current).then_some(document.revision)));
     }
     let mut gone = None;
     if let Some(under) = &wanted.under {
@@ -140,6 +141,10 @@ async fn page(
         match section {
             None => return Ok(go(&here, &link, None)),
             Some(section) => {
+                let near = place.map_or(0, |place| layout.part_of(place));
+                if let Some(link) = text::heading(&mut connection, &document, &layout, near, section).await? {
+                    return Ok(go(&here, &link, None));
+                }
                 let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
                 gone = Some(view::Gone {
                     section: (*section).to_owned(),

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::layout::Layout;
+use super::view::FRAGMENT;
 use crate::address;
 
 /// Bytes of HTML that are remembered.
@@ -65,6 +66,22 @@ pub(super) async fn part(
     );
     PARTS.insert(key, Arc::clone(&part));
     Ok(part)
+}
+
+/// The address of a heading of a part, from the document's on. Short sections share a passage, which knows only the headings
+/// above all of them; the text has each.
+pub(super) async fn heading(
+    connection: &mut PgConnection,
+    document: &Readable,
+    layout: &Arc<Layout>,
+    number: usize,
+    name: &str,
+) -> Result<Option<String>, library::Error> {
+    let part = part(connection, document, layout, number).await?;
+    let name = document::slug(name);
+    let found = part.headings.iter().find(|heading| document::slug(&heading.text) == name);
+    let id = found.map(|heading| percent_encoding::utf8_percent_encode(&heading.id, FRAGMENT));
+    Ok(id.map(|id| format!("{}#{id}", layout.query(number))))
 }
 
 fn render(

@@ -359,7 +359,7 @@ impl<'page> View<'page> {
 }
 
 /// What is not escaped in fragments.
-const FRAGMENT: &percent_encoding::AsciiSet =
+pub(super) const FRAGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Bytes as people read them.
