@@ -219,7 +219,11 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     assert_eq!((names.first(), names.last()), (Some(&"sources"), Some(&"end")), "{told}");
     assert!(told.contains("said-answer") && !told.contains("aria-busy"), "{told}");
 
-    model.script([Answer::saying(&["One ", "two ", "three"]).hanging_after(1)]);
+    // A follow-up is put into one query first.
+    model.script([
+        Answer::saying(&["How long does the gateway wait?"]),
+        Answer::saying(&["One ", "two ", "three"]).hanging_after(1),
+    ]);
     ada.goes(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
     let answer = eventually("a part of the answer", async || {
         let page = server.send(ada.request(Method::GET, &chat)).await.text();
