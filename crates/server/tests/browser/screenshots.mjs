@@ -9,7 +9,7 @@ const [data, folder, small] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const program = process.env.WENYUAN_PROGRAM;
 const password = "three thousand scrolls";
-const environment = { ...process.env, WENYUAN_DATA_DIR: join(data, "library"), WENYUAN_EMBEDDING: "none" };
+const environment = { ...process.env, WENYUAN_DATA_DIR: join(data, "library"), WENYUAN_EMBEDDING: "local" };
 delete environment.DATABASE_URL;
 const wenyuan = (...words) => execFileSync(program, words, { env: environment, stdio: ["ignore", "pipe", "ignore"] }).toString();
 
@@ -20,7 +20,7 @@ const model = createServer((request, response) => {
   request.on("end", () => {
     const asked = body === "" ? "" : JSON.parse(body).messages.at(-1).content;
     const text = /[\u4e00-\u9fff]/.test(asked.split("\n").at(-1))
-      ? "Harbour 停止时不再接受新请求，并用**九十秒**排空连接；此后仍在等待的请求会收到 `503` [1]。\n\n升级时请注意：1.8 只等待三十秒，超过六十秒就强制结束的服务管理器需要调整设置 [2]。"
+      ? "升级到 Harbour 2.0 需要手动修改三处 [1]：\n\n1. 默认端口由 8000 改为 **8080**；沿用旧端口时，请先写明 `listen = \"0.0.0.0:8000\"` [1]。\n2. 文件 `/run/harbour.closed` 不再起作用，脚本改为调用 `harbour drain` [1]。\n3. 连接的排空时间由三十秒延长到九十秒，请调整服务管理器的等待时间 [1]。"
       : "Harbour takes no new requests, and drains its connections for **ninety seconds** before it stops [1]. Who is still waiting then is told `503` [1].\n\nVersion 1.8 waited for thirty seconds only: a service manager that kills after sixty must be told to wait [2].";
     response.writeHead(200, { "content-type": "text/event-stream" });
     const say = (delta, finish_reason = null) => response.write(`data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "small", choices: [{ index: 0, delta, finish_reason }] })}\n\n`);
@@ -46,7 +46,7 @@ const logged = async (pattern) => {
 try {
   process.env.WENYUAN_TEST_SITE = `http://${await logged(/ready address=(\S+)/)}`;
   process.env.WENYUAN_TEST_STAGE = JSON.stringify({ password });
-  const { api, go, played, visit } = await import("./house.mjs");
+  const { api, go, played, until, visit } = await import("./house.mjs");
   await api("POST", "/api/v1/setup", { token: await logged(/setup\?token=(\S+)/), username: "ada", password });
   const library = (name) => join(here, "library", name);
   for (const [path, name, version] of [["harbour-2.0", "harbour", "2.0"], ["harbour-1.8", "harbour", "1.8"], ["harbour-java", "harbour-java", "2.0"], ["handbook", "handbook", "2026"]]) {
@@ -56,8 +56,15 @@ try {
   for (const [name, title, description] of [["harbour", "Harbour", "A gateway that stands before the services of a team."], ["harbour-java", "Harbour for Java", "The client for Java."], ["handbook", "部署手册", "生产环境的部署与维护。"]]) {
     await api("PATCH", `/api/v1/libraries/${name}`, { title, description }, "ada");
   }
+  // Questions in Chinese about English documents are answered by meaning.
+  for (const [name, version] of [["harbour", "2.0"], ["harbour", "1.8"], ["harbour-java", "2.0"], ["handbook", "2026"]]) {
+    await until(`vectors of ${name}`, async () => {
+      const { passages, vectors } = await api("GET", `/api/v1/libraries/${name}/versions/${version}`, undefined, "ada");
+      return passages > 0 && vectors >= passages;
+    }, 300_000);
+  }
   const chats = {};
-  for (const [language, question] of [["en", "What happens when Harbour is told to stop?"], ["zh", "Harbour 停止时会怎样处理正在进行的请求？"]]) {
+  for (const [language, question] of [["en", "What happens when Harbour is told to stop?"], ["zh", "如何升级到 Harbour 2.0？"]]) {
     const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
     await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: question }, "ada");
     chats[language] = chat.id;
