@@ -45,7 +45,7 @@ pub(crate) fn shown(sources: &[Source]) -> Vec<i32> {
 pub(crate) fn nothing(question: &str, searched: Option<&str>, nearest: &[Source]) -> String {
     let chinese = is_chinese(question);
     let mut text = match (chinese, searched) {
-        (true, Some(place)) => format!("在 `{place}` 中没有找到相关内容。换一种问法，或换一个资料库再问。"),
+        (true, Some(place)) => format!("在 `{place}` 中没有找到相关内容。换一种问法，或换一个文库再问。"),
         (true, None) => "没有找到相关内容。换一种问法再问。".to_owned(),
         (false, Some(place)) => {
             format!("Nothing relevant was found in `{place}`. Ask in other words, or ask another library.")

@@ -9,7 +9,7 @@ use embedding::Model;
 use kernel::actor::Actor;
 use library::embed::as_text;
 use library::search::analysis::with_kept;
-use library::search::relevance::{Judge, content_terms, is_relevant};
+use library::search::relevance::{Judge, content_terms};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -139,6 +139,9 @@ fn rank(
     limit: usize,
 ) -> Vec<FilePassage> {
     let is_all = passages.len() <= limit.min(FEW);
+    for passage in &mut passages {
+        passage.similarity = similarities.get(&passage.id).copied();
+    }
     let by_words = by_words(query, &mut passages);
     let by_meaning: Vec<(Uuid, f32)> =
         passages.iter().filter_map(|passage| Some((passage.id, *similarities.get(&passage.id)?))).collect();
@@ -151,8 +154,7 @@ fn rank(
     }
     for passage in &mut passages {
         passage.score = fused.get(&passage.id).copied().unwrap_or_default();
-        passage.similarity = similarities.get(&passage.id).copied();
-        passage.relevant = is_all || is_relevant(passage.coverage, passage.similarity);
+        passage.relevant |= is_all;
     }
     if !is_all {
         passages.sort_by(|left, right| right.score.total_cmp(&left.score));
@@ -162,7 +164,7 @@ fn rank(
     passages
 }
 
-/// The passages that hold some of the words, with their scores; notes of each how much it holds.
+/// The passages that hold some of the words, with their scores; notes of each how much it holds, and whether it is relevant.
 fn by_words(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
     let terms = content_terms(query);
     let asked: HashSet<&str> = terms.iter().map(String::as_str).collect();
@@ -195,6 +197,7 @@ fn by_words(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
     let mut scores = Vec::new();
     for (passage, counts) in passages.iter_mut().zip(&counts) {
         passage.coverage = judge.coverage(&counts.keys().copied().collect());
+        passage.relevant = judge.is_relevant(&passage.content, passage.coverage, passage.similarity);
         #[expect(clippy::cast_precision_loss, reason = "a score needs no more than a few digits")]
         let length = passage.content.len() as f32 / average;
         let score: f32 = counts

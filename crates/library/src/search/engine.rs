@@ -31,7 +31,7 @@ use super::query::Words;
 use super::relevance::Judge;
 use super::{
     Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Near, Question, Resolved, highlight,
-    relevance, vectors,
+    vectors,
 };
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
@@ -433,6 +433,7 @@ impl Engine {
                     highlight::snippet(&passage.content, &terms, &mut held, analysis)
                 });
                 let coverage = judge.coverage(&held);
+                let relevant = judge.is_relevant(&passage.content, coverage, hit.similarity);
                 Some(Hit {
                     passage,
                     snippet: snippet.text,
@@ -442,7 +443,7 @@ impl Engine {
                     vector_rank: hit.vector_rank,
                     coverage,
                     similarity: hit.similarity,
-                    relevant: relevance::is_relevant(coverage, hit.similarity),
+                    relevant,
                 })
             })
             .collect();

@@ -37,7 +37,7 @@ await spec(async () => {
 
   await step("a slow answer streams, survives a reload, and is stopped", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
-    await ask(page, "Tell me slowly how long the gateway drains its connections");
+    await ask(page, "slowly: how long does Harbour drain its connections?");
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
     await page.waitForFunction(() => document.querySelector(".answer")?.textContent.trim().length > 3);
     await page.reload();
@@ -50,11 +50,11 @@ await spec(async () => {
 
   await step("a question is edited, and both branches stay", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
-    await ask(page, "How long does the gateway drain its connections?");
+    await ask(page, "How long does Harbour drain its connections?");
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
     await finished(page);
     await page.locator("details.edit summary").first().click();
-    await page.locator("details.edit textarea").first().fill("How long does the harbour drain its connections?");
+    await page.locator("details.edit textarea").first().fill("And how long does Harbour drain connections?");
     await page.locator("details.edit button").first().click();
     await sees(page, page.getByText("2/2"));
     await finished(page);
@@ -108,7 +108,7 @@ await spec(async () => {
 
   await step("without script one asks, and looks again", async () => {
     const page = await visit({ at: "/ask", as: "ben", script: false });
-    await page.locator("#words").fill("How long does the gateway drain its connections?");
+    await page.locator("#words").fill("How long does Harbour drain its connections?");
     await page.locator("#put button").click();
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
     await finished(page);

@@ -153,6 +153,9 @@ export async function api(method, path, body, as) {
 
 /** Axe finds nothing on the page as it is. All of its rules for WCAG 2.2 A and AA and of best practice, none that is experimental. */
 export async function axe(page, { only } = {}) {
+  // What is just being exchanged is faded for a moment, and has other colours than it is read in.
+  const still = () => !document.querySelector(".htmx-request") && document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity);
+  await page.waitForFunction(still, null, { timeout: LONGEST_WAIT }).catch(() => {});
   const devtools = await page.context().newCDPSession(page);
   // Put in by the debugger: the page's own rules stay as they are.
   const source = { expression: `${axeSource()};0` };
