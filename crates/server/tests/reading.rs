@@ -124,6 +124,25 @@ async fn browsers_get_pages_and_programs_get_text() {
 }
 
 #[tokio::test]
+async fn headings_with_nothing_of_their_own_are_read_too() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    server.add("tools", "1", "Pool.html", documents::javadoc("org.example", "Pool", "take", "Keeps.")).await;
+    server.add("tools", "1", "a.md", "# Title\n\n## 甲\n\n### One\n\nx\n\n## Empty at the end\n").await;
+    let java = page(&server, "/l/tools/1/Pool.html").await;
+    let details =
+        java.find("<h2 id=\"h-method-details\">Method Details").expect("the heading of all methods");
+    let method = java.find("<h3 id=\"h-take\">take").expect("the heading of a method, below it");
+    assert!(details < method, "{java}");
+    let text = page(&server, "/l/tools/1/a.md").await;
+    for heading in
+        [">Title</h1>", "<h2 id=\"h-甲\">甲", "<h3 id=\"h-one\">One", "<h2 id=\"h-empty-at-the-end\">"]
+    {
+        assert_eq!(text.matches(heading).count(), 1, "{heading}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_absent_is_said_with_what_there_is() {
     let place = Place::new(PROGRAM).await;
     let server = place.serve().await;

@@ -44,21 +44,23 @@ pub async fn places(connection: &mut PgConnection, document: &Readable) -> Resul
     .await?)
 }
 
-/// The texts of the passages from one number to before another.
-pub async fn texts(
+/// The text from one character to before another, or to its end. Headings with nothing of their own below them are in it, and
+/// in no passage.
+pub async fn text(
     connection: &mut PgConnection,
     document: &Readable,
     from: i32,
-    to: i32,
-) -> Result<Vec<String>, Error> {
+    to: Option<i32>,
+) -> Result<String, Error> {
     Ok(sqlx::query_scalar!(
-        "-- layout.texts
-         select content from library.search_indices
-         where document_version_id = $1 and passage_number >= $2 and passage_number < $3 order by passage_number",
+        r#"-- layout.text
+         select substr(content, $2 + 1, coalesce($3, 2147483647) - $2) as "text!"
+         from library.document_versions where id = $1 and content is not null"#,
         document.revision_id.0,
         from,
         to,
     )
-    .fetch_all(connection)
-    .await?)
+    .fetch_optional(connection)
+    .await?
+    .unwrap_or_default())
 }

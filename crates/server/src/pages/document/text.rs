@@ -54,13 +54,15 @@ pub(super) async fn part(
         return Ok(known);
     }
     let places = layout.parts.get(number).cloned().unwrap_or(0..0);
-    let shown = layout.places.get(places.clone()).unwrap_or_default();
-    let (from, to) =
-        (shown.first().map_or(0, |first| first.number), shown.last().map_or(0, |last| last.number + 1));
-    let texts = layout::texts(connection, document, from, to).await?;
+    // What stands between two parts belongs to the second one.
+    let place = |place: Option<usize>| place.and_then(|place| layout.places.get(place));
+    let from = place(places.start.checked_sub(1)).map_or(0, |before| before.to);
+    let is_last = places.end >= layout.places.len();
+    let to = if is_last { None } else { place(places.end.checked_sub(1)).map(|last| last.to) };
+    let text = layout::text(connection, document, from, to).await?;
     let (layout, document) = (Arc::clone(layout), document.clone());
     // A few milliseconds, some of them tens: not on the threads that answer.
-    let made = tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &texts)).await;
+    let made = tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &text)).await;
     let part = Arc::new(
         made.map_err(|_panicked| library::Error::Internal("a document could not be laid out".to_owned()))?,
     );
@@ -84,16 +86,10 @@ pub(super) async fn heading(
     Ok(id.map(|id| format!("{}#{id}", layout.query(number))))
 }
 
-fn render(
-    document: &Readable,
-    layout: &Layout,
-    number: usize,
-    places: Range<usize>,
-    texts: &[String],
-) -> Part {
+fn render(document: &Readable, layout: &Layout, number: usize, places: Range<usize>, text: &str) -> Part {
     let shown = layout.places.get(places.clone()).unwrap_or_default();
     let before = places.start.checked_sub(1).and_then(|before| layout.places.get(before));
-    let (text, marks) = joined(before, shown, texts);
+    let (text, marks) = marked(before, shown, text);
     let resolve = |link: &str| resolve(document, layout, link);
     let prefix = if number == 0 { String::new() } else { format!("{}-", number + 1) };
     let manner = Manner {
@@ -118,35 +114,47 @@ fn render(
     Part { chunks, headings }
 }
 
-/// The passages as one text, and where each begins in it.
-fn joined(before: Option<&Place>, places: &[Place], texts: &[String]) -> (String, Vec<Mark>) {
-    let mut text = String::with_capacity(texts.iter().map(|one| one.len() + 2).sum());
+/// The text of a part as it can be laid out by itself, and where each passage begins in it: with the headings above it that
+/// stand in no passage.
+fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<Mark>) {
+    let from = before.map_or(0, |before| before.to);
+    let (mut at, mut passed) = (0, 0);
+    // Places are counted in characters, and asked for in their order.
+    let mut byte = |character: i32| {
+        let ahead = usize::try_from(character - from).unwrap_or(0).saturating_sub(passed);
+        at += text.get(at..).unwrap_or_default().chars().take(ahead).map(char::len_utf8).sum::<usize>();
+        passed += ahead;
+        at
+    };
     let mut marks = Vec::with_capacity(places.len());
-    // A very long block is cut in two: what it began with is repeated.
-    if let (Some(before), Some(first), Some(content)) = (before, places.first(), texts.first()) {
-        let same = before.content_type == first.content_type && before.section == first.section;
-        match first.content_type.as_str() {
-            "code" if same && !content.trim_start().starts_with(['`', '~', '#']) => text.push_str("```\n"),
-            "table" if same && content.starts_with('|') => {
-                let row = content.lines().next().unwrap_or_default();
-                let cells = row.matches('|').count().saturating_sub(1).clamp(1, 50);
-                text.push_str(&format!("|{}\n|{}\n", " |".repeat(cells), "-|".repeat(cells)));
-            }
-            _ => {}
-        }
+    let mut end = from;
+    for place in places {
+        let (above, begin) = (byte(end), byte(place.from));
+        let between = text.get(above..begin).unwrap_or_default();
+        marks.push(Mark { id: place.id.to_string(), at: begin - between.trim_start().len() });
+        end = place.to;
     }
-    let mut end: Option<i32> = None;
-    for (place, content) in places.iter().zip(texts) {
-        // Between two passages there is nothing but space.
-        let gap = end.map_or(0, |end| (place.from - end).clamp(0, 2));
-        for _ in 0..gap {
-            text.push('\n');
-        }
-        marks.push(Mark { id: place.id.to_string(), at: text.len() });
-        text.push_str(content);
-        end = Some(place.to);
+    let begin = marks.first().map_or(0, |first| first.at);
+    let opening = opening(before, places.first(), text.get(begin..).unwrap_or_default());
+    for mark in &mut marks {
+        mark.at = mark.at - begin + opening.len();
     }
-    (text, marks)
+    (format!("{opening}{}", text.get(begin..).unwrap_or_default()), marks)
+}
+
+/// A very long block is cut in two: what it began with is repeated.
+fn opening(before: Option<&Place>, first: Option<&Place>, text: &str) -> String {
+    let Some((before, first)) = before.zip(first) else { return String::new() };
+    let same = before.content_type == first.content_type && before.section == first.section;
+    match first.content_type.as_str() {
+        "code" if same && !text.trim_start().starts_with(['`', '~', '#']) => "```\n".to_owned(),
+        "table" if same && text.starts_with('|') => {
+            let row = text.lines().next().unwrap_or_default();
+            let cells = row.matches('|').count().saturating_sub(1).clamp(1, 50);
+            format!("|{}\n|{}\n", " |".repeat(cells), "-|".repeat(cells))
+        }
+        _ => String::new(),
+    }
 }
 
 /// Where a link of the document leads here: a fragment to its place, a relative address to the document there.
@@ -211,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn passages_are_joined_as_they_stood() {
+    fn a_passage_begins_with_the_headings_above_it() {
         let place = |number: i32, from: i32, to: i32, kind: &str| Place {
             id: Uuid::nil(),
             number,
@@ -223,16 +231,19 @@ mod tests {
             to,
             instruction: None,
         };
-        let places = [place(0, 0, 3, "text"), place(1, 4, 7, "text"), place(2, 12, 15, "text")];
-        let texts = ["one", "two", "six"].map(str::to_owned);
-        let (text, marks) = joined(None, &places, &texts);
-        assert_eq!(text, "one\ntwo\n\nsix");
-        assert_eq!(marks.iter().map(|mark| mark.at).collect::<Vec<_>>(), [0, 4, 9]);
+        let starts = |marks: &[Mark]| marks.iter().map(|mark| mark.at).collect::<Vec<_>>();
+        let places = [place(0, 0, 1, "text"), place(1, 2, 5, "text"), place(2, 14, 17, "text")];
+        let (text, marks) = marked(None, &places, "壹\ntwo\n\n## A\n\nsix\n\n## B");
+        assert_eq!(text, "壹\ntwo\n\n## A\n\nsix\n\n## B");
+        assert_eq!(starts(&marks), [0, 4, 9]);
+        let (text, marks) = marked(places.get(1), &places[2..], "\n\n## A\n\nsix");
+        assert_eq!((text.as_str(), starts(&marks)), ("## A\n\nsix", vec![0]));
         let code = [place(1, 4, 7, "code")];
-        let (text, marks) = joined(Some(&place(0, 0, 3, "code")), &code, &["x\n```".to_owned()]);
+        let (text, marks) = marked(Some(&place(0, 0, 3, "code")), &code, "\nx\n```");
         assert_eq!((text.as_str(), marks[0].at), ("```\nx\n```", 4));
-        let rows = [place(1, 4, 7, "table")];
-        let (text, _) = joined(Some(&place(0, 0, 3, "table")), &rows, &["| a | b |".to_owned()]);
+        let rows = [place(1, 4, 13, "table")];
+        let (text, _) = marked(Some(&place(0, 0, 3, "table")), &rows, "\n| a | b |");
         assert_eq!(text, "| | |\n|-|-|\n| a | b |");
+        assert_eq!(marked(None, &[], "nothing").1.len(), 0);
     }
 }
