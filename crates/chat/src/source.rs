@@ -81,3 +81,10 @@ pub struct Source {
     #[serde(default)]
     pub content: String,
 }
+
+impl Source {
+    /// The headings above it, without one that only says its title again.
+    pub fn headings(&self) -> &[String] {
+        library::documents::below_title(&self.title, &self.section)
+    }
+}

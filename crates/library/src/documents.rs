@@ -34,6 +34,21 @@ kernel::id! {
     DocumentVersionId
 }
 
+/// The headings above a passage without the first, where that only says the document's title again.
+pub fn below_title<'passage>(title: &str, section: &'passage [String]) -> &'passage [String] {
+    match section.split_first() {
+        // JavaDoc: `Class Berth` of `Class Berth (org.example)`.
+        Some((first, rest))
+            if title
+                .strip_prefix(first.as_str())
+                .is_some_and(|more| more.is_empty() || more.starts_with(" (")) =>
+        {
+            rest
+        }
+        _ => section,
+    }
+}
+
 /// Code or prose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

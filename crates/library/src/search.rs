@@ -29,6 +29,10 @@ use crate::documents::Category;
 use crate::label::{Label, Request};
 use crate::names::{LibraryName, Tag};
 
+/// How the notice begins that search by meaning had no part in an answer.
+pub const BY_WORDS_ALONE: &str = "searched by words alone";
+/// How the notice begins that the full-text index does not hold everything yet.
+pub const INDEX_BUILDING: &str = "the full-text index is being built";
 /// The longest question, in characters.
 pub const LONGEST_QUERY: usize = 2000;
 /// The most passages on one page.

@@ -131,10 +131,9 @@ fn shown(source: &Source, text: &str) -> String {
 
 /// Where a source is from, on one line.
 pub(crate) fn place(source: &Source) -> String {
-    let section = if source.section.is_empty() {
-        String::new()
-    } else {
-        format!(" › {}", source.section.join(" › "))
+    let section = match source.headings() {
+        [] => String::new(),
+        headings => format!(" › {}", headings.join(" › ")),
     };
     let text = match source.kind {
         Kind::Passage => format!(

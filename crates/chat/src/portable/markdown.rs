@@ -116,8 +116,8 @@ pub(crate) fn origin(source: &Source) -> Vec<String> {
         let version = source.version.as_deref().unwrap_or_default();
         parts.push(format!("{library} {version}").trim().to_owned());
     }
-    if !source.section.is_empty() {
-        parts.push(source.section.join(" › "));
+    if !source.headings().is_empty() {
+        parts.push(source.headings().join(" › "));
     }
     match (source.page_from, source.page_to) {
         (Some(from), Some(to)) if from < to => parts.push(format!("p. {from}–{to}")),

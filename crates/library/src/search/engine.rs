@@ -30,8 +30,8 @@ use super::passages::Passages;
 use super::query::Words;
 use super::relevance::Judge;
 use super::{
-    Answer, DEEPEST, Found, Hit, LARGEST_PAGE, LONGEST_QUERY, Mode, Near, Question, Resolved, highlight,
-    vectors,
+    Answer, BY_WORDS_ALONE, DEEPEST, Found, Hit, INDEX_BUILDING, LARGEST_PAGE, LONGEST_QUERY, Mode, Near,
+    Question, Resolved, highlight, vectors,
 };
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
@@ -337,7 +337,7 @@ impl Engine {
             Mode::Text => Ok(Mode::Text),
             Mode::Vector => Err(Error::NoModel),
             Mode::Hybrid => {
-                notices.push(format!("searched by words alone: {off}"));
+                notices.push(format!("{BY_WORDS_ALONE}: {off}"));
                 Ok(Mode::Text)
             }
         }
@@ -466,9 +466,9 @@ impl Scope {
     /// What is to be said of the full-text index, if it is not whole.
     fn notice(&self) -> Option<String> {
         match &self.generation {
-            None => Some("the full-text index is being built".to_owned()),
+            None => Some(INDEX_BUILDING.to_owned()),
             Some(generation) if !generation.view().seen.complete => {
-                Some("the full-text index is being built; not everything is found yet".to_owned())
+                Some(format!("{INDEX_BUILDING}; not everything is found yet"))
             }
             Some(_) => None,
         }

@@ -215,8 +215,8 @@ pub(super) fn place(source: &Source) -> String {
         Kind::Web => format!("web  {}", source.title),
         Kind::Server => format!("server  {}", source.title),
     };
-    if !source.section.is_empty() {
-        place.push_str(&format!("  {}", source.section.join(" › ")));
+    if !source.headings().is_empty() {
+        place.push_str(&format!("  {}", source.headings().join(" › ")));
     }
     if let Some(page) = source.page_from {
         place.push_str(&format!("  p. {page}"));

@@ -153,6 +153,14 @@ impl Frame {
         format!("<time datetime=\"{machine}\" data-ago>{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
     }
 
+    /// What is said of how long ago something was, as markup.
+    pub(crate) fn t_ago(&self, key: &str, at: &DateTime<Utc>) -> String {
+        // Where a language puts it, which no word of ours has in it.
+        const PLACE: &str = "\u{fffc}";
+        let said = self.words().say(key, &[("ago", PLACE.into())]);
+        markup::escaped(&said).replace(PLACE, &self.ago(at))
+    }
+
     /// The address of a file that pages load.
     pub(crate) fn asset(&self, name: &str) -> String {
         assets::address(name)

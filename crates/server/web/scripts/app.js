@@ -15,7 +15,7 @@ export function tellTimes(root = document) {
     if (!time.hasAttribute("data-ago")) { time.textContent = whole; continue; }
     const seconds = (at - Date.now()) / 1000;
     const step = steps.find(([, length]) => Math.abs(seconds) >= length);
-    time.textContent = step ? ages.format(Math.round(seconds / step[1]), step[0]) : ages.format(0, "minute");
+    time.textContent = step ? ages.format(Math.round(seconds / step[1]), step[0]) : document.body.dataset.now;
   }
 }
 

@@ -1,11 +1,14 @@
 //! A message as a page shows it: an answer's Markdown as harmless HTML, its sources with where they are from, and what was found
 //! out about it.
 
+use std::borrow::Cow;
+
 use chat::chats::ChatId;
 use chat::messages::Message;
 use chat::portable::{Role, Status};
 use chat::source::{Kind, Source, Stale};
 use chrono::{DateTime, Utc};
+use library::search::{BY_WORDS_ALONE, INDEX_BUILDING};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -107,10 +110,21 @@ impl Shown {
         self.message.metadata.get("dropped_citations").and_then(Value::as_u64).unwrap_or_default()
     }
 
-    /// What was said about the searches.
-    pub(crate) fn notices(&self) -> Vec<&str> {
+    /// What was said about the searches, each with whether it is in English whatever the page's language is.
+    pub(crate) fn notices(&self, frame: &Frame) -> Vec<(Cow<'_, str>, bool)> {
         let notices = self.message.metadata.get("notices").and_then(Value::as_array);
-        notices.into_iter().flatten().filter_map(Value::as_str).take(20).collect()
+        let notices = notices.into_iter().flatten().filter_map(Value::as_str).take(20);
+        notices
+            .map(|notice| {
+                if notice.starts_with(BY_WORDS_ALONE) {
+                    (frame.t("ask-by-words"), false)
+                } else if notice.starts_with(INDEX_BUILDING) {
+                    (frame.t("search-index-building"), false)
+                } else {
+                    (Cow::Borrowed(notice), true)
+                }
+            })
+            .collect()
     }
 
     /// The library and version that answered.
@@ -177,8 +191,8 @@ impl Cited {
                 format!("{library} {}", source.version.as_deref().unwrap_or_default()).trim().to_owned(),
             );
         }
-        if !source.section.is_empty() {
-            origin.push(source.section.join(" › "));
+        if !source.headings().is_empty() {
+            origin.push(source.headings().join(" › "));
         }
         match (source.page_from, source.page_to) {
             (Some(from), Some(to)) if from < to => origin.push(format!("p. {from}–{to}")),

@@ -1,7 +1,6 @@
 //! What was found as people see it: passages under their documents, with the words asked for marked.
 
-use std::collections::HashSet;
-
+use library::documents::below_title;
 use library::search::{Answer, Hit};
 use uuid::Uuid;
 
@@ -72,8 +71,7 @@ pub(super) fn documents(answer: &Answer) -> Vec<Document> {
 
 fn shown(hit: &Hit) -> Shown {
     let passage = &hit.passage;
-    let headings = passage.section.iter().filter(|heading| **heading != passage.title);
-    let is_code = matches!(passage.content_type.as_str(), "code" | "table");
+    let is_code = passage.content_type == "code";
     let mut pieces = pieces(&hit.snippet, &hit.highlights, is_code);
     let plain = |text: &str| Piece { text: text.to_owned(), is_marked: false };
     if !passage.content.starts_with(&hit.snippet) {
@@ -84,7 +82,7 @@ fn shown(hit: &Hit) -> Shown {
     }
     Shown {
         link: format!("/passages/{}", passage.id),
-        section: headings.map(String::as_str).collect::<Vec<_>>().join(" › "),
+        section: below_title(&passage.title, &passage.section).join(" › "),
         page: passage.page_from,
         language: passage.language.clone(),
         is_code,
@@ -96,18 +94,15 @@ fn shown(hit: &Hit) -> Shown {
 /// A snippet in runs that are marked or not. It is Markdown; what only makes Markdown of it is left out.
 fn pieces(snippet: &str, highlights: &[(u32, u32)], is_code: bool) -> Vec<Piece> {
     let characters: Vec<char> = snippet.chars().collect();
-    let hidden = hidden(&characters, is_code);
+    let drawn = drawn(&characters, is_code);
     let mut marked = highlights.iter().peekable();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut was_space = true;
-    for (place, character) in characters.iter().enumerate() {
+    for (place, character) in drawn.into_iter().enumerate() {
         let at = u32::try_from(place).unwrap_or(u32::MAX);
         while marked.next_if(|(_, end)| *end <= at).is_some() {}
-        if hidden.contains(&place) {
-            continue;
-        }
+        let Some(mut character) = character else { continue };
         let is_marked = marked.peek().is_some_and(|(begin, _)| *begin <= at);
-        let mut character = *character;
         if !is_code && character.is_whitespace() {
             character = ' ';
         }
@@ -123,31 +118,55 @@ fn pieces(snippet: &str, highlights: &[(u32, u32)], is_code: bool) -> Vec<Piece>
     pieces
 }
 
-/// The places of what only marks headings, emphasis, code and its fences.
-fn hidden(characters: &[char], is_code: bool) -> HashSet<usize> {
-    let mut hidden = HashSet::new();
-    let mut begin = 0;
+/// Each character as it is shown: without what only marks headings, emphasis, code and its fences, and with points between the
+/// cells of a table.
+fn drawn(characters: &[char], is_code: bool) -> Vec<Option<char>> {
+    let mut drawn = Vec::with_capacity(characters.len());
     for line in characters.split_inclusive(|character| *character == '\n') {
+        let begin = drawn.len();
+        drawn.extend(line.iter().copied().map(Some));
+        let shown = drawn.get_mut(begin..).unwrap_or_default();
         let text: String = line.iter().collect();
-        let trimmed = text.trim_start();
-        let indent = text.chars().count() - trimmed.chars().count();
+        let trimmed = text.trim();
+        let indent = text.chars().count() - text.trim_start().chars().count();
         if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
-            hidden.extend(begin..begin + line.len());
+            shown.fill(None);
         } else if !is_code {
             let marks = trimmed.chars().take_while(|character| *character == '#').count();
             let is_heading =
                 (1..=6).contains(&marks) && trimmed.chars().nth(marks).is_none_or(char::is_whitespace);
             if is_heading || trimmed.starts_with("> ") {
-                hidden.extend(begin..begin + indent + marks.max(1));
+                shown.iter_mut().take(indent + marks.max(1)).for_each(|mark| *mark = None);
             }
-            let pairs = line.windows(2).enumerate().filter(|(_, pair)| *pair == ['*', '*']);
-            hidden.extend(pairs.flat_map(|(place, _)| [begin + place, begin + place + 1]));
-            let ticks = line.iter().enumerate().filter(|(_, character)| **character == '`');
-            hidden.extend(ticks.map(|(place, _)| begin + place));
+            for place in 0..line.len() {
+                let is_strong = line.get(place..place + 2) == Some(&['*', '*']);
+                shown
+                    .iter_mut()
+                    .skip(place)
+                    .take(if is_strong { 2 } else { 0 })
+                    .for_each(|mark| *mark = None);
+            }
+            shown.iter_mut().filter(|mark| **mark == Some('`')).for_each(|mark| *mark = None);
+            draw_row(trimmed, indent, shown);
         }
-        begin += line.len();
     }
-    hidden
+    drawn
+}
+
+/// A row of a table. That of a snippet may be cut off at either end.
+fn draw_row(row: &str, indent: usize, shown: &mut [Option<char>]) {
+    let bars = row.matches('|').count();
+    if bars == 0 || !row.starts_with('|') && !row.ends_with('|') {
+        return;
+    }
+    if row.chars().all(|character| matches!(character, '|' | '-' | ':' | ' ')) {
+        shown.fill(None);
+        return;
+    }
+    shown.iter_mut().filter(|mark| **mark == Some('|')).for_each(|mark| *mark = Some('·'));
+    if let Some(first) = shown.get_mut(indent).filter(|first| **first == Some('·')) {
+        *first = None;
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +192,13 @@ mod tests {
         assert_eq!(written(&pieces(text, &marks, false)), "[Pool] A [pool] keeps [connections].");
         assert_eq!(written(&pieces("备份数据库", &[(2, 5)], false)), "备份[数据库]");
         assert_eq!(written(&pieces("a #1 <b>", &[(5, 99)], false)), "a #1 [<b>]");
+    }
+
+    #[test]
+    fn cells_of_a_table_are_told_apart() {
+        let table = "| Name | Default |\n|---|:--|\n| `drain` | 90 |\n\na | b";
+        assert_eq!(written(&pieces(table, &[(32, 37)], false)), "Name · Default · [drain] · 90 · a | b");
+        assert_eq!(written(&pieces("none | Where |\n| berths", &[], false)), "none · Where · berths");
     }
 
     #[test]

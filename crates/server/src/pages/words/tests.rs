@@ -103,7 +103,7 @@ fn what_pages_say_is_there_and_all_of_it_is_said() {
     texts(&root.join("src/pages"), &mut sources);
     let (mut said, mut families) = (BTreeSet::new(), BTreeSet::new());
     for text in &sources {
-        for call in [".t(", ".t_count(", ".t_with(", ".t_all("] {
+        for call in [".t(", ".t_count(", ".t_with(", ".t_all(", ".t_ago("] {
             said.extend(called(text, call));
         }
         families.extend(called(text, ".t_of("));

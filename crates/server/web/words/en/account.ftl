@@ -18,7 +18,7 @@ account-keys-none-about = An agent shows its key to read your libraries. Make on
 key-disabled = disabled
 key-only = only { $libraries }
 key-until = until
-key-used = used
+key-used = used { $ago }
 key-never-used = never used
 key-enable = Enable
 key-disable = Disable
@@ -55,7 +55,7 @@ key-back = Back to your account
 account-sessions = Where you are signed in
 session-current = this one
 session-since = since
-session-used = used
+session-used = used { $ago }
 session-end = Sign out there
 account-sessions-others = Sign out everywhere else
 

@@ -43,7 +43,7 @@ admin-role-about-editor = makes libraries, and writes in those that the team may
 admin-role-about-admin = may everything
 admin-user-inactive = inactive
 admin-user-active = May sign in (without this all sessions end and keys are dead)
-admin-user-last-login = signed in
+admin-user-last-login = signed in { $ago }
 admin-user-never = has never signed in
 admin-link-about = A link by which they set a new password. Those made before are void.
 admin-link-make = Make a link
@@ -159,8 +159,8 @@ admin-job-tries =
         [one] tried once
        *[other] tried { $count } times
     }
-admin-job-written = written
-admin-job-due = due
+admin-job-written = written { $ago }
+admin-job-due = due { $ago }
 admin-job-retry = Try again
 admin-job-discard = Remove
 admin-job-discard-lost = What it was to do is not done, and not tried again.

@@ -96,3 +96,4 @@ ask-attach-about = Documents of any type that libraries hold. Only this chat is 
 ask-file-reading = being read
 ask-file-failed = cannot be read
 ask-file-remove = Remove { $name }
+ask-by-words = Searched by words alone: search by meaning was not ready or is off.

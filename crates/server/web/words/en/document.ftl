@@ -1,6 +1,6 @@
 # A document as it is read.
 document-place = Where this is
-document-updated = updated
+document-updated = updated { $ago }
 document-revision = revision { $number }
 document-version = Version { $version }
 document-active = active

@@ -37,3 +37,4 @@ form-foreign = This form was not sent from a page of this server, or is too old.
 
 copy = Copy
 copied = Copied.
+now = just now

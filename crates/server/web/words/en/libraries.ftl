@@ -46,8 +46,8 @@ libraries-active = active
 libraries-activate = Make active
 libraries-activate-hint = The active version answers when no version is asked for.
 libraries-active-stays = The active version cannot be deleted while there are others: make another one active first.
-libraries-read = last read
-libraries-made = made
+libraries-read = last read { $ago }
+libraries-made = made { $ago }
 libraries-processing =
     { $count ->
         [one] { $count } document is being read

@@ -17,7 +17,7 @@ worklist-times =
         [one] once
        *[other] { $count } times
     }
-worklist-last = last
+worklist-last = last { $ago }
 worklist-search = Search for it
 worklist-settle = Settle
-worklist-settled-by = settled by { $name }
+worklist-settled-at = settled { $ago }

@@ -18,7 +18,7 @@ account-keys-none-about = 智能体凭钥匙读取您的文库。可以在这里
 key-disabled = 已停用
 key-only = 仅限 { $libraries }
 key-until = 有效期至
-key-used = 最近使用
+key-used = { $ago }使用
 key-never-used = 从未使用
 key-enable = 启用
 key-disable = 停用
@@ -55,7 +55,7 @@ key-back = 返回我的账号
 account-sessions = 登录中的会话
 session-current = 当前会话
 session-since = 登录于
-session-used = 最近使用
+session-used = { $ago }使用
 session-end = 退出该会话
 account-sessions-others = 退出其他所有会话
 

@@ -43,7 +43,7 @@ admin-role-about-editor = 创建文库，并可写入团队可读的文库
 admin-role-about-admin = 拥有全部权限
 admin-user-inactive = 已停用
 admin-user-active = 可以登录（取消后，其会话全部结束，钥匙全部失效）
-admin-user-last-login = 登录于
+admin-user-last-login = { $ago }登录
 admin-user-never = 从未登录
 admin-link-about = 对方凭链接设置新密码。之前的链接随即失效。
 admin-link-make = 创建链接
@@ -149,8 +149,8 @@ admin-job-tries =
         [0] 尚未尝试
        *[other] 尝试了 { $count } 次
     }
-admin-job-written = 创建于
-admin-job-due = 应执行于
+admin-job-written = { $ago }创建
+admin-job-due = { $ago }执行
 admin-job-retry = 重试
 admin-job-discard = 移除
 admin-job-discard-lost = 该任务不会完成，也不再重试。

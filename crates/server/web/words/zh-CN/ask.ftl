@@ -84,3 +84,4 @@ ask-attach-about = 文库支持的任何类型的文档均可。只有本对话�
 ask-file-reading = 正在读取
 ask-file-failed = 无法读取
 ask-file-remove = 移除 { $name }
+ask-by-words = 仅按词语检索：语义检索当时未就绪或未启用。

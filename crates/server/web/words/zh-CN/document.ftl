@@ -1,6 +1,6 @@
 # 阅读文档。
 document-place = 所在位置
-document-updated = 更新于
+document-updated = { $ago }更新
 document-revision = 修订 { $number }
 document-version = 版本 { $version }
 document-active = 默认

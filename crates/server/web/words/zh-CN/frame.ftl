@@ -33,3 +33,4 @@ form-foreign = 此表单不是由本服务器的页面提交的，或已过期�
 
 copy = 复制
 copied = 已复制。
+now = 刚刚
