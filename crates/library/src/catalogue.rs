@@ -259,8 +259,10 @@ pub async fn counts(connection: &mut PgConnection, versions: &[VersionId]) -> Re
               and not exists (select from library.document_versions newer
                 where newer.document_id = d.document_id and newer.version_id = d.version_id
                   and newer.revision > d.revision)) as "failed!",
-           (select count(*) from library.search_indices s
-            join library.document_versions d on d.id = s.document_version_id
+           (select coalesce(sum(passages.number), 0)::int8 from library.document_versions d
+            -- A revision's passages are numbered from 0: the last of each is looked up, not all of them counted.
+            cross join lateral (select max(passage_number) + 1 as number
+              from library.search_indices where document_version_id = d.id) as passages
             where d.version_id = version.id and d.active) as "passages!",
            (select count(*) from library.vectors v where v.version_id = version.id) as "vectors!"
          from library.versions as version where version.id = any ($1)"#,

@@ -98,6 +98,16 @@ async fn by_meaning_too() {
             assert!(relevant(&server, question, mode).await.is_empty(), "{mode}: {question}");
         }
     }
+    // Questions in one language on texts in another.
+    for (question, path) in [
+        ("怎样恢复备份？", "backup.md"),
+        ("上传的文件最大可以多大？", "limits.md"),
+        ("请求太多会怎样？", "limits.md"),
+        ("How do I add a node to the cluster?", "cluster.md"),
+    ] {
+        let found = relevant(&server, question, "hybrid").await;
+        assert!(found.iter().any(|one| one == path), "{question}: {found:?}");
+    }
     // Not half of its words are there: the meaning adds what is missing.
     let question = "recover data after a crash from the nightly dump";
     assert_eq!(relevant(&server, question, "text").await, [""; 0]);

@@ -57,7 +57,7 @@ try {
     await api("PATCH", `/api/v1/libraries/${name}`, { title, description }, "ada");
   }
   // Questions in Chinese about English documents are answered by meaning.
-  for (const [name, version] of [["harbour", "2.0"], ["harbour", "1.8"], ["harbour-java", "2.0"], ["handbook", "2026"]]) {
+  for (const [name, version] of [["harbour", "2.0"], ["harbour", "1.8"], ["harbour-java", "2.0"], ["handbook", "2026"], ["wenyuan", wenyuan("--version").trim().split(" ").at(-1)]]) {
     await until(`vectors of ${name}`, async () => {
       const { passages, vectors } = await api("GET", `/api/v1/libraries/${name}/versions/${version}`, undefined, "ada");
       return passages > 0 && vectors >= passages;
