@@ -97,7 +97,11 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
             _ => {}
         }
     }
-    let is_code = |place: usize| code.iter().any(|range| range.contains(&place));
+    // Blocks follow each other: the first that ends behind a place holds it, or none does.
+    let is_code = |place: usize| {
+        let block = code.get(code.partition_point(|range| range.end <= place));
+        block.is_some_and(|range| range.start <= place)
+    };
     let mut found = Vec::new();
     let mut begin = 0;
     let mut characters = answer.char_indices().peekable();
