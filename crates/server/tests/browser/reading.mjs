@@ -31,7 +31,11 @@ await spec(async () => {
   await step("another version opens at the same section, and says when there is none", async () => {
     const page = await visit({ at: `${manual}#h-shutting-down`, as: "ada" });
     await page.waitForFunction(() => document.querySelector("#versions a[data-under]")?.href.includes("under="));
-    await page.locator("details.menu", { has: page.locator("#versions") }).locator("summary").click();
+    // The switch is in sight wherever one reads: going up to it would lose the place.
+    const [before, summary] = [await page.evaluate(() => scrollY), page.locator("details.menu", { has: page.locator("#versions") }).locator("summary")];
+    ok(before > 0, "the page did not go to its section");
+    await summary.click();
+    equal(await page.evaluate(() => scrollY), before, "the page moved");
     await page.locator("#versions a[data-under]").first().click();
     await page.waitForURL(/\/1\.8\/manual\.md/);
     await sees(page, page.getByText("thirty seconds"));

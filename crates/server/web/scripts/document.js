@@ -9,7 +9,7 @@ for (const link of contents?.querySelectorAll('a[href^="#"]') ?? []) links.set(d
 // The last heading or passage that went by the upper edge is where its reader is.
 let shown = null;
 function follow() {
-  const edge = 120;
+  const edge = 140;
   let last = null, section = null;
   for (const place of article.querySelectorAll("[id]")) {
     if (place.getBoundingClientRect().top > edge) break;
@@ -40,7 +40,7 @@ if (article) {
     requestAnimationFrame(() => { waits = false; follow(); });
   };
   // Headings that come and go at the upper edge tell that something is to be looked at anew.
-  const watcher = new IntersectionObserver(soon, { rootMargin: "-120px 0px -60% 0px" });
+  const watcher = new IntersectionObserver(soon, { rootMargin: "-140px 0px -60% 0px" });
   const watch = (root) => root.querySelectorAll("h2, h3, h4, .passage").forEach((place) => watcher.observe(place));
   watch(article);
   document.addEventListener("htmx:after:swap", () => { watch(article); dress(article); });

@@ -165,14 +165,14 @@ impl Asked {
             push(frame.t_with("search-version", "version", &self.version).into_owned(), &[("version", "")]);
         }
         for (name, values, family) in [
-            ("type", &self.r#type, "search-type"),
+            ("type", &self.r#type, "type"),
             ("content", &self.content, "search-content"),
             ("category", &self.category, "search-category"),
         ] {
             for value in list(values) {
                 // Looked up by literal families, which a test counts.
                 let text = match family {
-                    "search-type" => frame.t_of("search-type", &value),
+                    "type" => frame.t_of("type", &value),
                     "search-content" => frame.t_of("search-content", &value),
                     _ => frame.t_of("search-category", &value),
                 };
@@ -204,7 +204,7 @@ impl Asked {
             "type",
             &self.r#type,
             found,
-            |name| frame.t_of("search-type", name).into_owned(),
+            |name| frame.t_of("type", name).into_owned(),
         ));
         let all = CONTENTS.iter().map(|name| (*name).to_owned());
         groups.push(self.several(

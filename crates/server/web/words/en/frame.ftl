@@ -38,3 +38,13 @@ form-foreign = This form was not sent from a page of this server, or is too old.
 copy = Copy
 copied = Copied.
 now = just now
+
+type-markdown = Markdown
+type-pdf = PDF
+type-docx = Word
+type-swagger = Swagger
+type-openapi = OpenAPI
+type-java_doc = JavaDoc
+type-html = HTML
+type-rst = reStructuredText
+type-text = Plain text

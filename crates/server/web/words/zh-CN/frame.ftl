@@ -34,3 +34,13 @@ form-foreign = 此表单不是由本服务器的页面提交的，或已过期�
 copy = 复制
 copied = 已复制。
 now = 刚刚
+
+type-markdown = Markdown
+type-pdf = PDF
+type-docx = Word
+type-swagger = Swagger
+type-openapi = OpenAPI
+type-java_doc = JavaDoc
+type-html = HTML
+type-rst = reStructuredText
+type-text = 纯文本
