@@ -13,17 +13,22 @@ pub type Cite<'a> = &'a dyn Fn(i32) -> Option<String>;
 
 /// Renders it. Headings stand below those of the page.
 pub fn html(markdown: &str, cite: Cite<'_>) -> String {
-    render(markdown, cite, Blocks::plain())
+    render(markdown, cite, Blocks::plain(), below)
 }
 
 /// The same with its code in colours.
 pub fn highlighted(markdown: &str, cite: Cite<'_>) -> String {
-    render(markdown, cite, Blocks::coloured())
+    render(markdown, cite, Blocks::coloured(), below)
 }
 
-fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks) -> String {
+/// A passage that stands by itself. It may begin at any depth, so its headings are all of one level.
+pub fn passage(markdown: &str) -> String {
+    render(markdown, &|_number| None, Blocks::plain(), |_level| HeadingLevel::H4)
+}
+
+fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks, level: fn(HeadingLevel) -> HeadingLevel) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut open = Safe { links: Vec::new(), blocks };
+    let mut open = Safe { links: Vec::new(), blocks, level };
     let events = Parser::new_ext(markdown, options).flat_map(move |event| open.event(event));
     let mut in_link = 0_usize;
     let cited = TextMergeStream::new(events).map(move |event| match event {
@@ -52,6 +57,8 @@ struct Safe {
     links: Vec<Link>,
     /// Code.
     blocks: Blocks,
+    /// How headings stand on the page.
+    level: fn(HeadingLevel) -> HeadingLevel,
 }
 
 enum Link {
@@ -86,13 +93,13 @@ impl Safe {
             Event::End(TagEnd::Image) => vec![Event::Text("]".into())],
             Event::Start(Tag::Heading { level, .. }) => {
                 vec![Event::Start(Tag::Heading {
-                    level: below(level),
+                    level: (self.level)(level),
                     id: None,
                     classes: vec![],
                     attrs: vec![],
                 })]
             }
-            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(below(level)))],
+            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading((self.level)(level)))],
             // How its columns are aligned would be an attribute of style, which pages have none of.
             Event::Start(Tag::Table(columns)) => {
                 vec![Event::Start(Tag::Table(vec![Alignment::None; columns.len()]))]

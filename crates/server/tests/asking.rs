@@ -134,6 +134,25 @@ async fn begin(place: &Place) -> (Server, Person, LanguageModel) {
 }
 
 #[tokio::test]
+async fn without_a_model_passages_are_laid_out_in_place_of_an_answer() {
+    let place = Place::new(PROGRAM).await;
+    let server = place.serve().await;
+    let ada = server.set_up().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    server.caught_up().await;
+    let mut ada = Browser::of(&server, &ada);
+    let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
+    let (_, page) = ada.asks("/ask", &asked).await;
+    assert!(page.contains("No language model is set up here"), "{page}");
+    let passage = between(&page, "<div class=\"given answer\"", "</div>");
+    assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
+    assert!(passage.contains("30 seconds for a service. <code>--upstream-timeout</code>"), "{passage}");
+    // Once, and not as Markdown in a block of code as well.
+    assert_eq!(page.matches("waits 30 seconds for a service").count(), 1, "{page}");
+    assert!(page.contains("<a href=\"/passages/"), "{page}");
+}
+
+#[tokio::test]
 async fn a_question_is_asked_and_answered_without_scripts() {
     let place = Place::new(PROGRAM).await;
     let (server, ada, model) = begin(&place).await;

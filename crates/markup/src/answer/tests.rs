@@ -10,6 +10,12 @@ fn cite(number: i32) -> Option<String> {
 }
 
 #[test]
+fn headings_of_a_passage_are_of_one_level() {
+    let html = passage("### take\n\nTakes [1].\n\n# More\n");
+    assert_eq!(html, "<h4>take</h4>\n<p>Takes [1].</p>\n<h4>More</h4>\n");
+}
+
+#[test]
 fn nothing_foreign_is_left() {
     for hostile in [
         "<script>alert(1)</script>",

@@ -47,8 +47,11 @@ pub(crate) struct Cited {
 impl Shown {
     pub(crate) fn of(chat: ChatId, message: Message) -> Self {
         let is_answer = message.role == Role::Assistant;
-        let html = if is_answer { rendered(&message) } else { String::new() };
-        let (cited, given) = message.sources.iter().partition::<Vec<&Source>, _>(|source| source.cited);
+        let is_passages = message.metadata.get("mode").and_then(Value::as_str) == Some("passages");
+        // Where passages stand in for an answer, they are shown as sources are, and not quoted once more.
+        let html = if is_answer && !is_passages { rendered(&message) } else { String::new() };
+        let is_shown = |source: &&Source| source.cited || is_passages;
+        let (cited, given) = message.sources.iter().partition::<Vec<&Source>, _>(is_shown);
         // While it is written nobody knows what it will cite.
         let (cited, given) = if message.status == Status::Answering {
             ([cited, given].concat(), Vec::new())
@@ -89,6 +92,11 @@ impl Shown {
 
     pub(crate) fn model(&self) -> &str {
         self.told("model")
+    }
+
+    /// Whether passages stand in for an answer.
+    pub(crate) fn is_passages(&self) -> bool {
+        self.mode() == "passages"
     }
 
     /// What was searched for, where that is not the question.
@@ -236,6 +244,11 @@ impl Cited {
 
     pub(crate) fn language(&self, frame: &Frame) -> &'static str {
         language(frame, &self.text)
+    }
+
+    /// Its text laid out.
+    pub(crate) fn html(&self) -> String {
+        markup::answer::passage(&self.text)
     }
 }
 
