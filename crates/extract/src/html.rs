@@ -243,6 +243,8 @@ impl Writer<'_> {
                 let marker = self.marker(node);
                 self.open(node, marker, None);
             }
+            // Since JDK 16 what to see also is a list of its own, whose items these are.
+            local_name!("dd") if self.members.is_javadoc && begins_with_list(dom, node) => {}
             local_name!("dd") if self.members.is_javadoc && self.contents.is_none() => {
                 self.open(node, "- ".to_owned(), None);
             }
@@ -567,6 +569,13 @@ fn separate(markdown: &mut String) {
     if !markdown.is_empty() {
         markdown.push_str("\n\n");
     }
+}
+
+/// Whether the first that stands in it is a list.
+fn begins_with_list(dom: &Dom, node: NodeId) -> bool {
+    let is_space = |child: &NodeId| dom.name(*child).is_none() && dom.text(*child).trim().is_empty();
+    let first = dom.children(node).find(|child| !is_space(child));
+    first.is_some_and(|first| dom.is(first, &local_name!("ul")) || dom.is(first, &local_name!("ol")))
 }
 
 /// An item that frames a section or member of a page and is no item of a list.

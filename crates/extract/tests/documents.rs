@@ -132,13 +132,14 @@ fn members_of_a_new_javadoc_page() {
 <div class="member-signature"><span class="return-type">K</span>&nbsp;<span class="element-name">get</span><wbr>(Map.Entry&nbsp;entry,
  int...&nbsp;rest)</div>
 <div class="deprecation-block"><span class="deprecated-label">Deprecated, for removal.</span></div>
-<dl class="notes"><dt>Returns:</dt><dd>the key</dd></dl></section></li></ul></section></li></ul></section></main></div></body></html>"#,
+<dl class="notes"><dt>Returns:</dt><dd>the key</dd><dt>See Also:</dt><dd>
+<ul class="see-list"><li><code>Other.of(int)</code></li><li><code>More</code></li></ul></dd></dl></section></li></ul></section></li></ul></section></main></div></body></html>"#,
     );
     let get = page.passages.last().unwrap();
     assert_eq!(get.headings, ["Interface Box.Entry<K>", "Method Details", "get"]);
     assert_eq!(
         get.content,
-        "### get\n\n```java\nK get(Map.Entry entry,\n int... rest)\n```\n\nDeprecated, for removal.\n\n**Returns:**\n- the key"
+        "### get\n\n```java\nK get(Map.Entry entry,\n int... rest)\n```\n\nDeprecated, for removal.\n\n**Returns:**\n- the key\n\n**See Also:**\n- `Other.of(int)`\n- `More`"
     );
     assert_eq!(
         get.keywords,
