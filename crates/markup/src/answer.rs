@@ -13,22 +13,23 @@ pub type Cite<'a> = &'a dyn Fn(i32) -> Option<String>;
 
 /// Renders it. Headings stand below those of the page.
 pub fn html(markdown: &str, cite: Cite<'_>) -> String {
-    render(markdown, cite, Blocks::plain(), below)
+    render(markdown, cite, Blocks::plain(), false)
 }
 
 /// The same with its code in colours.
 pub fn highlighted(markdown: &str, cite: Cite<'_>) -> String {
-    render(markdown, cite, Blocks::coloured(), below)
+    render(markdown, cite, Blocks::coloured(), false)
 }
 
-/// A passage that stands by itself. It may begin at any depth, so its headings are all of one level.
+/// A passage that stands by itself. It may begin at any depth, so its headings are all of one
+/// level; and addresses that it has within its document lead nowhere here.
 pub fn passage(markdown: &str) -> String {
-    render(markdown, &|_number| None, Blocks::plain(), |_level| HeadingLevel::H4)
+    render(markdown, &|_number| None, Blocks::plain(), true)
 }
 
-fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks, level: fn(HeadingLevel) -> HeadingLevel) -> String {
+fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks, is_passage: bool) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut open = Safe { links: Vec::new(), blocks, level };
+    let mut open = Safe { links: Vec::new(), blocks, is_passage };
     let events = Parser::new_ext(markdown, options).flat_map(move |event| open.event(event));
     let mut in_link = 0_usize;
     let cited = TextMergeStream::new(events).map(move |event| match event {
@@ -57,8 +58,8 @@ struct Safe {
     links: Vec<Link>,
     /// Code.
     blocks: Blocks,
-    /// How headings stand on the page.
-    level: fn(HeadingLevel) -> HeadingLevel,
+    /// Whether it is a passage of a document.
+    is_passage: bool,
 }
 
 enum Link {
@@ -68,6 +69,11 @@ enum Link {
 }
 
 impl Safe {
+    /// Of which level a heading is on the page.
+    fn level(&self, level: HeadingLevel) -> HeadingLevel {
+        if self.is_passage { HeadingLevel::H4 } else { below(level) }
+    }
+
     fn event<'event>(&mut self, event: Event<'event>) -> Vec<Event<'event>> {
         let event = match self.blocks.take(event) {
             Taken::Nothing => return vec![],
@@ -93,13 +99,13 @@ impl Safe {
             Event::End(TagEnd::Image) => vec![Event::Text("]".into())],
             Event::Start(Tag::Heading { level, .. }) => {
                 vec![Event::Start(Tag::Heading {
-                    level: (self.level)(level),
+                    level: self.level(level),
                     id: None,
                     classes: vec![],
                     attrs: vec![],
                 })]
             }
-            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading((self.level)(level)))],
+            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(self.level(level)))],
             // How its columns are aligned would be an attribute of style, which pages have none of.
             Event::Start(Tag::Table(columns)) => {
                 vec![Event::Start(Tag::Table(vec![Alignment::None; columns.len()]))]
@@ -112,6 +118,10 @@ impl Safe {
     }
 
     fn link<'event>(&mut self, address: &str, kind: LinkType) -> Vec<Event<'event>> {
+        if is_own(address) && self.is_passage {
+            self.links.push(Link::Text(String::new()));
+            return vec![];
+        }
         if is_own(address) {
             self.links.push(Link::Kept);
             let tag = Tag::Link {

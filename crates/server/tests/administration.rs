@@ -260,7 +260,8 @@ async fn access_to_libraries() {
     let id = between(&settled, "/worklist/", "/settle").to_owned();
     let left = owner.done("/worklist", &format!("/worklist/{id}/settle"), &[]).await;
     assert!(left.contains("class=\"empty\""), "{left}");
-    assert!(owner.page("/worklist?show=settled").await.contains("settled by bo"));
+    let settled = owner.page("/worklist?show=settled").await;
+    assert!(settled.contains("settled <time") && settled.contains("</time> · bo"), "{settled}");
     assert!(owner.page("/worklist?kind=answer_wrong&show=settled").await.contains("class=\"empty\""));
     admin.page("/worklist?library=team%2Fgate").await;
     let revoke = [("action", "revoke"), ("username", "bo")];

@@ -10,9 +10,9 @@ fn cite(number: i32) -> Option<String> {
 }
 
 #[test]
-fn headings_of_a_passage_are_of_one_level() {
-    let html = passage("### take\n\nTakes [1].\n\n# More\n");
-    assert_eq!(html, "<h4>take</h4>\n<p>Takes [1].</p>\n<h4>More</h4>\n");
+fn a_passage_stands_by_itself() {
+    let html = passage("### take\n\nTakes [1], see [more](#more).\n\n# More\n");
+    assert_eq!(html, "<h4>take</h4>\n<p>Takes [1], see more.</p>\n<h4>More</h4>\n");
 }
 
 #[test]

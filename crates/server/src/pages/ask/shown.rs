@@ -32,8 +32,9 @@ pub(crate) struct Cited {
     pub(crate) number: i32,
     pub(crate) kind: Kind,
     pub(crate) title: String,
-    /// Library and version, section, pages, path: whatever there is of it.
+    /// Library and version, section: whatever there is of it.
     pub(crate) origin: Vec<String>,
+    pub(crate) pages: Option<String>,
     /// Where it can be opened here.
     pub(crate) passage: Option<Uuid>,
     /// Where it can be opened elsewhere.
@@ -202,11 +203,10 @@ impl Cited {
         if !source.headings().is_empty() {
             origin.push(source.headings().join(" › "));
         }
-        match (source.page_from, source.page_to) {
-            (Some(from), Some(to)) if from < to => origin.push(format!("p. {from}–{to}")),
-            (Some(page), _) => origin.push(format!("p. {page}")),
-            _ => {}
-        }
+        let pages = source.page_from.map(|from| match source.page_to {
+            Some(to) if from < to => format!("{from}–{to}"),
+            _ => from.to_string(),
+        });
         let url = source.url.as_ref().filter(|url| {
             source.kind != Kind::Passage
                 && ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
@@ -218,6 +218,7 @@ impl Cited {
             kind: source.kind,
             title: title.unwrap_or_default(),
             origin,
+            pages,
             passage: source.passage_id,
             url: url.cloned(),
             text: given(source),

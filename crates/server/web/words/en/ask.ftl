@@ -97,3 +97,4 @@ ask-file-reading = being read
 ask-file-failed = cannot be read
 ask-file-remove = Remove { $name }
 ask-by-words = Searched by words alone: search by meaning was not ready or is off.
+ask-pages = p. { $pages }

@@ -85,3 +85,4 @@ ask-file-reading = 正在读取
 ask-file-failed = 无法读取
 ask-file-remove = 移除 { $name }
 ask-by-words = 仅按词语检索：语义检索当时未就绪或未启用。
+ask-pages = 第 { $pages } 页
