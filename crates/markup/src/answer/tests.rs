@@ -103,6 +103,7 @@ proptest! {
     fn whatever_is_answered_is_harmless(markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}") {
         harmless::assert(&html(&markdown, &cite));
         harmless::assert(&highlighted(&markdown, &cite));
+        harmless::assert(&passage(&markdown));
     }
 
     #[test]
