@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 pub use cluster::{Cluster, ClusterConfig};
-pub use pool::{PoolConfig, acquire, begin, spawn_pool_gauges};
+pub use pool::{PoolConfig, acquire, begin, snapshot, spawn_pool_gauges};
 pub use privileges::Standing;
 
 /// The oldest PostgreSQL that has everything the migrations use (`nulls not distinct`).

@@ -175,7 +175,7 @@ async fn stand<'frame>(
     let library = catalogue.library(&frame.actor, &input::library(library)?)?;
     let wanted = if version.is_empty() { library::label::CURRENT } else { version };
     let version = library.resolve(&input::version(Some(wanted))?)?;
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let mut connection = store::postgres::snapshot(state.app.pool()).await?;
     let counts = catalogue::counts(&mut connection, &[version.id]).await?.pop();
     let counts = counts.unwrap_or(Counts {
         version: version.id,

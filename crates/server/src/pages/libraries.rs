@@ -232,7 +232,7 @@ async fn page(
         let catalogue = state.app.engine.catalogue().await?;
         let name = address::library(name).map_err(library::Error::from)?;
         let library = catalogue.library(&frame.actor, &name)?;
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let mut connection = store::postgres::snapshot(state.app.pool()).await?;
         let (listed, others) = library.versions.split_at(library.versions.len().min(MOST_VERSIONS));
         let ids: Vec<VersionId> = listed.iter().map(|version| version.id).collect();
         let mut counts = by_version(catalogue::counts(&mut connection, &ids).await?, |counts| counts.version);

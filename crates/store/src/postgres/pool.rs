@@ -82,6 +82,13 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Erro
     Ok(pool.begin().await.inspect_err(count_exhaustion)?)
 }
 
+/// Begins a transaction in which all statements see the database as it is at the first of them, for reading several
+/// things that must agree with each other.
+pub async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
+    let begin = "begin isolation level repeatable read, read only";
+    Ok(pool.begin_with(begin).await.inspect_err(count_exhaustion)?)
+}
+
 fn count_exhaustion(error: &sqlx::Error) {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         metrics::counter!("wenyuan_pool_exhausted_total").increment(1);

@@ -180,7 +180,7 @@ pub(super) async fn page(
         let after = Some(wanted.after.as_str()).filter(|after| !after.is_empty());
         let after = after.map(input::cursor).transpose()?;
         let narrowed = wanted.to_room()?;
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let mut connection = store::postgres::snapshot(state.app.pool()).await?;
         let actor = &frame.actor;
         let listed =
             overview::documents(&mut connection, actor, library, version, &narrowed, after.as_ref(), PAGE)
