@@ -28,12 +28,13 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::App;
-use crate::settings::{Settings, in_force};
+use crate::settings::Settings;
+use crate::settings::in_force::{self, InForce};
 
 /// 文渊: a technical library that a team and its agents share.
 #[derive(Debug, Parser)]
 #[command(name = "wenyuan", version, max_term_width = 100, after_help = EXAMPLES)]
-struct Command {
+pub(crate) struct Command {
     #[command(subcommand)]
     action: Action,
 
@@ -101,16 +102,18 @@ enum Action {
     ReadDocuments(read_documents::Arguments),
 }
 
+/// Reads the arguments, and which settings they and the environment put in force.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<(Command, Vec<InForce>), clap::Error> {
+    let mut command = Command::command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Ok((Command::from_arg_matches(&matches)?, in_force::read(&command, &matches)))
+}
+
 /// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub(crate) fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
-    let mut command = Command::command();
-    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
-        let given = Command::from_arg_matches(&matches)?;
-        Ok((given, in_force::read(&command, &matches)))
-    });
     let (Command { action, settings }, in_force) =
-        parsed.unwrap_or_else(|error| with_usage(error, &arguments).exit());
+        parse(&arguments).unwrap_or_else(|error| with_usage(error, &arguments).exit());
     let settings = settings.knowing(in_force);
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {

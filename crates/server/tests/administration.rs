@@ -368,6 +368,12 @@ async fn jobs_and_settings() {
     assert!(of("WENYUAN_MAX_DOCUMENT_MIB").contains(">default<"), "{settings}");
     assert!(of("WENYUAN_SMTP_URL").contains(">environment<"), "{settings}");
     assert!(settings.contains("PostgreSQL") && settings.contains("pgvector"), "{settings}");
+    assert!(of("WENYUAN_READ_SECONDS").contains("Seconds that reading one document may take"), "{settings}");
+    admin.send(Method::GET, "/language?to=zh&back=/", &[], false).await;
+    let settings = admin.page("/admin/settings").await;
+    let read = between(&settings, "<code>WENYUAN_READ_SECONDS</code>", "</li>");
+    assert!(read.contains("读取一篇文档最多可用的秒数。"), "{settings}");
+    admin.send(Method::GET, "/language?to=en&back=/", &[], false).await;
 
     // Jobs that nobody does stay where they are.
     place

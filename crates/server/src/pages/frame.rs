@@ -132,6 +132,11 @@ impl Frame {
         self.words().find(&format!("{family}-{name}"), &[]).unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
+    /// The same of a family whose English words stand elsewhere.
+    pub(crate) fn t_else<'words>(&self, family: &str, name: &str, english: &'words str) -> Cow<'words, str> {
+        self.words().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
+    }
+
     fn words(&self) -> &'static Words {
         Words::of(self.language)
     }

@@ -1,5 +1,7 @@
 //! `/admin/settings`: what is in force and from where, the versions, and how index and vectors stand. No secret is among it.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
@@ -29,6 +31,11 @@ struct Page<'page> {
 impl Page<'_> {
     fn program(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    /// What a setting is for.
+    fn about<'setting>(&self, setting: &'setting InForce) -> Cow<'setting, str> {
+        self.frame.t_else("setting", setting.flag.trim_start_matches('-'), &setting.help)
     }
 
     fn is_built_in(&self) -> bool {

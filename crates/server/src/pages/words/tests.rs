@@ -90,9 +90,23 @@ fn both_languages_say_the_same_things() {
     for (key, values) in &english {
         assert_eq!(Some(values), chinese.get(key), "{key} in zh-CN");
     }
-    for key in chinese.keys() {
+    // What settings are for is said in English by `--help`, and a test of its own looks for them all.
+    for key in chinese.keys().filter(|key| !key.starts_with("setting-")) {
         assert!(english.contains_key(key), "{key} is not in en");
     }
+}
+
+#[test]
+fn every_setting_is_explained() {
+    let (_, settings) = crate::cli::parse(&["wenyuan", "serve"].map(Into::into)).expect("a command");
+    let mut explained: BTreeSet<String> =
+        keys("zh-CN").into_keys().filter(|key| key.starts_with("setting-")).collect();
+    assert!(settings.len() > 20);
+    for setting in settings {
+        let key = format!("setting-{}", setting.flag.trim_start_matches('-'));
+        assert!(explained.remove(&key), "{key} is not in zh-CN");
+    }
+    assert!(explained.is_empty(), "there is no such setting: {explained:?}");
 }
 
 #[test]
