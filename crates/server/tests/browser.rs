@@ -32,13 +32,18 @@ async fn libraries() {
 }
 
 #[tokio::test]
+async fn adding() {
+    Stage::furnished().await.play("add").await;
+}
+
+#[tokio::test]
 async fn asking() {
     Stage::with_language_model().await.play("asking").await;
 }
 
 #[tokio::test]
 async fn reading() {
-    Stage::furnished().await.play("reading").await;
+    Stage::with_a_long_document().await.play("reading").await;
 }
 
 #[tokio::test]

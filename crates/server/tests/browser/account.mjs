@@ -34,6 +34,14 @@ await spec(async () => {
     });
   }
 
+  await step("a button that is pressed twice makes one key, and shows it", async () => {
+    const page = await visit({ at: "/connect", as: "ben" });
+    await page.locator("#name").fill("pressed twice");
+    await page.locator("main form button").dblclick();
+    await sees(page, page.locator("#key"));
+    ok((await page.locator("#key").innerText()).startsWith("wy_"));
+  });
+
   await step("another session is ended, and this one is marked", async () => {
     const here = await visit({ at: "/sign-in" });
     await signIn(here, "ben");

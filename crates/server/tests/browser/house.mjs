@@ -81,10 +81,10 @@ export async function step(name, body) {
  * Opens a page in a context of its own and returns it (Playwright's `Page`).
  * `as` is somebody who is signed in (`ada` administers, `ben` is an ordinary user); without it nobody is.
  */
-export async function visit({ at = "/", status = 200, width = "desktop", language = "en", theme = "light", as, script = true } = {}) {
+export async function visit({ at = "/", status = 200, width = "desktop", language = "en", theme = "light", as, script = true, agent } = {}) {
   const context = await browser.newContext({
     ...windows[width], baseURL: site, locale: locales[language], timezoneId: "Asia/Shanghai", colorScheme: theme,
-    javaScriptEnabled: script, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"],
+    javaScriptEnabled: script, userAgent: agent, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"],
   });
   context.setDefaultTimeout(LONGEST_WAIT);
   const look = [width, language, theme, as ?? "nobody", ...(script ? [] : ["no script"])].join(" ");

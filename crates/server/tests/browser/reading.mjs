@@ -87,6 +87,30 @@ await spec(async () => {
     await axe(page);
   });
 
+  // Some browsers are served otherwise by htmx on the way back: what a document says would stand on the page as markup.
+  for (const agent of [undefined, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]) {
+    await step(`${agent ?? "as it is"}: between two places of a long document one goes back and on`, async () => {
+      const page = await visit({ at: "/l/hostile/1/log.md", as: "ada", agent });
+      await page.locator("p.more a").scrollIntoViewIfNeeded();
+      await page.getByRole("heading", { name: "Day 40" }).waitFor();
+      const asked = [];
+      page.on("request", (request) => { if (!request.url().endsWith("/icon.svg")) asked.push(request.url()); });
+      await page.locator(".contents").getByRole("link", { name: "Day 2", exact: true }).click();
+      await page.waitForURL(/#.+/);
+      await page.goBack();
+      await page.goForward();
+      await page.waitForTimeout(300);
+      equal(asked, [], "something was asked for on the way");
+      equal(await page.locator("h1").innerText(), "Log");
+      ok(await page.getByRole("heading", { name: "Day 40" }).count(), "what was read on is gone");
+      // Where a passage of a later part stays is opened there.
+      const link = await page.locator(".passage .tools a").last().getAttribute("href");
+      ok(/[?&]part=\d/.test(link), `the address of a passage names no part: ${link}`);
+      await go(page, link);
+      await sees(page, page.locator(`[id="${new URL(link, page.url()).hash.slice(1)}"]`));
+    });
+  }
+
   await step("the hostile document harms nobody", async () => {
     const page = await visit({ at: "/l/hostile/1/hostile.md", as: "ada" });
     equal(await page.evaluate(() => window.pwned), undefined);

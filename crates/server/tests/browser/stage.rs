@@ -67,6 +67,13 @@ impl Stage {
         stage
     }
 
+    /// The same, and a document of several parts.
+    pub(crate) async fn with_a_long_document() -> Self {
+        let stage = Self::furnished().await;
+        stage.server.add("hostile", "1", "log.md", log()).await;
+        stage
+    }
+
     async fn peopled() -> Self {
         let stage = Self::bare().await;
         let ada: Person = stage.server.set_up().await;
@@ -85,6 +92,17 @@ impl Stage {
             .await;
         assert_eq!(run.code, 0, "{spec}\n{}\n{}", run.output, run.errors);
     }
+}
+
+/// A document of several parts, in which something is written that would act if it were not text.
+fn log() -> String {
+    let day =
+        "The harbour log says little of a day on which nothing came in and nothing went out. ".repeat(12);
+    let mut text = "# Log\n\n`<b hx-get=\"/nowhere\" hx-trigger=\"load\">`\n\n".to_owned();
+    for number in 1..=60 {
+        text.push_str(&format!("## Day {number}\n\n{day}\n\n"));
+    }
+    text
 }
 
 fn folder() -> PathBuf {
@@ -122,7 +140,7 @@ fn answer(asked: &Asked) -> Answer {
     if question.contains("break off") {
         answer.breaking_off_after(3)
     } else if question.contains("slowly") {
-        answer.slowly(std::time::Duration::from_millis(300))
+        answer.slowly(std::time::Duration::from_millis(700))
     } else {
         answer
     }

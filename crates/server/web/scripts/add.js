@@ -9,8 +9,10 @@ const [sending, whole, bar, list, again] = ["sending", "whole", "whole-bar", "se
 const AT_ONCE = 3;
 const SHOWN = 200;
 
-/** Files to be sent: `{ file, path, state, sent, row }`. */
+/** Files to be sent: `{ file, path, place, state, sent, row }`. */
 let all = [];
+/** Where the newest go. */
+let place = {};
 let chosen = [];
 let under = 0;
 
@@ -75,7 +77,9 @@ function start() {
   // What a folder's name would put before every path is left out, as the command line does.
   const first = left[0]?.path.split("/")[0];
   const isOneFolder = left.length > 0 && left.every(({ path }) => path.startsWith(`${first}/`));
-  for (const one of left) all.push({ ...one, path: isOneFolder ? one.path.slice(first.length + 1) : one.path, state: "waiting", sent: 0 });
+  // What is written into the form while they go is for the next ones.
+  place = Object.fromEntries(["library", "version", "tags"].map((name) => [name, form.elements[name].value.trim()]));
+  for (const one of left) all.push({ ...one, place, path: isOneFolder ? one.path.slice(first.length + 1) : one.path, state: "waiting", sent: 0 });
   chosen = [];
   files.value = "";
   sending.hidden = false;
@@ -146,8 +150,8 @@ function next() {
   if (whole.textContent !== text) whole.textContent = text;
   again.hidden = !isEnd || failed === 0;
   if (isEnd && ended > failed) {
-    const place = new URLSearchParams({ library: form.elements.library.value, version: form.elements.version.value });
-    htmx.ajax("GET", `/add/standing?${place}`, { target: "#standing", swap: "outerHTML" });
+    const wanted = new URLSearchParams({ library: place.library, version: place.version });
+    htmx.ajax("GET", `/add/standing?${wanted}`, { target: "#standing", swap: "outerHTML" });
   }
 }
 
@@ -158,7 +162,7 @@ function transmit(one) {
   one.state = "sending";
   tell(one);
   const body = new FormData();
-  for (const name of ["library", "version", "tags"]) if (form.elements[name].value) body.append(name, form.elements[name].value);
+  for (const [name, value] of Object.entries(one.place)) if (value) body.append(name, value);
   if (!isArchive(one.path)) body.append("path", one.path);
   body.append("file", one.file, one.path);
   const request = new XMLHttpRequest();

@@ -68,6 +68,33 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A form is sent once, however often it is pressed: the answer to the first may hold what is shown only once.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 10000);
+});
+addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; });
+
+// While Chinese is being composed, the letters in a field that is searched by are not words yet.
+const seeks = (event) => event.target.closest?.("form[hx-trigger*=input]");
+document.addEventListener("input", (event) => { if (event.isComposing && seeks(event)) event.stopImmediatePropagation(); }, true);
+document.addEventListener("compositionend", (event) => {
+  if (seeks(event)) event.target.dispatchEvent(new InputEvent("input", { bubbles: true }));
+});
+
+// htmx would put what an address answers into the page that stands, on every way back, also between two places of one page. Pages
+// here are not made of pieces: only where the way leads to another address is it loaded, and then whole.
+const address = () => location.pathname + location.search;
+let stands = address();
+document.addEventListener("htmx:after:history:replace", () => { stands = address(); });
+document.addEventListener("htmx:before:history:restore", (event) => {
+  event.preventDefault();
+  if (address() !== stands) location.reload();
+});
+
 // What goes wrong behind a page is said, and what stands on it stays.
 const words = document.getElementById("said")?.dataset ?? {};
 document.addEventListener("htmx:response:error", (event) => {
@@ -78,5 +105,15 @@ document.addEventListener("htmx:error", () => say(navigator.onLine ? words.unrea
 addEventListener("offline", () => say(words.offline));
 addEventListener("online", () => say(words.online));
 
+/** Says how many there are now, where a part of the page brings their number. */
+function speak(part) {
+  const told = document.getElementById("told");
+  const count = part?.querySelector?.("[data-count]")?.dataset.count;
+  if (told && count !== undefined) told.textContent = count;
+}
+
 tellTimes();
-document.addEventListener("htmx:after:swap", () => tellTimes());
+document.addEventListener("htmx:after:swap", (event) => {
+  tellTimes();
+  speak(event.detail.ctx?.target);
+});

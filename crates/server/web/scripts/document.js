@@ -97,6 +97,7 @@ function seek() {
   if (!fragment || document.getElementById(fragment)) return;
   const heading = document.getElementById(`h-${fragment}`) ?? document.getElementById(`h-${fragment.toLowerCase()}`);
   if (heading) { heading.scrollIntoView(); return; }
+  if (/^p-[0-9a-f-]{36}$/.test(fragment)) { location.replace(`/passages/${fragment.slice(2)}`); return; }
   if (/^(h-|p-|note-|page)/.test(fragment)) return;
   const there = new URL(location.href);
   there.hash = "";

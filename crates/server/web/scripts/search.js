@@ -1,19 +1,13 @@
 // Search as one types: results by the arrow keys, what was searched lately, a spoken count, and when a search is settled.
 
-const form = document.getElementById("seek");
 const field = document.getElementById("q");
 const found = document.getElementById("found");
-const told = document.getElementById("told");
 /** After so long without a key, what stands in the field is what its writer meant. */
 const settled = 1500;
 const most = 8;
 /** What the page is called without a question. */
 const named = document.title.split(" · ").slice(-2).join(" · ");
 let timer;
-
-// While Chinese is being composed, the letters in the field are not words yet.
-form.addEventListener("input", (event) => { if (event.isComposing) event.stopImmediatePropagation(); }, true);
-field.addEventListener("compositionend", () => field.dispatchEvent(new InputEvent("input", { bubbles: true })));
 
 // Arrows go through what was found, Enter opens it as any link, Escape comes back to the field.
 document.addEventListener("keydown", (event) => {
@@ -35,19 +29,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Whoever asks for more goes on from where that begins.
+let known = 0;
+document.addEventListener("htmx:before:swap", () => { known = found.querySelectorAll("[data-hit]").length; });
+
 document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx?.target?.id === "more") found.querySelectorAll("[data-hit]")[known]?.focus();
   if (event.detail.ctx?.target !== found) return;
   const question = field.value.trim();
   document.title = question ? `${question} · ${named}` : named;
-  speak();
   showRecent();
   clearTimeout(timer);
   timer = setTimeout(settle, settled);
 });
-
-function speak() {
-  told.textContent = found.querySelector("[data-count]")?.dataset.count ?? "";
-}
 
 /** Whoever stopped typing has asked: the search is remembered, and if it came to nothing its owners hear of it. */
 function settle() {
@@ -56,7 +50,7 @@ function settle() {
   if (!found.querySelector("[data-lost]")) return;
   const address = new URL(location.href);
   address.searchParams.set("settled", "1");
-  window.htmx.ajax("GET", address.pathname + address.search, { target: "#verdict", swap: "innerHTML" }).then(speak);
+  window.htmx.ajax("GET", address.pathname + address.search, { target: "#verdict", swap: "innerHTML" });
 }
 
 function key() {
