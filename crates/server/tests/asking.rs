@@ -268,7 +268,11 @@ async fn whatever_is_written_stays_text() {
     let named = format!("{HOSTILE} gateway timeouts");
     ada.goes(&format!("{chat}/change"), &[("act", "rename"), ("title", &named)]).await;
     let taken = ada
-        .upload(&format!("{chat}/files"), &[("q", ""), ("scope", "")], ("<img src=x>.md", b"# A\n\nb"))
+        .upload(
+            &format!("{chat}/files"),
+            &[("scope", ""), ("focus", ""), ("model", "")],
+            ("<img src=x>.md", b"# A\n\nb"),
+        )
         .await;
     assert_eq!(taken.status, 303, "{}", taken.text());
     ada.goes(&format!("{chat}/change"), &[("act", "pin")]).await;
@@ -316,7 +320,20 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     ] {
         assert_eq!(ben.post(&path, &fields).await.status, 404, "{path} {fields:?}");
     }
-    let foreign = ben.upload(&format!("{chat}/files"), &[("q", ""), ("scope", "")], ("a.md", b"# A")).await;
+    // What is refused leaves no chat behind, and no memory is spent on what is no form of ours.
+    let means = [("scope", "gate"), ("focus", ""), ("model", "")];
+    let refused = ben.upload("/ask/files", &means, ("", b"")).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("role=\"alert\""), "{}", refused.text());
+    let long = "x".repeat(1 << 20);
+    let refused = ben.upload("/ask/files", &[("scope", &long)], ("a.md", b"# A")).await;
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert!(ben.page("/ask/history").await.contains("class=\"empty\""));
+    let begun = ben.upload("/ask/files", &means, ("a.md", b"# A")).await;
+    assert!(begun.header("location").is_some_and(|to| to.starts_with("/ask/")), "{}", begun.text());
+    let foreign = ben
+        .upload(&format!("{chat}/files"), &[("scope", ""), ("focus", ""), ("model", "")], ("a.md", b"# A"))
+        .await;
     assert_eq!(foreign.status, 404);
     assert!(!ben.page("/ask/history?q=gateway").await.contains("How long"));
 

@@ -11,7 +11,7 @@ use chat::files::{self, ChatFile, FileId, MOST_FILES};
 use futures::StreamExt as _;
 use kernel::actor::Actor;
 use library::sweep;
-use store::objects::Staged;
+use store::objects;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -45,10 +45,8 @@ pub(crate) async fn attach(
     let chat = ChatId(chat);
     require_room(&state, &actor, chat).await?;
     let mut parts = parts(&state, request).await?;
-    let attached = take(&state, &actor, chat, &mut parts).await?;
-    if attached.is_empty() {
-        return Err(Problem::invalid("the field file is missing"));
-    }
+    let staged = stage(&state, &mut parts).await?;
+    let attached = keep(&state, &actor, chat, staged).await?;
     Ok((StatusCode::ACCEPTED, Json(attached)))
 }
 
@@ -66,27 +64,42 @@ pub(crate) async fn parts(state: &State, mut request: Request) -> Result<Multipa
     })
 }
 
-/// Takes the files that are left in a form, and attaches them. Whatever is refused, no staged bytes are left behind.
-pub(crate) async fn take(
+/// Files whose bytes have come, each with its name.
+pub(crate) struct Staged(Vec<(String, objects::Staged)>);
+
+/// Takes the bytes of the files that are left in a form: at least one. Whatever is refused, no staged bytes are left behind.
+pub(crate) async fn stage(state: &State, parts: &mut Multipart) -> Result<Staged> {
+    let mut staged = Vec::new();
+    match read(state, parts, &mut staged).await {
+        Ok(()) if staged.is_empty() => Err(Problem::invalid("the field file is missing")),
+        Ok(()) => Ok(Staged(staged)),
+        Err(problem) => {
+            discard(state, Staged(staged)).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn discard(state: &State, Staged(staged): Staged) -> Result<()> {
+    for (_, staged) in staged {
+        state.app.objects.discard(staged).await?;
+    }
+    Ok(())
+}
+
+/// Attaches files whose bytes have come. Where they are refused, these are not left behind.
+pub(crate) async fn keep(
     state: &State,
     actor: &Actor,
     chat: ChatId,
-    parts: &mut Multipart,
+    Staged(staged): Staged,
 ) -> Result<Vec<ChatFile>> {
-    let mut staged = Vec::new();
-    let may = match read(state, parts, &mut staged).await {
-        Ok(()) if staged.is_empty() => return Ok(Vec::new()),
-        Ok(()) => {
-            let mut connection = store::postgres::acquire(state.app.pool()).await?;
-            files::require_room(&mut connection, actor, chat, staged.len()).await.map_err(Problem::from)
-        }
-        Err(problem) => Err(problem),
-    };
-    if let Err(problem) = may {
-        for (_, staged) in staged {
-            state.app.objects.discard(staged).await?;
-        }
-        return Err(problem);
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let may = files::require_room(&mut connection, actor, chat, staged.len()).await;
+    drop(connection);
+    if let Err(error) = may {
+        discard(state, Staged(staged)).await?;
+        return Err(error.into());
     }
     let touched: Vec<_> = staged.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
     sweep::touch(state.app.pool(), &touched).await?;
@@ -101,7 +114,11 @@ pub(crate) async fn take(
     Ok(attached)
 }
 
-async fn read(state: &State, parts: &mut Multipart, staged: &mut Vec<(String, Staged)>) -> Result<()> {
+async fn read(
+    state: &State,
+    parts: &mut Multipart,
+    staged: &mut Vec<(String, objects::Staged)>,
+) -> Result<()> {
     let limit = state.app.settings.max_document_bytes() as u64;
     while let Some(field) = parts.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {

@@ -262,7 +262,8 @@ impl Place<'_> {
     }
 }
 
-pub(super) async fn text(mut field: Field<'_>) -> Result<String> {
+/// The text of a field, which is not longer than texts are.
+pub(crate) async fn text(mut field: Field<'_>) -> Result<String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         bytes.extend_from_slice(&chunk);

@@ -48,6 +48,34 @@ await spec(async () => {
     await sees(page, page.getByText("You stopped this answer."));
   });
 
+  await step("an answer that was left while it was written goes on when one comes back", async () => {
+    const page = await visit({ at: "/ask", as: "ada" });
+    await ask(page, "slowly: how long does Harbour drain its connections?");
+    await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
+    await page.waitForFunction(() => document.querySelector(".answer")?.textContent.trim().length > 3);
+    await go(page, "/libraries");
+    await page.goBack();
+    const before = (await page.locator(".answer").innerText()).length;
+    await page.waitForFunction((length) => document.querySelector(".answer").textContent.length > length + 5, before);
+    await page.getByRole("button", { name: "Stop" }).click();
+    await finished(page);
+    equal(await page.locator("#put button").isDisabled(), false);
+  });
+
+  await step("what was written and chosen stays when files are attached", async () => {
+    const page = await visit({ at: "/ask", as: "ada" });
+    const question = `${"港口如何在风暴中系泊？".repeat(60)}`;
+    await page.locator("#words").fill(question);
+    await page.locator("#scope").selectOption("harbour@1.8");
+    await page.locator("details.attach summary").click();
+    const file = { name: "orders.md", mimeType: "text/markdown", buffer: Buffer.from("# Orders\n\nDouble the lines.\n") };
+    await page.locator("#file").setInputFiles(file);
+    await page.waitForURL(/\/ask\/[0-9a-f-]{36}$/);
+    equal(await page.locator("#words").inputValue(), question);
+    await sees(page, page.locator("#files").getByText("orders.md"));
+    await sees(page, page.locator("header.head summary", { hasText: "harbour 1.8" }));
+  });
+
   await step("a question is edited, and both branches stay", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
     await ask(page, "How long does Harbour drain its connections?");

@@ -14,16 +14,6 @@ document.addEventListener("keydown", (event) => {
   if (field.value.trim() && !button?.disabled) field.form.requestSubmit();
 });
 
-// Sent once, however often it is pressed.
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (!form.matches(".talk form")) return;
-  if (form.dataset.sent) { event.preventDefault(); return; }
-  form.dataset.sent = "1";
-  setTimeout(() => delete form.dataset.sent, 3000);
-});
-addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; });
-
 const isAtEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
 const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
 
@@ -38,6 +28,14 @@ function put(place, html) {
     else if (!old.isEqualNode(node)) old.replaceWith(node);
   });
   while (place.childNodes.length > news.length) place.lastChild.remove();
+}
+
+/** Lets the next question be sent, whose field it returns. */
+function release() {
+  const field = document.getElementById("words");
+  const send = field?.form.querySelector("button");
+  if (send) send.disabled = false;
+  return field;
 }
 
 /** Follows an answer to its end. Each event holds all there is: a stream that broke is opened anew. */
@@ -69,14 +67,13 @@ function follow(article, wait = 500) {
     tellTimes(whole);
     globalThis.htmx?.process(whole);
     told.textContent = talk.dataset.finished;
-    const field = document.getElementById("words");
-    const send = field?.form.querySelector("button");
-    if (send) send.disabled = false;
+    const field = release();
     if (hadFocus) (field ?? whole).focus({ preventScroll: true });
   });
   stream.addEventListener("failed", (event) => {
     stream.close();
     if (working) working.textContent = JSON.parse(event.data).detail;
+    release();
   });
   stream.addEventListener("error", () => {
     if (working) working.textContent = talk.dataset.broken;
@@ -87,16 +84,41 @@ function follow(article, wait = 500) {
   });
   addEventListener("pagehide", () => stream.close(), { once: true });
 }
-for (const article of document.querySelectorAll("[data-follow]")) follow(article);
+function followAll() {
+  for (const article of document.querySelectorAll("[data-follow]")) follow(article);
+}
+followAll();
+// A page that comes back as it was left has closed its streams.
+addEventListener("pageshow", (event) => { if (event.persisted) followAll(); });
 
-// Files go as soon as they are chosen; what was written into the question stays.
+// Files go as soon as they are chosen, on a page of their own: what was written and chosen is kept until the next one stands.
+const draft = "wenyuan-question";
+const question = document.getElementById("put");
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.(".attach form");
   if (!form || event.target.type !== "file" || !event.target.files.length) return;
-  form.elements.q.value = document.getElementById("words")?.value ?? "";
-  form.elements.scope.value = document.querySelector("#put [name=scope]")?.value ?? "";
+  for (const name of ["scope", "focus", "model"]) form.elements[name].value = question?.elements[name]?.value ?? "";
   form.requestSubmit();
 });
+document.addEventListener("submit", (event) => {
+  if (!question || !event.target.matches(".attach form")) return;
+  const ticked = [...question.querySelectorAll("input:checked")].map((box) => box.name);
+  const chosen = Object.fromEntries([...question.querySelectorAll("select")].map((field) => [field.name, field.value]));
+  try { sessionStorage.setItem(draft, JSON.stringify({ words: question.elements.content.value, ticked, chosen })); } catch { /* it is written again */ }
+});
+if (question) {
+  let kept = null;
+  try {
+    kept = JSON.parse(sessionStorage.getItem(draft));
+    sessionStorage.removeItem(draft);
+  } catch { /* nothing was kept */ }
+  const { words = "", ticked = [], chosen = {} } = kept ?? {};
+  question.elements.content.value ||= words;
+  for (const field of question.querySelectorAll("select")) {
+    if ([...field.options].some((option) => option.value === chosen[field.name])) field.value = chosen[field.name];
+  }
+  for (const box of question.querySelectorAll("input[type=checkbox]")) if (ticked.includes(box.name)) box.checked = true;
+}
 
 // An answer as it is written, copied.
 document.addEventListener("click", async (event) => {

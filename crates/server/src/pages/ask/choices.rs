@@ -1,7 +1,7 @@
 //! What a question can be put to: a library and version, what is searched, a model, servers. Only what is possible is offered.
 
 use chat::answer::Means;
-use chat::chats::Chat;
+use chat::chats::{Chat, NewChat};
 use chat::focus::Focus;
 use chat::models::{self, Choice};
 use kernel::actor::Actor;
@@ -14,6 +14,8 @@ use crate::pages::forms::Posted;
 
 /// Versions of one library that are offered: the newest.
 const MOST_VERSIONS: usize = 12;
+/// Libraries whose versions are all offered; with more, only those of the one that is chosen are.
+const MOST_VERSIONED: usize = 40;
 /// Stands between library and version in what a form sends; no name of a library holds it.
 const AT: char = '@';
 
@@ -59,14 +61,19 @@ impl Chosen {
 
     /// What a form says.
     pub(crate) fn said(posted: &Posted) -> Result<Self> {
-        let (library, version) = scope(posted.field("scope"));
-        let focus = posted.field("focus");
+        let written = Self::written(posted.field("scope"), posted.field("focus"), posted.field("model"))?;
+        Ok(Self { servers: posted.ticked("server:"), ..written })
+    }
+
+    /// What is written in the fields of a form; in those that are empty, what is usual.
+    pub(crate) fn written(scope: &str, focus: &str, model: &str) -> Result<Self> {
+        let (library, version) = self::scope(scope);
         Ok(Self {
             library,
             version,
             focus: if focus.is_empty() { Focus::default() } else { focus.parse()? },
-            model: some(posted.field("model")),
-            servers: posted.ticked("server:"),
+            model: some(model),
+            servers: Vec::new(),
         })
     }
 
@@ -74,6 +81,17 @@ impl Chosen {
     pub(crate) fn named(library: &str, version: &str) -> Self {
         let library = some(library);
         Self { version: some(version).filter(|_| library.is_some()), library, ..Self::default() }
+    }
+
+    /// A chat that is to ask so.
+    pub(crate) fn begun(&self) -> NewChat {
+        NewChat {
+            focus: self.focus,
+            library: self.library.clone(),
+            version: self.version.clone(),
+            model: self.model.clone(),
+            ..NewChat::default()
+        }
     }
 
     pub(crate) fn means(&self) -> Means {
@@ -106,7 +124,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// What a form sends as one: the library, and the version behind its sign.
-pub(super) fn scope(text: &str) -> (Option<String>, Option<String>) {
+fn scope(text: &str) -> (Option<String>, Option<String>) {
     match text.split_once(AT) {
         Some((library, version)) => (some(library), some(version)),
         None => (some(text), None),
@@ -124,7 +142,10 @@ impl Choices {
     ) -> Result<Self> {
         let models = models::choices(&mut *connection, actor).await?;
         let servers = registry::asking::choices(connection, actor).await.map_err(Problem::from)?;
-        let libraries = catalogue.libraries(actor).into_iter().map(|library| {
+        let libraries = catalogue.libraries(actor);
+        let few = libraries.len() <= MOST_VERSIONED;
+        let libraries = libraries.into_iter().map(|library| {
+            let is_chosen = chosen.library.as_deref() == Some(library.name.as_str());
             let active = library.versions.iter().find(|version| Some(version.id) == library.active);
             Offered {
                 name: library.name.to_string(),
@@ -133,7 +154,7 @@ impl Choices {
                 versions: library
                     .versions
                     .iter()
-                    .take(MOST_VERSIONS)
+                    .take(if few || is_chosen { MOST_VERSIONS } else { 0 })
                     .map(|known| known.label.to_string())
                     .collect(),
             }

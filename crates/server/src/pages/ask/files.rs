@@ -5,22 +5,20 @@ use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequestParts as _, Request, State as Given};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chat::chats::{self, ChatId, NewChat};
+use chat::chats::{self, ChatId};
 use chat::files::{self, ChatFile, FileId, Status};
 use uuid::Uuid;
 
-use super::choices::scope;
+use super::choices::Chosen;
+use super::room;
 use crate::api::State;
 use crate::api::chat_files;
 use crate::api::input::Path;
 use crate::api::problem::{Problem, Result};
-use crate::api::upload::broken;
+use crate::api::upload::{broken, text};
 use crate::pages::forms::{self, Posted};
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
-
-/// The longest field before the files, in bytes: a question.
-const LONGEST_FIELD: usize = 64 << 10;
 
 /// The files of a chat, as a part of its page.
 #[derive(Template)]
@@ -58,13 +56,6 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(chat): P
     }
 }
 
-/// What stands in a form before its files.
-#[derive(Default)]
-struct Before {
-    question: String,
-    scope: String,
-}
-
 /// Begins a chat with files.
 pub(crate) async fn attach_first(Given(state): Given<State>, request: Request) -> Response {
     attached(&state, None, request).await
@@ -85,32 +76,40 @@ async fn attached(state: &State, chat: Option<ChatId>, request: Request) -> Resp
             chat_files::require_room(state, &frame.actor, chat).await?;
         }
         let mut parts = chat_files::parts(state, request).await?;
-        let Some(before) = before(&frame, &mut parts).await? else { return Ok(None) };
-        let chat = match chat {
+        if !is_ours(&frame, &mut parts).await? {
+            return Ok(None);
+        }
+        let chosen = chosen(&mut parts).await?;
+        let staged = chat_files::stage(state, &mut parts).await?;
+        let begun = match chat {
             Some(chat) => chat,
-            None => begun(state, &frame, &before).await?,
+            // What is refused until now leaves no empty chat behind.
+            None => begin(state, &frame, chosen).await?,
         };
-        chat_files::take(state, &frame.actor, chat, &mut parts).await?;
-        Ok::<_, Problem>(Some((chat, before.question)))
+        let kept = chat_files::keep(state, &frame.actor, begun, staged).await;
+        if kept.is_err() && chat.is_none() {
+            let mut connection = store::postgres::acquire(state.app.pool()).await?;
+            chats::delete(&mut connection, &frame.actor, begun).await?;
+        }
+        kept?;
+        Ok::<_, Problem>(Some(begun))
     };
     match taken.await {
-        Ok(Some((chat, question))) => {
-            let question =
-                percent_encoding::utf8_percent_encode(&question, percent_encoding::NON_ALPHANUMERIC);
-            let next = format!("/ask/{chat}?q={question}");
-            // What is too long for an address is written once more.
-            see_other(if next.len() < 2000 { &next } else { &next[..next.find('?').unwrap_or(0)] })
-        }
+        Ok(Some(chat)) => see_other(&format!("/ask/{chat}")),
         Ok(None) => Posted::foreign(&frame),
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            let frame = frame.at(&chat.map_or_else(|| "/ask".to_owned(), |chat| format!("/ask/{chat}")));
+            match Fault::of_problem(&frame, problem) {
+                Ok(fault) => room::refused(state, &frame, chat, &fault).await,
+                Err(response) => response,
+            }
+        }
     }
 }
 
-async fn begun(state: &State, frame: &Frame, before: &Before) -> Result<ChatId> {
-    let (library, version) = scope(&before.scope);
+async fn begin(state: &State, frame: &Frame, chosen: Chosen) -> Result<ChatId> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let new = NewChat { library, version, ..NewChat::default() };
-    Ok(chats::create(&mut connection, &frame.actor, &new).await?.id)
+    Ok(chats::create(&mut connection, &frame.actor, &chosen.begun()).await?.id)
 }
 
 /// Who sends a form, before its bytes are taken.
@@ -127,24 +126,15 @@ pub(super) async fn framed(
     Ok((frame, Request::from_parts(parts, body)))
 }
 
-/// Reads the fields before the files; `None` where the form is not one of ours.
-async fn before(frame: &Frame, parts: &mut Multipart) -> Result<Option<Before>> {
-    let mut before = Before::default();
-    if !is_ours(frame, parts).await? {
-        return Ok(None);
+/// Reads the fields before the files: what a chat that they begin is to ask.
+async fn chosen(parts: &mut Multipart) -> Result<Chosen> {
+    let mut fields = [("scope", String::new()), ("focus", String::new()), ("model", String::new())];
+    for (name, value) in &mut fields {
+        let field = parts.next_field().await.map_err(broken)?.filter(|field| field.name() == Some(*name));
+        *value = text(field.ok_or_else(|| Problem::invalid("the form cannot be read"))?).await?;
     }
-    for _ in 0..2 {
-        let field = parts.next_field().await.map_err(broken)?;
-        let Some(field) = field else { return Err(Problem::invalid("the form cannot be read")) };
-        let name = field.name().unwrap_or_default().to_owned();
-        let text = field.text().await.map_err(broken)?;
-        match name.as_str() {
-            "q" if text.len() <= LONGEST_FIELD => before.question = text,
-            "scope" if text.len() <= LONGEST_FIELD => before.scope = text,
-            _ => return Err(Problem::invalid("the form cannot be read")),
-        }
-    }
-    Ok(Some(before))
+    let [(_, scope), (_, focus), (_, model)] = &fields;
+    Chosen::written(scope, focus, model)
 }
 
 /// Whether the first field of a form is the token of the browser it comes from.
@@ -153,7 +143,7 @@ pub(super) async fn is_ours(frame: &Frame, parts: &mut Multipart) -> Result<bool
     if field.name() != Some(forms::FIELD) {
         return Ok(false);
     }
-    Ok(forms::is_ours(frame, &field.text().await.map_err(broken)?))
+    Ok(forms::is_ours(frame, &text(field).await?))
 }
 
 /// Removes a file from a chat.

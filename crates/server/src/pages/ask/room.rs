@@ -7,7 +7,7 @@ use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::answer::Asking;
-use chat::chats::{self, Change, Chat, ChatId, MessageId, NewChat};
+use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::files::{self, ChatFile};
 use chat::messages::{self, Put};
 use kernel::page::Cursor;
@@ -50,6 +50,9 @@ pub(crate) struct Part {
     q: String,
     /// The page before.
     before: Option<String>,
+    /// The servers that are ticked.
+    #[serde(skip)]
+    servers: Vec<String>,
 }
 
 #[derive(Template)]
@@ -184,15 +187,8 @@ async fn first(state: &State, frame: &Frame, chosen: &Chosen, question: &str) ->
     let means = chosen.means();
     // What cannot be answered as it is asked leaves no empty chat behind.
     state.app.answers.check(actor, &means, &content).await?;
-    let new = NewChat {
-        focus: chosen.focus,
-        library: chosen.library.clone(),
-        version: chosen.version.clone(),
-        model: chosen.model.clone(),
-        ..NewChat::default()
-    };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let chat = chats::create(&mut connection, actor, &new).await?;
+    let chat = chats::create(&mut connection, actor, &chosen.begun()).await?;
     drop(connection);
     let asking = Asking { put: Put::Question { content, after: None }, message_id: None, means };
     if let Err(error) = state.app.answers.ask(actor, chat.id, asking).await {
@@ -229,7 +225,7 @@ async fn page(state: &State, frame: &Frame, id: ChatId, part: &Part, fault: Opti
         } else {
             files::list(&mut connection, actor, id).await?
         };
-        let chosen = Chosen::of(&chat);
+        let chosen = Chosen { servers: part.servers.clone(), ..Chosen::of(&chat) };
         let choices = Choices::read(state, &mut connection, &catalogue, actor, chosen).await?;
         let recent = Recent::read(&mut connection, actor).await?;
         let shown = branch.items.into_iter().map(|mut message| {
@@ -272,22 +268,35 @@ pub(crate) async fn ask(Given(state): Given<State>, Path(chat): Path<Uuid>, post
         (None, Some(message)) => Put::Edit { message, content: content.clone() },
         (None, None) => Put::Question { content: content.clone(), after: id("after") },
     };
-    let means = chat::answer::Means { servers: posted.ticked("server:"), ..Default::default() };
+    let servers = posted.ticked("server:");
+    let means = chat::answer::Means { servers: servers.clone(), ..Default::default() };
     let asking = Asking { put, message_id: None, means };
     match state.app.answers.ask(&posted.frame.actor, ChatId(chat), asking).await {
         Ok(begun) => see_other(&format!("/ask/{chat}#m-{}", begun.answer_id)),
         Err(error) => match Fault::of_problem(&posted.frame, error.into()) {
-            // What is not there is told so, and not below a form.
-            Ok(fault) if fault.status == StatusCode::NOT_FOUND => {
-                Problem::not_found(fault.text).into_response()
-            }
             Ok(fault) => {
-                let part = Part { q: content, before: None };
-                page(&state, &posted.frame, ChatId(chat), &part, Some(&fault)).await
+                let part = Part { q: content, servers, ..Part::default() };
+                refused_in(&state, &posted.frame, ChatId(chat), &part, &fault).await
             }
             Err(response) => response,
         },
     }
+}
+
+/// Says what is wrong with what was sent from a chat, or from where one is begun.
+pub(super) async fn refused(state: &State, frame: &Frame, chat: Option<ChatId>, fault: &Fault) -> Response {
+    match chat {
+        Some(chat) => refused_in(state, frame, chat, &Part::default(), fault).await,
+        None => new_page(state, frame, Chosen::default(), String::new(), None, Some(fault)).await,
+    }
+}
+
+async fn refused_in(state: &State, frame: &Frame, chat: ChatId, part: &Part, fault: &Fault) -> Response {
+    // What is not there is told so, and not below a form.
+    if fault.status == StatusCode::NOT_FOUND {
+        return Problem::not_found(fault.text.clone()).into_response();
+    }
+    page(state, frame, chat, part, Some(fault)).await
 }
 
 /// Renames, pins, puts away or deletes a chat, changes what it asks, or shows another branch.
