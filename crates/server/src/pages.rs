@@ -57,6 +57,9 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// Bytes of an address that a request asks to be led on to.
+const LONGEST_WAY: usize = 8000;
+
 /// The routes of pages.
 pub(crate) fn router() -> Router<State> {
     Router::new()
@@ -186,7 +189,7 @@ fn see_other(path: &str) -> Response {
     dress(&mut response);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
-    let path = local(path).unwrap_or("/");
+    let path = if is_local(path) { path } else { "/" };
     headers.insert(header::LOCATION, HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/")));
     response
 }
@@ -200,10 +203,15 @@ fn keep_choice(response: &mut Response, name: &str, value: &str, secure: bool) {
     }
 }
 
-/// A path of this server, and nothing that a browser would take for another one's.
+/// Where a request asks to be led on to, if that is here and no longer than an address is.
 fn local(path: &str) -> Option<&str> {
+    (path.len() < LONGEST_WAY && is_local(path)).then_some(path)
+}
+
+/// Whether it is a path of this server, and nothing that a browser would take for another one's.
+fn is_local(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    (is_plain && path.len() < 2000 && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+    is_plain && path.starts_with('/') && !path.starts_with("//")
 }
 
 #[cfg(test)]

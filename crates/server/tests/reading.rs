@@ -120,6 +120,7 @@ async fn browsers_get_pages_and_programs_get_text() {
     let there = led(&server, "/l/tools/1/more.md?at=Far%20away").await;
     assert!(there.starts_with("/l/tools/1/more.md#p-"), "{there}");
     assert_eq!(led(&server, "/l/tools/1/guide").await, "/l/tools/1/guide.md");
+    assert_eq!(led(&server, "/l/tools/1/more?at=Far%20away").await, "/l/tools/1/more.md?at=Far%20away");
     assert_eq!(led(&server, "/l/tools/latest/guide.md").await, "/l/tools/1/guide.md");
 }
 
@@ -225,6 +226,12 @@ async fn long_documents_come_in_parts() {
         "{end}"
     );
     assert_eq!(led(&server, "/l/tools/1/long.md?at=The-End").await, there);
+    // An address is as long as its path.
+    let deep = format!("{}.md", "很深的文件夹/".repeat(60).trim_end_matches('/'));
+    server.add("tools", "1", &deep, "# Deep\n\ndeepword\n").await;
+    let found = passages(&server, "deepword").await[0]["id"].as_str().expect("an id").to_owned();
+    let there = led(&server, &format!("/passages/{found}")).await;
+    assert!(there.len() > 2000 && there.starts_with("/l/tools/1/%E5"), "{there}");
     // A script is given the part alone.
     let request = server.request(Method::GET, "/l/tools/1/long.md?part=2", &[]);
     let part = server.send(request.header("accept", "text/html").header("hx-request", "true")).await.text();

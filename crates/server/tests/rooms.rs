@@ -164,6 +164,16 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     let shown = page(&Visitor::new(&server).get("/l/gate?done=changed").await);
     assert!(shown.contains("<h1>The &#60;Gate&#62;</h1>") && shown.contains("Saved."), "{shown}");
     assert!(!shown.contains("Looked after by"), "{shown}");
+    // A line's end counts once, as browsers count it; what is refused is written again.
+    let lines = format!("{}{}", "a\r\n".repeat(20), "a".repeat(1960));
+    let fields = [("action", "describe"), ("title", "Gate"), ("description", &*lines)];
+    assert_eq!(ada.fill("/l/gate", "/l/gate", &fields).await.status, 303);
+    let longer = format!("kept {lines}");
+    let fields = [("action", "describe"), ("title", "Gate of all"), ("description", &*longer)];
+    let refused = ada.fill("/l/gate", "/l/gate", &fields).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let shown = refused.text();
+    assert!(shown.contains("kept a") && shown.contains("value=\"Gate of all\""), "{shown}");
     let activated = ada.fill("/l/gate/2", "/l/gate/2", &[("action", "activate")]).await;
     assert_eq!(activated.header("location"), Some("/l/gate/2?done=activated"), "{}", activated.text());
     assert_eq!(server.json("/api/v1/libraries/gate").await["active_version"], "2");

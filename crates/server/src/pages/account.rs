@@ -158,7 +158,9 @@ async fn page(
     match read.await {
         Ok((user, sessions, keys, choices)) => {
             let status = fault.map_or(StatusCode::OK, |(_, fault)| fault.status);
-            let written = posted.map_or_else(NewKeyForm::empty, NewKeyForm::of);
+            // Only the form for a key holds what it asks for.
+            let of_key = posted.filter(|_| fault.is_some_and(|(part, _)| part == "keys"));
+            let written = of_key.map_or_else(NewKeyForm::empty, NewKeyForm::of);
             let page = Page { frame, user, sessions, keys, choices, done, fault, posted, written };
             let response = frame.page(status, &page);
             match fault {

@@ -14,6 +14,7 @@ use library::documents::{self, Revision, RevisionName, Status};
 use library::names::DocumentPath;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::frame::Frame;
 use crate::address;
@@ -23,6 +24,10 @@ use crate::api::problem::Problem;
 
 /// Bytes of both texts together that are compared while somebody waits.
 const LONGEST: usize = 16 << 20;
+/// Comparisons at once, on this node: anyone may ask for one, and both texts are held meanwhile.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+/// Revisions that are offered: those of the highest versions.
+const OFFERED: usize = 200;
 /// Sections that are listed.
 const LISTED: usize = 500;
 
@@ -104,6 +109,9 @@ async fn page(
     let mut is_too_long = false;
     let mut comparison = None;
     if let (Some(from), Some(to)) = (from, to) {
+        drop(connection);
+        let _one_of_few = AT_ONCE.acquire().await.map_err(|closed| Error::Internal(closed.to_string()))?;
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let old = documents::content(&mut connection, from.id).await?.unwrap_or_default();
         let new = documents::content(&mut connection, to.id).await?.unwrap_or_default();
         drop(connection);
@@ -115,7 +123,9 @@ async fn page(
         }
     }
     let title = to.or(from).or(revisions.first()).and_then(|revision| revision.title.clone());
-    let choices = revisions.iter().map(|revision| Choice { value: value(revision), revision });
+    let is_chosen = |revision: &Revision| [from, to].into_iter().flatten().any(|one| one.id == revision.id);
+    let offered = revisions.iter().enumerate().filter(|(place, one)| *place < OFFERED || is_chosen(one));
+    let choices = offered.map(|(_, revision)| Choice { value: value(revision), revision });
     let status = if absent.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     let page = Page {
         frame,

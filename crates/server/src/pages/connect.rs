@@ -22,6 +22,9 @@ use crate::api::{State, keys};
 /// What stands in the lines while there is no key.
 const NO_KEY: &str = "wy_…";
 
+/// How long a key lives where nothing else is chosen.
+const USUAL_DAYS: &str = "90";
+
 /// The routes of this room.
 pub(super) fn router() -> Router<State> {
     Router::new().route("/connect", get(show).post(make))
@@ -46,6 +49,8 @@ struct Page<'page> {
     /// What is ticked besides reading.
     notes: bool,
     chats: bool,
+    /// How long the key lives; empty where for good.
+    days: &'page str,
     /// The key, in the answer that made it.
     key: Option<&'page str>,
     address: &'page str,
@@ -111,7 +116,7 @@ async fn show(Given(state): Given<State>, frame: Frame, Query(place): Query<Plac
     if let Err(sign_in) = frame.require_person() {
         return sign_in;
     }
-    let form = Form { name: "", library: &place.library, notes: true, chats: false };
+    let form = Form { name: "", library: &place.library, notes: true, chats: false, days: USUAL_DAYS };
     page(&state, &frame, &form, StatusCode::OK, None, None).await
 }
 
@@ -121,6 +126,7 @@ struct Form<'form> {
     library: &'form str,
     notes: bool,
     chats: bool,
+    days: &'form str,
 }
 
 async fn page(
@@ -144,6 +150,7 @@ async fn page(
         name: form.name,
         notes: form.notes,
         chats: form.chats,
+        days: form.days,
         key,
         address: &state.address,
         fault,
@@ -160,6 +167,7 @@ async fn make(Given(state): Given<State>, posted: Posted) -> Response {
         library: posted.field("library"),
         notes: posted.has("notes"),
         chats: posted.has("chats"),
+        days: posted.field("days"),
     };
     let mut scopes = BTreeSet::from([Scope::Read]);
     scopes.extend(form.notes.then_some(Scope::Notes));
@@ -169,7 +177,7 @@ async fn make(Given(state): Given<State>, posted: Posted) -> Response {
         scopes,
         libraries: (!form.library.is_empty()).then(|| BTreeSet::from([form.library.to_owned()])),
         rate_limit: None,
-        seconds: posted.field("days").parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
+        seconds: form.days.parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
     match keys::make(&state, &frame.actor, new).await {
         Ok((_key, secret)) => {

@@ -7,6 +7,8 @@ mod original;
 mod text;
 mod view;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{FromRequestParts, Query, State as Given};
 use axum::http::request::Parts;
@@ -19,6 +21,7 @@ use library::documents::{self, Revision};
 use library::names::DocumentPath;
 use library::{notes as room, search};
 use serde::Deserialize;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::frame::Frame;
@@ -31,6 +34,8 @@ use crate::api::problem::Problem;
 use layout::{Found, Layout};
 use view::View;
 
+/// Parts of a document that are looked through for the heading of a short section.
+const SOUGHT: usize = 12;
 /// Open notes that are shown on a document.
 const NOTES: i64 = 200;
 
@@ -86,7 +91,7 @@ pub(crate) async fn show(
     uri: &Uri,
 ) -> Response {
     let wanted = Query::<Wanted>::try_from_uri(uri).map(|Query(wanted)| wanted).unwrap_or_default();
-    match page(state, frame, library, version, path, &wanted).await {
+    match page(state, frame, library, version, path, (&wanted, uri.query())).await {
         Ok(response) => response,
         Err(error) => Problem::from(error).into_response(),
     }
@@ -101,11 +106,11 @@ async fn page(
     library: &Library,
     version: &Version,
     path: &str,
-    wanted: &Wanted,
+    (wanted, query): (&Wanted, Option<&str>),
 ) -> Result<Response, library::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let Ok(name) = path.parse::<DocumentPath>() else {
-        return absent::of_document(&mut connection, frame, library, version, path).await;
+        return absent::of_document(&mut connection, frame, library, version, (path, query)).await;
     };
     let actor = &frame.actor;
     let number: Option<i32> = wanted.revision.as_deref().and_then(|number| number.parse().ok());
@@ -114,7 +119,7 @@ async fn page(
         None => reading::by_path(&mut connection, actor, library, version, &name).await?,
     };
     let Some(document) = found else {
-        return absent::of_document(&mut connection, frame, library, version, path).await;
+        return absent::of_document(&mut connection, frame, library, version, (path, query)).await;
     };
     let layout = Layout::of(&mut connection, &document).await?;
     let here = address::of_path(&document.library, &document.version, &document.path);
@@ -123,9 +128,7 @@ async fn page(
     if let Some(fragment) = &wanted.at {
         let link = match layout.fragment(fragment) {
             Some(place) => layout.link(place),
-            None => {
-                text::heading(&mut connection, &document, &layout, 0, fragment).await?.unwrap_or_default()
-            }
+            None => sought(&mut connection, &document, &layout, fragment).await?,
         };
         return Ok(go(&here, &link, (!is_current).then_some(document.revision)));
     }
@@ -171,6 +174,21 @@ async fn page(
     Ok(frame.reading_page(StatusCode::OK, &view))
 }
 
+/// The address of a heading that only the text knows; that of the document where no part has it.
+async fn sought(
+    connection: &mut PgConnection,
+    document: &Readable,
+    layout: &Arc<Layout>,
+    name: &str,
+) -> Result<String, library::Error> {
+    for part in 0..layout.parts.len().min(SOUGHT) {
+        if let Some(link) = text::heading(connection, document, layout, part, name).await? {
+            return Ok(link);
+        }
+    }
+    Ok(String::new())
+}
+
 fn is_current(revisions: &[Revision], document: &Readable) -> bool {
     revisions.iter().any(|revision| revision.id == document.revision_id && revision.active)
 }
@@ -192,11 +210,12 @@ fn with_revision(here: &str, link: &str, revision: Option<i32>) -> String {
 /// Opens a passage in its document, in the very revision.
 async fn passage(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     let found = async {
+        // Asked first: it may need a connection of its own, and whoever holds one must not wait for another.
+        let catalogue = state.app.engine.catalogue().await?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let Some(passage) = search::find_passage(&mut connection, &frame.actor, id).await? else {
             return Ok(None);
         };
-        let catalogue = state.app.engine.catalogue().await?;
         let library = catalogue.library(&frame.actor, &passage.library.parse()?)?;
         let Some(version) = library.versions.iter().find(|version| version.label.as_str() == passage.version)
         else {

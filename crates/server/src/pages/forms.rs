@@ -40,6 +40,8 @@ impl FromRequest<State> for Posted {
             return Err(Self::foreign(&frame));
         }
         require_token(&frame, fields.get(FIELD).map_or("", String::as_str))?;
+        // Browsers send two characters for a line's end, and count one where a field says how many it takes (HTML, 4.10.21.4).
+        let fields = fields.into_iter().map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect();
         Ok(Self { frame, fields })
     }
 }

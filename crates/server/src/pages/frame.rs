@@ -256,8 +256,10 @@ impl Frame {
     pub(crate) fn page(&self, status: StatusCode, page: &impl Template) -> Response {
         let mut response = html(status, page);
         if self.is_new {
+            // Not `Strict`: a browser that comes by a link from elsewhere would seem new, and the forms it has open would be
+            // refused. What another site's page posts carries no `Lax` cookie either.
             let cookie = format!(
-                "{}={}; Path=/; HttpOnly; SameSite=Strict{}",
+                "{}={}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{}",
                 token_cookie(self.secure),
                 self.token.reveal(),
                 self.only_over_tls()
@@ -306,6 +308,8 @@ impl Frame {
             self.only_over_tls()
         );
         set_cookie(&mut response, &cookie);
+        // Pages that were read are not shown again to whoever goes back.
+        response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
         response
     }
 

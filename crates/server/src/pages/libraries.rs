@@ -25,6 +25,7 @@ use library::overview::{self, Kind, Size};
 use library::recent::{self, Recent};
 use serde::Deserialize;
 
+use super::forms::Posted;
 use super::frame::{Fault, Frame};
 use crate::address;
 use crate::api::State;
@@ -140,7 +141,10 @@ struct Page<'page> {
     may_own: bool,
     has_model: bool,
     done: Option<Cow<'static, str>>,
-    fault: Option<&'page Fault>,
+    /// The form that was refused, and why.
+    refused: Option<(&'page Posted, &'page Fault)>,
+    /// Documents of all versions.
+    documents: i64,
 }
 
 /// A version with what it holds.
@@ -165,8 +169,22 @@ impl Shown<'_> {
 }
 
 impl Page<'_> {
-    fn documents(&self) -> i64 {
-        self.versions.iter().map(|version| version.counts.documents).sum()
+    /// What is wrong with a form.
+    fn fault(&self) -> Option<&Fault> {
+        self.refused.map(|(_, fault)| fault)
+    }
+
+    /// Whether it was the form that does this.
+    fn is_refused(&self, action: &str) -> bool {
+        self.refused.is_some_and(|(posted, _)| posted.field("action") == action)
+    }
+
+    /// What was written into a field that was refused, or what is kept.
+    fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
+        match self.refused {
+            Some((posted, _)) if self.is_refused("describe") => posted.field(field),
+            _ => kept,
+        }
     }
 
     fn visibility(&self) -> &'static str {
@@ -226,7 +244,7 @@ async fn page(
     frame: &Frame,
     name: &str,
     done: Option<Done>,
-    fault: Option<&Fault>,
+    refused: Option<(&Posted, &Fault)>,
 ) -> Response {
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;
@@ -236,7 +254,8 @@ async fn page(
         let (listed, others) = library.versions.split_at(library.versions.len().min(MOST_VERSIONS));
         let ids: Vec<VersionId> = listed.iter().map(|version| version.id).collect();
         let mut counts = by_version(catalogue::counts(&mut connection, &ids).await?, |counts| counts.version);
-        let sizes = by_version(overview::sizes(&mut connection, &ids).await?, |size| size.version);
+        let all: Vec<VersionId> = library.versions.iter().map(|version| version.id).collect();
+        let sizes = by_version(overview::sizes(&mut connection, &all).await?, |size| size.version);
         let kinds = overview::kinds(&mut connection, &ids).await?;
         let notes = overview::open_notes(&mut connection, &[library.id]).await?;
         let asked = recent::Asked { library: Some(name), limit: MOST_CHANGES, ..recent::Asked::default() };
@@ -273,9 +292,10 @@ async fn page(
             may_own: level >= Some(Level::Own),
             has_model: has_model(state),
             done: done.and_then(|done| done.said(frame)),
-            fault,
+            refused,
+            documents: sizes.values().map(|size| size.documents).sum(),
         };
-        let status = fault.map_or(StatusCode::OK, |fault| fault.status);
+        let status = refused.map_or(StatusCode::OK, |(_, fault)| fault.status);
         Ok::<_, Problem>(frame.reading_page(status, &page))
     };
     read.await.unwrap_or_else(Problem::into_response)

@@ -62,12 +62,14 @@ pub(super) async fn of_document(
     frame: &Frame,
     library: &Library,
     version: &Version,
-    path: &str,
+    (path, query): (&str, Option<&str>),
 ) -> Result<Response, Error> {
     let actor = &frame.actor;
     let others = meant(path);
     if let Some(found) = reading::first_of(connection, actor, library, version, &others).await? {
-        return Ok(see_other(&address::of_path(&library.name, &version.label, &found)));
+        let there = address::of_path(&library.name, &version.label, &found);
+        // With the place in it that was asked for.
+        return Ok(see_other(&query.map_or_else(|| there.clone(), |query| format!("{there}?{query}"))));
     }
     let mut links: Vec<(String, String)> = Vec::new();
     let mut hint = "document-elsewhere";

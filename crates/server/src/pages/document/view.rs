@@ -17,6 +17,9 @@ use super::with_revision;
 use crate::address;
 use crate::pages::frame::Frame;
 
+/// Revisions that are offered: the newest.
+const MOST_REVISIONS: usize = 30;
+
 /// A section that another version has, and this one has not.
 pub(super) struct Gone {
     pub(super) section: String,
@@ -148,6 +151,12 @@ impl<'page> View<'page> {
         self.part_link(self.part)
     }
 
+    /// Where a passage stays. The address of a page whose later parts were read on it names only the first.
+    fn permalink(&self, piece: &Shown<'_>) -> String {
+        let part = if self.part == 0 { String::new() } else { self.this_part() };
+        format!("{part}#p-{}", piece.id)
+    }
+
     fn part_before(&self) -> String {
         self.part_link(self.part.saturating_sub(1))
     }
@@ -244,7 +253,7 @@ impl<'page> View<'page> {
     /// The revisions under this label, the newest first.
     fn others(&self) -> Vec<(Choice, &Revision)> {
         let label = self.document.version.as_str();
-        let under = self.revisions.iter().filter(|revision| revision.version == label);
+        let under = self.revisions.iter().filter(|revision| revision.version == label).take(MOST_REVISIONS);
         let choices = under.map(|revision| {
             let link = if revision.active {
                 self.here.clone()

@@ -13,7 +13,7 @@ use library::{Error, catalogue};
 use super::version::{self, Wanted};
 use crate::address;
 use crate::api::State;
-use crate::api::input::{self, Path};
+use crate::api::input::{self, Path, Query};
 use crate::api::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::Fault;
@@ -44,7 +44,7 @@ pub(super) async fn library(
             if posted.field("action") == "delete" && !is_confirmed(&posted, &name) {
                 (fault.text, fault.detail) = (posted.frame.t("libraries-delete-name").into_owned(), None);
             }
-            super::page(&state, &posted.frame, &part, None, Some(&fault)).await
+            super::page(&state, &posted.frame, &part, None, Some((&posted, &fault))).await
         }
         Err(answer) => answer,
     }
@@ -94,6 +94,7 @@ async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> R
 pub(super) async fn version(
     Given(state): Given<State>,
     Path((library, label)): Path<(String, String)>,
+    Query(wanted): Query<Wanted>,
     posted: Posted,
 ) -> Response {
     let (library, label) = match names(&library, &label) {
@@ -109,7 +110,7 @@ pub(super) async fn version(
         Ok(done) if done == "version-deleted" => {
             return see_other(&format!("{}?done={done}", address::of_library(&library)));
         }
-        Ok(done) => return see_other(&format!("{here}?done={done}")),
+        Ok(done) => return see_other(&wanted.link(&here, "done", done)),
         Err(problem) => problem,
     };
     let fault = match Fault::of_problem(&posted.frame, problem) {
@@ -118,7 +119,7 @@ pub(super) async fn version(
     };
     match version::place(&state, &posted.frame, library.as_str(), label.as_str()).await {
         Ok((library, found)) => {
-            version::page(&state, &posted.frame, &library, &found, &Wanted::default(), Some(&fault)).await
+            version::page(&state, &posted.frame, &library, &found, &wanted, Some(&fault)).await
         }
         Err(problem) => problem.into_response(),
     }

@@ -70,11 +70,11 @@ struct Folder {
 
 impl Wanted {
     /// The same list but for one change, on its first page.
-    fn link(&self, base: &str, name: &str, value: &str) -> String {
+    pub(super) fn link(&self, base: &str, name: &str, value: &str) -> String {
         let pairs = [("q", &self.q), ("type", &self.r#type), ("tag", &self.tag), ("status", &self.status)];
         let mut parts: Vec<String> = Vec::new();
-        for (known, held) in pairs.iter().map(|(known, held)| (*known, held.as_str())).chain([("after", "")])
-        {
+        let pairs = pairs.iter().map(|(known, held)| (*known, held.as_str()));
+        for (known, held) in pairs.chain([("after", ""), ("done", "")]) {
             let value = if known == name { value } else { held };
             if !value.is_empty() {
                 parts.push(format!("{known}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
@@ -105,6 +105,16 @@ impl Wanted {
 }
 
 impl Page<'_> {
+    /// Documents that are listed.
+    fn shown(&self) -> usize {
+        self.folders.iter().map(|folder| folder.documents.len()).sum()
+    }
+
+    /// This list, from its beginning.
+    fn narrowed(&self) -> String {
+        self.wanted.link(&self.link, "after", "")
+    }
+
     /// This list but for one filter, which is taken away where it is set so.
     fn toggled(&self, name: &str, value: &str) -> String {
         self.wanted.link(&self.link, name, if self.is_set(name, value) { "" } else { value })
