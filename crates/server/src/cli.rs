@@ -23,6 +23,7 @@ mod worklist;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -41,6 +42,9 @@ pub(crate) struct Command {
     #[command(flatten)]
     settings: Settings,
 }
+
+/// How long what still computes is waited for when a command has ended.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,7 +129,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(action, &settings)) {
+    let done = runtime.block_on(run(action, &settings));
+    // What still computes then has nobody to answer: it does not keep the program from ending.
+    runtime.shutdown_timeout(LONGEST_REST);
+    match done {
         Ok(code) => code,
         Err(error) => failed(&error),
     }
