@@ -146,16 +146,32 @@ impl Frame {
         words::number(whole(value))
     }
 
-    /// A time, marked up: its reader's own clock and words replace it where scripts run.
+    /// A time, marked up: its reader's own clock replaces it where scripts run.
     pub(crate) fn time(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         format!("<time datetime=\"{machine}\">{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
     }
 
-    /// The same as how long ago it was.
+    /// The same as how long ago it was. Scripts only add when that is: text that changes its length would move what follows.
     pub(crate) fn ago(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        format!("<time datetime=\"{machine}\" data-ago>{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
+        let words = self.since((Utc::now() - at).num_seconds());
+        format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escaped(&words))
+    }
+
+    /// So many seconds, in the largest unit that they fill.
+    fn since(&self, seconds: i64) -> Cow<'static, str> {
+        let in_units = |length: i64| (seconds + length / 2) / length;
+        match seconds {
+            31_557_600.. => self.t_count("ago-years", in_units(31_557_600)),
+            2_629_800.. => self.t_count("ago-months", in_units(2_629_800)),
+            604_800.. => self.t_count("ago-weeks", in_units(604_800)),
+            86_400.. => self.t_count("ago-days", in_units(86_400)),
+            3600.. => self.t_count("ago-hours", in_units(3600)),
+            60.. => self.t_count("ago-minutes", in_units(60)),
+            // The clocks of two machines may differ.
+            _ => self.t("now"),
+        }
     }
 
     /// What is said of how long ago something was, as markup.

@@ -1,21 +1,16 @@
 // What every page has: its reader's clock, copying, menus that close, one key to search.
 
 const language = document.documentElement.lang;
-const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-const steps = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
-/** Shows times as the reader's clock and language have them. */
+/** Shows times as the reader's clock and language have them; how long ago something was says when that was. */
 export function tellTimes(root = document) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     const whole = dates.format(at);
     time.title = whole;
-    if (!time.hasAttribute("data-ago")) { time.textContent = whole; continue; }
-    const seconds = (at - Date.now()) / 1000;
-    const step = steps.find(([, length]) => Math.abs(seconds) >= length);
-    time.textContent = step ? ages.format(Math.round(seconds / step[1]), step[0]) : document.body.dataset.now;
+    if (!time.hasAttribute("data-ago")) time.textContent = whole;
   }
 }
 

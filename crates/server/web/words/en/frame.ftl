@@ -38,6 +38,36 @@ form-foreign = This form was not sent from a page of this server, or is too old.
 copy = Copy
 copied = Copied.
 now = just now
+ago-years =
+    { $count ->
+        [one] { $count } year ago
+       *[other] { $count } years ago
+    }
+ago-months =
+    { $count ->
+        [one] { $count } month ago
+       *[other] { $count } months ago
+    }
+ago-weeks =
+    { $count ->
+        [one] { $count } week ago
+       *[other] { $count } weeks ago
+    }
+ago-days =
+    { $count ->
+        [one] { $count } day ago
+       *[other] { $count } days ago
+    }
+ago-hours =
+    { $count ->
+        [one] { $count } hour ago
+       *[other] { $count } hours ago
+    }
+ago-minutes =
+    { $count ->
+        [one] { $count } minute ago
+       *[other] { $count } minutes ago
+    }
 
 type-markdown = Markdown
 type-pdf = PDF

@@ -34,6 +34,12 @@ form-foreign = 此表单不是由本服务器的页面提交的，或已过期�
 copy = 复制
 copied = 已复制。
 now = 刚刚
+ago-years = { $count } 年前
+ago-months = { $count } 个月前
+ago-weeks = { $count } 周前
+ago-days = { $count } 天前
+ago-hours = { $count } 小时前
+ago-minutes = { $count } 分钟前
 
 type-markdown = Markdown
 type-pdf = PDF
