@@ -118,6 +118,11 @@ pub fn require(actor: &Actor, library: &Library, needed: Level) -> Result<(), Er
     standing(actor, library).require(actor, needed, unseen)
 }
 
+/// Whether an actor may make libraries at all; which names they may have is asked with the name.
+pub fn may_make(actor: &Actor) -> bool {
+    actor.may(Scope::Write) && actor.has_role(Role::Editor)
+}
+
 /// Refuses an actor who may not make libraries.
 pub(crate) fn require_making(actor: &Actor, name: &str) -> Result<(), Error> {
     if actor.is_nobody() {

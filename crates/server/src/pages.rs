@@ -34,6 +34,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::api::problem::{self, AsItIs};
@@ -97,8 +98,12 @@ pub(crate) fn router() -> Router<State> {
 }
 
 /// Who asks for a page, as far as it is needed to tell them on one that something went wrong.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader(Language);
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    language: Language,
+    /// The page that was asked for, where that can be asked for again.
+    here: Option<String>,
+}
 
 impl Reader {
     /// `None` where a program asks, which is told in its own way.
@@ -106,32 +111,51 @@ impl Reader {
         let path = request.uri().path();
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let is_page = !["/api/", "/mcp"].iter().any(|start| path.starts_with(start));
-        (is_page && accept.is_some_and(|accept| accept.contains("text/html")))
-            .then(|| Self(Language::of(request.headers(), None)))
+        (is_page && accept.is_some_and(|accept| accept.contains("text/html"))).then(|| Self {
+            language: Language::of(request.headers(), None),
+            here: request
+                .uri()
+                .path_and_query()
+                .map(ToString::to_string)
+                .filter(|_| request.method().is_safe()),
+        })
     }
 
-    fn language(self) -> Language {
-        self.0
+    fn language(&self) -> Language {
+        self.language
     }
 
     /// What is said under a key of the catalogue.
-    fn t(self, key: &str) -> Cow<'static, str> {
-        Words::of(self.0).say(key, &[])
+    fn t(&self, key: &str) -> Cow<'static, str> {
+        Words::of(self.language).say(key, &[])
     }
 
     /// What one of a family of names is called.
-    fn t_of(self, family: &str, name: &str) -> Cow<'static, str> {
-        let said = Words::of(self.0).find(&format!("{family}-{name}"), &[]);
+    fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
+        let said = Words::of(self.language).find(&format!("{family}-{name}"), &[]);
         said.unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
-    fn asset(self, name: &str) -> String {
+    fn asset(&self, name: &str) -> String {
         assets::address(name)
     }
 
     /// A page that says what went wrong. `headers` are kept, such as when to try again.
-    pub(crate) fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap) -> Response {
-        let page = Problem { frame: self, problem, id };
+    pub(crate) fn told(
+        self,
+        problem: &problem::Problem,
+        id: &str,
+        headers: &HeaderMap,
+        to_nobody: bool,
+    ) -> Response {
+        // What is hidden is told to be absent: whoever has an account may be meant to see it.
+        let may_be_hidden = to_nobody && problem.status() == StatusCode::NOT_FOUND;
+        let sign_in = self
+            .here
+            .as_ref()
+            .filter(|_| may_be_hidden)
+            .map(|here| format!("/sign-in?next={}", utf8_percent_encode(here, NON_ALPHANUMERIC)));
+        let page = Problem { frame: self, problem, id, sign_in };
         let mut response = html(problem.status(), &page);
         for name in [header::RETRY_AFTER, header::ALLOW] {
             if let Some(value) = headers.get(&name) {
@@ -148,6 +172,8 @@ struct Problem<'page> {
     frame: Reader,
     problem: &'page problem::Problem,
     id: &'page str,
+    /// Where one signs in to see more.
+    sign_in: Option<String>,
 }
 
 impl Problem<'_> {

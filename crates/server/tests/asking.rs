@@ -350,6 +350,13 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert!(ada.page(&gone).await.contains("is deleted"), "{gone}");
     assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
     assert_eq!(ada.goes(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
+    // Who tidies up the history stays in it.
+    let tidied = ada.goes(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
+    assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
+    assert!(ada.page(&tidied).await.contains("It can be brought back"));
+    let back = ada.goes(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
+    assert_eq!(back, "/ask/history");
+    assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
 
     // Out and in.
     let exported = ada.get("/api/v1/history/export").await;

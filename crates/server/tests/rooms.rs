@@ -124,6 +124,8 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     filled(&server).await;
     server.add("gate", "2", "api/status.html", documents::html("Status", "<p>All is well.</p>")).await;
     let reader = server.person(&admin, "bob", "user").await;
+    let nowhere = page(&Visitor::signed_in(&server, &reader).get("/add").await);
+    assert!(nowhere.contains("there is none yet") && !nowhere.contains("id=\"add\""), "{nowhere}");
     let (mut ada, mut bob) = (Visitor::signed_in(&server, &admin), Visitor::signed_in(&server, &reader));
     let list = page(&bob.get("/libraries").await);
     assert!(list.contains("href=\"/l/gate\"") && list.contains("2 versions"), "{list}");

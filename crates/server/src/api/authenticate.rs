@@ -36,6 +36,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Marks what is answered to somebody who is not signed in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToNobody;
+
 /// Finds out who asks, and counts the requests of keys.
 pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Request, next: Next) -> Response {
     let name = session_cookie(state.app.settings.secure_cookies());
@@ -74,9 +78,13 @@ pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Reques
         );
         return standing.written_to(problem.into_response());
     }
+    let is_nobody = actor.is_nobody();
     request.extensions_mut().insert(actor);
     request.extensions_mut().insert(preferences);
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if is_nobody {
+        response.extensions_mut().insert(ToNobody);
+    }
     match standing {
         Some(standing) => standing.written_to(response),
         None => response,

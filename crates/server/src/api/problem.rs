@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
+use super::authenticate::ToNobody;
 use super::{context7, perplexica};
 use crate::mcp::http as mcp;
 use crate::openai;
@@ -399,6 +400,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let reader = Reader::of(&request);
     let response = next.run(request).await;
     let status = response.status();
+    let to_nobody = response.extensions().get::<ToNobody>().is_some();
     let is_finished = response.extensions().get::<AsItIs>().is_some();
     if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
@@ -414,7 +416,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     };
     let response = send(&problem, form, id, response);
     match reader {
-        Some(reader) => reader.told(&problem, id, response.headers()),
+        Some(reader) => reader.told(&problem, id, response.headers(), to_nobody),
         None => response,
     }
 }

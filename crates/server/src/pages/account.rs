@@ -210,7 +210,7 @@ pub(crate) async fn change_person(Given(state): Given<State>, posted: Posted) ->
         Ok::<_, identity::Error>(transaction.commit().await?)
     };
     match changed.await {
-        Ok(()) => see_other("/account?done=person#person"),
+        Ok(()) => see_other("/account?done=person"),
         Err(error) => refused(&state, &posted, "person", error).await,
     }
 }
@@ -221,7 +221,7 @@ pub(crate) async fn choose_look(Given(state): Given<State>, posted: Posted) -> R
         language: Some(posted.field("language").to_owned()),
         theme: Some(posted.field("theme").to_owned()),
     };
-    theme::chosen_here(&state, &posted.frame, chosen, "/account?done=look#look").await
+    theme::chosen_here(&state, &posted.frame, chosen, "/account?done=look").await
 }
 
 /// Says in a part of the page what is wrong with what was written there.
@@ -253,7 +253,7 @@ pub(crate) async fn end_sessions(Given(state): Given<State>, posted: Posted) -> 
         let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;
         end_one(&state, actor, id).await
     };
-    after(ended.await, "/account?done=sessions#sessions")
+    after(ended.await, "/account?done=sessions")
 }
 
 /// Makes a key, and shows it this once.
@@ -296,7 +296,7 @@ pub(crate) async fn change_key(Given(state): Given<State>, posted: Posted) -> Re
             _ => Err(Problem::invalid("the form cannot be read")),
         }
     };
-    after(changed.await, "/account?done=key#keys")
+    after(changed.await, "/account?done=key")
 }
 
 fn after<T>(done: Result<T, Problem>, next: &str) -> Response {

@@ -60,6 +60,8 @@ struct Page<'page> {
     taken: u64,
     failed: u64,
     fault: Option<&'page Fault>,
+    /// Whether there is a library that may be added to, or one may be made.
+    may_add: bool,
     standing: Option<Standing<'page>>,
     /// Bytes of one file at most, and of one archive.
     largest: u64,
@@ -83,6 +85,8 @@ struct Standing<'page> {
     address: String,
     counts: Counts,
     failed: Vec<Document>,
+    /// The version that answers where none is named, where it is another.
+    answers: Option<String>,
     /// Whether passages get vectors here at all.
     has_model: bool,
 }
@@ -136,6 +140,7 @@ async fn page(
             let largest_archive = archives::LARGEST;
             let page = Page {
                 frame,
+                may_add: !libraries.is_empty() || access::may_make(&frame.actor),
                 libraries,
                 library,
                 version,
@@ -196,8 +201,11 @@ async fn stand<'frame>(
     } else {
         Vec::new()
     };
+    let active =
+        library.versions.iter().find(|held| library.active == Some(held.id) && held.id != version.id);
     Ok(Standing {
         frame,
+        answers: active.map(|active| active.label.to_string()),
         library: library.name.to_string(),
         version: version.label.to_string(),
         address: address::of_version(&library.name, &version.label),

@@ -179,7 +179,14 @@ async fn make(Given(state): Given<State>, posted: Posted) -> Response {
         rate_limit: None,
         seconds: form.days.parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
-    match keys::make(&state, &frame.actor, new).await {
+    let made = if form.chats && !form.library.is_empty() {
+        Err(Problem::invalid(
+            "a key for one library reaches no questions and answers: leave these out, or choose all libraries",
+        ))
+    } else {
+        keys::make(&state, &frame.actor, new).await
+    };
+    match made {
         Ok((_key, secret)) => {
             page(&state, frame, &form, StatusCode::CREATED, Some(secret.reveal()), None).await
         }

@@ -151,6 +151,7 @@ async fn page(
                 let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
                 gone = Some(view::Gone {
                     section: (*section).to_owned(),
+                    under: under.clone(),
                     nearest,
                     link: format!("{here}{link}"),
                 });

@@ -205,6 +205,7 @@ enum Done {
     Changed,
     Activated,
     VersionDeleted,
+    DocumentDeleted,
     Retried,
     /// What an address says that no form led to.
     #[serde(other)]
@@ -218,6 +219,7 @@ impl Done {
             Self::Changed => frame.t("libraries-done-changed"),
             Self::Activated => frame.t("libraries-done-activated"),
             Self::VersionDeleted => frame.t("libraries-done-version-deleted"),
+            Self::DocumentDeleted => frame.t("libraries-done-document-deleted"),
             Self::Retried => frame.t("libraries-done-retried"),
             Self::Unknown => return None,
         })

@@ -38,6 +38,19 @@ await spec(async () => {
     equal((await api("GET", "/api/v1/libraries/harbour", undefined, "ada")).active_version, "1.8");
   });
 
+  await step("a document is deleted with what is said to be lost", async () => {
+    const page = await visit({ at: "/l/harbour/2.0/guides/upgrading.md", as: "ada" });
+    await page.locator("details.sure summary").click();
+    await sees(page, /from every version that holds it \(2\.0\)/);
+    await axe(page);
+    await page.getByRole("button", { name: "Delete the document for good" }).click();
+    await sees(page, "The document is deleted.");
+    await go(page, "/l/harbour/2.0/guides/upgrading.md", 404);
+    // Who may only read is offered nothing of it.
+    const reader = await visit({ at: "/l/harbour/2.0/manual.md", as: "ben" });
+    equal(await reader.locator("details.sure").count(), 0);
+  });
+
   await step("what would be lost is said before anything is deleted", async () => {
     const page = await visit({ at: "/l/harbour/2.0", as: "ada", width: "phone" });
     await page.getByText("Delete this version").click();

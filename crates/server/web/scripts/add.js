@@ -29,9 +29,11 @@ folder.addEventListener("click", () => {
 });
 files.addEventListener("change", () => choose([...files.files].map((file) => ({ file, path: file.name }))));
 
+const written = () => Object.fromEntries(["library", "version", "tags"].map((name) => [name, form.elements[name].value.trim()]));
+
 function choose(found) {
   chosen = found;
-  if (found.length) say(found.length === 1 ? found[0].path : `${found.length} · ${found[0].path} …`);
+  document.getElementById("chosen").textContent = found.length > 1 ? `${found.length} · ${found[0].path} …` : (found[0]?.path ?? "");
   if (form.elements.library.value) send.focus();
 }
 
@@ -78,9 +80,9 @@ function start() {
   const first = left[0]?.path.split("/")[0];
   const isOneFolder = left.length > 0 && left.every(({ path }) => path.startsWith(`${first}/`));
   // What is written into the form while they go is for the next ones.
-  place = Object.fromEntries(["library", "version", "tags"].map((name) => [name, form.elements[name].value.trim()]));
+  place = written();
   for (const one of left) all.push({ ...one, place, path: isOneFolder ? one.path.slice(first.length + 1) : one.path, state: "waiting", sent: 0 });
-  chosen = [];
+  choose([]);
   files.value = "";
   sending.hidden = false;
   draw();
@@ -126,11 +128,17 @@ function tell(one, why) {
 }
 
 function retry(some) {
-  for (const one of some) Object.assign(one, { state: "waiting", sent: 0, why: "" });
+  // Where they were to go may be what was wrong.
+  place = written();
+  for (const one of some) Object.assign(one, { place, state: "waiting", sent: 0, why: "" });
   some.forEach((one) => tell(one));
   next();
 }
 again.addEventListener("click", () => retry(all.filter((one) => one.state === "failed")));
+// What has not gone is lost with the page.
+addEventListener("beforeunload", (event) => {
+  if (all.some((one) => ["waiting", "sending", "offline"].includes(one.state))) event.preventDefault();
+});
 addEventListener("online", () => retry(all.filter((one) => one.state === "offline")));
 
 /** Looks at the whole, and sends the next. */

@@ -44,6 +44,7 @@ function follow(article, wait = 500) {
   const parts = { text: article.querySelector(".answer"), sources: article.querySelector(".sources") };
   const working = article.querySelector(".working");
   const words = working?.textContent;
+  let isWritten = false;
   const keep = (change) => {
     const stays = isAtEnd();
     change();
@@ -52,6 +53,7 @@ function follow(article, wait = 500) {
   for (const [name, place] of Object.entries(parts)) {
     stream.addEventListener(name, (event) => {
       wait = 500;
+      isWritten ||= name === "text";
       if (working) working.textContent = words;
       if (name === "text" && !place.hasChildNodes()) told.textContent = talk.dataset.begun;
       keep(() => put(place, JSON.parse(event.data).html));
@@ -63,7 +65,11 @@ function follow(article, wait = 500) {
     made.innerHTML = JSON.parse(event.data).html;
     const whole = made.content.querySelector("article");
     const hadFocus = article.contains(document.activeElement);
-    keep(() => article.replaceWith(whole));
+    const stays = isAtEnd();
+    article.replaceWith(whole);
+    // What was not read while it was written, and is longer than the window, is read from the question on.
+    if (stays && !isWritten && whole.offsetHeight > innerHeight / 2) whole.previousElementSibling?.scrollIntoView();
+    else if (stays) toEnd();
     tellTimes(whole);
     globalThis.htmx?.process(whole);
     told.textContent = talk.dataset.finished;
@@ -91,7 +97,8 @@ followAll();
 // A page that comes back as it was left has closed its streams.
 addEventListener("pageshow", (event) => { if (event.persisted) followAll(); });
 
-// Files go as soon as they are chosen, on a page of their own: what was written and chosen is kept until the next one stands.
+// Files go as soon as they are chosen, on a page of their own, and a session may have ended when a question is sent: what was
+// written and chosen is kept until the next page stands.
 const draft = "wenyuan-question";
 const question = document.getElementById("put");
 document.addEventListener("change", (event) => {
@@ -101,7 +108,7 @@ document.addEventListener("change", (event) => {
   form.requestSubmit();
 });
 document.addEventListener("submit", (event) => {
-  if (!question || !event.target.matches(".attach form")) return;
+  if (!question || !event.target.matches(".attach form, #put")) return;
   const ticked = [...question.querySelectorAll("input:checked")].map((box) => box.name);
   const chosen = Object.fromEntries([...question.querySelectorAll("select")].map((field) => [field.name, field.value]));
   try { sessionStorage.setItem(draft, JSON.stringify({ words: question.elements.content.value, ticked, chosen })); } catch { /* it is written again */ }
@@ -112,6 +119,8 @@ if (question) {
     kept = JSON.parse(sessionStorage.getItem(draft));
     sessionStorage.removeItem(draft);
   } catch { /* nothing was kept */ }
+  // What stands above has been asked.
+  if ([...document.querySelectorAll(".question")].some((asked) => asked.textContent.trim() === kept?.words.trim())) kept = null;
   const { words = "", ticked = [], chosen = {} } = kept ?? {};
   question.elements.content.value ||= words;
   for (const field of question.querySelectorAll("select")) {

@@ -4,7 +4,15 @@ import { say } from "./app.js";
 const article = document.querySelector(".prose");
 const contents = document.querySelector(".contents");
 const links = new Map();
-for (const link of contents?.querySelectorAll('a[href^="#"]') ?? []) links.set(decodeURIComponent(link.hash.slice(1)), link);
+for (const link of contents?.querySelectorAll("a[href]") ?? []) links.set(decodeURIComponent(link.hash.slice(1)), link);
+// A part that was read on stands here already.
+contents?.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (link.pathname !== location.pathname || !document.getElementById(decodeURIComponent(link.hash.slice(1)))) return;
+  event.preventDefault();
+  location.hash = link.hash;
+});
 
 // The last heading or passage that went by the upper edge is where its reader is.
 let shown = null;

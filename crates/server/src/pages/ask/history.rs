@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Request, State as Given};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chat::chats::{self, Chat, Which};
+use chat::chats::{self, Chat, ChatId, Which};
 use chat::history::{self, Hit};
 use chat::portable::Report;
 use chrono::{DateTime, Duration, Utc};
@@ -12,6 +12,7 @@ use kernel::actor::Actor;
 use kernel::page::Cursor;
 use serde::Deserialize;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::files::{framed, is_ours};
 use crate::api::input::{Query, cursor};
@@ -82,6 +83,8 @@ pub(crate) struct Asked {
     #[serde(default)]
     which: String,
     after: Option<String>,
+    /// A chat that was deleted a moment ago.
+    deleted: Option<Uuid>,
 }
 
 #[derive(Template)]
@@ -92,6 +95,8 @@ struct Page<'page> {
     which: &'static str,
     groups: Vec<Group>,
     hits: Vec<Found>,
+    /// A chat that can be brought back.
+    deleted: Option<Chat>,
     next: Option<Cursor>,
 }
 
@@ -141,7 +146,12 @@ async fn read<'page>(state: &State, frame: &'page Frame, asked: &'page Asked) ->
     };
     let actor = &frame.actor;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let mut page = Page { frame, asked, which: name, groups: Vec::new(), hits: Vec::new(), next: None };
+    let mut page =
+        Page { frame, asked, which: name, groups: Vec::new(), hits: Vec::new(), deleted: None, next: None };
+    if let Some(id) = asked.deleted {
+        let chat = chats::find(&mut connection, actor, ChatId(id)).await.ok();
+        page.deleted = chat.filter(|chat| chat.deleted_at.is_some());
+    }
     if asked.q.trim().is_empty() {
         let now = chats::now(&mut connection).await?;
         let chats = chats::list(&mut connection, actor, which, after.as_ref(), PAGE).await?;

@@ -330,12 +330,18 @@ async fn changed(state: &State, id: ChatId, posted: &Posted) -> Result<String> {
         "delete" => {
             let mut connection = store::postgres::acquire(state.app.pool()).await?;
             chats::delete(&mut connection, actor, id).await?;
-            return Ok(format!("/ask?deleted={id}"));
+            return Ok(match posted.field("back") {
+                "history" => format!("/ask/history?deleted={id}"),
+                _ => format!("/ask?deleted={id}"),
+            });
         }
         "restore" => {
             let mut connection = store::postgres::acquire(state.app.pool()).await?;
             chats::restore(&mut connection, actor, id).await?;
-            return Ok(format!("/ask/{id}"));
+            return Ok(match posted.field("back") {
+                "history" => "/ask/history".to_owned(),
+                _ => format!("/ask/{id}"),
+            });
         }
         _ => {
             let Ok(message) = posted.field("show").parse::<Uuid>() else {

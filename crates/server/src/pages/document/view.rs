@@ -23,6 +23,8 @@ const MOST_REVISIONS: usize = 30;
 /// A section that another version has, and this one has not.
 pub(super) struct Gone {
     pub(super) section: String,
+    /// With the headings above it.
+    pub(super) under: String,
     /// The nearest that there is above it.
     pub(super) nearest: Option<String>,
     pub(super) link: String,
@@ -168,7 +170,24 @@ impl<'page> View<'page> {
     /// This document in the version that somebody came from.
     fn back(&self, version: &str) -> String {
         let label = version.parse().unwrap_or_else(|_unlike| self.document.version.clone());
-        address::of_path(&self.library.name, &label, &self.document.path)
+        let there = address::of_path(&self.library.name, &label, &self.document.path);
+        match &self.gone {
+            Some(gone) => {
+                format!("{there}?under={}", percent_encoding::utf8_percent_encode(&gone.under, FRAGMENT))
+            }
+            None => there,
+        }
+    }
+
+    fn may_delete(&self) -> bool {
+        self.frame.user().is_some() && access::level(&self.frame.actor, self.library) >= Some(Level::Write)
+    }
+
+    /// The versions that hold the document.
+    fn held_by(&self) -> String {
+        let mut labels: Vec<&str> = self.revisions.iter().map(|revision| revision.version.as_str()).collect();
+        labels.dedup();
+        labels.join(", ")
     }
 
     /// What follows the address of this part where something is asked of it.
@@ -317,6 +336,11 @@ impl<'page> View<'page> {
             return note.passage_number.and_then(|number| usize::try_from(number).ok());
         }
         self.layout.places.iter().position(|place| Some(place.id) == note.passage_id)
+    }
+
+    /// Where a note stands.
+    fn place_link(&self, note: &Note) -> String {
+        self.place_of(note).map_or_else(|| self.this_part(), |place| self.link(&self.layout.link(place)))
     }
 
     /// Notes on what was changed since.

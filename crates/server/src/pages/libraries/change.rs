@@ -151,6 +151,11 @@ async fn change_version(
             catalogue::delete_version(&mut transaction, actor, library, version).await?;
             "version-deleted"
         }
+        "delete-document" => {
+            let document = posted.field("document").parse().map_err(|_none| Error::NoDocument)?;
+            documents::delete(&mut transaction, actor, document).await?;
+            "document-deleted"
+        }
         "retry" => {
             let document: Option<DocumentId> = match posted.field("document") {
                 "" => None,

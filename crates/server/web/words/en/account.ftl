@@ -53,7 +53,7 @@ key-copy = Copy
 key-copied = Copied
 key-send = Agents and scripts send it in a header:
 key-placeholder = THE KEY
-key-connect = Connect an agent with it
+key-connect = Connect an agent
 key-back = Back to your account
 
 account-sessions = Where you are signed in

@@ -54,6 +54,8 @@ add-vectors = { $vectors } of { $passages } passages are found by meaning
 add-embedding = Passages found by meaning
 add-vectors-hint = This goes on by itself; search by words works meanwhile.
 add-no-vectors = Search by meaning is turned off on this server.
+add-not-active = Searches and questions that name no version are answered from { $active }. To let { $version } answer them, make it the active version on its page.
+add-may-not = You may read here, and add to libraries whose owners let you: there is none yet. Ask an owner or an administrator.
 add-unread =
     { $count ->
         [one] { $count } document could not be read

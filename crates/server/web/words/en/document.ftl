@@ -54,3 +54,6 @@ document-nothing-similar = There is none with a similar name either. Search for 
 document-all-of = All of { $name }
 document-no-passage = This passage is not here
 document-no-passage-why = It was deleted with its document, or you may not read it. If you have an account, sign in and try again.
+document-delete = Delete this document
+document-delete-lost = This deletes the document from every version that holds it ({ $versions }), with all its revisions and the notes on it, for good.
+document-delete-now = Delete the document for good

@@ -9,6 +9,7 @@ problem-model-failed = The language model does not answer
 problem-method-not-allowed = This address does not take that
 problem-conflict = This cannot be done as things stand
 problem-name-taken = This name is taken: choose another
+problem-maybe-hidden = Some of what is here is shown only to those who are signed in.
 problem-in-progress = This is being done already
 problem-changed-since = Somebody has changed this since
 problem-precondition-required = The request does not say which state it is for

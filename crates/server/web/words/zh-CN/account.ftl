@@ -53,7 +53,7 @@ key-copy = 复制
 key-copied = 已复制
 key-send = 智能体和脚本在请求头中发送它：
 key-placeholder = 钥匙
-key-connect = 用它连接智能体
+key-connect = 连接智能体
 key-back = 返回我的账号
 
 account-sessions = 登录中的会话

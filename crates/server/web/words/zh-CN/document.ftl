@@ -54,3 +54,6 @@ document-nothing-similar = 也没有名称相近的文档。请检索您需要�
 document-all-of = { $name } 的全部内容
 document-no-passage = 找不到这一段
 document-no-passage-why = 它已随文档删除，或者您无权阅读。如果您有账号，请登录后再试。
+document-delete = 删除此文档
+document-delete-lost = 文档将从所有版本（{ $versions }）中永久删除，包括全部修订和批注。
+document-delete-now = 永久删除文档

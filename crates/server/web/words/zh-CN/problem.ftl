@@ -9,6 +9,7 @@ problem-model-failed = 语言模型没有响应
 problem-method-not-allowed = 此地址不支持该操作
 problem-conflict = 当前状态下无法执行此操作
 problem-name-taken = 这个名称已被使用，请换一个
+problem-maybe-hidden = 部分内容仅对已登录的人显示。
 problem-in-progress = 该操作正在进行中
 problem-changed-since = 内容已被他人修改
 problem-precondition-required = 请求未说明它针对的状态
