@@ -6,6 +6,7 @@ use pulldown_cmark::{
 };
 
 use crate::blocks::{Blocks, Taken};
+use crate::document::strip::{self, Inline};
 use crate::escape::{escaped, is_own};
 
 /// The address, on the page, of what a number in brackets stands for; `None` where it stands for nothing.
@@ -24,7 +25,8 @@ pub fn highlighted(markdown: &str, cite: Cite<'_>) -> String {
 /// A passage that stands by itself. It may begin at any depth, so its headings are all of one
 /// level; and addresses that it has within its document lead nowhere here.
 pub fn passage(markdown: &str) -> String {
-    render(markdown, &|_number| None, Blocks::plain(), true)
+    // Nothing is left of a paragraph that was a place to be led to.
+    render(markdown, &|_number| None, Blocks::plain(), true).replace("<p></p>\n", "")
 }
 
 fn render(markdown: &str, cite: Cite<'_>, blocks: Blocks, is_passage: bool) -> String {
@@ -81,6 +83,19 @@ impl Safe {
             Taken::Other(event) => event,
         };
         match event {
+            // A document's own markup says nothing to its readers; that of an answer may be what was asked for.
+            Event::InlineHtml(tag) if self.is_passage => match strip::inline(&tag) {
+                Inline::Nothing => vec![],
+                Inline::Break => vec![Event::HardBreak],
+                Inline::Text => vec![Event::Text(tag)],
+            },
+            Event::Html(text) if self.is_passage => {
+                let paragraph = |line: String| {
+                    [Event::Start(Tag::Paragraph), Event::Text(line.into()), Event::End(TagEnd::Paragraph)]
+                };
+                strip::block(&text).into_iter().flat_map(paragraph).collect()
+            }
+            Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock) if self.is_passage => vec![],
             // Markup is shown as it is written; formulas are not asked for, and would be markup.
             Event::Html(text)
             | Event::InlineHtml(text)
@@ -118,7 +133,8 @@ impl Safe {
     }
 
     fn link<'event>(&mut self, address: &str, kind: LinkType) -> Vec<Event<'event>> {
-        if is_own(address) && self.is_passage {
+        let is_within = is_own(address) || !address.contains(':') && !address.starts_with("//");
+        if is_within && self.is_passage {
             self.links.push(Link::Text(String::new()));
             return vec![];
         }

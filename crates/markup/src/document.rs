@@ -3,7 +3,7 @@
 
 mod address;
 mod slug;
-mod strip;
+pub(crate) mod strip;
 mod write;
 
 use std::collections::HashSet;

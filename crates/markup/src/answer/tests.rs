@@ -13,6 +13,10 @@ fn cite(number: i32) -> Option<String> {
 fn a_passage_stands_by_itself() {
     let html = passage("### take\n\nTakes [1], see [more](#more).\n\n# More\n");
     assert_eq!(html, "<h4>take</h4>\n<p>Takes [1], see more.</p>\n<h4>More</h4>\n");
+    let html = passage(
+        "<a id=\"x\"></a>\n\n<h1 align=\"center\">Fast</h1>\n\nA <b>b</b><br>`c` <T> of [raw](../a.md#b).\n",
+    );
+    assert_eq!(html, "<p>Fast</p>\n<p>A b<br />\n<code>c</code> &lt;T&gt; of raw.</p>\n");
 }
 
 #[test]

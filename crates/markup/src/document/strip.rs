@@ -3,7 +3,7 @@
 
 /// What is left of a tag within a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Inline {
+pub(crate) enum Inline {
     /// Nothing.
     Nothing,
     /// The end of a line.
@@ -27,7 +27,7 @@ const LINES: &str = "address article aside blockquote br caption center dd detai
 const SILENT: [&str; 4] = ["script", "style", "template", "title"];
 
 /// What is left of a tag.
-pub(super) fn inline(tag: &str) -> Inline {
+pub(crate) fn inline(tag: &str) -> Inline {
     if tag.starts_with("<!") || tag.starts_with("<?") {
         return Inline::Nothing;
     }
@@ -39,7 +39,7 @@ pub(super) fn inline(tag: &str) -> Inline {
 }
 
 /// The words of a block of markup, line by line.
-pub(super) fn block(markup: &str) -> Vec<String> {
+pub(crate) fn block(markup: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut rest = markup;
     while let Some(start) = rest.find('<') {
