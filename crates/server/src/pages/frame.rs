@@ -153,6 +153,10 @@ impl Frame {
     }
 
     /// The same as how long ago it was. Scripts only add when that is: text that changes its length would move what follows.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "shown and not kept: a clock that is off by a second shows nothing else"
+    )]
     pub(crate) fn ago(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let words = self.since((Utc::now() - at).num_seconds());

@@ -44,7 +44,6 @@ function follow(article, wait = 500) {
   const parts = { text: article.querySelector(".answer"), sources: article.querySelector(".sources") };
   const working = article.querySelector(".working");
   const words = working?.textContent;
-  let isWritten = false;
   const keep = (change) => {
     const stays = isAtEnd();
     change();
@@ -53,7 +52,6 @@ function follow(article, wait = 500) {
   for (const [name, place] of Object.entries(parts)) {
     stream.addEventListener(name, (event) => {
       wait = 500;
-      isWritten ||= name === "text";
       if (working) working.textContent = words;
       if (name === "text" && !place.hasChildNodes()) told.textContent = talk.dataset.begun;
       keep(() => put(place, JSON.parse(event.data).html));
@@ -67,8 +65,8 @@ function follow(article, wait = 500) {
     const hadFocus = article.contains(document.activeElement);
     const stays = isAtEnd();
     article.replaceWith(whole);
-    // What was not read while it was written, and is longer than the window, is read from the question on.
-    if (stays && !isWritten && whole.offsetHeight > innerHeight / 2) whole.previousElementSibling?.scrollIntoView();
+    // Passages in place of an answer come all at once: they are read from the question on.
+    if (stays && !whole.querySelector(".answer")) whole.previousElementSibling?.scrollIntoView();
     else if (stays) toEnd();
     tellTimes(whole);
     globalThis.htmx?.process(whole);
