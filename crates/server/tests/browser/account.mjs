@@ -1,5 +1,5 @@
 // One's own account: a key made and copied, another session ended, language and colours that follow to another browser.
-import { axe, equal, go, ok, sees, signIn, spec, stage, step, tabTo, visit } from "./house.mjs";
+import { axe, equal, expects, go, ok, sees, signIn, spec, stage, step, tabTo, visit } from "./house.mjs";
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {
@@ -53,6 +53,18 @@ await spec(async () => {
     await sees(here, here.locator(".done"));
     await go(there, "/account");
     equal(new URL(there.url()).pathname, "/sign-in");
+  });
+
+  await step("what is wrong with a form far down the page comes into view", async () => {
+    const page = await visit({ at: "/account", as: "ada", width: "phone" });
+    expects(page, 403);
+    await page.locator("#current").fill("not my password");
+    await page.locator("#new").fill("another good password");
+    await page.locator("#new").press("Enter");
+    await page.locator(".fault:focus").waitFor();
+    const { top, bottom } = await page.locator(".fault").evaluate((fault) => fault.getBoundingClientRect().toJSON());
+    ok(top >= 0 && bottom <= 740, `the fault stands at ${top}`);
+    await axe(page);
   });
 
   await step("language and colours follow the account", async () => {
