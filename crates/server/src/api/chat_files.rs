@@ -80,7 +80,8 @@ pub(crate) async fn stage(state: &State, parts: &mut Multipart) -> Result<Staged
     }
 }
 
-async fn discard(state: &State, Staged(staged): Staged) -> Result<()> {
+/// Takes away bytes that have come for nothing.
+pub(crate) async fn discard(state: &State, Staged(staged): Staged) -> Result<()> {
     for (_, staged) in staged {
         state.app.objects.discard(staged).await?;
     }
@@ -94,12 +95,13 @@ pub(crate) async fn keep(
     chat: ChatId,
     Staged(staged): Staged,
 ) -> Result<Vec<ChatFile>> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let may = files::require_room(&mut connection, actor, chat, staged.len()).await;
-    drop(connection);
-    if let Err(error) = may {
+    let may = async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        Ok::<_, Problem>(files::require_room(&mut connection, actor, chat, staged.len()).await?)
+    };
+    if let Err(problem) = may.await {
         discard(state, Staged(staged)).await?;
-        return Err(error.into());
+        return Err(problem);
     }
     let touched: Vec<_> = staged.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
     sweep::touch(state.app.pool(), &touched).await?;

@@ -84,7 +84,13 @@ async fn attached(state: &State, chat: Option<ChatId>, request: Request) -> Resp
         let begun = match chat {
             Some(chat) => chat,
             // What is refused until now leaves no empty chat behind.
-            None => begin(state, &frame, chosen).await?,
+            None => match begin(state, &frame, chosen).await {
+                Ok(begun) => begun,
+                Err(problem) => {
+                    chat_files::discard(state, staged).await?;
+                    return Err(problem);
+                }
+            },
         };
         let kept = chat_files::keep(state, &frame.actor, begun, staged).await;
         if kept.is_err() && chat.is_none() {
