@@ -1,4 +1,25 @@
-//! The rooms put together: what every door needs.
+//! The opened library, and the use cases that need several crates, or bytes and a transaction. Every API calls these.
+//!
+//! Nothing here knows an API or HTTP.
+
+pub(crate) mod accounts;
+pub(crate) mod address;
+pub(crate) mod archives;
+pub(crate) mod chat_files;
+mod error;
+pub(crate) mod guide;
+pub(crate) mod history;
+pub(crate) mod keys;
+pub(crate) mod language_models;
+pub(crate) mod library_ids;
+pub(crate) mod llms_txt;
+pub(crate) mod mail;
+pub(crate) mod passages;
+pub(crate) mod places;
+pub(crate) mod sessions;
+pub(crate) mod shares;
+pub(crate) mod uploads;
+pub(crate) mod work;
 
 use std::sync::Arc;
 
@@ -17,6 +38,8 @@ use store::secrets::Sealer;
 use store::{Database, migrations};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
+
+pub(crate) use error::Error;
 
 use crate::settings::Settings;
 

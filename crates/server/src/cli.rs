@@ -178,7 +178,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
         Action::Serve(arguments) => serve::run(settings, arguments).await,
         Action::Migrate(arguments) => operate::migrate(settings, arguments).await,
         Action::Openapi => {
-            show::line(&crate::api::description().to_pretty_json()?);
+            show::line(&crate::routes::description().to_pretty_json()?);
             Ok(ExitCode::SUCCESS)
         }
         Action::ReadDocuments(_) => Ok(ExitCode::SUCCESS),

@@ -1,24 +1,20 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
-//! Every door is here, and no rule: HTTP under [`api`] and [`pages`], agents under [`mcp`], the command line under [`cli`].
-//! [`app`] puts the rooms together.
+//! This crate holds every API and no rule: REST under [`api`], the formats of other products under [`compat`], agents under [`mcp`],
+//! pages under [`pages`], the command line under [`cli`]. [`http`] is what the HTTP APIs share, [`app`] the use cases that all of them
+//! call, and [`routes`] puts the HTTP APIs together. Imports go that way and never sideways; `tests/layout.rs` holds it.
 
-mod address;
 mod api;
 mod app;
 mod cli;
-mod context7;
-mod guide;
-mod llms;
+mod compat;
+mod http;
 mod logging;
-mod mail;
 mod mcp;
 mod metrics;
-mod openai;
 mod pages;
-mod passages;
+mod routes;
 mod settings;
-mod work;
 
 use std::process::ExitCode;
 

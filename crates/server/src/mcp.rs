@@ -31,8 +31,8 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use crate::api::problem::Problem;
 use crate::app::App;
+use crate::http::problem::Problem;
 
 /// What an agent should know before its first call.
 const INSTRUCTIONS: &str = "A library of technical documents in versions. Find passages with search_docs, read on with \

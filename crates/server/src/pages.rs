@@ -35,10 +35,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tower_http::timeout::TimeoutLayer;
 
-use crate::api::problem::{self, AsItIs};
-use crate::api::{LONGEST_ANSWER, State};
+use crate::http::AppState;
+use crate::http::problem::{self, AsItIs, ErrorPage};
+use crate::http::router::timeout;
 use language::Language;
 use words::Words;
 
@@ -62,7 +62,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 const LONGEST_WAY: usize = 8000;
 
 /// The routes of pages.
-pub(crate) fn router() -> Router<State> {
+pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .route("/guide/{file}", get(guide::show))
         .route("/language", get(language::switch).post(language::choose))
@@ -91,15 +91,21 @@ pub(crate) fn router() -> Router<State> {
         .merge(admin::router())
         .merge(worklist::router())
         .layer(DefaultBodyLimit::max(64 << 10))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_ANSWER))
+        .layer(timeout())
         // An upload takes as long as its bytes do.
         .merge(add::slow_router())
         .merge(ask::slow_router())
 }
 
+/// Prepares the page that tells a browser what went wrong; `None` for other clients.
+pub(crate) fn error_page(request: &Request) -> Option<ErrorPage> {
+    let reader = Reader::of(request)?;
+    Some(Box::new(move |problem, id, headers, to_nobody| reader.told(problem, id, headers, to_nobody)))
+}
+
 /// Who asks for a page, as far as it is needed to tell them on one that something went wrong.
 #[derive(Debug, Clone)]
-pub(crate) struct Reader {
+struct Reader {
     language: Language,
     /// The page that was asked for, where that can be asked for again.
     here: Option<String>,
@@ -107,7 +113,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// `None` where a program asks, which is told in its own way.
-    pub(crate) fn of(request: &Request) -> Option<Self> {
+    fn of(request: &Request) -> Option<Self> {
         let path = request.uri().path();
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let is_page = !["/api/", "/mcp"].iter().any(|start| path.starts_with(start));
@@ -141,13 +147,7 @@ impl Reader {
     }
 
     /// A page that says what went wrong. `headers` are kept, such as when to try again.
-    pub(crate) fn told(
-        self,
-        problem: &problem::Problem,
-        id: &str,
-        headers: &HeaderMap,
-        to_nobody: bool,
-    ) -> Response {
+    fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap, to_nobody: bool) -> Response {
         // What is hidden is told to be absent: whoever has an account may be meant to see it.
         let may_be_hidden = to_nobody && problem.status() == StatusCode::NOT_FOUND;
         let sign_in = self

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -25,10 +25,20 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{Json as Body, Path};
-use super::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{Json as Body, Path};
+use crate::http::problem::{Problem, Result};
+use crate::http::router::{bounded, unhurried};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    bounded(OpenApiRouter::new().routes(routes!(stop))).merge(unhurried(
+        OpenApiRouter::new().routes(routes!(ask)).routes(routes!(events)).routes(routes!(ask_once)),
+    ))
+}
 
 /// How often a silent stream says that it is alive: proxies close what is silent for long.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -135,7 +145,7 @@ pub(crate) struct AnsweredOnce {
     params(("id" = Uuid, Path, description = "The chat")),
     responses((status = 200, content((Answered = "application/json"), (String = "text/event-stream")))))]
 pub(crate) async fn ask(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
@@ -170,7 +180,7 @@ pub(crate) async fn ask(
     Ok(Json(Answered { question_id: begun.question_id.0, answer: message }).into_response())
 }
 
-async fn kept(state: &State, actor: &Actor, begun: &Begun) -> Result<Message> {
+async fn kept(state: &AppState, actor: &Actor, begun: &Begun) -> Result<Message> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(messages::find(&mut connection, actor, begun.answer_id).await?.1)
 }
@@ -182,7 +192,7 @@ async fn kept(state: &State, actor: &Actor, begun: &Begun) -> Result<Message> {
         ("last-event-id" = Option<String>, Header, description = "The id of the last event that came")),
     responses((status = 200, content((String = "text/event-stream")))))]
 pub(crate) async fn events(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
@@ -196,7 +206,7 @@ pub(crate) async fn events(
 #[utoipa::path(post, path = "/api/v1/messages/{id}/stop", tag = "chats",
     params(("id" = Uuid, Path, description = "The answer")), responses((status = 204)))]
 pub(crate) async fn stop(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
@@ -208,7 +218,7 @@ pub(crate) async fn stop(
 #[utoipa::path(post, path = "/api/v1/ask", tag = "chats", request_body = QuestionOnce,
     responses((status = 200, content((AnsweredOnce = "application/json"), (String = "text/event-stream")))))]
 pub(crate) async fn ask_once(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     headers: HeaderMap,
     Body(asked): Body<QuestionOnce>,

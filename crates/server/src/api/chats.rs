@@ -1,7 +1,7 @@
 //! `/api/v1/chats`: one's own questions and answers. Asking stands in [`super::ask`].
 
 use axum::Json;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode, header};
 use chat::chats::{self, Change, Chat, ChatId, MessageId, NewChat, Which};
 use chat::history::{self, Hit};
@@ -12,11 +12,28 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{Json as Body, Paging, Path, Query};
-use super::paging::Paged;
-use super::problem::Result;
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{Json as Body, Paging, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::Result;
+use crate::http::router::{bounded, tagged, unhurried};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list, create))
+            .routes(routes!(show, change, delete))
+            .routes(routes!(message)),
+    )
+    .merge(bounded(
+        OpenApiRouter::new().routes(routes!(restore)).routes(routes!(judge, unjudge)).routes(routes!(search)),
+    ))
+    .merge(unhurried(OpenApiRouter::new().routes(routes!(messages))))
+}
 
 /// A page of chats.
 #[derive(Serialize, ToSchema)]
@@ -140,7 +157,7 @@ pub(crate) struct Words {
 #[utoipa::path(get, path = "/api/v1/chats", tag = "chats", params(Asked, Paging),
     responses((status = 200, body = ChatPage)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(asked): Query<Asked>,
     Query(paging): Query<Paging>,
@@ -162,7 +179,7 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/api/v1/chats", tag = "chats", request_body = ChatNew,
     responses((status = 201, body = Chat, headers(("location" = String, description = "The chat")))))]
 pub(crate) async fn create(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(new): Body<ChatNew>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Chat>)> {
@@ -184,7 +201,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/chats/{id}", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat"), Paging), responses((status = 200, body = OpenedChat)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Query(paging): Query<Paging>,
@@ -202,7 +219,7 @@ pub(crate) async fn show(
 #[utoipa::path(get, path = "/api/v1/chats/{id}/messages", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat"), Branch, Paging), responses((status = 200, body = MessagePage)))]
 pub(crate) async fn messages(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Query(branch): Query<Branch>,
@@ -225,7 +242,7 @@ pub(crate) async fn messages(
 #[utoipa::path(patch, path = "/api/v1/chats/{id}", tag = "chats", request_body = ChatChange,
     params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Chat)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Body(change): Body<ChatChange>,
@@ -250,7 +267,7 @@ pub(crate) async fn change(
 #[utoipa::path(delete, path = "/api/v1/chats/{id}", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
@@ -263,7 +280,7 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/api/v1/chats/{id}/restore", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Chat)))]
 pub(crate) async fn restore(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Chat>> {
@@ -275,7 +292,7 @@ pub(crate) async fn restore(
 #[utoipa::path(get, path = "/api/v1/messages/{id}", tag = "chats",
     params(("id" = Uuid, Path, description = "The message")), responses((status = 200, body = Message)))]
 pub(crate) async fn message(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Message>> {
@@ -287,7 +304,7 @@ pub(crate) async fn message(
 #[utoipa::path(put, path = "/api/v1/messages/{id}/verdict", tag = "chats", request_body = Verdict,
     params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Message)))]
 pub(crate) async fn judge(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Body(verdict): Body<Verdict>,
@@ -304,7 +321,7 @@ pub(crate) async fn judge(
 #[utoipa::path(delete, path = "/api/v1/messages/{id}/verdict", tag = "chats",
     params(("id" = Uuid, Path, description = "The answer")), responses((status = 204)))]
 pub(crate) async fn unjudge(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
@@ -319,7 +336,7 @@ pub(crate) async fn unjudge(
 #[utoipa::path(get, path = "/api/v1/history/search", tag = "chats", params(Words, Paging),
     responses((status = 200, body = HistoryPage)))]
 pub(crate) async fn search(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(words): Query<Words>,
     Query(paging): Query<Paging>,

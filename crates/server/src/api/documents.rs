@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
@@ -17,12 +17,30 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::etag::{self, Precondition};
-use super::input::{self, IfMatch, Json as Input, Paging, Path, Query};
-use super::paging::Paged;
-use super::problem::{Problem, Result};
+use crate::http::authentication::Caller;
+use crate::http::etag::{self, Precondition};
+use crate::http::input::{self, IfMatch, Json as Input, Paging, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::{Problem, Result};
+use crate::http::router::tagged;
+use crate::http::{AppState, attachment};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list))
+            .routes(routes!(show, delete))
+            .routes(routes!(revisions))
+            .routes(routes!(revision))
+            .routes(routes!(content))
+            .routes(routes!(activate))
+            .routes(routes!(diff))
+            .routes(routes!(metadata, patch_metadata)),
+    )
+}
 
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,7 +74,7 @@ pub(crate) struct Which {
 #[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Which, Paging),
     responses((status = 200, body = DocumentPage)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
@@ -89,7 +107,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/documents/{id}", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Document)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Document>> {
@@ -102,7 +120,7 @@ pub(crate) async fn show(
 #[utoipa::path(delete, path = "/api/v1/documents/{id}", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
@@ -116,7 +134,7 @@ pub(crate) async fn delete(
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Vec<Revision>)))]
 pub(crate) async fn revisions(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<Revision>>> {
@@ -130,7 +148,7 @@ pub(crate) async fn revisions(
     params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER")),
     responses((status = 200, body = Revision)))]
 pub(crate) async fn revision(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
@@ -161,7 +179,7 @@ pub(crate) enum Format {
     responses((status = 200, description = "The content", content((String = "text/markdown"), (Vec<u8> = "application/octet-stream"))),
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn content(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
     Query(form): Query<Form>,
@@ -207,7 +225,7 @@ pub(crate) async fn content(
     params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL~NUMBER")),
     responses((status = 200, body = Revision)))]
 pub(crate) async fn activate(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
@@ -235,7 +253,7 @@ pub(crate) struct Between {
 #[utoipa::path(get, path = "/api/v1/documents/{id}/diff", tag = "documents",
     params(("id" = Uuid, Path, description = "The document"), Between), responses((status = 200, body = Diff)))]
 pub(crate) async fn diff(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Query(between): Query<Between>,
@@ -264,7 +282,7 @@ pub(crate) async fn diff(
 #[utoipa::path(get, path = "/api/v1/documents/{id}/metadata", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
 pub(crate) async fn metadata(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Value>> {
@@ -277,7 +295,7 @@ pub(crate) async fn metadata(
     request_body(content = Value, content_type = "application/json"),
     params(("id" = Uuid, Path, description = "The document"), IfMatch), responses((status = 200, body = Value)))]
 pub(crate) async fn patch_metadata(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     precondition: Precondition,
@@ -306,18 +324,4 @@ fn not_read(revision: &Revision) -> Problem {
         _ => "it is not read yet; try again shortly".to_owned(),
     };
     Problem::not_found(format!("this revision has no text: {why}"))
-}
-
-/// `Content-Disposition` with the file's name, whatever letters it has (RFC 6266, RFC 8187).
-pub(super) fn attachment(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    format!("attachment; filename*=UTF-8''{encoded}")
 }

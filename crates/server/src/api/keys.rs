@@ -3,19 +3,27 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
 use identity::keys::{self, Key, NewKey};
-use kernel::actor::{Actor, KeyId, Scope};
-use kernel::secret::Token;
+use kernel::actor::{KeyId, Scope};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{self, Json as Body, Path};
-use super::problem::Result;
-use super::session::{NOT_KEPT, user_in_person};
+use crate::app;
+use crate::http::AppState;
+use crate::http::NO_STORE;
+use crate::http::authentication::Caller;
+use crate::http::input::{Json as Body, Path};
+use crate::http::problem::Result;
+use crate::http::router::tagged;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(change, delete)))
+}
 
 /// A key to be made.
 #[derive(Deserialize, ToSchema)]
@@ -54,7 +62,7 @@ pub(crate) struct KeyChange {
 
 /// Your keys; for administrators, everybody's.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", responses((status = 200, body = Vec<Key>)))]
-pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Key>>> {
+pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Key>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(keys::list(&mut connection, &actor).await?))
 }
@@ -63,7 +71,7 @@ pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> R
 #[utoipa::path(post, path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody,
     responses((status = 201, body = MadeKey)))]
 pub(crate) async fn create(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<NewKeyBody>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeKey>)> {
@@ -74,64 +82,30 @@ pub(crate) async fn create(
         rate_limit: body.rate_limit,
         seconds: body.expires_in_days.map(|days| i64::from(days) * 86_400),
     };
-    let (details, key) = make(&state, &actor, new).await?;
-    Ok((StatusCode::CREATED, NOT_KEPT, Json(MadeKey { key: key.reveal().to_owned(), details })))
+    let (details, key) = app::keys::create(&state.app, &actor, new).await?;
+    Ok((StatusCode::CREATED, NO_STORE, Json(MadeKey { key: key.reveal().to_owned(), details })))
 }
 
 /// Enables or disables a key, at once and everywhere.
 #[utoipa::path(patch, path = "/api/v1/keys/{id}", tag = "keys", request_body = KeyChange,
     params(("id" = Uuid, Path, description = "The key")), responses((status = 200, body = Key)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<KeyId>,
     Body(body): Body<KeyChange>,
 ) -> Result<Json<Key>> {
-    Ok(Json(enable(&state, &actor, id, body.enabled).await?))
+    Ok(Json(app::keys::set_enabled(&state.app, &actor, id, body.enabled).await?))
 }
 
 /// Deletes a key, at once and everywhere.
 #[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys",
     params(("id" = Uuid, Path, description = "The key")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode> {
-    remove(&state, &actor, id).await?;
+    app::keys::delete(&state.app, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Makes a key of whoever asks.
-pub(crate) async fn make(state: &State, actor: &Actor, mut new: NewKey) -> Result<(Key, Token)> {
-    let user = user_in_person(actor)?;
-    let catalogue = state.app.engine.catalogue().await?;
-    if let Some(given) = new.libraries.take() {
-        let mut names = BTreeSet::new();
-        for name in given {
-            // A name that is mistyped would make a key that reaches nothing.
-            names.insert(catalogue.library(actor, &input::library(&name)?)?.name.to_string());
-        }
-        new.libraries = Some(names);
-    }
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let made = keys::create(&mut transaction, actor, Some(user), new).await?;
-    transaction.commit().await?;
-    Ok(made)
-}
-
-pub(crate) async fn enable(state: &State, actor: &Actor, id: KeyId, enabled: bool) -> Result<Key> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let key = keys::enable(&mut transaction, actor, id, enabled).await?;
-    transaction.commit().await?;
-    state.app.gate.forget();
-    Ok(key)
-}
-
-pub(crate) async fn remove(state: &State, actor: &Actor, id: KeyId) -> Result<()> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    keys::delete(&mut transaction, actor, id).await?;
-    transaction.commit().await?;
-    state.app.gate.forget();
-    Ok(())
 }

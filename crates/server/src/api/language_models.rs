@@ -1,24 +1,34 @@
 //! `/api/v1/language-models`: OpenAI-compatible endpoints that answer. For administrators in person, but the names that
 //! everybody may choose from.
 
-use std::time::Duration;
-
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use chat::models::{self, Change, Choice, Limits, Model, NewModel, Tried};
 use kernel::setting::Setting;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::State;
-use super::authenticate::Caller;
-use super::etag::Precondition;
-use super::input::{IfMatch, Json as Body, Path};
-use super::problem::Result;
+use crate::app::language_models::TEST_TIMEOUT;
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::etag::Precondition;
+use crate::http::input::{IfMatch, Json as Body, Path};
+use crate::http::problem::Result;
+use crate::http::router::tagged;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// How long a test takes at most: less than an answer may.
-pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(50);
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list, create))
+            .routes(routes!(choices))
+            .routes(routes!(show, change, delete))
+            .routes(routes!(test)),
+    )
+}
 
 /// A language model to be added.
 #[derive(Deserialize, ToSchema)]
@@ -97,7 +107,7 @@ pub(crate) struct LanguageModelChange {
 /// All language models, by name.
 #[utoipa::path(get, path = "/api/v1/language-models", tag = "language-models",
     responses((status = 200, body = Vec<Model>)))]
-pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Model>>> {
+pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Model>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(models::list(&mut connection, &actor).await?))
 }
@@ -105,7 +115,10 @@ pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> R
 /// The language models that one may choose from, by name: for everybody who is signed in.
 #[utoipa::path(get, path = "/api/v1/language-models/choices", tag = "language-models",
     responses((status = 200, body = Vec<Choice>)))]
-pub(crate) async fn choices(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Choice>>> {
+pub(crate) async fn choices(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<Choice>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(models::choices(&mut connection, &actor).await?))
 }
@@ -114,7 +127,7 @@ pub(crate) async fn choices(Given(state): Given<State>, Caller(actor): Caller) -
 #[utoipa::path(post, path = "/api/v1/language-models", tag = "language-models", request_body = LanguageModelNew,
     responses((status = 201, body = Model, headers(("location" = String, description = "The language model")))))]
 pub(crate) async fn create(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(new): Body<LanguageModelNew>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Model>)> {
@@ -144,7 +157,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/language-models/{model}", tag = "language-models",
     params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = Model)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(model): Path<String>,
 ) -> Result<Json<Model>> {
@@ -158,7 +171,7 @@ pub(crate) async fn show(
     params(("model" = String, Path, description = "Its name or id"), IfMatch),
     responses((status = 200, body = Model)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(model): Path<String>,
     precondition: Precondition,
@@ -190,7 +203,7 @@ pub(crate) async fn change(
 #[utoipa::path(delete, path = "/api/v1/language-models/{model}", tag = "language-models",
     params(("model" = String, Path, description = "Its name or id")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(model): Path<String>,
 ) -> Result<StatusCode> {
@@ -204,7 +217,7 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/api/v1/language-models/{model}/test", tag = "language-models",
     params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = Tried)))]
 pub(crate) async fn test(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(model): Path<String>,
 ) -> Result<Json<Tried>> {
@@ -212,5 +225,5 @@ pub(crate) async fn test(
     let target = models::target(&mut connection, &state.app.secrets, &actor, &model).await?;
     // Nothing of the database is held while the model is asked.
     drop(connection);
-    Ok(Json(models::test(&state.app.models, &target, LONGEST_TEST).await))
+    Ok(Json(models::test(&state.app.models, &target, TEST_TIMEOUT).await))
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -16,11 +16,26 @@ use library::changes::VersionId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::State;
-use super::authenticate::Caller;
-use super::etag::Precondition;
-use super::input::{self, IfMatch, Json as Body, Path};
-use super::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::etag::Precondition;
+use crate::http::input::{self, IfMatch, Json as Body, Path};
+use crate::http::problem::{Problem, Result};
+use crate::http::router::tagged;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list))
+            .routes(routes!(show, change, delete))
+            .routes(routes!(versions))
+            .routes(routes!(version, delete_version))
+            .routes(routes!(activate)),
+    )
+}
 
 /// A library.
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,7 +105,7 @@ impl LibraryBody {
 /// All libraries that you may read.
 #[utoipa::path(get, path = "/api/v1/libraries", tag = "libraries", responses((status = 200, body = Vec<LibraryBody>)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
 ) -> Result<Json<Vec<LibraryBody>>> {
     let catalogue = state.app.engine.catalogue().await?;
@@ -103,7 +118,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/libraries/{name}", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<LibraryBody>> {
@@ -115,7 +130,7 @@ pub(crate) async fn show(
 #[utoipa::path(patch, path = "/api/v1/libraries/{name}", tag = "libraries", request_body = LibraryChange,
     params(("name" = String, Path, description = "The library"), IfMatch), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
     precondition: Precondition,
@@ -143,7 +158,7 @@ pub(crate) async fn change(
 #[utoipa::path(delete, path = "/api/v1/libraries/{name}", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode> {
@@ -159,7 +174,7 @@ pub(crate) async fn delete(
 #[utoipa::path(get, path = "/api/v1/libraries/{name}/versions", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<VersionBody>)))]
 pub(crate) async fn versions(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<VersionBody>>> {
@@ -174,7 +189,7 @@ pub(crate) async fn versions(
     params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "The version")),
     responses((status = 200, body = VersionBody)))]
 pub(crate) async fn version(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<VersionBody>> {
@@ -191,7 +206,7 @@ pub(crate) async fn version(
     params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
     responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn activate(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<LibraryBody>> {
@@ -202,7 +217,7 @@ pub(crate) async fn activate(
     let version = library.resolve(&input::version(Some(&version))?)?;
     catalogue::activate(&mut transaction, &actor, library, version.id).await?;
     transaction.commit().await?;
-    show(Given(state), Caller(actor), Path(name.to_string())).await
+    show(State(state), Caller(actor), Path(name.to_string())).await
 }
 
 /// Deletes a version and what is under its label. The active one can only go as the last.
@@ -210,7 +225,7 @@ pub(crate) async fn activate(
     params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
     responses((status = 204)))]
 pub(crate) async fn delete_version(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<StatusCode> {
@@ -224,7 +239,7 @@ pub(crate) async fn delete_version(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn bodies(state: &State, library: &Library, versions: &[&Version]) -> Result<Vec<VersionBody>> {
+async fn bodies(state: &AppState, library: &Library, versions: &[&Version]) -> Result<Vec<VersionBody>> {
     let ids: Vec<VersionId> = versions.iter().map(|version| version.id).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let counts = catalogue::counts(&mut connection, &ids).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/mcp-servers`: MCP servers of others that this library may use. For administrators in person.
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use kernel::setting::Setting;
 use registry::client::{self, Found};
@@ -10,11 +10,25 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::etag::Precondition;
-use super::input::{IfMatch, Json as Body, Path};
-use super::problem::Result;
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::etag::Precondition;
+use crate::http::input::{IfMatch, Json as Body, Path};
+use crate::http::problem::Result;
+use crate::http::router::tagged;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list, create))
+            .routes(routes!(show, change, delete))
+            .routes(routes!(test))
+            .routes(routes!(choices)),
+    )
+}
 
 /// A server to be added.
 #[derive(Deserialize, ToSchema)]
@@ -72,7 +86,7 @@ pub(crate) struct McpServerChange {
 /// All MCP servers, by name.
 #[utoipa::path(get, path = "/api/v1/mcp-servers", tag = "mcp-servers",
     responses((status = 200, body = Vec<Server>)))]
-pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Server>>> {
+pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Server>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(servers::list(&mut connection, &actor).await?))
 }
@@ -80,7 +94,10 @@ pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> R
 /// The names of the MCP servers that one may put questions to: for everybody who is signed in.
 #[utoipa::path(get, path = "/api/v1/mcp-servers/choices", tag = "mcp-servers",
     responses((status = 200, body = Vec<String>)))]
-pub(crate) async fn choices(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<String>>> {
+pub(crate) async fn choices(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<String>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(registry::asking::choices(&mut connection, &actor).await?))
 }
@@ -89,7 +106,7 @@ pub(crate) async fn choices(Given(state): Given<State>, Caller(actor): Caller) -
 #[utoipa::path(post, path = "/api/v1/mcp-servers", tag = "mcp-servers", request_body = McpServerNew,
     responses((status = 201, body = Server, headers(("location" = String, description = "The server")))))]
 pub(crate) async fn create(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(new): Body<McpServerNew>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Server>)> {
@@ -112,7 +129,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
     params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Server)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Server>> {
@@ -124,7 +141,7 @@ pub(crate) async fn show(
 #[utoipa::path(patch, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers", request_body = McpServerChange,
     params(("id" = Uuid, Path, description = "The server"), IfMatch), responses((status = 200, body = Server)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     precondition: Precondition,
@@ -151,7 +168,7 @@ pub(crate) async fn change(
 #[utoipa::path(delete, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
     params(("id" = Uuid, Path, description = "The server")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
@@ -165,7 +182,7 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/api/v1/mcp-servers/{id}/test", tag = "mcp-servers",
     params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Found)))]
 pub(crate) async fn test(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Found>> {

@@ -1,37 +1,41 @@
 //! Histories that come and go: one chat as a file, all chats as one stream, what others exported taken in, and links to what a
 //! chat was.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
-use axum::extract::multipart::{Field, Multipart};
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Given};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chat::chats::{self, ChatId};
 use chat::portable::shares::{self, Share, ShareId};
-use chat::portable::{LARGEST_IMPORT, Report, export, history, html, import, markdown};
+use chat::portable::{LARGEST_IMPORT, Report, export, history, html, markdown};
 use futures::{StreamExt as _, stream};
-use kernel::actor::Actor;
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{Json as Input, Path, Query};
-use super::problem::{Problem, Result};
-use super::scratch;
-use super::upload::broken;
-use crate::pages::language::Language;
-use crate::settings::ShareLinks;
+use crate::app::{self, history as app_history};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{Json as Input, Path, Query};
+use crate::http::language::Language;
+use crate::http::multipart::{self, invalid_form};
+use crate::http::problem::{Problem, Result};
+use crate::http::router::{bounded, tagged};
+use crate::http::spool;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// Imports at once, on this node: each takes memory for a chat, and a processor.
-static IMPORTS: Semaphore = Semaphore::const_new(3);
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(one)).routes(routes!(list_shares, share)))
+        .merge(bounded(OpenApiRouter::new().routes(routes!(revoke)).routes(routes!(export_all))))
+        .merge(OpenApiRouter::new().routes(routes!(import_all)))
+}
+
 /// Pieces of an export that wait for a slow reader.
 const PIECES: usize = 4;
 
@@ -76,7 +80,7 @@ pub(crate) struct ShareMade {
     responses((status = 200, description = "The file",
         content((String = "text/markdown"), (String = "text/html"), (serde_json::Value = "application/json")))))]
 pub(crate) async fn one(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Query(form): Query<ExportForm>,
@@ -110,7 +114,7 @@ pub(crate) async fn one(
 /// All your chats, with their sources and files, as one file that any Wenyuan takes in: NDJSON, which streams.
 #[utoipa::path(get, path = "/api/v1/history/export", tag = "chats",
     responses((status = 200, description = "The history", body = String, content_type = "application/x-ndjson")))]
-pub(crate) async fn export_all(Given(state): Given<State>, Caller(actor): Caller) -> Result<Response> {
+pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Caller) -> Result<Response> {
     chats::owner(&actor)?;
     let (sender, pieces) = mpsc::channel::<Bytes>(PIECES);
     let app = state.app.clone();
@@ -150,97 +154,51 @@ pub(crate) async fn export_all(Given(state): Given<State>, Caller(actor): Caller
     request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data"))),
     responses((status = 200, body = Report)))]
 pub(crate) async fn import_all(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     mut request: Request,
 ) -> Result<Json<Report>> {
     // Before any byte is taken: what waits for its turn would fill the disk.
     chats::owner(&actor)?;
-    let _one_of_few = one_of_few()?;
-    // The limit is on the whole, below.
-    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    let _permit = app_history::reserve_import()?;
     let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let file = if kind.starts_with(b"multipart/form-data") {
-        let mut parts = Multipart::from_request(request, &state).await.map_err(|rejection| {
-            Problem::invalid(format!("the form cannot be read: {}", rejection.body_text()))
-        })?;
+        let mut parts = multipart::open(&state, request).await?;
         loop {
-            let field = parts.next_field().await.map_err(broken)?;
+            let field = parts.next_field().await.map_err(invalid_form)?;
             let field = field.ok_or_else(|| Problem::invalid("the field file is missing"))?;
             if field.name() == Some("file") {
-                let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
-                break scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?;
+                break multipart::spool_field(&state, field, LARGEST_IMPORT).await?;
             }
         }
     } else {
+        DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
         let body = request.into_body().into_data_stream();
         let pieces = body.map(|piece| piece.map_err(|error| error.to_string()));
-        scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?
+        spool::write(&state.app.objects, pieces, LARGEST_IMPORT).await?
     };
-    Ok(Json(take_in(&state, &actor, file).await?))
-}
-
-/// The right to import, which few have at once.
-pub(crate) fn one_of_few() -> Result<SemaphorePermit<'static>> {
-    IMPORTS.try_acquire().map_err(|_all_taken| {
-        Problem::too_many(10, "other histories are being imported at this moment: try again shortly")
-    })
-}
-
-/// Imports what one field of a form brings.
-pub(crate) async fn import_field(state: &State, actor: &Actor, field: Field<'_>) -> Result<Report> {
-    let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
-    let file = scratch::write(&state.app.objects, pieces, LARGEST_IMPORT).await?;
-    take_in(state, actor, file).await
-}
-
-async fn take_in(state: &State, actor: &Actor, file: std::fs::File) -> Result<Report> {
-    let app = &state.app;
-    let largest = app.settings.max_document_bytes() as u64;
-    let catalogue = app.engine.catalogue().await?;
-    let told = |_report: &Report| {};
-    Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, largest, told).await?)
+    Ok(Json(app_history::import(&state.app, &actor, file).await?))
 }
 
 /// Makes a link that shows the chat as it is now, read-only, until it ends.
 #[utoipa::path(post, path = "/api/v1/chats/{id}/shares", tag = "chats", request_body = ShareNew,
     params(("id" = Uuid, Path, description = "The chat")), responses((status = 201, body = ShareMade)))]
 pub(crate) async fn share(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Input(new): Input<ShareNew>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<ShareMade>)> {
-    let made = make_share(&state, &actor, ChatId(id), new.hours).await?;
+    let (share, token) = app::shares::create(&state.app, &actor, ChatId(id), new.hours).await?;
+    let made = ShareMade { share, url: state.share_url(&token) };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)))
-}
-
-/// Makes a link to what a chat is now.
-pub(crate) async fn make_share(
-    state: &State,
-    actor: &Actor,
-    chat: ChatId,
-    hours: Option<u64>,
-) -> Result<ShareMade> {
-    chats::owner(actor)?;
-    let lifetime = hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let (share, token) = shares::create(&mut transaction, actor, chat, lifetime).await?;
-    if state.app.settings.share_links() == ShareLinks::Off {
-        return Err(Problem::conflict(
-            "links to chats are turned off on this server: whoever runs it can allow them with WENYUAN_SHARE_LINKS",
-        ));
-    }
-    transaction.commit().await?;
-    let url = format!("{}/share/{}", state.address, token.reveal());
-    Ok(ShareMade { share, url })
 }
 
 /// The links to a chat of yours that have not ended.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/shares", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Vec<Share>)))]
 pub(crate) async fn list_shares(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<Share>>> {
@@ -252,7 +210,7 @@ pub(crate) async fn list_shares(
 #[utoipa::path(delete, path = "/api/v1/shares/{id}", tag = "chats",
     params(("id" = Uuid, Path, description = "The link")), responses((status = 204)))]
 pub(crate) async fn revoke(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {

@@ -1,7 +1,7 @@
 //! `GET /api/v1/search` and the passages it finds.
 
 use axum::Json;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use library::documents::Category;
@@ -11,12 +11,21 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::authenticate::Caller;
-use super::input::{self, Path, Query};
-use super::paging::Paged;
-use super::problem::{Problem, Result};
-use super::{State, accept};
-use crate::passages;
+use crate::app::passages;
+use crate::http::authentication::Caller;
+use crate::http::input::{self, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::{Problem, Result};
+use crate::http::router::{bounded, tagged};
+use crate::http::{AppState, accept};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(passage)))
+        .merge(bounded(OpenApiRouter::new().routes(routes!(search))))
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -52,7 +61,7 @@ pub(crate) struct Parameters {
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters),
     responses((status = 200, content((Answer = "application/json"), (String = "text/markdown")))))]
 pub(crate) async fn search(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(parameters): Query<Parameters>,
     OriginalUri(address): OriginalUri,
@@ -89,7 +98,7 @@ pub(crate) async fn search(
     responses((status = 200, content((Passage = "application/json"), (String = "text/markdown")))),
 )]
 pub(crate) async fn passage(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     headers: HeaderMap,

@@ -1,23 +1,36 @@
 //! `/api/v1/session` and `/api/v1/sessions`: signing in and out, who one is, and where else one is signed in.
 
 use axum::Json;
-use axum::extract::State as Given;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode};
 use identity::sessions::{self, Session, SignedIn};
 use identity::users::{self, User};
-use kernel::actor::{Actor, Scope, SessionId, UserId};
+use kernel::actor::{Scope, SessionId, UserId};
 use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
-use super::authenticate::Caller;
-use super::client::Client;
-use super::input::{Json as Body, Path, Query};
-use super::problem::{Problem, Result};
+use crate::app;
+use crate::app::sessions::require_person;
+use crate::http::authentication::Caller;
+use crate::http::client::Client;
+use crate::http::input::{Json as Body, Path, Query};
+use crate::http::problem::Result;
+use crate::http::router::{bounded, tagged};
+use crate::http::{AppState, NO_STORE};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// Beside an answer that holds a secret: nobody on its way keeps it.
-pub(crate) const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(list_of_user, end_all_of_user))).merge(bounded(
+        OpenApiRouter::new()
+            .routes(routes!(begin, show, end))
+            .routes(routes!(renew))
+            .routes(routes!(list, end_all))
+            .routes(routes!(end_other)),
+    ))
+}
 
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]
@@ -108,7 +121,7 @@ impl From<SignedIn> for SignedInBody {
 #[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = SignIn,
     responses((status = 200, body = SignedInBody)))]
 pub(crate) async fn begin(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Client(origin): Client,
     Body(body): Body<SignIn>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
@@ -116,20 +129,20 @@ pub(crate) async fn begin(
     let signing = app.gate.signing();
     let signed_in =
         sessions::sign_in(app.pool(), &app.passwords, signing, &body.name, &body.password, &origin).await?;
-    Ok((NOT_KEPT, Json(signed_in.into())))
+    Ok((NO_STORE, Json(signed_in.into())))
 }
 
 /// A new access token for a session's token.
 #[utoipa::path(post, path = "/api/v1/session/renew", tag = "session", request_body = Renew,
     responses((status = 200, body = SignedInBody)))]
 pub(crate) async fn renew(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Body(body): Body<Renew>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let token = Token::shown(&body.session_token);
     let renewed = sessions::renew(&mut connection, state.app.gate.signing(), &token).await?;
-    Ok((NOT_KEPT, Json(renewed.into())))
+    Ok((NO_STORE, Json(renewed.into())))
 }
 
 /// Who you are, and how far you may go.
@@ -150,16 +163,17 @@ pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
 
 /// Signs out: ends the session that asks.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
-pub(crate) async fn end(Given(state): Given<State>, Caller(actor): Caller) -> Result<StatusCode> {
-    user_in_person(&actor)?;
+pub(crate) async fn end(State(state): State<AppState>, Caller(actor): Caller) -> Result<StatusCode> {
+    require_person(&actor)?;
     let session = actor.session_id().ok_or(identity::Error::NoSession)?;
-    end_one(&state, &actor, session).await
+    app::sessions::end(&state.app, &actor, session).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Your sessions, the one used last first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "session", responses((status = 200, body = Vec<Session>)))]
-pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Vec<Session>>> {
-    let user = user_in_person(&actor)?;
+pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Session>>> {
+    let user = require_person(&actor)?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(sessions::list(&mut connection, &actor, user).await?))
 }
@@ -167,30 +181,32 @@ pub(crate) async fn list(Given(state): Given<State>, Caller(actor): Caller) -> R
 /// Ends all your sessions, or all but the one that asks.
 #[utoipa::path(delete, path = "/api/v1/sessions", tag = "session", params(WhichSessions), responses((status = 204)))]
 pub(crate) async fn end_all(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(which): Query<WhichSessions>,
 ) -> Result<StatusCode> {
-    let user = user_in_person(&actor)?;
-    end_all_of(&state, &actor, user, which.keep_current).await
+    let user = require_person(&actor)?;
+    app::sessions::end_all(&state.app, &actor, user, which.keep_current).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends one session: yours, or, for administrators, anybody's.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "session",
     params(("id" = Uuid, Path, description = "The session")), responses((status = 204)))]
 pub(crate) async fn end_other(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<SessionId>,
 ) -> Result<StatusCode> {
-    end_one(&state, &actor, id).await
+    app::sessions::end(&state.app, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A user's sessions: for themselves and for administrators.
 #[utoipa::path(get, path = "/api/v1/users/{id}/sessions", tag = "users",
     params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = Vec<Session>)))]
 pub(crate) async fn list_of_user(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<Json<Vec<Session>>> {
@@ -203,43 +219,13 @@ pub(crate) async fn list_of_user(
 #[utoipa::path(delete, path = "/api/v1/users/{id}/sessions", tag = "users",
     params(("id" = Uuid, Path, description = "The user")), responses((status = 204)))]
 pub(crate) async fn end_all_of_user(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     users::find(&mut connection, &actor, id).await?.ok_or(identity::Error::NoUser)?;
     drop(connection);
-    end_all_of(&state, &actor, id, false).await
-}
-
-/// The user who asks, signed in and not by a key.
-pub(crate) fn user_in_person(actor: &Actor) -> Result<UserId> {
-    match actor.user_id() {
-        Some(user) if actor.in_person() => Ok(user),
-        _ if actor.is_nobody() => Err(identity::Error::SignIn.into()),
-        _ => Err(Problem::forbidden("a key may not do this: sign in")),
-    }
-}
-
-pub(crate) async fn end_one(state: &State, actor: &Actor, session: SessionId) -> Result<StatusCode> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    sessions::end(&mut transaction, actor, session).await?;
-    transaction.commit().await?;
-    // The other nodes are told by the database.
-    state.app.gate.forget();
-    Ok(StatusCode::NO_CONTENT)
-}
-
-pub(crate) async fn end_all_of(
-    state: &State,
-    actor: &Actor,
-    user: UserId,
-    keep_current: bool,
-) -> Result<StatusCode> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    sessions::end_others(&mut transaction, actor, user, keep_current).await?;
-    transaction.commit().await?;
-    state.app.gate.forget();
+    app::sessions::end_all(&state.app, &actor, id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

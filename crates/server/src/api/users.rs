@@ -1,23 +1,41 @@
 //! `/api/v1/users`, and how people set their password: accounts.
 
 use axum::Json;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode};
 use chrono::{DateTime, Utc};
 use identity::users::{self, Change, NewUser, User};
-use identity::{Email, Username, links};
-use kernel::actor::{Actor, Role, UserId};
+use identity::{Username, links};
+use kernel::actor::{Role, UserId};
 use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::State;
-use super::authenticate::Caller;
-use super::client::Client;
-use super::input::{Json as Body, Paging, Path, Query};
-use super::paging::Paged;
-use super::problem::{Problem, Result};
-use super::session::{NOT_KEPT, SignedInBody};
+use super::session::SignedInBody;
+use crate::app::accounts::{self, parse_email};
+use crate::http::authentication::Caller;
+use crate::http::client::Client;
+use crate::http::input::{Json as Body, Paging, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::{Problem, Result};
+use crate::http::router::{bounded, tagged};
+use crate::http::{AppState, NO_STORE};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, change, delete))).merge(
+        bounded(
+            OpenApiRouter::new()
+                .routes(routes!(link))
+                .routes(routes!(change_password))
+                .routes(routes!(forgot))
+                .routes(routes!(use_link))
+                .routes(routes!(set_up)),
+        ),
+    )
+}
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -115,7 +133,7 @@ pub(crate) struct SetUp {
 /// All users, by name: for administrators.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", params(Paging), responses((status = 200, body = UserPage)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
@@ -130,13 +148,13 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUserBody,
     responses((status = 201, body = MadeUser)))]
 pub(crate) async fn create(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<NewUserBody>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeUser>)> {
     let new = NewUser {
         username: body.username.parse::<Username>().map_err(identity::Error::from)?,
-        email: email(body.email.as_deref())?,
+        email: parse_email(body.email.as_deref())?,
         role: body.role.unwrap_or(Role::User),
         first_name: body.first_name,
         last_name: body.last_name,
@@ -151,14 +169,14 @@ pub(crate) async fn create(
         None
     };
     transaction.commit().await?;
-    Ok((StatusCode::CREATED, NOT_KEPT, Json(MadeUser { user, link })))
+    Ok((StatusCode::CREATED, NO_STORE, Json(MadeUser { user, link })))
 }
 
 /// One user: for themselves and for administrators.
 #[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users",
     params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = User)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<Json<User>> {
@@ -171,7 +189,7 @@ pub(crate) async fn show(
 #[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", request_body = UserChange,
     params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = User)))]
 pub(crate) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
     Body(body): Body<UserChange>,
@@ -191,22 +209,18 @@ pub(crate) async fn change(
         role: body.role,
         is_active: body.is_active,
     };
-    let mut transaction = store::postgres::begin(app.pool()).await?;
-    let user = users::change(&mut transaction, &actor, id, &change).await?;
-    transaction.commit().await?;
-    app.gate.forget();
-    Ok(Json(user))
+    Ok(Json(accounts::change(app, &actor, id, &change).await?))
 }
 
 /// Deletes a user with their sessions and keys: for administrators.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "users",
     params(("id" = Uuid, Path, description = "The user")), responses((status = 204)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode> {
-    remove(&state, &actor, id).await?;
+    accounts::delete(&state.app, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -214,31 +228,31 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/api/v1/users/{id}/link", tag = "users",
     params(("id" = Uuid, Path, description = "The user")), responses((status = 201, body = LinkBody)))]
 pub(crate) async fn link(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<LinkBody>)> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let link = links::for_user(&mut transaction, &actor, id).await?;
     transaction.commit().await?;
-    Ok((StatusCode::CREATED, NOT_KEPT, Json(LinkBody::new(&state, &link))))
+    Ok((StatusCode::CREATED, NO_STORE, Json(LinkBody::new(&state, &link))))
 }
 
 /// Changes your password. Your other sessions end.
 #[utoipa::path(put, path = "/api/v1/password", tag = "session", request_body = PasswordChange, responses((status = 204)))]
 pub(crate) async fn change_password(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode> {
-    set_password(&state, &actor, &body.current, &body.new).await.map_err(wrong_password)?;
+    accounts::change_password(&state.app, &actor, &body.current, &body.new).await.map_err(wrong_password)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Sends a link by mail to somebody who forgot their password. The answer is the same whether there is an account.
 #[utoipa::path(post, path = "/api/v1/password-resets", tag = "session", request_body = Forgot, responses((status = 202)))]
 pub(crate) async fn forgot(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Client(origin): Client,
     Body(body): Body<Forgot>,
 ) -> Result<StatusCode> {
@@ -254,7 +268,7 @@ pub(crate) async fn forgot(
 /// Sets a password by a link, which is void from then on. All sessions of the user end.
 #[utoipa::path(post, path = "/api/v1/password-resets/use", tag = "session", request_body = UseLink,
     responses((status = 204)))]
-pub(crate) async fn use_link(Given(state): Given<State>, Body(body): Body<UseLink>) -> Result<StatusCode> {
+pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
     let app = &state.app;
     links::set_password(app.pool(), &app.passwords, &Token::shown(&body.token), &body.password).await?;
     app.gate.forget();
@@ -265,59 +279,21 @@ pub(crate) async fn use_link(Given(state): Given<State>, Body(body): Body<UseLin
 #[utoipa::path(post, path = "/api/v1/setup", tag = "session", request_body = SetUp,
     responses((status = 201, body = SignedInBody)))]
 pub(crate) async fn set_up(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Client(origin): Client,
     Body(body): Body<SetUp>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
     let username: Username = body.username.parse().map_err(identity::Error::from)?;
-    let administrator = (username, email(body.email.as_deref())?, body.password.as_str());
+    let administrator = (username, parse_email(body.email.as_deref())?, body.password.as_str());
     let token = Token::shown(&body.token);
     let signed_in =
         links::set_up(app.pool(), &app.passwords, app.gate.signing(), &token, administrator, &origin).await?;
-    Ok((StatusCode::CREATED, NOT_KEPT, Json(signed_in.into())))
-}
-
-/// Sets a password in place of another; every other session ends, here at once.
-pub(crate) async fn set_password(
-    state: &State,
-    actor: &Actor,
-    current: &str,
-    new: &str,
-) -> std::result::Result<(), identity::Error> {
-    let app = &state.app;
-    users::change_password(app.pool(), &app.passwords, actor, current, new).await?;
-    app.gate.forget();
-    Ok(())
-}
-
-/// Deletes a user with all that is theirs alone.
-pub(crate) async fn remove(
-    state: &State,
-    actor: &Actor,
-    id: UserId,
-) -> std::result::Result<(), identity::Error> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    users::delete(&mut transaction, actor, id).await?;
-    // Their grants are gone with them.
-    library::changes::record_catalogue(&mut transaction)
-        .await
-        .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
-    transaction.commit().await?;
-    state.app.gate.forget();
-    Ok(())
-}
-
-/// A mail address, or none where it is empty.
-pub(crate) fn email(text: Option<&str>) -> std::result::Result<Option<Email>, identity::Error> {
-    match text.map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(text) => Ok(Some(text.parse()?)),
-    }
+    Ok((StatusCode::CREATED, NO_STORE, Json(signed_in.into())))
 }
 
 impl LinkBody {
-    fn new(state: &State, link: &links::Link) -> Self {
+    fn new(state: &AppState, link: &links::Link) -> Self {
         Self {
             url: format!("{}/password?token={}", state.address, link.token.reveal()),
             expires_at: link.expires_at,

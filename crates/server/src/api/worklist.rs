@@ -1,7 +1,7 @@
 //! `/api/v1/worklist`: what the owners of a library should look at; and what has changed since an answer was given.
 
 use axum::Json;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use chat::chats::MessageId;
 use chat::stale::{self, SourceChange};
 use chat::worklist::{self, Filter, Item, Kind};
@@ -9,11 +9,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{self, Paging, Path, Query};
-use super::paging::Paged;
-use super::problem::Result;
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{self, Paging, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::Result;
+use crate::http::router::{bounded, tagged};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(OpenApiRouter::new().routes(routes!(list)).routes(routes!(changes)))
+        .merge(bounded(OpenApiRouter::new().routes(routes!(resolve))))
+}
 
 /// A page of the work list.
 #[derive(Serialize, ToSchema)]
@@ -41,7 +50,7 @@ pub(crate) struct Which {
 #[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(Which, Paging),
     responses((status = 200, body = WorklistPage)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
@@ -64,7 +73,7 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/api/v1/worklist/{group}/resolve", tag = "worklist",
     params(("group" = Uuid, Path, description = "The group")), responses((status = 200, body = Item)))]
 pub(crate) async fn resolve(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(group): Path<Uuid>,
 ) -> Result<Json<Item>> {
@@ -79,7 +88,7 @@ pub(crate) async fn resolve(
 #[utoipa::path(get, path = "/api/v1/messages/{id}/changes", tag = "chats",
     params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Vec<SourceChange>)))]
 pub(crate) async fn changes(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<SourceChange>>> {

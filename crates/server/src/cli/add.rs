@@ -24,7 +24,7 @@ use super::operate::bar;
 use super::search::CategoryArgument;
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
-use crate::work::Work;
+use crate::app::work::Work;
 use sources::Found;
 
 /// What to add and where.

@@ -13,8 +13,8 @@ use rmcp::ServiceExt as _;
 use tokio::time::{Instant, sleep};
 
 use crate::app::App;
+use crate::app::work::Work;
 use crate::mcp::Librarian;
-use crate::work::Work;
 
 /// What the agent may do.
 #[derive(Debug, Args)]

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
+use crate::app::work::Work;
 use crate::settings::Settings;
-use crate::work::Work;
 
 /// What to do with jobs; lists them where nothing is said.
 #[derive(Debug, Args)]

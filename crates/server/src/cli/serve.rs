@@ -11,12 +11,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::show;
-use crate::api::guard::Names;
 use crate::app::App;
-use crate::mail::Mail;
+use crate::app::guide;
+use crate::app::mail::Mail;
+use crate::app::work::Work;
+use crate::http::AppState;
+use crate::http::guard::Names;
 use crate::settings::Settings;
-use crate::work::Work;
-use crate::{api, guide, metrics};
+use crate::{metrics, routes};
 
 /// Where to listen.
 #[derive(Debug, Args)]
@@ -74,7 +76,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         async move { guide::add(&app).await }
     }));
     let names = Arc::new(Names::new(address, &hosts, settings.origins()));
-    let router = api::router(app.clone(), recorder, names, Arc::clone(&public));
+    let router = routes::router(AppState::new(app.clone(), recorder, Arc::clone(&public)), names);
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {
         show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));

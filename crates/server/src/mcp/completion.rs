@@ -9,7 +9,7 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Referen
 use store::postgres::acquire;
 
 use super::{Librarian, prompts, refused, resources};
-use crate::api::input;
+use crate::http::input;
 
 /// Offers what the argument may become.
 pub(super) async fn complete(

@@ -15,9 +15,9 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use serde_json::{Value, json};
 
 use super::Librarian;
-use crate::api::authenticate::Caller;
-use crate::api::problem::AsItIs;
 use crate::app::App;
+use crate::http::authentication::Caller;
+use crate::http::problem::{AsItIs, Format};
 
 /// Bytes of a request, at most.
 const LARGEST: usize = 1 << 20;
@@ -29,7 +29,7 @@ const UNAUTHORISED: i32 = -32001;
 const REFUSED: i32 = -32000;
 
 /// Where this is.
-pub(crate) const PATH: &str = "/mcp";
+const PATH: &str = "/mcp";
 
 /// Answers POST; any other method is refused by the router.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<S> {
@@ -152,11 +152,15 @@ fn unauthorised() -> Response {
     response
 }
 
-/// The body of what is refused before the protocol is reached: a key that is not good, too many requests.
-pub(crate) fn failure(status: StatusCode, message: &str) -> Vec<u8> {
-    let code = if status == StatusCode::UNAUTHORIZED { UNAUTHORISED } else { REFUSED };
-    serde_json::to_vec(&body(code, message, &Value::Null)).unwrap_or_default()
-}
+/// Form of this API's error responses: errors of JSON-RPC.
+pub(crate) const ERRORS: Format = Format {
+    applies_to: |path| path == PATH,
+    render: |problem| {
+        let code = if problem.status() == StatusCode::UNAUTHORIZED { UNAUTHORISED } else { REFUSED };
+        serde_json::to_vec(&body(code, problem.detail(), &Value::Null)).unwrap_or_default()
+    },
+    described_as: None,
+};
 
 fn body(code: i32, message: &str, id: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message }, "id": id })

@@ -7,8 +7,8 @@ use rmcp::model::{
 };
 
 use super::{Librarian, refused, shorten};
-use crate::api::input;
-use crate::api::problem::Problem;
+use crate::http::input;
+use crate::http::problem::Problem;
 
 /// The prompts.
 pub(super) fn all() -> Vec<Prompt> {
@@ -58,7 +58,7 @@ pub(super) async fn get(
     actor: &Actor,
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let given = Given(request.arguments.unwrap_or_default());
+    let given = Arguments(request.arguments.unwrap_or_default());
     let text = match request.name.as_str() {
         "answer_with_citations" => {
             let question = given.required("question")?;
@@ -113,9 +113,9 @@ pub(super) async fn get(
 }
 
 /// The arguments as they came.
-struct Given(JsonObject);
+struct Arguments(JsonObject);
 
-impl Given {
+impl Arguments {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().map(str::trim).filter(|value| !value.is_empty())
     }

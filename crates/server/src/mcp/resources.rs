@@ -13,9 +13,9 @@ use store::postgres::acquire;
 
 use super::uri::{self, Named};
 use super::{Librarian, refused};
-use crate::api::input;
-use crate::api::problem::Problem;
-use crate::passages;
+use crate::app::passages;
+use crate::http::input;
+use crate::http::problem::Problem;
 
 const JSON: &str = "application/json";
 const MARKDOWN: &str = "text/markdown";

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::uri;
-use crate::passages::{fenced, one_line, time};
+use crate::app::passages::{fenced, one_line, time};
 
 /// What stands between two results, as docs-mcp-server has it.
 pub(super) const RULE: &str = "------------------------------------------------------------";

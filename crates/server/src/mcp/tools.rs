@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Librarian, may_note, schema};
-use crate::api::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Tokens an answer takes where nothing is said, and the least and most that can be asked for.
 const TOKENS: usize = 5000;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use identity::Preferences;
@@ -17,11 +17,11 @@ use super::forms::Posted;
 use super::frame::{Fault, Frame};
 use super::language::Language;
 use super::{see_other, theme};
-use crate::api::State;
-use crate::api::input::{self, Query};
-use crate::api::problem::Problem;
-use crate::api::session::{end_all_of, end_one, user_in_person};
-use crate::api::{keys as key_door, users as user_door};
+use crate::app::sessions::require_person;
+use crate::app::{self, accounts};
+use crate::http::AppState;
+use crate::http::input::{self, Query};
+use crate::http::problem::Problem;
 
 /// The most libraries that a form offers to tick; with more their names are written.
 const MOST_CHOICES: usize = 40;
@@ -119,7 +119,7 @@ impl NewKeyForm {
 }
 
 /// All there is to see of oneself.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(done): Query<Done>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(done): Query<Done>) -> Response {
     let done = match done.done.as_str() {
         "password" => Some(frame.t("account-done-password")),
         "sessions" => Some(frame.t("account-done-sessions")),
@@ -133,7 +133,7 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(done): 
 
 /// Shows the account, with what is wrong in one part of it.
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     done: Option<Cow<'static, str>>,
     fault: Option<(&'static str, &Fault)>,
@@ -141,7 +141,7 @@ async fn page(
 ) -> Response {
     let read = async {
         let actor = &frame.actor;
-        let user = user_in_person(actor)?;
+        let user = require_person(actor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let user = users::find(&mut connection, actor, user).await?.ok_or(identity::Error::NoUser)?;
         let sessions = sessions::list(&mut connection, actor, user.id).await?;
@@ -174,18 +174,18 @@ async fn page(
 }
 
 /// Changes one's password.
-pub(crate) async fn change_password(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn change_password(State(state): State<AppState>, posted: Posted) -> Response {
     let posted = posted.at("/account");
     let frame = &posted.frame;
     let (current, new) = (posted.field("current"), posted.field("new"));
-    match user_door::set_password(&state, &frame.actor, current, new).await {
+    match accounts::change_password(&state.app, &frame.actor, current, new).await {
         Ok(()) => see_other("/account?done=password"),
         Err(error) => refused(&state, &posted, "password", error).await,
     }
 }
 
 /// Changes one's names and mail address; for another address one's password is needed.
-pub(crate) async fn change_person(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn change_person(State(state): State<AppState>, posted: Posted) -> Response {
     let posted = posted.at("/account");
     let (app, actor) = (&state.app, &posted.frame.actor);
     let changed = async {
@@ -216,7 +216,7 @@ pub(crate) async fn change_person(Given(state): Given<State>, posted: Posted) ->
 }
 
 /// Chooses language and colours.
-pub(crate) async fn choose_look(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn choose_look(State(state): State<AppState>, posted: Posted) -> Response {
     let chosen = Preferences {
         language: Some(posted.field("language").to_owned()),
         theme: Some(posted.field("theme").to_owned()),
@@ -225,7 +225,7 @@ pub(crate) async fn choose_look(Given(state): Given<State>, posted: Posted) -> R
 }
 
 /// Says in a part of the page what is wrong with what was written there.
-async fn refused(state: &State, posted: &Posted, part: &'static str, error: identity::Error) -> Response {
+async fn refused(state: &AppState, posted: &Posted, part: &'static str, error: identity::Error) -> Response {
     let frame = &posted.frame;
     let is_wrong = matches!(error, identity::Error::BadPassword);
     if matches!(error, identity::Error::SignIn) {
@@ -243,21 +243,21 @@ async fn refused(state: &State, posted: &Posted, part: &'static str, error: iden
 }
 
 /// Ends one session, or all but this one.
-pub(crate) async fn end_sessions(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn end_sessions(State(state): State<AppState>, posted: Posted) -> Response {
     let actor = &posted.frame.actor;
     let ended = async {
-        let user = user_in_person(actor)?;
+        let user = require_person(actor)?;
         if posted.has("others") {
-            return end_all_of(&state, actor, user, true).await;
+            return Ok(app::sessions::end_all(&state.app, actor, user, true).await?);
         }
         let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;
-        end_one(&state, actor, id).await
+        Ok::<_, Problem>(app::sessions::end(&state.app, actor, id).await?)
     };
     after(ended.await, "/account?done=sessions")
 }
 
 /// Makes a key, and shows it this once.
-pub(crate) async fn make_key(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn make_key(State(state): State<AppState>, posted: Posted) -> Response {
     let posted = posted.at("/account");
     let frame = &posted.frame;
     let written = NewKeyForm::of(&posted);
@@ -268,7 +268,7 @@ pub(crate) async fn make_key(Given(state): Given<State>, posted: Posted) -> Resp
         rate_limit: None,
         seconds: posted.field("days").parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
-    let problem = match key_door::make(&state, &frame.actor, new).await {
+    let problem = match app::keys::create(&state.app, &frame.actor, new).await.map_err(Problem::from) {
         Ok((key, secret)) => {
             let page = KeyPage { frame, name: &key.name, secret: secret.reveal(), address: &state.address };
             return frame.page(StatusCode::CREATED, &page);
@@ -285,16 +285,17 @@ pub(crate) async fn make_key(Given(state): Given<State>, posted: Posted) -> Resp
 }
 
 /// Enables, disables or deletes a key.
-pub(crate) async fn change_key(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn change_key(State(state): State<AppState>, posted: Posted) -> Response {
     let actor = &posted.frame.actor;
     let changed = async {
         let id: KeyId = posted.field("id").parse().map_err(|_none| identity::Error::NoKey)?;
         match posted.field("action") {
-            "enable" => key_door::enable(&state, actor, id, true).await.map(drop),
-            "disable" => key_door::enable(&state, actor, id, false).await.map(drop),
-            "delete" => key_door::remove(&state, actor, id).await,
-            _ => Err(Problem::invalid("the form cannot be read")),
+            "enable" => drop(app::keys::set_enabled(&state.app, actor, id, true).await?),
+            "disable" => drop(app::keys::set_enabled(&state.app, actor, id, false).await?),
+            "delete" => app::keys::delete(&state.app, actor, id).await?,
+            _ => return Err(Problem::invalid("the form cannot be read")),
         }
+        Ok(())
     };
     after(changed.await, "/account?done=key")
 }

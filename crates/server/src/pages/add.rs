@@ -4,7 +4,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State as Given};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -17,22 +17,24 @@ use serde::Deserialize;
 use super::forms::{self, Posted};
 use super::frame::{Fault, Frame};
 use super::see_other;
-use crate::address;
-use crate::api::archives;
-use crate::api::input::{self, Query};
-use crate::api::problem::{Problem, Result};
-use crate::api::{State, upload};
+use crate::app::address;
+use crate::app::archives::{self, MAX_ARCHIVE_BYTES};
+use crate::app::uploads;
+use crate::http::AppState;
+use crate::http::input::{self, Query};
+use crate::http::multipart::{ArchiveForm, DocumentForm, archive_form, document_form};
+use crate::http::problem::{Problem, Result};
 
 /// Failed documents that are shown with their reasons.
 const FAILED_SHOWN: usize = 20;
 
 /// The routes of this room. An upload takes as long as its bytes do.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().route("/add/standing", get(standing))
 }
 
 /// Those that take as long as their bytes do.
-pub(super) fn slow_router() -> Router<State> {
+pub(super) fn slow_router() -> Router<AppState> {
     Router::new().route("/add", get(show).post(add)).route("/add/archive", post(add_archive))
 }
 
@@ -107,7 +109,7 @@ impl Standing<'_> {
 }
 
 /// Asks for documents, and says how far those of a version are.
-async fn show(Given(state): Given<State>, frame: Frame, Query(place): Query<Place>) -> Response {
+async fn show(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
     if let Err(sign_in) = frame.require_person() {
         return sign_in;
     }
@@ -116,7 +118,7 @@ async fn show(Given(state): Given<State>, frame: Frame, Query(place): Query<Plac
 }
 
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     [library, version, tags]: [&str; 3],
     fault: Option<&Fault>,
@@ -137,7 +139,7 @@ async fn page(
         Ok((libraries, standing)) => {
             let status = fault.map_or(StatusCode::OK, |fault| fault.status);
             let largest = state.app.settings.max_document_bytes() as u64;
-            let largest_archive = archives::LARGEST;
+            let largest_archive = MAX_ARCHIVE_BYTES;
             let page = Page {
                 frame,
                 may_add: !libraries.is_empty() || access::may_make(&frame.actor),
@@ -159,7 +161,7 @@ async fn page(
 }
 
 /// How far a version's documents are; asked again until all is ready.
-async fn standing(Given(state): Given<State>, frame: Frame, Query(place): Query<Place>) -> Response {
+async fn standing(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
     if let Err(sign_in) = frame.require_person() {
         return sign_in;
     }
@@ -171,7 +173,7 @@ async fn standing(Given(state): Given<State>, frame: Frame, Query(place): Query<
 }
 
 async fn stand<'frame>(
-    state: &State,
+    state: &AppState,
     frame: &'frame Frame,
     library: &str,
     version: &str,
@@ -216,53 +218,65 @@ async fn stand<'frame>(
 }
 
 /// Takes files from the form, without scripts.
-async fn add(Given(state): Given<State>, request: Request) -> Response {
+async fn add(State(state): State<AppState>, request: Request) -> Response {
     let (frame, request) = match framed(&state, request).await {
         Ok(framed) => framed,
         Err(answer) => return answer,
     };
-    let received = match upload::receive(&state, &frame.actor, request).await {
-        Ok(received) => received,
+    let form = match read_documents(&state, &frame, request).await {
+        Ok(form) => form,
         Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
     };
-    let written = [received.library(), received.version(), received.tags()].map(str::to_owned);
-    if !forms::is_ours(&frame, received.form_token()) {
-        return match received.discard(&state).await {
+    let written = form.fields.as_written();
+    if !forms::is_ours(&frame, &form.form_token) {
+        return match uploads::discard(&state.app, form.files).await {
             Ok(()) => Posted::foreign(&frame),
-            Err(problem) => problem.into_response(),
+            Err(error) => Problem::from(error).into_response(),
         };
     }
-    match received.add(&state, &frame.actor).await {
-        Ok(taken) => see_other(&there(&written[0], &written[1], taken.len() as u64, 0)),
-        Err(problem) => refused(&state, &frame, written.each_ref().map(String::as_str), problem).await,
+    match uploads::add(&state.app, &frame.actor, &form.fields, form.files).await {
+        Ok((target, added)) => {
+            see_other(&there(target.library.as_str(), target.version.as_str(), added.len() as u64, 0))
+        }
+        Err(error) => refused(&state, &frame, written.each_ref().map(String::as_str), error.into()).await,
     }
+}
+
+async fn read_documents(state: &AppState, frame: &Frame, request: Request) -> Result<DocumentForm> {
+    uploads::require_writer(&frame.actor)?;
+    document_form(state, request).await
 }
 
 /// Takes an archive from the form, without scripts.
-async fn add_archive(Given(state): Given<State>, request: Request) -> Response {
+async fn add_archive(State(state): State<AppState>, request: Request) -> Response {
     let (frame, request) = match framed(&state, request).await {
         Ok(framed) => framed,
         Err(answer) => return answer,
     };
-    let received = match archives::receive(&state, &frame.actor, request).await {
-        Ok(received) => received,
+    let form = match read_archive(&state, &frame, request).await {
+        Ok(form) => form,
         Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
     };
-    if !forms::is_ours(&frame, received.form_token()) {
+    if !forms::is_ours(&frame, &form.form_token) {
         return Posted::foreign(&frame);
     }
-    let written = received.written().map(str::to_owned);
-    match received.add(&state, &frame.actor).await {
-        Ok(told) => {
-            let taken = told.added + told.revised + told.unchanged;
-            see_other(&there(&told.library, &told.version, taken, told.failed_count))
+    let written = form.fields.as_written();
+    match archives::add(&state.app, &frame.actor, &form.fields, form.archive).await {
+        Ok(report) => {
+            let taken = report.added + report.revised + report.unchanged;
+            see_other(&there(&report.library, &report.version, taken, report.failed_count))
         }
-        Err(problem) => refused(&state, &frame, written.each_ref().map(String::as_str), problem).await,
+        Err(error) => refused(&state, &frame, written.each_ref().map(String::as_str), error.into()).await,
     }
 }
 
+async fn read_archive(state: &AppState, frame: &Frame, request: Request) -> Result<ArchiveForm> {
+    uploads::require_writer(&frame.actor)?;
+    archive_form(state, request, MAX_ARCHIVE_BYTES).await
+}
+
 /// Who sends a form, before its bytes are taken.
-async fn framed(state: &State, request: Request) -> std::result::Result<(Frame, Request), Response> {
+async fn framed(state: &AppState, request: Request) -> std::result::Result<(Frame, Request), Response> {
     let (mut parts, body) = request.into_parts();
     let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
     let frame = frame.at("/add");
@@ -274,7 +288,7 @@ async fn framed(state: &State, request: Request) -> std::result::Result<(Frame, 
 }
 
 /// The form again, with what is wrong and what was written.
-async fn refused(state: &State, frame: &Frame, written: [&str; 3], problem: Problem) -> Response {
+async fn refused(state: &AppState, frame: &Frame, written: [&str; 3], problem: Problem) -> Response {
     match Fault::of_problem(frame, problem) {
         Ok(fault) => page(state, frame, written, Some(&fault), (None, 0)).await,
         Err(answer) => answer,

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -26,8 +26,8 @@ use store::jobs::State as JobState;
 
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
-use crate::api::State;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::problem::Problem;
 
 /// The rooms of administration, in the order in which a person sees them.
 pub(crate) const ROOMS: [&str; 8] =
@@ -36,7 +36,7 @@ pub(crate) const ROOMS: [&str; 8] =
 const PAGE: usize = 50;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/admin", get(show))
         .route("/admin/users", get(users::show).post(users::create))
@@ -140,7 +140,7 @@ fn require(frame: &Frame) -> Result<(), Response> {
 
 /// Where a list begins.
 pub(super) fn cursor(text: &str) -> Result<Option<Cursor>, Problem> {
-    if text.is_empty() { Ok(None) } else { crate::api::input::cursor(text).map(Some) }
+    if text.is_empty() { Ok(None) } else { crate::http::input::cursor(text).map(Some) }
 }
 
 /// The address of the next page of a list.
@@ -192,7 +192,7 @@ struct Standing {
 }
 
 impl Standing {
-    async fn read(state: &State) -> Result<Self, Problem> {
+    async fn read(state: &AppState) -> Result<Self, Problem> {
         let behind = state.app.engine.lag().await?;
         let model = match state.app.engine.model() {
             ModelState::Ready(model) => Ok(model.id().to_owned()),
@@ -211,7 +211,7 @@ impl Standing {
 }
 
 /// How things stand, and the ways on.
-async fn show(Given(state): Given<State>, frame: Frame) -> Result<Response, Response> {
+async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, Response> {
     require(&frame)?;
     let read = async {
         let libraries = state.app.engine.catalogue().await?.libraries(&frame.actor).len();

@@ -15,13 +15,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-use crate::api::State;
+use crate::http::AppState;
 
 /// The longest form: a question of sixteen thousand characters, each of which may be nine in it.
 const LONGEST_FORM: usize = 256 << 10;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/ask", get(room::begin).post(room::ask_first))
         .route("/ask/{chat}", get(room::show).post(room::ask))
@@ -41,7 +41,7 @@ pub(super) fn router() -> Router<State> {
 }
 
 /// Those that take as long as their bytes do.
-pub(super) fn slow_router() -> Router<State> {
+pub(super) fn slow_router() -> Router<AppState> {
     Router::new()
         .route("/ask/files", post(files::attach_first))
         .route("/ask/{chat}/files", post(files::attach))

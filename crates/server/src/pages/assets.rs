@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::problem::Problem;
+use crate::http::problem::Problem;
 
 /// From npm, put here by the build.
 const HTMX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/htmx.js"));

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State as Given};
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -17,10 +17,10 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::frame::Frame;
-use crate::address;
-use crate::api::State;
-use crate::api::input::Path;
-use crate::api::problem::Problem;
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::Path;
+use crate::http::problem::Problem;
 
 /// Bytes of both texts together that are compared while somebody waits.
 const LONGEST: usize = 16 << 20;
@@ -32,7 +32,7 @@ const OFFERED: usize = 200;
 const LISTED: usize = 500;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().route("/compare/{library}/{*path}", get(show))
 }
 
@@ -68,7 +68,7 @@ struct Page<'page> {
 }
 
 async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path((library, path)): Path<(String, String)>,
     uri: Uri,
@@ -81,7 +81,7 @@ async fn show(
 }
 
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     library: &str,
     path: &str,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -15,9 +15,10 @@ use serde::Deserialize;
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
 use super::see_other;
-use crate::api::input::Query;
-use crate::api::problem::Problem;
-use crate::api::{State, keys};
+use crate::app;
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 
 /// What stands in the lines while there is no key.
 const NO_KEY: &str = "wy_…";
@@ -26,7 +27,7 @@ const NO_KEY: &str = "wy_…";
 const USUAL_DAYS: &str = "90";
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().route("/connect", get(show).post(make))
 }
 
@@ -112,7 +113,7 @@ impl Page<'_> {
 }
 
 /// Asks what the key is for, and shows the lines.
-async fn show(Given(state): Given<State>, frame: Frame, Query(place): Query<Place>) -> Response {
+async fn show(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
     if let Err(sign_in) = frame.require_person() {
         return sign_in;
     }
@@ -130,7 +131,7 @@ struct Form<'form> {
 }
 
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     form: &Form<'_>,
     status: StatusCode,
@@ -159,7 +160,7 @@ async fn page(
 }
 
 /// Makes the key, and shows the lines with it.
-async fn make(Given(state): Given<State>, posted: Posted) -> Response {
+async fn make(State(state): State<AppState>, posted: Posted) -> Response {
     let posted = posted.at("/connect");
     let frame = &posted.frame;
     let form = Form {
@@ -184,7 +185,7 @@ async fn make(Given(state): Given<State>, posted: Posted) -> Response {
             "a key for one library reaches no questions and answers: leave these out, or choose all libraries",
         ))
     } else {
-        keys::make(&state, &frame.actor, new).await
+        app::keys::create(&state.app, &frame.actor, new).await.map_err(Problem::from)
     };
     match made {
         Ok((_key, secret)) => {

@@ -10,9 +10,8 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Query, State as Given};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::extract::{OriginalUri, Query, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use library::catalogue::{Library, Version};
@@ -26,11 +25,11 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::see_other;
-use crate::address;
-use crate::api::State;
-use crate::api::accept;
-use crate::api::input::Path;
-use crate::api::problem::Problem;
+use crate::app::address;
+use crate::app::places::{self, Place};
+use crate::http::input::Path;
+use crate::http::problem::Problem;
+use crate::http::{self, AppState, accept};
 use layout::{Found, Layout};
 use view::View;
 
@@ -40,26 +39,12 @@ const SOUGHT: usize = 12;
 const NOTES: i64 = 200;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/passages/{id}", get(passage))
         .route("/original/{library}/{version}/{*path}", get(original::show))
         .route("/notes", post(notes::add))
         .route("/notes/{id}/resolve", post(notes::resolve))
-}
-
-/// What a page of a document is made with, where somebody asks for one: a program that takes anything gets the text.
-pub(crate) struct Browser(pub(crate) Option<Frame>);
-
-impl FromRequestParts<State> for Browser {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        if !accept::prefers_page(&parts.headers) {
-            return Ok(Self(None));
-        }
-        Ok(Self(Some(Frame::from_request_parts(parts, state).await?)))
-    }
 }
 
 /// Which of a document, and how.
@@ -81,27 +66,44 @@ struct Wanted {
     beside: Option<String>,
 }
 
-/// A document in a version that exists for whoever asks.
-pub(crate) async fn show(
-    state: &State,
-    frame: &Frame,
-    library: &Library,
-    version: &Version,
-    path: &str,
-    uri: &Uri,
-) -> Response {
-    let wanted = Query::<Wanted>::try_from_uri(uri).map(|Query(wanted)| wanted).unwrap_or_default();
-    match page(state, frame, library, version, path, (&wanted, uri.query())).await {
-        Ok(response) => response,
-        Err(error) => Problem::from(error).into_response(),
-    }
+/// Whether a request for a document is a browser's, which is shown a page; other clients get the text.
+pub(crate) fn is_for_page(headers: &HeaderMap) -> bool {
+    accept::prefers_page(headers)
 }
 
-/// What a page says of an address that leads to no version or no document.
-pub(crate) use absent::of_version as without_version;
+/// Shows a document at its address as a page. At the address of its Markdown, `None` where that is to be sent instead.
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    frame: Frame,
+    Path((library, version, path)): Path<(String, String, String)>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> http::problem::Result<Response> {
+    let place = match places::resolve(&state.app, &frame.actor, &library, &version).await {
+        Ok(Place::Exact(place)) => place,
+        Ok(Place::Redirect(there)) => return Ok(http::markdown::redirect(&there, &path, uri.query())),
+        Err(library::Error::NoVersion { present, wanted, .. }) => {
+            return Ok(absent::of_version(&frame, &library, &wanted, &present, &path));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (library, version) = (&place.library, &place.version);
+    // A document whose own name ends so is shown; else the Markdown of the one without the ending is sent.
+    if let Some(bare) = path.strip_suffix(address::TWIN) {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        let paths = [path.clone(), bare.to_owned()];
+        let found = reading::first_of(&mut connection, &frame.actor, library, version, &paths).await?;
+        drop(connection);
+        if found.as_deref() == Some(bare) {
+            return http::markdown::send(&state, &frame.actor, &place, &[bare], &headers).await;
+        }
+    }
+    let wanted = Query::<Wanted>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
+    Ok(page(&state, &frame, library, version, &path, (&wanted, uri.query())).await?)
+}
 
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     library: &Library,
     version: &Version,
@@ -209,7 +211,7 @@ fn with_revision(here: &str, link: &str, revision: Option<i32>) -> String {
 }
 
 /// Opens a passage in its document, in the very revision.
-async fn passage(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+async fn passage(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     let found = async {
         // Asked first: it may need a connection of its own, and whoever holds one must not wait for another.
         let catalogue = state.app.engine.catalogue().await?;

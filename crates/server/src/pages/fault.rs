@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::frame::Frame;
 use super::language::Language;
-use crate::api::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Kinds of problems whose name says all that their words do.
 const PLAIN: [&str; 8] = [

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kernel::secret::{NoRandomness, Token};
 
 use super::frame::Frame;
-use crate::api::State;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::problem::Problem;
 
 /// The field that holds the form's token.
 pub(crate) const FIELD: &str = "form_token";
@@ -23,10 +23,10 @@ pub(crate) struct Posted {
     fields: HashMap<String, String>,
 }
 
-impl FromRequest<State> for Posted {
+impl FromRequest<AppState> for Posted {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let frame =
             Frame::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
@@ -117,17 +117,6 @@ fn combined(left: &str, right: &str) -> Option<String> {
     let (left, right) = (hex::decode(left).ok()?, hex::decode(right).ok()?);
     let both: Vec<u8> = left.iter().zip(&right).map(|(left, right)| left ^ right).collect();
     (left.len() == right.len()).then(|| hex::encode(both))
-}
-
-/// The value of a cookie.
-pub(crate) fn cookie<'request>(headers: &'request HeaderMap, wanted: &str) -> Option<&'request str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use super::language::Language;
 use super::theme::Theme;
 use super::words::{self, Said, Words};
 use super::{assets, forms, html, see_other};
-use crate::api::State;
-use crate::api::authenticate::{Caller, session_cookie};
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::authentication::{Caller, session_cookie};
+use crate::http::cookies::cookie;
+use crate::http::problem::Problem;
 
 /// Four hundred days, the longest that browsers keep a cookie: how long a session lives is for its row to say.
 const KEPT: u32 = 34_560_000;
@@ -54,15 +55,15 @@ pub(crate) enum Room {
     Other,
 }
 
-impl FromRequestParts<State> for Frame {
+impl FromRequestParts<AppState> for Frame {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
         let preferences = parts.extensions.get::<Preferences>().cloned().unwrap_or_default();
         let secure = state.app.settings.secure_cookies();
         // Ours are 48 hexadecimal digits; another is not put into a page.
-        let kept = forms::cookie(&parts.headers, token_cookie(secure))
+        let kept = cookie(&parts.headers, token_cookie(secure))
             .filter(|text| text.len() == 48 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let is_new = kept.is_none();
         let token = match kept {

@@ -5,8 +5,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::{assets, dress};
-use crate::api::problem::Problem;
-use crate::guide;
+use crate::app::guide;
+use crate::http::problem::Problem;
 
 /// A file of the guide.
 pub(crate) async fn show(Path(file): Path<String>) -> Response {

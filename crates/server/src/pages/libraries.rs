@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -27,10 +27,10 @@ use serde::Deserialize;
 
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
-use crate::address;
-use crate::api::State;
-use crate::api::input::{Path, Query};
-use crate::api::problem::{Problem, Result};
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::{Path, Query};
+use crate::http::problem::{Problem, Result};
 
 /// Libraries on a page.
 const PAGE: usize = 48;
@@ -42,7 +42,7 @@ const MOST_CHANGES: usize = 8;
 const MOST_OWNERS: usize = 10;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/libraries", get(list))
         .route("/l/{library}", get(show).post(change::library))
@@ -83,7 +83,7 @@ impl Item<'_> {
 }
 
 /// All libraries that exist for the reader.
-async fn list(Given(state): Given<State>, frame: Frame, Query(wanted): Query<Wanted>) -> Response {
+async fn list(State(state): State<AppState>, frame: Frame, Query(wanted): Query<Wanted>) -> Response {
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;
         let all = catalogue.libraries(&frame.actor);
@@ -228,7 +228,7 @@ impl Done {
 
 /// A library.
 async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
@@ -242,7 +242,7 @@ async fn show(
 
 /// A library's page, with what is wrong with a form of it.
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     name: &str,
     done: Option<Done>,
@@ -329,7 +329,7 @@ async fn owners(
     Ok(names.into_iter().map(|(_, name)| name).collect())
 }
 
-fn has_model(state: &State) -> bool {
+fn has_model(state: &AppState) -> bool {
     !matches!(state.app.engine.model(), library::search::ModelState::Off(_))
 }
 

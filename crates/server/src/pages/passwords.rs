@@ -1,7 +1,7 @@
 //! `/setup`, `/password` and `/forgot`: the first administrator, a password by a link, and asking for one by mail.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use identity::{Username, links, users};
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
 use super::see_other;
-use crate::api::State;
-use crate::api::client::Client;
-use crate::api::input::Query;
-use crate::api::problem::Problem;
-use crate::api::users::email;
+use crate::app::accounts::parse_email;
+use crate::http::AppState;
+use crate::http::client::Client;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 
 /// What a link holds.
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ struct ForgotPage<'page> {
 
 /// Asks who the first administrator is.
 pub(crate) async fn show_setup(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(held): Query<Held>,
 ) -> Response {
@@ -77,13 +77,18 @@ fn no_setup(frame: &Frame) -> Response {
 }
 
 /// Makes the first administrator.
-pub(crate) async fn set_up(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+pub(crate) async fn set_up(
+    State(state): State<AppState>,
+    Client(origin): Client,
+    posted: Posted,
+) -> Response {
     let token = posted.field("token").to_owned();
     let posted = posted.at(&format!("/setup?token={token}"));
     let (frame, username, address) = (&posted.frame, posted.field("username"), posted.field("email"));
     let made = async {
         let app = &state.app;
-        let administrator = (username.parse::<Username>()?, email(Some(address))?, posted.field("password"));
+        let administrator =
+            (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
         let (signing, token) = (app.gate.signing(), Token::shown(&token));
         links::set_up(app.pool(), &app.passwords, signing, &token, administrator, &origin).await
     };
@@ -102,7 +107,7 @@ pub(crate) async fn set_up(Given(state): Given<State>, Client(origin): Client, p
 }
 
 /// Asks for a new password.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(held): Query<Held>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(held): Query<Held>) -> Response {
     match username(&state, &held.token).await {
         Ok(Some(username)) => {
             let page = PasswordPage { frame: &frame, token: &held.token, username: &username, fault: None };
@@ -114,7 +119,7 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(held): 
 }
 
 /// Whose password a link sets: told to whoever has the link, so that a browser keeps the two together.
-async fn username(state: &State, token: &str) -> Result<Option<String>, identity::Error> {
+async fn username(state: &AppState, token: &str) -> Result<Option<String>, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let Some(user) = links::whose(&mut connection, &Token::shown(token)).await? else { return Ok(None) };
     Ok(users::names(&mut connection, &[user]).await?.pop().map(|(_, name)| name))
@@ -125,7 +130,7 @@ fn bad_link(frame: &Frame) -> Response {
 }
 
 /// Sets a password.
-pub(crate) async fn set(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Response {
     let token = posted.field("token").to_owned();
     let posted = posted.at(&format!("/password?token={token}"));
     let (app, frame) = (&state.app, &posted.frame);
@@ -154,14 +159,18 @@ pub(crate) async fn set(Given(state): Given<State>, posted: Posted) -> Response 
 }
 
 /// Asks who forgot their password, or says whom to ask.
-pub(crate) async fn show_forgot(Given(state): Given<State>, frame: Frame) -> Response {
+pub(crate) async fn show_forgot(State(state): State<AppState>, frame: Frame) -> Response {
     let page = ForgotPage { frame: &frame, sends_mail: state.sends_mail(), is_sent: false, fault: None };
     frame.page(StatusCode::OK, &page)
 }
 
 /// Has a link sent, and says the same whether there is an account.
 #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
-pub(crate) async fn forgot(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+pub(crate) async fn forgot(
+    State(state): State<AppState>,
+    Client(origin): Client,
+    posted: Posted,
+) -> Response {
     let posted = posted.at("/forgot");
     let (frame, sends_mail) = (&posted.frame, state.sends_mail());
     let asked = if sends_mail {

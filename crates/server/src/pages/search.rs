@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -21,10 +21,10 @@ use library::overview;
 use library::search::{Answer, Mode, ModelState};
 
 use super::frame::Frame;
-use crate::address;
-use crate::api::State;
-use crate::api::input::Query;
-use crate::api::problem::Problem;
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 use asked::{Asked, Choice, Group};
 use shown::Document;
 
@@ -36,7 +36,7 @@ const MOST_LIBRARIES: usize = 12;
 const MOST_VERSIONS: usize = 6;
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().route("/", get(show))
 }
 
@@ -121,7 +121,7 @@ struct List<'page> {
 }
 
 /// Searches, and shows what is found.
-async fn show(Given(state): Given<State>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+async fn show(State(state): State<AppState>, frame: Frame, Query(asked): Query<Asked>) -> Response {
     let standing = async {
         let catalogue = state.app.engine.catalogue().await?;
         if asked.q.trim().is_empty() {
@@ -150,7 +150,7 @@ async fn show(Given(state): Given<State>, frame: Frame, Query(asked): Query<Aske
     }
 }
 
-async fn welcome(state: &State, frame: &Frame, catalogue: &Catalogue) -> Result<Welcome, Problem> {
+async fn welcome(state: &AppState, frame: &Frame, catalogue: &Catalogue) -> Result<Welcome, Problem> {
     let has_administrator = if frame.user().is_some() {
         true
     } else {
@@ -175,7 +175,7 @@ fn card(library: &Library) -> Card {
 }
 
 async fn search(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     asked: &Asked,
     catalogue: &Catalogue,
@@ -232,7 +232,7 @@ fn verdict(frame: &Frame, answer: &Answer, documents: usize, is_lost: bool) -> S
 }
 
 /// What the reader should know of how it was searched, in their language.
-fn notices(state: &State, frame: &Frame, answer: &Answer, wanted: Mode) -> Vec<String> {
+fn notices(state: &AppState, frame: &Frame, answer: &Answer, wanted: Mode) -> Vec<String> {
     let mut notices = Vec::new();
     let mut rest = answer.notices.len();
     // Words between quotation marks are searched as such, and nothing is noted.

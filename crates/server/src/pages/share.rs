@@ -1,7 +1,7 @@
 //! `/share/{token}`: a chat as it was when the link was made. Who may open it is for a setting to say; that it exists is told to
 //! nobody else.
 
-use axum::extract::{Path, State as Given};
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chat::portable::{html, shares};
@@ -10,15 +10,15 @@ use tokio::sync::Semaphore;
 
 use super::frame::Frame;
 use super::see_other;
-use crate::api::State;
-use crate::api::problem::{AsItIs, Problem};
+use crate::http::AppState;
+use crate::http::problem::{AsItIs, Problem};
 use crate::settings::ShareLinks;
 
 /// Shared chats that are rendered at once, on this node. With links that anyone may open, nobody in particular asks for them.
 static SHOWN: Semaphore = Semaphore::const_new(4);
 
 /// Shows it.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(token): Path<String>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(token): Path<String>) -> Response {
     let allowed = state.app.settings.share_links();
     if allowed == ShareLinks::Off {
         return absent();

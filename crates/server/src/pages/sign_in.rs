@@ -1,7 +1,7 @@
 //! `/sign-in` and `/sign-out`.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use identity::{Preferences, preferences, sessions};
@@ -11,10 +11,11 @@ use serde::Deserialize;
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
 use super::{local, see_other, theme};
-use crate::api::State;
-use crate::api::client::Client;
-use crate::api::input::Query;
-use crate::api::session;
+use crate::app;
+use crate::http::AppState;
+use crate::http::client::Client;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 
 /// Where somebody who signs in wants to go.
 #[derive(Deserialize)]
@@ -47,7 +48,11 @@ pub(crate) async fn show(frame: Frame, Query(wanted): Query<Wanted>) -> Response
 }
 
 /// Signs in.
-pub(crate) async fn sign_in(Given(state): Given<State>, Client(origin): Client, posted: Posted) -> Response {
+pub(crate) async fn sign_in(
+    State(state): State<AppState>,
+    Client(origin): Client,
+    posted: Posted,
+) -> Response {
     let posted = posted.at("/sign-in");
     let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
     let app = &state.app;
@@ -75,16 +80,16 @@ pub(crate) async fn sign_in(Given(state): Given<State>, Client(origin): Client, 
 }
 
 /// How somebody who has just signed in likes pages.
-async fn preferences_of(state: &State, user: UserId) -> Result<Preferences, identity::Error> {
+async fn preferences_of(state: &AppState, user: UserId) -> Result<Preferences, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     preferences::of(&mut connection, user).await
 }
 
 /// Signs out: the session ends on every node.
-pub(crate) async fn sign_out(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn sign_out(State(state): State<AppState>, posted: Posted) -> Response {
     let actor = &posted.frame.actor;
     if let Some(id) = actor.session_id()
-        && let Err(problem) = session::end_one(&state, actor, id).await
+        && let Err(problem) = app::sessions::end(&state.app, actor, id).await.map_err(Problem::from)
         // Ended in the meantime: that is what was wanted.
         && problem.status() != StatusCode::NOT_FOUND
     {

@@ -1,17 +1,18 @@
 //! How pages look: light, dark, or as the reader's system is.
 
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use identity::{Preferences, preferences};
 use kernel::actor::Actor;
 
-use super::forms::{self, Posted};
+use super::forms::Posted;
 use super::frame::Frame;
-use super::language::Language;
+use super::language::{self, Language};
 use super::see_other;
-use crate::api::State;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::cookies::cookie;
+use crate::http::problem::Problem;
 
 /// The cookie that keeps the choice.
 const COOKIE: &str = "wenyuan_theme";
@@ -28,7 +29,7 @@ pub(crate) enum Theme {
 impl Theme {
     /// What whoever sends these headers has chosen, in this browser or for their account.
     pub(crate) fn of(headers: &HeaderMap, of_account: Option<&str>) -> Self {
-        let chosen = forms::cookie(headers, COOKIE).and_then(Self::named);
+        let chosen = cookie(headers, COOKIE).and_then(Self::named);
         chosen.or_else(|| of_account.and_then(Self::named)).unwrap_or_default()
     }
 
@@ -53,13 +54,18 @@ impl Theme {
 }
 
 /// Chooses the colours of all pages, here and for the account of whoever is signed in, and goes back.
-pub(crate) async fn choose(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn choose(State(state): State<AppState>, posted: Posted) -> Response {
     let chosen = Preferences { language: None, theme: Some(posted.field("theme").to_owned()) };
     chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
 }
 
 /// Keeps what somebody has chosen, in this browser and, if they are signed in, in their account.
-pub(super) async fn chosen_here(state: &State, frame: &Frame, chosen: Preferences, back: &str) -> Response {
+pub(super) async fn chosen_here(
+    state: &AppState,
+    frame: &Frame,
+    chosen: Preferences,
+    back: &str,
+) -> Response {
     let mut response = see_other(back);
     // What is no choice is none.
     let language = chosen.language.as_deref().and_then(Language::named);
@@ -85,14 +91,14 @@ pub(super) fn follow(response: &mut Response, preferences: &Preferences, secure:
 
 fn keep(response: &mut Response, language: Option<Language>, theme: Option<Theme>, secure: bool) {
     if let Some(language) = language {
-        language.keep(response, secure);
+        language::keep(language, response, secure);
     }
     if let Some(theme) = theme {
         theme.keep(response, secure);
     }
 }
 
-async fn written(state: &State, actor: &Actor, chosen: &Preferences) -> Result<(), Problem> {
+async fn written(state: &AppState, actor: &Actor, chosen: &Preferences) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     preferences::choose(&mut transaction, actor, chosen).await?;
     transaction.commit().await?;

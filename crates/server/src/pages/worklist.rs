@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use chat::worklist::{self, Filter, Item, Kind};
@@ -15,9 +15,9 @@ use super::admin::{Told, cursor, next};
 use super::forms::Posted;
 use super::frame::Frame;
 use super::see_other;
-use crate::api::State;
-use crate::api::input::{self, Path, Query};
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::input::{self, Path, Query};
+use crate::http::problem::Problem;
 
 const HERE: &str = "/worklist";
 /// Items on a page.
@@ -32,7 +32,7 @@ const KINDS: [(Kind, &str); 4] = [
 ];
 
 /// The routes of this room.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().route(HERE, get(show)).route("/worklist/{id}/settle", post(settle))
 }
 
@@ -104,7 +104,7 @@ impl Page<'_> {
 
 /// Those that are asked for, what happened last first.
 async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -149,7 +149,7 @@ async fn show(
 
 /// Settles one: what happens after is another.
 async fn settle(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<Uuid>,
     posted: Posted,
 ) -> Result<Response, Response> {

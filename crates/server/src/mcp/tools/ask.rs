@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Librarian, Shown, limit};
-use crate::api::problem::Problem;
-use crate::passages::{fenced, one_line, time};
+use crate::app::passages::{fenced, one_line, time};
+use crate::http::problem::Problem;
 
 /// How long a model may take before what it has written so far is the answer; less than a request may.
 const LONGEST: Duration = Duration::from_secs(50);

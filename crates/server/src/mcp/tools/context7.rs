@@ -10,9 +10,9 @@ use store::postgres::acquire;
 
 use super::search::{self, Snippets};
 use super::{Librarian, Shown, tokens};
-use crate::api::problem::Problem;
-use crate::context7;
-use crate::passages::one_line;
+use crate::app::library_ids;
+use crate::app::passages::one_line;
+use crate::http::problem::Problem;
 
 /// Libraries that are named at most.
 const MATCHES: usize = 10;
@@ -131,7 +131,7 @@ pub(super) async fn resolve(
     asked: ResolveArguments,
 ) -> Result<Resolved, Problem> {
     let catalogue = librarian.app.engine.catalogue().await?;
-    let mut found = context7::matching(&catalogue, actor, &asked.library_name, &asked.query);
+    let mut found = library_ids::matching(&catalogue, actor, &asked.library_name, &asked.query);
     found.truncate(MATCHES);
     let active: Vec<VersionId> = found.iter().filter_map(|library| library.active).collect();
     let mut connection = acquire(librarian.app.pool()).await?;
@@ -146,13 +146,13 @@ pub(super) async fn resolve(
         .into_iter()
         .map(|library| Match {
             title: library.title.clone(),
-            library_id: context7::id_of(&library.name, None),
+            library_id: library_ids::id_of(&library.name, None),
             description: library.description.clone(),
             snippets: snippets(library),
             versions: library
                 .versions
                 .iter()
-                .map(|version| context7::id_of(&library.name, Some(&version.label)))
+                .map(|version| library_ids::id_of(&library.name, Some(&version.label)))
                 .collect(),
         })
         .collect();
@@ -185,7 +185,7 @@ async fn find(
     query: &str,
     most: usize,
 ) -> Result<Snippets, Problem> {
-    let (name, version) = context7::parse(id)?;
+    let (name, version) = library_ids::parse(id)?;
     let catalogue = librarian.app.engine.catalogue().await?;
     let library = catalogue.library(actor, &name)?;
     search::snippets(librarian, actor, (library, version), query, most).await

@@ -13,11 +13,11 @@ use sqlx::PgConnection;
 use store::postgres::acquire;
 
 use super::{Librarian, Shown, limit, tokens};
-use crate::api::input;
-use crate::api::problem::Problem;
+use crate::app::passages::{one_line, time};
+use crate::http::input;
+use crate::http::problem::Problem;
 use crate::mcp::shown::{Passage, PassageNote, RULE};
 use crate::mcp::uri::{self, Named};
-use crate::passages::{one_line, time};
 
 /// Notes that are looked at for one answer.
 const NOTES: i64 = 50;

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Librarian, Shown, limit};
-use crate::api::input;
-use crate::api::problem::Problem;
-use crate::context7;
+use crate::app::library_ids;
+use crate::http::input;
+use crate::http::problem::Problem;
 
 /// Libraries on a page where nothing is said, and at most.
 const LIBRARIES: usize = 100;
@@ -59,7 +59,7 @@ impl From<&Library> for LibraryItem {
     fn from(library: &Library) -> Self {
         Self {
             name: library.name.to_string(),
-            library_id: context7::id_of(&library.name, None),
+            library_id: library_ids::id_of(&library.name, None),
             title: library.title.clone(),
             description: library.description.clone(),
             active_version: active(library),

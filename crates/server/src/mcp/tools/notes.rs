@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::postgres::begin;
 
 use super::{Librarian, Shown};
-use crate::api::problem::Problem;
+use crate::http::problem::Problem;
 use crate::mcp::shown::PassageNote;
 
 /// What is reported.

@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Librarian, Shown, limit, tokens};
-use crate::api::input;
-use crate::api::problem::Problem;
+use crate::app::passages::one_line;
+use crate::http::input;
+use crate::http::problem::Problem;
 use crate::mcp::shown::{Passage, RULE};
-use crate::passages::one_line;
 
 /// Passages where nothing is said.
 const PASSAGES: usize = 5;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use identity::users;
 use library::access::{self, Level, Visibility};
 use library::catalogue;
 
 use super::{Asked, PAGE, Told, next, require};
-use crate::address;
-use crate::api::State;
-use crate::api::grants;
-use crate::api::input::{Path, Query};
-use crate::api::problem::Problem;
+use crate::app::accounts;
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::{Path, Query};
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -56,7 +56,7 @@ struct One<'page> {
 
 /// All libraries.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -88,7 +88,7 @@ pub(super) async fn show(
 
 /// Who may what in one of them.
 pub(super) async fn one(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(part): Path<String>,
     Query(asked): Query<Asked>,
@@ -98,7 +98,7 @@ pub(super) async fn one(
     Ok(page(&state, &frame, &part, told).await)
 }
 
-async fn page(state: &State, frame: &Frame, part: &str, told: Told<'_>) -> Response {
+async fn page(state: &AppState, frame: &Frame, part: &str, told: Told<'_>) -> Response {
     let read = async {
         let name = address::library(part).map_err(library::Error::from)?;
         let catalogue = state.app.engine.catalogue().await?;
@@ -128,7 +128,7 @@ async fn page(state: &State, frame: &Frame, part: &str, told: Told<'_>) -> Respo
 
 /// Grants somebody so much, takes a grant back, or says who may read without one.
 pub(super) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(part): Path<String>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -157,7 +157,8 @@ pub(super) async fn change(
             return Err(Problem::invalid("a grant is to read, write or own"));
         }
         let level = level.filter(|_| form == "grant");
-        grants::change(&state, actor, name.as_str(), posted.field("username"), level).await.map(drop)
+        accounts::set_grant(&state.app, actor, name.as_str(), posted.field("username"), level).await?;
+        Ok(())
     };
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{}?done={done}", frame.here()))),

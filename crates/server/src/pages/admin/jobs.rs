@@ -1,15 +1,15 @@
 //! `/admin/jobs`: what is to be done, is being done, and was tried in vain.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use store::jobs::{self, Job, State as JobState, Which};
 use uuid::Uuid;
 
 use super::{Asked, PAGE, Told, next, require};
-use crate::api::State;
-use crate::api::input::Query;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
@@ -38,7 +38,7 @@ struct List<'page> {
 
 /// Those of a state and kind, the newest first.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -98,7 +98,7 @@ fn link(state: &str, kind: &str) -> String {
 }
 
 /// Tries dead jobs again, or takes them away: one, or all.
-pub(super) async fn act(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn act(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     require(&posted.frame)?;
     let pool = state.app.pool();
     let done = async {

@@ -1,16 +1,16 @@
 //! `/admin/keys`: everybody's keys.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use identity::keys::{self, Key};
 use kernel::actor::KeyId;
 
 use super::{Asked, PAGE, Told, cursor, next, require};
-use crate::api::State;
-use crate::api::input::Query;
-use crate::api::keys as door;
-use crate::api::problem::Problem;
+use crate::app;
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
@@ -29,7 +29,7 @@ struct List<'page> {
 
 /// All of them, or those that are looked for.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -48,15 +48,24 @@ pub(super) async fn show(
 }
 
 /// Enables, disables or deletes one, at once and everywhere.
-pub(super) async fn change(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn change(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     let actor = &posted.frame.actor;
     require(&posted.frame)?;
     let changed = async {
         let id: KeyId = posted.field("id").parse().map_err(|_none| identity::Error::NoKey)?;
         match posted.field("action") {
-            "enable" => door::enable(&state, actor, id, true).await.map(|_key| "key-enabled"),
-            "disable" => door::enable(&state, actor, id, false).await.map(|_key| "key-disabled"),
-            "delete" => door::remove(&state, actor, id).await.map(|()| "key-deleted"),
+            "enable" => {
+                app::keys::set_enabled(&state.app, actor, id, true).await?;
+                Ok("key-enabled")
+            }
+            "disable" => {
+                app::keys::set_enabled(&state.app, actor, id, false).await?;
+                Ok("key-disabled")
+            }
+            "delete" => {
+                app::keys::delete(&state.app, actor, id).await?;
+                Ok("key-deleted")
+            }
             _ => Err(Problem::invalid("the form cannot be read")),
         }
     };

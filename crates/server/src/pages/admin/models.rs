@@ -1,15 +1,15 @@
 //! `/admin/models`: language models that answer. A key goes in and never comes out again.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use chat::models::{self, Change, Limits, Model, NewModel, Tried};
 
 use super::{Asked, Told, credential, require};
-use crate::api::State;
-use crate::api::input::{Path, Query};
-use crate::api::language_models::LONGEST_TEST;
-use crate::api::problem::Problem;
+use crate::app::language_models::TEST_TIMEOUT;
+use crate::http::AppState;
+use crate::http::input::{Path, Query};
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -58,7 +58,7 @@ impl One<'_> {
 
 /// All of them.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -67,7 +67,7 @@ pub(super) async fn show(
     Ok(list(&state, &frame, told).await)
 }
 
-async fn list(state: &State, frame: &Frame, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, told: Told<'_>) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(models::list(&mut connection, &frame.actor).await?)
@@ -82,7 +82,7 @@ async fn list(state: &State, frame: &Frame, told: Told<'_>) -> Response {
 }
 
 /// Adds one.
-pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
@@ -113,7 +113,7 @@ pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result
 
 /// One of them.
 pub(super) async fn one(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
@@ -123,7 +123,7 @@ pub(super) async fn one(
     Ok(page(&state, &frame, &id, told, None).await)
 }
 
-async fn page(state: &State, frame: &Frame, id: &str, told: Told<'_>, tried: Option<Tried>) -> Response {
+async fn page(state: &AppState, frame: &Frame, id: &str, told: Told<'_>, tried: Option<Tried>) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(models::find(&mut connection, &frame.actor, id).await?)
@@ -139,7 +139,7 @@ async fn page(state: &State, frame: &Frame, id: &str, told: Told<'_>, tried: Opt
 
 /// Changes one.
 pub(super) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<String>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -166,7 +166,7 @@ pub(super) async fn change(
     }
 }
 
-async fn written(state: &State, posted: &Posted, id: &str, change: Change) -> Result<(), Problem> {
+async fn written(state: &AppState, posted: &Posted, id: &str, change: Change) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     models::change(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
@@ -174,7 +174,7 @@ async fn written(state: &State, posted: &Posted, id: &str, change: Change) -> Re
 
 /// Asks it for a word, and shows what came of it.
 pub(super) async fn test(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<String>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -186,7 +186,7 @@ pub(super) async fn test(
         let target = models::target(&mut connection, &state.app.secrets, &frame.actor, &id).await?;
         // Nothing of the database is held while the model is asked.
         drop(connection);
-        Ok::<_, Problem>(models::test(&state.app.models, &target, LONGEST_TEST).await)
+        Ok::<_, Problem>(models::test(&state.app.models, &target, TEST_TIMEOUT).await)
     };
     let tried = tried.await.map_err(Problem::into_response)?;
     if frame.is_partial() {
@@ -198,7 +198,7 @@ pub(super) async fn test(
 
 /// Enables, disables or deletes one, or lets it answer where none is named.
 pub(super) async fn act(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<String>,
     posted: Posted,
 ) -> Result<Response, Response> {

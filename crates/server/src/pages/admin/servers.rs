@@ -1,15 +1,15 @@
 //! `/admin/servers`: MCP servers of others that the library may use. A credential goes in and never comes out again.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use registry::client::{self, Found};
 use registry::servers::{self, Change, NewServer, Server, ServerId};
 
 use super::{Asked, Told, credential, require, setting};
-use crate::api::State;
-use crate::api::input::{Path, Query};
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::input::{Path, Query};
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -43,7 +43,7 @@ struct Outcome<'page> {
 
 /// All of them.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -52,7 +52,7 @@ pub(super) async fn show(
     Ok(list(&state, &frame, told).await)
 }
 
-async fn list(state: &State, frame: &Frame, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, told: Told<'_>) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(servers::list(&mut connection, &frame.actor).await?)
@@ -67,7 +67,7 @@ async fn list(state: &State, frame: &Frame, told: Told<'_>) -> Response {
 }
 
 /// Adds one.
-pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
@@ -97,7 +97,7 @@ pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result
 
 /// One of them.
 pub(super) async fn one(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<ServerId>,
     Query(asked): Query<Asked>,
@@ -107,7 +107,13 @@ pub(super) async fn one(
     Ok(page(&state, &frame, id, told, None).await)
 }
 
-async fn page(state: &State, frame: &Frame, id: ServerId, told: Told<'_>, found: Option<Found>) -> Response {
+async fn page(
+    state: &AppState,
+    frame: &Frame,
+    id: ServerId,
+    told: Told<'_>,
+    found: Option<Found>,
+) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(servers::find(&mut connection, &frame.actor, id).await?)
@@ -123,7 +129,7 @@ async fn page(state: &State, frame: &Frame, id: ServerId, told: Told<'_>, found:
 
 /// Changes one.
 pub(super) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<ServerId>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -148,7 +154,7 @@ pub(super) async fn change(
     }
 }
 
-async fn written(state: &State, posted: &Posted, id: ServerId, change: Change) -> Result<(), Problem> {
+async fn written(state: &AppState, posted: &Posted, id: ServerId, change: Change) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     servers::change(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
@@ -156,7 +162,7 @@ async fn written(state: &State, posted: &Posted, id: ServerId, change: Change) -
 
 /// Connects to it, and shows what was found.
 pub(super) async fn test(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<ServerId>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -180,7 +186,7 @@ pub(super) async fn test(
 
 /// Enables, disables or deletes one.
 pub(super) async fn act(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<ServerId>,
     posted: Posted,
 ) -> Result<Response, Response> {

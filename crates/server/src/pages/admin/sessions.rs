@@ -1,16 +1,16 @@
 //! `/admin/sessions`: who is signed in, and where.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use identity::sessions::{self, Held};
 use kernel::actor::SessionId;
 
 use super::{Asked, PAGE, Told, cursor, next, require};
-use crate::api::State;
-use crate::api::input::Query;
-use crate::api::problem::Problem;
-use crate::api::session::end_one;
+use crate::app;
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
@@ -28,7 +28,7 @@ struct List<'page> {
 
 /// All of them, those used last first.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -45,11 +45,11 @@ pub(super) async fn show(
 }
 
 /// Ends one, at once and everywhere.
-pub(super) async fn end(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn end(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     require(&posted.frame)?;
     let ended = async {
         let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;
-        end_one(&state, &posted.frame.actor, id).await
+        Ok::<_, Problem>(app::sessions::end(&state.app, &posted.frame.actor, id).await?)
     };
     ended.await.map_err(Problem::into_response)?;
     Ok(see_other(&format!("{HERE}?done=session")))

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use store::migrations::{self, Status};
 use store::postgres::{self, Versions};
 
 use super::{Standing, require};
-use crate::api::State;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::problem::Problem;
 use crate::pages::frame::Frame;
 use crate::settings::in_force::InForce;
 
@@ -44,7 +44,7 @@ impl Page<'_> {
 }
 
 /// All of it.
-pub(super) async fn show(Given(state): Given<State>, frame: Frame) -> Result<Response, Response> {
+pub(super) async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, Response> {
     require(&frame)?;
     let read = async {
         let versions = postgres::versions(state.app.pool()).await?;

@@ -1,7 +1,7 @@
 //! `/admin/users`: who there is, and what they may in the whole installation.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use identity::keys::{self, Key};
@@ -11,11 +11,10 @@ use identity::{Error, Username, links};
 use kernel::actor::{Role, SessionId, UserId};
 
 use super::{Asked, PAGE, Told, cursor, next, require};
-use crate::api::State;
-use crate::api::input::{Path, Query};
-use crate::api::problem::Problem;
-use crate::api::session::{end_all_of, end_one};
-use crate::api::users::{email, remove};
+use crate::app::{self, accounts};
+use crate::http::AppState;
+use crate::http::input::{Path, Query};
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -55,7 +54,7 @@ struct LinkPage<'page> {
 
 /// All of them, or those that are looked for.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Response> {
@@ -64,7 +63,7 @@ pub(super) async fn show(
     Ok(list(&state, &frame, &asked, told).await)
 }
 
-async fn list(state: &State, frame: &Frame, asked: &Asked, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, asked: &Asked, told: Told<'_>) -> Response {
     let read = async {
         let after = cursor(&asked.cursor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -80,14 +79,14 @@ async fn list(state: &State, frame: &Frame, asked: &Asked, told: Told<'_>) -> Re
 }
 
 /// Makes a user, and shows once the link by which they set their password.
-pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
     let made = async {
         let new = NewUser {
             username: posted.field("username").parse::<Username>()?,
-            email: email(Some(posted.field("email")))?,
+            email: accounts::parse_email(Some(posted.field("email")))?,
             role: role(posted.field("role"))?,
             first_name: posted.field("first_name").trim().to_owned(),
             last_name: posted.field("last_name").trim().to_owned(),
@@ -108,7 +107,7 @@ pub(super) async fn create(Given(state): Given<State>, posted: Posted) -> Result
     }
 }
 
-fn show_link(state: &State, frame: &Frame, user: &User, link: &links::Link) -> Response {
+fn show_link(state: &AppState, frame: &Frame, user: &User, link: &links::Link) -> Response {
     let address = format!("{}/password?token={}", state.address, link.token.reveal());
     frame.page(StatusCode::CREATED, &LinkPage { frame, user, link: address, until: link.expires_at })
 }
@@ -119,7 +118,7 @@ fn role(name: &str) -> Result<Role, Error> {
 
 /// One of them.
 pub(super) async fn one(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<UserId>,
     Query(asked): Query<Asked>,
@@ -129,7 +128,7 @@ pub(super) async fn one(
     Ok(page(&state, &frame, id, told).await)
 }
 
-async fn page(state: &State, frame: &Frame, id: UserId, told: Told<'_>) -> Response {
+async fn page(state: &AppState, frame: &Frame, id: UserId, told: Told<'_>) -> Response {
     let read = async {
         let actor = &frame.actor;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -151,7 +150,7 @@ async fn page(state: &State, frame: &Frame, id: UserId, told: Told<'_>) -> Respo
 
 /// Changes role, activity, names and mail address.
 pub(super) async fn change(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<UserId>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -167,10 +166,7 @@ pub(super) async fn change(
             role: Some(role(posted.field("role"))?),
             is_active: Some(posted.has("is_active")),
         };
-        let mut transaction = store::postgres::begin(state.app.pool()).await?;
-        users::change(&mut transaction, &frame.actor, id, &change).await?;
-        transaction.commit().await?;
-        state.app.gate.forget();
+        accounts::change(&state.app, &frame.actor, id, &change).await?;
         Ok::<_, Error>(())
     };
     match changed.await {
@@ -184,7 +180,7 @@ pub(super) async fn change(
 
 /// Makes a link to set a password, and shows it once.
 pub(super) async fn link(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<UserId>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -204,7 +200,7 @@ pub(super) async fn link(
 
 /// Ends one of their sessions, or all.
 pub(super) async fn end_sessions(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<UserId>,
     posted: Posted,
 ) -> Result<Response, Response> {
@@ -212,10 +208,10 @@ pub(super) async fn end_sessions(
     require(frame)?;
     let ended = async {
         if posted.has("all") {
-            return end_all_of(&state, &frame.actor, id, true).await;
+            return Ok(app::sessions::end_all(&state.app, &frame.actor, id, true).await?);
         }
         let session: SessionId = posted.field("id").parse().map_err(|_none| Error::NoSession)?;
-        end_one(&state, &frame.actor, session).await
+        Ok::<_, Problem>(app::sessions::end(&state.app, &frame.actor, session).await?)
     };
     ended.await.map_err(Problem::into_response)?;
     Ok(see_other(&format!("{HERE}/{id}?done=session")))
@@ -223,14 +219,14 @@ pub(super) async fn end_sessions(
 
 /// Deletes them, with their sessions, keys, questions and answers.
 pub(super) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(id): Path<UserId>,
     posted: Posted,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
     require(frame)?;
-    match remove(&state, &frame.actor, id).await {
+    match accounts::delete(&state.app, &frame.actor, id).await {
         Ok(()) => Ok(see_other(&format!("{HERE}?done=user-deleted"))),
         Err(error) => {
             let told = Told::refused("delete", Fault::of(frame, error)?, &posted);

@@ -8,8 +8,8 @@ use kernel::actor::Actor;
 use library::catalogue::Catalogue;
 use sqlx::PgConnection;
 
-use crate::api::State;
-use crate::api::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 
 /// Versions of one library that are offered: the newest.
@@ -134,7 +134,7 @@ fn scope(text: &str) -> (Option<String>, Option<String>) {
 impl Choices {
     /// All that the actor may choose from.
     pub(crate) async fn read(
-        state: &State,
+        state: &AppState,
         connection: &mut PgConnection,
         catalogue: &Catalogue,
         actor: &Actor,

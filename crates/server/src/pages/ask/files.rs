@@ -2,20 +2,20 @@
 
 use askama::Template;
 use axum::extract::multipart::Multipart;
-use axum::extract::{FromRequestParts as _, Request, State as Given};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, ChatId};
-use chat::files::{self, ChatFile, FileId, Status};
+use chat::files::{self, ChatFile, FileId, MOST_FILES, Status};
 use uuid::Uuid;
 
 use super::choices::Chosen;
 use super::room;
-use crate::api::State;
-use crate::api::chat_files;
-use crate::api::input::Path;
-use crate::api::problem::{Problem, Result};
-use crate::api::upload::{broken, text};
+use crate::app::{chat_files, uploads};
+use crate::http::AppState;
+use crate::http::input::Path;
+use crate::http::multipart::{self, invalid_form, text};
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::{self, Posted};
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -36,7 +36,7 @@ impl Attached<'_> {
 }
 
 /// How far the reading of each file is.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(chat): Path<Uuid>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(chat): Path<Uuid>) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
     }
@@ -57,42 +57,46 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(chat): P
 }
 
 /// Begins a chat with files.
-pub(crate) async fn attach_first(Given(state): Given<State>, request: Request) -> Response {
+pub(crate) async fn attach_first(State(state): State<AppState>, request: Request) -> Response {
     attached(&state, None, request).await
 }
 
 /// Attaches files to a chat.
-pub(crate) async fn attach(Given(state): Given<State>, Path(chat): Path<Uuid>, request: Request) -> Response {
+pub(crate) async fn attach(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    request: Request,
+) -> Response {
     attached(&state, Some(ChatId(chat)), request).await
 }
 
-async fn attached(state: &State, chat: Option<ChatId>, request: Request) -> Response {
+async fn attached(state: &AppState, chat: Option<ChatId>, request: Request) -> Response {
     let (frame, request) = match framed(state, request).await {
         Ok(framed) => framed,
         Err(response) => return response,
     };
     let taken = async {
         if let Some(chat) = chat {
-            chat_files::require_room(state, &frame.actor, chat).await?;
+            chat_files::require_room(&state.app, &frame.actor, chat).await?;
         }
-        let mut parts = chat_files::parts(state, request).await?;
+        let mut parts = multipart::open(state, request).await?;
         if !is_ours(&frame, &mut parts).await? {
             return Ok(None);
         }
         let chosen = chosen(&mut parts).await?;
-        let staged = chat_files::stage(state, &mut parts).await?;
+        let staged = multipart::stage_files(state, &mut parts, MOST_FILES).await?;
         let begun = match chat {
             Some(chat) => chat,
             // What is refused until now leaves no empty chat behind.
             None => match begin(state, &frame, chosen).await {
                 Ok(begun) => begun,
                 Err(problem) => {
-                    chat_files::discard(state, staged).await?;
+                    uploads::discard(&state.app, staged).await?;
                     return Err(problem);
                 }
             },
         };
-        let kept = chat_files::keep(state, &frame.actor, begun, staged).await;
+        let kept = chat_files::attach(&state.app, &frame.actor, begun, staged).await;
         if kept.is_err() && chat.is_none() {
             let mut connection = store::postgres::acquire(state.app.pool()).await?;
             chats::delete(&mut connection, &frame.actor, begun).await?;
@@ -113,14 +117,14 @@ async fn attached(state: &State, chat: Option<ChatId>, request: Request) -> Resp
     }
 }
 
-async fn begin(state: &State, frame: &Frame, chosen: Chosen) -> Result<ChatId> {
+async fn begin(state: &AppState, frame: &Frame, chosen: Chosen) -> Result<ChatId> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(chats::create(&mut connection, &frame.actor, &chosen.begun()).await?.id)
 }
 
 /// Who sends a form, before its bytes are taken.
 pub(super) async fn framed(
-    state: &State,
+    state: &AppState,
     request: Request,
 ) -> std::result::Result<(Frame, Request), Response> {
     let (mut parts, body) = request.into_parts();
@@ -136,7 +140,8 @@ pub(super) async fn framed(
 async fn chosen(parts: &mut Multipart) -> Result<Chosen> {
     let mut fields = [("scope", String::new()), ("focus", String::new()), ("model", String::new())];
     for (name, value) in &mut fields {
-        let field = parts.next_field().await.map_err(broken)?.filter(|field| field.name() == Some(*name));
+        let field =
+            parts.next_field().await.map_err(invalid_form)?.filter(|field| field.name() == Some(*name));
         *value = text(field.ok_or_else(|| Problem::invalid("the form cannot be read"))?).await?;
     }
     let [(_, scope), (_, focus), (_, model)] = &fields;
@@ -145,7 +150,7 @@ async fn chosen(parts: &mut Multipart) -> Result<Chosen> {
 
 /// Whether the first field of a form is the token of the browser it comes from.
 pub(super) async fn is_ours(frame: &Frame, parts: &mut Multipart) -> Result<bool> {
-    let Some(field) = parts.next_field().await.map_err(broken)? else { return Ok(false) };
+    let Some(field) = parts.next_field().await.map_err(invalid_form)? else { return Ok(false) };
     if field.name() != Some(forms::FIELD) {
         return Ok(false);
     }
@@ -153,7 +158,11 @@ pub(super) async fn is_ours(frame: &Frame, parts: &mut Multipart) -> Result<bool
 }
 
 /// Removes a file from a chat.
-pub(crate) async fn remove(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn remove(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    posted: Posted,
+) -> Response {
     let removed = async {
         let file =
             posted.field("file").parse().map_err(|_none| Problem::invalid("the form cannot be read"))?;

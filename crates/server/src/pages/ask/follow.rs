@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -21,9 +21,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::shown::{Shown, rendered};
-use crate::api::State;
-use crate::api::input::Path;
-use crate::api::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::input::Path;
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
@@ -48,7 +48,7 @@ struct Sources<'page> {
 }
 
 /// A message by itself, as a part of a page; who opens its address is led to its chat.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
     }
@@ -62,7 +62,7 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(id): Pat
     }
 }
 
-async fn found(state: &State, frame: &Frame, id: Uuid) -> Result<(ChatId, Message)> {
+async fn found(state: &AppState, frame: &Frame, id: Uuid) -> Result<(ChatId, Message)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let (chat, mut message) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
     state.app.answers.bring_up(&mut message);
@@ -71,7 +71,7 @@ async fn found(state: &State, frame: &Frame, id: Uuid) -> Result<(ChatId, Messag
 
 /// An answer that is followed by a page.
 struct Following {
-    state: State,
+    state: AppState,
     frame: Frame,
     chat: ChatId,
     message: Message,
@@ -82,7 +82,7 @@ struct Following {
 
 /// Follows an answer to its end: `sources` and `text` as they come, each whole and rendered, and `end`, the message as the page
 /// shows it from then on. Each event holds all there is, so a stream that breaks is simply opened again.
-pub(crate) async fn events(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+pub(crate) async fn events(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     let begun = async {
         let (chat, message) = found(&state, &frame, id).await?;
         let followed = state.app.answers.follow(&frame.actor, MessageId(id)).await?;
@@ -154,7 +154,7 @@ fn event(name: &str, html: &str) -> Sent {
 }
 
 /// An answer as it is written, with its sources, to be copied.
-pub(crate) async fn markdown(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+pub(crate) async fn markdown(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     match found(&state, &frame, id).await {
         Ok((_, message)) => {
             let headers = [
@@ -169,7 +169,7 @@ pub(crate) async fn markdown(Given(state): Given<State>, frame: Frame, Path(id):
 }
 
 /// Stops an answer. What there is of it is kept.
-pub(crate) async fn stop(Given(state): Given<State>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
     let stopped = async {
         state.app.answers.stop(&posted.frame.actor, MessageId(id)).await?;
         // A moment later it has ended, and the page shows it so.
@@ -186,7 +186,7 @@ pub(crate) async fn stop(Given(state): Given<State>, Path(id): Path<Uuid>, poste
 }
 
 /// Says that an answer is good or wrong, or takes that back.
-pub(crate) async fn judge(Given(state): Given<State>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn judge(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
     let verdict = posted.field("verdict");
     let verdict = (!verdict.is_empty()).then(|| Verdict {
         verdict: verdict.to_owned(),
@@ -221,7 +221,7 @@ struct Changes<'page> {
 }
 
 /// What has become of each passage that an answer cites: what it was, and what stands in its place.
-pub(crate) async fn changes(Given(state): Given<State>, frame: Frame, Path(id): Path<Uuid>) -> Response {
+pub(crate) async fn changes(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
     }

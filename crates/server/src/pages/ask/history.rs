@@ -1,12 +1,12 @@
 //! What one has asked before: grouped by time, searched, renamed, pinned, put away, deleted and brought back.
 
 use askama::Template;
-use axum::extract::{Request, State as Given};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, Chat, ChatId, Which};
 use chat::history::{self, Hit};
-use chat::portable::Report;
+use chat::portable::{LARGEST_IMPORT, Report};
 use chrono::{DateTime, Duration, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
@@ -15,10 +15,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::files::{framed, is_ours};
-use crate::api::input::{Query, cursor};
-use crate::api::problem::{Problem, Result};
-use crate::api::upload::broken;
-use crate::api::{State, chat_files, portable};
+use crate::app;
+use crate::http::AppState;
+use crate::http::input::{Query, cursor};
+use crate::http::multipart::{self, invalid_form};
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::Frame;
 
@@ -126,7 +127,11 @@ impl From<Hit> for Found {
 }
 
 /// The whole history.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    frame: Frame,
+    Query(asked): Query<Asked>,
+) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
     }
@@ -137,7 +142,7 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Query(asked):
     }
 }
 
-async fn read<'page>(state: &State, frame: &'page Frame, asked: &'page Asked) -> Result<Page<'page>> {
+async fn read<'page>(state: &AppState, frame: &'page Frame, asked: &'page Asked) -> Result<Page<'page>> {
     let after = asked.after.as_deref().map(cursor).transpose()?;
     let (name, which) = match asked.which.as_str() {
         "archived" => ("archived", Which::Archived),
@@ -187,23 +192,24 @@ impl Imported<'_> {
 }
 
 /// Takes a history in from the form, and tells what became of it.
-pub(crate) async fn take_in(Given(state): Given<State>, request: Request) -> Response {
+pub(crate) async fn take_in(State(state): State<AppState>, request: Request) -> Response {
     let (frame, request) = match framed(&state, request).await {
         Ok(framed) => framed,
         Err(response) => return response,
     };
     let taken = async {
         chats::owner(&frame.actor)?;
-        let _one_of_few = portable::one_of_few()?;
-        let mut parts = chat_files::parts(&state, request).await?;
+        let _permit = app::history::reserve_import()?;
+        let mut parts = multipart::open(&state, request).await?;
         if !is_ours(&frame, &mut parts).await? {
             return Ok(None);
         }
-        match parts.next_field().await.map_err(broken)? {
+        match parts.next_field().await.map_err(invalid_form)? {
             Some(field)
                 if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) =>
             {
-                Ok(Some(portable::import_field(&state, &frame.actor, field).await?))
+                let file = multipart::spool_field(&state, field, LARGEST_IMPORT).await?;
+                Ok(Some(app::history::import(&state.app, &frame.actor, file).await?))
             }
             _ => Err(Problem::invalid("choose a file first")),
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::answer::Asking;
@@ -19,9 +19,9 @@ use super::choices::{Choices, Chosen};
 use super::files::Attached;
 use super::history::Recent;
 use super::shown::Shown;
-use crate::api::State;
-use crate::api::input::{Path, Query, cursor};
-use crate::api::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::input::{Path, Query, cursor};
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -116,7 +116,7 @@ impl Page<'_> {
 
 /// Where a question is begun.
 pub(crate) async fn begin(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Query(prefilled): Query<Prefilled>,
 ) -> Response {
@@ -128,7 +128,7 @@ pub(crate) async fn begin(
 }
 
 async fn new_page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     chosen: Chosen,
     question: String,
@@ -162,7 +162,7 @@ fn answered(frame: &Frame, page: &Page<'_>) -> Response {
 }
 
 /// Asks the first question of a new chat.
-pub(crate) async fn ask_first(Given(state): Given<State>, posted: Posted) -> Response {
+pub(crate) async fn ask_first(State(state): State<AppState>, posted: Posted) -> Response {
     let posted = posted.at("/ask");
     if let Err(response) = posted.frame.require_person() {
         return response;
@@ -181,7 +181,7 @@ pub(crate) async fn ask_first(Given(state): Given<State>, posted: Posted) -> Res
     }
 }
 
-async fn first(state: &State, frame: &Frame, chosen: &Chosen, question: &str) -> Result<ChatId> {
+async fn first(state: &AppState, frame: &Frame, chosen: &Chosen, question: &str) -> Result<ChatId> {
     let actor = &frame.actor;
     let content = messages::checked(question)?;
     let means = chosen.means();
@@ -201,7 +201,7 @@ async fn first(state: &State, frame: &Frame, chosen: &Chosen, question: &str) ->
 
 /// A chat.
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path(chat): Path<Uuid>,
     Query(part): Query<Part>,
@@ -212,7 +212,7 @@ pub(crate) async fn show(
     page(&state, &frame, ChatId(chat), &part, None).await
 }
 
-async fn page(state: &State, frame: &Frame, id: ChatId, part: &Part, fault: Option<&Fault>) -> Response {
+async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: Option<&Fault>) -> Response {
     let read = async {
         let before = part.before.as_deref().map(cursor).transpose()?;
         let actor = &frame.actor;
@@ -256,7 +256,7 @@ async fn page(state: &State, frame: &Frame, id: ChatId, part: &Part, fault: Opti
 }
 
 /// Asks in a chat: something new, an earlier question in other words, or an earlier one again.
-pub(crate) async fn ask(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn ask(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
     let posted = posted.at(&format!("/ask/{chat}"));
     if let Err(response) = posted.frame.require_person() {
         return response;
@@ -284,14 +284,19 @@ pub(crate) async fn ask(Given(state): Given<State>, Path(chat): Path<Uuid>, post
 }
 
 /// Says what is wrong with what was sent from a chat, or from where one is begun.
-pub(super) async fn refused(state: &State, frame: &Frame, chat: Option<ChatId>, fault: &Fault) -> Response {
+pub(super) async fn refused(
+    state: &AppState,
+    frame: &Frame,
+    chat: Option<ChatId>,
+    fault: &Fault,
+) -> Response {
     match chat {
         Some(chat) => refused_in(state, frame, chat, &Part::default(), fault).await,
         None => new_page(state, frame, Chosen::default(), String::new(), None, Some(fault)).await,
     }
 }
 
-async fn refused_in(state: &State, frame: &Frame, chat: ChatId, part: &Part, fault: &Fault) -> Response {
+async fn refused_in(state: &AppState, frame: &Frame, chat: ChatId, part: &Part, fault: &Fault) -> Response {
     // What is not there is told so, and not below a form.
     if fault.status == StatusCode::NOT_FOUND {
         return Problem::not_found(fault.text.clone()).into_response();
@@ -300,7 +305,11 @@ async fn refused_in(state: &State, frame: &Frame, chat: ChatId, part: &Part, fau
 }
 
 /// Renames, pins, puts away or deletes a chat, changes what it asks, or shows another branch.
-pub(crate) async fn change(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn change(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    posted: Posted,
+) -> Response {
     if let Err(response) = posted.frame.require_person() {
         return response;
     }
@@ -310,7 +319,7 @@ pub(crate) async fn change(Given(state): Given<State>, Path(chat): Path<Uuid>, p
     }
 }
 
-async fn changed(state: &State, id: ChatId, posted: &Posted) -> Result<String> {
+async fn changed(state: &AppState, id: ChatId, posted: &Posted) -> Result<String> {
     let actor = &posted.frame.actor;
     let change = match posted.field("act") {
         "rename" => Change { title: Some(posted.field("title").to_owned()), ..Change::default() },

@@ -1,17 +1,17 @@
 //! Links to what a chat is now: made, listed, ended. What they show to others is said before.
 
 use askama::Template;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, Chat, ChatId};
 use chat::portable::shares::{self, Share};
 use uuid::Uuid;
 
-use crate::api::State;
-use crate::api::input::Path;
-use crate::api::portable::make_share;
-use crate::api::problem::{Problem, Result};
+use crate::app;
+use crate::http::AppState;
+use crate::http::input::Path;
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
@@ -41,7 +41,7 @@ impl Page<'_> {
 }
 
 /// The links of a chat.
-pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(chat): Path<Uuid>) -> Response {
+pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(chat): Path<Uuid>) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
     }
@@ -49,7 +49,7 @@ pub(crate) async fn show(Given(state): Given<State>, frame: Frame, Path(chat): P
 }
 
 async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     id: ChatId,
     made: Option<&str>,
@@ -72,14 +72,17 @@ async fn page(
 }
 
 /// Makes a link and shows it this once.
-pub(crate) async fn share(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn share(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
     let posted = posted.at(&format!("/ask/{chat}/share"));
     let (frame, id) = (&posted.frame, ChatId(chat));
     if let Err(response) = frame.require_person() {
         return response;
     }
-    match make_share(&state, &frame.actor, id, posted.field("hours").parse().ok()).await {
-        Ok(made) => page(&state, frame, id, Some(&made.url), None).await,
+    match app::shares::create(&state.app, &frame.actor, id, posted.field("hours").parse().ok())
+        .await
+        .map_err(Problem::from)
+    {
+        Ok((_share, token)) => page(&state, frame, id, Some(&state.share_url(&token)), None).await,
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => problem.into_response(),
         Err(problem) => match Fault::of_problem(frame, problem) {
             Ok(fault) => page(&state, frame, id, None, Some(&fault)).await,
@@ -89,14 +92,14 @@ pub(crate) async fn share(Given(state): Given<State>, Path(chat): Path<Uuid>, po
 }
 
 /// Ends a link.
-pub(crate) async fn end(Given(state): Given<State>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn end(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
     match ended(&state, &posted).await {
         Ok(()) => see_other(&format!("/ask/{chat}/share")),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn ended(state: &State, posted: &Posted) -> Result<()> {
+async fn ended(state: &AppState, posted: &Posted) -> Result<()> {
     let id = posted.field("id").parse().map_err(|_none| Problem::invalid("the form cannot be read"))?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(shares::revoke(&mut connection, &posted.frame.actor, shares::ShareId(id)).await?)

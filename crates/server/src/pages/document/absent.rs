@@ -11,7 +11,7 @@ use library::label::Label;
 use library::names::DocumentPath;
 use sqlx::PgConnection;
 
-use crate::address;
+use crate::app::address;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 

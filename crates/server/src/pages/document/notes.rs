@@ -1,19 +1,19 @@
 //! Notes on passages, as forms write and settle them.
 
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use library::notes::{self, NewNote, NoteId};
 use uuid::Uuid;
 
-use crate::api::State;
-use crate::api::input::Path;
-use crate::api::problem::Problem;
+use crate::http::AppState;
+use crate::http::input::Path;
+use crate::http::problem::Problem;
 use crate::pages::forms::Posted;
 use crate::pages::see_other;
 
 /// Writes one.
-pub(super) async fn add(Given(state): Given<State>, posted: Posted) -> Response {
+pub(super) async fn add(State(state): State<AppState>, posted: Posted) -> Response {
     let back = posted.field("back").to_owned();
     let posted = posted.at(&back);
     if let Err(response) = posted.frame.require_person() {
@@ -41,7 +41,7 @@ pub(super) async fn add(Given(state): Given<State>, posted: Posted) -> Response 
 }
 
 /// Says that one is done with.
-pub(super) async fn resolve(Given(state): Given<State>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(super) async fn resolve(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
     let back = posted.field("back").to_owned();
     let posted = posted.at(&back);
     if let Err(response) = posted.frame.require_person() {

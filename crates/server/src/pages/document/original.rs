@@ -1,7 +1,7 @@
 //! The original of a PDF, as browsers show it beside its text. No other type is shown: what a document holds is never run.
 
 use axum::body::Body;
-use axum::extract::{OriginalUri, Query, State as Given};
+use axum::extract::{OriginalUri, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use library::Error;
@@ -10,15 +10,15 @@ use library::documents::{self, RevisionName};
 use library::names::DocumentPath;
 
 use super::Wanted;
-use crate::address;
-use crate::api::authenticate::Caller;
-use crate::api::input::{self, Path};
-use crate::api::problem::{AsItIs, Problem, Result};
-use crate::api::{State, etag};
+use crate::app::address;
+use crate::http::authentication::Caller;
+use crate::http::input::{self, Path};
+use crate::http::problem::{AsItIs, Problem, Result};
+use crate::http::{AppState, etag};
 
 /// Its bytes.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((library, version, path)): Path<(String, String, String)>,
     OriginalUri(uri): OriginalUri,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::layout::Layout;
 use super::view::FRAGMENT;
-use crate::address;
+use crate::app::address;
 
 /// Bytes of HTML that are remembered.
 const REMEMBERED: u64 = 32 << 20;

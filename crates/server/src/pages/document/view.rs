@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::layout::{Entry, Layout, bounded};
 use super::text::Part;
 use super::with_revision;
-use crate::address;
+use crate::app::address;
 use crate::pages::frame::Frame;
 
 /// Revisions that are offered: the newest.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use library::access::{self, Visibility};
 use library::documents::{self, DocumentId};
@@ -11,17 +11,17 @@ use library::names::LibraryName;
 use library::{Error, catalogue};
 
 use super::version::{self, Wanted};
-use crate::address;
-use crate::api::State;
-use crate::api::input::{self, Path, Query};
-use crate::api::problem::{Problem, Result};
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::{self, Path, Query};
+use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 use crate::pages::frame::Fault;
 use crate::pages::see_other;
 
 /// Changes a library, or deletes it.
 pub(super) async fn library(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path(part): Path<String>,
     posted: Posted,
 ) -> Response {
@@ -55,7 +55,7 @@ fn is_confirmed(posted: &Posted, name: &LibraryName) -> bool {
     posted.field("name").trim() == name.as_str()
 }
 
-async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
+async fn change_library(state: &AppState, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
     let actor = &posted.frame.actor;
     // Whether it is there for this actor is asked before anything is held.
     state.app.engine.catalogue().await?.library(actor, name)?;
@@ -92,7 +92,7 @@ async fn change_library(state: &State, posted: &Posted, name: &LibraryName) -> R
 
 /// Lets a version answer by default, reads again what failed in it, or deletes it.
 pub(super) async fn version(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Path((library, label)): Path<(String, String)>,
     Query(wanted): Query<Wanted>,
     posted: Posted,
@@ -130,7 +130,7 @@ fn names(library: &str, label: &str) -> Result<(LibraryName, library::label::Lab
 }
 
 async fn change_version(
-    state: &State,
+    state: &AppState,
     posted: &Posted,
     name: &LibraryName,
     label: &library::label::Label,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{OriginalUri, State as Given};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use library::access::{self, Level};
@@ -15,10 +15,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{Done, has_model, nothing, wants_page};
-use crate::address;
-use crate::api::State;
-use crate::api::input::{self, Path, Query};
-use crate::api::problem::{Problem, Result};
+use crate::app::address;
+use crate::http::AppState;
+use crate::http::input::{self, Path, Query};
+use crate::http::problem::{Problem, Result};
 use crate::pages::frame::{Fault, Frame};
 use crate::pages::see_other;
 
@@ -131,7 +131,7 @@ impl Page<'_> {
 
 /// A version.
 pub(super) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     frame: Frame,
     Path((library, version)): Path<(String, String)>,
     Query(wanted): Query<Wanted>,
@@ -161,7 +161,7 @@ fn asked(uri: &axum::http::Uri) -> String {
 
 /// The version that an address means, of a library that exists for the reader.
 pub(super) async fn place(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     library: &str,
     version: &str,
@@ -179,7 +179,7 @@ pub(super) async fn place(
 
 /// A version's page, with what is wrong with a form of it.
 pub(super) async fn page(
-    state: &State,
+    state: &AppState,
     frame: &Frame,
     library: &Library,
     version: &Version,

@@ -9,7 +9,7 @@ use library::search::{Answer, Question};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::api::input;
+use crate::http::input;
 use crate::pages::frame::Frame;
 
 /// Choices of one kind that are shown, at most.

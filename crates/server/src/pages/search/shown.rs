@@ -4,7 +4,7 @@ use library::documents::below_title;
 use library::search::{Answer, Hit};
 use uuid::Uuid;
 
-use crate::address;
+use crate::app::address;
 
 /// A document in which something was found.
 pub(super) struct Document {

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, header};
 use identity::sessions::Origin;
 use ipnet::IpNet;
 
-use super::State;
+use super::AppState;
 
 /// Headers by which proxies say that they pass something on.
 const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
@@ -25,10 +25,10 @@ pub(crate) struct Client(pub(crate) Origin);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IsLocal(pub(crate) bool);
 
-impl FromRequestParts<State> for Client {
+impl FromRequestParts<AppState> for Client {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let ip_address = peer(parts)
             .map(|peer| address(peer, &parts.headers, state.app.settings.trusted_proxies()).to_string());
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());

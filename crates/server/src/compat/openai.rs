@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use chat::answer::running::{Attended, Event, Outcome, Running, Seen};
 use chat::answer::{Means, Once};
 use chat::portable::Status;
@@ -25,16 +26,29 @@ use library::catalogue::{Catalogue, Library};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::api::State;
-use crate::api::authenticate::Caller;
-use crate::api::input::{Json as Body, Path};
-use crate::api::problem::{Problem, Result};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{Json as Body, Path};
+use crate::http::problem::{Format, Problem, Result};
+use crate::http::router::{bounded, unhurried};
 use request::Question;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wire::Heading;
-pub(crate) use wire::{Completion, Failure, Model, Models, failure};
+pub(crate) use wire::{Completion, Failure, Model, Models};
 
-/// Where failures have OpenAI's form.
-pub(crate) const UNDER: &str = "/v1/";
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    bounded(OpenApiRouter::new().routes(routes!(models)).route("/v1/models/{*id}", get(model)))
+        .merge(unhurried(OpenApiRouter::new().routes(routes!(complete))))
+}
+
+/// Form of this API's error responses.
+pub(crate) const ERRORS: Format = Format {
+    applies_to: |path| path.starts_with("/v1/"),
+    render: wire::failure,
+    described_as: Some(("What is wrong, as OpenAI has it", "OpenAiFailure")),
+};
 /// The model that is all libraries.
 const ALL: &str = "wenyuan";
 /// The most models that are listed: their clients know no pages.
@@ -46,7 +60,7 @@ const SOURCES: &str = "\n\n---\nSources:\n";
 
 /// What may be asked: all libraries, each one, each version of each.
 #[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models)))]
-pub(crate) async fn models(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Models>> {
+pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Models>> {
     signed_in(&actor)?;
     let catalogue = state.app.engine.catalogue().await?;
     let mut all = vec![Model::new(ALL.to_owned(), 0)];
@@ -65,7 +79,7 @@ pub(crate) async fn models(Given(state): Given<State>, Caller(actor): Caller) ->
     params(("id" = String, Path, description = "`wenyuan`, a library, or a library and a version: `fastify@5.2.1`")),
     responses((status = 200, body = Model)))]
 pub(crate) async fn model(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Model>> {
@@ -82,7 +96,7 @@ pub(crate) async fn model(
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "openai", request_body = wire::Request,
     responses((status = 200, content((Completion = "application/json"), (String = "text/event-stream")))))]
 pub(crate) async fn complete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<Value>,
 ) -> Result<Response> {
@@ -146,7 +160,7 @@ fn pieces(
 
 fn end(heading: &Heading, outcome: &Outcome, address: &str, wants_usage: bool) -> Vec<String> {
     if let Some(problem) = broken(outcome) {
-        return vec![String::from_utf8_lossy(&failure(&problem)).into_owned()];
+        return vec![String::from_utf8_lossy(&wire::failure(&problem)).into_owned()];
     }
     let mut events = Vec::new();
     let footer = footer(outcome, address);

@@ -1,4 +1,4 @@
-//! Bodies that are larger than memory should hold: written to a file that has no name, and goes with whoever holds it.
+//! Spool files: request bodies too large for memory, in an unnamed file that is deleted when it is closed.
 
 use std::io::{Seek as _, SeekFrom};
 
@@ -9,11 +9,11 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::problem::{Problem, Result};
 
-/// Writes what comes to a file, and goes back to its beginning. More than `most` bytes are refused.
-pub(super) async fn write(
+/// Writes a stream of at most `max_bytes` to a file and rewinds it.
+pub(crate) async fn write(
     objects: &Objects,
     pieces: impl Stream<Item = std::result::Result<Bytes, String>>,
-    most: u64,
+    max_bytes: u64,
 ) -> Result<std::fs::File> {
     let full = |error: std::io::Error| Problem::internal(error.to_string());
     let mut file = tokio::fs::File::from_std(objects.scratch()?);
@@ -22,8 +22,8 @@ pub(super) async fn write(
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| Problem::invalid(format!("the upload broke off: {error}")))?;
         size += piece.len() as u64;
-        if size > most {
-            return Err(Problem::too_large(format!("this may have at most {most} bytes")));
+        if size > max_bytes {
+            return Err(Problem::too_large(format!("at most {max_bytes} bytes are accepted")));
         }
         file.write_all(&piece).await.map_err(full)?;
     }

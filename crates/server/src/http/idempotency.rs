@@ -2,7 +2,7 @@
 //! came of the first (IETF draft-ietf-httpapi-idempotency-key-header).
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State as Given};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -11,7 +11,7 @@ use kernel::chain::Chain;
 use store::idempotency::{self, Answer, Claim};
 use uuid::Uuid;
 
-use super::State;
+use super::AppState;
 use super::problem::{Problem, Result};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -23,7 +23,7 @@ const LONGEST_BODY: usize = 1 << 20;
 static KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
 
 /// Does a POST with a key once.
-pub(crate) async fn once(Given(state): Given<State>, request: Request, next: Next) -> Response {
+pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
     match actor_of(&request) {
         Some(actor) => match begin(&state, request, actor).await {
             Ok((told, request)) => match told.claim {
@@ -55,7 +55,7 @@ struct Told {
     claim: Claim,
 }
 
-async fn begin(state: &State, request: Request, actor: String) -> Result<(Told, Request)> {
+async fn begin(state: &AppState, request: Request, actor: String) -> Result<(Told, Request)> {
     let key = key(request.headers())?;
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LONGEST_BODY).await.map_err(|_longer| {
@@ -127,7 +127,7 @@ fn replay(answer: Answer) -> Response {
 
 /// Does the request and writes down what came of it. Goes on when the asker hangs up: that is when they will ask again.
 async fn finish(
-    state: State,
+    state: AppState,
     asked: idempotency::Request,
     claim: Uuid,
     request: Request,
@@ -172,7 +172,7 @@ async fn finish(
 }
 
 async fn write_down(
-    state: &State,
+    state: &AppState,
     asked: &idempotency::Request,
     claim: Uuid,
     answer: &Answer,
@@ -182,7 +182,7 @@ async fn write_down(
     Ok(transaction.commit().await?)
 }
 
-async fn give_back(state: &State, asked: &idempotency::Request, claim: Uuid) {
+async fn give_back(state: &AppState, asked: &idempotency::Request, claim: Uuid) {
     let given = async {
         let mut connection = state.app.pool().acquire().await?;
         idempotency::release(&mut connection, asked, claim).await

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use library::catalogue::{Library, Version};
 use library::documents::outline::{Entry, Extent};
 
-use crate::address;
+use crate::app::address;
 
 /// Lines of a list at most; what is more stands on further pages.
 pub(crate) const PAGE: usize = 1000;

@@ -4,7 +4,7 @@ use chat::portable::Role;
 use serde_json::Value;
 
 use super::SOURCES;
-use crate::api::problem::{Problem, Result};
+use crate::http::problem::{Problem, Result};
 
 /// Messages that are taken; a conversation is only looked back upon so far.
 const MOST_MESSAGES: usize = 1000;

@@ -3,25 +3,35 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::Router;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use kernel::actor::Role;
 use library::search::ModelState;
 use serde_json::json;
 
-use super::State;
-use super::authenticate::Caller;
+use super::AppState;
+use super::authentication::Caller;
 use super::client::IsLocal;
 use super::problem::{Problem, Result};
 
+/// Returns the routes.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+}
+
 /// The process lives.
-pub(crate) async fn healthz() -> &'static str {
+async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// The database answers and the index has been read: requests can be sent here.
-pub(crate) async fn readyz(Given(state): Given<State>) -> impl IntoResponse {
+async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
     let asked = tokio::time::timeout(Duration::from_secs(2), state.app.engine.lag()).await;
     let embedding = match state.app.engine.model() {
         ModelState::Ready(model) => model.id().to_owned(),
@@ -44,8 +54,8 @@ fn not_ready(why: &str) -> (StatusCode, Json<serde_json::Value>) {
 }
 
 /// What has been counted, in Prometheus' text format: for this machine itself, and for administrators.
-pub(crate) async fn metrics(
-    Given(state): Given<State>,
+async fn metrics(
+    State(state): State<AppState>,
     Caller(actor): Caller,
     IsLocal(is_local): IsLocal,
 ) -> Result<impl IntoResponse> {

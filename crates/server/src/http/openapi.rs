@@ -10,10 +10,10 @@ use utoipa::openapi::{
     Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Server,
 };
 
-use super::problem::Form;
+use super::problem::Formats;
 
 /// Completes what the handlers say of themselves.
-pub(crate) fn complete(description: &mut OpenApi) {
+pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
     let components = description.components.get_or_insert_default();
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -28,7 +28,7 @@ pub(crate) fn complete(description: &mut OpenApi) {
     description.servers = Some(vec![Server::new("/")]);
     let mut names = BTreeSet::new();
     for (path, item) in &mut description.paths.paths {
-        let failure = failure(Form::at(path));
+        let failure = failure(formats, path);
         if let Some(operation) = item.post.as_mut().filter(|_| path.starts_with("/api/v1/")) {
             describe_idempotency(operation, &failure);
         }
@@ -43,14 +43,10 @@ pub(crate) fn complete(description: &mut OpenApi) {
     }
 }
 
-fn failure(form: Form) -> Response {
-    let (words, content_type, schema) = match form {
-        Form::Problem | Form::JsonRpc => {
-            ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem")
-        }
-        Form::OpenAi => ("What is wrong, as OpenAI has it", "application/json", "OpenAiFailure"),
-        Form::Context7 => ("What is wrong, as Context7 has it", "application/json", "Context7Failure"),
-        Form::Perplexica => ("What is wrong, as Perplexica has it", "application/json", "PerplexicaTold"),
+fn failure(formats: Formats, path: &str) -> Response {
+    let (words, content_type, schema) = match formats.at(path).and_then(|format| format.described_as) {
+        None => ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem"),
+        Some((words, schema)) => (words, "application/json", schema),
     };
     ResponseBuilder::new()
         .description(words)

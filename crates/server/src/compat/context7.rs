@@ -3,7 +3,7 @@
 //! that a version is never replaced by another, and that each snippet says which version it is of.
 
 use axum::Json;
-use axum::extract::State as Given;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use library::catalogue::{self, Counts, Library};
@@ -15,17 +15,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::Query;
-use super::problem::{Problem, Result};
-use crate::passages::{flag, one_line, section, time};
-use crate::{address, context7};
+use crate::app::passages::{flag, one_line, section, time};
+use crate::app::{address, library_ids};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::Query;
+use crate::http::problem::{Format, Problem, Result};
+use crate::http::router::bounded;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    bounded(OpenApiRouter::new().routes(routes!(search)).routes(routes!(context)))
+}
 
 mod fences;
 
 /// Where failures have Context7's form.
-pub(super) const UNDER: &str = "/api/v2/";
+const UNDER: &str = "/api/v2/";
 /// Libraries that are named at most.
 const MATCHES: usize = 10;
 /// Passages that are looked at; how many are given is decided by their length.
@@ -38,7 +46,7 @@ const UNKNOWN: i32 = -1;
 /// A failure, as Context7 has it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Context7Failure)]
-pub(super) struct Failure<'failure> {
+pub(crate) struct Failure<'failure> {
     /// What a program can tell it by.
     error: String,
     /// What is wrong, and what to do.
@@ -49,11 +57,16 @@ pub(super) struct Failure<'failure> {
     more: &'failure Map<String, Value>,
 }
 
-/// The body of a failure.
-pub(super) fn failure(kind: &str, message: &str, more: &Map<String, Value>) -> Vec<u8> {
-    let failure = Failure { error: kind.replace('-', "_"), message, more };
-    serde_json::to_vec(&failure).unwrap_or_default()
-}
+/// Form of this API's error responses.
+pub(crate) const ERRORS: Format = Format {
+    applies_to: |path| path.starts_with(UNDER),
+    render: |problem| {
+        let (message, more) = (problem.detail(), problem.members());
+        let failure = Failure { error: problem.kind().replace('-', "_"), message, more };
+        serde_json::to_vec(&failure).unwrap_or_default()
+    },
+    described_as: Some(("What is wrong, as Context7 has it", "Context7Failure")),
+};
 
 /// Which library.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,14 +140,14 @@ enum Standing {
 #[utoipa::path(get, path = "/api/v2/libs/search", tag = "context7", params(Named),
     responses((status = 200, body = Matches)))]
 pub(crate) async fn search(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(named): Query<Named>,
 ) -> Result<Json<Matches>> {
     let name = of_length("libraryName", named.library_name.as_deref())?;
     let query = named.query.as_deref().map(|query| of_length("query", Some(query))).transpose()?;
     let catalogue = state.app.engine.catalogue().await?;
-    let mut found = context7::matching(&catalogue, &actor, name, query.unwrap_or_default());
+    let mut found = library_ids::matching(&catalogue, &actor, name, query.unwrap_or_default());
     if found.is_empty() && actor.is_nobody() {
         return Err(key_is_missing(name));
     }
@@ -153,7 +166,7 @@ fn matched(library: &Library, counts: &[Counts], extents: &[Extent]) -> Match {
     let extent = extents.iter().find(|extent| library.active == Some(extent.version));
     let active = library.versions.iter().find(|version| library.active == Some(version.id));
     Match {
-        id: context7::id_of(&library.name, None),
+        id: library_ids::id_of(&library.name, None),
         title: one_line(&library.title, 200),
         description: one_line(&library.description, 500),
         branch: active.map(|version| version.label.to_string()).unwrap_or_default(),
@@ -275,7 +288,7 @@ pub(crate) struct Stamp {
     responses((status = 200, content((Context = "application/json"), (String = "text/plain"))),
               (status = 202, description = "Its first documents are being read", body = Failure<'_>)))]
 pub(crate) async fn context(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
@@ -284,7 +297,7 @@ pub(crate) async fn context(
     let most = asked.tokens.unwrap_or(5000).clamp(500, 50_000);
     let form = asked.r#type.unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
-    let (name, version) = context7::parse(id)?;
+    let (name, version) = library_ids::parse(id)?;
     let library = match catalogue.library(&actor, &name) {
         Err(Error::NoLibrary { .. }) if actor.is_nobody() => return Err(key_is_missing(name.as_str())),
         found => found?,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{OriginalUri, Request, State as Given};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -26,12 +26,29 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::State;
-use super::authenticate::Caller;
-use super::input::{Paging, Path, Query};
-use super::paging::Paged;
-use super::problem::{AsItIs, Problem, Result};
+use crate::http::AppState;
+use crate::http::authentication::Caller;
+use crate::http::input::{Paging, Path, Query};
+use crate::http::paging::Paged;
+use crate::http::problem::{AsItIs, Format, Problem, Result};
+use crate::http::router::{bounded, unhurried};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wire::{Answer, Chat, Chats, File, Opened, Question, Search, Shape, Told, Writer};
+
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    bounded(
+        OpenApiRouter::new()
+            .routes(routes!(list))
+            .routes(routes!(show, delete))
+            .routes(routes!(models))
+            .routes(routes!(providers)),
+    )
+    .merge(unhurried(
+        OpenApiRouter::new().routes(routes!(ask)).routes(routes!(reconnect)).routes(routes!(search)),
+    ))
+}
 
 /// What the one provider of models is called here.
 const PROVIDER: &str = "wenyuan";
@@ -40,23 +57,24 @@ const LONGEST_BODY: usize = 1 << 20;
 /// The most that was said before.
 const MOST_HISTORY: usize = 100;
 
-/// Whether this is one of the addresses whose failures have Perplexica's form.
-pub(super) fn is_at(path: &str) -> bool {
-    ["/api/chats", "/api/chat", "/api/search", "/api/models", "/api/providers", "/api/reconnect"]
-        .iter()
-        .any(|known| path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-}
-
-/// A failure's body.
-pub(super) fn failure(detail: &str) -> Vec<u8> {
-    json!({ "message": detail }).to_string().into_bytes()
-}
+/// Form of this API's error responses.
+pub(crate) const ERRORS: Format = Format {
+    applies_to: |path| {
+        ["/api/chats", "/api/chat", "/api/search", "/api/models", "/api/providers", "/api/reconnect"]
+            .iter()
+            .any(|known| {
+                path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+    },
+    render: |problem| json!({ "message": problem.detail() }).to_string().into_bytes(),
+    described_as: Some(("What is wrong, as Perplexica has it", "PerplexicaTold")),
+};
 
 /// Your chats as Perplexica lists them, the one begun last first.
 #[utoipa::path(get, path = "/api/chats", tag = "perplexica", params(Paging),
     responses((status = 200, body = Chats)))]
 pub(crate) async fn list(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
@@ -68,7 +86,7 @@ pub(crate) async fn list(
     let chats = page.items.into_iter().map(|listed| Chat {
         id: listed.external_id.unwrap_or_else(|| listed.id.to_string()),
         title: listed.title,
-        created_at: crate::passages::time(listed.created_at),
+        created_at: crate::app::passages::time(listed.created_at),
         focus_mode: listed.focus_mode,
         files: listed
             .files
@@ -84,7 +102,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/chats/{id}", tag = "perplexica",
     params(("id" = String, Path, description = "The chat")), responses((status = 200, body = Opened)))]
 pub(crate) async fn show(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Opened>> {
@@ -99,7 +117,7 @@ pub(crate) async fn show(
     let chat = Chat {
         id: own,
         title: whole.title.clone(),
-        created_at: crate::passages::time(whole.created_at),
+        created_at: crate::app::passages::time(whole.created_at),
         focus_mode: whole.focus_mode.clone(),
         files: whole
             .files
@@ -114,7 +132,7 @@ pub(crate) async fn show(
 #[utoipa::path(delete, path = "/api/chats/{id}", tag = "perplexica",
     params(("id" = String, Path, description = "The chat")), responses((status = 200, body = Told)))]
 pub(crate) async fn delete(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Told>> {
@@ -129,7 +147,7 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/api/chat", tag = "perplexica", request_body = Question,
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub(crate) async fn ask(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     request: Request,
 ) -> Result<Response> {
@@ -182,7 +200,7 @@ pub(crate) async fn ask(
     params(("id" = Uuid, Path, description = "The answer")),
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub(crate) async fn reconnect(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
@@ -200,7 +218,7 @@ pub(crate) async fn reconnect(
 #[utoipa::path(post, path = "/api/search", tag = "perplexica", request_body = Search,
     responses((status = 200, body = Answer)))]
 pub(crate) async fn search(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     request: Request,
 ) -> Result<Response> {
@@ -254,7 +272,7 @@ pub(crate) async fn search(
 /// Language models, as Perplexica's older clients list them.
 #[utoipa::path(get, path = "/api/models", tag = "perplexica",
     responses((status = 200, body = Value)))]
-pub(crate) async fn models(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Value>> {
+pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Value>> {
     let models: Vec<Value> = choices(&state, &actor)
         .await?
         .into_iter()
@@ -268,14 +286,14 @@ pub(crate) async fn models(Given(state): Given<State>, Caller(actor): Caller) ->
 /// Language models, as Perplexica's newer clients list them.
 #[utoipa::path(get, path = "/api/providers", tag = "perplexica",
     responses((status = 200, body = Value)))]
-pub(crate) async fn providers(Given(state): Given<State>, Caller(actor): Caller) -> Result<Json<Value>> {
+pub(crate) async fn providers(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Value>> {
     let models: Vec<Value> =
         choices(&state, &actor).await?.into_iter().map(|name| json!({ "key": name, "name": name })).collect();
     let provider = json!({ "id": PROVIDER, "name": "Wenyuan", "chatModels": models, "embeddingModels": [] });
     Ok(Json(json!({ "providers": [provider] })))
 }
 
-async fn choices(state: &State, actor: &kernel::actor::Actor) -> Result<Vec<String>> {
+async fn choices(state: &AppState, actor: &kernel::actor::Actor) -> Result<Vec<String>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let choices = models::choices(&mut connection, actor).await?;
     Ok(choices.into_iter().map(|choice| choice.name).collect())
@@ -285,7 +303,7 @@ fn absent() -> Problem {
     Problem::not_found("Chat not found")
 }
 
-fn writer(state: &State, shape: Shape, id: String) -> Writer {
+fn writer(state: &AppState, shape: Shape, id: String) -> Writer {
     Writer { shape, id, address: Arc::clone(&state.address), text: String::new(), has_text: false }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::api::problem::Problem;
+use crate::http::problem::Problem;
 
 /// A question, as far as it has an effect; what else a client sends is taken or refused as it says in the guide.
 #[derive(Deserialize, ToSchema)]

@@ -4,8 +4,8 @@
 use std::any::Any;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::chain::Chain;
@@ -15,11 +15,7 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use super::authenticate::ToNobody;
-use super::{context7, perplexica};
-use crate::mcp::http as mcp;
-use crate::openai;
-use crate::pages::Reader;
+use super::authentication::ToNobody;
 
 /// What every handler returns when it cannot do what is asked.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -196,6 +192,11 @@ impl Problem {
         self.more.get("parameter").and_then(Value::as_str)
     }
 
+    /// Further members, by name.
+    pub(crate) fn members(&self) -> &Map<String, Value> {
+        &self.more
+    }
+
     fn with(mut self, name: &str, value: impl Serialize) -> Self {
         self.more.insert(name.to_owned(), json!(value));
         self
@@ -281,6 +282,23 @@ impl From<identity::Error> for Problem {
             Fault::Exhausted => Self::busy(detail),
             // What becomes of the database's own errors is said once, above.
             Fault::Database(source) => Error::Database(source).into(),
+            Fault::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<crate::app::Error> for Problem {
+    fn from(error: crate::app::Error) -> Self {
+        use crate::app::Error as Fault;
+        match error {
+            Fault::Identity(error) => error.into(),
+            Fault::Library(error) => error.into(),
+            Fault::Chat(error) => error.into(),
+            Fault::Forbidden(detail) => Self::forbidden(detail),
+            Fault::Invalid(detail) => Self::invalid(detail),
+            Fault::Conflict(detail) => Self::conflict(detail),
+            Fault::TooLarge(detail) => Self::too_large(detail),
+            Fault::TooMany { seconds, text } => Self::too_many(seconds, text),
             Fault::Internal(cause) => Self::internal(cause),
         }
     }
@@ -393,11 +411,42 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     Problem::internal(format!("a handler panicked: {text}")).into_response()
 }
 
-/// Gives every failure its body: the handlers' problems, and what the framework refuses by itself.
-pub(crate) async fn finish(request: Request, next: Next) -> Response {
+/// Error responses of the APIs: which form each has, and how a browser is told.
+#[derive(Clone, Copy)]
+pub(crate) struct Formats {
+    /// Forms other than RFC 9457; the first that applies is taken.
+    pub(crate) apis: &'static [Format],
+    /// Prepares the page for a browser's request; `None` for other clients.
+    pub(crate) page: fn(&Request) -> Option<ErrorPage>,
+}
+
+/// Renders a problem as a page, from the problem, the request id, the headers of the response, and whether the request was
+/// anonymous.
+pub(crate) type ErrorPage = Box<dyn FnOnce(&Problem, &str, &HeaderMap, bool) -> Response + Send>;
+
+/// Form of an API's error responses.
+#[derive(Clone, Copy)]
+pub(crate) struct Format {
+    /// Whether a path belongs to the API.
+    pub(crate) applies_to: fn(&str) -> bool,
+    /// Renders the body, which is JSON.
+    pub(crate) render: fn(&Problem) -> Vec<u8>,
+    /// Description and schema in the OpenAPI document; `None` for an API that is not described there.
+    pub(crate) described_as: Option<(&'static str, &'static str)>,
+}
+
+impl Formats {
+    /// Returns the form for a path; `None` for RFC 9457.
+    pub(super) fn at(self, path: &str) -> Option<&'static Format> {
+        self.apis.iter().find(|format| (format.applies_to)(path))
+    }
+}
+
+/// Middleware that gives every failed response its body: the handlers' problems, and the framework's own refusals.
+pub(crate) async fn finish(State(formats): State<Formats>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
-    let form = Form::at(request.uri().path());
-    let reader = Reader::of(&request);
+    let format = formats.at(request.uri().path());
+    let page = (formats.page)(&request);
     let response = next.run(request).await;
     let status = response.status();
     let to_nobody = response.extensions().get::<ToNobody>().is_some();
@@ -414,9 +463,9 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
         let text = String::from_utf8_lossy(&text).into_owned();
         (refused(status, text), Response::from_parts(parts, Body::empty()))
     };
-    let response = send(&problem, form, id, response);
-    match reader {
-        Some(reader) => reader.told(&problem, id, response.headers(), to_nobody),
+    let response = send(&problem, format, id, response);
+    match page {
+        Some(page) => page(&problem, id, response.headers(), to_nobody),
         None => response,
     }
 }
@@ -441,46 +490,13 @@ fn refused(status: StatusCode, text: String) -> Problem {
     }
 }
 
-/// What the body of a failure looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// RFC 9457.
-    Problem,
-    /// As the clients of Context7 read it.
-    Context7,
-    /// As the clients of OpenAI read it.
-    OpenAi,
-    /// As the clients of Perplexica read it.
-    Perplexica,
-    /// An error of JSON-RPC, as clients of MCP read it.
-    JsonRpc,
-}
-
-impl Form {
-    /// What is read at an address.
-    pub(super) fn at(path: &str) -> Self {
-        match path {
-            mcp::PATH => Self::JsonRpc,
-            _ if path.starts_with(context7::UNDER) => Self::Context7,
-            _ if path.starts_with(openai::UNDER) => Self::OpenAi,
-            _ if perplexica::is_at(path) => Self::Perplexica,
-            _ => Self::Problem,
-        }
-    }
-}
-
-fn send(problem: &Problem, form: Form, id: &str, mut response: Response) -> Response {
+fn send(problem: &Problem, format: Option<&Format>, id: &str, mut response: Response) -> Response {
     if let Some(cause) = &problem.cause {
         tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
     }
-    let (body, content_type) = match form {
-        Form::Problem => (problem.body(id), "application/problem+json"),
-        Form::Context7 => {
-            (context7::failure(problem.kind, &problem.detail, &problem.more), "application/json")
-        }
-        Form::OpenAi => (openai::failure(problem), "application/json"),
-        Form::Perplexica => (perplexica::failure(&problem.detail), "application/json"),
-        Form::JsonRpc => (mcp::failure(problem.status, &problem.detail), "application/json"),
+    let (body, content_type) = match format {
+        None => (problem.body(id), "application/problem+json"),
+        Some(format) => ((format.render)(problem), "application/json"),
     };
     *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();

@@ -1,40 +1,47 @@
 //! `/llms.txt` and `/l/…`: libraries as agents read them without a protocol: lists of links, and each document as Markdown.
 //!
 //! What stands for a version (`latest`, `5.x`, `active`) is led to the version that it means. How addresses are
-//! written is said in [`crate::address`].
+//! written is said in [`crate::app::address`].
 
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{OriginalUri, State as Given};
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use kernel::actor::Actor;
 use kernel::chain::Chain;
 use kernel::page::Cursor;
-use library::catalogue::{Library, Version};
+use library::Error;
+use library::catalogue::Library;
 use library::changes;
+use library::documents;
 use library::documents::outline::{self, Entry};
-use library::documents::reading::{self, Readable};
-use library::documents::{self};
-use library::label::Request;
-use library::names::DocumentPath;
-use library::{Error, label};
 use serde::Deserialize;
 use store::objects::Hash;
 use utoipa::IntoParams;
 
-use super::authenticate::Caller;
-use super::input::{self, Path, Query};
-use super::problem::Result;
-use super::{State, accept, etag};
-use crate::pages::document::{self as page, Browser};
-use crate::pages::frame::Frame;
-use crate::{address, llms};
+use crate::app::places::{self, Place, VersionPlace};
+use crate::app::{address, llms_txt as llms};
+use crate::http::authentication::Caller;
+use crate::http::input::{self, Path, Query};
+use crate::http::problem::Result;
+use crate::http::router::tagged;
+use crate::http::{AppState, accept, etag, markdown};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-const MARKDOWN: &str = "text/markdown; charset=utf-8";
-const PLAIN: &str = "text/plain; charset=utf-8";
+/// Returns the routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(root))
+            .routes(routes!(of_library))
+            .routes(routes!(of_version))
+            .routes(routes!(full)),
+    )
+}
 
 /// Which page of a long list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -54,7 +61,7 @@ impl Paging {
 #[utoipa::path(get, path = "/llms.txt", tag = "reading", params(Paging),
     responses((status = 200, description = "The list", content_type = "text/plain", body = String)))]
 pub(crate) async fn root(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Query(paging): Query<Paging>,
     headers: HeaderMap,
@@ -66,7 +73,7 @@ pub(crate) async fn root(
         libraries.retain(|library| library.name.as_str() > after.as_str());
     }
     let (libraries, next) = cut(&libraries, |last| Cursor::encode(&last.name));
-    Ok(listing(&headers, llms::of_libraries(libraries, next.as_deref())))
+    Ok(markdown::listing(&headers, llms::of_libraries(libraries, next.as_deref())))
 }
 
 /// A library's versions, as llms.txt.
@@ -74,7 +81,7 @@ pub(crate) async fn root(
     params(("library" = String, Path, description = "The library, its slash written ~"), Paging),
     responses((status = 200, description = "The list", content_type = "text/plain", body = String)))]
 pub(crate) async fn of_library(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path(library): Path<String>,
     Query(paging): Query<Paging>,
@@ -90,7 +97,7 @@ pub(crate) async fn of_library(
     });
     let versions = library.versions.get(begin..).unwrap_or_default();
     let (versions, next) = cut(versions, |last| Cursor::encode(&last.label.sort_key()));
-    Ok(listing(&headers, llms::of_library(library, versions, next.as_deref())))
+    Ok(markdown::listing(&headers, llms::of_library(library, versions, next.as_deref())))
 }
 
 /// A version's documents, as llms.txt. A version that is not written out (`latest`, `5.x`) is led to the one it means.
@@ -100,7 +107,7 @@ pub(crate) async fn of_library(
     responses((status = 200, description = "The list", content_type = "text/plain", body = String),
               (status = 302, description = "The version has another name")))]
 pub(crate) async fn of_version(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((library, version)): Path<(String, String)>,
     Query(paging): Query<Paging>,
@@ -108,9 +115,9 @@ pub(crate) async fn of_version(
     headers: HeaderMap,
 ) -> Result<Response> {
     let after = paging.cursor()?;
-    let place = match place(&state, &actor, &library, &version).await? {
-        Place::Here(place) => place,
-        Place::There(there) => return Ok(redirect(&there, "llms.txt", uri.query())),
+    let place = match places::resolve(&state.app, &actor, &library, &version).await? {
+        Place::Exact(place) => place,
+        Place::Redirect(there) => return Ok(markdown::redirect(&there, "llms.txt", uri.query())),
     };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let (library, version) = (&place.library, &place.version);
@@ -121,7 +128,7 @@ pub(crate) async fn of_version(
     let next = page.next.map(|cursor| cursor.to_string());
     let mut text = llms::beginning_of_version(library, version, extents.first());
     text.push_str(&llms::of_documents(&page.items, next.as_deref()));
-    Ok(listing(&headers, text))
+    Ok(markdown::listing(&headers, text))
 }
 
 /// All texts of a version in one file. It is written while it is sent, document by document.
@@ -132,15 +139,15 @@ pub(crate) async fn of_version(
               (status = 302, description = "The version has another name"),
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn full(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((library, version)): Path<(String, String)>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let place = match place(&state, &actor, &library, &version).await? {
-        Place::Here(place) => place,
-        Place::There(there) => return Ok(redirect(&there, "llms-full.txt", uri.query())),
+    let place = match places::resolve(&state.app, &actor, &library, &version).await? {
+        Place::Exact(place) => place,
+        Place::Redirect(there) => return Ok(markdown::redirect(&there, "llms-full.txt", uri.query())),
     };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     // While the change sequence stands still, so does every text.
@@ -148,7 +155,7 @@ pub(crate) async fn full(
     let seed = format!("{truth:?} {}", place.version.id.0);
     let tag = format!("\"{}\"", &Hash::of(seed.as_bytes()).to_string()[..32]);
     if etag::is_held(&headers, &tag) {
-        return Ok(not_modified(tag));
+        return Ok(markdown::not_modified(tag));
     }
     let extents = outline::extents(&mut connection, &[place.version.id]).await?;
     drop(connection);
@@ -161,9 +168,9 @@ pub(crate) async fn full(
         Ok::<_, Error>(next.map(|text| (Bytes::from(text), texts)))
     });
     let all = futures::StreamExt::chain(stream::iter([Ok(Bytes::from(beginning))]), rest);
-    let shown = if accept::prefers_markdown(&headers) { MARKDOWN } else { PLAIN };
+    let shown = if accept::prefers_markdown(&headers) { markdown::MARKDOWN } else { markdown::PLAIN };
     let answer = [(header::ETAG, tag), (header::CONTENT_TYPE, shown.to_owned())];
-    Ok((answer, careful(), Body::from_stream(all)).into_response())
+    Ok((answer, markdown::careful(), Body::from_stream(all)).into_response())
 }
 
 /// A document in the version that the address names: at its path and `.md` its Markdown, at its path alone the same as plain
@@ -176,183 +183,41 @@ pub(crate) async fn full(
               (status = 302, description = "The version has another name"),
               (status = 304, description = "It is as the ETag says")))]
 pub(crate) async fn document(
-    Given(state): Given<State>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     Path((library, version, path)): Path<(String, String, String)>,
     OriginalUri(uri): OriginalUri,
-    Browser(frame): Browser,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let place = match (place(&state, &actor, &library, &version).await, &frame) {
-        (Ok(Place::Here(place)), _) => place,
-        (Ok(Place::There(there)), _) => return Ok(redirect(&there, &path, uri.query())),
-        (Err(Error::NoVersion { present, wanted, .. }), Some(frame)) => {
-            return Ok(page::without_version(frame, &library, &wanted, &present, &path));
-        }
-        (Err(error), _) => return Err(error.into()),
+    let place = match places::resolve(&state.app, &actor, &library, &version).await? {
+        Place::Exact(place) => place,
+        Place::Redirect(there) => return Ok(markdown::redirect(&there, &path, uri.query())),
     };
-    if let Some(frame) = &frame {
-        // What is asked for is called so, or it is the Markdown of what is.
-        return self::page(&state, frame, &place, &path, &uri, &headers).await;
-    }
     match path.strip_suffix(address::TWIN) {
-        Some(bare) => markdown(&state, &actor, &place, &[bare, &path], &headers).await,
+        Some(bare) => markdown::send(&state, &actor, &place, &[bare, &path], &headers).await,
         None => bare(&state, &actor, &place, &path, &headers).await,
     }
 }
 
-/// A document at its own address, as people open it: a page. The Markdown of one is shown to them as well.
-async fn page(
-    state: &State,
-    frame: &Frame,
-    place: &Here,
-    path: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Response> {
-    if let Some(bare) = path.strip_suffix(address::TWIN) {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let paths = [path.to_owned(), bare.to_owned()];
-        let (library, version) = (&place.library, &place.version);
-        let found = reading::first_of(&mut connection, &frame.actor, library, version, &paths).await?;
-        drop(connection);
-        if found.as_deref() == Some(bare) {
-            return markdown(state, &frame.actor, place, &[bare], headers).await;
-        }
-    }
-    Ok(page::show(state, frame, &place.library, &place.version, path, uri).await)
-}
-
-/// The same as programs read it.
+/// A document as plain text, or as Markdown where the client prefers it.
 async fn bare(
-    state: &State,
+    state: &AppState,
     actor: &Actor,
-    place: &Here,
+    place: &VersionPlace,
     path: &str,
     headers: &HeaderMap,
 ) -> Result<Response> {
     if accept::prefers_markdown(headers) {
-        return markdown(state, actor, place, &[path], headers).await;
+        return markdown::send(state, actor, place, &[path], headers).await;
     }
-    text(state, actor, place, &[path], headers, PLAIN).await
-}
-
-/// The Markdown of the first of these documents that is there.
-async fn markdown(
-    state: &State,
-    actor: &Actor,
-    place: &Here,
-    paths: &[&str],
-    headers: &HeaderMap,
-) -> Result<Response> {
-    text(state, actor, place, paths, headers, MARKDOWN).await
-}
-
-async fn text(
-    state: &State,
-    actor: &Actor,
-    place: &Here,
-    paths: &[&str],
-    headers: &HeaderMap,
-    shown: &'static str,
-) -> Result<Response> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let mut found: Option<Readable> = None;
-    let paths: Vec<DocumentPath> = paths.iter().filter_map(|path| path.parse().ok()).collect();
-    for path in &paths {
-        found = reading::by_path(&mut connection, actor, &place.library, &place.version, path).await?;
-        if found.is_some() {
-            break;
-        }
-    }
-    let found = match (found, paths.last()) {
-        (Some(found), _) => found,
-        // The refusal says where it is, or what it may be called.
-        (None, Some(path)) => {
-            let version = Request::Exact(place.version.label.clone());
-            reading::find(&mut connection, actor, &place.library, &version, path).await?
-        }
-        (None, None) => return Err(Error::NoDocument.into()),
-    };
-    // A revision's text never changes; as plain text it is the same bytes under another name.
-    let form = if shown == MARKDOWN { "md" } else { "txt" };
-    let tag = format!("\"{}-{form}\"", found.revision_id);
-    if etag::is_held(headers, &tag) {
-        return Ok(not_modified(tag));
-    }
-    let content = documents::content(&mut connection, found.revision_id).await?;
-    let content = content.ok_or(Error::NoDocument)?;
-    let answer = [(header::ETAG, tag), (header::CONTENT_TYPE, shown.to_owned())];
-    Ok((answer, careful(), content).into_response())
-}
-
-/// Where an address leads.
-enum Place {
-    Here(Here),
-    /// To the same in this version, under its own name.
-    There(String),
-}
-
-/// A version of a library that exists for the one who asks.
-struct Here {
-    library: Arc<Library>,
-    version: Version,
-}
-
-async fn place(
-    state: &State,
-    actor: &Actor,
-    library: &str,
-    version: &str,
-) -> std::result::Result<Place, Error> {
-    let catalogue = state.app.engine.catalogue().await?;
-    let library = catalogue.library(actor, &address::library(library).map_err(Error::from)?)?;
-    // A label that is there is meant, whatever else the word stands for.
-    let exact = library.versions.iter().find(|held| held.label.as_str() == version);
-    if let Some(version) = exact {
-        return Ok(Place::Here(Here { library: Arc::clone(library), version: version.clone() }));
-    }
-    let request: Request = if version == "active" {
-        Request::Active
-    } else {
-        version.parse().map_err(|error: label::BadLabel| Error::from(error))?
-    };
-    let meant = library.resolve(&request)?;
-    Ok(Place::There(address::of_version(&library.name, &meant.label)))
-}
-
-fn redirect(version: &str, rest: &str, query: Option<&str>) -> Response {
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    let location = format!("{version}/{}{query}", address::escaped(rest));
-    // What it means may change: whoever asked this way asks again.
-    (StatusCode::FOUND, [(header::LOCATION, location)], careful()).into_response()
-}
-
-/// A list as plain text, or as Markdown where that is asked for.
-fn listing(headers: &HeaderMap, text: String) -> Response {
-    let shown = if accept::prefers_markdown(headers) { MARKDOWN } else { PLAIN };
-    ([(header::CONTENT_TYPE, shown)], careful(), text).into_response()
-}
-
-fn not_modified(tag: String) -> Response {
-    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], careful()).into_response()
-}
-
-/// What a document holds is never run; what one may read another perhaps may not, so only their own caches keep it.
-fn careful() -> [(HeaderName, &'static str); 4] {
-    [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "sandbox"),
-        (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "accept"),
-    ]
+    markdown::send_plain(state, actor, place, &[path], headers).await
 }
 
 /// The texts of a version one after another. No connection is held while one is sent.
 struct Texts {
-    state: State,
+    state: AppState,
     actor: Actor,
-    place: Here,
+    place: VersionPlace,
     /// What is left of the page of documents that was read last.
     entries: std::vec::IntoIter<Entry>,
     after: Option<Cursor>,

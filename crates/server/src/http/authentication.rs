@@ -3,7 +3,7 @@
 //! What is shown and not good is refused, and never taken for nobody: a key that has run out should be noticed. Only a
 //! page's cookie that has run out makes nobody of its bearer, who then is asked to sign in.
 
-use axum::extract::{FromRequestParts, Request, State as Given};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -11,9 +11,9 @@ use axum::response::{IntoResponse as _, Response};
 use identity::{Preferences, Shown};
 use kernel::actor::Actor;
 
-use super::State;
+use super::AppState;
+use super::cookies::cookie;
 use super::problem::Problem;
-use crate::pages::forms::cookie;
 
 /// The cookie that holds a session's token. Where all is over TLS its name binds it to this very host (RFC 6265bis, section
 /// 4.1.3.2): no neighbour under the same domain can set another one.
@@ -41,7 +41,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 pub(crate) struct ToNobody;
 
 /// Finds out who asks, and counts the requests of keys.
-pub(crate) async fn authenticate(Given(state): Given<State>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let name = session_cookie(state.app.settings.secure_cookies());
     let verified = match (bearer(request.headers()), cookie(request.headers(), name)) {
         (Some(text), _) => match state.app.gate.verify(Shown::Bearer(text)).await {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::mail::{Mail, ResetMails};
+use crate::app::mail::{Mail, ResetMails};
 
 /// Work that goes on until it is stopped.
 pub(crate) struct Work {

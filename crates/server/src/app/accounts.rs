@@ -1,0 +1,88 @@
+//! Accounts: changes that reach beyond identity's own tables, or must hold at once on every node.
+
+use identity::users::{self, Change, User};
+use identity::{Email, Username};
+use kernel::actor::{Actor, UserId};
+use library::access::{self, Level};
+use library::catalogue::{self, Library};
+use sqlx::PgConnection;
+use std::sync::Arc;
+
+use super::App;
+use super::error::Result;
+
+/// Parses an email address; an empty text means none.
+pub(crate) fn parse_email(text: Option<&str>) -> std::result::Result<Option<Email>, identity::Error> {
+    match text.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(text) => Ok(Some(text.parse()?)),
+    }
+}
+
+/// Replaces the actor's password. Their other sessions end.
+pub(crate) async fn change_password(
+    app: &App,
+    actor: &Actor,
+    current: &str,
+    new: &str,
+) -> std::result::Result<(), identity::Error> {
+    users::change_password(app.pool(), &app.passwords, actor, current, new).await?;
+    app.gate.forget();
+    Ok(())
+}
+
+/// Changes a user: the actor or, for administrators, anyone.
+pub(crate) async fn change(
+    app: &App,
+    actor: &Actor,
+    id: UserId,
+    change: &Change,
+) -> std::result::Result<User, identity::Error> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let user = users::change(&mut transaction, actor, id, change).await?;
+    transaction.commit().await?;
+    app.gate.forget();
+    Ok(user)
+}
+
+/// Deletes a user with everything that belongs to them alone.
+pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result::Result<(), identity::Error> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    users::delete(&mut transaction, actor, id).await?;
+    // Their grants are deleted with them.
+    library::changes::record_catalogue(&mut transaction)
+        .await
+        .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
+    transaction.commit().await?;
+    app.gate.forget();
+    Ok(())
+}
+
+/// Sets or, with `None`, revokes a user's permission in a library: for its owners. Returns the user's name as stored.
+pub(crate) async fn set_grant(
+    app: &App,
+    actor: &Actor,
+    library: &str,
+    username: &str,
+    level: Option<Level>,
+) -> Result<Username> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let library = find_library(&mut transaction, actor, library).await?;
+    // Checked first, so that only an owner learns which users exist.
+    access::require(actor, &library, Level::Own)?;
+    let username: Username = username.parse().map_err(identity::Error::from)?;
+    let user = users::id_of(&mut transaction, actor, &username).await?;
+    access::grant(&mut transaction, actor, &library, user, level).await?;
+    transaction.commit().await?;
+    Ok(username)
+}
+
+/// Returns a library by its name, read from the database.
+pub(crate) async fn find_library(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    name: &str,
+) -> Result<Arc<Library>> {
+    let name = name.parse().map_err(library::Error::from)?;
+    Ok(Arc::clone(catalogue::read(connection).await?.library(actor, &name)?))
+}

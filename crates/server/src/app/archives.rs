@@ -1,0 +1,194 @@
+//! Archives: every file of a ZIP or tar archive becomes a document.
+//!
+//! Files are unpacked on a blocking thread, one ahead at most, and added in batches; nothing is unpacked to disk.
+
+use std::fs::File;
+
+use bytes::Bytes;
+use extract::archive::{self, ArchiveLimits};
+use kernel::actor::Actor;
+use library::documents::{self, NewDocument, Outcome, Target};
+use library::names::DocumentPath;
+use serde::Serialize;
+use tokio::sync::{Semaphore, mpsc};
+use utoipa::ToSchema;
+
+use super::App;
+use super::error::{Error, Result};
+use super::uploads::{self, UploadFields};
+
+/// Size of an archive, at most.
+pub(crate) const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
+/// Size of all its files together, at most.
+const MAX_UNPACKED_BYTES: u64 = 4 << 30;
+/// Failed files that are reported one by one, at most.
+const MAX_REPORTED_FAILURES: usize = 1000;
+/// Documents, and bytes of them, in one transaction.
+const BATCH_DOCUMENTS: usize = 100;
+const BATCH_BYTES: usize = 32 << 20;
+
+/// Archives that are unpacked at once.
+static UNPACKING: Semaphore = Semaphore::const_new(2);
+
+/// Outcome of adding an archive. Documents that were added or revised are ingested in the background.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Unpacked)]
+pub(crate) struct ArchiveReport {
+    /// The library.
+    pub(crate) library: String,
+    /// The version.
+    pub(crate) version: String,
+    /// New documents.
+    pub(crate) added: u64,
+    /// Documents that existed with other content.
+    pub(crate) revised: u64,
+    /// Documents that existed with the same content.
+    pub(crate) unchanged: u64,
+    /// Files that could not be added.
+    pub(crate) failed_count: u64,
+    /// The first of them, at most 1000.
+    pub(crate) failed: Vec<FailedFile>,
+}
+
+/// A file of an archive that could not be added.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailedFile {
+    /// Its path in the archive.
+    pub(crate) path: String,
+    /// Reason of the failure.
+    pub(crate) reason: String,
+}
+
+/// Adds every file of an archive.
+///
+/// # Errors
+/// Fails where the actor cannot add to the library, other archives are being unpacked, or nothing of the archive can be read. If
+/// it breaks off later, what came before is kept and the rest is reported as one failure.
+pub(crate) async fn add(
+    app: &App,
+    actor: &Actor,
+    fields: &UploadFields,
+    archive: File,
+) -> Result<ArchiveReport> {
+    let target = fields.target()?;
+    uploads::require_adding(app, actor, &target).await?;
+    let Ok(_permit) = UNPACKING.try_acquire() else {
+        let text = "other archives are being unpacked: try again shortly".to_owned();
+        return Err(Error::TooMany { seconds: 5, text });
+    };
+    let mut unpacking = Unpacking {
+        app,
+        actor,
+        report: ArchiveReport {
+            library: target.library.to_string(),
+            version: target.version.to_string(),
+            ..ArchiveReport::default()
+        },
+        target,
+        batch: Vec::new(),
+        batch_bytes: 0,
+    };
+    unpacking.run(archive).await?;
+    Ok(unpacking.report)
+}
+
+/// A file of the archive, or the reason why it cannot be read.
+type Entry = (String, std::result::Result<Bytes, String>);
+
+struct Unpacking<'add> {
+    app: &'add App,
+    actor: &'add Actor,
+    target: Target,
+    report: ArchiveReport,
+    batch: Vec<(DocumentPath, Bytes)>,
+    batch_bytes: usize,
+}
+
+impl Unpacking<'_> {
+    async fn run(&mut self, archive: File) -> Result<()> {
+        let limits = ArchiveLimits {
+            entry_bytes: self.app.settings.max_document_bytes() as u64,
+            total_bytes: MAX_UNPACKED_BYTES,
+            ..ArchiveLimits::default()
+        };
+        let (sender, mut entries) = mpsc::channel::<Entry>(1);
+        let walk = tokio::task::spawn_blocking(move || walk(archive, &limits, &sender));
+        while let Some((path, bytes)) = entries.recv().await {
+            match (path.parse::<DocumentPath>(), bytes) {
+                (Ok(path), Ok(bytes)) => {
+                    self.batch_bytes += bytes.len();
+                    self.batch.push((path, bytes));
+                    if self.batch.len() >= BATCH_DOCUMENTS || self.batch_bytes >= BATCH_BYTES {
+                        self.flush().await?;
+                    }
+                }
+                (Err(error), _) => self.fail(path, error.to_string()),
+                (_, Err(reason)) => self.fail(path, reason),
+            }
+        }
+        self.flush().await?;
+        let walked =
+            walk.await.map_err(|error| Error::Internal(format!("unpacking an archive panicked: {error}")))?;
+        match walked {
+            Ok(()) => Ok(()),
+            Err(reason) if self.report.added + self.report.revised + self.report.unchanged > 0 => {
+                self.fail("…".to_owned(), format!("the rest of the archive cannot be read: {reason}"));
+                Ok(())
+            }
+            Err(reason) => Err(Error::invalid(format!("the archive cannot be read: {reason}"))),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.batch_bytes = 0;
+        let (paths, files): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
+        let stored = documents::store_bytes(self.app.pool(), &self.app.objects, files).await?;
+        let new: Vec<NewDocument> = paths
+            .into_iter()
+            .zip(stored)
+            .map(|(path, file)| NewDocument { path, declared_type: None, file })
+            .collect();
+        let mut transaction = store::postgres::begin(self.app.pool()).await?;
+        let added = documents::add(&mut transaction, self.actor, &self.target, &new).await?;
+        transaction.commit().await?;
+        for document in added {
+            match document.outcome {
+                Outcome::Added => self.report.added += 1,
+                Outcome::Revised => self.report.revised += 1,
+                Outcome::Unchanged => self.report.unchanged += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, path: String, reason: String) {
+        self.report.failed_count += 1;
+        if self.report.failed.len() < MAX_REPORTED_FAILURES {
+            self.report.failed.push(FailedFile { path, reason });
+        }
+    }
+}
+
+/// Sends the archive's files until the receiver is dropped.
+fn walk(
+    archive: File,
+    limits: &ArchiveLimits,
+    sender: &mpsc::Sender<Entry>,
+) -> std::result::Result<(), String> {
+    let mut is_open = true;
+    let walked = archive::entries(archive, limits, &mut |name, bytes| {
+        if !archive::is_hidden(name) {
+            let bytes = bytes.map(Bytes::copy_from_slice).map_err(|error| error.to_string());
+            is_open = sender.blocking_send((name.to_owned(), bytes)).is_ok();
+        }
+        // Any error ends the walk; this one is reported to nobody.
+        if is_open { Ok(()) } else { Err(extract::model::Error::Empty) }
+    });
+    match walked {
+        Err(error) if is_open => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}

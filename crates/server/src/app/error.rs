@@ -1,0 +1,63 @@
+//! Errors of the use cases: those of the domain crates, and the refusals that no single crate can state.
+//!
+//! Each API maps them to its own form; for HTTP that is [`Problem`](crate::http::problem::Problem).
+
+/// Result of a use case.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Error of a use case.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Library(#[from] library::Error),
+    #[error(transparent)]
+    Chat(#[from] chat::Error),
+    /// The actor lacks the right, whatever the object.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The input is wrong; the text says how.
+    #[error("{0}")]
+    Invalid(String),
+    /// The state of the system does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The input exceeds a limit.
+    #[error("{0}")]
+    TooLarge(String),
+    /// A limit on concurrent work is reached; retry after this many seconds.
+    #[error("{text}")]
+    TooMany { seconds: u32, text: String },
+    /// An unexpected failure; the text is for the log alone.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::Invalid(text.into())
+    }
+
+    pub(crate) fn too_large(text: impl Into<String>) -> Self {
+        Self::TooLarge(text.into())
+    }
+}
+
+impl From<store::postgres::Error> for Error {
+    fn from(error: store::postgres::Error) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+impl From<store::objects::Error> for Error {
+    fn from(error: store::objects::Error) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Library(error.into())
+    }
+}

@@ -1,0 +1,175 @@
+//! Uploads: from the fields of a form and staged bytes to documents that wait to be ingested.
+//!
+//! The target of an upload is built here and nowhere else. Staged bytes are promoted or discarded, whatever happens.
+
+use extract::model::DocumentType;
+use kernel::actor::{Actor, Scope};
+use library::documents::{self, Added, Category, NewDocument, Target};
+use library::label::Label;
+use library::names::{DocumentPath, LibraryName};
+use library::{Error as LibraryError, access, sweep};
+use store::objects::{Staged, Stored};
+
+use super::App;
+use super::error::{Error, Result};
+
+/// Fields of an upload, as they were sent.
+#[derive(Debug, Default)]
+pub(crate) struct UploadFields {
+    pub(crate) library: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) path: Option<String>,
+    /// Separated by commas.
+    pub(crate) tags: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) declared_type: Option<String>,
+}
+
+impl UploadFields {
+    /// Stores a field by its name; returns whether there is one of that name.
+    pub(crate) fn set(&mut self, name: &str, value: String) -> bool {
+        let field = match name {
+            "library" => &mut self.library,
+            "version" => &mut self.version,
+            "path" => &mut self.path,
+            "tags" | "tag" => &mut self.tags,
+            "category" => &mut self.category,
+            "type" => &mut self.declared_type,
+            _ => return false,
+        };
+        *field = Some(value);
+        true
+    }
+
+    /// Library, version and tags, to be shown again in the form.
+    pub(crate) fn as_written(&self) -> [String; 3] {
+        [&self.library, &self.version, &self.tags].map(|field| field.clone().unwrap_or_default())
+    }
+
+    /// The version as written, or the default one.
+    pub(crate) fn version_or_default(&self) -> &str {
+        self.version.as_deref().filter(|version| !version.is_empty()).unwrap_or(library::label::CURRENT)
+    }
+
+    /// Returns the library, version, tags and category that documents are added to.
+    ///
+    /// # Errors
+    /// Fails where the library is missing or a field is malformed.
+    pub(crate) fn target(&self) -> Result<Target> {
+        let library =
+            self.library.as_deref().ok_or_else(|| Error::invalid("the field library is missing"))?;
+        let category = match self.category.as_deref().filter(|text| !text.is_empty()) {
+            None => None,
+            Some("code") => Some(Category::Code),
+            Some("document") => Some(Category::Document),
+            Some(_) => return Err(Error::invalid("category is code or document")),
+        };
+        let tags = self.tags.as_deref().unwrap_or_default().split(',').map(str::trim);
+        let tags: std::result::Result<_, _> = tags.filter(|tag| !tag.is_empty()).map(str::parse).collect();
+        let version = match self.version.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => text.parse().map_err(LibraryError::from)?,
+            None => Label::current(),
+        };
+        Ok(Target {
+            library: library.parse::<LibraryName>().map_err(LibraryError::from)?,
+            version,
+            tags: tags.map_err(LibraryError::from)?,
+            category,
+        })
+    }
+
+    fn declared_type(&self) -> Result<Option<DocumentType>> {
+        let declared = self.declared_type.as_deref().filter(|text| !text.is_empty());
+        declared
+            .map(|name| {
+                DocumentType::parse(name).ok_or_else(|| Error::invalid(format!("there is no type {name:?}")))
+            })
+            .transpose()
+    }
+
+    fn paths(&self, names: &[&str]) -> Result<Vec<DocumentPath>> {
+        if names.is_empty() {
+            return Err(Error::invalid("the field file is missing"));
+        }
+        if self.path.is_some() && names.len() > 1 {
+            return Err(Error::invalid("path is for one file; several keep their names"));
+        }
+        let paths = names.iter().map(|name| self.path.as_deref().unwrap_or(name).parse());
+        Ok(paths.collect::<std::result::Result<_, _>>().map_err(LibraryError::from)?)
+    }
+}
+
+/// Refuses an actor who can add to no library at all: checked before any byte is read.
+pub(crate) fn require_writer(actor: &Actor) -> Result<()> {
+    if actor.is_nobody() {
+        return Err(LibraryError::SignIn.into());
+    }
+    if !actor.may(Scope::Write) {
+        let why = "this API key is read-only: use one with the scope write".to_owned();
+        return Err(LibraryError::NotAllowed(why).into());
+    }
+    Ok(())
+}
+
+/// Refuses an actor who cannot add to this library: checked before bytes are promoted, and again when documents are added.
+pub(crate) async fn require_adding(app: &App, actor: &Actor, target: &Target) -> Result<()> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    Ok(access::require_adding(&mut connection, actor, &target.library).await?)
+}
+
+/// Adds files, each with its name, as documents. They are ingested in the background.
+pub(crate) async fn add(
+    app: &App,
+    actor: &Actor,
+    fields: &UploadFields,
+    files: Vec<(String, Staged)>,
+) -> Result<(Target, Vec<Added>)> {
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let checked = match check(fields, &names) {
+        Ok(checked) => require_adding(app, actor, &checked.0).await.map(|()| checked),
+        Err(error) => Err(error),
+    };
+    let (target, declared_type, paths) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            discard(app, files).await?;
+            return Err(error);
+        }
+    };
+    let stored = promote(app, files).await?;
+    let new: Vec<NewDocument> = paths
+        .into_iter()
+        .zip(stored)
+        .map(|(path, (_, file))| NewDocument { path, declared_type, file })
+        .collect();
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let added = documents::add(&mut transaction, actor, &target, &new).await?;
+    transaction.commit().await?;
+    Ok((target, added))
+}
+
+fn check(fields: &UploadFields, names: &[&str]) -> Result<(Target, Option<DocumentType>, Vec<DocumentPath>)> {
+    let paths = fields.paths(names)?;
+    Ok((fields.target()?, fields.declared_type()?, paths))
+}
+
+/// Moves staged bytes into the object store. They are marked as used first, so that garbage collection leaves them alone until
+/// the caller's transaction refers to them.
+pub(crate) async fn promote(app: &App, files: Vec<(String, Staged)>) -> Result<Vec<(String, Stored)>> {
+    let marked: Vec<_> = files.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
+    sweep::touch(app.pool(), &marked).await?;
+    let mut stored = Vec::with_capacity(files.len());
+    for (name, staged) in files {
+        stored.push((name, app.objects.keep(staged).await?));
+    }
+    app.objects.flush().await?;
+    Ok(stored)
+}
+
+/// Deletes staged bytes that are not needed.
+pub(crate) async fn discard(app: &App, files: Vec<(String, Staged)>) -> Result<()> {
+    for (_, staged) in files {
+        app.objects.discard(staged).await?;
+    }
+    Ok(())
+}

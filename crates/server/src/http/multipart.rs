@@ -1,0 +1,164 @@
+//! Reading `multipart/form-data`: text fields are bounded, files are streamed to the object store or to a spool file.
+
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
+use futures::StreamExt as _;
+use store::objects::Staged;
+
+use super::AppState;
+use super::problem::{Problem, Result};
+use super::spool;
+use crate::app::uploads::{self, UploadFields};
+
+/// Size of a text field, at most.
+const MAX_FIELD_BYTES: usize = 64 * 1024;
+/// Files of one upload, at most.
+const MAX_FILES: usize = 100;
+
+/// Opens a form whose size is limited file by file and not as a whole.
+pub(crate) async fn open(state: &AppState, mut request: Request) -> Result<Multipart> {
+    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    Multipart::from_request(request, state).await.map_err(|rejection| {
+        Problem::invalid(format!("files are sent as multipart/form-data: {}", rejection.body_text()))
+    })
+}
+
+/// Returns the text of a field.
+pub(crate) async fn text(mut field: Field<'_>) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(invalid_form)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_FIELD_BYTES {
+            return Err(Problem::too_large("a field is too long"));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_invalid| Problem::invalid("a field is not UTF-8"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is that of map_err")]
+pub(crate) fn invalid_form(error: MultipartError) -> Problem {
+    Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
+}
+
+/// Writes the bytes of a field to a spool file of at most `max_bytes`.
+pub(crate) async fn spool_field(state: &AppState, field: Field<'_>, max_bytes: u64) -> Result<std::fs::File> {
+    let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
+    spool::write(&state.app.objects, pieces, max_bytes).await
+}
+
+/// An upload of documents as it was sent, with their bytes staged.
+#[derive(Default)]
+pub(crate) struct DocumentForm {
+    pub(crate) fields: UploadFields,
+    /// Token of the page's form; empty for other clients.
+    pub(crate) form_token: String,
+    /// Each file with its name.
+    pub(crate) files: Vec<(String, Staged)>,
+}
+
+/// Reads an upload of documents. If the form is refused, no staged bytes are left behind.
+pub(crate) async fn document_form(state: &AppState, request: Request) -> Result<DocumentForm> {
+    let mut form = DocumentForm::default();
+    let mut parts = open(state, request).await?;
+    match read_documents(state, &mut parts, &mut form).await {
+        Ok(()) => Ok(form),
+        Err(problem) => {
+            uploads::discard(&state.app, form.files).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn read_documents(state: &AppState, parts: &mut Multipart, form: &mut DocumentForm) -> Result<()> {
+    let limit = state.app.settings.max_document_bytes() as u64;
+    while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
+        match field.name().unwrap_or_default() {
+            "file" if form.files.len() < MAX_FILES => {
+                let name = field.file_name().unwrap_or_default().to_owned();
+                let staged = state.app.objects.stage(field.boxed(), limit).await?;
+                form.files.push((name, staged));
+            }
+            "file" => return Err(Problem::too_large(format!("an upload has at most {MAX_FILES} files"))),
+            "form_token" => form.form_token = text(field).await?,
+            _ => set_field(&mut form.fields, field).await?,
+        }
+    }
+    Ok(())
+}
+
+/// An upload of an archive as it was sent.
+pub(crate) struct ArchiveForm {
+    pub(crate) fields: UploadFields,
+    /// Token of the page's form; empty for other clients.
+    pub(crate) form_token: String,
+    pub(crate) archive: std::fs::File,
+}
+
+/// Reads an upload of an archive of at most `max_bytes`.
+pub(crate) async fn archive_form(state: &AppState, request: Request, max_bytes: u64) -> Result<ArchiveForm> {
+    let mut parts = open(state, request).await?;
+    let (mut fields, mut form_token, mut archive) = (UploadFields::default(), String::new(), None);
+    while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
+        match field.name().unwrap_or_default() {
+            "file" if archive.is_none() => archive = Some(spool_field(state, field, max_bytes).await?),
+            "file" => return Err(Problem::invalid("a request brings one archive")),
+            "form_token" => form_token = text(field).await?,
+            name @ ("path" | "type") => {
+                return Err(Problem::invalid(format!("there is no field {name:?} in this form")));
+            }
+            _ => set_field(&mut fields, field).await?,
+        }
+    }
+    let archive = archive.ok_or_else(|| Problem::invalid("the field file is missing"))?;
+    Ok(ArchiveForm { fields, form_token, archive })
+}
+
+async fn set_field(fields: &mut UploadFields, field: Field<'_>) -> Result<()> {
+    let name = field.name().unwrap_or_default().to_owned();
+    if fields.set(&name, text(field).await?) {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!("there is no field {name:?} in this form")))
+}
+
+/// Stages the files that are left in a form: at least one, at most `max_files`. If the form is refused, no staged bytes are left
+/// behind.
+pub(crate) async fn stage_files(
+    state: &AppState,
+    parts: &mut Multipart,
+    max_files: usize,
+) -> Result<Vec<(String, Staged)>> {
+    let mut staged = Vec::new();
+    match read_files(state, parts, max_files, &mut staged).await {
+        Ok(()) if staged.is_empty() => Err(Problem::invalid("the field file is missing")),
+        Ok(()) => Ok(staged),
+        Err(problem) => {
+            uploads::discard(&state.app, staged).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn read_files(
+    state: &AppState,
+    parts: &mut Multipart,
+    max_files: usize,
+    staged: &mut Vec<(String, Staged)>,
+) -> Result<()> {
+    let limit = state.app.settings.max_document_bytes() as u64;
+    while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
+        match field.name().unwrap_or_default() {
+            // A browser sends an empty field where no file was chosen.
+            "file" | "files" if field.file_name() == Some("") => {}
+            "file" | "files" if staged.len() < max_files => {
+                let name = field.file_name().unwrap_or_default().to_owned();
+                staged.push((name, state.app.objects.stage(field.boxed(), limit).await?));
+            }
+            "file" | "files" => {
+                return Err(Problem::too_large(format!("a request brings at most {max_files} files")));
+            }
+            other => return Err(Problem::invalid(format!("there is no field {other:?} in this form"))),
+        }
+    }
+    Ok(())
+}

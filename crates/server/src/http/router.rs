@@ -1,0 +1,85 @@
+//! Layers around routes: those that an API chooses for its own, and those around all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::problem::{self, Formats};
+use super::{AppState, authentication, etag, guard, idempotency, observe};
+
+/// Time that a response may take; what takes longer is a job or sets no such limit.
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Size of a request body, uploads apart.
+const MAX_BODY_BYTES: usize = 1 << 20;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Routes that answer within [`RESPONSE_TIMEOUT`].
+pub(crate) fn bounded(routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(timeout())
+}
+
+/// Like [`bounded`], with an `ETag` on each GET.
+pub(crate) fn tagged(routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    bounded(routes.layer(from_fn(etag::tag)))
+}
+
+/// Routes whose response takes as long as a language model does.
+pub(crate) fn unhurried(routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+/// Answers 503 to requests that take longer than [`RESPONSE_TIMEOUT`].
+pub(crate) fn timeout() -> TimeoutLayer {
+    TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, RESPONSE_TIMEOUT)
+}
+
+/// Puts the common layers around the routes of all APIs. Requests to `programs` can be repeated under an `Idempotency-Key`.
+pub(crate) fn with_layers(
+    programs: Router<AppState>,
+    pages: Router<AppState>,
+    state: AppState,
+    names: Arc<guard::Names>,
+    formats: Formats,
+) -> Router {
+    programs
+        .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .merge(pages)
+        // The token in a page's forms is masked anew for each response, and requests from other sites carry no session cookie
+        // (`SameSite`), so compressed lengths reveal no secret (BREACH).
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(state.clone(), authentication::authenticate))
+        .with_state(state)
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(names.cors())
+        // Browsers must not guess another content type.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(from_fn_with_state(names, guard::only_our_own_pages))
+        // Outside everything that can fail, so that every failure is formatted and every request is counted.
+        .layer(from_fn_with_state(formats, problem::finish))
+        .layer(from_fn(observe::request))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
+}
+
+#[derive(Clone)]
+struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _request: &axum::http::Request<B>) -> Option<RequestId> {
+        kernel::id::new().to_string().parse().ok().map(RequestId::new)
+    }
+}
