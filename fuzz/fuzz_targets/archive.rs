@@ -3,12 +3,12 @@
 
 use std::io::Cursor;
 
-use extract::archive::{ArchiveLimits, entries};
+use extract::archive::{ArchiveLimits, visit_files};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let limits = ArchiveLimits { entries: 1000, entry_bytes: 1 << 20, total_bytes: 8 << 20 };
     let mut total = 0;
-    let _any_end = entries(Cursor::new(bytes), &limits, &mut |path, file| {
+    let _any_end = visit_files(Cursor::new(bytes), &limits, &mut |path, file| {
         if let Ok(file) = file {
             assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".."));
             total += file.len();

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use extract::model::{Extracted, Limits};
+use extract::model::{ExtractedDocument, Limits};
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -112,7 +112,7 @@ fn mega(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn read(path: &Path) -> std::io::Result<Result<Extracted, extract::model::Error>> {
+fn read(path: &Path) -> std::io::Result<Result<ExtractedDocument, extract::model::Error>> {
     let bytes = std::fs::read(path)?;
     Ok(extract::extract(&name(&PathBuf::from(path)), &bytes, None, &Limits::default()))
 }

@@ -1,7 +1,7 @@
-//! Archives (zip, tar, tar.gz) as a row of files, within hard limits and without ever writing to a disk.
+//! Archives (zip, tar, tar.gz): visits the files one after another, within hard limits and without writing to disk.
 //!
-//! Nothing is kept: each file is unpacked into one buffer that is used again, and handed to the caller. An
-//! archive inside an archive is a file like any other and is not opened.
+//! Each file is decompressed into one reused buffer and handed to the caller. An archive inside an archive is a file
+//! like any other and is not opened.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
@@ -10,14 +10,14 @@ use flate2::read::MultiGzDecoder;
 
 use crate::model::Error;
 
-/// Bounds on what an archive may cost.
+/// Upper bounds on the resources that one archive may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
-    /// Files, folders and links in it.
+    /// Maximum number of entries: files, directories and links.
     pub entries: usize,
-    /// Bytes of one unpacked file.
+    /// Maximum size of one decompressed file.
     pub entry_bytes: u64,
-    /// Bytes of all unpacked files together.
+    /// Maximum size of all decompressed files together.
     pub total_bytes: u64,
 }
 
@@ -27,31 +27,31 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// The longest name that is kept, in bytes, as on most file systems.
-const NAME_BYTES: u64 = 4096;
+/// Maximum length of a path, as on most file systems.
+const MAX_PATH_BYTES: u64 = 4096;
 
-/// What is called with the path of each file and its bytes, or with the reason why they are not had.
+/// Callback for each file: its path and its bytes, or the reason why it cannot be read.
 pub type Visitor<'a> = dyn FnMut(&str, Result<&[u8], Error>) -> Result<(), Error> + 'a;
 
-/// Calls `visit` with the path and the bytes of every file, in the archive's order, and returns how many there were.
+/// Calls `visit` with the path and the bytes of every file, in archive order, and returns the number of files visited.
 ///
-/// A file that cannot be had (it has a password, is a link, is damaged, or its name leads out of the archive)
-/// is visited with its error, which names it; the files after it follow. Folders and the entries that macOS
-/// adds are passed over. Names that are not UTF-8 are read as GB18030. What `visit` returns as an error ends it.
+/// A file that cannot be read (it is encrypted, a link or damaged, or its path points outside the archive) is visited
+/// with an error that names it, and the walk continues. Directories and the entries that macOS adds are skipped.
+/// Names that are not UTF-8 are decoded as GB18030. An error returned by `visit` ends the walk.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] where it is no archive or breaks off, [`Error::TooLarge`] beyond the limits on entries
-/// and total bytes, and what `visit` returns.
-pub fn entries<R: Read + Seek>(
+/// [`Error::Malformed`] if the input is not an archive or is truncated, [`Error::TooLarge`] if the limits on entries
+/// or total bytes are exceeded, and any error of `visit`.
+pub fn visit_files<R: Read + Seek>(
     mut reader: R,
     limits: &ArchiveLimits,
     visit: &mut Visitor<'_>,
 ) -> Result<usize, Error> {
     let mut start = Vec::new();
-    reader.by_ref().take(512).read_to_end(&mut start).map_err(|error| broken(&error.to_string()))?;
-    reader.seek(SeekFrom::Start(0)).map_err(|error| broken(&error.to_string()))?;
-    let mut walk = Walk { limits, visit, buffer: Vec::new(), total: 0, seen: 0, visited: 0 };
+    reader.by_ref().take(512).read_to_end(&mut start).map_err(|error| malformed(&error.to_string()))?;
+    reader.seek(SeekFrom::Start(0)).map_err(|error| malformed(&error.to_string()))?;
+    let mut walk = Walk { limits, visit, buffer: Vec::new(), total_bytes: 0, entries: 0, visited: 0 };
     if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         walk.zip(reader)?;
     } else if start.starts_with(&[0x1f, 0x8b]) {
@@ -59,12 +59,12 @@ pub fn entries<R: Read + Seek>(
     } else if start.get(257..262) == Some(b"ustar") {
         walk.tar(BufReader::new(reader))?;
     } else {
-        return Err(broken("it is neither zip nor tar nor tar.gz"));
+        return Err(malformed("it is not a zip, tar or tar.gz archive"));
     }
     Ok(walk.visited)
 }
 
-/// Files that systems leave in archives, and hidden ones, as in folders.
+/// Whether a path is hidden: a part of it begins with a dot, or it is in the `__MACOSX` folder.
 pub fn is_hidden(name: &str) -> bool {
     name.split('/').any(|part| part.starts_with('.') && part != "." && part != ".." || part == "__MACOSX")
 }
@@ -73,67 +73,71 @@ struct Walk<'a> {
     limits: &'a ArchiveLimits,
     visit: &'a mut Visitor<'a>,
     buffer: Vec<u8>,
-    total: u64,
-    seen: usize,
+    total_bytes: u64,
+    entries: usize,
     visited: usize,
 }
 
-/// What an entry is, beside its name.
-enum Kind {
+/// Kind of an archive entry.
+enum EntryKind {
     File,
-    /// Why its bytes are not had.
+    /// An entry whose content is not read, with the reason.
     Refused(&'static str),
 }
 
 impl Walk<'_> {
     fn zip<R: Read + Seek>(&mut self, reader: R) -> Result<(), Error> {
-        let mut archive = zip::ZipArchive::new(reader).map_err(|error| broken(&error.to_string()))?;
+        let mut archive = zip::ZipArchive::new(reader).map_err(|error| malformed(&error.to_string()))?;
         for index in 0..archive.len() {
             self.count()?;
-            // The raw entry's name and kind are known even where its method or its password is not.
-            let (name, kind, folder) = {
-                let entry = archive.by_index_raw(index).map_err(|error| broken(&error.to_string()))?;
+            // The raw entry has name and kind even if its compression is unsupported or it is encrypted.
+            let (name, kind, is_directory) = {
+                let entry = archive.by_index_raw(index).map_err(|error| malformed(&error.to_string()))?;
                 let kind = if entry.is_symlink() {
-                    Kind::Refused("is a link")
+                    EntryKind::Refused("is a link")
                 } else if entry.encrypted() {
-                    Kind::Refused("needs a password")
+                    EntryKind::Refused("needs a password")
                 } else {
-                    Kind::File
+                    EntryKind::File
                 };
                 (decode(entry.name_raw()), kind, entry.is_dir())
             };
-            if folder {
+            if is_directory {
                 continue;
             }
             match archive.by_index(index) {
                 Ok(entry) => self.file(&name, &kind, entry)?,
-                Err(_) if matches!(kind, Kind::Refused(_)) => self.file(&name, &kind, std::io::empty())?,
-                Err(_) => self.file(&name, &Kind::Refused("cannot be unpacked"), std::io::empty())?,
+                Err(_) if matches!(kind, EntryKind::Refused(_)) => {
+                    self.file(&name, &kind, std::io::empty())?;
+                }
+                Err(_) => {
+                    self.file(&name, &EntryKind::Refused("cannot be decompressed"), std::io::empty())?;
+                }
             }
         }
         Ok(())
     }
 
     fn tar<R: Read>(&mut self, reader: R) -> Result<(), Error> {
-        // Entries that are passed over are unpacked too, so the whole stream is bounded: by the files, and by
-        // the two kilobytes that an entry takes beside its bytes.
+        // Skipped entries are decompressed too, so the whole stream is bounded: by the total size of the files plus
+        // two kilobytes of headers and padding per entry.
         let overhead = 2048_u64.saturating_mul(self.limits.entries as u64 + 16);
-        let whole = self.limits.total_bytes.saturating_add(overhead);
-        let mut archive = tar::Archive::new(reader.take(whole));
-        // Raw: the library would read a "long name" of any length into memory.
-        let entries = archive.entries().map_err(|error| broken(&error.to_string()))?.raw(true);
+        let max_stream_bytes = self.limits.total_bytes.saturating_add(overhead);
+        let mut archive = tar::Archive::new(reader.take(max_stream_bytes));
+        // Raw, because the library would read a long name of any length into memory.
+        let entries = archive.entries().map_err(|error| malformed(&error.to_string()))?.raw(true);
         let mut long_name: Option<Vec<u8>> = None;
         for entry in entries {
-            let mut entry = entry.map_err(|error| broken(&error.to_string()))?;
+            let mut entry = entry.map_err(|error| malformed(&error.to_string()))?;
             self.count()?;
             let kind = entry.header().entry_type();
             if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
                 let mut bytes = Vec::new();
                 entry
                     .by_ref()
-                    .take(4 * NAME_BYTES)
+                    .take(4 * MAX_PATH_BYTES)
                     .read_to_end(&mut bytes)
-                    .map_err(|error| broken(&error.to_string()))?;
+                    .map_err(|error| malformed(&error.to_string()))?;
                 let name = if kind.is_gnu_longname() { Some(bytes) } else { pax_path(&bytes) };
                 long_name = name.or(long_name);
                 continue;
@@ -141,27 +145,27 @@ impl Walk<'_> {
             let raw = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
             let name = decode(raw.strip_suffix(b"\0").unwrap_or(&raw));
             if kind.is_file() || kind.is_contiguous() {
-                self.file(&name, &Kind::File, entry)?;
+                self.file(&name, &EntryKind::File, entry)?;
             } else if kind.is_symlink() || kind.is_hard_link() {
-                self.file(&name, &Kind::Refused("is a link"), entry)?;
+                self.file(&name, &EntryKind::Refused("is a link"), entry)?;
             } else if !kind.is_dir() && !kind.is_pax_global_extensions() && !kind.is_gnu_longlink() {
-                self.file(&name, &Kind::Refused("is not a file"), entry)?;
+                self.file(&name, &EntryKind::Refused("is not a file"), entry)?;
             }
         }
         Ok(())
     }
 
     fn count(&mut self) -> Result<(), Error> {
-        self.seen += 1;
-        if self.seen > self.limits.entries {
-            return Err(Error::TooLarge { what: "files in an archive", limit: self.limits.entries });
+        self.entries += 1;
+        if self.entries > self.limits.entries {
+            return Err(Error::TooLarge { unit: "files in an archive", limit: self.limits.entries });
         }
         Ok(())
     }
 
-    fn file(&mut self, name: &str, kind: &Kind, content: impl Read) -> Result<(), Error> {
-        let path = match safe_path(name) {
-            Ok(path) if added_by_macos(&path) => return Ok(()),
+    fn file(&mut self, name: &str, kind: &EntryKind, content: impl Read) -> Result<(), Error> {
+        let path = match relative_path(name) {
+            Ok(path) if is_macos_metadata(&path) => return Ok(()),
             Ok(path) => path,
             Err(reason) => {
                 self.visited += 1;
@@ -169,24 +173,24 @@ impl Walk<'_> {
             }
         };
         self.visited += 1;
-        if let Kind::Refused(reason) = kind {
+        if let EntryKind::Refused(reason) = kind {
             return (self.visit)(&path, Err(refused(&path, reason)));
         }
         self.buffer.clear();
-        // One giant file should not keep its room for all that follow.
+        // Free the memory of one very large file before the next.
         self.buffer.shrink_to(16 << 20);
-        let left = self.limits.total_bytes - self.total;
-        let most = self.limits.entry_bytes.min(left);
-        let read = content.take(most.saturating_add(1)).read_to_end(&mut self.buffer);
+        let remaining = self.limits.total_bytes - self.total_bytes;
+        let max_bytes = self.limits.entry_bytes.min(remaining);
+        let read = content.take(max_bytes.saturating_add(1)).read_to_end(&mut self.buffer);
         let length = self.buffer.len() as u64;
-        self.total = self.total.saturating_add(length);
-        if length > left {
+        self.total_bytes = self.total_bytes.saturating_add(length);
+        if length > remaining {
             let limit = usize::try_from(self.limits.total_bytes).unwrap_or(usize::MAX);
-            return Err(Error::TooLarge { what: "bytes unpacked from an archive", limit });
+            return Err(Error::TooLarge { unit: "decompressed bytes in an archive", limit });
         }
-        if length > most {
+        if length > max_bytes {
             self.buffer.clear();
-            return (self.visit)(&path, Err(refused(&path, "is too large once unpacked")));
+            return (self.visit)(&path, Err(refused(&path, "is too large")));
         }
         match read {
             Ok(_) => (self.visit)(&path, Ok(&self.buffer)),
@@ -195,19 +199,19 @@ impl Walk<'_> {
     }
 }
 
-/// The path below the archive's root, with forward slashes, or why there is none.
-fn safe_path(name: &str) -> Result<String, &'static str> {
+/// Returns the path relative to the archive's root, with forward slashes, or the reason why it is refused.
+fn relative_path(name: &str) -> Result<String, &'static str> {
     let name = name.replace('\\', "/");
-    let drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
-    if name.starts_with('/') || drive {
+    let has_drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
+    if name.starts_with('/') || has_drive {
         return Err("has an absolute path");
     }
-    if name.len() as u64 > NAME_BYTES || name.chars().any(char::is_control) {
-        return Err("has an impossible name");
+    if name.len() as u64 > MAX_PATH_BYTES || name.chars().any(char::is_control) {
+        return Err("has an invalid name");
     }
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
-        return Err("leads out of the archive");
+        return Err("points outside the archive");
     }
     if parts.is_empty() {
         return Err("has no name");
@@ -215,12 +219,13 @@ fn safe_path(name: &str) -> Result<String, &'static str> {
     Ok(parts.join("/"))
 }
 
-fn added_by_macos(path: &str) -> bool {
+/// Whether the entry was added by macOS and is not a file of the user.
+fn is_macos_metadata(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
     path.starts_with("__MACOSX/") || file == ".DS_Store" || file.starts_with("._")
 }
 
-/// UTF-8, else the encoding of Chinese Windows, which zip tools there write without saying so.
+/// Decodes a name as UTF-8, else as GB18030: zip tools on Chinese Windows write that without declaring it.
 fn decode(name: &[u8]) -> String {
     match std::str::from_utf8(name) {
         Ok(name) => name.to_owned(),
@@ -228,7 +233,7 @@ fn decode(name: &[u8]) -> String {
     }
 }
 
-/// The `path` among the records of an extended header: `27 path=folder/file.md\n`.
+/// Returns the value of the `path` record of a pax extended header: `27 path=folder/file.md\n`.
 fn pax_path(bytes: &[u8]) -> Option<Vec<u8>> {
     tar::PaxExtensions::new(bytes)
         .flatten()
@@ -238,10 +243,10 @@ fn pax_path(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn refused(name: &str, reason: &str) -> Error {
-    let shown: String = name.chars().filter(|character| !character.is_control()).take(200).collect();
-    Error::Unsupported(format!("“{shown}” in the archive {reason}"))
+    let name: String = name.chars().filter(|character| !character.is_control()).take(200).collect();
+    Error::Unsupported(format!("“{name}” in the archive {reason}"))
 }
 
-fn broken(reason: &str) -> Error {
-    Error::Malformed { kind: "archive", reason: reason.to_owned() }
+fn malformed(reason: &str) -> Error {
+    Error::Malformed { format: "archive", reason: reason.to_owned() }
 }

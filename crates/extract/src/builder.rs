@@ -3,12 +3,12 @@
 //! The readers that write Markdown themselves (HTML, JavaDoc, DOCX, PDF, OpenAPI) all go through this, so that
 //! the text never exceeds [`Limits::text_bytes`] and every block is a range of it.
 
-use crate::model::{Block, BlockKind, Error, Limits, Parsed};
+use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 
 /// A document being put together. Blocks are separated by one empty line.
 #[derive(Debug)]
 pub struct Builder {
-    parsed: Parsed,
+    parsed: ParsedDocument,
     limit: usize,
     page: Option<u32>,
 }
@@ -16,7 +16,7 @@ pub struct Builder {
 impl Builder {
     /// An empty document whose text may grow to `limits.text_bytes`.
     pub fn new(limits: &Limits) -> Self {
-        Self { parsed: Parsed::default(), limit: limits.text_bytes, page: None }
+        Self { parsed: ParsedDocument::default(), limit: limits.text_bytes, page: None }
     }
 
     /// The title the document states itself; the first one given stays, empty ones are ignored.
@@ -101,7 +101,7 @@ impl Builder {
     }
 
     /// The document, or [`Error::Empty`] where nothing has been appended.
-    pub fn finish(mut self) -> Result<Parsed, Error> {
+    pub fn finish(mut self) -> Result<ParsedDocument, Error> {
         if self.parsed.blocks.is_empty() {
             return Err(Error::Empty);
         }
@@ -121,7 +121,7 @@ impl Builder {
         }
         // The two line breaks before it and the one at the end of the document are counted too.
         if self.parsed.text.len() + markdown.len() + 3 > self.limit {
-            return Err(Error::TooLarge { what: "bytes of text", limit: self.limit });
+            return Err(Error::TooLarge { unit: "bytes of text", limit: self.limit });
         }
         if !self.parsed.text.is_empty() {
             self.parsed.text.push_str("\n\n");

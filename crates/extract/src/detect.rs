@@ -1,32 +1,36 @@
-//! What type a document is: its content decides, its name settles what the content leaves open.
+//! Type detection. The content decides; the name settles what the content leaves open.
 
 use crate::model::{DocumentType, Error};
 
-/// Characters looked at in the search for a type's marks.
-const HEAD: usize = 16 << 10;
+/// Number of bytes at the beginning of a text that are searched for marks of a type.
+const HEAD_BYTES: usize = 16 << 10;
 
-/// A type that is told by bytes alone, or `None` for text. Images and other binaries are refused by name.
+/// Detects a binary type, PDF or DOCX; returns `None` for anything that may be text.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`] for images, archives and other known binary formats.
 pub(crate) fn by_bytes(name: &str, bytes: &[u8]) -> Result<Option<DocumentType>, Error> {
     let head = &bytes[..bytes.len().min(1024)];
     if head.windows(5).any(|window| window == b"%PDF-") {
         return Ok(Some(DocumentType::Pdf));
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        if contains(bytes, b"word/document.xml") {
+        if has_zip_entry(bytes, b"word/document.xml") {
             return Ok(Some(DocumentType::Docx));
         }
         return Err(unsupported(
             name,
-            if contains(bytes, b"xl/workbook.xml") {
+            if has_zip_entry(bytes, b"xl/workbook.xml") {
                 "a spreadsheet"
-            } else if contains(bytes, b"ppt/presentation.xml") {
+            } else if has_zip_entry(bytes, b"ppt/presentation.xml") {
                 "a presentation"
             } else {
                 "a zip archive"
             },
         ));
     }
-    let known: [(&[u8], &str); 20] = [
+    let unsupported_formats: [(&[u8], &str); 20] = [
         (b"\x89PNG", "a PNG image"),
         (b"\xff\xd8\xff", "a JPEG image"),
         (b"GIF8", "a GIF image"),
@@ -42,14 +46,14 @@ pub(crate) fn by_bytes(name: &str, bytes: &[u8]) -> Result<Option<DocumentType>,
         (b"\x28\xb5\x2f\xfd", "a zstd archive"),
         (b"\x7fELF", "a program"),
         (b"\xca\xfe\xba\xbe", "compiled Java code"),
-        (b"\xd0\xcf\x11\xe0", "an old Office document (save it as .docx)"),
+        (b"\xd0\xcf\x11\xe0", "a legacy Office document (save it as .docx)"),
         (b"SQLite format 3", "a database"),
         (b"wOFF", "a font"),
         (b"OggS", "a media file"),
         (b"ID3", "a media file"),
     ];
-    if let Some((_, what)) = known.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Err(unsupported(name, what));
+    if let Some((_, format)) = unsupported_formats.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Err(unsupported(name, format));
     }
     if head.get(4..8) == Some(b"ftyp") || head.get(257..262) == Some(b"ustar") {
         return Err(unsupported(name, "a media file or archive"));
@@ -57,10 +61,10 @@ pub(crate) fn by_bytes(name: &str, bytes: &[u8]) -> Result<Option<DocumentType>,
     Ok(None)
 }
 
-/// Whether decoded text is a binary after all: many control characters.
+/// Whether a decoded text is binary data after all, judged by its share of control characters.
 pub(crate) fn is_binary(text: &str) -> bool {
     let (mut control, mut all) = (0_usize, 0_usize);
-    for character in text.chars().take(HEAD) {
+    for character in text.chars().take(HEAD_BYTES) {
         all += 1;
         control += usize::from(
             matches!(character, '\0'..='\x08' | '\x0e'..='\x1a' | '\x1c'..='\x1f' | '\u{fffd}' | '\u{80}'..='\u{9f}'),
@@ -69,14 +73,14 @@ pub(crate) fn is_binary(text: &str) -> bool {
     control * 10 > all
 }
 
-/// The type of a text.
+/// Detects the type of a text.
 pub(crate) fn by_text(name: &str, text: &str) -> DocumentType {
-    let head = &text[..text.floor_char_boundary(HEAD)];
+    let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
     let extension = extension(name);
-    if let Some(api) = api_description(head, text) {
+    if let Some(api) = detect_api_description(head, text) {
         return api;
     }
-    if let Some(page) = page(head, &extension) {
+    if let Some(page) = detect_page(head, &extension) {
         return page;
     }
     match extension.as_str() {
@@ -90,13 +94,13 @@ pub(crate) fn by_text(name: &str, text: &str) -> DocumentType {
     }
 }
 
-/// Whether the name is that of an MDX file.
+/// Whether the file name has the extension `mdx`.
 pub(crate) fn is_mdx(name: &str) -> bool {
     extension(name) == "mdx"
 }
 
-fn unsupported(name: &str, what: &str) -> Error {
-    Error::Unsupported(format!("{name} is {what}, which holds no text that can be read here"))
+fn unsupported(name: &str, format: &str) -> Error {
+    Error::Unsupported(format!("{name} is {format}: this file type is not supported"))
 }
 
 fn extension(name: &str) -> String {
@@ -104,24 +108,23 @@ fn extension(name: &str) -> String {
     file.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    // Names stand in the directory at a zip archive's end, and the first ones at its beginning.
+/// Whether a zip archive has an entry of this name, by a search of its beginning and its end.
+fn has_zip_entry(bytes: &[u8], name: &[u8]) -> bool {
+    // All names are in the central directory at the end, the first ones also at the beginning.
     let end = bytes.len().min(64 << 10);
     let tail = bytes.len().saturating_sub(256 << 10);
-    [&bytes[..end], &bytes[tail..]]
-        .iter()
-        .any(|part| part.windows(wanted.len()).any(|window| window == wanted))
+    [&bytes[..end], &bytes[tail..]].iter().any(|part| part.windows(name.len()).any(|window| window == name))
 }
 
-/// A key `openapi` or `swagger` at the top level of JSON or YAML.
-fn api_description(head: &str, text: &str) -> Option<DocumentType> {
+/// Detects an API description by the key `openapi` or `swagger` at the top level of JSON or YAML.
+fn detect_api_description(head: &str, text: &str) -> Option<DocumentType> {
     let start = head.trim_start();
     if start.starts_with('{') {
         return json_top_level_key(text);
     }
     for line in head.lines() {
         let line = line.trim_end();
-        for (key, kind) in [("openapi", DocumentType::Openapi), ("swagger", DocumentType::Swagger)] {
+        for (key, document_type) in [("openapi", DocumentType::Openapi), ("swagger", DocumentType::Swagger)] {
             let rest = line.strip_prefix(key).or_else(|| {
                 let inner = line.strip_prefix(['"', '\''])?.strip_prefix(key)?;
                 inner.strip_prefix(['"', '\''])
@@ -129,10 +132,10 @@ fn api_description(head: &str, text: &str) -> Option<DocumentType> {
             let version = rest.and_then(|rest| rest.trim_start().strip_prefix(':')).map(str::trim);
             let version = version.map(|version| version.trim_start_matches(['"', '\'']));
             if version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit())) {
-                return Some(kind);
+                return Some(document_type);
             }
         }
-        // Prose is not YAML: stop at the first line that cannot be.
+        // Stop at the first line that cannot be YAML.
         let is_yaml = line.is_empty()
             || line.starts_with(['#', ' ', '-', '\t', '%', '"', '\'', '.', '}', ']'])
             || line.contains(": ")
@@ -144,26 +147,26 @@ fn api_description(head: &str, text: &str) -> Option<DocumentType> {
     None
 }
 
-/// Scans JSON for the key at depth one. Linear, without recursion, and it stops at the first of the two.
+/// Scans JSON for one of the two keys at depth one. Linear, without recursion; stops at the first match.
 fn json_top_level_key(text: &str) -> Option<DocumentType> {
     let bytes = text.as_bytes();
-    let (mut depth, mut at, mut key_next) = (0_usize, 0_usize, false);
+    let (mut depth, mut at, mut expects_key) = (0_usize, 0_usize, false);
     while at < bytes.len() {
         match bytes[at] {
             b'{' | b'[' => {
                 depth += 1;
-                key_next = depth == 1;
+                expects_key = depth == 1;
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' => key_next = depth == 1,
-            b':' => key_next = false,
+            b',' => expects_key = depth == 1,
+            b':' => expects_key = false,
             b'"' => {
                 let start = at + 1;
                 at = start;
                 while at < bytes.len() && bytes[at] != b'"' {
                     at += 1 + usize::from(bytes[at] == b'\\');
                 }
-                if key_next && depth == 1 {
+                if expects_key && depth == 1 {
                     match bytes.get(start..at) {
                         Some(b"openapi") => return Some(DocumentType::Openapi),
                         Some(b"swagger") => return Some(DocumentType::Swagger),
@@ -178,20 +181,20 @@ fn json_top_level_key(text: &str) -> Option<DocumentType> {
     None
 }
 
-/// Whether the text is a page, and whether `javadoc` made it.
-fn page(head: &str, extension: &str) -> Option<DocumentType> {
+/// Detects an HTML page, and whether `javadoc` generated it.
+fn detect_page(head: &str, extension: &str) -> Option<DocumentType> {
     let start = head.trim_start().get(..).unwrap_or_default();
     let lower = start[..start.floor_char_boundary(4096)].to_ascii_lowercase();
-    let begins_as_page =
+    let starts_as_page =
         ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| lower.starts_with(tag))
             || (lower.starts_with("<?xml") || lower.starts_with("<!--")) && lower.contains("<html");
-    let named_page = matches!(extension, "html" | "htm" | "xhtml") && has_tags(&lower);
+    let is_named_page = matches!(extension, "html" | "htm" | "xhtml") && has_tags(&lower);
     let is_markdown =
         matches!(extension, "md" | "mdx" | "markdown" | "rst" | "txt") && !lower.contains("<html");
-    if is_markdown || !(begins_as_page || named_page) {
+    if is_markdown || !(starts_as_page || is_named_page) {
         return None;
     }
-    // Old: <!-- Generated by javadoc (build 1.6.0_10) on ... -->, with capitals; new: a generator of its own.
+    // Older releases write `<!-- Generated by javadoc (build 1.6.0_10) on ... -->`, newer ones a generator element.
     let is_javadoc = lower.contains("<!-- generated by javadoc")
         || lower.contains("content=\"javadoc/")
         || lower.contains("name=\"generator\" content=\"javadoc");
@@ -207,6 +210,7 @@ fn has_tags(lower: &str) -> bool {
     .any(|tag| lower.contains(tag))
 }
 
+/// Counts the lines with Markdown syntax.
 fn markdown_marks(head: &str) -> usize {
     let mut marks = 0;
     for line in head.lines() {
@@ -220,6 +224,7 @@ fn markdown_marks(head: &str) -> usize {
     marks
 }
 
+/// Counts the lines with reStructuredText syntax.
 fn rst_marks(head: &str) -> usize {
     head.lines()
         .filter(|line| {
@@ -237,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_before_name() {
+    fn content_takes_precedence_over_the_name() {
         for (name, text, expected) in [
             ("a.txt", "<!DOCTYPE html><html><body>x", DocumentType::Html),
             ("a.md", "# Title\n\n<div>x</div>", DocumentType::Markdown),

@@ -10,7 +10,7 @@ mod styles;
 mod xml;
 
 use crate::builder::{Builder, one_line};
-use crate::model::{Error, Limits, Parsed};
+use crate::model::{Error, Limits, ParsedDocument};
 
 use body::Context;
 use lists::Lists;
@@ -24,15 +24,15 @@ use xml::{Met, walk};
 ///
 /// [`Error::Malformed`] where it is no zip, holds no document part or broken XML; [`Error::Unsupported`] where it
 /// is encrypted or in the older format; [`Error::TooLarge`] beyond the limits; [`Error::Empty`] without text.
-pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
-        return Err(Error::TooLarge { what: "bytes", limit: limits.input_bytes });
+        return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
     let mut package = Package::open(bytes, limits)?;
     let main = main_part(&mut package, limits)?;
     let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let document = package.part(&main)?.ok_or_else(|| malformed("it holds no word/document.xml"))?;
+    let document = package.part(&main)?.ok_or_else(|| malformed("the archive has no word/document.xml"))?;
     let mut builder = Builder::new(limits);
     let mut context = Context::default();
     if let Some(part) = package.part(&beside("styles.xml"))? {

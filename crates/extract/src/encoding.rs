@@ -1,95 +1,96 @@
-//! From bytes to characters: byte order marks, UTF-8 and UTF-16, what a page states, and at last a guess.
+//! Character encodings: decodes by byte order mark, UTF-8, UTF-16, the declared encoding, and at last a guess.
 
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// Bytes the guess is made from.
-const SAMPLE: usize = 1 << 20;
+/// Number of bytes used to guess the encoding.
+const SAMPLE_BYTES: usize = 1 << 20;
 
-/// Bytes of a page within which it may state its encoding.
-const HEAD: usize = 4096;
+/// Number of bytes at the beginning in which a page may declare its encoding.
+const HEAD_BYTES: usize = 4096;
 
-/// A decoded text and what was lost on the way.
+/// A decoded text, with a warning for each kind of loss.
 #[derive(Debug)]
-pub(crate) struct Decoded {
+pub(crate) struct DecodedText {
     pub(crate) text: String,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Decodes a text. Never fails: what no encoding explains becomes U+FFFD, with a warning.
-pub(crate) fn decode(bytes: &[u8]) -> Decoded {
+/// Decodes a text. Never fails: bytes that are invalid in the chosen encoding become U+FFFD, with a warning.
+pub(crate) fn decode(bytes: &[u8]) -> DecodedText {
     let mut warnings = Vec::new();
     let mut text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
-        with(encoding, &bytes[mark..], &mut warnings)
+        decode_lossy(encoding, &bytes[mark..], &mut warnings)
     } else if let Ok(text) = std::str::from_utf8(bytes) {
         text.to_owned()
-    } else if let Some(encoding) = utf_16(bytes) {
-        with(encoding, bytes, &mut warnings)
+    } else if let Some(encoding) = detect_utf_16(bytes) {
+        decode_lossy(encoding, bytes, &mut warnings)
     } else if is_damaged_utf_8(bytes) {
-        with(UTF_8, bytes, &mut warnings)
-    } else if let Some(text) = stated(bytes).and_then(|encoding| without_loss(encoding, bytes)) {
+        decode_lossy(UTF_8, bytes, &mut warnings)
+    } else if let Some(text) = declared(bytes).and_then(|encoding| decode_strict(encoding, bytes)) {
         text
     } else {
-        with(guess(bytes), bytes, &mut warnings)
+        decode_lossy(guess(bytes), bytes, &mut warnings)
     };
     if text.contains('\0') {
-        // No database keeps them in a text.
-        warnings.push("the text holds NUL characters, shown as U+FFFD".to_owned());
+        // PostgreSQL does not store NUL in a text.
+        warnings.push("the text contains NUL characters, shown as U+FFFD".to_owned());
         text = text.replace('\0', "\u{fffd}");
     }
-    Decoded { text, warnings }
+    DecodedText { text, warnings }
 }
 
-fn with(encoding: &'static Encoding, bytes: &[u8], warnings: &mut Vec<String>) -> String {
+fn decode_lossy(encoding: &'static Encoding, bytes: &[u8], warnings: &mut Vec<String>) -> String {
     let (text, has_errors) = encoding.decode_without_bom_handling(bytes);
     if has_errors {
         let count = text.matches('\u{fffd}').count();
-        warnings.push(format!("{count} places are not valid {} and are shown as U+FFFD", encoding.name()));
+        warnings
+            .push(format!("{count} characters are not valid {} and are shown as U+FFFD", encoding.name()));
     }
     text.into_owned()
 }
 
-fn without_loss(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
+fn decode_strict(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes).map(Cow::into_owned)
 }
 
-/// UTF-16 without a mark: every other byte of western text and its spaces is zero.
-fn utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
+/// Detects UTF-16 without a byte order mark: every other byte of Latin text and of spaces is zero.
+fn detect_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
-    let (mut even, mut odd) = (0, 0);
+    let (mut even_zeros, mut odd_zeros) = (0, 0);
     for pair in sample.chunks_exact(2) {
-        even += usize::from(pair[0] == 0);
-        odd += usize::from(pair[1] == 0);
+        even_zeros += usize::from(pair[0] == 0);
+        odd_zeros += usize::from(pair[1] == 0);
     }
     let pairs = sample.len() / 2;
-    if odd * 10 > pairs && even * 20 < odd {
+    if odd_zeros * 10 > pairs && even_zeros * 20 < odd_zeros {
         Some(UTF_16LE)
-    } else if even * 10 > pairs && odd * 20 < even {
+    } else if even_zeros * 10 > pairs && odd_zeros * 20 < even_zeros {
         Some(UTF_16BE)
     } else {
         None
     }
 }
 
-/// Mostly well-formed UTF-8 with a few broken places: no legacy encoding looks so.
+/// Whether the bytes are mostly valid UTF-8 with a few invalid sequences; text in a legacy encoding never is.
 fn is_damaged_utf_8(bytes: &[u8]) -> bool {
-    let (mut sound, mut broken) = (0_usize, 0_usize);
-    for chunk in bytes[..bytes.len().min(SAMPLE)].utf8_chunks() {
-        sound += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
-        broken += usize::from(!chunk.invalid().is_empty());
+    let (mut valid, mut invalid) = (0_usize, 0_usize);
+    for chunk in bytes[..bytes.len().min(SAMPLE_BYTES)].utf8_chunks() {
+        valid += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
+        invalid += usize::from(!chunk.invalid().is_empty());
     }
-    sound > broken * 8
+    valid > invalid * 8
 }
 
-/// The encoding that an HTML or XML head states.
-fn stated(bytes: &[u8]) -> Option<&'static Encoding> {
-    let head = &bytes[..bytes.len().min(HEAD)];
+/// Returns the encoding that is declared at the beginning of an HTML, XML or source file.
+fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    for word in ["charset=", "encoding=", "charset =", "coding:"] {
-        if let Some(at) = head.find(word) {
-            let rest = head[at + word.len()..].trim_start().trim_start_matches(['"', '\'']);
+    for marker in ["charset=", "encoding=", "charset =", "coding:"] {
+        if let Some(at) = head.find(marker) {
+            let rest = head[at + marker.len()..].trim_start().trim_start_matches(['"', '\'']);
             let end = rest
                 .find(|character: char| {
                     !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
@@ -103,11 +104,12 @@ fn stated(bytes: &[u8]) -> Option<&'static Encoding> {
     None
 }
 
+/// Guesses the encoding from a sample around the first byte that is not ASCII.
 fn guess(bytes: &[u8]) -> &'static Encoding {
     let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-    let start = if first < SAMPLE / 2 { 0 } else { first - SAMPLE / 4 };
+    let start = if first < SAMPLE_BYTES / 2 { 0 } else { first - SAMPLE_BYTES / 4 };
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    detector.feed(&bytes[start..bytes.len().min(start + SAMPLE)], true);
+    detector.feed(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)], true);
     detector.guess(None, Utf8Detection::Deny)
 }
 
@@ -119,7 +121,7 @@ mod tests {
         "数据库的查询计划由优化器生成，统计信息决定它的代价估计。这是一段用于检测编码的文字。";
 
     #[test]
-    fn legacy_encodings_are_found() {
+    fn legacy_encodings_are_detected() {
         for encoding in [encoding_rs::GB18030, encoding_rs::GBK, UTF_8] {
             let (bytes, _, _) = encoding.encode(CHINESE);
             let decoded = decode(&bytes);
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_with_and_without_mark() {
+    fn utf_16_is_decoded_with_and_without_byte_order_mark() {
         let text = "A server, ein Server, 服务器\n";
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn invalid_bytes_give_a_warning() {
         let mut bytes = CHINESE.repeat(3).into_bytes();
         bytes.truncate(bytes.len() - 1);
         let decoded = decode(&bytes);

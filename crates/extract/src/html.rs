@@ -5,21 +5,27 @@
 //! written flat (a bold term, then its paragraphs), because manuals describe hundreds of settings in one list and
 //! their code and tables should stay blocks. Links keep their text; only addresses outside the site are kept.
 
+pub(crate) mod boilerplate;
+mod code;
+mod dom;
+mod inline;
+pub(crate) mod javadoc;
+mod table;
+
 use std::collections::HashMap;
 
 use html5ever::{LocalName, local_name};
 
 use crate::builder::{Builder, fenced, one_line, table_markdown};
-use crate::dom::{Data, Dom, NodeId, ROOT, Step};
-use crate::furniture::is_furniture;
-use crate::html_code::{code_language, is_declaration, trim_lines};
-use crate::html_table;
-use crate::inline::{Inline, is_block, visible_text};
-use crate::model::{Error, Limits, Parsed};
-use crate::names::{is_name, tidy};
+use crate::keywords::{is_identifier, normalize};
+use crate::model::{Error, Limits, ParsedDocument};
+use boilerplate::is_boilerplate;
+use code::{code_language, is_declaration, trim_lines};
+use dom::{Data, Dom, NodeId, ROOT, Step};
+use inline::{Inline, is_block, visible_text};
 
 /// Reads a page.
-pub(crate) fn read(html: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub(crate) fn read(html: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     let dom = Dom::parse(html, limits)?;
     write(&dom, &Members::default(), title(&dom).as_deref(), limits)
 }
@@ -77,7 +83,7 @@ pub(crate) fn write<'d>(
     members: &'d Members,
     title: Option<&'d str>,
     limits: &Limits,
-) -> Result<Parsed, Error> {
+) -> Result<ParsedDocument, Error> {
     let mut builder = Builder::new(limits);
     builder.title(title.unwrap_or_default());
     let mut writer = Writer {
@@ -177,7 +183,7 @@ impl Writer<'_> {
             Data::Element { name, .. } => &name.local,
             _ => return Ok(false),
         };
-        if is_furniture(dom, node) {
+        if is_boilerplate(dom, node) {
             return Ok(true);
         }
         let block = is_block(name);
@@ -199,8 +205,8 @@ impl Writer<'_> {
                 self.code("java", &visible_text(dom, node))?;
                 return Ok(true);
             }
-            if html_table::is_grid(dom, node) {
-                self.table(&html_table::grid_rows(dom, node))?;
+            if table::is_grid(dom, node) {
+                self.table(&table::grid_rows(dom, node))?;
                 return Ok(true);
             }
         }
@@ -229,12 +235,12 @@ impl Writer<'_> {
                 self.code(if is_signature { "java" } else { &language }, &code)?;
                 return Ok(true);
             }
-            local_name!("table") if !html_table::is_layout(dom, node) => {
+            local_name!("table") if !table::is_layout(dom, node) => {
                 for caption in dom.children(node).filter(|child| dom.is(*child, &local_name!("caption"))) {
-                    self.inline.push(&crate::inline::as_line(dom, caption));
+                    self.inline.push(&inline::as_line(dom, caption));
                     self.end_paragraph()?;
                 }
-                self.table(&html_table::rows(dom, node))?;
+                self.table(&table::rows(dom, node))?;
                 return Ok(true);
             }
             // Up to JDK 17 the sections and members of a page are items of lists.
@@ -254,7 +260,7 @@ impl Writer<'_> {
                     self.end_region()?;
                     self.note_anchor(node, name);
                 }
-                let mut line = crate::inline::as_line(dom, node);
+                let mut line = inline::as_line(dom, node);
                 self.keywords.extend(term_names(dom, node));
                 if !line.contains("**") && !line.contains('`') && !line.contains("](") {
                     line = format!("**{line}**");
@@ -306,7 +312,7 @@ impl Writer<'_> {
                 }
             }
             // What was skipped as a whole was never opened: only count what `enter_block` counted.
-            _ if self.admonitions > 0 && !is_furniture(dom, node) && is_admonition(dom, node) => {
+            _ if self.admonitions > 0 && !is_boilerplate(dom, node) && is_admonition(dom, node) => {
                 self.admonitions -= 1;
             }
             local_name!("dl") if self.contents.is_none() && self.containers.is_empty() => {
@@ -451,7 +457,7 @@ impl Writer<'_> {
         let text = self.inline.take();
         let codes = self.inline.take_codes();
         if self.member.is_none() {
-            self.keywords.extend(codes.into_iter().filter(|code| is_name(code)));
+            self.keywords.extend(codes.into_iter().filter(|code| is_identifier(code)));
         }
         self.paragraph(&text)
     }
@@ -472,7 +478,7 @@ impl Writer<'_> {
     /// Writes finished lines with the marks of the lists and quotations they stand in.
     fn lines(&mut self, text: &str) -> Result<(), Error> {
         if self.region.len() + text.len() > self.builder.limit() {
-            return Err(Error::TooLarge { what: "bytes of text", limit: self.builder.limit() });
+            return Err(Error::TooLarge { unit: "bytes of text", limit: self.builder.limit() });
         }
         if !self.region.is_empty() {
             self.region.push('\n');
@@ -530,8 +536,8 @@ impl Writer<'_> {
             return Ok(());
         }
         let mut keywords = std::mem::take(&mut self.keywords);
-        keywords.extend(codes.into_iter().filter(|code| is_name(code)));
-        tidy(&mut keywords);
+        keywords.extend(codes.into_iter().filter(|code| is_identifier(code)));
+        normalize(&mut keywords);
         self.builder.text_with(&region, self.anchor.take(), keywords)
     }
 
@@ -662,7 +668,7 @@ fn term_names(dom: &Dom, term: NodeId) -> Vec<String> {
             // `--command=command`, `-c command`: the option is the name.
             let name = if code.starts_with('-') { code.split(['=', ' ', '[']).next() } else { Some(&*code) };
             if let Some(name) = name
-                && (is_name(name) || (name.len() == 2 && name.starts_with('-')))
+                && (is_identifier(name) || (name.len() == 2 && name.starts_with('-')))
                 && names.len() < 8
                 && !names.iter().any(|known| known == name)
             {

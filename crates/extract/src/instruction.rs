@@ -24,11 +24,11 @@ const PHRASES: [(&str, &str); 11] = [
         r"(?-u:\b)(?:you\s+are|you're|act\s+as|pretend\s+to\s+be|as)\s+(?:now\s+)?(?:an?\s+)?(?:AI|artificial\s+intelligence|LLM|large\s+language\s+model|language\s+model|chatbot|ChatGPT|GPT-\d|Claude|DAN(?-u:\b))(?:\s+(?:assistant|agent|model|system))?(?-u:\b)[,.:;!]?\s*(?:you|must|should|please|that|and\s+(?:you|must|your)|with\s+no|without|who|tasked|whose)(?-u:\b)",
     ),
     (
-        "asks to keep something from the user",
+        "asks to hide something from the user",
         r"(?-u:\b)(?:do\s+not|don't|never|without)\s+(?:tell|telling|inform|informing|mention|mentioning|reveal|revealing|alert|alerting|notify|notifying|show|showing)\s+(?:this\s+|it\s+|that\s+|anything\s+)?(?:to\s+)?(?:the\s+)?(?:user|human|operator)s?\s+(?:about\s+(?:this|these|that)|that\s+you|of\s+(?:this|these)|what\s+you|anything|about\s+the\s+(?:instruction|prompt)|this)",
     ),
     (
-        "asks to act without asking",
+        "asks to act without confirmation",
         r"(?-u:\b)(?:run|execute|invoke|call|send|delete)\s+(?:the\s+)?(?:following|this|these|that)\s+(?:[A-Za-z]+\s+){0,3}(?:without\s+(?:asking|confirmation|confirming|telling|permission|user)|silently\s+and|before\s+(?:answering|responding|replying))",
     ),
     (
@@ -44,7 +44,7 @@ const PHRASES: [(&str, &str); 11] = [
         r"(?-u:\b)(?:dear|attention|hey|hello|note\s+to|instructions?\s+(?:for|to)|if\s+you\s+are)\s+(?:an?\s+|any\s+|all\s+|the\s+)?(?:AI|LLM|language\s+model|chatbot|coding\s+agent|AI\s+agent)(?:s|\s+assistants?|\s+agents?|\s+models?)?(?-u:\b)\s*(?:[,:!]|reading|processing|parsing|summari[sz]ing)",
     ),
     (
-        "holds tags of a chat or tool call",
+        "contains chat or tool-call tags",
         r"<\|?(?:im_start|im_end|endoftext|system|assistant|eot_id|start_header_id|tool_call|begin_of_text)\|>|\[/?INST\]|<<SYS>>|</?(?:system[-_](?:prompt|message|reminder|instructions?)|function_calls?|tool_calls?|tool_results?|antml:[A-Za-z]+)>|^\s*#{2,3}\s*(?:System|Human|Assistant)\s*:",
     ),
     (
@@ -200,17 +200,17 @@ fn hidden(text: &str, found: &mut Vec<(usize, &'static str)>) {
         match character {
             // After a black flag they make the flags of England, Scotland and Wales.
             '\u{e0020}'..='\u{e007f}' if previous != '\u{1f3f4}' => {
-                found.push((at, "holds invisible tag characters"));
+                found.push((at, "contains invisible tag characters"));
             }
             '\u{e0020}'..='\u{e007f}' => continue,
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                found.push((at, "holds characters that turn the direction of text"));
+                found.push((at, "contains characters that change the text direction"));
             }
             '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => {
                 run += 1;
                 // Single ones break lines and join emoji.
                 if run == 4 {
-                    found.push((at, "holds a run of invisible characters"));
+                    found.push((at, "contains a run of invisible characters"));
                 }
                 continue;
             }

@@ -1,60 +1,72 @@
-//! Bytes of any supported type in, Markdown text and passages out. Knows no database and no network.
+//! Text extraction: turns the bytes of a document into Markdown text and passages for search.
 //!
-//! [`extract`] is the only door: it finds the type ([`detect`]), decodes ([`encoding`]), lets the type's reader make
-//! Markdown and blocks of it, and cuts the blocks into passages ([`split`]). It is pure and deterministic, and
-//! whatever the bytes are, it ends with a document or an [`Error`], within [`Limits`].
+//! [`extract()`] is the entry point. It detects the type ([`detect`]), decodes the text ([`encoding`]), calls the
+//! reader for that type, which produces Markdown and a list of blocks, and splits the blocks into passages
+//! ([`split`]). The readers for Word, PDF and OpenAPI can also be called alone; [`archive`] walks the files of an
+//! archive, [`llms_txt`] parses lists of links.
+//!
+//! Invariants: no database, no network and no asynchronous runtime; the same bytes always give the same result; for
+//! any bytes the result is a document or an [`Error`], never a panic, within [`Limits`]; the content of a passage is
+//! a range of the document's text.
+//!
+//! ```
+//! use extract::model::{DocumentType, Limits};
+//!
+//! let source = "# Setup\n\nInstall the server with the package manager.\n";
+//! let document = extract::extract("guide/setup.md", source.as_bytes(), None, &Limits::default())?;
+//!
+//! assert_eq!(document.document_type, DocumentType::Markdown);
+//! assert_eq!(document.title, "Setup");
+//! assert_eq!(document.passages[0].headings, ["Setup"]);
+//! assert_eq!(document.passages[0].lines, (1, 3));
+//! # Ok::<(), extract::model::Error>(())
+//! ```
 
 pub mod archive;
 pub mod builder;
-mod cut;
 mod detect;
 pub mod docx;
-mod dom;
 mod encoding;
-mod furniture;
+mod escape;
 mod html;
-mod html_code;
-mod html_table;
-mod inline;
 mod instruction;
-mod javadoc;
+mod keywords;
 mod language;
-pub mod llms;
+pub mod llms_txt;
 mod markdown;
 pub mod model;
-mod names;
 pub mod openapi;
 pub mod pdf;
-mod prose;
 mod rst;
-mod rst_inline;
-mod rst_table;
 mod split;
-#[cfg(test)]
-mod split_tests;
 mod text;
 
 use std::collections::BTreeMap;
 
-use model::{BlockKind, ContentType, DocumentType, Error, Extracted, Limits, Parsed, Passage};
+use model::{
+    BlockKind, ContentType, DocumentType, Error, ExtractedDocument, Limits, ParsedDocument, Passage,
+};
 
-/// Characters of a summary, at most.
-const SUMMARY: usize = 300;
+/// Maximum length of a summary, without the ellipsis.
+const MAX_SUMMARY_CHARS: usize = 300;
 
-/// Reads a document and cuts it into passages. `name` is its file name or path; `declared` is the type its owner
-/// states, which the content overrules only for PDF and DOCX.
+/// Reads a document and splits it into passages.
+///
+/// `name` is the file name or path. `declared` is the type stated by the owner; only the content of a PDF or DOCX
+/// file overrides it.
 ///
 /// # Errors
 ///
-/// [`Error`], in words for the person who added the document.
+/// Fails if the type is not supported, the bytes are not valid for their type, a limit is exceeded or the document
+/// has no text. The message is meant for the person who added the document.
 pub fn extract(
     name: &str,
     bytes: &[u8],
     declared: Option<DocumentType>,
     limits: &Limits,
-) -> Result<Extracted, Error> {
+) -> Result<ExtractedDocument, Error> {
     if bytes.len() > limits.input_bytes {
-        return Err(Error::TooLarge { what: "bytes", limit: limits.input_bytes });
+        return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
     let (document_type, parsed) = read(name, bytes, declared, limits)?;
     let mut passages = split::split(&parsed, limits)?;
@@ -68,10 +80,10 @@ pub fn extract(
         }
     }
     let language = main_language(&passages).or(language.map(str::to_owned));
-    mark_instructions(&parsed.text, &mut passages);
+    flag_instructions(&parsed.text, &mut passages);
     let title = title(&parsed, name);
-    let Parsed { text, warnings, .. } = parsed;
-    Ok(Extracted { document_type, title, summary, language, text, passages, warnings })
+    let ParsedDocument { text, warnings, .. } = parsed;
+    Ok(ExtractedDocument { document_type, title, summary, language, text, passages, warnings })
 }
 
 fn read(
@@ -79,31 +91,33 @@ fn read(
     bytes: &[u8],
     declared: Option<DocumentType>,
     limits: &Limits,
-) -> Result<(DocumentType, Parsed), Error> {
+) -> Result<(DocumentType, ParsedDocument), Error> {
     match detect::by_bytes(name, bytes)? {
         Some(DocumentType::Pdf) => return Ok((DocumentType::Pdf, pdf::read(bytes, name, limits)?)),
         Some(_) => return Ok((DocumentType::Docx, docx::read(bytes, name, limits)?)),
         None => {}
     }
-    // A file that says it is one, and is not, is damaged: whatever else it may look like is not what was meant.
-    let named = |ending: &str| declared.is_none() && name.to_ascii_lowercase().ends_with(ending);
-    for (kind, promised) in [
-        ("PDF", declared == Some(DocumentType::Pdf) || named(".pdf")),
-        ("DOCX", declared == Some(DocumentType::Docx) || named(".docx")),
+    // A file that is declared or named as one of these but has other content is damaged: do not guess another type.
+    let has_extension =
+        |extension: &str| declared.is_none() && name.to_ascii_lowercase().ends_with(extension);
+    for (format, is_expected) in [
+        ("PDF", declared == Some(DocumentType::Pdf) || has_extension(".pdf")),
+        ("DOCX", declared == Some(DocumentType::Docx) || has_extension(".docx")),
     ] {
-        if promised {
-            return Err(Error::Malformed { kind, reason: "it does not begin as one".to_owned() });
+        if is_expected {
+            let reason = format!("the content does not start like a {format} file");
+            return Err(Error::Malformed { format, reason });
         }
     }
-    let encoding::Decoded { text, mut warnings } = encoding::decode(bytes);
+    let encoding::DecodedText { text, mut warnings } = encoding::decode(bytes);
     if detect::is_binary(&text) {
-        return Err(Error::Unsupported(format!("{name} is not a text")));
+        return Err(Error::Unsupported(format!("{name} is not a text file")));
     }
     let document_type = declared.unwrap_or_else(|| detect::by_text(name, &text));
     let mut parsed = match document_type {
         DocumentType::Markdown => markdown::read(text, detect::is_mdx(name), limits)?,
         DocumentType::Html => html::read(&text, limits)?,
-        DocumentType::JavaDoc => javadoc::read(&text, limits)?,
+        DocumentType::JavaDoc => html::javadoc::read(&text, limits)?,
         DocumentType::Rst => rst::read(&text, limits)?,
         DocumentType::Openapi | DocumentType::Swagger => openapi::read(text.as_bytes(), name, limits)?,
         _ => text::read(text, limits)?,
@@ -113,7 +127,7 @@ fn read(
     Ok((document_type, parsed))
 }
 
-/// The language that most of the passages are in, by their length.
+/// Returns the language of most of the text, by the length of the passages.
 fn main_language(passages: &[Passage]) -> Option<String> {
     let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
     for passage in passages {
@@ -124,36 +138,39 @@ fn main_language(passages: &[Passage]) -> Option<String> {
     lengths.into_iter().max_by_key(|(_, length)| *length).map(|(language, _)| language.to_owned())
 }
 
-/// Why a text reads like an instruction to an agent, if it does: for words that are no document's.
-pub fn reads_like_an_instruction(text: &str) -> Option<&'static str> {
-    instruction::find(text).first().map(|(_, why)| *why)
+/// Returns the reason why a text reads like an instruction to an agent, or `None` if it does not.
+///
+/// For texts that are not documents, such as notes; passages of documents carry [`Passage::instruction`].
+pub fn find_instruction(text: &str) -> Option<&'static str> {
+    instruction::find(text).first().map(|(_, reason)| *reason)
 }
 
-/// Flags the passages that read like an instruction to an agent; the whole text is searched once.
-fn mark_instructions(text: &str, passages: &mut [Passage]) {
-    let found = instruction::find(text);
-    if found.is_empty() {
+/// Flags the passages that read like an instruction to an agent. Searches the whole text once.
+fn flag_instructions(text: &str, passages: &mut [Passage]) {
+    let matches = instruction::find(text);
+    if matches.is_empty() {
         return;
     }
     let (mut at, mut characters) = (0, 0_u32);
-    let mut places = found.into_iter().peekable();
+    let mut matches = matches.into_iter().peekable();
     for passage in passages {
-        while let Some((place, reason)) = places.peek() {
+        while let Some((position, reason)) = matches.peek() {
             characters = characters
-                .saturating_add(u32::try_from(text[at..*place].chars().count()).unwrap_or(u32::MAX));
-            at = *place;
+                .saturating_add(u32::try_from(text[at..*position].chars().count()).unwrap_or(u32::MAX));
+            at = *position;
             if characters >= passage.characters.1 {
                 break;
             }
             if characters >= passage.characters.0 && passage.instruction.is_none() {
                 passage.instruction = Some((*reason).to_owned());
             }
-            places.next();
+            matches.next();
         }
     }
 }
 
-fn title(parsed: &Parsed, name: &str) -> String {
+/// Returns the stated title, else the first heading, else the file name without its extension.
+fn title(parsed: &ParsedDocument, name: &str) -> String {
     let heading = || {
         parsed.blocks.iter().find_map(|block| match &block.kind {
             BlockKind::Heading { title, .. } => Some(title.clone()),
@@ -166,10 +183,10 @@ fn title(parsed: &Parsed, name: &str) -> String {
     })
 }
 
-/// The document's first words, without markup, and the language of its prose.
-fn summary(parsed: &Parsed) -> (String, Option<&'static str>) {
-    // Sentences say what a document is about; its table of contents does only where there are none.
-    let (mut sentences, mut other) = (Plain::default(), Plain::default());
+/// Returns the first words of the document, without markup, and the language of its prose.
+fn summary(parsed: &ParsedDocument) -> (String, Option<&'static str>) {
+    // Lists and tables (such as a table of contents) are used only if there are no sentences.
+    let (mut sentences, mut other) = (PlainText::default(), PlainText::default());
     for block in parsed.blocks.iter().filter(|block| block.kind != BlockKind::Code) {
         let text = match &block.kind {
             BlockKind::Heading { .. } => continue,
@@ -185,16 +202,16 @@ fn summary(parsed: &Parsed) -> (String, Option<&'static str>) {
             if is_sentence(line) && block.kind != BlockKind::Table { &mut sentences } else { &mut other }
                 .push(line);
         }
-        if sentences.characters > 3 * SUMMARY {
+        if sentences.characters > 3 * MAX_SUMMARY_CHARS {
             break;
         }
     }
-    let words = if sentences.characters >= 20 { &sentences } else { &other };
-    let language = language::of_document(&words.text);
-    (words.shortened(), language)
+    let summary = if sentences.characters >= 20 { &sentences } else { &other };
+    let language = language::of_document(&summary.text);
+    (summary.truncated(), language)
 }
 
-/// Whether a line is prose: long enough, with the marks of a sentence, and no item of a list.
+/// Whether a line is prose: long enough, punctuated like a sentence, and not a list item.
 fn is_sentence(line: &str) -> bool {
     line.len() >= 30
         && !line.starts_with(['-', '|', '*', '+', '#'])
@@ -205,17 +222,17 @@ fn is_sentence(line: &str) -> bool {
         || line.len() >= 80 && !line.starts_with(['-', '|', '*', '+'])
 }
 
-/// Markdown as plain words.
+/// Markdown reduced to plain text.
 #[derive(Default)]
-struct Plain {
+struct PlainText {
     text: String,
     characters: usize,
 }
 
-impl Plain {
-    /// Appends a line without marks of lists, emphasis, tags and addresses of links.
+impl PlainText {
+    /// Appends a line without list markers, emphasis, tags and link targets.
     fn push(&mut self, line: &str) {
-        if self.characters > 4 * SUMMARY {
+        if self.characters > 4 * MAX_SUMMARY_CHARS {
             return;
         }
         let line = line.trim_start_matches(['#', '>', '-', '*', '+', '|', ' ']);
@@ -233,7 +250,7 @@ impl Plain {
                 '<' if rest[1..]
                     .starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) =>
                 {
-                    // `Map<K, V>` is no tag, and its bracket is escaped where the text was a page.
+                    // `Map<K, V>` is not a tag; in text from HTML its bracket is escaped.
                     if self.text.ends_with(char::is_alphanumeric) {
                         0
                     } else {
@@ -250,11 +267,11 @@ impl Plain {
         self.characters += self.text[start..].chars().count();
     }
 
-    fn shortened(&self) -> String {
+    /// Returns at most [`MAX_SUMMARY_CHARS`] characters, cut between two words where there are spaces.
+    fn truncated(&self) -> String {
         let text = self.text.trim();
-        let Some((end, _)) = text.char_indices().nth(SUMMARY) else { return text.to_owned() };
+        let Some((end, _)) = text.char_indices().nth(MAX_SUMMARY_CHARS) else { return text.to_owned() };
         let end = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
-        // Between two words, where there are words.
         let cut = text[..end].rfind(' ').filter(|cut| cut * 2 > end).unwrap_or(end);
         format!("{}…", &text[..cut])
     }

@@ -6,16 +6,16 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::model::{Block, BlockKind, Error, Limits, Parsed};
-use crate::names::{Slugs, is_name, tidy};
+use crate::keywords::{Slugs, is_identifier, normalize};
+use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 
 /// Reads a Markdown document; `is_mdx` where imports and JSX are to be expected.
-pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Parsed, Error> {
+pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<ParsedDocument, Error> {
     if source.len() > limits.text_bytes {
-        return Err(Error::TooLarge { what: "bytes of text", limit: limits.text_bytes });
+        return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
     }
     let front = front_matter(&source);
-    let mut parsed = Parsed::default();
+    let mut parsed = ParsedDocument::default();
     if let Some(front) = &front {
         parsed.title = front_title(&source[front.clone()]);
     }
@@ -85,7 +85,7 @@ impl Reader<'_> {
                     }
                     depth += 1;
                     if depth > limits.depth {
-                        return Err(Error::TooLarge { what: "nested blocks", limit: limits.depth });
+                        return Err(Error::TooLarge { unit: "nested blocks", limit: limits.depth });
                     }
                 }
                 Event::End(end) => {
@@ -101,7 +101,7 @@ impl Reader<'_> {
                     }
                 }
                 Event::Code(code) => {
-                    if is_name(&code) && names.len() < 64 {
+                    if is_identifier(&code) && names.len() < 64 {
                         names.push(code.to_string());
                     }
                     if let Some((_, _, title)) = &mut heading {
@@ -178,7 +178,7 @@ impl Reader<'_> {
         if start >= end || self.blocks.last().is_some_and(|block| block.range.end > start) {
             return;
         }
-        tidy(&mut keywords);
+        normalize(&mut keywords);
         self.blocks.push(Block { kind, range: start..end, anchor, page: None, keywords });
     }
 }

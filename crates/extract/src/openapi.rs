@@ -1,17 +1,17 @@
 //! `OpenAPI` 3.x and Swagger 2.0, in JSON or YAML: one passage for each operation and each schema.
 //!
-//! Read from plain values ([`node`]) and not through types of the specification: real descriptions bend it, and
+//! Read from plain values ([`value`]) and not through types of the specification: real descriptions bend it, and
 //! one wrong field should cost that field only.
 
-mod node;
 mod operation;
 mod schema;
+mod value;
 
 use crate::builder::{Builder, one_line};
-use crate::model::{Error, Limits, Parsed};
+use crate::model::{Error, Limits, ParsedDocument};
 
-use node::{Node, malformed};
 use operation::{METHODS, Operation, header, inner_headings, push_table, security_text};
+use value::{Node, malformed};
 
 /// Reads a description of an API; `name` tells YAML in braces from broken JSON.
 ///
@@ -19,13 +19,13 @@ use operation::{METHODS, Operation, header, inner_headings, push_table, security
 ///
 /// [`Error::Malformed`] where it is neither JSON nor YAML or states neither `openapi` nor `swagger`,
 /// [`Error::TooLarge`] beyond the limits.
-pub fn read(bytes: &[u8], name: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub fn read(bytes: &[u8], name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
-        return Err(Error::TooLarge { what: "bytes", limit: limits.input_bytes });
+        return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
     let root = Node::parse(bytes, name, limits)?;
     if root.get("openapi").is_null() && root.get("swagger").is_null() {
-        return Err(malformed("it states neither `openapi` nor `swagger`".to_owned()));
+        return Err(malformed("the top-level key `openapi` or `swagger` is missing".to_owned()));
     }
     let mut builder = Builder::new(limits);
     introduction(&root, &mut builder)?;

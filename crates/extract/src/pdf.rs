@@ -1,14 +1,14 @@
 //! Portable Document Format: positioned pieces of text in, headings, paragraphs, code and tables out.
 //!
 //! `unpdf` decodes the fonts and says where every piece of text stands; what is a heading, a running header or
-//! a paragraph is decided here ([`lines`], [`headings`], [`flow`]), because a whole document tells more than the
+//! a paragraph is decided here ([`lines`], [`headings`], [`blocks`]), because a whole document tells more than the
 //! single page that the library looks at. Where `unpdf` fails or leaves pages without text that draw some,
 //! `pdf-extract` is asked too and the one that finds more is taken.
 
-mod flow;
+mod blocks;
 mod headings;
 mod lines;
-mod rows;
+mod table_rows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,8 +16,8 @@ use unpdf::parser::backend::{PdfBackend, RawBackend, RawOutlineItem};
 use unpdf::parser::{LayoutAnalyzer, TextSpan};
 
 use crate::builder::{Builder, one_line};
-use crate::model::{Error, Limits, Parsed};
-use crate::prose::escape;
+use crate::escape::escape_paragraph;
+use crate::model::{Error, Limits, ParsedDocument};
 
 use lines::Line;
 
@@ -30,16 +30,16 @@ const FARTHEST: f32 = 14_400.0;
 ///
 /// [`Error::Unsupported`] where a password is needed, [`Error::Empty`] where no page holds text,
 /// [`Error::TooLarge`] beyond the limits, [`Error::Malformed`] for everything that is not a readable PDF.
-pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
-        return Err(Error::TooLarge { what: "bytes", limit: limits.input_bytes });
+        return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
     // The header may follow some bytes of a mail or a printer's prologue.
     if !bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
-        return Err(malformed("it does not begin like a PDF"));
+        return Err(malformed("the content does not start like a PDF file"));
     }
     if nested_deeper_than(bytes, limits.depth) {
-        return Err(Error::TooLarge { what: "levels of nesting", limit: limits.depth });
+        return Err(Error::TooLarge { unit: "levels of nesting", limit: limits.depth });
     }
     let positioned = contained(|| positioned(bytes, limits));
     match positioned {
@@ -134,7 +134,7 @@ fn positioned(bytes: &[u8], limits: &Limits) -> Result<Pages, Error> {
             }
         }
         if text_bytes > limits.text_bytes {
-            return Err(Error::TooLarge { what: "bytes of text", limit: limits.text_bytes });
+            return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
         }
         if pages.lines.len() == before {
             let drawn = analyzer.page_op_counts();
@@ -168,18 +168,18 @@ fn flatten(items: &[RawOutlineItem], level: u8, outline: &mut Vec<(u8, String)>)
     }
 }
 
-fn write(pages: Pages, limits: &Limits) -> Result<Parsed, Error> {
+fn write(pages: Pages, limits: &Limits) -> Result<ParsedDocument, Error> {
     let Pages { mut lines, heights, wordless, title, outline, .. } = pages;
     let mut builder = Builder::new(limits);
     lines::drop_running(&mut lines, &heights);
     lines::drop_contents(&mut lines);
-    rows::join(&mut lines);
+    table_rows::join(&mut lines);
     let stated = title.as_deref().map(one_line).filter(|title| is_title(title));
     if let Some(title) = &stated {
         builder.title(title);
     }
     let headings = headings::find(&lines, &outline);
-    flow::write(&lines, &headings, &mut builder)?;
+    blocks::write(&lines, &headings, &mut builder)?;
     warn_wordless(&wordless, &mut builder);
     builder.finish()
 }
@@ -189,12 +189,12 @@ fn plain(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, Error> {
     let texts =
         pdf_extract::extract_text_from_mem_by_pages(bytes).map_err(|error| malformed(&error.to_string()))?;
     if texts.iter().map(String::len).sum::<usize>() > limits.text_bytes {
-        return Err(Error::TooLarge { what: "bytes of text", limit: limits.text_bytes });
+        return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
     }
     Ok(texts)
 }
 
-fn write_plain(texts: &[String], limits: &Limits) -> Result<Parsed, Error> {
+fn write_plain(texts: &[String], limits: &Limits) -> Result<ParsedDocument, Error> {
     let mut builder = Builder::new(limits);
     let mut wordless = Vec::new();
     for (page, text) in (1..).zip(texts) {
@@ -205,12 +205,12 @@ fn write_plain(texts: &[String], limits: &Limits) -> Result<Parsed, Error> {
         for paragraph in text.split("\n\n") {
             let mut joined = String::new();
             for line in paragraph.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                flow::join(&mut joined, line, &|_| false);
+                blocks::join(&mut joined, line, &|_| false);
             }
-            builder.text(&escape(&joined), None)?;
+            builder.text(&escape_paragraph(&joined), None)?;
         }
     }
-    builder.warn("the layout of this PDF could not be read: its text is without headings");
+    builder.warn("the layout of this PDF could not be read; the text has no headings");
     warn_wordless(&wordless, &mut builder);
     builder.finish()
 }
@@ -234,8 +234,8 @@ fn warn_wordless(pages: &[u32], builder: &mut Builder) {
     }
     match pages.len() {
         0 => {}
-        1 => builder.warn(format!("page {} holds no text: it may be scanned", words.join(", "))),
-        _ => builder.warn(format!("pages {} hold no text: they may be scanned", words.join(", "))),
+        1 => builder.warn(format!("page {} has no text; it may be a scanned image", words.join(", "))),
+        _ => builder.warn(format!("pages {} have no text; they may be scanned images", words.join(", "))),
     }
 }
 
@@ -251,8 +251,7 @@ fn is_title(title: &str) -> bool {
 
 /// Runs a third party's parser so that a panic in it is an error of this document alone.
 fn contained<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(malformed("its structure is broken beyond what can be read")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(malformed("the structure is damaged")))
 }
 
 fn explain(error: &unpdf::Error) -> Error {
@@ -265,7 +264,7 @@ fn explain(error: &unpdf::Error) -> Error {
 }
 
 fn malformed(reason: &str) -> Error {
-    Error::Malformed { kind: "PDF", reason: reason.to_owned() }
+    Error::Malformed { format: "PDF", reason: reason.to_owned() }
 }
 
 fn letters(text: &str) -> usize {

@@ -3,19 +3,21 @@
 //! Read by lines and indentation. What belongs to no reader (comments, tables of contents, settings of the page)
 //! is dropped; an unknown directive keeps its arguments and body, since most carry text.
 
+mod inline;
+mod table;
+
 use std::collections::HashMap;
 
 use crate::builder::Builder;
-use crate::model::{Error, Limits, Parsed};
-use crate::names::{is_name, tidy};
-use crate::rst_inline::convert;
-use crate::rst_table;
+use crate::keywords::{is_identifier, normalize};
+use crate::model::{Error, Limits, ParsedDocument};
+use inline::convert;
 
 /// Nesting of directives in directives that is followed; deeper text is kept as it stands.
 const DEPTH: usize = 24;
 
 /// Reads a document.
-pub(crate) fn read(source: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub(crate) fn read(source: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     let lines: Vec<&str> = source.lines().map(str::trim_end).collect();
     let mut reader = Reader {
         builder: Builder::new(limits),
@@ -58,7 +60,7 @@ impl Reader {
                 self.builder.heading(level, &title, anchor.as_deref())?;
                 self.in_list = false;
                 at += used;
-            } else if let Some((rows, used)) = rst_table::table(&lines[at..]) {
+            } else if let Some((rows, used)) = table::table(&lines[at..]) {
                 let rows: Vec<Vec<String>> =
                     rows.iter().map(|row| row.iter().map(|cell| convert(cell)).collect()).collect();
                 let label = self.label.take();
@@ -129,8 +131,8 @@ impl Reader {
             "list-table" | "csv-table" | "table" => {
                 self.builder.text(&convert(argument), None)?;
                 let rows = match short {
-                    "list-table" => rst_table::list_table(content),
-                    "csv-table" => rst_table::csv_table(option(options, "header"), content),
+                    "list-table" => table::list_table(content),
+                    "csv-table" => table::csv_table(option(options, "header"), content),
                     _ => return self.nested(content, depth),
                 };
                 let rows: Vec<Vec<String>> =
@@ -218,11 +220,11 @@ impl Reader {
             .split('`')
             .skip(1)
             .step_by(2)
-            .filter(|code| is_name(code))
+            .filter(|code| is_identifier(code))
             .take(64)
             .map(str::to_owned)
             .collect();
-        tidy(&mut names);
+        normalize(&mut names);
         let label = self.label.take();
         let text = text.strip_prefix("#. ").map_or(text.clone(), |rest| format!("1. {rest}"));
         self.builder.text_with(&text, label.as_deref(), names)?;

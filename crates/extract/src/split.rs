@@ -1,42 +1,47 @@
-//! Cuts the blocks of a document into passages.
+//! Splitter: turns the blocks of a document into passages.
 //!
-//! What was chosen, and why:
-//! - A passage is about [`TARGET`] wide and never wider than [`MAXIMUM`], where a Chinese character counts three:
-//!   that is what an embedding model reads at once.
-//! - Every section begins a passage, its heading line first. Only sections smaller than [`TINY`] are joined, with
-//!   neighbours under the same parent (the document itself, for the outermost) or with the parent's own text;
-//!   `headings` is then what they have in common.
-//! - Code and tables stay whole while they fit, and with the paragraph that introduces them.
-//! - A member ([`BlockKind::Api`]) is a passage alone.
+//! Rules:
+//! - A passage is about [`TARGET_WIDTH`] wide and never wider than [`MAX_WIDTH`], where a Chinese character counts
+//!   three: that is the input size of the embedding model. [`block`] splits single blocks that are too wide.
+//! - Every section begins a passage, its heading line first. Only sections narrower than [`TINY_WIDTH`] are merged,
+//!   with neighbours under the same parent (the document itself, for the outermost) or with the parent's own text;
+//!   `headings` is then their common path.
+//! - Code and tables stay whole if they fit, together with the paragraph that introduces them.
+//! - An API member ([`BlockKind::Api`]) is always a passage of its own.
 //!
-//! One pass over the text, whatever its lines look like.
+//! Takes one pass over the text, regardless of the length of its lines.
+
+mod block;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
-use crate::cut::{MAXIMUM, TARGET, cut, width};
-use crate::model::{BlockKind, ContentType, Error, Limits, Parsed, Passage};
-use crate::names::tidy;
+use crate::keywords::normalize;
+use crate::model::{BlockKind, ContentType, Error, Limits, ParsedDocument, Passage};
 
-/// Sections narrower than this may be joined with their neighbours.
-const TINY: usize = 300;
+use block::{MAX_WIDTH, TARGET_WIDTH, split_block, width};
 
-/// Tiny sections are joined up to this width.
-const JOINED: usize = 900;
+/// Sections narrower than this may be merged with their neighbours.
+const TINY_WIDTH: usize = 300;
 
-/// A paragraph up to this width moves on with the code it introduces.
-const INTRODUCTION: usize = 400;
+/// Maximum width of merged tiny sections.
+const MAX_MERGED_WIDTH: usize = 900;
 
-/// The passages of a document, without language and instruction marks.
-pub(crate) fn split(parsed: &Parsed, limits: &Limits) -> Result<Vec<Passage>, Error> {
+/// Maximum width of a paragraph that moves to the next passage together with the code it introduces.
+const MAX_INTRODUCTION_WIDTH: usize = 400;
+
+/// Splits a document into passages, without setting language and instruction.
+pub(crate) fn split(parsed: &ParsedDocument, limits: &Limits) -> Result<Vec<Passage>, Error> {
     let (headings, pieces) = pieces(parsed);
-    let drafts = join_tiny(&headings, pack(pieces));
+    let drafts = merge_tiny(&headings, group(pieces));
     if drafts.len() > limits.passages {
-        return Err(Error::TooLarge { what: "passages", limit: limits.passages });
+        return Err(Error::TooLarge { unit: "passages", limit: limits.passages });
     }
     Ok(finish(&parsed.text, &headings, drafts))
 }
 
-/// A heading and the one above it.
+/// A heading; `parent` is the index of the heading above it.
 #[derive(Debug)]
 struct Heading {
     level: u8,
@@ -45,53 +50,54 @@ struct Heading {
     parent: Option<usize>,
 }
 
-/// A block, or a part of one that did not fit.
+/// A block, or a part of one that did not fit into a passage.
 #[derive(Debug)]
 struct Piece {
-    kind: Kind,
+    kind: PieceKind,
     range: Range<usize>,
     width: usize,
     heading: Option<usize>,
-    /// Where the heading line begins, for the first piece of a section.
+    /// Byte offset of the heading line, for the first piece of a section.
     heading_start: Option<usize>,
     anchor: Option<String>,
-    /// The block begins with an anchor of its own: a setting, an option.
-    own_anchor: bool,
+    /// Whether the block begins with an anchor of its own, such as that of a setting or an option.
+    has_own_anchor: bool,
     page: Option<u32>,
     keywords: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PieceKind {
     Text,
     Code,
     Table,
     Api,
 }
 
-/// A passage before its lines are counted.
+/// A passage under construction, before its lines are counted.
 #[derive(Debug)]
 struct Draft {
     range: Range<usize>,
     width: usize,
-    /// Width by kind: text, code, table.
+    /// Width by kind: text (and API), code, table.
     widths: [usize; 3],
     is_api: bool,
-    /// Several tiny sections.
-    is_joined: bool,
+    /// Whether it was merged from several tiny sections.
+    is_merged: bool,
     heading: Option<usize>,
     anchor: Option<String>,
     pages: Option<(u32, u32)>,
     keywords: Vec<String>,
 }
 
-fn pieces(parsed: &Parsed) -> (Vec<Heading>, Vec<Piece>) {
+/// Collects the headings, and the other blocks as pieces that each fit into a passage.
+fn pieces(parsed: &ParsedDocument) -> (Vec<Heading>, Vec<Piece>) {
     let text = &parsed.text;
     let mut headings: Vec<Heading> = Vec::new();
     let mut pieces = Vec::with_capacity(parsed.blocks.len());
     let mut current: Option<usize> = None;
     let mut heading_start: Option<usize> = None;
-    // A block without an anchor of its own is nearest to the last one above it.
+    // A block without an anchor of its own gets the last one above it.
     let mut anchor: Option<String> = None;
     for (number, block) in parsed.blocks.iter().enumerate() {
         let kind = match &block.kind {
@@ -104,7 +110,7 @@ fn pieces(parsed: &Parsed) -> (Vec<Heading>, Vec<Piece>) {
                 }
                 headings.push(Heading { level, title: title.clone(), anchor: block.anchor.clone(), parent });
                 current = Some(headings.len() - 1);
-                // A heading without anything below it is all there is to find: it is text itself.
+                // A heading without content below it becomes text, so that it can be found.
                 let is_leaf = match parsed.blocks.get(number + 1).map(|next| &next.kind) {
                     Some(BlockKind::Heading { level: next, .. }) => *next <= level,
                     Some(_) => false,
@@ -115,85 +121,87 @@ fn pieces(parsed: &Parsed) -> (Vec<Heading>, Vec<Piece>) {
                     continue;
                 }
                 heading_start = None;
-                Kind::Text
+                PieceKind::Text
             }
-            BlockKind::Text => Kind::Text,
-            BlockKind::Code => Kind::Code,
-            BlockKind::Table => Kind::Table,
-            BlockKind::Api => Kind::Api,
+            BlockKind::Text => PieceKind::Text,
+            BlockKind::Code => PieceKind::Code,
+            BlockKind::Table => PieceKind::Table,
+            BlockKind::Api => PieceKind::Api,
         };
-        let own_anchor = block.anchor.is_some();
-        if own_anchor {
+        let has_own_anchor = block.anchor.is_some();
+        if has_own_anchor {
             anchor.clone_from(&block.anchor);
         }
-        let new = |range, width, heading_start, own_anchor| Piece {
+        let new_piece = |range, width, heading_start, has_own_anchor| Piece {
             kind,
             range,
             width,
             heading: current,
             heading_start,
             anchor: anchor.clone(),
-            own_anchor,
+            has_own_anchor,
             page: block.page,
             keywords: block.keywords.clone(),
         };
-        let whole = width(&text[block.range.clone()]);
-        let most = if kind == Kind::Text { TARGET } else { MAXIMUM };
+        let block_width = width(&text[block.range.clone()]);
+        let max_width = if kind == PieceKind::Text { TARGET_WIDTH } else { MAX_WIDTH };
         let start = heading_start.take();
-        let head = start.map_or(0, |start| width(&text[start..block.range.start]));
-        if whole + head <= most.max(TARGET) && head < TARGET {
-            pieces.push(new(block.range.clone(), whole + head, start, own_anchor));
+        let heading_width = start.map_or(0, |start| width(&text[start..block.range.start]));
+        if block_width + heading_width <= max_width.max(TARGET_WIDTH) && heading_width < TARGET_WIDTH {
+            pieces.push(new_piece(block.range.clone(), block_width + heading_width, start, has_own_anchor));
             continue;
         }
-        let mut start = start.filter(|_| head < TARGET);
-        for range in cut(text, block.range.clone(), kind == Kind::Table) {
-            let part = width(&text[range.clone()]);
-            let start = start.take().filter(|_| part + head <= MAXIMUM);
-            let total = part + if start.is_some() { head } else { 0 };
-            let first = range.start == block.range.start;
-            pieces.push(new(range, total, start, own_anchor && first));
+        let mut start = start.filter(|_| heading_width < TARGET_WIDTH);
+        for range in split_block(text, block.range.clone(), kind == PieceKind::Table) {
+            let part_width = width(&text[range.clone()]);
+            let start = start.take().filter(|_| part_width + heading_width <= MAX_WIDTH);
+            let total_width = part_width + if start.is_some() { heading_width } else { 0 };
+            let is_first = range.start == block.range.start;
+            pieces.push(new_piece(range, total_width, start, has_own_anchor && is_first));
         }
     }
     (headings, pieces)
 }
 
-/// Puts the pieces of each section together.
-fn pack(pieces: Vec<Piece>) -> Vec<Draft> {
+/// Groups the pieces of each section into drafts of about the target width.
+fn group(pieces: Vec<Piece>) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
-    // The piece added last: prose may go with what follows it.
+    // The piece added last; a short paragraph may move to the next draft with the code it introduces.
     let mut last: Option<Piece> = None;
     for mut piece in pieces {
-        let follows = drafts
-            .last()
-            .is_some_and(|draft| draft.heading == piece.heading && !draft.is_api && piece.kind != Kind::Api);
-        let mut joins = false;
-        if follows && let Some(draft) = drafts.last_mut() {
-            let together = draft.width + piece.width + draft.gap(&piece);
-            // Whoever looks for a setting should find a passage that begins with it.
-            let begins_anew = piece.own_anchor && draft.width > TARGET / 3;
-            let is_whole = matches!(piece.kind, Kind::Code | Kind::Table);
-            if together <= TARGET && !begins_anew
-                || together <= MAXIMUM && draft.width.min(piece.width) < TINY / 2 && !begins_anew
+        let continues_section = drafts.last().is_some_and(|draft| {
+            draft.heading == piece.heading && !draft.is_api && piece.kind != PieceKind::Api
+        });
+        let mut is_added = false;
+        if continues_section && let Some(draft) = drafts.last_mut() {
+            let combined_width = draft.width + piece.width + draft.gap(&piece);
+            // A search for a setting should find a passage that begins with it.
+            let starts_passage = piece.has_own_anchor && draft.width > TARGET_WIDTH / 3;
+            let is_indivisible = matches!(piece.kind, PieceKind::Code | PieceKind::Table);
+            if combined_width <= TARGET_WIDTH && !starts_passage
+                || combined_width <= MAX_WIDTH
+                    && draft.width.min(piece.width) < TINY_WIDTH / 2
+                    && !starts_passage
             {
                 draft.add(&piece);
-                joins = true;
-            } else if is_whole
+                is_added = true;
+            } else if is_indivisible
                 && let Some(introduction) = last.take_if(|last| introduces(last, &piece, draft))
             {
                 draft.remove(&introduction);
                 let mut next = Draft::new(&introduction);
                 next.add(&piece);
                 drafts.push(next);
-                joins = true;
-            } else if is_whole
-                && together <= MAXIMUM
-                && last.as_ref().is_some_and(|last| last.kind == Kind::Text)
+                is_added = true;
+            } else if is_indivisible
+                && combined_width <= MAX_WIDTH
+                && last.as_ref().is_some_and(|last| last.kind == PieceKind::Text)
             {
                 draft.add(&piece);
-                joins = true;
+                is_added = true;
             }
         }
-        if !joins {
+        if !is_added {
             drafts.push(Draft::new(&piece));
         }
         piece.keywords.clear();
@@ -202,12 +210,12 @@ fn pack(pieces: Vec<Piece>) -> Vec<Draft> {
     drafts
 }
 
-/// Whether a paragraph is short enough to move on with the code or table after it, and not all that is there.
+/// Whether a paragraph is short enough to move with the code or table after it, and not all of the draft.
 fn introduces(last: &Piece, piece: &Piece, draft: &Draft) -> bool {
-    last.kind == Kind::Text
+    last.kind == PieceKind::Text
         && last.heading_start.is_none()
-        && last.width <= INTRODUCTION
-        && last.width + piece.width + draft.gap(piece) <= MAXIMUM
+        && last.width <= MAX_INTRODUCTION_WIDTH
+        && last.width + piece.width + draft.gap(piece) <= MAX_WIDTH
         && draft.range.start < last.range.start
 }
 
@@ -217,43 +225,43 @@ impl Draft {
             range: piece.heading_start.unwrap_or(piece.range.start)..piece.range.end,
             width: piece.width,
             widths: [0; 3],
-            is_api: piece.kind == Kind::Api,
-            is_joined: false,
+            is_api: piece.kind == PieceKind::Api,
+            is_merged: false,
             heading: piece.heading,
             anchor: piece.anchor.clone(),
             pages: piece.page.map(|page| (page, page)),
             keywords: piece.keywords.clone(),
         };
-        draft.count(piece);
+        draft.add_width(piece);
         draft
     }
 
     fn add(&mut self, piece: &Piece) {
         self.width += piece.width + self.gap(piece);
         self.range.end = piece.range.end;
-        self.count(piece);
+        self.add_width(piece);
         self.keywords.extend_from_slice(&piece.keywords);
-        self.pages = join_pages(self.pages, piece.page.map(|page| (page, page)));
+        self.pages = merge_pages(self.pages, piece.page.map(|page| (page, page)));
     }
 
-    /// What lies between the passage and the next piece; bytes are never less than width.
+    /// Returns the bytes between the draft and the next piece: an upper bound of their width.
     fn gap(&self, piece: &Piece) -> usize {
         piece.heading_start.unwrap_or(piece.range.start).saturating_sub(self.range.end)
     }
 
-    /// Takes back the piece added last. Its names stay: they do no harm one passage earlier.
+    /// Removes the piece added last. Its keywords stay: in the passage before they do no harm.
     fn remove(&mut self, piece: &Piece) {
-        // The white space between is in no passage.
+        // The white space between two pieces belongs to no passage.
         self.range.end = piece.range.start;
         self.width = self.width.saturating_sub(piece.width + 1);
         self.widths[0] = self.widths[0].saturating_sub(piece.width);
     }
 
-    fn count(&mut self, piece: &Piece) {
+    fn add_width(&mut self, piece: &Piece) {
         match piece.kind {
-            Kind::Text | Kind::Api => self.widths[0] += piece.width,
-            Kind::Code => self.widths[1] += piece.width,
-            Kind::Table => self.widths[2] += piece.width,
+            PieceKind::Text | PieceKind::Api => self.widths[0] += piece.width,
+            PieceKind::Code => self.widths[1] += piece.width,
+            PieceKind::Table => self.widths[2] += piece.width,
         }
     }
 
@@ -271,32 +279,32 @@ impl Draft {
     }
 }
 
-/// Joins neighbouring passages that are tiny sections of one parent.
-fn join_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
-    let mut joined: Vec<Draft> = Vec::with_capacity(drafts.len());
+/// Merges neighbouring drafts that are tiny sections of one parent.
+fn merge_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut merged: Vec<Draft> = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        if let Some(before) = joined.last_mut()
+        if let Some(before) = merged.last_mut()
             && before.heading != draft.heading
             && !before.is_api
             && !draft.is_api
-            && draft.width < TINY
-            && (before.width < TINY || before.heading == common(headings, before.heading, draft.heading))
-            && before.width + draft.width < JOINED
-            && let parent = common(headings, before.heading, draft.heading)
+            && draft.width < TINY_WIDTH
+            && (before.width < TINY_WIDTH || before.heading == common_ancestor(headings, before.heading, draft.heading))
+            && before.width + draft.width < MAX_MERGED_WIDTH
+            && let parent = common_ancestor(headings, before.heading, draft.heading)
             && is_under(headings, draft.heading, parent)
-            // What has been joined under one parent is not joined under another.
-            && (!before.is_joined || before.heading == parent)
+            // Sections merged under one parent are not merged with those of another.
+            && (!before.is_merged || before.heading == parent)
         {
-            before.is_joined = true;
+            before.is_merged = true;
             before.width += draft.width + draft.range.start.saturating_sub(before.range.end);
             before.range.end = draft.range.end;
             for (sum, width) in before.widths.iter_mut().zip(draft.widths) {
                 *sum += width;
             }
             before.keywords.extend(draft.keywords);
-            before.pages = join_pages(before.pages, draft.pages);
+            before.pages = merge_pages(before.pages, draft.pages);
             if before.heading != parent {
-                // The passage begins in the first of the joined sections, and that is where its link leads.
+                // The passage begins in the first of the merged sections, so its link leads there.
                 before.anchor = before
                     .anchor
                     .take()
@@ -305,9 +313,9 @@ fn join_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
             }
             continue;
         }
-        joined.push(draft);
+        merged.push(draft);
     }
-    joined
+    merged
 }
 
 /// Whether `heading` is directly under `parent`.
@@ -315,10 +323,10 @@ fn is_under(headings: &[Heading], heading: Option<usize>, parent: Option<usize>)
     heading.is_some_and(|heading| headings[heading].parent == parent)
 }
 
-/// The innermost heading above both, either itself included; `None` where that is the document itself.
-fn common(headings: &[Heading], left: Option<usize>, right: Option<usize>) -> Option<usize> {
+/// Returns the innermost heading above both, or one of the two if it is above the other; `None` for the document.
+fn common_ancestor(headings: &[Heading], left: Option<usize>, right: Option<usize>) -> Option<usize> {
     let (mut left, mut right) = (left?, right?);
-    // A heading's number is greater than its parent's.
+    // The index of a heading is greater than that of its parent.
     while left != right {
         if left > right {
             left = headings[left].parent?;
@@ -329,7 +337,7 @@ fn common(headings: &[Heading], left: Option<usize>, right: Option<usize>) -> Op
     Some(left)
 }
 
-fn join_pages(left: Option<(u32, u32)>, right: Option<(u32, u32)>) -> Option<(u32, u32)> {
+fn merge_pages(left: Option<(u32, u32)>, right: Option<(u32, u32)>) -> Option<(u32, u32)> {
     match (left, right) {
         (Some((first, last)), Some((other_first, other_last))) => {
             Some((first.min(other_first), last.max(other_last)))
@@ -338,7 +346,7 @@ fn join_pages(left: Option<(u32, u32)>, right: Option<(u32, u32)>) -> Option<(u3
     }
 }
 
-/// Counts lines and characters once, from the beginning to the end.
+/// Turns drafts into passages. Counts lines and characters in one pass over the text.
 fn finish(text: &str, headings: &[Heading], drafts: Vec<Draft>) -> Vec<Passage> {
     let mut passages = Vec::with_capacity(drafts.len());
     let (mut at, mut line, mut character) = (0_usize, 1_usize, 0_usize);
@@ -353,12 +361,12 @@ fn finish(text: &str, headings: &[Heading], drafts: Vec<Draft>) -> Vec<Passage> 
         let last_line = line + line_breaks(content);
         let last_character = character + content.chars().count();
         let mut keywords = draft.keywords.clone();
-        tidy(&mut keywords);
+        normalize(&mut keywords);
         let heading = draft.heading;
         passages.push(Passage {
             content: content.to_owned(),
             content_type: draft.content_type(),
-            headings: path(headings, heading),
+            headings: heading_path(headings, heading),
             anchor: draft.anchor.or_else(|| nearest_anchor(headings, heading)),
             pages: draft.pages,
             lines: (number(line), number(last_line)),
@@ -373,17 +381,19 @@ fn finish(text: &str, headings: &[Heading], drafts: Vec<Draft>) -> Vec<Passage> 
     passages
 }
 
-fn path(headings: &[Heading], heading: Option<usize>) -> Vec<String> {
-    let mut path: Vec<String> = above(headings, heading).map(|heading| heading.title.clone()).collect();
+/// Returns the titles from the outermost heading down to this one.
+fn heading_path(headings: &[Heading], heading: Option<usize>) -> Vec<String> {
+    let mut path: Vec<String> = ancestors(headings, heading).map(|heading| heading.title.clone()).collect();
     path.reverse();
     path
 }
 
 fn nearest_anchor(headings: &[Heading], heading: Option<usize>) -> Option<String> {
-    above(headings, heading).find_map(|heading| heading.anchor.clone())
+    ancestors(headings, heading).find_map(|heading| heading.anchor.clone())
 }
 
-fn above(headings: &[Heading], heading: Option<usize>) -> impl Iterator<Item = &Heading> {
+/// Iterates over a heading and its ancestors, innermost first.
+fn ancestors(headings: &[Heading], heading: Option<usize>) -> impl Iterator<Item = &Heading> {
     std::iter::successors(heading, |heading| headings[*heading].parent).map(|heading| &headings[heading])
 }
 

@@ -1,18 +1,19 @@
 //! Plain text: paragraphs, headings as manual pages and RFCs set them, indented code. The text is the source.
 
-use crate::model::{Block, BlockKind, Error, Limits, Parsed};
+use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 
 /// Widest line that may be a heading, in characters.
 const HEADING: usize = 70;
 
 /// Reads a plain text.
-pub(crate) fn read(source: String, limits: &Limits) -> Result<Parsed, Error> {
+pub(crate) fn read(source: String, limits: &Limits) -> Result<ParsedDocument, Error> {
     if source.len() > limits.text_bytes {
-        return Err(Error::TooLarge { what: "bytes of text", limit: limits.text_bytes });
+        return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
     }
     let lines = lines(&source);
     let page = manual_page(&source, &lines);
-    let mut parsed = Parsed { title: page.as_ref().map(|page| page.title.clone()), ..Parsed::default() };
+    let mut parsed =
+        ParsedDocument { title: page.as_ref().map(|page| page.title.clone()), ..ParsedDocument::default() };
     let (first, last) = page.as_ref().map_or((0, lines.len()), |page| (page.first, page.last));
     let mut at = first;
     while at < last {
@@ -89,7 +90,7 @@ fn lines(source: &str) -> Vec<Line> {
         .collect()
 }
 
-fn push(parsed: &mut Parsed, kind: BlockKind, lines: &[Line], first: usize, after: usize) {
+fn push(parsed: &mut ParsedDocument, kind: BlockKind, lines: &[Line], first: usize, after: usize) {
     let range = lines[first].start..lines[after - 1].end;
     parsed.blocks.push(Block { kind, range, anchor: None, page: None, keywords: Vec::new() });
 }

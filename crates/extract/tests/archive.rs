@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Cursor, Read, Write};
 
-use extract::archive::{ArchiveLimits, entries};
+use extract::archive::{ArchiveLimits, visit_files};
 use extract::model::Error;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +13,7 @@ use support::{Random, mutated, zip_of};
 /// What was visited: a path with its text, or with the reason it is refused.
 fn all(bytes: &[u8], limits: &ArchiveLimits) -> Result<Vec<(String, String)>, Error> {
     let mut found = Vec::new();
-    let count = entries(Cursor::new(bytes), limits, &mut |path, content| {
+    let count = visit_files(Cursor::new(bytes), limits, &mut |path, content| {
         let shown = match content {
             Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Err(error) => format!("! {error}"),
@@ -57,7 +57,7 @@ fn files_come_out_in_order_and_the_rest_is_named() {
     let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["docs/a.md", "b.md", "../c.md", "/etc/passwd", "C:\\x.md", "win/d.md"]);
     assert_eq!(found[0].1, "# A");
-    assert_eq!(found[2].1, "! “../c.md” in the archive leads out of the archive");
+    assert_eq!(found[2].1, "! “../c.md” in the archive points outside the archive");
     assert_eq!(found[3].1, "! “/etc/passwd” in the archive has an absolute path");
     assert!(found[4].1.contains("absolute path"));
 }
@@ -77,7 +77,7 @@ fn tar_gz_is_read_too_and_links_are_refused() {
     let found = all(&bytes, &ArchiveLimits::default()).expect("a tar.gz");
     assert_eq!(found[0], ("docs/a.md".to_owned(), "# A".to_owned()));
     assert_eq!(found[1].1, "! “link.md” in the archive is a link");
-    assert!(found[2].1.contains("leads out"));
+    assert!(found[2].1.contains("points outside"));
     assert_eq!(found[3], ("中.md".to_owned(), "zhong".to_owned()));
     assert_eq!(found[4], (long, "long".to_owned()));
 }
@@ -87,25 +87,25 @@ fn bombs_end_at_the_limit() {
     let zeros = vec![0_u8; 4 << 20];
     let limits = ArchiveLimits { entries: 10, entry_bytes: 1 << 20, total_bytes: 2 << 20 };
     let found = all(&zip_of(&[("bomb", &zeros[..(2 << 20) - 1]), ("after", b"x")]), &limits).expect("a zip");
-    assert!(found[0].1.contains("too large once unpacked"), "{found:?}");
+    assert!(found[0].1.contains("is too large"), "{found:?}");
     assert!(matches!(all(&zip_of(&[("bomb", &zeros)]), &limits), Ok(_) | Err(Error::TooLarge { .. })));
     let parts: Vec<(&str, &[u8])> = (0..4).map(|_| ("part", &zeros[..(1 << 20) - 1])).collect();
     let bytes =
         tar_gz(&parts.iter().map(|(name, bytes)| (name.as_bytes(), FILE, *bytes)).collect::<Vec<_>>());
     assert!(matches!(
         all(&bytes, &limits),
-        Err(Error::TooLarge { what: "bytes unpacked from an archive", .. })
+        Err(Error::TooLarge { unit: "decompressed bytes in an archive", .. })
     ));
     let names: Vec<String> = (0..11).map(|number| number.to_string()).collect();
     let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
-    assert_eq!(all(&zip_of(&many), &limits), Err(Error::TooLarge { what: "files in an archive", limit: 10 }));
+    assert_eq!(all(&zip_of(&many), &limits), Err(Error::TooLarge { unit: "files in an archive", limit: 10 }));
 }
 
 #[test]
 fn what_the_visitor_says_ends_the_walk() {
     let bytes = zip_of(&[("a", b"1"), ("b", b"2")]);
     let mut seen = 0;
-    let result = entries(Cursor::new(&bytes), &ArchiveLimits::default(), &mut |_, _| {
+    let result = visit_files(Cursor::new(&bytes), &ArchiveLimits::default(), &mut |_, _| {
         seen += 1;
         Err(Error::Empty)
     });
@@ -116,7 +116,7 @@ fn what_the_visitor_says_ends_the_walk() {
 fn broken_archives_are_errors_and_never_panic() {
     assert!(matches!(
         all(b"plain text", &ArchiveLimits::default()),
-        Err(Error::Malformed { kind: "archive", .. })
+        Err(Error::Malformed { format: "archive", .. })
     ));
     let text: Vec<u8> = (0..4000_u32).flat_map(|number| number.to_string().into_bytes()).collect();
     let zip = zip_of(&[("a.md", &text), ("b.md", b"short")]);

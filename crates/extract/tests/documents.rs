@@ -3,9 +3,9 @@
 mod common;
 
 use common::checked;
-use extract::model::{ContentType, DocumentType, Extracted};
+use extract::model::{ContentType, DocumentType, ExtractedDocument};
 
-fn read(name: &str, source: &str) -> Extracted {
+fn read(name: &str, source: &str) -> ExtractedDocument {
     match checked(name, source.as_bytes(), None) {
         Ok(document) => document,
         Err(error) => panic!("{name}: {error}"),

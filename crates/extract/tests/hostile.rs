@@ -136,18 +136,18 @@ fn limits_hold() {
     let page = format!("<!doctype html><p>{}", "word ".repeat(150));
     assert_eq!(
         extract::extract("a.html", page.as_bytes(), None, &small),
-        Err(Error::TooLarge { what: "bytes of text", limit: 500 })
+        Err(Error::TooLarge { unit: "bytes of text", limit: 500 })
     );
     let many = "# Heading of a section\n\ntext\n\n".repeat(16);
     let few = Limits { passages: 0, ..small };
     assert_eq!(
         extract::extract("a.md", many.as_bytes(), None, &few),
-        Err(Error::TooLarge { what: "passages", limit: 0 })
+        Err(Error::TooLarge { unit: "passages", limit: 0 })
     );
     let deep = format!("<!doctype html>{}x", "<div>".repeat(40));
     assert_eq!(
         extract::extract("a.html", deep.as_bytes(), None, &small),
-        Err(Error::TooLarge { what: "nested elements", limit: 16 })
+        Err(Error::TooLarge { unit: "nested elements", limit: 16 })
     );
 }
 

@@ -4,15 +4,15 @@ mod support;
 
 use std::fmt::Write;
 
-use extract::model::{Block, BlockKind, Error, Limits, Parsed};
+use extract::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 use support::{Random, mutated};
 
-fn read(text: &str, name: &str) -> Result<Parsed, Error> {
+fn read(text: &str, name: &str) -> Result<ParsedDocument, Error> {
     extract::openapi::read(text.as_bytes(), name, &Limits::default())
 }
 
 /// The text of the block with this anchor.
-fn section<'a>(parsed: &'a Parsed, anchor: &str) -> (&'a str, &'a Block) {
+fn section<'a>(parsed: &'a ParsedDocument, anchor: &str) -> (&'a str, &'a Block) {
     let block = parsed.blocks.iter().find(|block| block.anchor.as_deref() == Some(anchor)).expect("a block");
     (&parsed.text[block.range.clone()], block)
 }
@@ -165,13 +165,13 @@ fn swagger_two_in_json() {
 #[test]
 fn what_is_no_description_says_why() {
     let reason = |text: &str, name: &str| match read(text, name) {
-        Err(Error::Malformed { kind: "OpenAPI", reason }) => reason,
+        Err(Error::Malformed { format: "OpenAPI", reason }) => reason,
         other => panic!("{other:?}"),
     };
-    assert!(reason("{\"a\": 1}", "a.json").contains("neither `openapi` nor `swagger`"));
-    assert!(reason("{\"openapi\": ", "a.json").starts_with("it is not JSON: EOF"));
-    assert!(reason("a: [", "a.yaml").starts_with("it is not YAML"));
-    assert!(reason("just words", "a.yaml").contains("neither"));
+    assert!(reason("{\"a\": 1}", "a.json").contains("`openapi` or `swagger` is missing"));
+    assert!(reason("{\"openapi\": ", "a.json").starts_with("not valid JSON: EOF"));
+    assert!(reason("a: [", "a.yaml").starts_with("not valid YAML"));
+    assert!(reason("just words", "a.yaml").contains("missing"));
     assert!(matches!(
         extract::openapi::read(b"\xff\xfe{", "a.json", &Limits::default()),
         Err(Error::Malformed { .. })
@@ -212,7 +212,7 @@ fn bombs_and_depth_stop_at_the_limits() {
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
     for text in [deep("[", "]"), deep("{\"a\":", "}")] {
         let json = format!("{{\"openapi\": \"3.0.0\", \"x\": {text}}}");
-        assert!(matches!(read(&json, "a.json"), Err(Error::TooLarge { what: "levels of nesting", .. })));
+        assert!(matches!(read(&json, "a.json"), Err(Error::TooLarge { unit: "levels of nesting", .. })));
         let yaml = read(&json, "a.yaml");
         assert!(matches!(yaml, Err(Error::TooLarge { .. } | Error::Malformed { .. })), "{yaml:?}");
     }
@@ -228,7 +228,7 @@ fn bombs_and_depth_stop_at_the_limits() {
     let limits = Limits { text_bytes: 1 << 20, ..Limits::default() };
     let read = extract::openapi::read(text.as_bytes(), "a.json", &limits);
     assert!(
-        matches!(read, Err(Error::TooLarge { what: "bytes of text", .. })),
+        matches!(read, Err(Error::TooLarge { unit: "bytes of text", .. })),
         "{:?}",
         read.map(|parsed| parsed.text.len())
     );

@@ -2,10 +2,10 @@
 
 mod support;
 
-use extract::model::{BlockKind, Error, Limits, Parsed};
+use extract::model::{BlockKind, Error, Limits, ParsedDocument};
 use support::{Piece, Random, mutated, pdf_of, pdf_of_objects};
 
-fn read(bytes: &[u8]) -> Result<Parsed, Error> {
+fn read(bytes: &[u8]) -> Result<ParsedDocument, Error> {
     extract::pdf::read(bytes, "a.pdf", &Limits::default())
 }
 
@@ -159,13 +159,13 @@ fn pages_without_words_are_told_and_none_at_all_is_empty() {
     ];
     let parsed = read(&pdf_of_objects(&objects, "")).expect("a page with words");
     assert_eq!(parsed.text, "Some text.\n");
-    assert_eq!(parsed.warnings, ["page 1 holds no text: it may be scanned"]);
+    assert_eq!(parsed.warnings, ["page 1 has no text; it may be a scanned image"]);
 }
 
 #[test]
 fn what_is_no_pdf_says_so() {
     for bytes in [b"".as_slice(), b"PK\x03\x04", b"<html>", b"%PDF", b"%PDF-1.7"] {
-        assert!(matches!(read(bytes), Err(Error::Malformed { kind: "PDF", .. })), "{bytes:?}");
+        assert!(matches!(read(bytes), Err(Error::Malformed { format: "PDF", .. })), "{bytes:?}");
     }
     let limits = Limits { input_bytes: 10, ..Limits::default() };
     assert!(matches!(extract::pdf::read(&book(), "a.pdf", &limits), Err(Error::TooLarge { .. })));

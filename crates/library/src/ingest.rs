@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use extract::model::{ContentType, DocumentType, Extracted, Passage};
+use extract::model::{ContentType, DocumentType, ExtractedDocument, Passage};
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -47,7 +47,7 @@ struct ToRead {
 
 struct WasRead {
     source: ToRead,
-    result: Result<Extracted, String>,
+    result: Result<ExtractedDocument, String>,
 }
 
 /// A job that could not be done now, and why; it is to be tried again.
@@ -152,7 +152,7 @@ async fn read(
     objects: &Objects,
     reader: &mut Reader,
     source: &ToRead,
-) -> Result<Result<Extracted, String>, Error> {
+) -> Result<Result<ExtractedDocument, String>, Error> {
     let declared = source.declared.as_deref().and_then(DocumentType::parse);
     read_object(objects, reader, source.hash, &source.path, declared).await
 }
@@ -164,7 +164,7 @@ pub async fn read_object(
     hash: Hash,
     name: &str,
     declared: Option<DocumentType>,
-) -> Result<Result<Extracted, String>, Error> {
+) -> Result<Result<ExtractedDocument, String>, Error> {
     let bytes = objects.get(hash).await?;
     let begun = Instant::now();
     let read = reader.read(name, declared, &bytes).await;
@@ -181,7 +181,7 @@ pub async fn read_object(
 
 /// PostgreSQL keeps every character in a text but U+0000, which JSON and PDF can express. It is replaced one for one, so
 /// that places in the text stay what they are.
-fn replace_nul(found: &mut Extracted) {
+fn replace_nul(found: &mut ExtractedDocument) {
     let mend = |text: &mut String| {
         if text.contains('\0') {
             *text = text.replace('\0', "\u{fffd}");
@@ -290,7 +290,10 @@ async fn write_failures(connection: &mut PgConnection, failed: &[(&ToRead, &Stri
     Ok(())
 }
 
-async fn write_revisions(connection: &mut PgConnection, read: &[(&ToRead, &Extracted)]) -> Result<(), Error> {
+async fn write_revisions(
+    connection: &mut PgConnection,
+    read: &[(&ToRead, &ExtractedDocument)],
+) -> Result<(), Error> {
     if read.is_empty() {
         return Ok(());
     }
@@ -329,7 +332,10 @@ async fn write_revisions(connection: &mut PgConnection, read: &[(&ToRead, &Extra
 /// The separator of lists inside an array of texts, which PostgreSQL cannot nest: ASCII's unit separator.
 const SEPARATOR: &str = "\u{1f}";
 
-async fn write_passages(connection: &mut PgConnection, read: &[(&ToRead, &Extracted)]) -> Result<(), Error> {
+async fn write_passages(
+    connection: &mut PgConnection,
+    read: &[(&ToRead, &ExtractedDocument)],
+) -> Result<(), Error> {
     // A job that is run twice replaces what it wrote.
     let again: Vec<Uuid> =
         read.iter().filter(|(source, _)| source.is_retried).map(|(source, _)| source.id.0).collect();
@@ -399,7 +405,7 @@ async fn write_passages(connection: &mut PgConnection, read: &[(&ToRead, &Extrac
 /// before it, nor one of the same batch.
 async fn newest_under_each_label<'read>(
     connection: &mut PgConnection,
-    read: &[(&'read ToRead, &Extracted)],
+    read: &[(&'read ToRead, &ExtractedDocument)],
 ) -> Result<Vec<&'read ToRead>, Error> {
     let ids: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
     let newest = sqlx::query_scalar!(

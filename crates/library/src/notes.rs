@@ -142,7 +142,7 @@ pub async fn add(
         note.passage,
         note.category as Category,
         text,
-        extract::reads_like_an_instruction(text),
+        extract::find_instruction(text),
         actor.user_id().map(|user| user.0),
         actor.key_id().map(|key| key.0),
         actor.name(),

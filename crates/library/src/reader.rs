@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use extract::model::{DocumentType, Extracted, Limits};
+use extract::model::{DocumentType, ExtractedDocument, Limits};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
@@ -65,7 +65,7 @@ impl Reader {
         name: &str,
         declared: Option<DocumentType>,
         bytes: &[u8],
-    ) -> Result<Extracted, ReadError> {
+    ) -> Result<ExtractedDocument, ReadError> {
         let limits = self.config.limits;
         if bytes.len() > limits.input_bytes {
             let limit = limits.input_bytes >> 20;
@@ -119,7 +119,11 @@ impl Reader {
     }
 }
 
-async fn ask(child: &mut Child, request: &Request, bytes: &[u8]) -> io::Result<Result<Extracted, String>> {
+async fn ask(
+    child: &mut Child,
+    request: &Request,
+    bytes: &[u8],
+) -> io::Result<Result<ExtractedDocument, String>> {
     let no_pipe = || io::Error::other("the child has no pipes");
     let input = child.stdin.as_mut().ok_or_else(no_pipe)?;
     let json = serde_json::to_vec(request)?;

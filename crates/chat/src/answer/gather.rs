@@ -209,7 +209,7 @@ fn of_others(rank: i32, kind: Kind, title: String, content: &str) -> Source {
         kind,
         title,
         sha256: Hash::of(content.as_bytes()).to_string(),
-        instruction: extract::reads_like_an_instruction(&content).map(str::to_owned),
+        instruction: extract::find_instruction(&content).map(str::to_owned),
         content,
         ..Source::default()
     }

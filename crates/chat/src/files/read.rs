@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use embedding::Model;
-use extract::model::Extracted;
+use extract::model::ExtractedDocument;
 use library::embed::{as_text, embedded_text};
 use library::ingest;
 use library::reader::Reader;
@@ -117,7 +117,7 @@ async fn write(
     connection: &mut PgConnection,
     file: i64,
     id: Uuid,
-    extracted: &Extracted,
+    extracted: &ExtractedDocument,
 ) -> Result<(), Error> {
     let passages = serde_json::to_value(
         (0_i32..)

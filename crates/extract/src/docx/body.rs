@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::builder::{Builder, one_line};
+use crate::escape::{escape_inline, escape_paragraph};
 use crate::model::{Error, Limits};
-use crate::prose::{escape, escape_inline};
 
 use super::lists::Lists;
 use super::styles::{Styles, is_monospace};
@@ -407,7 +407,11 @@ impl Paragraph {
         for range in &self.code {
             let (before, code) = (&self.text[at..range.start], &self.text[range.clone()]);
             let plain = code.trim().is_empty() || code.contains(['`', '\n']);
-            markdown.push_str(&if at == 0 { escape(before.trim_start()) } else { escape_inline(before) });
+            markdown.push_str(&if at == 0 {
+                escape_paragraph(before.trim_start())
+            } else {
+                escape_inline(before)
+            });
             if plain {
                 markdown.push_str(&escape_inline(code));
             } else {
@@ -422,7 +426,7 @@ impl Paragraph {
             at = range.end;
         }
         markdown.push_str(&if at == 0 {
-            escape(self.text[at..].trim_start())
+            escape_paragraph(self.text[at..].trim_start())
         } else {
             escape_inline(&self.text[at..])
         });

@@ -27,15 +27,15 @@ impl<'a> Package<'a> {
         // The container of the older formats, and of encrypted documents in the newer one.
         if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             return Err(Error::Unsupported(
-                "the Word document needs a password or is in the older .doc format".to_owned(),
+                "the Word document needs a password or is in the legacy .doc format".to_owned(),
             ));
         }
         if !bytes.starts_with(b"PK") {
-            return Err(malformed("it is not a zip archive"));
+            return Err(malformed("not a zip archive"));
         }
         let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| malformed(&error.to_string()))?;
         if archive.len() > ENTRIES {
-            return Err(Error::TooLarge { what: "parts in a document", limit: ENTRIES });
+            return Err(Error::TooLarge { unit: "parts", limit: ENTRIES });
         }
         Ok(Self { archive, left: limits.text_bytes as u64, limit: limits.text_bytes })
     }
@@ -45,13 +45,13 @@ impl<'a> Package<'a> {
         let Some(index) = self.archive.index_for_name(name) else { return Ok(None) };
         let entry = self.archive.by_index(index).map_err(|error| malformed(&error.to_string()))?;
         let packed = entry.compressed_size();
-        let too_large = Error::TooLarge { what: "unpacked bytes", limit: self.limit };
+        let too_large = Error::TooLarge { unit: "decompressed bytes", limit: self.limit };
         // What the directory says of sizes is a claim: what is read is counted.
         let mut bytes = Vec::new();
         entry
             .take(self.left + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| malformed(&format!("its part {name} is damaged: {error}")))?;
+            .map_err(|error| malformed(&format!("the part {name} is damaged: {error}")))?;
         let length = bytes.len() as u64;
         if length > self.left || (length > RATIO_FROM && length / RATIO > packed) {
             return Err(too_large);
@@ -72,5 +72,5 @@ fn decode(bytes: Vec<u8>) -> String {
 }
 
 pub(super) fn malformed(reason: &str) -> Error {
-    Error::Malformed { kind: "Word", reason: reason.to_owned() }
+    Error::Malformed { format: "Word", reason: reason.to_owned() }
 }

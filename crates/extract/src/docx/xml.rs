@@ -55,12 +55,12 @@ pub(super) fn walk(
     reader.config_mut().expand_empty_elements = true;
     let mut depth = 0_usize;
     loop {
-        let event = reader.read_event().map_err(|error| malformed(&format!("its XML is broken: {error}")))?;
+        let event = reader.read_event().map_err(|error| malformed(&format!("malformed XML: {error}")))?;
         match event {
             Event::Start(start) => {
                 depth += 1;
                 if depth > depth_limit {
-                    return Err(Error::TooLarge { what: "levels of nesting", limit: depth_limit });
+                    return Err(Error::TooLarge { unit: "levels of nesting", limit: depth_limit });
                 }
                 met(Met::Start(Element { name: start.local_name().as_ref().to_owned(), start }))?;
             }
@@ -76,8 +76,8 @@ pub(super) fn walk(
                 }
             }
             // An office program writes none; one that is there was put there to expand.
-            Event::DocType(_) => return Err(malformed("its XML declares a document type")),
-            Event::Eof if depth > 0 => return Err(malformed("its XML breaks off")),
+            Event::DocType(_) => return Err(malformed("the XML has a document type declaration")),
+            Event::Eof if depth > 0 => return Err(malformed("the XML is truncated")),
             Event::Eof => return Ok(()),
             _ => {}
         }

@@ -2,8 +2,8 @@
 
 use crate::builder::{one_line, table_markdown};
 
-use super::node::Node;
 use super::schema::{details, fields, kind};
+use super::value::Node;
 
 /// The verbs that a path may answer, in the order they are shown.
 pub(super) const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];

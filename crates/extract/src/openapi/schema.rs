@@ -4,7 +4,7 @@
 
 use crate::builder::one_line;
 
-use super::node::{Node, reference_name};
+use super::value::{Node, reference_name};
 
 /// How deep objects inside objects are spelled out as `outer.inner`.
 const FIELD_DEPTH: usize = 4;

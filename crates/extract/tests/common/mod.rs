@@ -1,9 +1,13 @@
 //! What must be true of every document, whatever the bytes were.
 
-use extract::model::{DocumentType, Error, Extracted, Limits};
+use extract::model::{DocumentType, Error, ExtractedDocument, Limits};
 
 /// Reads, and checks what must be true of any result.
-pub(crate) fn checked(name: &str, bytes: &[u8], declared: Option<DocumentType>) -> Result<Extracted, Error> {
+pub(crate) fn checked(
+    name: &str,
+    bytes: &[u8],
+    declared: Option<DocumentType>,
+) -> Result<ExtractedDocument, Error> {
     let limits = Limits::default();
     let document = extract::extract(name, bytes, declared, &limits)?;
     assert!(document.text.len() <= limits.text_bytes);

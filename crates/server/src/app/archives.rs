@@ -179,7 +179,7 @@ fn walk(
     sender: &mpsc::Sender<Entry>,
 ) -> std::result::Result<(), String> {
     let mut is_open = true;
-    let walked = archive::entries(archive, limits, &mut |name, bytes| {
+    let walked = archive::visit_files(archive, limits, &mut |name, bytes| {
         if !archive::is_hidden(name) {
             let bytes = bytes.map(Bytes::copy_from_slice).map_err(|error| error.to_string());
             is_open = sender.blocking_send((name.to_owned(), bytes)).is_ok();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use extract::archive::{self, ArchiveLimits};
-use extract::llms;
+use extract::llms_txt;
 use extract::model::{DocumentType, Error};
 use ignore::WalkBuilder;
 use tokio::sync::mpsc::Sender;
@@ -50,7 +50,7 @@ pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<F
             from_archive(path, limit, found)
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            if llms::is_list(&name) {
+            if llms_txt::is_llms_txt(&name) {
                 list::follow(path, limit, found).is_some()
             } else {
                 send(found, &name, open(path, limit))
@@ -75,7 +75,9 @@ fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
     }
     let has_list = !named.is_empty();
     let is_of_list = |path: &str| {
-        named.contains(path) || (list.is_file() && llms::is_list(path)) || (has_list && llms::is_whole(path))
+        named.contains(path)
+            || (list.is_file() && llms_txt::is_llms_txt(path))
+            || (has_list && llms_txt::is_llms_full_txt(path))
     };
     let walk =
         WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
@@ -116,7 +118,7 @@ fn from_archive(path: &Path, limit: usize, found: &Sender<Found>) -> bool {
     };
     let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
     let mut listening = true;
-    let walked = archive::entries(file, &limits, &mut |name, bytes| {
+    let walked = archive::visit_files(file, &limits, &mut |name, bytes| {
         if !archive::is_hidden(name) {
             listening = send(found, name, bytes.map(<[u8]>::to_vec).map_err(|error| error.to_string()));
         }
@@ -151,7 +153,7 @@ fn send(found: &Sender<Found>, path: &str, bytes: Result<Vec<u8>, String>) -> bo
     let found_one = match bytes {
         Ok(bytes) => {
             let name = path.rsplit('/').next().unwrap_or(path);
-            let declared = llms::is_whole(name).then_some(DocumentType::Markdown);
+            let declared = llms_txt::is_llms_full_txt(name).then_some(DocumentType::Markdown);
             Found::File { path: path.to_owned(), bytes: bytes.into(), declared }
         }
         Err(reason) => Found::Failed { path: path.to_owned(), reason },

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use extract::llms;
+use extract::llms_txt;
 use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc::Sender;
 
@@ -31,11 +31,11 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<Found>) -> Option
         Ok(bytes) => bytes,
         Err(reason) => return send(found, &shown, Err(reason)).then_some(sent),
     };
-    let list = llms::read(&String::from_utf8_lossy(&bytes));
+    let list = llms_txt::parse(&String::from_utf8_lossy(&bytes));
     let about = Found::About { title: list.title, summary: list.summary };
     found.blocking_send(about).ok()?;
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for link in list.targets {
+    for link in list.links {
         let listening = match target(&link) {
             Target::None => true,
             Target::Remote => {

@@ -2,9 +2,9 @@
 
 use html5ever::local_name;
 
-use crate::dom::{Data, Dom, NodeId, Step};
-use crate::furniture::is_furniture;
-use crate::inline::as_line;
+use super::boilerplate::is_boilerplate;
+use super::dom::{Data, Dom, NodeId, Step};
+use super::inline::as_line;
 
 /// Bytes of one text in a cell that no table of data has.
 const LONG_CELL: usize = 3000;
@@ -97,7 +97,7 @@ pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
                         row.extend(std::iter::repeat_n(String::new(), width - 1));
                     }
                 }
-                _ if node != table && is_furniture(dom, node) => done = Step::Leave(node),
+                _ if node != table && is_boilerplate(dom, node) => done = Step::Leave(node),
                 _ => {}
             }
         }
@@ -118,7 +118,7 @@ pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut first_column = None;
     for cell in dom.children(grid) {
-        if dom.name(cell).is_none() || is_furniture(dom, cell) {
+        if dom.name(cell).is_none() || is_boilerplate(dom, cell) {
             continue;
         }
         let column = dom.classes(cell).find(|class| class.starts_with("col-"));

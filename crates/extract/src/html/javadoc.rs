@@ -6,13 +6,13 @@
 
 use html5ever::local_name;
 
+use super::dom::{Data, Dom, NodeId, ROOT};
 use crate::builder::one_line;
-use crate::dom::{Data, Dom, NodeId, ROOT};
 use crate::html::{self, Member, Members, heading_text};
-use crate::model::{Error, Limits, Parsed};
+use crate::model::{Error, Limits, ParsedDocument};
 
 /// Reads a page.
-pub(crate) fn read(page: &str, limits: &Limits) -> Result<Parsed, Error> {
+pub(crate) fn read(page: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     let dom = Dom::parse(page, limits)?;
     let class = Class::of(&dom);
     let heading = dom.descendants(ROOT).find(|node| {

@@ -2,7 +2,7 @@
 
 use html5ever::{LocalName, local_name};
 
-use crate::dom::{Dom, NodeId};
+use super::dom::{Dom, NodeId};
 
 /// The language of a code block, from the classes generators give it or what is around it.
 pub(crate) fn code_language(dom: &Dom, node: NodeId) -> String {

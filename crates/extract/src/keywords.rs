@@ -1,9 +1,9 @@
-//! Exact names somebody may search for as they stand, and the fragments that lead to headings.
+//! Keywords: exact names that somebody may search for; and slugs: URL fragments of headings.
 
 use std::collections::HashMap;
 
-/// Whether code in running text is a name: one word with something in it that prose has not.
-pub(crate) fn is_name(code: &str) -> bool {
+/// Whether inline code is an identifier: one word with a character that words of prose do not have.
+pub(crate) fn is_identifier(code: &str) -> bool {
     (3..=80).contains(&code.len())
         && !code.contains(char::is_whitespace)
         && code.contains(|character: char| character.is_ascii_alphabetic())
@@ -11,35 +11,38 @@ pub(crate) fn is_name(code: &str) -> bool {
             || code.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
-/// Sorted, each once, at most 32: what a passage needs and no more.
-pub(crate) fn tidy(names: &mut Vec<String>) {
-    names.sort_unstable();
-    names.dedup();
-    names.truncate(32);
+/// Maximum number of keywords of one passage.
+const MAX_KEYWORDS: usize = 32;
+
+/// Sorts the keywords, removes duplicates and keeps at most [`MAX_KEYWORDS`].
+pub(crate) fn normalize(keywords: &mut Vec<String>) {
+    keywords.sort_unstable();
+    keywords.dedup();
+    keywords.truncate(MAX_KEYWORDS);
 }
 
-/// Makes the fragments of headings as GitHub does, numbering those that come twice.
+/// Generates the fragments of headings as GitHub does, numbering repeated ones.
 #[derive(Debug, Default)]
 pub(crate) struct Slugs {
     used: HashMap<String, u32>,
 }
 
 impl Slugs {
-    /// The fragment of the next heading of this title.
+    /// Returns the fragment of the next heading with this title; unique unless a title looks like a numbered one.
     pub(crate) fn next(&mut self, title: &str) -> String {
         let slug = slug(title);
-        let Some(times) = self.used.get_mut(&slug) else {
+        let Some(repetitions) = self.used.get_mut(&slug) else {
             self.used.insert(slug.clone(), 0);
             return slug;
         };
-        *times += 1;
-        let numbered = format!("{slug}-{times}");
+        *repetitions += 1;
+        let numbered = format!("{slug}-{repetitions}");
         self.used.entry(numbered.clone()).or_insert(0);
         numbered
     }
 }
 
-/// Letters, digits, `-` and `_` stay, letters small; spaces become `-`; the rest goes.
+/// Keeps letters (in lower case), digits, `-` and `_`, turns spaces into `-` and drops everything else.
 fn slug(title: &str) -> String {
     let mut slug = String::with_capacity(title.len());
     for character in title.trim().chars() {
@@ -54,10 +57,10 @@ fn slug(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Slugs, is_name};
+    use super::{Slugs, is_identifier};
 
     #[test]
-    fn fragments_are_github_s() {
+    fn fragments_match_those_of_github() {
         let mut slugs = Slugs::default();
         assert_eq!(slugs.next("`fastify.register()` & friends"), "fastifyregister--friends");
         assert_eq!(slugs.next("安装 指南（第一步）"), "安装-指南第一步");
@@ -67,8 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_not_words() {
-        assert!(is_name("work_mem") && is_name("--force") && is_name("String.format") && is_name("HTTP"));
-        assert!(!is_name("table") && !is_name("a b_c") && !is_name("42.0"));
+    fn identifiers_differ_from_words() {
+        assert!(
+            is_identifier("work_mem")
+                && is_identifier("--force")
+                && is_identifier("String.format")
+                && is_identifier("HTTP")
+        );
+        assert!(!is_identifier("table") && !is_identifier("a b_c") && !is_identifier("42.0"));
     }
 }

@@ -1,7 +1,7 @@
 //! Puts the rows of tables together again. The library reads a page by its columns, which is right for prose in
 //! columns and wrong for a table without lines, whose columns it takes for just that.
 
-use super::flow;
+use super::blocks;
 use super::lines::Line;
 
 /// The widest typical cell, in ems: a column of prose is twenty or more wide.
@@ -79,7 +79,7 @@ fn join_page(lines: Vec<Line>) -> Vec<Line> {
                     match line.cells.last_mut().filter(|last| cell.left < last.right.min(last.left + 4.0)) {
                         Some(last) => {
                             last.right = last.right.max(cell.right);
-                            flow::join(&mut last.text, &cell.text, &|_| false);
+                            blocks::join(&mut last.text, &cell.text, &|_| false);
                         }
                         None => line.cells.push(cell),
                     }
@@ -116,7 +116,7 @@ fn centre_first_cells(lines: &[Line], rows: &mut Vec<Vec<usize>>) {
 fn is_bullet(text: &str) -> bool {
     let mut characters = text.chars();
     let mark = characters.next();
-    characters.next().is_none() && mark.is_some_and(|mark| mark == '*' || flow::BULLETS.contains(&mark))
+    characters.next().is_none() && mark.is_some_and(|mark| mark == '*' || blocks::BULLETS.contains(&mark))
 }
 
 /// How many rows from here belong together: rows of several pieces, and wrapped pieces below them.

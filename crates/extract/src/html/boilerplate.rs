@@ -5,10 +5,10 @@
 
 use html5ever::{LocalName, local_name};
 
-use crate::dom::{Data, Dom, NodeId};
+use super::dom::{Data, Dom, NodeId};
 
 /// Whether the element and everything in it is not part of the page's text.
-pub(crate) fn is_furniture(dom: &Dom, node: NodeId) -> bool {
+pub(crate) fn is_boilerplate(dom: &Dom, node: NodeId) -> bool {
     let Data::Element { name, attributes } = dom.data(node) else { return false };
     if is_never_text(&name.local) {
         return true;

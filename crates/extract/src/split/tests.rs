@@ -1,13 +1,13 @@
-//! What splitting promises, tried on documents made at random.
+//! Properties of the splitter, tested on generated documents, and examples.
 
 use proptest::prelude::*;
 
 use crate::builder::Builder;
-use crate::cut::{MAXIMUM, width};
-use crate::model::{BlockKind, ContentType, Limits, Parsed, Passage};
+use crate::model::{BlockKind, ContentType, Limits, ParsedDocument, Passage};
+use crate::split::block::{MAX_WIDTH, width};
 use crate::split::split;
 
-fn passages(parsed: &Parsed) -> Vec<Passage> {
+fn passages(parsed: &ParsedDocument) -> Vec<Passage> {
     split(parsed, &Limits::default()).unwrap()
 }
 
@@ -20,7 +20,7 @@ enum Part {
     Api(String),
 }
 
-fn words(most: usize) -> impl Strategy<Value = String> {
+fn words(max_words: usize) -> impl Strategy<Value = String> {
     let word = prop_oneof![
         8 => "[a-z]{1,12}[.,]?",
         2 => "[数据库服务器配置]{1,30}[。，！]?",
@@ -29,7 +29,7 @@ fn words(most: usize) -> impl Strategy<Value = String> {
         1 => Just("\n\n- item".to_owned()),
         1 => Just("\n\n```\ncode\n\nmore\n```\n\n".to_owned()),
     ];
-    prop::collection::vec(word, 1..most).prop_map(|words| words.join(" "))
+    prop::collection::vec(word, 1..max_words).prop_map(|words| words.join(" "))
 }
 
 fn part() -> impl Strategy<Value = Part> {
@@ -42,7 +42,7 @@ fn part() -> impl Strategy<Value = Part> {
     ]
 }
 
-fn document(parts: &[Part]) -> Option<Parsed> {
+fn document(parts: &[Part]) -> Option<ParsedDocument> {
     let mut builder = Builder::new(&Limits::default());
     for part in parts {
         match part {
@@ -74,7 +74,7 @@ proptest! {
             prop_assert_eq!(&parsed.text[range.clone()], &passage.content);
             let line = parsed.text[..range.start].matches('\n').count() + 1;
             prop_assert_eq!((passage.lines.0 as usize, passage.lines.1 as usize), (line, line + passage.content.matches('\n').count()));
-            prop_assert!(width(&passage.content) <= MAXIMUM, "{} wide", width(&passage.content));
+            prop_assert!(width(&passage.content) <= MAX_WIDTH, "{} wide", width(&passage.content));
             covered[range].fill(true);
         }
         for block in parsed.blocks.iter().filter(|block| !matches!(block.kind, BlockKind::Heading { .. })) {
@@ -85,7 +85,7 @@ proptest! {
     }
 }
 
-fn built(parts: &[Part]) -> Vec<(ContentType, Vec<String>, String)> {
+fn passages_of(parts: &[Part]) -> Vec<(ContentType, Vec<String>, String)> {
     passages(&document(parts).unwrap())
         .into_iter()
         .map(|passage| (passage.content_type, passage.headings, passage.content))
@@ -101,7 +101,7 @@ fn text(text: &str) -> Part {
 }
 
 #[test]
-fn tiny_sections_are_joined_under_their_parent() {
+fn tiny_sections_are_merged_under_their_parent() {
     let parts = [
         heading(1, "Top"),
         heading(2, "A"),
@@ -112,7 +112,7 @@ fn tiny_sections_are_joined_under_their_parent() {
         text("Three."),
     ];
     assert_eq!(
-        built(&parts),
+        passages_of(&parts),
         [
             (ContentType::Text, vec!["Top".to_owned()], "## A\n\nOne.\n\n## B\n\nTwo.".to_owned()),
             (ContentType::Text, vec!["Next".to_owned()], "# Next\n\nThree.".to_owned()),
@@ -121,7 +121,7 @@ fn tiny_sections_are_joined_under_their_parent() {
 }
 
 #[test]
-fn code_stays_with_its_introduction_and_members_alone() {
+fn code_stays_with_its_introduction_and_members_stay_alone() {
     let prose = "A sentence of some length. ".repeat(40);
     let code = "call();\n".repeat(60);
     let parts = [
@@ -131,7 +131,7 @@ fn code_stays_with_its_introduction_and_members_alone() {
         Part::Api("one".into()),
         Part::Api("two".into()),
     ];
-    let built = built(&parts);
+    let built = passages_of(&parts);
     assert_eq!(built.len(), 4, "{built:?}");
     assert_eq!(built[0].2, prose.trim());
     assert!(built[1].2.starts_with("Like this:\n\n```sh\ncall();") && built[1].0 == ContentType::Code);
@@ -139,19 +139,19 @@ fn code_stays_with_its_introduction_and_members_alone() {
 }
 
 #[test]
-fn chinese_is_cut_at_sentences() {
+fn chinese_text_is_split_at_sentences() {
     let parts = [text(&"数据库的查询计划由优化器生成。统计信息决定它的代价估计！".repeat(40))];
-    let built = built(&parts);
+    let built = passages_of(&parts);
     assert!(built.len() > 2);
     assert!(built.iter().all(|(_, _, content)| content.ends_with(['。', '！'])), "{built:?}");
 }
 
 #[test]
-fn tables_are_cut_between_rows_and_code_at_empty_lines() {
+fn tables_are_split_between_rows_and_code_at_blank_lines() {
     let rows: Vec<Vec<String>> =
         (0..100).map(|number| vec![format!("name {number}"), "what it means".repeat(3)]).collect();
     let code = "fn f() {\n    body();\n}\n\n".repeat(150);
-    let built = built(&[Part::Table(rows), heading(1, "Code"), Part::Code(code)]);
+    let built = passages_of(&[Part::Table(rows), heading(1, "Code"), Part::Code(code)]);
     for (kind, _, content) in &built {
         match kind {
             ContentType::Table => assert!(content.starts_with("| ") && content.ends_with('|'), "{content}"),

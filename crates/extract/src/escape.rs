@@ -1,21 +1,21 @@
-//! Text that comes from outside as Markdown: what would be read as a mark is escaped, nothing else changes.
+//! Escaping of plain text for Markdown: escapes what would be read as markup, and changes nothing else.
 
-/// Keeps a paragraph from being read as Markdown that it is not: a heading, a quotation, an HTML element.
-pub(crate) fn escape(text: &str) -> String {
-    let block =
+/// Escapes a paragraph, so that it is not read as a heading, a quotation, a table or an HTML element.
+pub(crate) fn escape_paragraph(text: &str) -> String {
+    let starts_block =
         text.starts_with(['#', '>', '|', '+', '=']) || text.starts_with("```") || text.starts_with("~~~");
     let escaped = escape_inline(text);
-    if block { format!("\\{escaped}") } else { escaped }
+    if starts_block { format!("\\{escaped}") } else { escaped }
 }
 
-/// The same for a piece of a paragraph that is not its beginning.
+/// Escapes a part of a paragraph other than its beginning.
 pub(crate) fn escape_inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
-        let element = character == '<'
+        let is_tag = character == '<'
             && rest.peek().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'));
-        if element {
+        if is_tag {
             escaped.push('\\');
         }
         escaped.push(character);

@@ -92,9 +92,9 @@ impl Dom {
             parser.process(chunk.into());
             match parser.tokenizer.sink.sink.broken.get() {
                 Some(Bound::Depth) => {
-                    return Err(Error::TooLarge { what: "nested elements", limit: limits.depth });
+                    return Err(Error::TooLarge { unit: "nested elements", limit: limits.depth });
                 }
-                Some(Bound::Nodes) => return Err(Error::TooLarge { what: "elements", limit: most }),
+                Some(Bound::Nodes) => return Err(Error::TooLarge { unit: "elements", limit: most }),
                 None => rest = after,
             }
         }

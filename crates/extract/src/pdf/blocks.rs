@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::builder::Builder;
+use crate::escape::escape_paragraph;
 use crate::model::Error;
-use crate::prose::escape;
 
 use super::headings::Heading;
 use super::lines::Line;
@@ -279,7 +279,7 @@ impl Flow<'_> {
 
     fn end_paragraph(&mut self) -> Result<(), Error> {
         let Some(paragraph) = self.paragraph.take() else { return Ok(()) };
-        let text = escape(&paragraph.text);
+        let text = escape_paragraph(&paragraph.text);
         if let Some(item) = paragraph.item {
             if self.items.is_empty() {
                 self.items_page = paragraph.page;
@@ -433,8 +433,9 @@ fn table(lines: &[Line], facts: &Facts) -> Option<(usize, Vec<Vec<String>>)> {
         count += 1;
     }
     let full = rows.iter().filter(|row| row.iter().filter(|cell| !cell.is_empty()).count() >= 2).count();
-    (full >= 2 && full * 3 >= rows.len() * 2)
-        .then(|| (count, rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect()))
+    (full >= 2 && full * 3 >= rows.len() * 2).then(|| {
+        (count, rows.iter().map(|row| row.iter().map(|cell| escape_paragraph(cell)).collect()).collect())
+    })
 }
 
 fn last_word(text: &str) -> String {

@@ -2,8 +2,8 @@
 
 use html5ever::{LocalName, local_name};
 
-use crate::dom::{Data, Dom, NodeId, Step};
-use crate::furniture::is_furniture;
+use super::boilerplate::is_boilerplate;
+use super::dom::{Data, Dom, NodeId, Step};
 
 /// One paragraph being written. Line breaks in it are those the page asks for.
 #[derive(Debug, Default)]
@@ -205,7 +205,7 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
                 }
                 Data::Element { name, .. } if node != root => {
                     let code = matches!(name.local, local_name!("pre"));
-                    if is_furniture(dom, node) {
+                    if is_boilerplate(dom, node) {
                         done = Step::Leave(node);
                     } else if is_block(&name.local) {
                         parted |= !inline.is_empty();
@@ -262,7 +262,7 @@ pub(crate) fn visible_text(dom: &Dom, root: NodeId) -> String {
                 Data::Element { name, .. } if name.local == local_name!("img") => {
                     text.push_str(dom.attribute(node, &local_name!("alt")).unwrap_or_default());
                 }
-                Data::Element { .. } if node != root && is_furniture(dom, node) => {
+                Data::Element { .. } if node != root && is_boilerplate(dom, node) => {
                     done = Step::Leave(node);
                 }
                 _ => {}

@@ -44,7 +44,7 @@ impl Node {
                 Err(error) if error.to_string().starts_with("recursion limit") => {
                     return Err(too_deep(JSON_DEPTH.min(limits.depth)));
                 }
-                Err(error) => return Err(malformed(format!("it is not JSON: {error}"))),
+                Err(error) => return Err(malformed(format!("not valid JSON: {error}"))),
             }
         }
         yaml(text, limits)
@@ -154,7 +154,7 @@ fn yaml(text: &str, limits: &Limits) -> Result<Node, Error> {
     // A young parser: a panic in it is an error of this document.
     let read = AssertUnwindSafe(|| serde_saphyr::from_str_with_options(text, options));
     let Ok(node) = catch_unwind(read) else {
-        return Err(malformed("its YAML is broken beyond what can be read".to_owned()));
+        return Err(malformed("the YAML is damaged".to_owned()));
     };
     node.map_err(|error| {
         let reason = error.to_string();
@@ -162,17 +162,17 @@ fn yaml(text: &str, limits: &Limits) -> Result<Node, Error> {
         if first.contains("depth") || first.contains("nest") || first.contains("recursion") {
             too_deep(limits.depth)
         } else {
-            malformed(format!("it is not YAML: {first}"))
+            malformed(format!("not valid YAML: {first}"))
         }
     })
 }
 
 fn too_deep(limit: usize) -> Error {
-    Error::TooLarge { what: "levels of nesting", limit }
+    Error::TooLarge { unit: "levels of nesting", limit }
 }
 
 pub(super) fn malformed(reason: String) -> Error {
-    Error::Malformed { kind: "OpenAPI", reason }
+    Error::Malformed { format: "OpenAPI", reason }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -246,7 +246,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let mut entries = Vec::new();
         while let Some((key, value)) = map.next_entry::<Node, Node>()? {
             match key {
-                Node::List(_) | Node::Map(_) => return Err(A::Error::custom("a key is not a plain value")),
+                Node::List(_) | Node::Map(_) => return Err(A::Error::custom("a key is not a scalar value")),
                 key => entries.push((key.shown(), value)),
             }
         }
