@@ -1,6 +1,6 @@
-//! Reads files and folders: `extract PATH…` prints what came out of each set as one line;
-//! `extract --show FILE` prints one document's passages, `extract --text FILE` its Markdown.
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
+//! Extracts files and folders: `extract PATH…` prints one line of statistics for each path, `extract --show FILE` the
+//! passages of a document, `extract --text FILE` its Markdown.
+#![expect(clippy::print_stdout, reason = "a command writes to standard output")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -71,14 +71,14 @@ fn measure(path: &Path) -> std::io::Result<()> {
     }
     files.sort();
     let (mut bytes, mut passages, mut failed, mut flagged) = (0, 0, 0, 0);
-    let mut taken = Duration::ZERO;
+    let mut elapsed = Duration::ZERO;
     let mut widest = 0;
     for file in &files {
         let content = std::fs::read(file)?;
         bytes += content.len();
-        let begin = Instant::now();
+        let start = Instant::now();
         let result = extract::extract(&name(file), &content, None, &Limits::default());
-        taken += begin.elapsed();
+        elapsed += start.elapsed();
         match result {
             Ok(document) => {
                 passages += document.passages.len();
@@ -100,15 +100,15 @@ fn measure(path: &Path) -> std::io::Result<()> {
         "{}: {} files, {failed} failed, {:.1} MB, {passages} passages, {flagged} flagged, widest {widest}, {:.3} s, {:.1} MB/s",
         path.display(),
         files.len(),
-        mega(bytes),
-        taken.as_secs_f64(),
-        mega(bytes) / taken.as_secs_f64()
+        megabytes(bytes),
+        elapsed.as_secs_f64(),
+        megabytes(bytes) / elapsed.as_secs_f64()
     );
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate to one place")]
-fn mega(bytes: usize) -> f64 {
+#[expect(clippy::cast_precision_loss, reason = "only one decimal place is shown")]
+fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 

@@ -1,10 +1,10 @@
-//! How many of the words that poppler's `pdftotext` finds in a PDF this reader finds too.
+//! Word recall of PDF extraction, with the output of poppler's `pdftotext` as reference.
 //!
-//! `pdf_recall FILE|FOLDER…` prints one JSON object a file. A word is a run of letters and digits, or one
-//! Han or kana character. `recall` counts every word of poppler's as often as it stands there, running headers,
-//! page numbers and tables of contents included, which the reader leaves out on purpose; `recall_body` leaves
-//! out of poppler's words the pages that are tables of contents and the first and last line of every page that
-//! repeats; `recall_distinct` counts every word once. Words hyphenated at a line's end are joined on both sides.
+//! `pdf_recall FILE|FOLDER…` prints one JSON object for each file. A word is a run of letters and digits, or one Han or
+//! kana character. `recall` counts every occurrence of a word in the reference, including running headers, page numbers
+//! and tables of contents, which the reader omits on purpose; `recall_body` excludes from the reference tables of
+//! contents and repeated first and last lines of pages; `recall_distinct` counts every word once. Words hyphenated at
+//! the end of a line are joined on both sides.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -38,14 +38,14 @@ fn measure(file: &Path) -> Result<serde_json::Value, Failure> {
     let output = Command::new("pdftotext").arg(file).arg("-").output()?;
     let poppler_seconds = started.elapsed().as_secs_f64();
     let poppler = String::from_utf8_lossy(&output.stdout).into_owned();
-    let ours = counts(&parsed.text);
+    let extracted = counts(&parsed.text);
     let pages: Vec<&str> = poppler.split('\u{c}').collect();
-    let body = body(&pages);
+    let body = body_text(&pages);
     let (all, body) = (counts(&poppler), counts(&body));
-    let distinct = all.keys().filter(|word| ours.contains_key(*word)).count();
+    let distinct = all.keys().filter(|word| extracted.contains_key(*word)).count();
     let mut missing: Vec<(&String, usize)> = body
         .iter()
-        .map(|(word, count)| (word, count.saturating_sub(ours.get(word).copied().unwrap_or(0))))
+        .map(|(word, count)| (word, count.saturating_sub(extracted.get(word).copied().unwrap_or(0))))
         .filter(|(_, count)| *count > 0)
         .collect();
     missing.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(right.0)));
@@ -55,11 +55,11 @@ fn measure(file: &Path) -> Result<serde_json::Value, Failure> {
         "file": file.file_name().map(|name| name.to_string_lossy()),
         "pages": pages.len() - 1,
         "words": all.values().sum::<usize>(),
-        "words_ours": ours.values().sum::<usize>(),
-        "recall": share(&all, &ours),
-        "recall_body": share(&body, &ours),
+        "words_ours": extracted.values().sum::<usize>(),
+        "recall": share(&all, &extracted),
+        "recall_body": share(&body, &extracted),
         "recall_distinct": ratio(distinct, all.len()),
-        "precision": share(&ours, &all),
+        "precision": share(&extracted, &all),
         "headings": headings,
         "seconds": seconds,
         "megabytes_per_second": as_float(bytes.len()) / 1e6 / seconds,
@@ -68,8 +68,8 @@ fn measure(file: &Path) -> Result<serde_json::Value, Failure> {
     }))
 }
 
-/// Poppler's text without tables of contents and without first and last lines that repeat.
-fn body(pages: &[&str]) -> String {
+/// Returns the text of poppler without tables of contents and repeated first and last lines of pages.
+fn body_text(pages: &[&str]) -> String {
     let mask = |line: &str| -> String {
         line.trim()
             .chars()
@@ -91,8 +91,8 @@ fn body(pages: &[&str]) -> String {
             continue;
         }
         for (number, line) in lines.iter().enumerate() {
-            let edge = number < 2 || number + 2 >= lines.len();
-            if !edge || edges.get(&mask(line)).is_none_or(|count| *count < 3) {
+            let is_edge = number < 2 || number + 2 >= lines.len();
+            if !is_edge || edges.get(&mask(line)).is_none_or(|count| *count < 3) {
                 body.push_str(line);
                 body.push('\n');
             }
@@ -101,6 +101,7 @@ fn body(pages: &[&str]) -> String {
     body
 }
 
+/// Counts the words of a text.
 fn counts(text: &str) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     let mut word = String::new();
@@ -108,21 +109,21 @@ fn counts(text: &str) -> HashMap<String, usize> {
     let mut index = 0;
     while index < characters.len() {
         let character = characters[index];
-        let hyphen = matches!(character, '-' | '\u{2010}' | '\u{ad}')
+        let is_line_hyphen = matches!(character, '-' | '\u{2010}' | '\u{ad}')
             && characters.get(index + 1) == Some(&'\n')
             && characters.get(index + 2).is_some_and(|next| next.is_lowercase());
-        if hyphen {
+        if is_line_hyphen {
             index += 2;
             continue;
         }
-        let single = matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
-        if character.is_alphanumeric() && !single {
+        let is_single = matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
+        if character.is_alphanumeric() && !is_single {
             word.extend(character.to_lowercase());
         } else {
             if !word.is_empty() {
                 *counts.entry(std::mem::take(&mut word)).or_default() += 1;
             }
-            if single {
+            if is_single {
                 *counts.entry(character.to_string()).or_default() += 1;
             }
         }
@@ -134,9 +135,10 @@ fn counts(text: &str) -> HashMap<String, usize> {
     counts
 }
 
-fn share(wanted: &HashMap<String, usize>, found: &HashMap<String, usize>) -> f64 {
-    let hit = wanted.iter().map(|(word, count)| (*count).min(found.get(word).copied().unwrap_or(0)));
-    ratio(hit.sum(), wanted.values().sum())
+/// Returns the share of the expected words, with multiplicity, that were found.
+fn share(expected: &HashMap<String, usize>, found: &HashMap<String, usize>) -> f64 {
+    let matches = expected.iter().map(|(word, count)| (*count).min(found.get(word).copied().unwrap_or(0)));
+    ratio(matches.sum(), expected.values().sum())
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

@@ -1,10 +1,10 @@
-//! How many of the words of pages are found again: `recall PATH…` prints for each path (a file or a folder of HTML)
-//! the share over all words, the least of any page, the worst pages, the share that is in passages or their headings,
-//! and megabytes per CPU-second of the extraction alone.
+//! Word recall of HTML extraction. For each path (a file or a folder of HTML), `recall PATH…` prints the share of words
+//! found in the extracted text, the lowest share of any page, the worst pages, the share found in passages or their
+//! headings, and the speed of the extraction alone, in megabytes per second.
 //!
-//! The measure is independent of the crate: its own parse (scraper), its own walk. What it leaves out of a page's
-//! words is this list and nothing else ([`LEFT_OUT`]): what is never shown, and bars of navigation.
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
+//! The reference is independent of the crate: another parser (scraper), another walk. It excludes only the elements of
+//! [`EXCLUDED`]: those that are never shown, and navigation bars.
+#![expect(clippy::print_stdout, reason = "a command writes to standard output")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,53 +13,55 @@ use std::time::{Duration, Instant};
 use extract::model::Limits;
 use scraper::{ElementRef, Html, Node, Selector};
 
-/// Selectors of what is not a word of the page.
-const LEFT_OUT: &str = "head, script, style, noscript, template, nav, footer, button, input, select, textarea, \
+/// Selector of the elements whose words do not count.
+const EXCLUDED: &str = "head, script, style, noscript, template, nav, footer, button, input, select, textarea, \
     .navheader, .navfooter, .topNav, .bottomNav, .subNav, .legalCopy, [hidden], [role=navigation]";
 
-/// Elements that run on within a word.
+/// Inline elements, which do not end a word.
 const INLINE: [&str; 28] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins",
     "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "tt", "u", "var", "wbr", "strike",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let left_out = Selector::parse(LEFT_OUT).map_err(|error| error.to_string())?;
+    let excluded = Selector::parse(EXCLUDED).map_err(|error| error.to_string())?;
     let body = Selector::parse("body").map_err(|error| error.to_string())?;
     for path in std::env::args().skip(1) {
-        let mut sum = Sum::default();
+        let mut totals = Totals::default();
         for file in files(Path::new(&path))? {
-            sum.add(&file, &left_out, &body)?;
+            totals.add(&file, &excluded, &body)?;
         }
-        sum.print(&path);
+        totals.print(&path);
     }
     Ok(())
 }
 
+/// Totals of all pages of a path.
 #[derive(Default)]
-struct Sum {
+struct Totals {
     bytes: usize,
     words: usize,
     found: usize,
     in_passages: usize,
-    taken: Duration,
+    elapsed: Duration,
+    /// For each page, its recall, its path and the words that were not found.
     pages: Vec<(f64, String, String)>,
 }
 
-impl Sum {
-    fn add(&mut self, file: &Path, left_out: &Selector, body: &Selector) -> std::io::Result<()> {
+impl Totals {
+    fn add(&mut self, file: &Path, excluded: &Selector, body: &Selector) -> std::io::Result<()> {
         let bytes = std::fs::read(file)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let begin = Instant::now();
+        let start = Instant::now();
         let result = extract::extract(&name, &bytes, None, &Limits::default());
-        self.taken += begin.elapsed();
+        self.elapsed += start.elapsed();
         self.bytes += bytes.len();
         let page = Html::parse_document(&String::from_utf8_lossy(&bytes));
         let mut text = String::new();
         for body in page.select(body) {
-            push_text(body, left_out, &mut text);
+            push_text(body, excluded, &mut text);
         }
-        let wanted = words(&text);
+        let expected = words(&text);
         let (extracted, mut passages) = match &result {
             Ok(document) => (document.text.clone(), String::new()),
             Err(_) => (String::new(), String::new()),
@@ -68,7 +70,7 @@ impl Sum {
             passages.push_str(&passage.content);
             passages.push('\n');
         }
-        // A heading above several passages stands in their paths once.
+        // Counts a heading above several passages once.
         let mut headings: Vec<_> = result
             .iter()
             .flat_map(|document| &document.passages)
@@ -80,9 +82,9 @@ impl Sum {
             passages.push_str(heading);
             passages.push('\n');
         }
-        let total: usize = wanted.values().sum();
-        let (found, missing) = compare(&wanted, &words(&extracted));
-        let (in_passages, _) = compare(&wanted, &words(&passages));
+        let total: usize = expected.values().sum();
+        let (found, missing) = compare(&expected, &words(&extracted));
+        let (in_passages, _) = compare(&expected, &words(&passages));
         self.words += total;
         self.found += found;
         self.in_passages += in_passages;
@@ -99,8 +101,8 @@ impl Sum {
             share(self.found, self.words),
             self.pages.first().map_or(1.0, |page| page.0),
             share(self.in_passages, self.words),
-            share(self.bytes, 1_000_000) / self.taken.as_secs_f64(),
-            self.taken.as_secs_f64(),
+            share(self.bytes, 1_000_000) / self.elapsed.as_secs_f64(),
+            self.elapsed.as_secs_f64(),
         );
         for (recall, page, missing) in self.pages.iter().take(6).filter(|page| page.0 < 0.999) {
             println!("  {recall:.4} {page}: {missing}");
@@ -108,14 +110,15 @@ impl Sum {
     }
 }
 
-fn compare(wanted: &HashMap<String, usize>, present: &HashMap<String, usize>) -> (usize, String) {
+/// Returns the number of expected words that are present, and the most frequent missing ones.
+fn compare(expected: &HashMap<String, usize>, present: &HashMap<String, usize>) -> (usize, String) {
     let mut found = 0;
     let mut missing = Vec::new();
-    for (word, count) in wanted {
-        let there = present.get(word).copied().unwrap_or(0).min(*count);
-        found += there;
-        if there < *count {
-            missing.push((count - there, word.clone()));
+    for (word, count) in expected {
+        let count_present = present.get(word).copied().unwrap_or(0).min(*count);
+        found += count_present;
+        if count_present < *count {
+            missing.push((count - count_present, word.clone()));
         }
     }
     missing.sort_unstable_by(|left, right| right.cmp(left));
@@ -123,7 +126,7 @@ fn compare(wanted: &HashMap<String, usize>, present: &HashMap<String, usize>) ->
     (found, missing.join(" "))
 }
 
-/// Runs of letters and digits; each Chinese character is a word.
+/// Counts the words: runs of letters and digits, and single Chinese characters.
 fn words(text: &str) -> HashMap<String, usize> {
     let mut words = HashMap::new();
     let mut word = String::new();
@@ -143,7 +146,7 @@ fn words(text: &str) -> HashMap<String, usize> {
     words
 }
 
-fn push_text(element: ElementRef<'_>, left_out: &Selector, text: &mut String) {
+fn push_text(element: ElementRef<'_>, excluded: &Selector, text: &mut String) {
     let mut stack = vec![element.children()];
     let mut closing = vec![true];
     while let Some(children) = stack.last_mut() {
@@ -158,7 +161,7 @@ fn push_text(element: ElementRef<'_>, left_out: &Selector, text: &mut String) {
             Node::Text(part) => text.push_str(part),
             Node::Element(inner) => {
                 let Some(element) = ElementRef::wrap(child) else { continue };
-                if left_out.matches(&element) {
+                if excluded.matches(&element) {
                     text.push(' ');
                     continue;
                 }
@@ -174,18 +177,18 @@ fn push_text(element: ElementRef<'_>, left_out: &Selector, text: &mut String) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share to five places")]
+#[expect(clippy::cast_precision_loss, reason = "only five decimal places are shown")]
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
 fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut left = vec![path.to_owned()];
-    while let Some(path) = left.pop() {
+    let mut pending = vec![path.to_owned()];
+    while let Some(path) = pending.pop() {
         if path.is_dir() {
             for entry in std::fs::read_dir(path)? {
-                left.push(entry?.path());
+                pending.push(entry?.path());
             }
         } else {
             files.push(path);

@@ -1,50 +1,54 @@
-//! Puts a document together: appends blocks to one Markdown text and remembers where each lies.
+//! Document builder: appends blocks to one Markdown text and records their ranges.
 //!
-//! The readers that write Markdown themselves (HTML, JavaDoc, DOCX, PDF, OpenAPI) all go through this, so that
-//! the text never exceeds [`Limits::text_bytes`] and every block is a range of it.
+//! Used by all readers that generate Markdown (HTML, JavaDoc, reStructuredText, DOCX, PDF, OpenAPI). Guarantees that
+//! the text never exceeds [`Limits::text_bytes`] and that every block is a range of it.
 
 use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 
-/// A document being put together. Blocks are separated by one empty line.
+/// A document under construction. Blocks are separated by one blank line.
+///
+/// # Errors
+///
+/// The methods that append a block fail with [`Error::TooLarge`] if the text would exceed its limit.
 #[derive(Debug)]
-pub struct Builder {
+pub struct DocumentBuilder {
     parsed: ParsedDocument,
-    limit: usize,
+    max_bytes: usize,
     page: Option<u32>,
 }
 
-impl Builder {
-    /// An empty document whose text may grow to `limits.text_bytes`.
+impl DocumentBuilder {
+    /// Creates an empty document whose text may grow to `limits.text_bytes`.
     pub fn new(limits: &Limits) -> Self {
-        Self { parsed: ParsedDocument::default(), limit: limits.text_bytes, page: None }
+        Self { parsed: ParsedDocument::default(), max_bytes: limits.text_bytes, page: None }
     }
 
-    /// The title the document states itself; the first one given stays, empty ones are ignored.
-    pub fn title(&mut self, title: &str) {
+    /// Sets the title that the document states. The first one wins; empty ones are ignored.
+    pub fn set_title(&mut self, title: &str) {
         let title = one_line(title);
         if self.parsed.title.is_none() && !title.is_empty() {
             self.parsed.title = Some(title);
         }
     }
 
-    /// The page that the following blocks begin on, counted from 1.
-    pub fn page(&mut self, page: u32) {
+    /// Sets the page of the following blocks, counted from 1.
+    pub fn set_page(&mut self, page: u32) {
         self.page = Some(page);
     }
 
-    /// Something a reader of the library should know.
+    /// Adds a warning for the readers of the document.
     pub fn warn(&mut self, warning: impl Into<String>) {
         self.parsed.warnings.push(warning.into());
     }
 
-    /// Bytes of text so far.
+    /// Returns the size of the text so far, in bytes.
     pub fn len(&self) -> usize {
         self.parsed.text.len()
     }
 
-    /// Bytes the text may grow to.
-    pub fn limit(&self) -> usize {
-        self.limit
+    /// Returns the maximum size of the text, in bytes.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
     }
 
     /// Whether nothing has been appended yet.
@@ -52,7 +56,7 @@ impl Builder {
         self.parsed.text.is_empty()
     }
 
-    /// A heading; `level` is brought into 1 to 6, line breaks in `title` become spaces, an empty one is ignored.
+    /// Appends a heading. `level` is clamped to 1 to 6, line breaks in `title` become spaces, an empty one is ignored.
     pub fn heading(&mut self, level: u8, title: &str, anchor: Option<&str>) -> Result<(), Error> {
         let title = one_line(title);
         if title.is_empty() {
@@ -65,13 +69,13 @@ impl Builder {
         self.append(BlockKind::Heading { level, title }, &line, anchor, Vec::new())
     }
 
-    /// Prose as Markdown: paragraphs, lists, quotations. Blank text is ignored.
+    /// Appends prose as Markdown: paragraphs, lists, quotations. Blank text is ignored.
     pub fn text(&mut self, markdown: &str, anchor: Option<&str>) -> Result<(), Error> {
         self.append(BlockKind::Text, markdown.trim_matches(['\n', '\r']).trim_end(), anchor, Vec::new())
     }
 
-    /// Prose, with the exact names in it that a reader may search for.
-    pub fn text_with(
+    /// Appends prose like [`Self::text`], with the exact names in it that somebody may search for.
+    pub fn text_with_keywords(
         &mut self,
         markdown: &str,
         anchor: Option<&str>,
@@ -80,7 +84,7 @@ impl Builder {
         self.append(BlockKind::Text, markdown.trim_matches(['\n', '\r']).trim_end(), anchor, keywords)
     }
 
-    /// Source code, put in a fence that is longer than any run of backticks in it. Blank code is ignored.
+    /// Appends source code, in a fence longer than any run of backticks in it. Blank code is ignored.
     pub fn code(&mut self, language: &str, code: &str, anchor: Option<&str>) -> Result<(), Error> {
         if code.trim().is_empty() {
             return Ok(());
@@ -88,19 +92,23 @@ impl Builder {
         self.append(BlockKind::Code, &fenced(language, code), anchor, Vec::new())
     }
 
-    /// A table, its first row the header. Rows may differ in length; bars and line breaks in cells are escaped.
-    /// A table without any word is ignored.
+    /// Appends a table; the first row is the header. Rows may differ in length; bars and line breaks in cells are
+    /// escaped. A table of blank cells is ignored.
     pub fn table(&mut self, rows: &[Vec<String>], anchor: Option<&str>) -> Result<(), Error> {
         let markdown = table_markdown(rows);
         self.append(BlockKind::Table, &markdown, anchor, Vec::new())
     }
 
-    /// One operation, schema, class or member, as Markdown, with the exact names a reader may search for.
+    /// Appends one API operation, schema, class or member, as Markdown, with its exact names.
     pub fn api(&mut self, markdown: &str, anchor: Option<&str>, keywords: Vec<String>) -> Result<(), Error> {
         self.append(BlockKind::Api, markdown.trim_matches(['\n', '\r']).trim_end(), anchor, keywords)
     }
 
-    /// The document, or [`Error::Empty`] where nothing has been appended.
+    /// Returns the document.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`] if nothing was appended.
     pub fn finish(mut self) -> Result<ParsedDocument, Error> {
         if self.parsed.blocks.is_empty() {
             return Err(Error::Empty);
@@ -119,9 +127,9 @@ impl Builder {
         if markdown.trim().is_empty() {
             return Ok(());
         }
-        // The two line breaks before it and the one at the end of the document are counted too.
-        if self.parsed.text.len() + markdown.len() + 3 > self.limit {
-            return Err(Error::TooLarge { unit: "bytes of text", limit: self.limit });
+        // Counts the two line breaks before the block and the one at the end of the document too.
+        if self.parsed.text.len() + markdown.len() + 3 > self.max_bytes {
+            return Err(Error::TooLarge { unit: "bytes of text", limit: self.max_bytes });
         }
         if !self.parsed.text.is_empty() {
             self.parsed.text.push_str("\n\n");
@@ -139,20 +147,20 @@ impl Builder {
     }
 }
 
-/// A fenced code block, without a line break at its end.
+/// Returns a fenced code block, without a trailing line break.
 pub fn fenced(language: &str, code: &str) -> String {
     let code = code.trim_end().trim_start_matches(['\n', '\r']);
-    let mut longest = 0;
+    let mut longest_run = 0;
     let mut run = 0;
     for byte in code.bytes() {
         run = if byte == b'`' { run + 1 } else { 0 };
-        longest = longest.max(run);
+        longest_run = longest_run.max(run);
     }
-    let fence = "`".repeat(3.max(longest + 1));
+    let fence = "`".repeat(3.max(longest_run + 1));
     format!("{fence}{language}\n{code}\n{fence}")
 }
 
-/// A Markdown table whose first row is the header, or nothing where no cell holds a word.
+/// Returns a Markdown table whose first row is the header; empty if all cells are blank.
 pub fn table_markdown(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut markdown = String::new();
@@ -161,8 +169,8 @@ pub fn table_markdown(rows: &[Vec<String>]) -> String {
     }
     for (number, row) in rows.iter().enumerate() {
         markdown.push('|');
-        // A hostile table may name thousands of columns in one row and have thousands of short rows:
-        // only the header is filled up, as Markdown allows the others to be shorter.
+        // Pads only the header, as Markdown allows shorter rows: padding thousands of short rows of a hostile table
+        // to the width of its widest would multiply its size.
         let width = if number == 0 { columns } else { row.len() };
         for column in 0..width {
             markdown.push(' ');
@@ -179,12 +187,12 @@ pub fn table_markdown(rows: &[Vec<String>]) -> String {
     markdown
 }
 
-/// A heading's text as Markdown: `Optional<T>` must not read as a tag.
+/// Escapes the text of a heading for Markdown: `Optional<T>` must not be read as a tag.
 pub fn escape_heading(title: &str) -> String {
     title.replace('<', "\\<").replace('*', "\\*").replace('`', "\\`")
 }
 
-/// Text on one line, every run of white space a single space.
+/// Collapses every run of white space, line breaks included, into one space.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -196,6 +204,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// Appends the text of a cell on one line, with bars escaped.
 fn push_cell(markdown: &mut String, cell: &str) {
     for (number, word) in cell.split_whitespace().enumerate() {
         if number > 0 {

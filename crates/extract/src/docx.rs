@@ -1,7 +1,7 @@
-//! Office Open XML word-processing documents: headings, paragraphs, lists, tables, code and notes out of the zip.
+//! Reader for Word documents (Office Open XML): headings, paragraphs, lists, tables, code and notes.
 //!
-//! Read with a zip and an XML library and not with a reader of documents: those lose the markers of lists that a
-//! style alone names, and the numbers of headings, which is how people cite such documents.
+//! Uses a zip and an XML library and not a document library: those lose list markers that only a style defines, and
+//! the numbers of headings, by which people cite such documents.
 
 mod body;
 mod lists;
@@ -9,79 +9,81 @@ mod package;
 mod styles;
 mod xml;
 
-use crate::builder::{Builder, one_line};
+use crate::builder::{DocumentBuilder, one_line};
 use crate::model::{Error, Limits, ParsedDocument};
 
-use body::Context;
+use body::DocumentContext;
 use lists::Lists;
 use package::{Package, malformed};
 use styles::Styles;
-use xml::{Met, walk};
+use xml::{XmlEvent, for_each_event};
 
-/// Reads a Word document; its name says nothing that the document does not.
+/// Reads a Word document. The name is not used.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] where it is no zip, holds no document part or broken XML; [`Error::Unsupported`] where it
-/// is encrypted or in the older format; [`Error::TooLarge`] beyond the limits; [`Error::Empty`] without text.
+/// [`Error::Malformed`] if it is not a zip archive, has no document part or malformed XML; [`Error::Unsupported`] if it
+/// is encrypted or in the legacy format; [`Error::TooLarge`] if a limit is exceeded; [`Error::Empty`] without text.
 pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
         return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
     let mut package = Package::open(bytes, limits)?;
-    let main = main_part(&mut package, limits)?;
-    let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let document = package.part(&main)?.ok_or_else(|| malformed("the archive has no word/document.xml"))?;
-    let mut builder = Builder::new(limits);
-    let mut context = Context::default();
-    if let Some(part) = package.part(&beside("styles.xml"))? {
+    let main_part = main_part_name(&mut package, limits)?;
+    let folder = main_part.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let sibling = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let document =
+        package.part(&main_part)?.ok_or_else(|| malformed("the archive has no word/document.xml"))?;
+    let mut builder = DocumentBuilder::new(limits);
+    let mut context = DocumentContext::default();
+    if let Some(part) = package.part(&sibling("styles.xml"))? {
         context.styles = Styles::read(&part, limits.depth)?;
     }
-    if let Some(part) = package.part(&beside("numbering.xml"))? {
+    if let Some(part) = package.part(&sibling("numbering.xml"))? {
         context.lists = Lists::read(&part, limits.depth)?;
     }
     for (name, prefix) in [("footnotes.xml", ""), ("endnotes.xml", "e")] {
-        if let Some(part) = package.part(&beside(name))? {
-            context.notes.extend(body::notes(&part, prefix, limits)?);
+        if let Some(part) = package.part(&sibling(name))? {
+            context.notes.extend(body::read_notes(&part, prefix, limits)?);
         }
     }
     if let Some(part) = package.part("docProps/core.xml")? {
-        builder.title(&core_title(&part, limits)?);
+        builder.set_title(&core_title(&part, limits)?);
     }
     body::write(&document, &mut context, limits, &mut builder)?;
     builder.finish()
 }
 
-/// The name of the part that holds the text: what the package's relations say, else the usual one.
-fn main_part(package: &mut Package<'_>, limits: &Limits) -> Result<String, Error> {
-    let mut main = None;
-    if let Some(relations) = package.part("_rels/.rels")? {
-        walk(&relations, limits.depth, &mut |met| {
-            if let Met::Start(element) = met {
-                let kind = element.attribute("Type").unwrap_or_default();
-                if main.is_none() && kind.ends_with("/officeDocument") {
-                    main = element.attribute("Target");
+/// Returns the name of the part with the text: the one in the relationships of the package, else the usual one.
+fn main_part_name(package: &mut Package<'_>, limits: &Limits) -> Result<String, Error> {
+    let mut target = None;
+    if let Some(relationships) = package.part("_rels/.rels")? {
+        for_each_event(&relationships, limits.depth, &mut |event| {
+            if let XmlEvent::Start(element) = event {
+                let relationship_type = element.attribute("Type").unwrap_or_default();
+                if target.is_none() && relationship_type.ends_with("/officeDocument") {
+                    target = element.attribute("Target");
                 }
             }
             Ok(())
         })?;
     }
-    let main = main.map(|target| target.trim_start_matches('/').to_owned());
-    Ok(main.unwrap_or_else(|| "word/document.xml".to_owned()))
+    let target = target.map(|target| target.trim_start_matches('/').to_owned());
+    Ok(target.unwrap_or_else(|| "word/document.xml".to_owned()))
 }
 
+/// Returns the title in the document properties, empty if there is none.
 fn core_title(part: &str, limits: &Limits) -> Result<String, Error> {
-    let (mut inside, mut title) = (false, String::new());
-    walk(part, limits.depth, &mut |met| {
-        match met {
-            Met::Start(element) => inside = element.name == "title",
-            Met::End(_) => inside = false,
-            Met::Text(text) if inside => title.push_str(&text),
-            Met::Text(_) => {}
+    let (mut is_in_title, mut title) = (false, String::new());
+    for_each_event(part, limits.depth, &mut |event| {
+        match event {
+            XmlEvent::Start(element) => is_in_title = element.name == "title",
+            XmlEvent::End(_) => is_in_title = false,
+            XmlEvent::Text(text) if is_in_title => title.push_str(&text),
+            XmlEvent::Text(_) => {}
         }
         Ok(())
     })?;
-    // A template's own title is not the document's.
+    // Ignores the title of a common template.
     Ok(Some(one_line(&title)).filter(|title| title != "Word Document").unwrap_or_default())
 }

@@ -1,9 +1,9 @@
-//! HTML pages: the text of the page as Markdown, without what surrounds it.
+//! Reader for HTML pages: the text of the page as Markdown, without boilerplate ([`boilerplate`]).
 //!
-//! One walk over the tree in document order. Headings, code and tables outside lists become blocks of their own;
-//! lists and quotations are written as Markdown with their indentation and stay whole. Definition lists are
-//! written flat (a bold term, then its paragraphs), because manuals describe hundreds of settings in one list and
-//! their code and tables should stay blocks. Links keep their text; only addresses outside the site are kept.
+//! Walks the tree ([`dom`]) once, in document order. Headings, code and tables outside lists become separate blocks;
+//! lists and quotations are written as indented Markdown and stay whole. Definition lists are written flat (a bold
+//! term, then its paragraphs), because manuals describe hundreds of settings in one list and their code and tables
+//! should stay blocks. Links keep their label; only targets outside the site are kept. [`javadoc`] reuses the walk.
 
 pub(crate) mod boilerplate;
 mod code;
@@ -16,93 +16,98 @@ use std::collections::HashMap;
 
 use html5ever::{LocalName, local_name};
 
-use crate::builder::{Builder, fenced, one_line, table_markdown};
+use crate::builder::{DocumentBuilder, fenced, one_line, table_markdown};
 use crate::keywords::{is_identifier, normalize};
 use crate::model::{Error, Limits, ParsedDocument};
 use boilerplate::is_boilerplate;
 use code::{code_language, is_declaration, trim_lines};
-use dom::{Data, Dom, NodeId, ROOT, Step};
-use inline::{Inline, is_block, visible_text};
+use dom::{Dom, NodeData, NodeId, ROOT, Step};
+use inline::{InlineWriter, is_block, visible_text};
 
-/// Reads a page.
+/// Maximum number of identifiers collected from one term.
+const MAX_TERM_NAMES: usize = 8;
+
+/// Reads an HTML page.
 pub(crate) fn read(html: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     let dom = Dom::parse(html, limits)?;
     write(&dom, &Members::default(), title(&dom).as_deref(), limits)
 }
 
-/// Elements that are described as one block each: a class, a method, a field.
+/// Elements of a `javadoc` page that become one API block each: a class, a method, a field.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    /// By the element that holds the description.
+    /// Members by the element that contains their description.
     pub(crate) by_node: HashMap<NodeId, Member>,
-    /// Signatures are written as Java, and so are the tables and lists that only `javadoc` makes.
+    /// Whether the page is from `javadoc`: enables its signatures, tables and lists.
     pub(crate) is_javadoc: bool,
-    /// The page's heading: what stands above it is written below it.
+    /// Heading of the page. Text above it is written below it.
     pub(crate) heading: Option<NodeId>,
-    /// The description of the class, which begins with the page's heading.
-    pub(crate) opening: Option<NodeId>,
+    /// Description of the class, which follows the heading of the page.
+    pub(crate) class_description: Option<NodeId>,
 }
 
-/// One element that is described as one block.
+/// An element of a `javadoc` page that becomes one API block.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Member {
     pub(crate) anchor: Option<String>,
     pub(crate) keywords: Vec<String>,
-    /// Whether it is one block, or only lends its names to the first block in it.
+    /// Whether it is one block; otherwise its keywords go to the first block in it.
     pub(crate) is_block: bool,
 }
 
-/// The page's title: its only first-level heading where the title element repeats it, else the title element.
+/// Returns the title of the page: the first `h1` if the title element contains it, else the title element.
 pub(crate) fn title(dom: &Dom) -> Option<String> {
-    let mut stated = None;
+    let mut title_element = None;
     let mut heading = None;
     for node in dom.descendants(ROOT) {
         match dom.name(node) {
-            Some(&local_name!("title")) if stated.is_none() => stated = Some(one_line(&dom.text(node))),
+            Some(&local_name!("title")) if title_element.is_none() => {
+                title_element = Some(one_line(&dom.text(node)));
+            }
             Some(&local_name!("h1")) if heading.is_none() => heading = Some(heading_text(dom, node)),
             _ => {}
         }
-        if stated.is_some() && heading.is_some() {
+        if title_element.is_some() && heading.is_some() {
             break;
         }
     }
-    let stated = stated.filter(|title| !title.is_empty());
+    let title_element = title_element.filter(|title| !title.is_empty());
     let heading = heading.filter(|title| !title.is_empty());
-    match (stated, heading) {
-        // "Install | Project" beside the heading "Install".
-        (Some(stated), Some(heading)) if stated.contains(&heading) && heading.chars().count() > 2 => {
+    match (title_element, heading) {
+        // The title element "Install | Project" with the heading "Install".
+        (Some(title), Some(heading)) if title.contains(&heading) && heading.chars().count() > 2 => {
             Some(heading)
         }
-        (stated, heading) => stated.or(heading),
+        (title, heading) => title.or(heading),
     }
 }
 
-/// Writes the whole tree.
+/// Writes the whole tree as a document.
 pub(crate) fn write<'d>(
     dom: &'d Dom,
     members: &'d Members,
     title: Option<&'d str>,
     limits: &Limits,
 ) -> Result<ParsedDocument, Error> {
-    let mut builder = Builder::new(limits);
-    builder.title(title.unwrap_or_default());
+    let mut builder = DocumentBuilder::new(limits);
+    builder.set_title(title.unwrap_or_default());
     let mut writer = Writer {
         dom,
         members,
         builder,
-        inline: Inline::default(),
-        region: String::new(),
+        inline: InlineWriter::default(),
+        pending: String::new(),
         containers: Vec::new(),
         numbers: HashMap::new(),
-        fresh_item: false,
+        is_tight: false,
         anchor: None,
         keywords: Vec::new(),
-        admonitions: 0,
-        term: false,
+        open_admonitions: 0,
+        is_after_term: false,
         title,
         is_first_heading: true,
-        above: String::new(),
-        contents: None,
+        above_heading: String::new(),
+        toc: None,
         member: None,
     };
     let mut step = Some(Step::Enter(ROOT));
@@ -118,87 +123,88 @@ pub(crate) fn write<'d>(
         }
         step = dom.next(done, ROOT);
     }
-    writer.end_region()?;
-    let above = std::mem::take(&mut writer.above);
-    writer.builder.text(&above, None)?;
+    writer.end_pending()?;
+    let above_heading = std::mem::take(&mut writer.above_heading);
+    writer.builder.text(&above_heading, None)?;
     writer.builder.finish()
 }
 
-/// A list item or quotation that the current paragraph stands in.
+/// A list item or quotation that contains the current paragraph.
 #[derive(Debug)]
 struct Container {
     node: NodeId,
-    /// What the first line begins with, until it is written.
-    first: Option<String>,
-    /// What the others begin with.
-    rest: String,
+    /// Prefix of the first line, until it is written.
+    first_prefix: Option<String>,
+    /// Prefix of the other lines.
+    prefix: String,
 }
 
+/// State of the walk that turns the tree into blocks.
 struct Writer<'d> {
     dom: &'d Dom,
     members: &'d Members,
-    builder: Builder,
-    /// The paragraph being written.
-    inline: Inline,
-    /// The list or quotation being written, of finished paragraphs.
-    region: String,
+    builder: DocumentBuilder,
+    /// Current paragraph.
+    inline: InlineWriter,
+    /// Finished paragraphs of the current list, quotation or other block that is not complete yet.
+    pending: String,
     containers: Vec<Container>,
-    /// The number of the next item of each numbered list.
+    /// Number of the next item of each ordered list.
     numbers: HashMap<NodeId, i64>,
-    /// The next paragraph is the first of its list item.
-    fresh_item: bool,
-    /// The `id` met last, for the next block.
+    /// Whether the next paragraph follows without a blank line, as the first of a list item.
+    is_tight: bool,
+    /// Last `id` seen, for the next block.
     anchor: Option<&'d str>,
     keywords: Vec<String>,
-    /// Open notes, tips and warnings: headings in them name them and begin no section.
-    admonitions: u32,
-    /// A term has been written and its description begins.
-    term: bool,
-    /// The title the page states.
+    /// Number of open admonitions (notes, tips, warnings). A heading in one is its name and does not begin a section.
+    open_admonitions: u32,
+    /// Whether a term or the name of an admonition was written and its text follows.
+    is_after_term: bool,
+    /// Title of the page.
     title: Option<&'d str>,
     is_first_heading: bool,
-    /// What stood above the page's heading, to be written below it.
-    above: String,
-    /// The table of contents that the walk is in.
-    contents: Option<NodeId>,
-    member: Option<Capture<'d>>,
+    /// Text above the heading of the page, to be written below it.
+    above_heading: String,
+    /// Table of contents that the walk is in.
+    toc: Option<NodeId>,
+    member: Option<OpenMember<'d>>,
 }
 
-/// The description of a member, being written.
-struct Capture<'d> {
+/// A member whose description is being written.
+struct OpenMember<'d> {
     node: NodeId,
     markdown: String,
     member: &'d Member,
 }
 
 impl Writer<'_> {
-    /// `true` where the node's children are done with.
+    /// Handles the start of a node. Returns whether its children were handled too.
     fn enter(&mut self, node: NodeId) -> Result<bool, Error> {
         let dom = self.dom;
         let name = match dom.data(node) {
-            Data::Text(text) => {
+            NodeData::Text(text) => {
                 self.inline.push(text);
                 return Ok(false);
             }
-            Data::Element { name, .. } => &name.local,
+            NodeData::Element { name, .. } => &name.local,
             _ => return Ok(false),
         };
         if is_boilerplate(dom, node) {
             return Ok(true);
         }
-        let block = is_block(name);
-        if block {
+        let is_block = is_block(name);
+        if is_block {
             self.end_paragraph()?;
         }
         self.note_anchor(node, name);
         if self.members.is_javadoc {
             if let Some(member) = self.members.by_node.get(&node) {
-                self.end_region()?;
+                self.end_pending()?;
                 if !member.is_block {
                     self.keywords.extend_from_slice(&member.keywords);
                 } else if self.member.is_none() {
                     self.anchor = None;
-                    self.member = Some(Capture { node, markdown: String::new(), member });
+                    self.member = Some(OpenMember { node, markdown: String::new(), member });
                 }
             }
             if is_signature(dom, node) {
@@ -210,12 +216,13 @@ impl Writer<'_> {
                 return Ok(true);
             }
         }
-        if !block {
+        if !is_block {
             return Ok(self.inline.enter(dom, node, name));
         }
         self.enter_block(node, name)
     }
 
+    /// Handles the start of a block element. Returns whether its children were handled too.
     fn enter_block(&mut self, node: NodeId, name: &LocalName) -> Result<bool, Error> {
         let dom = self.dom;
         match *name {
@@ -243,21 +250,21 @@ impl Writer<'_> {
                 self.table(&table::rows(dom, node))?;
                 return Ok(true);
             }
-            // Up to JDK 17 the sections and members of a page are items of lists.
-            local_name!("li") if self.members.is_javadoc && is_frame(dom, node) => {}
+            // Up to JDK 17, sections and members are list items.
+            local_name!("li") if self.members.is_javadoc && is_layout_item(dom, node) => {}
             local_name!("li") => {
                 let marker = self.marker(node);
-                self.open(node, marker, None);
+                self.open_container(node, marker, None);
             }
-            // Since JDK 16 what to see also is a list of its own, whose items these are.
+            // Since JDK 16, "See Also" is a list of its own inside the description.
             local_name!("dd") if self.members.is_javadoc && begins_with_list(dom, node) => {}
-            local_name!("dd") if self.members.is_javadoc && self.contents.is_none() => {
-                self.open(node, "- ".to_owned(), None);
+            local_name!("dd") if self.members.is_javadoc && self.toc.is_none() => {
+                self.open_container(node, "- ".to_owned(), None);
             }
-            local_name!("blockquote") => self.open(node, "> ".to_owned(), Some("> ")),
+            local_name!("blockquote") => self.open_container(node, "> ".to_owned(), Some("> ")),
             local_name!("dt") => {
-                if self.contents.is_none() && !self.term && self.containers.is_empty() {
-                    self.end_region()?;
+                if self.toc.is_none() && !self.is_after_term && self.containers.is_empty() {
+                    self.end_pending()?;
                     self.note_anchor(node, name);
                 }
                 let mut line = inline::as_line(dom, node);
@@ -265,30 +272,31 @@ impl Writer<'_> {
                 if !line.contains("**") && !line.contains('`') && !line.contains("](") {
                     line = format!("**{line}**");
                 }
-                if let Some(contents) = self.contents {
-                    let depth = dom.ancestors(node).take_while(|above| *above != contents);
-                    let depth = depth.filter(|above| dom.is(*above, &local_name!("dl"))).count();
-                    self.region.push_str(if self.region.is_empty() { "" } else { "\n" });
-                    self.region.push_str(&"  ".repeat(depth.saturating_sub(1)));
-                    self.region.push_str("- ");
-                    self.region.push_str(line.trim_matches('*'));
+                if let Some(toc) = self.toc {
+                    let depth = dom.ancestors(node).take_while(|ancestor| *ancestor != toc);
+                    let depth = depth.filter(|ancestor| dom.is(*ancestor, &local_name!("dl"))).count();
+                    self.pending.push_str(if self.pending.is_empty() { "" } else { "\n" });
+                    self.pending.push_str(&"  ".repeat(depth.saturating_sub(1)));
+                    self.pending.push_str("- ");
+                    self.pending.push_str(line.trim_matches('*'));
                 } else if line != "****" {
-                    // The term stays in one block with the first paragraph of its description.
-                    self.term = true;
-                    self.lines(&line)?;
+                    // Keeps the term in one block with the first paragraph of its description.
+                    self.is_after_term = true;
+                    self.push_lines(&line)?;
                 }
                 return Ok(true);
             }
-            _ if is_admonition(dom, node) => self.admonitions += 1,
-            _ if self.contents.is_none() && is_contents(dom, node) => {
-                self.end_region()?;
-                self.contents = Some(node);
+            _ if is_admonition(dom, node) => self.open_admonitions += 1,
+            _ if self.toc.is_none() && is_toc(dom, node) => {
+                self.end_pending()?;
+                self.toc = Some(node);
             }
             _ => {}
         }
         Ok(false)
     }
 
+    /// Handles the end of a node.
     fn leave(&mut self, node: NodeId) -> Result<(), Error> {
         let dom = self.dom;
         let Some(name) = dom.name(node) else { return Ok(()) };
@@ -300,42 +308,43 @@ impl Writer<'_> {
         match *name {
             _ if self.containers.last().is_some_and(|container| container.node == node) => {
                 self.containers.pop();
-                self.fresh_item = *name != local_name!("blockquote");
-                if self.containers.is_empty() && !self.next_is_item(node) {
-                    self.end_region()?;
+                self.is_tight = *name != local_name!("blockquote");
+                if self.containers.is_empty() && !self.is_followed_by_item(node) {
+                    self.end_pending()?;
                 }
             }
             local_name!("ul") | local_name!("ol") => {
-                self.fresh_item = false;
+                self.is_tight = false;
                 if self.containers.is_empty() {
-                    self.end_region()?;
+                    self.end_pending()?;
                 }
             }
-            // What was skipped as a whole was never opened: only count what `enter_block` counted.
-            _ if self.admonitions > 0 && !is_boilerplate(dom, node) && is_admonition(dom, node) => {
-                self.admonitions -= 1;
+            // Boilerplate was never entered: counts down only what `enter_block` counted up.
+            _ if self.open_admonitions > 0 && !is_boilerplate(dom, node) && is_admonition(dom, node) => {
+                self.open_admonitions -= 1;
             }
-            local_name!("dl") if self.contents.is_none() && self.containers.is_empty() => {
-                self.end_region()?;
+            local_name!("dl") if self.toc.is_none() && self.containers.is_empty() => {
+                self.end_pending()?;
             }
             _ => {}
         }
-        if self.contents == Some(node) {
-            self.contents = None;
-            self.end_region()?;
+        if self.toc == Some(node) {
+            self.toc = None;
+            self.end_pending()?;
         }
-        if self.member.as_ref().is_some_and(|capture| capture.node == node) {
-            self.end_region()?;
-            if let Some(capture) = self.member.take() {
-                let mut keywords = capture.member.keywords.clone();
+        if self.member.as_ref().is_some_and(|member| member.node == node) {
+            self.end_pending()?;
+            if let Some(open) = self.member.take() {
+                let mut keywords = open.member.keywords.clone();
                 keywords.append(&mut std::mem::take(&mut self.keywords));
-                self.builder.api(&capture.markdown, capture.member.anchor.as_deref(), keywords)?;
+                self.builder.api(&open.markdown, open.member.anchor.as_deref(), keywords)?;
             }
         }
         Ok(())
     }
 
-    fn next_is_item(&self, node: NodeId) -> bool {
+    /// Whether the next sibling element has the same name as this one.
+    fn is_followed_by_item(&self, node: NodeId) -> bool {
         let mut next = self.dom.next_sibling(node);
         while let Some(sibling) = next {
             if let Some(name) = self.dom.name(sibling) {
@@ -346,16 +355,17 @@ impl Writer<'_> {
         false
     }
 
+    /// Remembers the `id` of an element as the anchor of the next block.
     fn note_anchor(&mut self, node: NodeId, name: &LocalName) {
         let dom = self.dom;
         let id = dom.attribute(node, &local_name!("id"));
         let id = id.or_else(|| {
             if *name == local_name!("a") { dom.attribute(node, &local_name!("name")) } else { None }
         });
-        // Words for the index at the back of the book point anywhere.
+        // Ignores the targets of index terms, which can be anywhere.
         if let Some(id) = id.filter(|id| !id.is_empty())
             && self.inline.is_empty()
-            && self.region.is_empty()
+            && self.pending.is_empty()
             && !dom.classes(node).any(|class| class == "indexterm")
         {
             self.anchor = Some(id);
@@ -368,39 +378,39 @@ impl Writer<'_> {
         if title.is_empty() {
             return Ok(());
         }
-        if self.admonitions > 0 && self.containers.is_empty() && self.member.is_none() {
-            // The name of a note stays with its first paragraph.
-            self.end_region()?;
-            self.term = true;
-            return self.lines(&format!("**{title}**"));
+        if self.open_admonitions > 0 && self.containers.is_empty() && self.member.is_none() {
+            // Keeps the name of an admonition in one block with its first paragraph.
+            self.end_pending()?;
+            self.is_after_term = true;
+            return self.push_lines(&format!("**{title}**"));
         }
-        if self.admonitions > 0 || !self.containers.is_empty() {
+        if self.open_admonitions > 0 || !self.containers.is_empty() {
             return self.paragraph(&format!("**{title}**"));
         }
-        // Manuals begin pages of lower rank with a heading of lower rank, and its sections may have the same.
+        // Subpages of manuals begin with a heading of a lower level, which their sections may have too.
         let is_title = self.is_first_heading
             && (self.members.heading == Some(node)
-                || self.title.is_some_and(|stated| title.contains(stated)));
+                || self.title.is_some_and(|page_title| title.contains(page_title)));
         let level = if is_title { 1 } else { name.as_bytes().get(1).map_or(6, |digit| digit - b'0') };
         self.is_first_heading = false;
-        if let Some(capture) = &mut self.member {
-            if capture.markdown.is_empty() && self.region.is_empty() {
-                // A member's name is a heading of its own, so that it stands in the path to the passage.
-                return self.builder.heading(level, &title, capture.member.anchor.as_deref());
+        if let Some(open) = &mut self.member {
+            if open.markdown.is_empty() && self.pending.is_empty() {
+                // The name of a member is a separate heading, so that it is part of the heading path.
+                return self.builder.heading(level, &title, open.member.anchor.as_deref());
             }
-            self.end_region()?;
+            self.end_pending()?;
         }
-        if let Some(capture) = &mut self.member {
-            separate(&mut capture.markdown);
+        if let Some(open) = &mut self.member {
+            push_separator(&mut open.markdown);
             for _ in 0..level {
-                capture.markdown.push('#');
+                open.markdown.push('#');
             }
-            capture.markdown.push(' ');
-            capture.markdown.push_str(&crate::builder::escape_heading(&title));
+            open.markdown.push(' ');
+            open.markdown.push_str(&crate::builder::escape_heading(&title));
             return Ok(());
         }
-        self.end_region()?;
-        let inner = dom
+        self.end_pending()?;
+        let inner_anchor = dom
             .descendants(node)
             .find_map(|inner| {
                 let name =
@@ -408,20 +418,21 @@ impl Writer<'_> {
                 dom.attribute(inner, &local_name!("id")).or(name)
             })
             .filter(|id| !id.is_empty());
-        let anchor = dom.attribute(node, &local_name!("id")).or(inner).or(self.anchor.take());
+        let anchor = dom.attribute(node, &local_name!("id")).or(inner_anchor).or(self.anchor.take());
         self.anchor = None;
         self.builder.heading(level, &title, anchor)?;
         if self.members.heading == Some(node)
             && let Some((node, member)) = self
                 .members
-                .opening
+                .class_description
                 .and_then(|node| self.members.by_node.get(&node).map(|member| (node, member)))
             && member.is_block
         {
-            self.member = Some(Capture { node, markdown: std::mem::take(&mut self.above), member });
-        } else if !self.above.is_empty() {
-            self.region = std::mem::take(&mut self.above);
-            self.end_region()?;
+            self.member =
+                Some(OpenMember { node, markdown: std::mem::take(&mut self.above_heading), member });
+        } else if !self.above_heading.is_empty() {
+            self.pending = std::mem::take(&mut self.above_heading);
+            self.end_pending()?;
         }
         Ok(())
     }
@@ -433,23 +444,23 @@ impl Writer<'_> {
         let code =
             if code.contains('\t') || code.contains(" \n") { trim_lines(code) } else { code.to_owned() };
         if self.member.is_none() && self.containers.is_empty() {
-            self.end_region()?;
+            self.end_pending()?;
             return self.builder.code(language, &code, self.anchor.take());
         }
         let block = fenced(language, &code);
-        self.lines(&block)
+        self.push_lines(&block)
     }
 
     fn table(&mut self, rows: &[Vec<String>]) -> Result<(), Error> {
         if self.member.is_none() && self.containers.is_empty() {
-            self.end_region()?;
+            self.end_pending()?;
             return self.builder.table(rows, self.anchor.take());
         }
         let table = table_markdown(rows);
-        if table.is_empty() { Ok(()) } else { self.lines(&table) }
+        if table.is_empty() { Ok(()) } else { self.push_lines(&table) }
     }
 
-    /// Ends the running text's paragraph, if there is one.
+    /// Ends the current paragraph, if there is one.
     fn end_paragraph(&mut self) -> Result<(), Error> {
         if self.inline.is_empty() {
             return Ok(());
@@ -466,89 +477,89 @@ impl Writer<'_> {
         if text.is_empty() {
             return Ok(());
         }
-        self.lines(text)?;
-        self.term = false;
-        if self.containers.is_empty() && self.member.is_none() && self.contents.is_none() {
-            self.end_region()
+        self.push_lines(text)?;
+        self.is_after_term = false;
+        if self.containers.is_empty() && self.member.is_none() && self.toc.is_none() {
+            self.end_pending()
         } else {
             Ok(())
         }
     }
 
-    /// Writes finished lines with the marks of the lists and quotations they stand in.
-    fn lines(&mut self, text: &str) -> Result<(), Error> {
-        if self.region.len() + text.len() > self.builder.limit() {
-            return Err(Error::TooLarge { unit: "bytes of text", limit: self.builder.limit() });
+    /// Appends lines to the pending block, with the prefixes of the lists and quotations they are in.
+    fn push_lines(&mut self, text: &str) -> Result<(), Error> {
+        if self.pending.len() + text.len() > self.builder.max_bytes() {
+            return Err(Error::TooLarge { unit: "bytes of text", limit: self.builder.max_bytes() });
         }
-        if !self.region.is_empty() {
-            self.region.push('\n');
-            let opens = self.containers.iter().any(|container| container.first.is_some());
-            if !(opens && self.fresh_item) {
-                let start = self.region.len();
+        if !self.pending.is_empty() {
+            self.pending.push('\n');
+            let starts_item = self.containers.iter().any(|container| container.first_prefix.is_some());
+            if !(starts_item && self.is_tight) {
+                let start = self.pending.len();
                 for container in &self.containers {
-                    self.region.push_str(&container.rest);
+                    self.pending.push_str(&container.prefix);
                 }
-                self.region.truncate(start + self.region[start..].trim_end().len());
-                self.region.push('\n');
+                self.pending.truncate(start + self.pending[start..].trim_end().len());
+                self.pending.push('\n');
             }
         }
-        self.fresh_item = false;
+        self.is_tight = false;
         for (number, line) in text.lines().enumerate() {
             if number > 0 {
-                self.region.push('\n');
+                self.pending.push('\n');
             }
-            let start = self.region.len();
+            let start = self.pending.len();
             for container in &mut self.containers {
-                match container.first.take() {
-                    Some(first) => self.region.push_str(&first),
-                    None => self.region.push_str(&container.rest),
+                match container.first_prefix.take() {
+                    Some(prefix) => self.pending.push_str(&prefix),
+                    None => self.pending.push_str(&container.prefix),
                 }
             }
-            self.region.push_str(line);
+            self.pending.push_str(line);
             if line.is_empty() {
-                self.region.truncate(start + self.region[start..].trim_end().len());
+                self.pending.truncate(start + self.pending[start..].trim_end().len());
             }
         }
         Ok(())
     }
 
-    /// Ends the list, quotation or paragraph: it becomes a block, or part of the member being described.
-    fn end_region(&mut self) -> Result<(), Error> {
+    /// Ends the pending list, quotation or paragraph: it becomes a block, or part of the open member.
+    fn end_pending(&mut self) -> Result<(), Error> {
         let text = self.inline.take();
         if !text.is_empty() {
-            self.lines(&text)?;
+            self.push_lines(&text)?;
         }
         let codes = self.inline.take_codes();
-        self.fresh_item = false;
-        self.term = false;
-        if self.region.is_empty() {
+        self.is_tight = false;
+        self.is_after_term = false;
+        if self.pending.is_empty() {
             return Ok(());
         }
-        let region = std::mem::take(&mut self.region);
+        let markdown = std::mem::take(&mut self.pending);
         if self.members.heading.is_some() && self.builder.is_empty() && self.member.is_none() {
-            separate(&mut self.above);
-            self.above.push_str(&region);
+            push_separator(&mut self.above_heading);
+            self.above_heading.push_str(&markdown);
             return Ok(());
         }
-        if let Some(capture) = &mut self.member {
-            separate(&mut capture.markdown);
-            capture.markdown.push_str(&region);
+        if let Some(open) = &mut self.member {
+            push_separator(&mut open.markdown);
+            open.markdown.push_str(&markdown);
             return Ok(());
         }
         let mut keywords = std::mem::take(&mut self.keywords);
         keywords.extend(codes.into_iter().filter(|code| is_identifier(code)));
         normalize(&mut keywords);
-        self.builder.text_with(&region, self.anchor.take(), keywords)
+        self.builder.text_with_keywords(&markdown, self.anchor.take(), keywords)
     }
 
-    fn open(&mut self, node: NodeId, first: String, rest: Option<&str>) {
-        let rest = rest.map_or_else(|| " ".repeat(first.len()), str::to_owned);
-        // Items of one list follow each other without an empty line.
-        self.fresh_item = self.fresh_item || (!self.region.is_empty() && rest != "> ");
-        self.containers.push(Container { node, first: Some(first), rest });
+    fn open_container(&mut self, node: NodeId, first_prefix: String, prefix: Option<&str>) {
+        let prefix = prefix.map_or_else(|| " ".repeat(first_prefix.len()), str::to_owned);
+        // Items of one list follow each other without a blank line.
+        self.is_tight = self.is_tight || (!self.pending.is_empty() && prefix != "> ");
+        self.containers.push(Container { node, first_prefix: Some(first_prefix), prefix });
     }
 
-    /// The mark of a list item: a dash, or the number it has in its list.
+    /// Returns the marker of a list item: a dash, or its number in an ordered list.
     fn marker(&mut self, node: NodeId) -> String {
         let dom = self.dom;
         let Some(list) = dom.parent(node).filter(|list| dom.is(*list, &local_name!("ol"))) else {
@@ -559,33 +570,34 @@ impl Writer<'_> {
                 .and_then(|start| start.trim().parse().ok())
                 .unwrap_or(1)
         });
-        let mark = format!("{number}. ");
+        let marker = format!("{number}. ");
         *number = number.saturating_add(1);
-        mark
+        marker
     }
 }
 
-/// The text of a heading on one line, without the sign that links to it.
+/// Returns the text of a heading on one line, without the permalink symbol.
 pub(crate) fn heading_text(dom: &Dom, node: NodeId) -> String {
     let text = one_line(&visible_text(dom, node));
     text.trim_end_matches(['¶', '§', '#']).trim_end().to_owned()
 }
 
-fn separate(markdown: &mut String) {
+/// Appends a blank line unless the text is empty.
+fn push_separator(markdown: &mut String) {
     if !markdown.is_empty() {
         markdown.push_str("\n\n");
     }
 }
 
-/// Whether the first that stands in it is a list.
+/// Whether the first child of the node is a list.
 fn begins_with_list(dom: &Dom, node: NodeId) -> bool {
     let is_space = |child: &NodeId| dom.name(*child).is_none() && dom.text(*child).trim().is_empty();
     let first = dom.children(node).find(|child| !is_space(child));
     first.is_some_and(|first| dom.is(first, &local_name!("ul")) || dom.is(first, &local_name!("ol")))
 }
 
-/// An item that frames a section or member of a page and is no item of a list.
-fn is_frame(dom: &Dom, item: NodeId) -> bool {
+/// Whether a list item contains a section or member of a `javadoc` page and is not an item of a real list.
+fn is_layout_item(dom: &Dom, item: NodeId) -> bool {
     dom.parent(item).is_some_and(|list| {
         dom.classes(list).any(|class| {
             matches!(
@@ -605,14 +617,15 @@ fn is_frame(dom: &Dom, item: NodeId) -> bool {
     })
 }
 
-/// A table of contents as DocBook writes it.
-fn is_contents(dom: &Dom, node: NodeId) -> bool {
+/// Whether the element is a table of contents of DocBook.
+fn is_toc(dom: &Dom, node: NodeId) -> bool {
     dom.is(node, &local_name!("div"))
         && dom
             .classes(node)
             .any(|class| matches!(class, "toc" | "list-of-tables" | "list-of-figures" | "list-of-examples"))
 }
 
+/// Whether the element is a signature of newer `javadoc`.
 fn is_signature(dom: &Dom, node: NodeId) -> bool {
     if !dom.is(node, &local_name!("div")) {
         return false;
@@ -632,6 +645,7 @@ fn is_signature(dom: &Dom, node: NodeId) -> bool {
     })
 }
 
+/// Whether the element is a note, tip, warning or similar.
 fn is_admonition(dom: &Dom, node: NodeId) -> bool {
     if !matches!(dom.name(node), Some(&(local_name!("div") | local_name!("aside") | local_name!("section"))))
     {
@@ -659,17 +673,17 @@ fn is_admonition(dom: &Dom, node: NodeId) -> bool {
     })
 }
 
-/// The names a definition list's term states in code: `work_mem`, `--force`.
+/// Returns the identifiers in the code of a term of a definition list: `work_mem`, `--force`.
 fn term_names(dom: &Dom, term: NodeId) -> Vec<String> {
     let mut names = Vec::new();
     for node in dom.descendants(term) {
         if matches!(dom.name(node), Some(&(local_name!("code") | local_name!("tt") | local_name!("kbd")))) {
             let code = one_line(&visible_text(dom, node));
-            // `--command=command`, `-c command`: the option is the name.
+            // Of `--command=command` or `-c command`, only the option.
             let name = if code.starts_with('-') { code.split(['=', ' ', '[']).next() } else { Some(&*code) };
             if let Some(name) = name
                 && (is_identifier(name) || (name.len() == 2 && name.starts_with('-')))
-                && names.len() < 8
+                && names.len() < MAX_TERM_NAMES
                 && !names.iter().any(|known| known == name)
             {
                 names.push(name.to_owned());

@@ -1,51 +1,53 @@
-//! Which language a text is in: by its script, by common English words, and only then by statistics.
+//! Language detection: by script, by common English words, and only then by statistics.
 
-/// Characters looked at; the beginning says enough.
-const SAMPLE: usize = 500;
+/// Number of characters at the beginning of a text that are examined.
+const SAMPLE_CHARS: usize = 500;
 
-/// ISO 639-1 code of the language of a passage. `usual` is the language of its document, taken for a passage in the
-/// Latin script that is too short to tell.
-pub(crate) fn of_passage(text: &str, usual: Option<&'static str>) -> Option<&'static str> {
+/// Returns the ISO 639-1 code of the language of a passage.
+///
+/// `document_language` is used for a passage in the Latin script that is too short to tell.
+pub(crate) fn of_passage(text: &str, document_language: Option<&'static str>) -> Option<&'static str> {
     match Script::of(text) {
-        Script::Other(language) => Some(language),
+        Script::Single(language) => Some(language),
         Script::None => None,
         Script::Latin(letters) => {
             if english_share(text) > 0.1 {
                 Some("en")
-            } else if matches!(usual, Some("zh" | "ja" | "ko" | "ru")) {
+            } else if matches!(document_language, Some("zh" | "ja" | "ko" | "ru")) {
                 None
-            } else if usual.is_none() {
-                // Lists of options and names pass for any language: statistics must be sure of themselves.
-                if letters > 60 { of_latin(text) } else { None }
+            } else if document_language.is_none() {
+                // Lists of options and names look like any language: statistics need more text.
+                if letters > 60 { by_statistics(text) } else { None }
             } else {
-                usual
+                document_language
             }
         }
-        Script::Statistics => of_latin(text),
+        Script::Ambiguous => by_statistics(text),
     }
 }
 
-/// ISO 639-1 code of the language of a document.
+/// Returns the ISO 639-1 code of the language of a document.
 pub(crate) fn of_document(text: &str) -> Option<&'static str> {
     of_passage(text, None)
 }
 
+/// Script of most of the letters of a text.
 enum Script {
-    /// Too few letters.
+    /// Too few letters to tell.
     None,
-    /// The script alone tells.
-    Other(&'static str),
-    /// This many Latin letters.
+    /// A script used by one language, given as its ISO 639-1 code.
+    Single(&'static str),
+    /// Latin, with the number of letters.
     Latin(usize),
-    /// A script of several languages.
-    Statistics,
+    /// Another script that several languages share.
+    Ambiguous,
 }
 
 impl Script {
     fn of(text: &str) -> Self {
         let (mut latin, mut han, mut kana, mut hangul, mut other) =
             (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
-        for character in text.chars().take(SAMPLE) {
+        for character in text.chars().take(SAMPLE_CHARS) {
             match character {
                 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => latin += 1,
                 '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{3ffff}' => han += 1,
@@ -55,27 +57,27 @@ impl Script {
                 _ => {}
             }
         }
-        // A Chinese character says as much as three or four letters, and manuals are full of English names.
+        // One Chinese character counts as four letters, because Chinese manuals contain many English names.
         let wide = (han + kana + hangul) * 4;
         if latin + wide + other < 12 {
             Self::None
         } else if wide >= latin && wide >= other {
             if hangul > han + kana {
-                Self::Other("ko")
+                Self::Single("ko")
             } else if kana * 8 > han {
-                Self::Other("ja")
+                Self::Single("ja")
             } else {
-                Self::Other("zh")
+                Self::Single("zh")
             }
         } else if latin >= other {
             Self::Latin(latin)
         } else {
-            Self::Statistics
+            Self::Ambiguous
         }
     }
 }
 
-/// The share of words that are among the commonest of English.
+/// Returns the share of the first 60 words that are common English words, 0 to 1.
 fn english_share(text: &str) -> f64 {
     let (mut words, mut common) = (0_u32, 0_u32);
     for word in
@@ -116,13 +118,14 @@ fn english_share(text: &str) -> f64 {
     if words < 5 { 0.0 } else { f64::from(common) / f64::from(words) }
 }
 
-fn of_latin(text: &str) -> Option<&'static str> {
-    let end = text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at);
-    let found = whatlang::detect(&text[..end])?;
-    if !found.is_reliable() {
+/// Returns the language that letter statistics find, if they are reliable.
+fn by_statistics(text: &str) -> Option<&'static str> {
+    let end = text.char_indices().nth(SAMPLE_CHARS).map_or(text.len(), |(at, _)| at);
+    let detected = whatlang::detect(&text[..end])?;
+    if !detected.is_reliable() {
         return None;
     }
-    Some(match found.lang() {
+    Some(match detected.lang() {
         whatlang::Lang::Eng => "en",
         whatlang::Lang::Cmn => "zh",
         whatlang::Lang::Jpn => "ja",
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_and_words() {
+    fn languages_are_detected_by_script_and_common_words() {
         assert_eq!(
             of_document("首先要使用 socket(2) 创建一个套接字，然后调用 listen 接收连接。"),
             Some("zh")

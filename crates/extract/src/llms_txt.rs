@@ -20,7 +20,7 @@ pub fn is_llms_txt(name: &str) -> bool {
     name.eq_ignore_ascii_case("llms.txt")
 }
 
-/// Whether a file of this name contains the texts themselves, as Markdown: `llms-full.txt`, `llms-small.txt`, `llms-ctx.txt`.
+/// Whether a file of this name has the texts themselves, as Markdown: `llms-full.txt`, `llms-small.txt`, `llms-ctx.txt`.
 pub fn is_llms_full_txt(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.strip_prefix("llms-").is_some_and(|rest| rest.strip_suffix(".txt").is_some())

@@ -1,6 +1,6 @@
-//! Markdown and MDX. The text is the source, byte for byte; blocks are ranges of it.
+//! Reader for Markdown and MDX. The text of the document is the source, byte for byte.
 //!
-//! Front matter, imports and lines that are only tags are in the text but in no block.
+//! Front matter, imports and lines of tags alone are in the text but in no block.
 
 use std::ops::Range;
 
@@ -9,17 +9,23 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 use crate::keywords::{Slugs, is_identifier, normalize};
 use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 
-/// Reads a Markdown document; `is_mdx` where imports and JSX are to be expected.
+/// Maximum number of keywords collected from one block.
+const MAX_BLOCK_KEYWORDS: usize = 64;
+
+/// Maximum number of lines of front matter.
+const MAX_FRONT_MATTER_LINES: usize = 500;
+
+/// Reads a Markdown document; `is_mdx` enables handling of imports and JSX.
 pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<ParsedDocument, Error> {
     if source.len() > limits.text_bytes {
         return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
     }
-    let front = front_matter(&source);
+    let front_matter = front_matter_range(&source);
     let mut parsed = ParsedDocument::default();
-    if let Some(front) = &front {
-        parsed.title = front_title(&source[front.clone()]);
+    if let Some(range) = &front_matter {
+        parsed.title = front_matter_title(&source[range.clone()]);
     }
-    let start = front.map_or(0, |front| front.end);
+    let start = front_matter.map_or(0, |range| range.end);
     let mut reader = Reader {
         source: &source,
         start,
@@ -27,12 +33,12 @@ pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Pars
         blocks: Vec::new(),
         slugs: Slugs::default(),
         title: None,
-        has_first_level: false,
+        has_level_one_title: false,
     };
     reader.read(limits)?;
-    let stated = reader.title;
+    let heading_title = reader.title;
     parsed.blocks = reader.blocks;
-    parsed.title = parsed.title.or(stated);
+    parsed.title = parsed.title.or(heading_title);
     if parsed.blocks.is_empty() {
         return Err(Error::Empty);
     }
@@ -46,10 +52,10 @@ struct Reader<'s> {
     is_mdx: bool,
     blocks: Vec<Block>,
     slugs: Slugs,
-    /// The first heading of the first level, else the first heading. Headings in HTML are often a project's banner
-    /// that every document bears, and name none of them.
+    /// First heading of level 1, else the first heading. Headings in HTML are ignored: they are often a project banner
+    /// that is the same in every document.
     title: Option<String>,
-    has_first_level: bool,
+    has_level_one_title: bool,
 }
 
 impl Reader<'_> {
@@ -63,7 +69,7 @@ impl Reader<'_> {
         let source = self.source;
         let events = Parser::new_ext(&source[self.start..], options).into_offset_iter();
         let mut depth = 0_usize;
-        let mut names = Vec::new();
+        let mut keywords = Vec::new();
         let mut heading: Option<(u8, Option<String>, String)> = None;
         let mut kind = BlockKind::Text;
         for (event, range) in events {
@@ -71,7 +77,7 @@ impl Reader<'_> {
             match event {
                 Event::Start(tag) => {
                     if depth == 0 {
-                        names.clear();
+                        keywords.clear();
                         kind = match &tag {
                             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                                 BlockKind::Code
@@ -97,12 +103,12 @@ impl Reader<'_> {
                         self.heading(level, id, &title, range);
                     } else {
                         let is_html = end == TagEnd::HtmlBlock;
-                        self.block(kind.clone(), range, is_html, std::mem::take(&mut names));
+                        self.block(kind.clone(), range, is_html, std::mem::take(&mut keywords));
                     }
                 }
                 Event::Code(code) => {
-                    if is_identifier(&code) && names.len() < 64 {
-                        names.push(code.to_string());
+                    if is_identifier(&code) && keywords.len() < MAX_BLOCK_KEYWORDS {
+                        keywords.push(code.to_string());
                     }
                     if let Some((_, _, title)) = &mut heading {
                         title.push_str(&code);
@@ -129,23 +135,23 @@ impl Reader<'_> {
         if title.is_empty() {
             return;
         }
-        if self.title.is_none() || (level == 1 && !self.has_first_level) {
+        if self.title.is_none() || (level == 1 && !self.has_level_one_title) {
             self.title = Some(title.clone());
-            self.has_first_level = level == 1;
+            self.has_level_one_title = level == 1;
         }
         let slug = self.slugs.next(&title);
         let anchor = Some(id.unwrap_or(slug)).filter(|anchor| !anchor.is_empty());
         self.push(BlockKind::Heading { level, title }, range, anchor, Vec::new());
     }
 
-    fn block(&mut self, kind: BlockKind, range: Range<usize>, is_html: bool, names: Vec<String>) {
+    fn block(&mut self, kind: BlockKind, range: Range<usize>, is_html: bool, keywords: Vec<String>) {
         let text = &self.source[range.clone()];
         let range = if is_html {
             if let Some((level, title)) = html_heading(text) {
                 self.push(BlockKind::Heading { level, title }, range, None, Vec::new());
                 return;
             }
-            match without_tags(text) {
+            match range_without_tags(text) {
                 Some(inner) => range.start + inner.start..range.start + inner.end,
                 None => return,
             }
@@ -154,7 +160,7 @@ impl Reader<'_> {
         } else {
             range
         };
-        self.push(kind, range, None, names);
+        self.push(kind, range, None, keywords);
     }
 
     fn push(
@@ -166,9 +172,9 @@ impl Reader<'_> {
     ) {
         let text = &self.source[range.clone()];
         let end = range.start + text.trim_end().len();
-        // Indented code keeps the spaces of its first line.
-        let lead = text.len() - text.trim_start_matches(['\n', '\r']).len();
-        let mut start = range.start + lead;
+        // Indented code keeps the indentation of its first line.
+        let leading = text.len() - text.trim_start_matches(['\n', '\r']).len();
+        let mut start = range.start + leading;
         if kind == BlockKind::Code {
             start = self.source[..start]
                 .rfind('\n')
@@ -194,8 +200,8 @@ fn level_number(level: HeadingLevel) -> u8 {
     }
 }
 
-/// The range of YAML or TOML front matter, its fences included.
-fn front_matter(source: &str) -> Option<Range<usize>> {
+/// Returns the range of YAML or TOML front matter, fences included.
+fn front_matter_range(source: &str) -> Option<Range<usize>> {
     let fence = ["---", "+++"].into_iter().find(|fence| source.starts_with(fence))?;
     let mut lines = source.split_inclusive('\n');
     let first = lines.next()?;
@@ -209,19 +215,20 @@ fn front_matter(source: &str) -> Option<Range<usize>> {
         if text == fence || (fence == "---" && text == "...") {
             return Some(0..end);
         }
-        // A rule at the top of a document is not front matter: that begins with a key at once.
+        // Front matter begins with a key or a comment; otherwise the first line is a thematic break.
         if number == 0 && !text.contains([':', '=', '#']) {
             return None;
         }
-        if number > 500 {
+        if number > MAX_FRONT_MATTER_LINES {
             return None;
         }
     }
     None
 }
 
-fn front_title(front: &str) -> Option<String> {
-    front.lines().find_map(|line| {
+/// Returns the value of the key `title` of front matter.
+fn front_matter_title(front_matter: &str) -> Option<String> {
+    front_matter.lines().find_map(|line| {
         let rest = line.strip_prefix("title")?.trim_start();
         let value = rest.strip_prefix([':', '='])?.trim();
         let value = value
@@ -233,7 +240,7 @@ fn front_title(front: &str) -> Option<String> {
     })
 }
 
-/// An MDX paragraph that is code of the module: imports, exports, an expression.
+/// Whether an MDX paragraph is module code: an import, an export or an expression.
 fn is_module_code(text: &str) -> bool {
     let text = text.trim();
     let is_import = text.starts_with("import ")
@@ -244,20 +251,23 @@ fn is_module_code(text: &str) -> bool {
     is_import || is_export || (text.starts_with('{') && text.ends_with('}'))
 }
 
-/// `<h1 align="center">Project</h1>`, and nothing else.
+/// Parses an HTML block that is one heading, such as `<h1 align="center">Project</h1>`: its level and title.
 fn html_heading(text: &str) -> Option<(u8, String)> {
     let text = text.trim();
     let rest = text.strip_prefix("<h").or_else(|| text.strip_prefix("<H"))?;
     let level = rest.bytes().next().filter(u8::is_ascii_digit)? - b'0';
     let (_, inner) = rest.split_once('>')?;
     let (title, end) = inner.split_once("</")?;
-    let is_whole = end.len() == 3 && end.ends_with('>') && !title.contains('<') && (1..=6).contains(&level);
+    let is_only_heading =
+        end.len() == 3 && end.ends_with('>') && !title.contains('<') && (1..=6).contains(&level);
     let title = crate::builder::one_line(title);
-    (is_whole && !title.is_empty()).then_some((level, title))
+    (is_only_heading && !title.is_empty()).then_some((level, title))
 }
 
-/// The range of an HTML or JSX block without the lines at both ends that are only tags and comments.
-fn without_tags(text: &str) -> Option<Range<usize>> {
+/// Returns the range of an HTML or JSX block without the lines of only tags and comments at both ends.
+///
+/// `None` if the block has no text.
+fn range_without_tags(text: &str) -> Option<Range<usize>> {
     let mut first = None;
     let mut last = 0;
     let mut inside_tag = false;
@@ -290,7 +300,7 @@ fn without_tags(text: &str) -> Option<Range<usize>> {
         }
         at += character.len_utf8();
     }
-    // A comment may have carried the line's beginning past its break; the range still begins on a character.
+    // `line` may lie after `last` if a comment spans lines; the range still begins on a character boundary.
     first.map(|first| first..last.max(first))
 }
 
@@ -298,7 +308,7 @@ fn without_tags(text: &str) -> Option<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn shown(source: &str, is_mdx: bool) -> Vec<String> {
+    fn describe(source: &str, is_mdx: bool) -> Vec<String> {
         let parsed = read(source.to_owned(), is_mdx, &Limits::default()).unwrap();
         assert_eq!(parsed.text, source);
         parsed
@@ -320,7 +330,7 @@ mod tests {
     fn blocks_are_ranges_of_the_source() {
         let source = "---\ntitle: \"A title\"\n---\nSetext *one*\n===\n\nProse\nmore.\n\n- a\n  - b\n\n    c\n\n```rust\nfn main() {}\n```\n\n    indented\n\n|a|b|\n|-|-|\n|1|2|\n\n## Two {#two}\n";
         assert_eq!(
-            shown(source, false),
+            describe(source, false),
             [
                 "H1 Setext one #setext-one",
                 "Text \"Prose\\nmore.\"",
@@ -335,17 +345,17 @@ mod tests {
     }
 
     #[test]
-    fn code_of_an_mdx_module_is_no_passage() {
+    fn mdx_module_code_is_in_no_block() {
         let source = "import Tabs from '@theme/Tabs';\nimport {a} from './a';\n\n# Head\n\nexport const x = 1;\n\n<Tabs>\n<TabItem value=\"one\">\n\nText inside.\n\n</TabItem>\n</Tabs>\n\n{/* note */}\n\nimportant import words\n";
         assert_eq!(
-            shown(source, true),
+            describe(source, true),
             ["H1 Head #head", "Text \"Text inside.\"", "Text \"important import words\""]
         );
     }
 
     #[test]
-    fn html_blocks_keep_their_words() {
+    fn html_blocks_keep_their_text() {
         let source = "<div align=\"center\">\n<!-- hidden -->\n<b>Shown</b> here\n</div>\n\n<img src=\"x.png\">\n\nEnd\n";
-        assert_eq!(shown(source, false), ["Text \"<b>Shown</b> here\"", "Text \"End\""]);
+        assert_eq!(describe(source, false), ["Text \"<b>Shown</b> here\"", "Text \"End\""]);
     }
 }

@@ -1,47 +1,47 @@
-//! `OpenAPI` 3.x and Swagger 2.0, in JSON or YAML: one passage for each operation and each schema.
+//! Reader for `OpenAPI` 3.x and Swagger 2.0, in JSON or YAML: one passage for each operation and each schema.
 //!
-//! Read from plain values ([`value`]) and not through types of the specification: real descriptions bend it, and
-//! one wrong field should cost that field only.
+//! Reads generic values ([`value`]) instead of typed structures of the specification: real descriptions deviate from
+//! it, and one wrong field should lose only that field.
 
 mod operation;
 mod schema;
 mod value;
 
-use crate::builder::{Builder, one_line};
+use crate::builder::{DocumentBuilder, one_line};
 use crate::model::{Error, Limits, ParsedDocument};
 
-use operation::{METHODS, Operation, header, inner_headings, push_table, security_text};
-use value::{Node, malformed};
+use operation::{METHODS, Operation, inner_headings, push_table, row, security_text};
+use value::{Value, malformed};
 
-/// Reads a description of an API; `name` tells YAML in braces from broken JSON.
+/// Reads an API description. The extension of `name` distinguishes YAML in braces from broken JSON.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] where it is neither JSON nor YAML or states neither `openapi` nor `swagger`,
-/// [`Error::TooLarge`] beyond the limits.
+/// [`Error::Malformed`] if it is neither JSON nor YAML or has neither of the keys `openapi` and `swagger`;
+/// [`Error::TooLarge`] if a limit is exceeded.
 pub fn read(bytes: &[u8], name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
         return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
-    let root = Node::parse(bytes, name, limits)?;
+    let root = Value::parse(bytes, name, limits)?;
     if root.get("openapi").is_null() && root.get("swagger").is_null() {
         return Err(malformed("the top-level key `openapi` or `swagger` is missing".to_owned()));
     }
-    let mut builder = Builder::new(limits);
-    introduction(&root, &mut builder)?;
-    for group in groups(&root) {
+    let mut builder = DocumentBuilder::new(limits);
+    push_introduction(&root, &mut builder)?;
+    for group in operation_groups(&root) {
         builder.heading(2, &group.title, Some(&format!("tag-{}", slug(group.name))))?;
-        markdown(group.description, 3, &mut builder)?;
+        push_description(group.description, 3, &mut builder)?;
         for operation in &group.operations {
-            api(operation, &mut builder)?;
+            push_operation(operation, &mut builder)?;
         }
     }
-    webhooks(&root, &mut builder)?;
-    schemas(&root, &mut builder)?;
+    push_webhooks(&root, &mut builder)?;
+    push_schemas(&root, &mut builder)?;
     builder.finish()
 }
 
-/// A tag and its operations.
+/// A tag with its operations.
 struct Group<'a> {
     name: &'a str,
     title: String,
@@ -49,13 +49,13 @@ struct Group<'a> {
     operations: Vec<Operation<'a>>,
 }
 
-/// The operations by their first tag: declared tags in their order, then the others as they appear.
-fn groups(root: &Node) -> Vec<Group<'_>> {
+/// Groups the operations by their first tag: declared tags in their order, then the others in order of appearance.
+fn operation_groups(root: &Value) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for tag in root.get("tags").items() {
         let name = tag.get("name").text();
-        let shown = tag.get("x-displayName").text();
-        let title = if shown.is_empty() { name } else { shown }.to_owned();
+        let display_name = tag.get("x-displayName").text();
+        let title = if display_name.is_empty() { name } else { display_name }.to_owned();
         if !groups.iter().any(|group| group.name == name) {
             groups.push(Group {
                 name,
@@ -75,9 +75,9 @@ fn groups(root: &Node) -> Vec<Group<'_>> {
             if node.is_null() {
                 continue;
             }
-            let tag = node.get("tags").items().first().map_or("", Node::text);
+            let tag = node.get("tags").items().first().map_or("", Value::text);
             let title = format!("{} {path}", method.to_uppercase());
-            let operation = Operation { root, title, path: item, node };
+            let operation = Operation { root, title, path_item: item, node };
             if let Some(group) = groups.iter_mut().find(|group| group.name == tag) {
                 group.operations.push(operation);
             } else {
@@ -90,29 +90,31 @@ fn groups(root: &Node) -> Vec<Group<'_>> {
     groups
 }
 
-fn introduction(root: &Node, builder: &mut Builder) -> Result<(), Error> {
+/// Appends title, version, description, servers and security schemes.
+fn push_introduction(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let info = root.get("info");
     let title = match one_line(info.get("title").text()) {
         title if title.is_empty() => "API".to_owned(),
         title => title,
     };
-    builder.title(info.get("title").text());
+    builder.set_title(info.get("title").text());
     builder.heading(1, &title, None)?;
     let version = info.get("version");
     if !version.is_null() {
-        builder.text(&format!("Version {}", one_line(&version.shown())), None)?;
+        builder.text(&format!("Version {}", one_line(&version.display())), None)?;
     }
     builder.text(&one_line(info.get("summary").text()), None)?;
-    markdown(info.get("description").text(), 2, builder)?;
-    let servers = servers(root);
+    push_description(info.get("description").text(), 2, builder)?;
+    let servers = server_items(root);
     if !servers.is_empty() {
         builder.heading(2, "Servers", Some("servers"))?;
         builder.text(&servers.join("\n"), None)?;
     }
-    security(root, builder)
+    push_security(root, builder)
 }
 
-fn servers(root: &Node) -> Vec<String> {
+/// Returns a list item for each server.
+fn server_items(root: &Value) -> Vec<String> {
     let mut servers: Vec<String> = root
         .get("servers")
         .items()
@@ -124,7 +126,7 @@ fn servers(root: &Node) -> Vec<String> {
             format!("- `{}`{separator}{description}", one_line(server.get("url").text()))
         })
         .collect();
-    // Swagger 2 states the parts of the address.
+    // Swagger 2 has the parts of the URL.
     let (host, base) = (root.get("host").text(), root.get("basePath").text());
     let schemes = root.get("schemes").texts();
     if !host.is_empty() {
@@ -136,39 +138,40 @@ fn servers(root: &Node) -> Vec<String> {
     servers
 }
 
-fn security(root: &Node, builder: &mut Builder) -> Result<(), Error> {
+fn push_security(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let schemes = match root.get("components").get("securitySchemes") {
-        Node::Null => root.get("securityDefinitions"),
+        Value::Null => root.get("securityDefinitions"),
         schemes => schemes,
     };
-    let mut rows = vec![header(&["Name", "Type", "Description"])];
+    let mut rows = vec![row(&["Name", "Type", "Description"])];
     for (name, scheme) in schemes.entries() {
         let scheme = scheme.resolve(root);
-        let mut kind = scheme.get("type").shown();
+        let mut type_text = scheme.get("type").display();
         for key in ["scheme", "bearerFormat", "in", "name", "flow", "openIdConnectUrl"] {
             let value = scheme.get(key).text();
             if !value.is_empty() {
-                kind.extend([", ", key, ": ", value]);
+                type_text.extend([", ", key, ": ", value]);
             }
         }
-        rows.push(vec![format!("`{name}`"), kind, one_line(scheme.get("description").text())]);
+        rows.push(vec![format!("`{name}`"), type_text, one_line(scheme.get("description").text())]);
     }
-    let asked = security_text(root.get("security"));
+    let default_security = security_text(root.get("security"));
     let mut parts = Vec::new();
     push_table("", &rows, &mut parts);
-    if parts.is_empty() && asked.is_none() {
+    if parts.is_empty() && default_security.is_none() {
         return Ok(());
     }
     builder.heading(2, "Security", Some("security"))?;
     for part in parts {
         builder.text(&part, None)?;
     }
-    asked.map_or(Ok(()), |words| {
-        builder.text(&format!("Every operation, unless it says otherwise: {words}"), None)
+    default_security.map_or(Ok(()), |schemes| {
+        builder.text(&format!("Every operation, unless it says otherwise: {schemes}"), None)
     })
 }
 
-fn api(operation: &Operation<'_>, builder: &mut Builder) -> Result<(), Error> {
+/// Appends an operation as an API block.
+fn push_operation(operation: &Operation<'_>, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let identifier = operation.node.get("operationId").text();
     let anchor = if identifier.is_empty() { slug(&operation.title) } else { identifier.to_owned() };
     let mut keywords = vec![one_line(&operation.title)];
@@ -178,8 +181,8 @@ fn api(operation: &Operation<'_>, builder: &mut Builder) -> Result<(), Error> {
     builder.api(&operation.markdown(), Some(&anchor), keywords)
 }
 
-fn webhooks(root: &Node, builder: &mut Builder) -> Result<(), Error> {
-    let mut begun = false;
+fn push_webhooks(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
+    let mut has_heading = false;
     for key in ["webhooks", "x-webhooks"] {
         for (name, item) in root.get(key).entries() {
             let item = item.resolve(root);
@@ -188,21 +191,21 @@ fn webhooks(root: &Node, builder: &mut Builder) -> Result<(), Error> {
                 if node.is_null() {
                     continue;
                 }
-                if !begun {
+                if !has_heading {
                     builder.heading(2, "Webhooks", Some("webhooks"))?;
-                    begun = true;
+                    has_heading = true;
                 }
                 let title = format!("{} webhook {name}", method.to_uppercase());
-                api(&Operation { root, title, path: item, node }, builder)?;
+                push_operation(&Operation { root, title, path_item: item, node }, builder)?;
             }
         }
     }
     Ok(())
 }
 
-fn schemas(root: &Node, builder: &mut Builder) -> Result<(), Error> {
+fn push_schemas(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let schemas = match root.get("components").get("schemas") {
-        Node::Null => root.get("definitions"),
+        Value::Null => root.get("definitions"),
         schemas => schemas,
     };
     if schemas.entries().is_empty() {
@@ -219,21 +222,21 @@ fn schemas(root: &Node, builder: &mut Builder) -> Result<(), Error> {
         if !description.is_empty() {
             parts.push(inner_headings(description));
         }
-        parts.push(format!("Type: {}", schema::kind(schema)));
-        let words = schema::details(schema, "");
-        if !words.is_empty() {
-            parts.push(words);
+        parts.push(format!("Type: {}", schema::type_text(schema)));
+        let details = schema::details(schema, "");
+        if !details.is_empty() {
+            parts.push(details);
         }
-        let mut rows = vec![header(&["Field", "Type", "Required", "Description"])];
-        rows.extend(schema::fields(schema));
+        let mut rows = vec![row(&["Field", "Type", "Required", "Description"])];
+        rows.extend(schema::field_rows(schema));
         push_table("", &rows, &mut parts);
         builder.api(&parts.join("\n\n"), Some(&format!("schema-{name}")), vec![name.clone()])?;
     }
     Ok(())
 }
 
-/// A description that may have headings and code of its own; its headings begin at `level`.
-fn markdown(text: &str, level: u8, builder: &mut Builder) -> Result<(), Error> {
+/// Appends a description, which may have headings and code of its own. Its headings of level 1 get the level `level`.
+fn push_description(text: &str, level: u8, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let mut paragraph = String::new();
     let mut fence: Option<(String, String)> = None;
     for line in text.lines() {
@@ -264,7 +267,7 @@ fn markdown(text: &str, level: u8, builder: &mut Builder) -> Result<(), Error> {
             push_line(&mut paragraph, line);
         }
     }
-    // A fence that is never closed holds the rest.
+    // A fence that is never closed extends to the end.
     match fence {
         Some((_, language)) => builder.code(&language, &paragraph, None),
         None => builder.text(&paragraph, None),
@@ -276,7 +279,7 @@ fn push_line(paragraph: &mut String, line: &str) {
     paragraph.push('\n');
 }
 
-/// A fragment made of a title: `get-pets-id`.
+/// Returns a URL fragment for a title: `get-pets-id`.
 fn slug(title: &str) -> String {
     let mut slug = String::new();
     for character in title.chars() {

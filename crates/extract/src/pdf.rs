@@ -1,9 +1,9 @@
-//! Portable Document Format: positioned pieces of text in, headings, paragraphs, code and tables out.
+//! Reader for PDF: turns positioned text into headings, paragraphs, lists, code and tables.
 //!
-//! `unpdf` decodes the fonts and says where every piece of text stands; what is a heading, a running header or
-//! a paragraph is decided here ([`lines`], [`headings`], [`blocks`]), because a whole document tells more than the
-//! single page that the library looks at. Where `unpdf` fails or leaves pages without text that draw some,
-//! `pdf-extract` is asked too and the one that finds more is taken.
+//! `unpdf` decodes the fonts and gives the position of every piece of text. Headings, running headers and paragraphs
+//! are recognised here ([`lines`], [`headings`], [`blocks`], [`table_rows`]), because a whole document gives more
+//! evidence than the single pages that the library analyses. If `unpdf` fails or finds no text on pages that draw
+//! some, `pdf-extract` is tried too, and the result with more text is used.
 
 mod blocks;
 mod headings;
@@ -15,50 +15,51 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use unpdf::parser::backend::{PdfBackend, RawBackend, RawOutlineItem};
 use unpdf::parser::{LayoutAnalyzer, TextSpan};
 
-use crate::builder::{Builder, one_line};
+use crate::builder::{DocumentBuilder, one_line};
 use crate::escape::escape_paragraph;
 use crate::model::{Error, Limits, ParsedDocument};
 
 use lines::Line;
 
-/// The largest page that the format allows, in points.
-const FARTHEST: f32 = 14_400.0;
+/// Maximum width and height of a page in the format, in points.
+const MAX_PAGE_POINTS: f32 = 14_400.0;
 
-/// Reads a PDF. Its file's name is not needed: a PDF states its title or has none.
+/// Reads a PDF. The name is not used.
 ///
 /// # Errors
 ///
-/// [`Error::Unsupported`] where a password is needed, [`Error::Empty`] where no page holds text,
-/// [`Error::TooLarge`] beyond the limits, [`Error::Malformed`] for everything that is not a readable PDF.
+/// [`Error::Unsupported`] if a password is needed, [`Error::Empty`] if no page has text, [`Error::TooLarge`] if a limit
+/// is exceeded, [`Error::Malformed`] for everything else that is not a readable PDF.
 pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     if bytes.len() > limits.input_bytes {
         return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
-    // The header may follow some bytes of a mail or a printer's prologue.
+    // Bytes of a mail or a printer prologue may precede the header.
     if !bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
         return Err(malformed("the content does not start like a PDF file"));
     }
-    if nested_deeper_than(bytes, limits.depth) {
+    if is_nested_deeper_than(bytes, limits.depth) {
         return Err(Error::TooLarge { unit: "levels of nesting", limit: limits.depth });
     }
-    let positioned = contained(|| positioned(bytes, limits));
-    match positioned {
-        Ok(pages) if !pages.suspicious() => write(pages, limits),
-        Ok(pages) => match contained(|| plain(bytes, limits)) {
-            Ok(texts) if letters_of(&texts) > pages.letters() / 4 * 5 => write_plain(&texts, limits),
+    let pages = catch_panic(|| extract_pages(bytes, limits));
+    match pages {
+        Ok(pages) if !pages.is_suspicious() => write(pages, limits),
+        Ok(pages) => match catch_panic(|| extract_plain(bytes, limits)) {
+            Ok(texts) if total_letters(&texts) > pages.letter_count() / 4 * 5 => write_plain(&texts, limits),
             _ => write(pages, limits),
         },
         Err(error @ (Error::Unsupported(_) | Error::TooLarge { .. })) => Err(error),
-        Err(error) => match contained(|| plain(bytes, limits)) {
-            Ok(texts) if letters_of(&texts) > 0 => write_plain(&texts, limits),
+        Err(error) => match catch_panic(|| extract_plain(bytes, limits)) {
+            Ok(texts) if total_letters(&texts) > 0 => write_plain(&texts, limits),
             _ => Err(error),
         },
     }
 }
 
-/// Whether arrays and dictionaries outside of streams nest deeper than `limit`: the libraries follow them by
-/// recursion and would run out of stack, which no `catch_unwind` catches.
-fn nested_deeper_than(bytes: &[u8], limit: usize) -> bool {
+/// Whether arrays and dictionaries outside of streams are nested deeper than `limit`.
+///
+/// The libraries parse them recursively and would overflow the stack, which `catch_unwind` does not catch.
+fn is_nested_deeper_than(bytes: &[u8], limit: usize) -> bool {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -66,7 +67,7 @@ fn nested_deeper_than(bytes: &[u8], limit: usize) -> bool {
             b'[' | b'<' => depth += 1,
             b']' | b'>' => depth = depth.saturating_sub(1),
             b'e' if bytes[at..].starts_with(b"endobj") => depth = 0,
-            // What is packed in a stream is not PDF syntax; a damaged stream without an end is passed over too.
+            // Skips the content of streams, which is not PDF syntax; a stream without an end is not skipped.
             b's' if bytes[at..].starts_with(b"stream") => {
                 let end = memchr::memmem::find(&bytes[at..], b"endstream");
                 at += end.map_or(0, |end| end + 3);
@@ -74,7 +75,7 @@ fn nested_deeper_than(bytes: &[u8], limit: usize) -> bool {
             }
             _ => {}
         }
-        // A dictionary opens with two brackets.
+        // A dictionary opens with two brackets, so it counts two.
         if depth > limit * 2 {
             return true;
         }
@@ -83,49 +84,52 @@ fn nested_deeper_than(bytes: &[u8], limit: usize) -> bool {
     false
 }
 
-/// What was found on the pages, before anything is decided about it.
+/// Lines and metadata of all pages, before analysis.
 struct Pages {
     lines: Vec<Line>,
-    /// Height of each page in points, in order.
+    /// Height of each page, in points, in page order.
     heights: Vec<f32>,
-    /// Pages, counted from 1, that draw something but hold no readable text.
-    wordless: Vec<u32>,
-    /// Pages among them that name text that could not be decoded.
+    /// Pages, counted from 1, that draw something but have no readable text.
+    without_text: Vec<u32>,
+    /// Number of those pages that draw text which could not be decoded.
     undecoded: usize,
     title: Option<String>,
+    /// Bookmarks: level, counted from 1, and title.
     outline: Vec<(u8, String)>,
 }
 
 impl Pages {
-    /// Whether so many pages name text that was not decoded that a second opinion is worth its time.
-    fn suspicious(&self) -> bool {
+    /// Whether the text of so many pages was not decoded that the second library is worth trying.
+    fn is_suspicious(&self) -> bool {
         self.undecoded > 0 && self.undecoded * 10 >= self.heights.len()
     }
 
-    fn letters(&self) -> usize {
-        self.lines.iter().map(|line| letters(&line.text)).sum()
+    fn letter_count(&self) -> usize {
+        self.lines.iter().map(|line| letter_count(&line.text)).sum()
     }
 }
 
-fn positioned(bytes: &[u8], limits: &Limits) -> Result<Pages, Error> {
-    let backend = RawBackend::load_bytes(bytes).map_err(|error| explain(&error))?;
+/// Extracts lines with positions, by the first library.
+fn extract_pages(bytes: &[u8], limits: &Limits) -> Result<Pages, Error> {
+    let backend = RawBackend::load_bytes(bytes).map_err(|error| convert_error(&error))?;
     let analyzer = LayoutAnalyzer::new(&backend);
     let mut pages = Pages {
         lines: Vec::new(),
         heights: Vec::new(),
-        wordless: Vec::new(),
+        without_text: Vec::new(),
         undecoded: 0,
         title: backend.metadata().title,
         outline: Vec::new(),
     };
-    flatten(&backend.outline().unwrap_or_default(), 1, &mut pages.outline);
+    flatten_outline(&backend.outline().unwrap_or_default(), 1, &mut pages.outline);
     let mut text_bytes = 0;
     for (&number, &page) in &backend.pages() {
         pages.heights.push(backend.page_dimensions(page).1);
-        // One page that cannot be read is a gap, not the end of the document.
-        let mut spans = contained(|| analyzer.extract_page_spans(number).map_err(|error| explain(&error)))
-            .unwrap_or_default();
-        spans.retain_mut(stands_on_paper);
+        // A page that cannot be read is skipped.
+        let mut spans =
+            catch_panic(|| analyzer.extract_page_spans(number).map_err(|error| convert_error(&error)))
+                .unwrap_or_default();
+        spans.retain_mut(is_on_page);
         let before = pages.lines.len();
         for line in analyzer.group_spans_into_lines_pub(spans) {
             if let Some(line) = Line::new(number, &line) {
@@ -142,50 +146,60 @@ fn positioned(bytes: &[u8], limits: &Limits) -> Result<Pages, Error> {
                 pages.undecoded += 1;
             }
             if drawn.text > 0 || drawn.image > 0 {
-                pages.wordless.push(number);
+                pages.without_text.push(number);
             }
         }
     }
     Ok(pages)
 }
 
-/// Whether a piece of text stands where a page can be; its width is brought into bounds. The library measures
-/// its columns in an array as long as the text is wide, so a damaged number would ask for a hundred gigabytes.
-fn stands_on_paper(span: &mut TextSpan) -> bool {
-    let near = |points: f32| points.abs() <= FARTHEST;
-    // A comparison with what is no number is false.
-    let stands = near(span.x) && near(span.y) && span.font_size > 0.0 && span.font_size <= FARTHEST / 10.0;
+/// Maximum number of page ranges in a warning.
+const MAX_RANGES: usize = 20;
+
+/// Whether a piece of text is within the largest possible page. Also clamps its width.
+///
+/// The library measures columns with an array as long as the text is wide, so a damaged number would make it allocate a
+/// hundred gigabytes.
+fn is_on_page(span: &mut TextSpan) -> bool {
+    let is_in_range = |points: f32| points.abs() <= MAX_PAGE_POINTS;
+    // Comparisons with NaN are false.
+    let is_on_page = is_in_range(span.x)
+        && is_in_range(span.y)
+        && span.font_size > 0.0
+        && span.font_size <= MAX_PAGE_POINTS / 10.0;
     for width in std::iter::once(&mut span.width).chain(&mut span.ink_width) {
-        *width = if near(*width) { width.max(0.0) } else { 0.0 };
+        *width = if is_in_range(*width) { width.max(0.0) } else { 0.0 };
     }
-    stands
+    is_on_page
 }
 
-fn flatten(items: &[RawOutlineItem], level: u8, outline: &mut Vec<(u8, String)>) {
+/// Appends bookmarks and their children in document order.
+fn flatten_outline(items: &[RawOutlineItem], level: u8, outline: &mut Vec<(u8, String)>) {
     for item in items {
         outline.push((level, one_line(&item.title)));
-        flatten(&item.children, (level + 1).min(6), outline);
+        flatten_outline(&item.children, (level + 1).min(6), outline);
     }
 }
 
+/// Analyses the lines and writes them as blocks.
 fn write(pages: Pages, limits: &Limits) -> Result<ParsedDocument, Error> {
-    let Pages { mut lines, heights, wordless, title, outline, .. } = pages;
-    let mut builder = Builder::new(limits);
-    lines::drop_running(&mut lines, &heights);
-    lines::drop_contents(&mut lines);
-    table_rows::join(&mut lines);
-    let stated = title.as_deref().map(one_line).filter(|title| is_title(title));
-    if let Some(title) = &stated {
-        builder.title(title);
+    let Pages { mut lines, heights, without_text, title, outline, .. } = pages;
+    let mut builder = DocumentBuilder::new(limits);
+    lines::remove_running_headers(&mut lines, &heights);
+    lines::remove_toc(&mut lines);
+    table_rows::rejoin(&mut lines);
+    let title = title.as_deref().map(one_line).filter(|title| is_real_title(title));
+    if let Some(title) = &title {
+        builder.set_title(title);
     }
     let headings = headings::find(&lines, &outline);
     blocks::write(&lines, &headings, &mut builder)?;
-    warn_wordless(&wordless, &mut builder);
+    warn_without_text(&without_text, &mut builder);
     builder.finish()
 }
 
-/// Pages as plain text, by the second library.
-fn plain(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, Error> {
+/// Extracts the pages as plain text, by the second library.
+fn extract_plain(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, Error> {
     let texts =
         pdf_extract::extract_text_from_mem_by_pages(bytes).map_err(|error| malformed(&error.to_string()))?;
     if texts.iter().map(String::len).sum::<usize>() > limits.text_bytes {
@@ -194,29 +208,31 @@ fn plain(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, Error> {
     Ok(texts)
 }
 
+/// Writes plain text of pages as paragraphs.
 fn write_plain(texts: &[String], limits: &Limits) -> Result<ParsedDocument, Error> {
-    let mut builder = Builder::new(limits);
-    let mut wordless = Vec::new();
+    let mut builder = DocumentBuilder::new(limits);
+    let mut without_text = Vec::new();
     for (page, text) in (1..).zip(texts) {
-        builder.page(page);
-        if letters(text) == 0 {
-            wordless.push(page);
+        builder.set_page(page);
+        if letter_count(text) == 0 {
+            without_text.push(page);
         }
         for paragraph in text.split("\n\n") {
             let mut joined = String::new();
             for line in paragraph.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                blocks::join(&mut joined, line, &|_| false);
+                blocks::join_line(&mut joined, line, &|_| false);
             }
             builder.text(&escape_paragraph(&joined), None)?;
         }
     }
     builder.warn("the layout of this PDF could not be read; the text has no headings");
-    warn_wordless(&wordless, &mut builder);
+    warn_without_text(&without_text, &mut builder);
     builder.finish()
 }
 
-fn warn_wordless(pages: &[u32], builder: &mut Builder) {
-    // A scanned book has hundreds of such pages: one warning names the ranges.
+/// Adds a warning that lists the pages without text.
+fn warn_without_text(pages: &[u32], builder: &mut DocumentBuilder) {
+    // A scanned book has hundreds of such pages: one warning lists the ranges.
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for &page in pages {
         match ranges.last_mut() {
@@ -224,37 +240,41 @@ fn warn_wordless(pages: &[u32], builder: &mut Builder) {
             _ => ranges.push((page, page)),
         }
     }
-    let mut words: Vec<String> = ranges
+    let mut range_texts: Vec<String> = ranges
         .iter()
-        .take(20)
+        .take(MAX_RANGES)
         .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}–{last}") })
         .collect();
-    if ranges.len() > 20 {
-        words.push("…".to_owned());
+    if ranges.len() > MAX_RANGES {
+        range_texts.push("…".to_owned());
     }
     match pages.len() {
         0 => {}
-        1 => builder.warn(format!("page {} has no text; it may be a scanned image", words.join(", "))),
-        _ => builder.warn(format!("pages {} have no text; they may be scanned images", words.join(", "))),
+        1 => builder.warn(format!("page {} has no text; it may be a scanned image", range_texts.join(", "))),
+        _ => {
+            builder
+                .warn(format!("pages {} have no text; they may be scanned images", range_texts.join(", ")));
+        }
     }
 }
 
-/// Whether a title in the document's metadata was written by a person: word processors put file names there.
-fn is_title(title: &str) -> bool {
+/// Whether a title in the metadata was written by a person; word processors write file names there.
+fn is_real_title(title: &str) -> bool {
     let lower = title.to_lowercase();
-    let made = ["microsoft word", "untitled", "powerpoint", "无标题", "未命名"];
-    let file = [".doc", ".docx", ".indd", ".tex", ".dvi", ".pdf", ".qxd", ".ppt", ".pptx"];
-    letters(title) > 1
-        && !made.iter().any(|made| lower.starts_with(made))
-        && !file.iter().any(|file| lower.ends_with(file))
+    let generated = ["microsoft word", "untitled", "powerpoint", "无标题", "未命名"];
+    let extensions = [".doc", ".docx", ".indd", ".tex", ".dvi", ".pdf", ".qxd", ".ppt", ".pptx"];
+    letter_count(title) > 1
+        && !generated.iter().any(|prefix| lower.starts_with(prefix))
+        && !extensions.iter().any(|extension| lower.ends_with(extension))
 }
 
-/// Runs a third party's parser so that a panic in it is an error of this document alone.
-fn contained<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Runs a third-party parser and turns a panic in it into an error of this document.
+fn catch_panic<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(malformed("the structure is damaged")))
 }
 
-fn explain(error: &unpdf::Error) -> Error {
+/// Converts an error of the first library.
+fn convert_error(error: &unpdf::Error) -> Error {
     match error {
         unpdf::Error::Encrypted | unpdf::Error::InvalidPassword => {
             Error::Unsupported("the PDF is encrypted and needs a password".to_owned())
@@ -267,10 +287,10 @@ fn malformed(reason: &str) -> Error {
     Error::Malformed { format: "PDF", reason: reason.to_owned() }
 }
 
-fn letters(text: &str) -> usize {
+fn letter_count(text: &str) -> usize {
     text.chars().filter(|character| character.is_alphanumeric()).count()
 }
 
-fn letters_of(texts: &[String]) -> usize {
-    texts.iter().map(|text| letters(text)).sum()
+fn total_letters(texts: &[String]) -> usize {
+    texts.iter().map(|text| letter_count(text)).sum()
 }

@@ -1,26 +1,29 @@
-//! reStructuredText as Markdown: sections, directives, literal blocks, tables; roles leave their text.
+//! Reader for reStructuredText: converts sections, directives, literal blocks and tables to Markdown.
 //!
-//! Read by lines and indentation. What belongs to no reader (comments, tables of contents, settings of the page)
-//! is dropped; an unknown directive keeps its arguments and body, since most carry text.
+//! Parses by lines and indentation. Comments, tables of contents and page settings are dropped; an unknown directive
+//! keeps its arguments and its body, because most of them contain text.
 
 mod inline;
 mod table;
 
 use std::collections::HashMap;
 
-use crate::builder::Builder;
+use crate::builder::DocumentBuilder;
 use crate::keywords::{is_identifier, normalize};
 use crate::model::{Error, Limits, ParsedDocument};
 use inline::convert;
 
-/// Nesting of directives in directives that is followed; deeper text is kept as it stands.
-const DEPTH: usize = 24;
+/// Maximum nesting of directives that is parsed; deeper content is kept as plain text.
+const MAX_DEPTH: usize = 24;
 
-/// Reads a document.
+/// Maximum number of keywords collected from one paragraph.
+const MAX_PARAGRAPH_KEYWORDS: usize = 64;
+
+/// Reads a reStructuredText document.
 pub(crate) fn read(source: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
     let lines: Vec<&str> = source.lines().map(str::trim_end).collect();
     let mut reader = Reader {
-        builder: Builder::new(limits),
+        builder: DocumentBuilder::new(limits),
         levels: HashMap::new(),
         label: None,
         in_list: false,
@@ -31,13 +34,13 @@ pub(crate) fn read(source: &str, limits: &Limits) -> Result<ParsedDocument, Erro
 }
 
 struct Reader {
-    builder: Builder,
-    /// The level of each style of underline, in the order of their first use.
+    builder: DocumentBuilder,
+    /// Level of each heading style (character, whether it has an overline), in the order of first use.
     levels: HashMap<(u8, bool), u8>,
-    /// The target just read, which names what follows.
+    /// Last target (`.. _name:`), which is the anchor of the next block.
     label: Option<String>,
     in_list: bool,
-    /// What `.. highlight::` set.
+    /// Language set by `.. highlight::`.
     code_language: String,
 }
 
@@ -48,26 +51,26 @@ impl Reader {
             let line = lines[at];
             if line.is_empty() {
                 at += 1;
-            } else if let Some((title, style, used)) = heading(&lines[at..]) {
-                let next = u8::try_from(self.levels.len() + 1).unwrap_or(6).min(6);
-                let level = *self.levels.entry(style).or_insert(next);
+            } else if let Some((title, style, height)) = parse_heading(&lines[at..]) {
+                let next_level = u8::try_from(self.levels.len() + 1).unwrap_or(6).min(6);
+                let level = *self.levels.entry(style).or_insert(next_level);
                 let title = convert(title).replace('`', "");
                 if level == 1 {
-                    self.builder.title(&title);
+                    self.builder.set_title(&title);
                 }
                 let label = self.label.take();
                 let anchor = label.or_else(|| Some(section_id(&title)));
                 self.builder.heading(level, &title, anchor.as_deref())?;
                 self.in_list = false;
-                at += used;
-            } else if let Some((rows, used)) = table::table(&lines[at..]) {
+                at += height;
+            } else if let Some((rows, height)) = table::parse(&lines[at..]) {
                 let rows: Vec<Vec<String>> =
                     rows.iter().map(|row| row.iter().map(|cell| convert(cell)).collect()).collect();
                 let label = self.label.take();
                 self.builder.table(&rows, label.as_deref())?;
-                at += used;
+                at += height;
             } else if line.trim_start().starts_with(".. ") || line.trim_start() == ".." {
-                at += self.explicit(&lines[at..], depth)?;
+                at += self.explicit_markup(&lines[at..], depth)?;
             } else {
                 at += self.paragraph(&lines[at..])?;
             }
@@ -75,8 +78,8 @@ impl Reader {
         Ok(())
     }
 
-    /// A directive, target, footnote or comment; the lines it takes.
-    fn explicit(&mut self, lines: &[&str], depth: usize) -> Result<usize, Error> {
+    /// Reads explicit markup: a directive, target, footnote or comment. Returns the number of lines taken.
+    fn explicit_markup(&mut self, lines: &[&str], depth: usize) -> Result<usize, Error> {
         let indent = indentation(lines[0]);
         let body_end = body_end(lines, indent);
         let head = lines[0].trim_start().trim_start_matches("..").trim_start();
@@ -104,16 +107,17 @@ impl Reader {
 
     fn directive(&mut self, name: &str, argument: &str, body: &[&str], depth: usize) -> Result<(), Error> {
         let body = dedent(body);
-        // Options (`:linenos:`) stand at the body's top, up to an empty line or what is no option.
-        let options = body.iter().take_while(|line| line.starts_with(':') && line[1..].contains(':')).count();
-        let (options, content) = body.split_at(options);
+        // Options (`:linenos:`) are at the top of the body, up to a blank line or another line that is not an option.
+        let option_count =
+            body.iter().take_while(|line| line.starts_with(':') && line[1..].contains(':')).count();
+        let (options, content) = body.split_at(option_count);
         let anchor = self.label.take();
-        let short = name.rsplit(':').next().unwrap_or(name);
-        match short {
+        let base_name = name.rsplit(':').next().unwrap_or(name);
+        match base_name {
             "code-block" | "code" | "sourcecode" | "parsed-literal" | "prompt" | "literalinclude"
             | "productionlist" | "math" | "testcode" | "doctest" | "testsetup" | "ipython" => {
                 let language =
-                    if short == "productionlist" || argument.contains(' ') { "" } else { argument };
+                    if base_name == "productionlist" || argument.contains(' ') { "" } else { argument };
                 self.builder.code(language, &content.join("\n"), anchor.as_deref())
             }
             "highlight" => {
@@ -130,9 +134,9 @@ impl Reader {
             }
             "list-table" | "csv-table" | "table" => {
                 self.builder.text(&convert(argument), None)?;
-                let rows = match short {
-                    "list-table" => table::list_table(content),
-                    "csv-table" => table::csv_table(option(options, "header"), content),
+                let rows = match base_name {
+                    "list-table" => table::parse_list_table(content),
+                    "csv-table" => table::parse_csv_table(option(options, "header"), content),
                     _ => return self.nested(content, depth),
                 };
                 let rows: Vec<Vec<String>> =
@@ -143,18 +147,18 @@ impl Reader {
             | "staticmethod" | "decorator" | "macro" | "type" | "member" | "var" | "option" | "envvar"
             | "cmdoption" | "describe" | "object" | "module-function" | "property" | "autofunction"
             | "autoclass" | "automethod" | "confval" | "directive" => {
-                let bare = argument.split(['(', ' ', '=']).next().unwrap_or_default();
-                let mut names = vec![bare.to_owned()];
-                names.retain(|name| !name.is_empty());
-                self.builder.text_with(
+                let bare_name = argument.split(['(', ' ', '=']).next().unwrap_or_default();
+                let mut keywords = vec![bare_name.to_owned()];
+                keywords.retain(|name| !name.is_empty());
+                self.builder.text_with_keywords(
                     &format!("**`{argument}`**"),
-                    anchor.as_deref().or(Some(bare)),
-                    names,
+                    anchor.as_deref().or(Some(bare_name)),
+                    keywords,
                 )?;
                 self.nested(content, depth)
             }
             _ => {
-                let title = admonition(short).map(|title| format!("**{title}**"));
+                let title = admonition_title(base_name).map(|title| format!("**{title}**"));
                 let argument = convert(argument);
                 let lead = match (title, argument.is_empty()) {
                     (Some(title), true) => title,
@@ -167,20 +171,22 @@ impl Reader {
         }
     }
 
+    /// Reads the body of a directive.
     fn nested(&mut self, content: &[&str], depth: usize) -> Result<(), Error> {
         self.in_list = false;
-        if depth < DEPTH {
+        if depth < MAX_DEPTH {
             self.blocks(content, depth + 1)
         } else {
             self.builder.text(&content.join("\n"), None)
         }
     }
 
-    /// A paragraph, item or field list, and the literal block it may announce; the lines taken.
+    /// Reads a paragraph or list item, and the literal block that it may introduce. Returns the number of lines taken.
     fn paragraph(&mut self, lines: &[&str]) -> Result<usize, Error> {
         let mut end = 1;
         while end < lines.len() && !lines[end].is_empty() && !lines[end].trim_start().starts_with(".. ") {
-            if heading(&lines[end..]).is_some() && indentation(lines[end]) == 0 && lines[end].len() > 3 {
+            if parse_heading(&lines[end..]).is_some() && indentation(lines[end]) == 0 && lines[end].len() > 3
+            {
                 break;
             }
             end += 1;
@@ -190,14 +196,14 @@ impl Reader {
         let is_item = is_item(first);
         let indent = indentation(paragraph[0]);
         self.in_list = is_item || (self.in_list && indent > 0);
-        let announces_code = paragraph[end - 1].ends_with("::");
+        let introduces_code = paragraph[end - 1].ends_with("::");
         let mut text = String::new();
         if first.starts_with(">>> ") {
             self.builder.code("pycon", &dedent(paragraph).join("\n"), None)?;
             return Ok(end);
         }
         for (number, line) in paragraph.iter().enumerate() {
-            let keep = if self.in_list {
+            let kept_indent = if self.in_list {
                 indentation(line)
             } else {
                 indentation(line).saturating_sub(indent).min(3)
@@ -205,10 +211,10 @@ impl Reader {
             if number > 0 {
                 text.push('\n');
             }
-            text.push_str(&" ".repeat(keep));
+            text.push_str(&" ".repeat(kept_indent));
             text.push_str(line.trim_start());
         }
-        if announces_code {
+        if introduces_code {
             text.truncate(text.len() - if text.ends_with(" ::") { 3 } else { 1 });
             let rest = text.trim_end_matches(':').len();
             if text[..rest].trim().is_empty() {
@@ -216,19 +222,19 @@ impl Reader {
             }
         }
         let text = convert(&text.replace("\n#. ", "\n1. "));
-        let mut names: Vec<String> = text
+        let mut keywords: Vec<String> = text
             .split('`')
             .skip(1)
             .step_by(2)
             .filter(|code| is_identifier(code))
-            .take(64)
+            .take(MAX_PARAGRAPH_KEYWORDS)
             .map(str::to_owned)
             .collect();
-        normalize(&mut names);
+        normalize(&mut keywords);
         let label = self.label.take();
         let text = text.strip_prefix("#. ").map_or(text.clone(), |rest| format!("1. {rest}"));
-        self.builder.text_with(&text, label.as_deref(), names)?;
-        if !announces_code {
+        self.builder.text_with_keywords(&text, label.as_deref(), keywords)?;
+        if !introduces_code {
             return Ok(end);
         }
         let start = end + lines[end..].iter().take_while(|line| line.is_empty()).count();
@@ -243,32 +249,32 @@ impl Reader {
     }
 }
 
-/// A title, the style of its underline, and the lines both take.
-fn heading<'l>(lines: &[&'l str]) -> Option<(&'l str, (u8, bool), usize)> {
+/// Parses a heading: its title, its style (character, whether it has an overline) and the number of lines it takes.
+fn parse_heading<'l>(lines: &[&'l str]) -> Option<(&'l str, (u8, bool), usize)> {
     if let (Some(over), Some(title), Some(under)) = (lines.first(), lines.get(1), lines.get(2))
-        && let Some(mark) = rule(over)
+        && let Some(mark) = rule_character(over)
         && over == under
         && !title.trim().is_empty()
-        && rule(title).is_none()
+        && rule_character(title).is_none()
     {
         return Some((title.trim(), (mark, true), 3));
     }
     let (title, under) = (lines.first()?, lines.get(1)?);
-    let mark = rule(under)?;
-    let is_title = !title.is_empty() && !title.starts_with(' ') && rule(title).is_none();
-    // A short underline is an error in a document, and a rule or table elsewhere.
-    let wide: usize = title.chars().map(|character| if character < '\u{2e80}' { 1 } else { 2 }).sum();
-    (is_title && under.len() + 1 >= wide.min(title.chars().count() + 1) && (under.len() >= 3 || wide <= 3))
+    let mark = rule_character(under)?;
+    let is_title = !title.is_empty() && !title.starts_with(' ') && rule_character(title).is_none();
+    // An underline shorter than the title is more likely a transition or a table.
+    let width: usize = title.chars().map(|character| if character < '\u{2e80}' { 1 } else { 2 }).sum();
+    (is_title && under.len() + 1 >= width.min(title.chars().count() + 1) && (under.len() >= 3 || width <= 3))
         .then_some((title.trim(), (mark, false), 2))
 }
 
-/// The character of a line that is one punctuation character over and over.
-fn rule(line: &str) -> Option<u8> {
+/// Returns the character of a line that consists of one repeated punctuation character.
+fn rule_character(line: &str) -> Option<u8> {
     let first = *line.as_bytes().first().filter(|byte| byte.is_ascii_punctuation())?;
     (line.len() >= 2 && line.bytes().all(|byte| byte == first)).then_some(first)
 }
 
-/// The lines of a directive: its first, and those indented more.
+/// Returns the end of a directive: its first line and the lines indented more.
 fn body_end(lines: &[&str], indent: usize) -> usize {
     let mut end = 1;
     for (number, line) in lines.iter().enumerate().skip(1) {
@@ -287,12 +293,14 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '\t']).len()
 }
 
-/// The lines without the indentation they share.
+/// Removes the common indentation of the lines.
 fn dedent<'l>(lines: &[&'l str]) -> Vec<&'l str> {
-    let least = lines.iter().filter(|line| !line.is_empty()).map(|line| indentation(line)).min().unwrap_or(0);
-    lines.iter().map(|line| line.get(least..).unwrap_or_default()).collect()
+    let common =
+        lines.iter().filter(|line| !line.is_empty()).map(|line| indentation(line)).min().unwrap_or(0);
+    lines.iter().map(|line| line.get(common..).unwrap_or_default()).collect()
 }
 
+/// Whether the line begins a list item.
 fn is_item(line: &str) -> bool {
     if line.starts_with("- ") || line.starts_with("* ") || line.starts_with("+ ") || line.starts_with("#. ") {
         return true;
@@ -303,13 +311,15 @@ fn is_item(line: &str) -> bool {
         && line.as_bytes().get(digits + 1) == Some(&b' ')
 }
 
-fn option<'l>(options: &[&'l str], wanted: &str) -> Option<&'l str> {
+/// Returns the value of an option of a directive.
+fn option<'l>(options: &[&'l str], name: &str) -> Option<&'l str> {
     options
         .iter()
-        .find_map(|line| line.strip_prefix(':')?.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
+        .find_map(|line| line.strip_prefix(':')?.strip_prefix(name)?.strip_prefix(':').map(str::trim))
 }
 
-fn admonition(name: &str) -> Option<&'static str> {
+/// Returns the title of a directive that is an admonition or a version note.
+fn admonition_title(name: &str) -> Option<&'static str> {
     Some(match name {
         "note" => "Note",
         "tip" => "Tip",
@@ -330,7 +340,7 @@ fn admonition(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The `id` that docutils gives a section: words of ASCII letters and digits joined by dashes.
+/// Returns the `id` that docutils gives a section: words of ASCII letters and digits joined by dashes.
 fn section_id(title: &str) -> String {
     let mut id = String::new();
     for character in title.chars().flat_map(char::to_lowercase) {
@@ -349,7 +359,7 @@ mod tests {
     use crate::model::Limits;
 
     #[test]
-    fn sections_directives_and_roles() {
+    fn sections_directives_and_roles_are_converted() {
         let source = "\
 =====
 Title

@@ -1,4 +1,4 @@
-//! Archives made here: what comes out, what is refused and named, and what ends the whole.
+//! Archives generated in memory: the files visited, the entries refused, and the errors that end the walk.
 
 mod support;
 
@@ -10,26 +10,26 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use support::{Random, mutated, zip_of};
 
-/// What was visited: a path with its text, or with the reason it is refused.
-fn all(bytes: &[u8], limits: &ArchiveLimits) -> Result<Vec<(String, String)>, Error> {
-    let mut found = Vec::new();
+/// Returns the visited paths, each with its text or the reason why it was refused.
+fn visited(bytes: &[u8], limits: &ArchiveLimits) -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
     let count = visit_files(Cursor::new(bytes), limits, &mut |path, content| {
-        let shown = match content {
+        let outcome = match content {
             Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Err(error) => format!("! {error}"),
         };
-        found.push((path.to_owned(), shown));
+        files.push((path.to_owned(), outcome));
         Ok(())
     })?;
-    assert_eq!(count, found.len());
-    Ok(found)
+    assert_eq!(count, files.len());
+    Ok(files)
 }
 
 fn tar_gz(files: &[(&[u8], tar::EntryType, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (name, kind, bytes) in files {
         let mut header = tar::Header::new_gnu();
-        // `set_path` would refuse the names that are tested here.
+        // `set_path` refuses the names that are tested here.
         header.as_gnu_mut().expect("a GNU header").name[..name.len()].copy_from_slice(name);
         header.set_size(bytes.len() as u64);
         header.set_entry_type(*kind);
@@ -43,7 +43,7 @@ fn tar_gz(files: &[(&[u8], tar::EntryType, &[u8])]) -> Vec<u8> {
 const FILE: tar::EntryType = tar::EntryType::Regular;
 
 #[test]
-fn files_come_out_in_order_and_the_rest_is_named() {
+fn files_are_visited_in_order_and_unsafe_paths_are_refused() {
     let bytes = zip_of(&[
         ("docs/a.md", b"# A"),
         ("./b.md", b"# B"),
@@ -53,17 +53,17 @@ fn files_come_out_in_order_and_the_rest_is_named() {
         ("win\\d.md", b"# D"),
         ("__MACOSX/._a.md", b"noise"),
     ]);
-    let found = all(&bytes, &ArchiveLimits::default()).expect("a zip");
-    let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    let files = visited(&bytes, &ArchiveLimits::default()).expect("a zip");
+    let paths: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["docs/a.md", "b.md", "../c.md", "/etc/passwd", "C:\\x.md", "win/d.md"]);
-    assert_eq!(found[0].1, "# A");
-    assert_eq!(found[2].1, "! “../c.md” in the archive points outside the archive");
-    assert_eq!(found[3].1, "! “/etc/passwd” in the archive has an absolute path");
-    assert!(found[4].1.contains("absolute path"));
+    assert_eq!(files[0].1, "# A");
+    assert_eq!(files[2].1, "! “../c.md” in the archive points outside the archive");
+    assert_eq!(files[3].1, "! “/etc/passwd” in the archive has an absolute path");
+    assert!(files[4].1.contains("absolute path"));
 }
 
 #[test]
-fn tar_gz_is_read_too_and_links_are_refused() {
+fn tar_gz_is_read_and_links_are_refused() {
     let long = format!("deep/{}.md", "n".repeat(150));
     let bytes = tar_gz(&[
         (b"docs/", tar::EntryType::Directory, b""),
@@ -74,35 +74,39 @@ fn tar_gz_is_read_too_and_links_are_refused() {
         (b"././@LongLink", tar::EntryType::GNULongName, long.as_bytes()),
         (b"cut", FILE, b"long"),
     ]);
-    let found = all(&bytes, &ArchiveLimits::default()).expect("a tar.gz");
-    assert_eq!(found[0], ("docs/a.md".to_owned(), "# A".to_owned()));
-    assert_eq!(found[1].1, "! “link.md” in the archive is a link");
-    assert!(found[2].1.contains("points outside"));
-    assert_eq!(found[3], ("中.md".to_owned(), "zhong".to_owned()));
-    assert_eq!(found[4], (long, "long".to_owned()));
+    let files = visited(&bytes, &ArchiveLimits::default()).expect("a tar.gz");
+    assert_eq!(files[0], ("docs/a.md".to_owned(), "# A".to_owned()));
+    assert_eq!(files[1].1, "! “link.md” in the archive is a link");
+    assert!(files[2].1.contains("points outside"));
+    assert_eq!(files[3], ("中.md".to_owned(), "zhong".to_owned()));
+    assert_eq!(files[4], (long, "long".to_owned()));
 }
 
 #[test]
-fn bombs_end_at_the_limit() {
+fn archive_bombs_are_stopped_at_the_limits() {
     let zeros = vec![0_u8; 4 << 20];
     let limits = ArchiveLimits { entries: 10, entry_bytes: 1 << 20, total_bytes: 2 << 20 };
-    let found = all(&zip_of(&[("bomb", &zeros[..(2 << 20) - 1]), ("after", b"x")]), &limits).expect("a zip");
-    assert!(found[0].1.contains("is too large"), "{found:?}");
-    assert!(matches!(all(&zip_of(&[("bomb", &zeros)]), &limits), Ok(_) | Err(Error::TooLarge { .. })));
+    let files =
+        visited(&zip_of(&[("bomb", &zeros[..(2 << 20) - 1]), ("after", b"x")]), &limits).expect("a zip");
+    assert!(files[0].1.contains("is too large"), "{files:?}");
+    assert!(matches!(visited(&zip_of(&[("bomb", &zeros)]), &limits), Ok(_) | Err(Error::TooLarge { .. })));
     let parts: Vec<(&str, &[u8])> = (0..4).map(|_| ("part", &zeros[..(1 << 20) - 1])).collect();
     let bytes =
         tar_gz(&parts.iter().map(|(name, bytes)| (name.as_bytes(), FILE, *bytes)).collect::<Vec<_>>());
     assert!(matches!(
-        all(&bytes, &limits),
+        visited(&bytes, &limits),
         Err(Error::TooLarge { unit: "decompressed bytes in an archive", .. })
     ));
     let names: Vec<String> = (0..11).map(|number| number.to_string()).collect();
     let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
-    assert_eq!(all(&zip_of(&many), &limits), Err(Error::TooLarge { unit: "files in an archive", limit: 10 }));
+    assert_eq!(
+        visited(&zip_of(&many), &limits),
+        Err(Error::TooLarge { unit: "files in an archive", limit: 10 })
+    );
 }
 
 #[test]
-fn what_the_visitor_says_ends_the_walk() {
+fn an_error_of_the_visitor_ends_the_walk() {
     let bytes = zip_of(&[("a", b"1"), ("b", b"2")]);
     let mut seen = 0;
     let result = visit_files(Cursor::new(&bytes), &ArchiveLimits::default(), &mut |_, _| {
@@ -113,9 +117,9 @@ fn what_the_visitor_says_ends_the_walk() {
 }
 
 #[test]
-fn broken_archives_are_errors_and_never_panic() {
+fn damaged_archives_are_errors_and_never_panic() {
     assert!(matches!(
-        all(b"plain text", &ArchiveLimits::default()),
+        visited(b"plain text", &ArchiveLimits::default()),
         Err(Error::Malformed { format: "archive", .. })
     ));
     let text: Vec<u8> = (0..4000_u32).flat_map(|number| number.to_string().into_bytes()).collect();
@@ -125,19 +129,19 @@ fn broken_archives_are_errors_and_never_panic() {
     let mut random = Random(7);
     for bytes in [&zip, &tar] {
         for end in (0..bytes.len()).step_by(53) {
-            drop(all(&bytes[..end], &limits));
+            drop(visited(&bytes[..end], &limits));
         }
         for _ in 0..300 {
-            drop(all(&mutated(bytes, &mut random), &limits));
+            drop(visited(&mutated(bytes, &mut random), &limits));
         }
     }
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(tar.as_slice()).read_to_end(&mut plain).expect("a tar");
-    assert_eq!(all(&plain, &limits).expect("a tar").len(), 2);
+    assert_eq!(visited(&plain, &limits).expect("a tar").len(), 2);
     for _ in 0..300 {
-        drop(all(&mutated(&plain, &mut random), &limits));
+        drop(visited(&mutated(&plain, &mut random), &limits));
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(b"not a tar").expect("bytes");
-    drop(all(&encoder.finish().expect("a gzip"), &limits));
+    drop(visited(&encoder.finish().expect("a gzip"), &limits));
 }

@@ -1,4 +1,4 @@
-//! Word documents made here: styles, lists, tables, notes; and archives that are none.
+//! Word documents generated in memory: styles, lists, tables and notes; and files that are not Word documents.
 
 mod support;
 
@@ -47,12 +47,13 @@ fn docx(body: &str) -> Vec<u8> {
     ])
 }
 
-/// A paragraph with a style and one run.
+/// Returns a paragraph with a style and one run.
 fn paragraph(style: &str, text: &str) -> String {
     format!("<w:p><w:pPr><w:pStyle w:val=\"{style}\"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>")
 }
 
-fn listed(list: &str, level: &str, text: &str) -> String {
+/// Returns a paragraph in a list.
+fn list_item(list: &str, level: &str, text: &str) -> String {
     format!(
         "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"{list}\"/></w:numPr></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
     )
@@ -63,7 +64,7 @@ fn text_of(body: &str) -> String {
 }
 
 #[test]
-fn headings_and_paragraphs_with_numbers_of_their_own() {
+fn headings_are_read_with_their_numbers() {
     let body = [
         paragraph("1", "Gardens"),
         paragraph("", "One &amp; two &lt;tag&gt; &#x4e2d;."),
@@ -81,19 +82,19 @@ fn headings_and_paragraphs_with_numbers_of_their_own() {
 }
 
 #[test]
-fn lists_keep_their_markers_even_from_a_style() {
+fn list_markers_are_kept_also_if_only_a_style_defines_them() {
     let body = [
         paragraph("ListBullet", "one"),
         paragraph("ListBullet", "two"),
-        listed("1", "1", "inner"),
+        list_item("1", "1", "inner"),
         paragraph("", "Between."),
-        listed("2", "0", "first"),
-        listed("2", "1", "small"),
-        listed("2", "1", "smaller"),
-        listed("2", "0", "second"),
+        list_item("2", "0", "first"),
+        list_item("2", "1", "small"),
+        list_item("2", "1", "smaller"),
+        list_item("2", "0", "second"),
         paragraph("", "Again."),
-        listed("4", "0", "anew"),
-        listed("0", "0", "Not in a list."),
+        list_item("4", "0", "anew"),
+        list_item("0", "0", "Not in a list."),
     ];
     assert_eq!(
         text_of(&body.concat()),
@@ -103,7 +104,7 @@ fn lists_keep_their_markers_even_from_a_style() {
 }
 
 #[test]
-fn code_tables_notes_and_links() {
+fn code_tables_notes_and_links_are_read() {
     let cell = |text: &str| format!("<w:tc>{}</w:tc>", paragraph("", text));
     let wide =
         format!("<w:tc><w:tcPr><w:gridSpan w:val=\"2\"/></w:tcPr>{}</w:tc>", paragraph("", "both | one"));
@@ -136,7 +137,7 @@ fn text_boxes_are_read_once() {
 }
 
 #[test]
-fn what_is_no_document_says_why() {
+fn files_of_other_types_are_refused_with_a_reason() {
     let reason = |bytes: &[u8]| match read(bytes) {
         Err(Error::Malformed { format: "Word", reason }) => reason,
         other => panic!("{other:?}"),
@@ -151,7 +152,7 @@ fn what_is_no_document_says_why() {
 }
 
 #[test]
-fn bombs_and_depth_stop_at_the_limits() {
+fn zip_bombs_and_deep_nesting_are_stopped_at_the_limits() {
     let spaces = format!("<w:document {W}>{}</w:document>", " ".repeat(40 << 20));
     let bomb = zip_of(&[("word/document.xml", spaces.as_bytes())]);
     assert!(bomb.len() < 100_000);
@@ -170,9 +171,9 @@ fn bombs_and_depth_stop_at_the_limits() {
 }
 
 #[test]
-fn broken_documents_never_panic() {
+fn damaged_documents_never_panic() {
     let body =
-        [paragraph("1", "Gardens"), listed("2", "0", "first"), paragraph("Listing", "code()")].concat();
+        [paragraph("1", "Gardens"), list_item("2", "0", "first"), paragraph("Listing", "code()")].concat();
     let whole = docx(&body);
     let mut random = Random(42);
     for end in (0..whole.len()).step_by(31) {
@@ -181,7 +182,7 @@ fn broken_documents_never_panic() {
     for _ in 0..300 {
         drop(read(&mutated(&whole, &mut random)));
     }
-    // The zip's checksums stop most of those; these reach the XML.
+    // The checksums of the zip refuse most of those; these reach the XML.
     for _ in 0..500 {
         let broken = mutated(body.as_bytes(), &mut random);
         drop(read(&zip_of(&[("word/document.xml", &broken)])));

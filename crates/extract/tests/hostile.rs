@@ -1,4 +1,4 @@
-//! Hostile and broken documents: each ends with a result or a clear error, and costs what its size warrants.
+//! Hostile and damaged documents: each gives a document or an error, in time that is linear in its size.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::checked;
 use extract::model::{DocumentType, Error, Limits};
 
-const TEXTS: [DocumentType; 5] = [
+const TEXT_TYPES: [DocumentType; 5] = [
     DocumentType::Markdown,
     DocumentType::Html,
     DocumentType::JavaDoc,
@@ -20,11 +20,12 @@ const MARKDOWN: &str = include_str!("data/guide.md");
 const RST: &str = include_str!("data/guide.rst");
 const OLD_JAVADOC: &str = include_str!("data/old-javadoc.html");
 
-/// Even a debug build on a busy machine reads a megabyte in this time, unless something is quadratic.
-fn within(seconds: u64, what: &str, run: impl FnOnce()) {
+/// Fails if `run` takes longer. The limits are generous for a debug build on a busy machine, unless something is
+/// quadratic.
+fn within(seconds: u64, subject: &str, run: impl FnOnce()) {
     let begin = Instant::now();
     run();
-    assert!(begin.elapsed() < Duration::from_secs(seconds), "{what} took {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(seconds), "{subject} took {:?}", begin.elapsed());
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn deep_nesting_is_refused_or_flattened() {
     }
     for piece in ["> ", "- ", "1. ", "[", "![", "*a ", "`", "<div>", "  ", "((", "_", "**a*"] {
         let text = piece.repeat(30_000);
-        for kind in TEXTS {
+        for kind in TEXT_TYPES {
             within(60, piece, || drop(checked("a", text.as_bytes(), Some(kind))));
         }
     }
@@ -50,11 +51,11 @@ fn deep_nesting_is_refused_or_flattened() {
 }
 
 #[test]
-fn one_line_of_many_megabytes() {
+fn one_line_of_over_a_megabyte_is_split() {
     let words = "word 词语。 ".repeat(100_000);
     let solid = "a".repeat(1_500_000);
     for text in [&words, &solid] {
-        for kind in TEXTS {
+        for kind in TEXT_TYPES {
             within(100, "one line", || {
                 let document = checked("a", text.as_bytes(), Some(kind)).unwrap();
                 assert!(document.passages.len() > 700);
@@ -65,7 +66,7 @@ fn one_line_of_many_megabytes() {
 
 #[test]
 fn repetition_does_not_multiply() {
-    // html5ever opens all these again in every paragraph.
+    // html5ever opens all of these again in every paragraph.
     let fonts: String =
         (0..250).flat_map(|number| ["<font size=".to_owned(), number.to_string(), ">".to_owned()]).collect();
     let html = format!("<!doctype html><body>{fonts}{}", "<p>x".repeat(10_000));
@@ -86,13 +87,13 @@ fn repetition_does_not_multiply() {
     within(60, "words of instructions", || drop(checked("a.txt", orders.as_bytes(), None)));
     let entities = format!("<!doctype html><p>{}", "&CounterClockwiseContourIntegral;".repeat(100_000));
     within(60, "entities", || drop(checked("a.html", entities.as_bytes(), None)));
-    // No entity of a document type is ever expanded.
+    // Entities of a document type declaration are not expanded.
     let bomb = "<?xml version=\"1.0\"?><!DOCTYPE html [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><html><body><p>&b;&b; text</body></html>";
     assert!(checked("a.html", bomb.as_bytes(), None).unwrap().text.len() < 200);
 }
 
 #[test]
-fn encodings_and_binaries() {
+fn legacy_encodings_are_decoded_and_binaries_refused() {
     let chinese = "第一章 安装\n\n数据库的查询计划由优化器生成，统计信息决定它的代价估计。\n\n".repeat(20);
     let bytes = encoding_rs::GB18030.encode(&chinese).0.into_owned();
     let document = checked("a.txt", &bytes, None).unwrap();
@@ -115,7 +116,7 @@ fn encodings_and_binaries() {
     ] {
         assert!(matches!(checked(name, bytes, None), Err(Error::Unsupported(_))), "{name}");
     }
-    for kind in TEXTS {
+    for kind in TEXT_TYPES {
         for bytes in
             [b"".as_slice(), b" \n\t\n", b"\xef\xbb\xbf", b"\0", b"\xff\xfe", b"<!-- -->", b"---\n---\n"]
         {
@@ -129,7 +130,7 @@ fn encodings_and_binaries() {
 }
 
 #[test]
-fn limits_hold() {
+fn every_limit_is_enforced() {
     let small = Limits { input_bytes: 1000, text_bytes: 500, passages: 3, depth: 16 };
     let too_long = "word ".repeat(300);
     assert!(matches!(extract::extract("a", too_long.as_bytes(), None, &small), Err(Error::TooLarge { .. })));
@@ -152,7 +153,7 @@ fn limits_hold() {
 }
 
 #[test]
-fn truncated_anywhere() {
+fn truncated_documents_never_panic() {
     for (name, source) in
         [("a.html", PAGE), ("a.md", MARKDOWN), ("a.mdx", MARKDOWN), ("a.rst", RST), ("old.html", OLD_JAVADOC)]
     {
@@ -163,7 +164,7 @@ fn truncated_anywhere() {
 }
 
 #[test]
-fn mutated_at_random() {
+fn mutated_documents_never_panic() {
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = move |below: usize| {
         random ^= random << 13;
@@ -206,7 +207,7 @@ fn mutated_at_random() {
                     }
                 }
             }
-            for kind in [None, Some(TEXTS[next(TEXTS.len())])] {
+            for kind in [None, Some(TEXT_TYPES[next(TEXT_TYPES.len())])] {
                 drop(checked(name, &bytes, kind));
             }
         }

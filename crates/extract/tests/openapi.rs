@@ -1,4 +1,4 @@
-//! Descriptions of APIs written inline, in both formats and all versions; and hostile ones.
+//! API descriptions in both formats and all versions; damaged and hostile ones.
 
 mod support;
 
@@ -11,13 +11,13 @@ fn read(text: &str, name: &str) -> Result<ParsedDocument, Error> {
     extract::openapi::read(text.as_bytes(), name, &Limits::default())
 }
 
-/// The text of the block with this anchor.
+/// Returns the block with this anchor and its text.
 fn section<'a>(parsed: &'a ParsedDocument, anchor: &str) -> (&'a str, &'a Block) {
     let block = parsed.blocks.iter().find(|block| block.anchor.as_deref() == Some(anchor)).expect("a block");
     (&parsed.text[block.range.clone()], block)
 }
 
-const THREE: &str = r#"
+const OPENAPI_3: &str = r#"
 openapi: 3.1.0
 info:
   title: Garden API
@@ -87,8 +87,8 @@ components:
 "#;
 
 #[test]
-fn operations_and_schemas_of_version_three() {
-    let parsed = read(THREE, "garden.yaml").expect("a description");
+fn operations_and_schemas_of_openapi_3_are_read() {
+    let parsed = read(OPENAPI_3, "garden.yaml").expect("a description");
     assert_eq!(parsed.title.as_deref(), Some("Garden API"));
     assert!(
         parsed.text.starts_with("# Garden API\n\nVersion 2.1\n\nEverything about gardens.\n\n## Limits\n\n")
@@ -132,7 +132,7 @@ fn operations_and_schemas_of_version_three() {
 }
 
 #[test]
-fn swagger_two_in_json() {
+fn swagger_2_in_json_is_read() {
     let text = r##"{"swagger": "2.0", "info": {"title": "Pets", "version": 1}, "host": "pets.example", "basePath": "/v1",
       "schemes": ["http"], "consumes": ["application/json"], "produces": ["application/json"],
       "securityDefinitions": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
@@ -163,7 +163,7 @@ fn swagger_two_in_json() {
 }
 
 #[test]
-fn what_is_no_description_says_why() {
+fn other_files_are_refused_with_a_reason() {
     let reason = |text: &str, name: &str| match read(text, name) {
         Err(Error::Malformed { format: "OpenAPI", reason }) => reason,
         other => panic!("{other:?}"),
@@ -176,7 +176,7 @@ fn what_is_no_description_says_why() {
         extract::openapi::read(b"\xff\xfe{", "a.json", &Limits::default()),
         Err(Error::Malformed { .. })
     ));
-    // The least there is, with every part of the wrong type.
+    // A minimal description in which every part has the wrong type.
     let odd = "{openapi: 3.0.0, info: [], paths: {/a: {get: 7, put: {parameters: {a: b}, responses: [], tags: x}}}, components: {schemas: {A: true}}}";
     let parsed = read(odd, "a.yaml").expect("a description");
     assert!(
@@ -187,7 +187,7 @@ fn what_is_no_description_says_why() {
 }
 
 #[test]
-fn references_in_circles_are_named_and_not_followed() {
+fn circular_references_are_named_and_not_followed() {
     let text = r##"{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/paths/~1b"}, "/b": {"$ref": "#/paths/~1a"},
       "/c": {"get": {"parameters": [{"$ref": "#/components/parameters/x"}], "responses": {"200": {"$ref": "#/nowhere"}}}}},
       "components": {"parameters": {"x": {"$ref": "#/components/parameters/x"}},
@@ -198,7 +198,7 @@ fn references_in_circles_are_named_and_not_followed() {
 }
 
 #[test]
-fn bombs_and_depth_stop_at_the_limits() {
+fn alias_bombs_and_deep_nesting_are_stopped_at_the_limits() {
     let mut bomb = String::from("openapi: 3.0.0\na0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
     for level in 1..12 {
         let before = level - 1;
@@ -218,7 +218,7 @@ fn bombs_and_depth_stop_at_the_limits() {
     }
     let block = format!("openapi: 3.0.0\nx: {}1", "- ".repeat(100_000));
     assert!(matches!(read(&block, "a.yaml"), Err(Error::TooLarge { .. } | Error::Malformed { .. })));
-    // One long description, referred to a million times.
+    // One long description, referenced 100,000 times.
     let items = vec!["{\"$ref\": \"#/components/parameters/x\"}"; 100_000].join(",");
     let text = format!(
         "{{\"openapi\": \"3.0.0\", \"paths\": {{\"/a\": {{\"get\": {{\"parameters\": [{items}]}}}}}},
@@ -235,10 +235,10 @@ fn bombs_and_depth_stop_at_the_limits() {
 }
 
 #[test]
-fn broken_descriptions_never_panic() {
+fn damaged_descriptions_never_panic() {
     let json = "{\"openapi\": \"3.0.0\", \"info\": {\"title\": \"a\"}, \"paths\": {\"/a\": {\"get\": {\"tags\": [\"t\"], \"responses\": {\"200\": {}}}}}}";
     let mut random = Random(3);
-    for text in [THREE, json] {
+    for text in [OPENAPI_3, json] {
         for end in (0..text.len()).step_by(7) {
             drop(extract::openapi::read(&text.as_bytes()[..end], "a.yaml", &Limits::default()));
         }

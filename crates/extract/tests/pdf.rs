@@ -1,4 +1,4 @@
-//! PDFs made here: headers dropped, paragraphs joined, pages kept; and broken ones, which must be errors.
+//! PDFs generated in memory: headers, paragraphs, lists, tables and pages; damaged and hostile ones.
 
 mod support;
 
@@ -9,7 +9,7 @@ fn read(bytes: &[u8]) -> Result<ParsedDocument, Error> {
     extract::pdf::read(bytes, "a.pdf", &Limits::default())
 }
 
-/// Four pages with a running header, a page number, a heading on the first and a paragraph that runs on.
+/// Returns four pages with a running header, page numbers, a heading on the first and a paragraph over two pages.
 fn book() -> Vec<u8> {
     let number = ["1", "2", "3", "4"];
     let pages: Vec<Vec<Piece<'_>>> = (0..4)
@@ -57,14 +57,14 @@ fn pages_headings_paragraphs_and_code_are_found() {
     let parsed = read(&book()).expect("a book");
     let text = &parsed.text;
     assert!(text.starts_with("# Watering\n\nWater the beds"), "{text}");
-    assert!(!text.contains("The Handbook of Gardens"), "the running header is dropped: {text}");
+    assert!(!text.contains("The Handbook of Gardens"), "the running header is removed: {text}");
     assert!(
         text.contains("over the night, which is what snails look for. A good gardener knows.\n"),
         "{text}"
     );
     assert!(text.contains("```\ndef water(bed):\n    return bed.damp\n```"), "{text}");
     for line in text.lines() {
-        assert!(!["1", "2", "3", "4"].contains(&line.trim()), "page numbers are dropped: {text}");
+        assert!(!["1", "2", "3", "4"].contains(&line.trim()), "page numbers are removed: {text}");
     }
     let heading = parsed.blocks.first().expect("a heading");
     assert_eq!(heading.kind, BlockKind::Heading { level: 1, title: "Watering".to_owned() });
@@ -76,7 +76,7 @@ fn pages_headings_paragraphs_and_code_are_found() {
 }
 
 #[test]
-fn sizes_make_headings_where_there_are_no_bookmarks() {
+fn larger_text_is_a_heading_if_there_are_no_bookmarks() {
     let body = "Some words of plain text that are long enough to be the size of the body of this page here.";
     let page = vec![
         ("F1", 20.0, 60.0, 760.0, "A Title"),
@@ -91,7 +91,7 @@ fn sizes_make_headings_where_there_are_no_bookmarks() {
 }
 
 #[test]
-fn columns_of_cells_become_a_table_and_bullets_a_list() {
+fn aligned_cells_become_a_table_and_bullets_a_list() {
     let page = vec![
         ("F2", 10.0, 60.0, 700.0, "Name"),
         ("F2", 10.0, 200.0, 700.0, "Meaning"),
@@ -103,7 +103,7 @@ fn columns_of_cells_become_a_table_and_bullets_a_list() {
         ("F1", 10.0, 60.0, 585.0, "\u{95} another thing"),
     ];
     let mut bytes = pdf_of(&[page], &[]);
-    // The bullet of WinAnsiEncoding is one byte; the builder wrote it as UTF-8.
+    // The bullet of WinAnsiEncoding is one byte, but the string is written as UTF-8.
     while let Some(at) = bytes.windows(2).position(|pair| pair == [0xc2, 0x95]) {
         bytes[at] = b' ';
     }
@@ -116,7 +116,7 @@ fn columns_of_cells_become_a_table_and_bullets_a_list() {
 }
 
 #[test]
-fn contents_lines_are_dropped() {
+fn tables_of_contents_are_removed() {
     let lines: Vec<String> = (1..9)
         .map(|chapter| format!("{chapter} A chapter . . . . . . . . . . . . . . . . {}", chapter * 7))
         .collect();
@@ -131,7 +131,7 @@ fn contents_lines_are_dropped() {
 }
 
 #[test]
-fn a_password_is_named_as_the_reason() {
+fn an_encrypted_pdf_is_refused_because_of_its_password() {
     let objects = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         "<< /Type /Pages /Count 0 /Kids [] >>".to_owned(),
@@ -146,7 +146,7 @@ fn a_password_is_named_as_the_reason() {
 }
 
 #[test]
-fn pages_without_words_are_told_and_none_at_all_is_empty() {
+fn pages_without_text_give_a_warning_and_a_pdf_without_any_is_empty() {
     assert_eq!(read(&pdf_of(&[vec![]], &[])), Err(Error::Empty));
     let drawn = "q 10 0 0 10 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \u{0} EI Q\n";
     let objects = vec![
@@ -163,7 +163,7 @@ fn pages_without_words_are_told_and_none_at_all_is_empty() {
 }
 
 #[test]
-fn what_is_no_pdf_says_so() {
+fn files_of_other_types_and_too_large_ones_are_refused() {
     for bytes in [b"".as_slice(), b"PK\x03\x04", b"<html>", b"%PDF", b"%PDF-1.7"] {
         assert!(matches!(read(bytes), Err(Error::Malformed { format: "PDF", .. })), "{bytes:?}");
     }
@@ -174,7 +174,7 @@ fn what_is_no_pdf_says_so() {
 }
 
 #[test]
-fn broken_pdfs_never_panic() {
+fn damaged_pdfs_never_panic() {
     let book = book();
     for end in (0..book.len()).step_by(97) {
         drop(read(&book[..end]));
@@ -186,7 +186,7 @@ fn broken_pdfs_never_panic() {
 }
 
 #[test]
-fn circles_and_depth_are_errors_or_nothing() {
+fn circular_and_deeply_nested_objects_never_panic() {
     let circle = vec![
         "<< /Type /Catalog /Pages 2 0 R /Outlines 3 0 R >>".to_owned(),
         "<< /Type /Pages /Count 1 /Kids [2 0 R] /Parent 2 0 R >>".to_owned(),
@@ -203,7 +203,7 @@ fn circles_and_depth_are_errors_or_nothing() {
 }
 
 #[test]
-fn text_far_off_the_page_costs_nothing() {
+fn text_outside_the_page_is_ignored() {
     let body = ("F1", 10.0, 60.0, 700.0, "On the page.");
     let far = ("F1", 10.0, 9e9, 700.0, "Far to the right.");
     let huge = ("F1", 9e9, 60.0, 500.0, "Huge.");
@@ -212,7 +212,7 @@ fn text_far_off_the_page_costs_nothing() {
 }
 
 #[test]
-fn numbered_items_and_wrapped_ones_stay_a_list() {
+fn wrapped_numbered_items_stay_one_list() {
     let page = vec![
         (
             "F1",

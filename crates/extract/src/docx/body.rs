@@ -1,67 +1,74 @@
-//! The body of a Word document: paragraphs, tables and footnotes in the order they are met.
+//! Body of a Word document: writes paragraphs, tables and notes in document order.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::builder::{Builder, one_line};
+use crate::builder::{DocumentBuilder, one_line};
 use crate::escape::{escape_inline, escape_paragraph};
 use crate::model::{Error, Limits};
 
 use super::lists::Lists;
 use super::styles::{Styles, is_monospace};
-use super::xml::{Element, Met, walk};
+use super::xml::{Element, XmlEvent, for_each_event};
 
-/// What the rest of the document says about the body.
+/// Maximum length of a heading; a longer paragraph is text.
+const MAX_HEADING_CHARS: usize = 300;
+
+/// Other parts of the document that the body refers to.
 #[derive(Default)]
-pub(super) struct Context {
+pub(super) struct DocumentContext {
     pub(super) styles: Styles,
     pub(super) lists: Lists,
-    /// Footnotes and endnotes by their mark: `3`, `e1`.
+    /// Footnotes and endnotes by their label: `3`, `e1`.
     pub(super) notes: HashMap<String, String>,
 }
 
 /// Writes the body part.
 pub(super) fn write(
     part: &str,
-    context: &mut Context,
+    context: &mut DocumentContext,
     limits: &Limits,
-    builder: &mut Builder,
+    builder: &mut DocumentBuilder,
 ) -> Result<(), Error> {
-    let state = State { code_styles: context.styles.code(), ..State::default() };
-    let mut body = Body {
+    let reader = ParagraphReader { code_styles: context.styles.code_styles(), ..ParagraphReader::default() };
+    let mut body = BodyWriter {
         context,
         builder,
-        items: String::new(),
+        list_items: String::new(),
         code: String::new(),
-        pending: Vec::new(),
+        pending_notes: Vec::new(),
         tables: Vec::new(),
-        state,
+        reader,
     };
-    walk(part, limits.depth, &mut |met| body.met(met))?;
+    for_each_event(part, limits.depth, &mut |event| body.handle(event))?;
     body.flush()
 }
 
-/// The texts of footnotes or endnotes by their mark.
-pub(super) fn notes(part: &str, prefix: &str, limits: &Limits) -> Result<HashMap<String, String>, Error> {
+/// Reads the part with the footnotes or endnotes. Returns their texts by label: `prefix` and id.
+pub(super) fn read_notes(
+    part: &str,
+    prefix: &str,
+    limits: &Limits,
+) -> Result<HashMap<String, String>, Error> {
     let mut notes = HashMap::new();
-    let mut state = State::default();
-    let mut mark = None;
+    let mut reader = ParagraphReader::default();
+    let mut id = None;
     let mut text = String::new();
-    walk(part, limits.depth, &mut |met| {
-        match &met {
-            Met::Start(element) if matches!(element.name.as_str(), "footnote" | "endnote") => {
-                // The line above the notes is one of them, of another type.
-                mark = element.attribute("id").filter(|_| element.attribute("type").is_none());
+    for_each_event(part, limits.depth, &mut |event| {
+        match &event {
+            XmlEvent::Start(element) if matches!(element.name.as_str(), "footnote" | "endnote") => {
+                // The separator line above the notes is a note with a type.
+                id = element.attribute("id").filter(|_| element.attribute("type").is_none());
                 text.clear();
             }
-            Met::End(name) if matches!(name.as_str(), "footnote" | "endnote") => {
-                if let Some(mark) = mark.take() {
-                    notes.insert(format!("{prefix}{mark}"), one_line(&text));
+            XmlEvent::End(name) if matches!(name.as_str(), "footnote" | "endnote") => {
+                if let Some(id) = id.take() {
+                    notes.insert(format!("{prefix}{id}"), one_line(&text));
                 }
             }
             _ => {}
         }
-        if let Some(paragraph) = state.met(met) {
+        if let Some(paragraph) = reader.handle(event) {
             text.push_str(&paragraph.text);
             text.push(' ');
         }
@@ -70,83 +77,86 @@ pub(super) fn notes(part: &str, prefix: &str, limits: &Limits) -> Result<HashMap
     Ok(notes)
 }
 
-/// A paragraph that has been read.
+/// A complete paragraph.
 #[derive(Debug, Default)]
 struct Paragraph {
     text: String,
     style: String,
+    /// Outline level, counted from 0; 9 is body text.
     outline: Option<u8>,
     list: Option<String>,
-    level: Option<usize>,
-    /// Characters, and how many of them are in a fixed-pitch font.
+    list_level: Option<usize>,
+    /// Number of characters other than white space, and how many of them are monospaced.
     length: usize,
-    monospace: usize,
-    /// Where in the text the fixed-pitch pieces are.
+    monospace_length: usize,
+    /// Byte ranges of the monospaced text.
     code: Vec<Range<usize>>,
+    /// Labels of the notes that the paragraph refers to.
     notes: Vec<String>,
 }
 
-/// A run: text with one set of properties.
+/// Current run: text with one set of properties.
 #[derive(Debug, Default)]
 struct Run {
-    open: bool,
-    hidden: bool,
-    monospace: bool,
+    is_open: bool,
+    is_hidden: bool,
+    is_monospace: bool,
 }
 
-/// Reads runs into paragraphs, whatever the paragraphs are in.
+/// Assembles paragraphs from events, regardless of the elements that contain them.
 #[derive(Debug, Default)]
-struct State {
+struct ParagraphReader {
+    /// Open paragraphs, outermost first: a text box has paragraphs inside a paragraph.
     paragraphs: Vec<Paragraph>,
-    /// Elements whose whole content is passed over; the depth inside the outermost of them.
-    skipped: usize,
+    /// Depth inside an element whose content is skipped; 0 outside.
+    skipped_depth: usize,
     in_text: bool,
     in_properties: bool,
     run: Run,
-    /// Ids of styles whose text is code.
+    /// Ids of the styles whose text is code.
     code_styles: HashSet<String>,
-    /// Inside `w:sdtPr`, where a table of contents says what it is.
-    in_contents: Vec<bool>,
+    /// For each open `w:sdt`, whether it is a table of contents.
+    is_toc: Vec<bool>,
 }
 
-impl State {
-    /// Takes in one event and gives a paragraph when one ends.
-    fn met(&mut self, met: Met<'_>) -> Option<Paragraph> {
-        match met {
-            Met::Start(element) => {
+impl ParagraphReader {
+    /// Handles one event. Returns a paragraph at its end.
+    fn handle(&mut self, event: XmlEvent<'_>) -> Option<Paragraph> {
+        match event {
+            XmlEvent::Start(element) => {
                 self.start(&element);
                 None
             }
-            Met::Text(text) => {
-                if self.in_text && self.skipped == 0 && !self.run.hidden {
+            XmlEvent::Text(text) => {
+                if self.in_text && self.skipped_depth == 0 && !self.run.is_hidden {
                     self.push(&text);
                 }
                 None
             }
-            Met::End(name) => self.end(&name),
+            XmlEvent::End(name) => self.end(&name),
         }
     }
 
     fn start(&mut self, element: &Element<'_>) {
-        if self.skipped > 0 {
-            self.skipped += 1;
+        if self.skipped_depth > 0 {
+            self.skipped_depth += 1;
             return;
         }
         match element.name.as_str() {
-            // The same once more for older programs; what was deleted or moved away; readings beside characters.
+            // Copies for older programs, deleted or moved text, ruby readings, fields and old properties.
             "Fallback" | "del" | "moveFrom" | "rt" | "instrText" | "pPrChange" | "rPrChange" | "sectPr" => {
-                self.skipped = 1;
+                self.skipped_depth = 1;
             }
-            "sdt" => self.in_contents.push(false),
+            "sdt" => self.is_toc.push(false),
             "docPartGallery" => {
-                if let Some(contents) = self.in_contents.last_mut() {
-                    *contents = element.value() == "Table of Contents";
+                if let Some(is_toc) = self.is_toc.last_mut() {
+                    *is_toc = element.value() == "Table of Contents";
                 }
             }
-            "sdtContent" if self.in_contents.last() == Some(&true) => self.skipped = 1,
+            "sdtContent" if self.is_toc.last() == Some(&true) => self.skipped_depth = 1,
             "p" => self.paragraphs.push(Paragraph::default()),
             "pPr" => self.in_properties = true,
-            "r" => self.run = Run { open: true, ..Run::default() },
+            "r" => self.run = Run { is_open: true, ..Run::default() },
             "t" => self.in_text = true,
             "tab" if !self.in_properties => self.push("\t"),
             "br" if !matches!(element.attribute("type").as_deref(), Some("page" | "column")) => {
@@ -154,20 +164,24 @@ impl State {
             }
             "cr" => self.push("\n"),
             "noBreakHyphen" => self.push("-"),
-            "vanish" if self.run.open && element.on() => self.run.hidden = true,
-            "rFonts" if self.run.open => {
-                self.run.monospace |= is_monospace(&element.attribute("ascii").unwrap_or_default());
+            "vanish" if self.run.is_open && element.is_on() => self.run.is_hidden = true,
+            "rFonts" if self.run.is_open => {
+                self.run.is_monospace |= is_monospace(&element.attribute("ascii").unwrap_or_default());
             }
-            "rStyle" if self.run.open => self.run.monospace |= self.code_styles.contains(&element.value()),
-            "footnoteReference" => self.note(&element.attribute("id").unwrap_or_default()),
-            "endnoteReference" => self.note(&format!("e{}", element.attribute("id").unwrap_or_default())),
+            "rStyle" if self.run.is_open => {
+                self.run.is_monospace |= self.code_styles.contains(&element.value());
+            }
+            "footnoteReference" => self.push_note_reference(&element.attribute("id").unwrap_or_default()),
+            "endnoteReference" => {
+                self.push_note_reference(&format!("e{}", element.attribute("id").unwrap_or_default()));
+            }
             name => {
                 if let Some(paragraph) = self.paragraphs.last_mut().filter(|_| self.in_properties) {
                     match name {
                         "pStyle" => paragraph.style = element.value(),
                         "outlineLvl" => paragraph.outline = element.value().parse().ok(),
                         "numId" => paragraph.list = Some(element.value()),
-                        "ilvl" => paragraph.level = element.value().parse().ok(),
+                        "ilvl" => paragraph.list_level = element.value().parse().ok(),
                         _ => {}
                     }
                 }
@@ -176,17 +190,17 @@ impl State {
     }
 
     fn end(&mut self, name: &str) -> Option<Paragraph> {
-        if self.skipped > 0 {
-            self.skipped -= 1;
+        if self.skipped_depth > 0 {
+            self.skipped_depth -= 1;
             return None;
         }
         match name {
             "p" => return self.paragraphs.pop(),
             "pPr" => self.in_properties = false,
-            "r" => self.run.open = false,
+            "r" => self.run.is_open = false,
             "t" => self.in_text = false,
             "sdt" => {
-                self.in_contents.pop();
+                self.is_toc.pop();
             }
             _ => {}
         }
@@ -194,68 +208,69 @@ impl State {
     }
 
     fn push(&mut self, text: &str) {
-        let monospace = self.run.monospace;
+        let is_monospace = self.run.is_monospace;
         if let Some(paragraph) = self.paragraphs.last_mut() {
             let start = paragraph.text.len();
             paragraph.text.extend(text.chars().filter(|&character| {
-                let shown = !character.is_control() || matches!(character, '\t' | '\n');
-                shown && !matches!(character, '\u{ad}' | '\u{200b}' | '\u{feff}')
+                let is_text = !character.is_control() || matches!(character, '\t' | '\n');
+                is_text && !matches!(character, '\u{ad}' | '\u{200b}' | '\u{feff}')
             }));
             let end = paragraph.text.len();
-            match paragraph.code.last_mut().filter(|_| monospace) {
+            match paragraph.code.last_mut().filter(|_| is_monospace) {
                 Some(last) if last.end == start => last.end = end,
-                _ if monospace => paragraph.code.push(start..end),
+                _ if is_monospace => paragraph.code.push(start..end),
                 _ => {}
             }
             let length = text.chars().filter(|character| !character.is_whitespace()).count();
             paragraph.length += length;
-            paragraph.monospace += if monospace { length } else { 0 };
+            paragraph.monospace_length += if is_monospace { length } else { 0 };
         }
     }
 
-    fn note(&mut self, mark: &str) {
+    fn push_note_reference(&mut self, label: &str) {
         if let Some(paragraph) = self.paragraphs.last_mut() {
-            paragraph.text.extend(["[^", mark, "]"]);
-            paragraph.notes.push(mark.to_owned());
+            paragraph.text.extend(["[^", label, "]"]);
+            paragraph.notes.push(label.to_owned());
         }
     }
 }
 
-/// Writes what is read.
-struct Body<'a> {
-    context: &'a mut Context,
-    builder: &'a mut Builder,
-    /// The list and the code under way: several paragraphs make one block.
-    items: String,
+/// Writes paragraphs and tables as blocks.
+struct BodyWriter<'a> {
+    context: &'a mut DocumentContext,
+    builder: &'a mut DocumentBuilder,
+    /// Current list and current code block, which several paragraphs form.
+    list_items: String,
     code: String,
-    /// Marks of notes that are named in what is under way.
-    pending: Vec<String>,
-    /// The tables under way, the outermost first.
-    tables: Vec<Table>,
-    state: State,
+    /// Labels of the notes that the current block refers to.
+    pending_notes: Vec<String>,
+    /// Open tables, outermost first.
+    tables: Vec<OpenTable>,
+    reader: ParagraphReader,
 }
 
+/// A table whose end was not reached yet.
 #[derive(Debug, Default)]
-struct Table {
+struct OpenTable {
     rows: Vec<Vec<String>>,
-    cells: usize,
-    /// Paragraphs of the cell under way, and the columns it covers.
+    cell_count: usize,
+    /// Paragraphs of the current cell, and the number of columns it spans.
     cell: Vec<Paragraph>,
     span: usize,
-    /// The paragraphs of the first cell, to write them as such where it is the only one.
-    first: Vec<Paragraph>,
+    /// Paragraphs of the first cell, which are written as such if it is the only one.
+    first_cell: Vec<Paragraph>,
 }
 
-impl Body<'_> {
-    fn met(&mut self, met: Met<'_>) -> Result<(), Error> {
-        if self.state.skipped == 0 {
-            match &met {
-                Met::Start(element) => self.table_start(element),
-                Met::End(name) => self.table_end(name)?,
-                Met::Text(_) => {}
+impl BodyWriter<'_> {
+    fn handle(&mut self, event: XmlEvent<'_>) -> Result<(), Error> {
+        if self.reader.skipped_depth == 0 {
+            match &event {
+                XmlEvent::Start(element) => self.table_start(element),
+                XmlEvent::End(name) => self.table_end(name)?,
+                XmlEvent::Text(_) => {}
             }
         }
-        let Some(paragraph) = self.state.met(met) else { return Ok(()) };
+        let Some(paragraph) = self.reader.handle(event) else { return Ok(()) };
         match self.tables.last_mut() {
             Some(table) => {
                 table.cell.push(paragraph);
@@ -267,7 +282,7 @@ impl Body<'_> {
 
     fn table_start(&mut self, element: &Element<'_>) {
         match (element.name.as_str(), self.tables.last_mut()) {
-            ("tbl", _) => self.tables.push(Table::default()),
+            ("tbl", _) => self.tables.push(OpenTable::default()),
             ("tr", Some(table)) => table.rows.push(Vec::new()),
             ("tc", Some(table)) => {
                 table.cell.clear();
@@ -284,10 +299,10 @@ impl Body<'_> {
             let cell = std::mem::take(&mut table.cell);
             let texts: Vec<String> =
                 cell.iter().map(|paragraph| escape_inline(&one_line(&paragraph.text))).collect();
-            self.pending.extend(cell.iter().flat_map(|paragraph| paragraph.notes.iter().cloned()));
-            table.cells += 1;
-            if table.cells == 1 {
-                table.first = cell;
+            self.pending_notes.extend(cell.iter().flat_map(|paragraph| paragraph.notes.iter().cloned()));
+            table.cell_count += 1;
+            if table.cell_count == 1 {
+                table.first_cell = cell;
             }
             if let Some(row) = table.rows.last_mut() {
                 row.push(texts.join(" "));
@@ -299,74 +314,77 @@ impl Body<'_> {
                 // A table inside a cell becomes the cell's text.
                 let text = table.rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join(" ");
                 outer.cell.push(Paragraph { text, ..Paragraph::default() });
-            } else if table.cells == 1 {
-                // A frame around a note or a listing.
-                self.pending.clear();
-                for paragraph in &table.first {
+            } else if table.cell_count == 1 {
+                // A table of one cell is a frame around a note or a listing.
+                self.pending_notes.clear();
+                for paragraph in &table.first_cell {
                     self.paragraph(paragraph)?;
                 }
             } else {
-                let notes = std::mem::take(&mut self.pending);
+                let notes = std::mem::take(&mut self.pending_notes);
                 self.flush()?;
                 self.builder.table(&table.rows, None)?;
-                self.pending = notes;
+                self.pending_notes = notes;
                 self.flush_notes()?;
             }
         }
         Ok(())
     }
 
+    /// Writes a paragraph as a heading, code, list item or text.
     fn paragraph(&mut self, paragraph: &Paragraph) -> Result<(), Error> {
-        let Context { styles, lists, .. } = &mut *self.context;
+        let DocumentContext { styles, lists, .. } = &mut *self.context;
         let style = paragraph.style.as_str();
-        if styles.is_contents(style) {
+        if styles.is_toc_entry(style) {
             return Ok(());
         }
-        let marker = lists.next(paragraph.list.as_deref(), paragraph.level, style, styles);
-        let blank = paragraph.text.trim().is_empty();
-        let outline = paragraph.outline.filter(|level| *level < 9).map(|level| level + 1);
-        let heading = outline.or_else(|| styles.heading(style));
+        let marker = lists.next_marker(paragraph.list.as_deref(), paragraph.list_level, style, styles);
+        let is_blank = paragraph.text.trim().is_empty();
+        let outline_level = paragraph.outline.filter(|level| *level < 9).map(|level| level + 1);
+        let heading_level = outline_level.or_else(|| styles.heading_level(style));
         let is_title = styles.is_title(style);
-        let fixed = paragraph.length > 0 && paragraph.monospace * 10 >= paragraph.length * 9;
-        let in_code = styles.is_code(style) || fixed;
-        if blank {
+        let is_monospace = paragraph.length > 0 && paragraph.monospace_length * 10 >= paragraph.length * 9;
+        let is_code = styles.is_code(style) || is_monospace;
+        if is_blank {
             if !self.code.is_empty() {
                 self.code.push('\n');
             }
             return Ok(());
         }
         let notes = paragraph.notes.iter().cloned();
-        if let Some(level) = heading.or(is_title.then_some(1)).filter(|_| paragraph.length < 300) {
+        if let Some(level) =
+            heading_level.or(is_title.then_some(1)).filter(|_| paragraph.length < MAX_HEADING_CHARS)
+        {
             self.flush()?;
             let title = one_line(&paragraph.text);
             if is_title {
-                self.builder.title(&title);
+                self.builder.set_title(&title);
             }
             let number = marker.filter(|marker| marker.text != "-").map(|marker| marker.text + " ");
             self.builder.heading(level, &format!("{}{title}", number.unwrap_or_default()), None)?;
-            self.pending.extend(notes);
+            self.pending_notes.extend(notes);
             self.flush_notes()
-        } else if in_code {
+        } else if is_code {
             self.flush_items()?;
             self.code.push_str(paragraph.text.trim_end());
             self.code.push('\n');
-            self.pending.extend(notes);
+            self.pending_notes.extend(notes);
             Ok(())
         } else if let Some(marker) = marker {
             self.flush_code()?;
-            if !self.items.is_empty() {
-                self.items.push('\n');
+            if !self.list_items.is_empty() {
+                self.list_items.push('\n');
             }
-            self.items.push_str(&"   ".repeat(marker.level));
-            self.items.push_str(&marker.text);
-            self.items.push(' ');
-            self.items.push_str(&one_line(&paragraph.markdown()));
-            self.pending.extend(notes);
+            self.list_items.push_str(&"   ".repeat(marker.level));
+            self.list_items.push_str(&marker.text);
+            self.list_items.push(' ');
+            self.list_items.push_str(&one_line(&paragraph.markdown()));
+            self.pending_notes.extend(notes);
             Ok(())
         } else {
             self.flush()?;
             self.builder.text(&paragraph.markdown(), None)?;
-            self.pending.extend(notes);
+            self.pending_notes.extend(notes);
             self.flush_notes()
         }
     }
@@ -378,7 +396,7 @@ impl Body<'_> {
     }
 
     fn flush_items(&mut self) -> Result<(), Error> {
-        let items = std::mem::take(&mut self.items);
+        let items = std::mem::take(&mut self.list_items);
         self.builder.text(&items, None)
     }
 
@@ -387,12 +405,12 @@ impl Body<'_> {
         self.builder.code("", &code, None)
     }
 
-    /// Notes stand below what names them, so that a passage holds both.
+    /// Writes pending notes directly below the block that refers to them, so that one passage contains both.
     fn flush_notes(&mut self) -> Result<(), Error> {
-        for mark in std::mem::take(&mut self.pending) {
-            // Removed, because a note that is named a thousand times is still one note.
-            if let Some(note) = self.context.notes.remove(&mark).filter(|note| !note.is_empty()) {
-                self.builder.text(&format!("[^{mark}]: {}", escape_inline(&note)), None)?;
+        for label in std::mem::take(&mut self.pending_notes) {
+            // Removes the note, so that it is written once however often it is referenced.
+            if let Some(note) = self.context.notes.remove(&label).filter(|note| !note.is_empty()) {
+                self.builder.text(&format!("[^{label}]: {}", escape_inline(&note)), None)?;
             }
         }
         Ok(())
@@ -400,19 +418,19 @@ impl Body<'_> {
 }
 
 impl Paragraph {
-    /// Its text as Markdown, with names in a fixed-pitch font as code.
+    /// Returns the text as Markdown, with monospaced text as inline code.
     fn markdown(&self) -> String {
         let mut markdown = String::with_capacity(self.text.len() + 16);
         let mut at = 0;
         for range in &self.code {
             let (before, code) = (&self.text[at..range.start], &self.text[range.clone()]);
-            let plain = code.trim().is_empty() || code.contains(['`', '\n']);
+            let is_plain = code.trim().is_empty() || code.contains(['`', '\n']);
             markdown.push_str(&if at == 0 {
                 escape_paragraph(before.trim_start())
             } else {
                 escape_inline(before)
             });
-            if plain {
+            if is_plain {
                 markdown.push_str(&escape_inline(code));
             } else {
                 let inner = code.trim();

@@ -1,84 +1,96 @@
-//! Lists: which marker a paragraph has, counted the way the word processor counts.
+//! Lists: computes the marker of each paragraph, counting like Word.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::Error;
 
 use super::styles::Styles;
-use super::xml::{Met, walk};
+use super::xml::{XmlEvent, for_each_event};
 
-/// The lists of a document, and how far each has been counted.
+/// Lists of a document, with their counters.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    /// From the number a paragraph names to its definition and the levels it begins anew.
-    numbers: HashMap<String, Number>,
-    definitions: HashMap<String, Definition>,
+    /// Lists by their id (`numId`), which paragraphs refer to.
+    instances: HashMap<String, ListInstance>,
+    /// Abstract definitions by their id, which lists refer to.
+    definitions: HashMap<String, ListDefinition>,
+    /// Counters of each definition, by level.
     counters: HashMap<String, [u32; LEVELS]>,
-    begun: HashSet<String>,
+    /// Lists of which a paragraph was already counted.
+    started: HashSet<String>,
 }
 
+/// Maximum length of the template of a marker.
+const MAX_MARKER_CHARS: usize = 64;
+
+/// Number of list levels in the format.
 const LEVELS: usize = 9;
 
+/// A list: a definition, with the start numbers it overrides by level.
 #[derive(Debug, Default, Clone)]
-struct Number {
+struct ListInstance {
     definition: String,
-    starts: HashMap<usize, u32>,
+    start_overrides: HashMap<usize, u32>,
 }
 
+/// Abstract definition of a list.
 #[derive(Debug, Default, Clone)]
-struct Definition {
-    levels: HashMap<usize, Level>,
-    /// The style whose list is meant, where the definition is in another place.
+struct ListDefinition {
+    levels: HashMap<usize, ListLevel>,
+    /// Style whose list has the definition, if it is not here.
     style_link: String,
 }
 
+/// Level of a list definition.
 #[derive(Debug, Default, Clone)]
-struct Level {
+struct ListLevel {
     format: String,
-    /// `%1.%2.`: the numbers of the levels with what is between them.
+    /// Template of the marker: `%1.%2.`
     text: String,
     start: Option<u32>,
-    /// The style whose paragraphs stand on this level.
+    /// Style whose paragraphs are on this level.
     style: String,
 }
 
-/// The marker of a paragraph.
+/// Marker of a list paragraph.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    /// `-` or the number as it is shown: `2.`, `a)`, `第三条`.
+    /// `-` or the formatted number: `2.`, `a)`, `第三条`.
     pub(super) text: String,
+    /// Level in the list, counted from 0.
     pub(super) level: usize,
 }
 
 impl Lists {
-    pub(super) fn read(part: &str, depth: usize) -> Result<Self, Error> {
+    /// Reads the part `numbering.xml`.
+    pub(super) fn read(part: &str, max_depth: usize) -> Result<Self, Error> {
         let mut lists = Self::default();
-        let (mut definition, mut number) = (String::new(), String::new());
+        let (mut definition, mut instance) = (String::new(), String::new());
         let mut level = None;
-        walk(part, depth, &mut |met| {
-            let Met::Start(element) = met else { return Ok(()) };
-            let in_number = !number.is_empty();
+        for_each_event(part, max_depth, &mut |event| {
+            let XmlEvent::Start(element) = event else { return Ok(()) };
+            let is_in_instance = !instance.is_empty();
             match element.name.as_str() {
                 "abstractNum" => {
-                    number.clear();
+                    instance.clear();
                     definition = element.attribute("abstractNumId").unwrap_or_default();
-                    lists.definitions.insert(definition.clone(), Definition::default());
+                    lists.definitions.insert(definition.clone(), ListDefinition::default());
                 }
                 "num" => {
-                    number = element.attribute("numId").unwrap_or_default();
-                    lists.numbers.insert(number.clone(), Number::default());
+                    instance = element.attribute("numId").unwrap_or_default();
+                    lists.instances.insert(instance.clone(), ListInstance::default());
                 }
                 "abstractNumId" => {
-                    if let Some(number) = lists.numbers.get_mut(&number) {
-                        number.definition = element.value();
+                    if let Some(instance) = lists.instances.get_mut(&instance) {
+                        instance.definition = element.value();
                     }
                 }
                 "lvl" | "lvlOverride" => {
                     level = element.attribute("ilvl").and_then(|level| level.parse().ok());
                 }
                 "startOverride" => {
-                    if let (Some(number), Some(level)) = (lists.numbers.get_mut(&number), level) {
-                        number.starts.insert(level, element.value().parse().unwrap_or(1));
+                    if let (Some(instance), Some(level)) = (lists.instances.get_mut(&instance), level) {
+                        instance.start_overrides.insert(level, element.value().parse().unwrap_or(1));
                     }
                 }
                 "numStyleLink" => {
@@ -86,14 +98,16 @@ impl Lists {
                         definition.style_link = element.value();
                     }
                 }
-                name @ ("numFmt" | "lvlText" | "start" | "pStyle") if !in_number => {
+                name @ ("numFmt" | "lvlText" | "start" | "pStyle") if !is_in_instance => {
                     let level = level.filter(|level| *level < LEVELS);
                     if let (Some(definition), Some(level)) = (lists.definitions.get_mut(&definition), level) {
                         let level = definition.levels.entry(level).or_default();
                         match name {
                             "numFmt" => level.format = element.value(),
-                            // A marker is a few characters; a longer one would be written out again and again.
-                            "lvlText" => level.text = element.value().chars().take(64).collect(),
+                            // A marker has a few characters; a very long one would be repeated in every paragraph.
+                            "lvlText" => {
+                                level.text = element.value().chars().take(MAX_MARKER_CHARS).collect();
+                            }
                             "start" => level.start = element.value().parse().ok(),
                             _ => level.style = element.value(),
                         }
@@ -106,9 +120,11 @@ impl Lists {
         Ok(lists)
     }
 
-    /// The marker of the next paragraph of a list, and counts it. `list` and `level` are what the paragraph says
-    /// itself, `style` is asked where it says nothing. List 0 means: none, whatever the style says.
-    pub(super) fn next(
+    /// Counts the next paragraph and returns its marker, or `None` if it is not in a list.
+    ///
+    /// `list` and `level` are those of the paragraph itself; without them, `style` decides. List 0 means no list,
+    /// regardless of the style.
+    pub(super) fn next_marker(
         &mut self,
         list: Option<&str>,
         level: Option<usize>,
@@ -118,40 +134,43 @@ impl Lists {
         let (list, level) = if let Some(list) = list {
             (list.to_owned(), level)
         } else {
-            let (list, of_style) = styles.list(style)?;
-            (list, level.or(of_style))
+            let (list, style_level) = styles.list(style)?;
+            (list, level.or(style_level))
         };
-        let number = self.numbers.get(&list)?.clone();
-        let (key, definition) = self.definition(&number.definition, styles)?;
-        let by_style =
+        let instance = self.instances.get(&list)?.clone();
+        let (key, definition) = self.resolve_definition(&instance.definition, styles)?;
+        let level_by_style =
             || definition.levels.iter().find(|(_, level)| !style.is_empty() && level.style == style);
-        let level = level.or_else(|| by_style().map(|(&level, _)| level)).unwrap_or(0).min(LEVELS - 1);
-        let shape = definition.levels.get(&level).cloned().unwrap_or_default();
+        let level = level.or_else(|| level_by_style().map(|(&level, _)| level)).unwrap_or(0).min(LEVELS - 1);
+        let definition_level = definition.levels.get(&level).cloned().unwrap_or_default();
         let start = |level: usize| definition.levels.get(&level).and_then(|level| level.start).unwrap_or(1);
         let counters = self.counters.entry(key).or_insert([0; LEVELS]);
-        // A list that begins anew does so once, at its first paragraph.
-        if self.begun.insert(list) {
-            for (&level, &start) in number.starts.iter().filter(|(level, _)| **level < LEVELS) {
+        // Start overrides apply once, at the first paragraph of the list.
+        if self.started.insert(list) {
+            for (&level, &start) in instance.start_overrides.iter().filter(|(level, _)| **level < LEVELS) {
                 counters[level] = start.saturating_sub(1);
             }
             for (level, counter) in counters.iter_mut().enumerate().filter(|(_, counter)| **counter == 0) {
-                *counter = number.starts.get(&level).copied().unwrap_or(start(level)).saturating_sub(1);
+                *counter =
+                    instance.start_overrides.get(&level).copied().unwrap_or(start(level)).saturating_sub(1);
             }
         }
         counters[level] = counters[level].saturating_add(1);
-        for (deeper, counter) in counters.iter_mut().enumerate().skip(level + 1) {
-            *counter = start(deeper).saturating_sub(1);
+        for (deeper_level, counter) in counters.iter_mut().enumerate().skip(level + 1) {
+            *counter = start(deeper_level).saturating_sub(1);
         }
-        let text = match shape.format.as_str() {
+        let text = match definition_level.format.as_str() {
             "none" => return None,
             "bullet" | "" => "-".to_owned(),
             _ => {
-                let mut text = shape.text.clone();
-                for (shown, &counter) in counters.iter().enumerate().take(level + 1) {
-                    let format =
-                        definition.levels.get(&shown).map_or("decimal", |level| level.format.as_str());
-                    let count = if shown < level { counter.max(1) } else { counter };
-                    text = text.replace(&format!("%{}", shown + 1), &numeral(count, format));
+                let mut text = definition_level.text.clone();
+                for (counted_level, &counter) in counters.iter().enumerate().take(level + 1) {
+                    let format = definition
+                        .levels
+                        .get(&counted_level)
+                        .map_or("decimal", |level| level.format.as_str());
+                    let count = if counted_level < level { counter.max(1) } else { counter };
+                    text = text.replace(&format!("%{}", counted_level + 1), &numeral(count, format));
                 }
                 text.trim().to_owned()
             }
@@ -159,18 +178,19 @@ impl Lists {
         Some(Marker { text, level })
     }
 
-    fn definition(&self, key: &str, styles: &Styles) -> Option<(String, Definition)> {
+    /// Returns a definition with its id, following the link to the list of a style.
+    fn resolve_definition(&self, key: &str, styles: &Styles) -> Option<(String, ListDefinition)> {
         let definition = self.definitions.get(key)?;
         if !definition.levels.is_empty() || definition.style_link.is_empty() {
             return Some((key.to_owned(), definition.clone()));
         }
         let (list, _) = styles.list(&definition.style_link)?;
-        let key = &self.numbers.get(&list)?.definition;
+        let key = &self.instances.get(&list)?.definition;
         Some((key.clone(), self.definitions.get(key)?.clone()))
     }
 }
 
-/// A number in one of the formats of the word processor.
+/// Formats a number in one of the number formats of Word.
 fn numeral(number: u32, format: &str) -> String {
     match format {
         "lowerLetter" => letters(number, b'a'),
@@ -190,10 +210,10 @@ fn numeral(number: u32, format: &str) -> String {
 }
 
 fn letters(number: u32, first: u8) -> String {
-    // Word repeats the letter: after z comes aa, then bb.
+    // Word repeats the letter: z is followed by aa, then bb.
     let index = u8::try_from(number.saturating_sub(1) % 26).unwrap_or(0);
-    let times = (number.saturating_sub(1) / 26 + 1).min(10) as usize;
-    char::from(first + index).to_string().repeat(times)
+    let repetitions = (number.saturating_sub(1) / 26 + 1).min(10) as usize;
+    char::from(first + index).to_string().repeat(repetitions)
 }
 
 fn roman(number: u32) -> String {
@@ -215,12 +235,12 @@ fn roman(number: u32) -> String {
         (4, "IV"),
         (1, "I"),
     ];
-    let mut left = number;
+    let mut remaining = number;
     let mut roman = String::new();
     for (value, numeral) in numerals {
-        while left >= value {
+        while remaining >= value {
             roman.push_str(numeral);
-            left -= value;
+            remaining -= value;
         }
     }
     roman
@@ -245,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numerals_are_those_of_the_word_processor() {
+    fn numbers_are_formatted_like_in_word() {
         assert_eq!(numeral(4, "lowerRoman"), "iv");
         assert_eq!(numeral(28, "lowerLetter"), "bb");
         assert_eq!(numeral(21, "chineseCounting"), "二十一");

@@ -1,12 +1,12 @@
-//! What a paragraph's style says: heading, code, list. Styles inherit, and a list may be named by the style alone.
+//! Styles: which paragraphs are headings, code or list items. Styles inherit; a list may be defined by a style alone.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::Error;
 
-use super::xml::{Met, walk};
+use super::xml::{XmlEvent, for_each_event};
 
-/// The styles of a document by their id.
+/// Styles of a document, by id.
 #[derive(Debug, Default)]
 pub(super) struct Styles {
     by_id: HashMap<String, Style>,
@@ -22,17 +22,18 @@ struct Style {
     monospace: bool,
 }
 
-/// How far styles inherit from each other: a circle must end.
-const INHERITANCE: usize = 16;
+/// Maximum length of an inheritance chain, which may be circular.
+const MAX_INHERITANCE: usize = 16;
 
 impl Styles {
-    pub(super) fn read(part: &str, depth: usize) -> Result<Self, Error> {
+    /// Reads the part `styles.xml`.
+    pub(super) fn read(part: &str, max_depth: usize) -> Result<Self, Error> {
         let mut styles = Self::default();
         let mut id = None;
         let mut style = Style::default();
-        walk(part, depth, &mut |met| {
-            match met {
-                Met::Start(element) => match element.name.as_str() {
+        for_each_event(part, max_depth, &mut |event| {
+            match event {
+                XmlEvent::Start(element) => match element.name.as_str() {
                     "style" => {
                         id = element.attribute("styleId");
                         style = Style::default();
@@ -47,7 +48,7 @@ impl Styles {
                     }
                     _ => {}
                 },
-                Met::End(name) if name == "style" => {
+                XmlEvent::End(name) if name == "style" => {
                     if let Some(id) = id.take() {
                         styles.by_id.insert(id, std::mem::take(&mut style));
                     }
@@ -59,18 +60,18 @@ impl Styles {
         Ok(styles)
     }
 
-    /// The level of a heading in this style, 1 is the outermost; the document's title is 1 too.
-    pub(super) fn heading(&self, id: &str) -> Option<u8> {
-        let named = |style: &Style| heading_by_name(&style.name);
-        let outline = |style: &Style| style.outline.filter(|level| *level < 9).map(|level| level + 1);
-        // "TOC Heading" is based on "Heading 1" and has no outline level of its own.
-        if self.chain(id).next().is_some_and(|style| style.name.to_lowercase().starts_with("toc")) {
+    /// Returns the level of a heading in this style, 1 is the outermost; the title of the document is 1 too.
+    pub(super) fn heading_level(&self, id: &str) -> Option<u8> {
+        let level_by_name = |style: &Style| heading_by_name(&style.name);
+        let outline_level = |style: &Style| style.outline.filter(|level| *level < 9).map(|level| level + 1);
+        // "TOC Heading" is based on "Heading 1" without being a heading itself.
+        if self.inheritance(id).next().is_some_and(|style| style.name.to_lowercase().starts_with("toc")) {
             return None;
         }
-        self.chain(id)
+        self.inheritance(id)
             .find_map(|style| {
-                outline(style).or_else(|| named(style)).or_else(|| {
-                    // A level of nine says: body text, whatever the style is based on.
+                outline_level(style).or_else(|| level_by_name(style)).or_else(|| {
+                    // Outline level 9 means body text, regardless of the base style.
                     (style.outline == Some(9)).then_some(0)
                 })
             })
@@ -78,46 +79,47 @@ impl Styles {
             .filter(|level| *level > 0)
     }
 
-    /// Whether it is the style of the document's title.
+    /// Whether it is the style of the title of the document.
     pub(super) fn is_title(&self, id: &str) -> bool {
         let name = self.by_id.get(id).map_or(id, |style| style.name.as_str());
         matches!(name.to_lowercase().as_str(), "title" | "标题" | "标题0" | "文档标题")
     }
 
-    /// Whether it is an entry of a table of contents.
-    pub(super) fn is_contents(&self, id: &str) -> bool {
+    /// Whether it is the style of an entry of a table of contents.
+    pub(super) fn is_toc_entry(&self, id: &str) -> bool {
         let name = self.by_id.get(id).map_or(id, |style| style.name.as_str()).to_lowercase();
         name.starts_with("toc ") || name.starts_with("toc1") || name.starts_with("table of figures")
     }
 
     /// Whether text in this style is source code.
     pub(super) fn is_code(&self, id: &str) -> bool {
-        self.chain(id).any(|style| style.monospace || is_code_name(&style.name)) || is_code_name(id)
+        self.inheritance(id).any(|style| style.monospace || is_code_name(&style.name)) || is_code_name(id)
     }
 
-    /// The styles, of characters too, whose text is source code.
-    pub(super) fn code(&self) -> HashSet<String> {
+    /// Returns the ids of the paragraph and character styles whose text is source code.
+    pub(super) fn code_styles(&self) -> HashSet<String> {
         self.by_id.keys().filter(|id| self.is_code(id)).cloned().collect()
     }
 
-    /// The list that the style puts its paragraphs in, and the level in it where the style says so.
+    /// Returns the list that the style assigns to its paragraphs, and the level in it if the style defines one.
     pub(super) fn list(&self, id: &str) -> Option<(String, Option<usize>)> {
-        let list = self.chain(id).find_map(|style| style.list.clone())?;
-        Some((list, self.chain(id).find_map(|style| style.list_level)))
+        let list = self.inheritance(id).find_map(|style| style.list.clone())?;
+        Some((list, self.inheritance(id).find_map(|style| style.list_level)))
     }
 
-    fn chain<'a>(&'a self, id: &str) -> impl Iterator<Item = &'a Style> {
+    /// Iterates over a style and the styles it inherits from.
+    fn inheritance<'a>(&'a self, id: &str) -> impl Iterator<Item = &'a Style> {
         let mut next = self.by_id.get(id);
         std::iter::from_fn(move || {
             let style = next?;
             next = self.by_id.get(&style.based_on);
             Some(style)
         })
-        .take(INHERITANCE)
+        .take(MAX_INHERITANCE)
     }
 }
 
-/// Whether a font's characters all have one width, by the names of those that do.
+/// Whether a font is monospaced, judged by its name.
 pub(super) fn is_monospace(font: &str) -> bool {
     let font = font.to_lowercase();
     let known = [
@@ -134,6 +136,7 @@ pub(super) fn is_monospace(font: &str) -> bool {
     known.iter().any(|known| font.contains(known)) && !font.contains("monotype")
 }
 
+/// Whether a style of this name is for source code.
 fn is_code_name(name: &str) -> bool {
     let name = name.to_lowercase();
     let known = [
@@ -156,6 +159,7 @@ fn is_code_name(name: &str) -> bool {
     name == "code" || name == "macro" || known.iter().any(|known| name.contains(known))
 }
 
+/// Returns the level of the heading style of this name, in one of several languages.
 fn heading_by_name(name: &str) -> Option<u8> {
     let name = name.to_lowercase().replace(' ', "");
     if name == "title" {

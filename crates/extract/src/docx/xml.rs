@@ -1,4 +1,4 @@
-//! XML as a row of events with local names: no document type, no entities of one's own, bounded depth.
+//! XML parts as a sequence of events with local names. Document type declarations are refused, depth is bounded.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -7,24 +7,25 @@ use crate::model::Error;
 
 use super::package::malformed;
 
-/// What is met in a part.
-pub(super) enum Met<'a> {
-    /// An element begins; an empty one ends at once.
+/// Event of an XML part.
+pub(super) enum XmlEvent<'a> {
+    /// Start of an element; an empty element is followed directly by its end.
     Start(Element<'a>),
-    /// An element ends.
+    /// End of an element, with its local name.
     End(String),
+    /// Text, CDATA or a resolved entity.
     Text(String),
 }
 
-/// The beginning of an element.
+/// Start tag of an element.
 pub(super) struct Element<'a> {
-    /// Without its prefix.
+    /// Local name, without prefix.
     pub(super) name: String,
     start: BytesStart<'a>,
 }
 
 impl Element<'_> {
-    /// An attribute's value by its name without prefix.
+    /// Returns the value of the attribute with this local name.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
         self.start
             .attributes()
@@ -34,22 +35,27 @@ impl Element<'_> {
             .and_then(|attribute| Some(quick_xml::escape::unescape(&attribute.value).ok()?.into_owned()))
     }
 
-    /// The attribute `val`, which most of the format's properties are said by.
+    /// Returns the attribute `val`, which most properties of the format use; empty if it is missing.
     pub(super) fn value(&self) -> String {
         self.attribute("val").unwrap_or_default()
     }
 
-    /// Whether a property that is on when it is there is not switched off.
-    pub(super) fn on(&self) -> bool {
+    /// Whether a toggle property is on: it is unless its value says otherwise.
+    pub(super) fn is_on(&self) -> bool {
         !matches!(self.value().as_str(), "0" | "false" | "off" | "none")
     }
 }
 
-/// Calls `met` for everything in a part.
-pub(super) fn walk(
+/// Calls `visit` for every event of a part, in order.
+///
+/// # Errors
+///
+/// Fails if the XML is malformed, nested deeper than `max_depth` or has a document type declaration, or if `visit`
+/// fails.
+pub(super) fn for_each_event(
     part: &str,
-    depth_limit: usize,
-    met: &mut dyn FnMut(Met<'_>) -> Result<(), Error>,
+    max_depth: usize,
+    visit: &mut dyn FnMut(XmlEvent<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut reader = Reader::from_str(part.trim_start_matches('\u{feff}'));
     reader.config_mut().expand_empty_elements = true;
@@ -59,23 +65,23 @@ pub(super) fn walk(
         match event {
             Event::Start(start) => {
                 depth += 1;
-                if depth > depth_limit {
-                    return Err(Error::TooLarge { unit: "levels of nesting", limit: depth_limit });
+                if depth > max_depth {
+                    return Err(Error::TooLarge { unit: "levels of nesting", limit: max_depth });
                 }
-                met(Met::Start(Element { name: start.local_name().as_ref().to_owned(), start }))?;
+                visit(XmlEvent::Start(Element { name: start.local_name().as_ref().to_owned(), start }))?;
             }
             Event::End(end) => {
                 depth = depth.saturating_sub(1);
-                met(Met::End(end.local_name().as_ref().to_owned()))?;
+                visit(XmlEvent::End(end.local_name().as_ref().to_owned()))?;
             }
-            Event::Text(text) => met(Met::Text(text.xml10_content().into_owned()))?,
-            Event::CData(text) => met(Met::Text(text.xml10_content().into_owned()))?,
+            Event::Text(text) => visit(XmlEvent::Text(text.xml10_content().into_owned()))?,
+            Event::CData(text) => visit(XmlEvent::Text(text.xml10_content().into_owned()))?,
             Event::GeneralRef(reference) => {
-                if let Some(text) = entity(&reference) {
-                    met(Met::Text(text))?;
+                if let Some(text) = resolve_reference(&reference) {
+                    visit(XmlEvent::Text(text))?;
                 }
             }
-            // An office program writes none; one that is there was put there to expand.
+            // Office programs never write one: it could only define entities that expand.
             Event::DocType(_) => return Err(malformed("the XML has a document type declaration")),
             Event::Eof if depth > 0 => return Err(malformed("the XML is truncated")),
             Event::Eof => return Ok(()),
@@ -84,7 +90,8 @@ pub(super) fn walk(
     }
 }
 
-fn entity(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
+/// Resolves a character reference or a predefined entity; `None` for any other.
+fn resolve_reference(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
     if reference.is_char_ref() {
         return reference.resolve_char_ref().ok().flatten().map(String::from);
     }

@@ -1,23 +1,23 @@
-//! What on a page is not its text: navigation, menus, page headers and footers, controls, what is hidden.
+//! Boilerplate of a page: navigation, menus, page headers and footers, controls and hidden elements.
 //!
-//! The rule is to drop only what is known by name (an element, a role, a class of a well-known generator), never
-//! by guessing at density: guesses drop short sections, tables of types and whole Chinese chapters.
+//! Only elements that are known by name (an element, a role, a class of a well-known generator) are dropped. Text
+//! density is not used: it drops short sections, tables of types and whole Chinese chapters.
 
 use html5ever::{LocalName, local_name};
 
-use super::dom::{Data, Dom, NodeId};
+use super::dom::{Dom, NodeData, NodeId};
 
-/// Whether the element and everything in it is not part of the page's text.
+/// Whether the element, with everything in it, is not part of the text of the page.
 pub(crate) fn is_boilerplate(dom: &Dom, node: NodeId) -> bool {
-    let Data::Element { name, attributes } = dom.data(node) else { return false };
-    if is_never_text(&name.local) {
+    let NodeData::Element { name, attributes } = dom.data(node) else { return false };
+    if is_non_text_element(&name.local) {
         return true;
     }
     let mut role = "";
     for attribute in attributes {
         let value = &*attribute.value;
         match attribute.name.local {
-            local_name!("class") if value.split_ascii_whitespace().any(is_furniture_class) => return true,
+            local_name!("class") if value.split_ascii_whitespace().any(is_boilerplate_class) => return true,
             local_name!("hidden") => return value != "until-found",
             local_name!("aria-hidden") if value == "true" => return true,
             local_name!("style") if is_hidden(value) => return true,
@@ -31,14 +31,14 @@ pub(crate) fn is_boilerplate(dom: &Dom, node: NodeId) -> bool {
     match role {
         "navigation" | "search" | "menu" | "menubar" | "toolbar" | "tablist" | "contentinfo"
         | "complementary" | "dialog" | "alertdialog" => return true,
-        // A banner may hold the page's only title.
-        "banner" => return !holds_title(dom, node),
+        // A banner may contain the only title of the page.
+        "banner" => return !contains_title(dom, node),
         _ => {}
     }
-    name.local == local_name!("header") && !in_content(dom, node) && !holds_title(dom, node)
+    name.local == local_name!("header") && !in_content(dom, node) && !contains_title(dom, node)
 }
 
-fn is_never_text(name: &LocalName) -> bool {
+fn is_non_text_element(name: &LocalName) -> bool {
     matches!(
         *name,
         local_name!("script")
@@ -64,13 +64,13 @@ fn is_never_text(name: &LocalName) -> bool {
     )
 }
 
-fn is_furniture_class(class: &str) -> bool {
-    FURNITURE.binary_search(&class).is_ok()
+fn is_boilerplate_class(class: &str) -> bool {
+    BOILERPLATE_CLASSES.binary_search(&class).is_ok()
 }
 
-/// Classes that generators of documentation give to what surrounds the text: DocBook, Sphinx and Read the Docs,
-/// MkDocs, Docusaurus, VitePress, mdBook, old and new `javadoc`, MediaWiki, and what is common. Sorted.
-const FURNITURE: [&str; 84] = [
+/// Classes of boilerplate in the output of documentation generators: DocBook, Sphinx and Read the Docs, MkDocs,
+/// Docusaurus, VitePress, mdBook, old and new `javadoc`, MediaWiki, and common ones. Sorted.
+const BOILERPLATE_CLASSES: [&str; 84] = [
     "VPDocAside",
     "VPDocFooter",
     "VPLocalNav",
@@ -157,6 +157,7 @@ const FURNITURE: [&str; 84] = [
     "wy-nav-top",
 ];
 
+/// Whether an inline style hides the element.
 fn is_hidden(style: &str) -> bool {
     style.split(';').any(|declaration| {
         declaration.split_once(':').is_some_and(|(property, value)| {
@@ -176,21 +177,21 @@ fn in_content(dom: &Dom, node: NodeId) -> bool {
     })
 }
 
-fn holds_title(dom: &Dom, node: NodeId) -> bool {
+fn contains_title(dom: &Dom, node: NodeId) -> bool {
     dom.descendants(node).any(|node| matches!(dom.name(node), Some(&(local_name!("h1") | local_name!("h2")))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FURNITURE, is_hidden};
+    use super::{BOILERPLATE_CLASSES, is_hidden};
 
     #[test]
-    fn classes_can_be_searched() {
-        assert!(FURNITURE.is_sorted());
+    fn classes_are_sorted() {
+        assert!(BOILERPLATE_CLASSES.is_sorted());
     }
 
     #[test]
-    fn hidden_by_style() {
+    fn elements_can_be_hidden_by_style() {
         assert!(is_hidden("color: red; display: none"));
         assert!(is_hidden("VISIBILITY:hidden"));
         assert!(!is_hidden("display: block"));

@@ -1,20 +1,20 @@
-//! Code on a page: its language, and whether it is a signature.
+//! Code blocks of a page: language, and whether a block is a Java declaration.
 
 use html5ever::{LocalName, local_name};
 
 use super::dom::{Dom, NodeId};
 
-/// The language of a code block, from the classes generators give it or what is around it.
+/// Returns the language of a code block, from the classes of its element and its ancestors; empty if unknown.
 pub(crate) fn code_language(dom: &Dom, node: NodeId) -> String {
     let child = dom.children(node).find(|child| dom.is(*child, &local_name!("code")));
-    let around = dom.ancestors(node).take(3);
-    for element in child.into_iter().chain(std::iter::once(node)).chain(around) {
+    let ancestors = dom.ancestors(node).take(3);
+    for element in child.into_iter().chain(std::iter::once(node)).chain(ancestors) {
         let mut next_is_language = false;
         for class in dom.classes(element) {
-            let named = ["language-", "lang-", "highlight-", "brush:", "source-"]
+            let prefixed = ["language-", "lang-", "highlight-", "brush:", "source-"]
                 .iter()
                 .find_map(|prefix| class.strip_prefix(prefix));
-            let language = if next_is_language { Some(class) } else { named };
+            let language = if next_is_language { Some(class) } else { prefixed };
             match language {
                 Some("default" | "none" | "plaintext" | "text" | "notranslate") => return String::new(),
                 Some(language) if is_language(language) => return language.trim_end_matches('3').to_owned(),
@@ -30,13 +30,14 @@ pub(crate) fn code_language(dom: &Dom, node: NodeId) -> String {
     String::new()
 }
 
+/// Whether a class may name a programming language.
 fn is_language(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 20
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'#' | b'-' | b'_'))
 }
 
-/// A signature of the layouts that set it as plain preformatted text.
+/// Whether the code is a Java declaration, which older `javadoc` layouts write as plain preformatted text.
 pub(crate) fn is_declaration(code: &str) -> bool {
     let first = code.split_whitespace().next().unwrap_or_default();
     matches!(
@@ -45,7 +46,7 @@ pub(crate) fn is_declaration(code: &str) -> bool {
     )
 }
 
-/// Lines without the white space at their ends.
+/// Removes trailing white space from every line.
 pub(crate) fn trim_lines(code: &str) -> String {
     let mut trimmed = String::with_capacity(code.len());
     for line in code.lines() {

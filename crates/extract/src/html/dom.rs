@@ -1,8 +1,8 @@
-//! A parsed HTML page as one flat list of nodes.
+//! DOM of a page: a flat list of nodes, filled by html5ever.
 //!
-//! html5ever does the parsing by the standard; this is only the tree it builds. Nodes are numbers, so nothing
-//! recurses over hostile nesting, and depth and number of nodes are bounded while parsing: html5ever repeats
-//! open formatting elements in every paragraph, which turns a small page into a large tree.
+//! Nodes refer to each other by index, so nothing recurses over hostile nesting. Depth and number of nodes are bounded
+//! during parsing: html5ever repeats open formatting elements in every paragraph, as the HTML standard demands, which
+//! turns a small page into a large tree.
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
@@ -14,23 +14,23 @@ use html5ever::{Attribute, LocalName, ParseOpts, QualName, local_name, ns};
 
 use crate::model::{Error, Limits};
 
-/// The number of a node in its [`Dom`].
+/// Index of a node in its [`Dom`].
 pub(crate) type NodeId = u32;
 
-/// The document node, root of every tree.
+/// Index of the document node, the root of the tree.
 pub(crate) const ROOT: NodeId = 0;
 
-/// The name of what has none.
+/// Name of the nodes that are not elements.
 static NO_NAME: QualName = QualName { prefix: None, ns: ns!(html), local: local_name!("") };
 
-/// "No such node".
+/// Index that stands for "no node".
 const NONE: NodeId = NodeId::MAX;
 
-/// Most nodes of one page: a few hundred megabytes of memory, and far more than any real page has.
+/// Maximum number of nodes of one page: a few hundred megabytes, and far more than any real page has.
 const MAX_NODES: usize = 3_000_000;
 
-/// Bytes parsed between two looks at the bounds.
-const CHUNK: usize = 32 << 10;
+/// Number of bytes parsed between two checks of the limits.
+const CHUNK_BYTES: usize = 32 << 10;
 
 /// A parsed page.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct Dom {
 
 #[derive(Debug)]
 struct Node {
-    data: Data,
+    data: NodeData,
     parent: NodeId,
     previous: NodeId,
     next: NodeId,
@@ -49,20 +49,20 @@ struct Node {
     depth: u32,
 }
 
-/// What a node is.
+/// Content of a node.
 #[derive(Debug)]
-pub(crate) enum Data {
+pub(crate) enum NodeData {
     /// The root.
     Document,
     /// An element with its attributes.
     Element { name: QualName, attributes: Vec<Attribute> },
-    /// Text, entities resolved.
+    /// Text, with entities resolved.
     Text(StrTendril),
     /// A comment or a processing instruction.
     Comment,
 }
 
-impl Data {
+impl NodeData {
     fn name(&self) -> &QualName {
         match self {
             Self::Element { name, .. } => name,
@@ -74,57 +74,64 @@ impl Data {
 /// A step of a walk in document order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The node begins; its children come next.
+    /// Before the children of the node.
     Enter(NodeId),
-    /// The node's children are done.
+    /// After the children of the node.
     Leave(NodeId),
 }
 
 impl Dom {
     /// Parses a page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] if the page has too many nodes or is nested too deeply.
     pub(crate) fn parse(html: &str, limits: &Limits) -> Result<Self, Error> {
-        let most = (html.len() + 1024).min(MAX_NODES);
-        let depth = u32::try_from(limits.depth).unwrap_or(u32::MAX).saturating_add(8);
-        let mut parser = html5ever::parse_document(Sink::new(html.len(), depth, most), ParseOpts::default());
+        let max_nodes = (html.len() + 1024).min(MAX_NODES);
+        let max_depth = u32::try_from(limits.depth).unwrap_or(u32::MAX).saturating_add(8);
+        let mut parser =
+            html5ever::parse_document(DomSink::new(html.len(), max_depth, max_nodes), ParseOpts::default());
         let mut rest = html;
         while !rest.is_empty() {
-            let (chunk, after) = rest.split_at(rest.ceil_char_boundary(CHUNK));
+            let (chunk, after) = rest.split_at(rest.ceil_char_boundary(CHUNK_BYTES));
             parser.process(chunk.into());
-            match parser.tokenizer.sink.sink.broken.get() {
-                Some(Bound::Depth) => {
+            match parser.tokenizer.sink.sink.exceeded.get() {
+                Some(ExceededLimit::Depth) => {
                     return Err(Error::TooLarge { unit: "nested elements", limit: limits.depth });
                 }
-                Some(Bound::Nodes) => return Err(Error::TooLarge { unit: "elements", limit: most }),
+                Some(ExceededLimit::Nodes) => {
+                    return Err(Error::TooLarge { unit: "elements", limit: max_nodes });
+                }
                 None => rest = after,
             }
         }
         Ok(parser.finish())
     }
 
-    pub(crate) fn data(&self, node: NodeId) -> &Data {
+    pub(crate) fn data(&self, node: NodeId) -> &NodeData {
         &self.nodes[node as usize].data
     }
 
     pub(crate) fn parent(&self, node: NodeId) -> Option<NodeId> {
-        some(self.nodes[node as usize].parent)
+        optional(self.nodes[node as usize].parent)
     }
 
     pub(crate) fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
-        some(self.nodes[node as usize].next)
+        optional(self.nodes[node as usize].next)
     }
 
     pub(crate) fn previous_sibling(&self, node: NodeId) -> Option<NodeId> {
-        some(self.nodes[node as usize].previous)
+        optional(self.nodes[node as usize].previous)
     }
 
     pub(crate) fn children(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        std::iter::successors(some(self.nodes[node as usize].first), |child| self.next_sibling(*child))
+        std::iter::successors(optional(self.nodes[node as usize].first), |child| self.next_sibling(*child))
     }
 
-    /// The element's name without namespace.
+    /// Returns the local name of an element, `None` for other nodes.
     pub(crate) fn name(&self, node: NodeId) -> Option<&LocalName> {
         match self.data(node) {
-            Data::Element { name, .. } => Some(&name.local),
+            NodeData::Element { name, .. } => Some(&name.local),
             _ => None,
         }
     }
@@ -133,11 +140,11 @@ impl Dom {
         self.name(node) == Some(name)
     }
 
-    pub(crate) fn attribute(&self, node: NodeId, wanted: &LocalName) -> Option<&str> {
+    pub(crate) fn attribute(&self, node: NodeId, name: &LocalName) -> Option<&str> {
         match self.data(node) {
-            Data::Element { attributes, .. } => attributes
+            NodeData::Element { attributes, .. } => attributes
                 .iter()
-                .find(|attribute| attribute.name.local == *wanted)
+                .find(|attribute| attribute.name.local == *name)
                 .map(|attribute| &*attribute.value),
             _ => None,
         }
@@ -147,16 +154,16 @@ impl Dom {
         self.attribute(node, &local_name!("class")).unwrap_or_default().split_ascii_whitespace()
     }
 
-    /// The nearest ancestors first.
+    /// Iterates over the ancestors, nearest first.
     pub(crate) fn ancestors(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(self.parent(node), |node| self.parent(*node))
     }
 
-    /// The next step of a walk below `root`; `None` after the last. A walk begins with `Step::Enter(root)`.
+    /// Returns the next step of a walk below `root`, `None` after the last. A walk begins with `Step::Enter(root)`.
     pub(crate) fn next(&self, step: Step, root: NodeId) -> Option<Step> {
         match step {
             Step::Enter(node) => {
-                Some(some(self.nodes[node as usize].first).map_or(Step::Leave(node), Step::Enter))
+                Some(optional(self.nodes[node as usize].first).map_or(Step::Leave(node), Step::Enter))
             }
             Step::Leave(node) if node == root => None,
             Step::Leave(node) => match self.next_sibling(node) {
@@ -166,7 +173,7 @@ impl Dom {
         }
     }
 
-    /// Every node below `root`, itself included, in document order.
+    /// Iterates over `root` and all nodes below it, in document order.
     pub(crate) fn descendants(&self, root: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(Some(Step::Enter(root)), move |step| self.next(*step, root)).filter_map(
             |step| match step {
@@ -176,13 +183,13 @@ impl Dom {
         )
     }
 
-    /// All text below the node, as it stands there; a line break element is a line break.
+    /// Returns all text below the node as it is; a `<br>` becomes a line break.
     pub(crate) fn text(&self, root: NodeId) -> String {
         let mut text = String::new();
         for node in self.descendants(root) {
             match self.data(node) {
-                Data::Text(part) => text.push_str(part),
-                Data::Element { name, .. } if name.local == local_name!("br") => text.push('\n'),
+                NodeData::Text(part) => text.push_str(part),
+                NodeData::Element { name, .. } if name.local == local_name!("br") => text.push('\n'),
                 _ => {}
             }
         }
@@ -190,39 +197,41 @@ impl Dom {
     }
 }
 
-fn some(node: NodeId) -> Option<NodeId> {
+/// Converts [`NONE`] to `None`.
+fn optional(node: NodeId) -> Option<NodeId> {
     (node != NONE).then_some(node)
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Bound {
+enum ExceededLimit {
     Depth,
     Nodes,
 }
 
-struct Sink {
+/// Tree sink of html5ever that builds a [`Dom`] and records which limit was exceeded.
+struct DomSink {
     nodes: RefCell<Vec<Node>>,
-    depth: u32,
-    most: usize,
-    broken: Cell<Option<Bound>>,
+    max_depth: u32,
+    max_nodes: usize,
+    exceeded: Cell<Option<ExceededLimit>>,
 }
 
-impl Sink {
-    fn new(bytes: usize, depth: u32, most: usize) -> Self {
+impl DomSink {
+    fn new(bytes: usize, max_depth: u32, max_nodes: usize) -> Self {
         let sink = Self {
-            nodes: RefCell::new(Vec::with_capacity((bytes / 24).min(most))),
-            depth,
-            most,
-            broken: Cell::new(None),
+            nodes: RefCell::new(Vec::with_capacity((bytes / 24).min(max_nodes))),
+            max_depth,
+            max_nodes,
+            exceeded: Cell::new(None),
         };
-        sink.create(Data::Document);
+        sink.create(NodeData::Document);
         sink
     }
 
-    fn create(&self, data: Data) -> NodeId {
+    fn create(&self, data: NodeData) -> NodeId {
         let mut nodes = self.nodes.borrow_mut();
-        if nodes.len() >= self.most {
-            self.broken.set(Some(Bound::Nodes));
+        if nodes.len() >= self.max_nodes {
+            self.exceeded.set(Some(ExceededLimit::Nodes));
         }
         let id = NodeId::try_from(nodes.len()).unwrap_or(NONE - 1);
         nodes.push(Node {
@@ -240,33 +249,34 @@ impl Sink {
     fn detach(&self, node: NodeId) {
         let mut nodes = self.nodes.borrow_mut();
         let Node { parent, previous, next, .. } = nodes[node as usize];
-        if let Some(previous) = some(previous) {
+        if let Some(previous) = optional(previous) {
             nodes[previous as usize].next = next;
-        } else if let Some(parent) = some(parent) {
+        } else if let Some(parent) = optional(parent) {
             nodes[parent as usize].first = next;
         }
-        if let Some(next) = some(next) {
+        if let Some(next) = optional(next) {
             nodes[next as usize].previous = previous;
-        } else if let Some(parent) = some(parent) {
+        } else if let Some(parent) = optional(parent) {
             nodes[parent as usize].last = previous;
         }
         let node = &mut nodes[node as usize];
         (node.parent, node.previous, node.next) = (NONE, NONE, NONE);
     }
 
-    /// Puts a node without parent under `parent`, before `next` or at the end.
+    /// Inserts a detached node under `parent`, before `next` or at the end if that is [`NONE`].
     fn insert(&self, parent: NodeId, node: NodeId, next: NodeId) {
         let mut nodes = self.nodes.borrow_mut();
         let depth = nodes[parent as usize].depth + 1;
-        if depth > self.depth {
-            self.broken.set(Some(Bound::Depth));
+        if depth > self.max_depth {
+            self.exceeded.set(Some(ExceededLimit::Depth));
         }
-        let previous = some(next).map_or(nodes[parent as usize].last, |next| nodes[next as usize].previous);
-        match some(previous) {
+        let previous =
+            optional(next).map_or(nodes[parent as usize].last, |next| nodes[next as usize].previous);
+        match optional(previous) {
             Some(previous) => nodes[previous as usize].next = node,
             None => nodes[parent as usize].first = node,
         }
-        match some(next) {
+        match optional(next) {
             Some(next) => nodes[next as usize].previous = node,
             None => nodes[parent as usize].last = node,
         }
@@ -274,12 +284,12 @@ impl Sink {
         (node.parent, node.previous, node.next, node.depth) = (parent, previous, next, depth);
     }
 
-    /// Adds text to the text node `before`, if it is one.
-    fn extend(&self, before: NodeId, text: &StrTendril) -> bool {
+    /// Appends text to `node` if that is a text node; returns whether it is.
+    fn extend(&self, node: NodeId, text: &StrTendril) -> bool {
         let mut nodes = self.nodes.borrow_mut();
-        match nodes.get_mut(before as usize).map(|node| &mut node.data) {
-            Some(Data::Text(present)) => {
-                present.push_tendril(text);
+        match nodes.get_mut(node as usize).map(|node| &mut node.data) {
+            Some(NodeData::Text(existing)) => {
+                existing.push_tendril(text);
                 true
             }
             _ => false,
@@ -287,7 +297,7 @@ impl Sink {
     }
 }
 
-impl TreeSink for Sink {
+impl TreeSink for DomSink {
     type Handle = NodeId;
     type Output = Dom;
     type ElemName<'a> = Ref<'a, QualName>;
@@ -307,15 +317,15 @@ impl TreeSink for Sink {
     }
 
     fn create_element(&self, name: QualName, attributes: Vec<Attribute>, _flags: ElementFlags) -> NodeId {
-        self.create(Data::Element { name, attributes })
+        self.create(NodeData::Element { name, attributes })
     }
 
     fn create_comment(&self, _text: StrTendril) -> NodeId {
-        self.create(Data::Comment)
+        self.create(NodeData::Comment)
     }
 
     fn create_pi(&self, _target: StrTendril, _data: StrTendril) -> NodeId {
-        self.create(Data::Comment)
+        self.create(NodeData::Comment)
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
@@ -327,7 +337,7 @@ impl TreeSink for Sink {
             NodeOrText::AppendText(text) => {
                 let last = self.nodes.borrow()[*parent as usize].last;
                 if !self.extend(last, &text) {
-                    let node = self.create(Data::Text(text));
+                    let node = self.create(NodeData::Text(text));
                     self.insert(*parent, node, NONE);
                 }
             }
@@ -335,7 +345,7 @@ impl TreeSink for Sink {
     }
 
     fn append_based_on_parent_node(&self, element: &NodeId, previous: &NodeId, child: NodeOrText<NodeId>) {
-        if some(self.nodes.borrow()[*element as usize].parent).is_some() {
+        if optional(self.nodes.borrow()[*element as usize].parent).is_some() {
             self.append_before_sibling(element, child);
         } else {
             self.append(previous, child);
@@ -344,7 +354,7 @@ impl TreeSink for Sink {
 
     fn append_doctype_to_document(&self, _name: StrTendril, _public: StrTendril, _system: StrTendril) {}
 
-    /// The contents of a template are never shown: they stay under the element, which is not walked.
+    /// Keeps the contents of a template under the element, which is skipped as boilerplate.
     fn get_template_contents(&self, target: &NodeId) -> NodeId {
         *target
     }
@@ -370,7 +380,7 @@ impl TreeSink for Sink {
             }
             NodeOrText::AppendText(text) => {
                 if !self.extend(previous, &text) {
-                    let node = self.create(Data::Text(text));
+                    let node = self.create(NodeData::Text(text));
                     self.insert(parent, node, *sibling);
                 }
             }
@@ -378,9 +388,9 @@ impl TreeSink for Sink {
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, new: Vec<Attribute>) {
-        if let Data::Element { attributes, .. } = &mut self.nodes.borrow_mut()[*target as usize].data {
+        if let NodeData::Element { attributes, .. } = &mut self.nodes.borrow_mut()[*target as usize].data {
             for attribute in new {
-                if !attributes.iter().any(|present| present.name == attribute.name) {
+                if !attributes.iter().any(|existing| existing.name == attribute.name) {
                     attributes.push(attribute);
                 }
             }

@@ -1,52 +1,57 @@
-//! Running text of a page as Markdown: white space folded, inline code, links, escapes.
+//! Inline content of a page as Markdown: collapses white space, writes inline code and links, escapes markup.
 
 use html5ever::{LocalName, local_name};
 
 use super::boilerplate::is_boilerplate;
-use super::dom::{Data, Dom, NodeId, Step};
+use super::dom::{Dom, NodeData, NodeId, Step};
 
-/// One paragraph being written. Line breaks in it are those the page asks for.
+/// Maximum number of inline codes collected from one paragraph.
+const MAX_CODES: usize = 16;
+
+/// Writer for one paragraph. Its only line breaks are explicit ones (`<br>`).
 #[derive(Debug, Default)]
-pub(crate) struct Inline {
+pub(crate) struct InlineWriter {
     text: String,
-    /// White space was seen since the last character; `true` inside if it had a line break.
+    /// Pending white space since the last character; `true` if it contains a line break.
     space: Option<bool>,
-    /// How often the text has been taken, so that a link that spans two paragraphs is noticed.
-    taken: usize,
-    links: Vec<Link>,
-    /// Addresses are dropped: in the cell of a table they hide what it says.
-    without_links: bool,
-    /// Names in code, for keywords.
+    /// Number of paragraphs taken so far, to detect links that span two paragraphs.
+    paragraphs: usize,
+    open_links: Vec<OpenLink>,
+    /// Whether link targets are dropped, as in table cells, where they obscure the content.
+    omits_links: bool,
+    /// Inline code, for keywords.
     codes: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct OpenLink {
     node: NodeId,
+    /// Byte offset of the label in the text.
     start: usize,
-    taken: usize,
+    /// Value of [`InlineWriter::paragraphs`] when it was opened.
+    paragraph: usize,
 }
 
-impl Inline {
+impl InlineWriter {
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// The paragraph so far; the next begins empty.
+    /// Returns the paragraph so far and starts a new one.
     pub(crate) fn take(&mut self) -> String {
         self.space = None;
-        self.taken += 1;
+        self.paragraphs += 1;
         let mut text = std::mem::take(&mut self.text);
         text.truncate(text.trim_end().len());
         text
     }
 
-    /// The names that stood in code since the last call.
+    /// Returns the inline code since the last call.
     pub(crate) fn take_codes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.codes)
     }
 
-    /// Text of the page, escaped so that Markdown shows it as it is.
+    /// Appends text of the page, escaped for Markdown.
     pub(crate) fn push(&mut self, text: &str) {
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
@@ -57,14 +62,14 @@ impl Inline {
                 rest = &rest[end..];
             } else {
                 let end = rest.find(is_space).unwrap_or(rest.len());
-                self.begin(character);
+                self.write_pending_space(character);
                 escape_into(&mut self.text, &rest[..end], rest[end..].is_empty());
                 rest = &rest[end..];
             }
         }
     }
 
-    /// A line break the page asks for.
+    /// Appends an explicit line break.
     pub(crate) fn line_break(&mut self) {
         self.text.truncate(self.text.trim_end_matches(' ').len());
         if !self.text.is_empty() {
@@ -73,12 +78,12 @@ impl Inline {
         self.space = None;
     }
 
-    /// A space, if anything stands before and after it.
+    /// Appends a space, written only if text precedes and follows it.
     pub(crate) fn space(&mut self) {
         self.space = Some(self.space.unwrap_or(false));
     }
 
-    /// Code within a line.
+    /// Appends inline code.
     pub(crate) fn code(&mut self, code: &str) {
         let leading = code.starts_with(is_space);
         let trailing = code.ends_with(is_space);
@@ -87,9 +92,9 @@ impl Inline {
             self.space();
         }
         let Some(first) = code.chars().next() else { return };
-        self.begin(first);
+        self.write_pending_space(first);
         if self.text.ends_with('`') {
-            // `a``b` would read as one piece of code with a longer fence.
+            // `a``b` would be parsed as one span of code with a longer delimiter.
             self.text.pop();
             self.text.push_str(&code);
             self.text.push('`');
@@ -102,7 +107,7 @@ impl Inline {
             self.text.push_str(&code);
             self.text.push('`');
         }
-        if self.codes.len() < 16 {
+        if self.codes.len() < MAX_CODES {
             self.codes.push(code);
         }
         if trailing {
@@ -110,7 +115,7 @@ impl Inline {
         }
     }
 
-    /// Handles what is the same wherever running text stands. `true` where the element's children are done with.
+    /// Handles the start of an inline element. Returns whether its children were handled too.
     pub(crate) fn enter(&mut self, dom: &Dom, node: NodeId, name: &LocalName) -> bool {
         match *name {
             local_name!("code") | local_name!("tt") | local_name!("kbd") | local_name!("samp") => {
@@ -122,29 +127,34 @@ impl Inline {
                 false
             }
             local_name!("img") => {
-                let alternative = dom.attribute(node, &local_name!("alt")).unwrap_or_default();
-                // "[Tip]" and the like describe the icon of an admonition whose name follows.
-                if !alternative.starts_with('[') {
-                    self.push(alternative);
+                let alt_text = dom.attribute(node, &local_name!("alt")).unwrap_or_default();
+                // "[Tip]" describes the icon of an admonition, whose name follows as text.
+                if !alt_text.starts_with('[') {
+                    self.push(alt_text);
                 }
                 false
             }
             local_name!("sup") => {
                 // 2<sup>10</sup> is not 210.
-                let power = dom.text(node);
+                let superscript = dom.text(node);
                 if self.space.is_none() && self.text.ends_with(|last: char| last.is_alphanumeric()) {
-                    if power.starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '−')
+                    if superscript
+                        .starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '−')
                     {
                         self.text.push('^');
-                    } else if power.len() > 3 {
+                    } else if superscript.len() > 3 {
                         self.space();
                     }
                 }
                 false
             }
             local_name!("a") => {
-                if !self.without_links && dom.attribute(node, &local_name!("href")).is_some_and(is_absolute) {
-                    self.links.push(Link { node, start: self.text.len(), taken: self.taken });
+                if !self.omits_links && dom.attribute(node, &local_name!("href")).is_some_and(is_absolute) {
+                    self.open_links.push(OpenLink {
+                        node,
+                        start: self.text.len(),
+                        paragraph: self.paragraphs,
+                    });
                 }
                 false
             }
@@ -152,34 +162,34 @@ impl Inline {
         }
     }
 
-    /// The counterpart of [`Inline::enter`].
+    /// Handles the end of an inline element: completes its link.
     pub(crate) fn leave(&mut self, dom: &Dom, node: NodeId) {
-        if self.links.last().is_none_or(|link| link.node != node) {
+        if self.open_links.last().is_none_or(|link| link.node != node) {
             return;
         }
-        let Some(link) = self.links.pop() else { return };
-        let Some(address) = dom.attribute(node, &local_name!("href")) else { return };
-        if link.taken != self.taken || address.contains([' ', ')', '\n', '<']) {
+        let Some(link) = self.open_links.pop() else { return };
+        let Some(target) = dom.attribute(node, &local_name!("href")) else { return };
+        if link.paragraph != self.paragraphs || target.contains([' ', ')', '\n', '<']) {
             return;
         }
         let Some(label) = self.text.get(link.start..) else { return };
         let start = link.start + (label.len() - label.trim_start().len());
         let label = label.trim();
-        if label.is_empty() || label == address || label.contains(['\n', '[', ']']) {
+        if label.is_empty() || label == target || label.contains(['\n', '[', ']']) {
             return;
         }
         self.text.insert(start, '[');
         self.text.push_str("](");
-        self.text.push_str(address);
+        self.text.push_str(target);
         self.text.push(')');
     }
 
-    /// Writes the space that stands before a character, and escapes what would begin a block.
-    fn begin(&mut self, next: char) {
+    /// Writes the pending white space, if any, before the character `next`.
+    fn write_pending_space(&mut self, next: char) {
         let space = self.space.take();
         match self.text.chars().next_back() {
             None | Some('\n') => {}
-            // A line break between two Chinese characters is only where the author's line was full.
+            // A line break in the source between two Chinese characters is not a space.
             Some(last) if space == Some(true) && is_wide(last) && is_wide(next) => {}
             Some(_) if space.is_some() => self.text.push(' '),
             Some(_) => {}
@@ -187,40 +197,40 @@ impl Inline {
     }
 }
 
-/// A subtree as one line of running text, blocks in it parted by ` · `, without addresses.
+/// Returns a subtree as one line, its blocks separated by ` · `, without link targets.
 pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
-    let mut inline = Inline { without_links: true, ..Inline::default() };
+    let mut inline = InlineWriter { omits_links: true, ..InlineWriter::default() };
     let mut step = Some(Step::Enter(root));
-    let mut parted = false;
+    let mut needs_separator = false;
     while let Some(current) = step {
         let mut done = current;
         match current {
             Step::Enter(node) => match dom.data(node) {
-                Data::Text(text) => {
-                    if parted && !text.chars().all(is_space) {
-                        part(&mut inline);
-                        parted = false;
+                NodeData::Text(text) => {
+                    if needs_separator && !text.chars().all(is_space) {
+                        push_separator(&mut inline);
+                        needs_separator = false;
                     }
                     inline.push(text);
                 }
-                Data::Element { name, .. } if node != root => {
-                    let code = matches!(name.local, local_name!("pre"));
+                NodeData::Element { name, .. } if node != root => {
+                    let is_code = matches!(name.local, local_name!("pre"));
                     if is_boilerplate(dom, node) {
                         done = Step::Leave(node);
                     } else if is_block(&name.local) {
-                        parted |= !inline.is_empty();
+                        needs_separator |= !inline.is_empty();
                     }
                     if done == current {
-                        if parted && !is_block(&name.local) && !dom.text(node).trim().is_empty() {
-                            part(&mut inline);
-                            parted = false;
+                        if needs_separator && !is_block(&name.local) && !dom.text(node).trim().is_empty() {
+                            push_separator(&mut inline);
+                            needs_separator = false;
                         }
-                        if code {
-                            if parted {
-                                part(&mut inline);
+                        if is_code {
+                            if needs_separator {
+                                push_separator(&mut inline);
                             }
                             inline.code(&visible_text(dom, node));
-                            parted = true;
+                            needs_separator = true;
                             done = Step::Leave(node);
                         } else if name.local == local_name!("br") {
                             inline.space();
@@ -234,7 +244,7 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
             Step::Leave(node) => {
                 inline.leave(dom, node);
                 if node != root && dom.name(node).is_some_and(is_block) {
-                    parted |= !inline.is_empty();
+                    needs_separator |= !inline.is_empty();
                 }
             }
         }
@@ -243,13 +253,13 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
     inline.take()
 }
 
-fn part(inline: &mut Inline) {
+fn push_separator(inline: &mut InlineWriter) {
     inline.space();
     inline.push("·");
     inline.space();
 }
 
-/// The text below a node as it stands there, without what is hidden or furniture.
+/// Returns the text below a node as it is, without boilerplate and hidden elements.
 pub(crate) fn visible_text(dom: &Dom, root: NodeId) -> String {
     let mut text = String::new();
     let mut step = Some(Step::Enter(root));
@@ -257,12 +267,12 @@ pub(crate) fn visible_text(dom: &Dom, root: NodeId) -> String {
         let mut done = current;
         if let Step::Enter(node) = current {
             match dom.data(node) {
-                Data::Text(part) => text.push_str(part),
-                Data::Element { name, .. } if name.local == local_name!("br") => text.push('\n'),
-                Data::Element { name, .. } if name.local == local_name!("img") => {
+                NodeData::Text(part) => text.push_str(part),
+                NodeData::Element { name, .. } if name.local == local_name!("br") => text.push('\n'),
+                NodeData::Element { name, .. } if name.local == local_name!("img") => {
                     text.push_str(dom.attribute(node, &local_name!("alt")).unwrap_or_default());
                 }
-                Data::Element { .. } if node != root && is_boilerplate(dom, node) => {
+                NodeData::Element { .. } if node != root && is_boilerplate(dom, node) => {
                     done = Step::Leave(node);
                 }
                 _ => {}
@@ -273,7 +283,7 @@ pub(crate) fn visible_text(dom: &Dom, root: NodeId) -> String {
     if text.contains('\u{a0}') { text.replace('\u{a0}', " ") } else { text }
 }
 
-/// Elements that begin and end a paragraph.
+/// Whether an element begins and ends a paragraph.
 pub(crate) fn is_block(name: &LocalName) -> bool {
     matches!(
         *name,
@@ -325,24 +335,25 @@ pub(crate) fn is_block(name: &LocalName) -> bool {
     )
 }
 
-/// White space that is folded; a no-break space is one too, since search must find both words.
+/// Whether white space is collapsed. Includes the no-break space, so that search finds both words.
 fn is_space(character: char) -> bool {
     character.is_ascii_whitespace() || character == '\u{a0}'
 }
 
-/// Chinese and Japanese characters and punctuation, between which no space is written.
+/// Whether the character is Chinese or Japanese; no space is written between two of them.
 pub(crate) fn is_wide(character: char) -> bool {
     matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Addresses that mean something outside the page's own site.
-fn is_absolute(address: &str) -> bool {
-    address.starts_with("https://") || address.starts_with("http://")
+/// Whether a link target has meaning outside the site of the page.
+fn is_absolute(target: &str) -> bool {
+    target.starts_with("https://") || target.starts_with("http://")
 }
 
+/// Appends a word, escaped for Markdown. `at_end` is set if more text may follow directly.
 fn escape_into(out: &mut String, word: &str, at_end: bool) {
     if out.is_empty() || out.ends_with('\n') {
-        // At the beginning of a line these would make a heading, a quotation, a list or a rule.
+        // At the beginning of a line these would start a heading, a quotation, a list or a thematic break.
         if matches!(word, "-" | "+" | "*" | "#" | "##" | "###" | "---" | "===") || word.starts_with('>') {
             out.push('\\');
         }
@@ -352,11 +363,11 @@ fn escape_into(out: &mut String, word: &str, at_end: bool) {
         return;
     }
     let mut characters = word.chars().peekable();
-    let alone = word == "*";
+    let is_lone_asterisk = word == "*";
     while let Some(character) = characters.next() {
         let escape = match character {
             '`' => true,
-            '*' => !alone,
+            '*' => !is_lone_asterisk,
             '<' => characters
                 .peek()
                 .map_or(at_end, |next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')),

@@ -1,26 +1,32 @@
-//! Tables of a page: which hold data, and their rows.
+//! Tables of a page: tells data tables from layout tables, and reads their rows.
 
 use html5ever::local_name;
 
 use super::boilerplate::is_boilerplate;
-use super::dom::{Data, Dom, NodeId, Step};
+use super::dom::{Dom, NodeData, NodeId, Step};
 use super::inline::as_line;
 
-/// Bytes of one text in a cell that no table of data has.
-const LONG_CELL: usize = 3000;
+/// Maximum length of one text in a cell of a data table.
+const MAX_CELL_BYTES: usize = 3000;
 
-/// Most columns one cell may span; more is a slip or an attack.
-const MAX_SPAN: usize = 32;
+/// Maximum number of columns that one cell spans; more is a mistake or an attack.
+const MAX_COLUMN_SPAN: usize = 32;
 
-/// Whether the table only arranges: it holds blocks that no cell of a Markdown table can hold, or a single row,
-/// or a single column without a header.
+/// Maximum number of rows that one cell spans.
+const MAX_ROW_SPAN: usize = 1000;
+
+/// Maximum number of columns in which row spans are tracked.
+const MAX_TRACKED_COLUMNS: usize = 1024;
+
+/// Whether the table is only used for layout: it has blocks that a cell of a Markdown table cannot contain, or a single
+/// row, or a single column without a header.
 pub(crate) fn is_layout(dom: &Dom, table: NodeId) -> bool {
-    let (mut rows, mut columns, mut most_columns) = (0, 0, 0);
+    let (mut rows, mut columns, mut max_columns) = (0, 0, 0);
     let (mut headers, mut listings) = (0, 0);
     for node in dom.descendants(table).skip(1) {
         match dom.data(node) {
-            Data::Text(text) if text.len() > LONG_CELL => return true,
-            Data::Element { name, .. } => match name.local {
+            NodeData::Text(text) if text.len() > MAX_CELL_BYTES => return true,
+            NodeData::Element { name, .. } => match name.local {
                 local_name!("table")
                 | local_name!("h1")
                 | local_name!("h2")
@@ -36,41 +42,41 @@ pub(crate) fn is_layout(dom: &Dom, table: NodeId) -> bool {
                 }
                 local_name!("td") | local_name!("th") => {
                     headers += usize::from(name.local == local_name!("th"));
-                    columns += span(dom, node).max(1);
-                    most_columns = most_columns.max(columns);
+                    columns += column_span(dom, node).max(1);
+                    max_columns = max_columns.max(columns);
                 }
                 _ => {}
             },
             _ => {}
         }
     }
-    // Listings in a table of many rows are examples; in a small one they are what it is for.
+    // Code listings in a table of many rows are examples in a data table; a small table with one is layout.
     rows < 2
-        || (most_columns < 2 && headers == 0)
+        || (max_columns < 2 && headers == 0)
         || (listings > 0 && rows <= 2)
-        // Notes and tips of DocBook are tables of an icon, a word and a paragraph.
+        // DocBook writes notes and tips as tables of an icon, a word and a paragraph.
         || dom.parent(table).is_some_and(|parent| {
             dom.classes(parent).any(|class| matches!(class, "note" | "tip" | "warning" | "caution" | "important"))
         })
 }
 
-/// The rows of a table of data; cells that span columns are followed by empty ones.
+/// Returns the rows of a data table. A cell that spans columns is followed by empty cells.
 pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    // Columns that a cell further up still covers, with the rows left.
+    // For each column, the number of rows that a cell further up still covers.
     let mut covered: Vec<usize> = Vec::new();
     let mut step = Some(Step::Enter(table));
     while let Some(current) = step {
         let mut done = current;
         if let Step::Enter(node) = current
-            && let Data::Element { name, .. } = dom.data(node)
+            && let NodeData::Element { name, .. } = dom.data(node)
         {
             match name.local {
                 local_name!("caption") => done = Step::Leave(node),
                 local_name!("tr") => {
                     rows.push(Vec::new());
-                    for left in &mut covered {
-                        *left = left.saturating_sub(1);
+                    for remaining in &mut covered {
+                        *remaining = remaining.saturating_sub(1);
                     }
                 }
                 local_name!("td") | local_name!("th") => {
@@ -79,19 +85,19 @@ pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
                         rows.push(Vec::new());
                     }
                     if let Some(row) = rows.last_mut() {
-                        while covered.get(row.len()).is_some_and(|left| *left > 0) {
+                        while covered.get(row.len()).is_some_and(|remaining| *remaining > 0) {
                             row.push(String::new());
                         }
-                        let below = attribute_number(dom, node, "rowspan").min(1000);
-                        let width = span(dom, node).max(1);
+                        let row_span = attribute_number(dom, node, "rowspan").min(MAX_ROW_SPAN);
+                        let width = column_span(dom, node).max(1);
                         let column = row.len();
-                        // Beyond this a table is no table, and looking at every column in every row is dear.
-                        let width_covered = if column < 1024 { width } else { 0 };
+                        // Row spans are tracked for the first columns only: each row visits every tracked column.
+                        let width_covered = if column < MAX_TRACKED_COLUMNS { width } else { 0 };
                         if covered.len() < column + width_covered {
                             covered.resize(column + width_covered, 0);
                         }
-                        for left in covered.iter_mut().skip(column).take(width_covered) {
-                            *left = below;
+                        for remaining in covered.iter_mut().skip(column).take(width_covered) {
+                            *remaining = row_span;
                         }
                         row.push(as_line(dom, node));
                         row.extend(std::iter::repeat_n(String::new(), width - 1));
@@ -107,13 +113,13 @@ pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
     rows
 }
 
-/// Whether the element is one of the tables that newer `javadoc` makes of `div`s.
+/// Whether the element is one of the tables that newer `javadoc` builds from `div` elements.
 pub(crate) fn is_grid(dom: &Dom, node: NodeId) -> bool {
     dom.is(node, &local_name!("div"))
         && dom.classes(node).any(|class| matches!(class, "summary-table" | "details-table"))
 }
 
-/// The rows of such a table: each begins with a cell of the class that its first cell has, such as `col-first`.
+/// Returns the rows of such a table. A row begins at each cell with the class of the first cell, such as `col-first`.
 pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut first_column = None;
@@ -125,8 +131,8 @@ pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
         if rows.is_empty() {
             first_column = column;
         }
-        let first = column.is_some() && column == first_column;
-        if first || rows.is_empty() {
+        let is_first = column.is_some() && column == first_column;
+        if is_first || rows.is_empty() {
             rows.push(Vec::new());
         }
         if let Some(row) = rows.last_mut() {
@@ -136,8 +142,9 @@ pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
     rows
 }
 
-fn span(dom: &Dom, cell: NodeId) -> usize {
-    attribute_number(dom, cell, "colspan").min(MAX_SPAN)
+/// Returns the number of columns that the cell spans, 0 if not stated.
+fn column_span(dom: &Dom, cell: NodeId) -> usize {
+    attribute_number(dom, cell, "colspan").min(MAX_COLUMN_SPAN)
 }
 
 fn attribute_number(dom: &Dom, cell: NodeId, name: &str) -> usize {

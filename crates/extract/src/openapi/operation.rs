@@ -1,28 +1,28 @@
-//! One operation as Markdown: what it does, its parameters, its body, its answers.
+//! Operation of an API as Markdown: summary, description, parameters, request body, responses, security.
 
 use crate::builder::{one_line, table_markdown};
 
-use super::schema::{details, fields, kind};
-use super::value::Node;
+use super::schema::{details, field_rows, type_text};
+use super::value::Value;
 
-/// The verbs that a path may answer, in the order they are shown.
+/// HTTP methods of a path, in the order in which they are written.
 pub(super) const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 
-/// Parameters or responses of one operation.
-const ROWS: usize = 1_000;
+/// Maximum number of parameters or responses of one operation.
+const MAX_ROWS: usize = 1_000;
 
-/// An operation with what it inherits.
+/// An operation, with the path item from which it inherits.
 pub(super) struct Operation<'a> {
-    pub(super) root: &'a Node,
-    /// `GET /pets/{id}`, or the event of a webhook.
+    pub(super) root: &'a Value,
+    /// `GET /pets/{id}`, or the name of a webhook.
     pub(super) title: String,
-    /// What is said of every operation on the path: parameters, a description.
-    pub(super) path: &'a Node,
-    pub(super) node: &'a Node,
+    /// Path item: parameters and description that apply to all operations of the path.
+    pub(super) path_item: &'a Value,
+    pub(super) node: &'a Value,
 }
 
 impl Operation<'_> {
-    /// The whole operation as Markdown, beginning with its heading.
+    /// Returns the whole operation as Markdown, beginning with its heading.
     pub(super) fn markdown(&self) -> String {
         let mut parts = vec![format!("### {}", one_line(&self.title))];
         let summary = one_line(self.text("summary"));
@@ -41,32 +41,33 @@ impl Operation<'_> {
             parts.push(format!("Operation: `{}`", one_line(identifier)));
         }
         let parameters = self.parameters();
-        self.parameter_table(&parameters, &mut parts);
-        self.body(&parameters, &mut parts);
-        self.responses(&mut parts);
-        self.security(&mut parts);
-        let more = self.node.get("externalDocs").get("url").text();
-        if !more.is_empty() {
-            parts.push(format!("See also: <{}>", one_line(more)));
+        self.push_parameters(&parameters, &mut parts);
+        self.push_body(&parameters, &mut parts);
+        self.push_responses(&mut parts);
+        self.push_security(&mut parts);
+        let docs_url = self.node.get("externalDocs").get("url").text();
+        if !docs_url.is_empty() {
+            parts.push(format!("See also: <{}>", one_line(docs_url)));
         }
         parts.join("\n\n")
     }
 
+    /// Returns the text of a key of the operation, else of the path item.
     fn text(&self, key: &str) -> &str {
         let own = self.node.get(key).text();
-        if own.is_empty() { self.path.get(key).text() } else { own }
+        if own.is_empty() { self.path_item.get(key).text() } else { own }
     }
 
-    /// The path's parameters and the operation's own, which take the place of those with the same name.
-    fn parameters(&self) -> Vec<&Node> {
-        let mut parameters: Vec<&Node> = Vec::new();
-        for node in [self.path, self.node] {
-            for parameter in node.get("parameters").items().iter().take(ROWS) {
+    /// Returns the parameters of path item and operation; those of the operation override ones of the same name.
+    fn parameters(&self) -> Vec<&Value> {
+        let mut parameters: Vec<&Value> = Vec::new();
+        for node in [self.path_item, self.node] {
+            for parameter in node.get("parameters").items().iter().take(MAX_ROWS) {
                 let parameter = parameter.resolve(self.root);
-                let same = |other: &&Node| -> bool {
+                let is_same = |other: &&Value| -> bool {
                     other.get("name") == parameter.get("name") && other.get("in") == parameter.get("in")
                 };
-                match parameters.iter().position(same) {
+                match parameters.iter().position(is_same) {
                     Some(position) if !parameter.get("name").is_null() => parameters[position] = parameter,
                     _ => parameters.push(parameter),
                 }
@@ -75,11 +76,11 @@ impl Operation<'_> {
         parameters
     }
 
-    fn parameter_table(&self, parameters: &[&Node], parts: &mut Vec<String>) {
-        let mut rows = vec![header(&["Name", "In", "Type", "Required", "Description"])];
+    fn push_parameters(&self, parameters: &[&Value], parts: &mut Vec<String>) {
+        let mut rows = vec![row(&["Name", "In", "Type", "Required", "Description"])];
         for parameter in parameters {
-            let place = parameter.get("in").text();
-            if place == "body" || place == "formData" {
+            let location = parameter.get("in").text();
+            if location == "body" || location == "formData" {
                 continue;
             }
             let reference = parameter.get("$ref").text();
@@ -89,50 +90,62 @@ impl Operation<'_> {
                 "" => schema.get("description").text(),
                 description => description,
             };
-            let mut words = details(schema, description);
+            let mut details = details(schema, description);
             if parameter.get("deprecated").is_true() && !schema.get("deprecated").is_true() {
-                words = format!("Deprecated. {words}");
+                details = format!("Deprecated. {details}");
             }
             rows.push(vec![
                 format!("`{}`", one_line(name)),
-                place.to_owned(),
-                kind(parameter_type(parameter)),
-                yes(parameter.get("required").is_true()),
-                words,
+                location.to_owned(),
+                type_text(parameter_type(parameter)),
+                yes_or_empty(parameter.get("required").is_true()),
+                details,
             ]);
         }
         push_table("**Parameters**", &rows, parts);
     }
 
-    /// Where a parameter's type is said: in a schema, in the schema of its only media type, or (Swagger 2) in itself.
-    fn parameter_schema<'a>(&'a self, parameter: &'a Node) -> &'a Node {
+    /// Returns the value that has the type of a parameter, with references resolved.
+    fn parameter_schema<'a>(&'a self, parameter: &'a Value) -> &'a Value {
         parameter_type(parameter).resolve(self.root)
     }
 
-    fn body(&self, parameters: &[&Node], parts: &mut Vec<String>) {
+    fn push_body(&self, parameters: &[&Value], parts: &mut Vec<String>) {
         let body = self.node.get("requestBody").resolve(self.root);
         for (media, content) in body.get("content").entries() {
             let required = if body.get("required").is_true() { " (required)" } else { "" };
-            Self::body_of(media, required, body.get("description").text(), content.get("schema"), parts);
+            Self::push_body_schema(
+                media,
+                required,
+                body.get("description").text(),
+                content.get("schema"),
+                parts,
+            );
         }
-        let place = |wanted: &'static str| {
-            parameters.iter().filter(move |parameter| parameter.get("in").text() == wanted)
+        let located_in = |location: &'static str| {
+            parameters.iter().filter(move |parameter| parameter.get("in").text() == location)
         };
         let media = match self.node.get("consumes").texts() {
             own if own.is_empty() => self.root.get("consumes").texts(),
             own => own,
         };
-        for parameter in place("body") {
+        for parameter in located_in("body") {
             let required = if parameter.get("required").is_true() { " (required)" } else { "" };
             let description = parameter.get("description").text();
-            Self::body_of(&media.join("`, `"), required, description, parameter.get("schema"), parts);
+            Self::push_body_schema(
+                &media.join("`, `"),
+                required,
+                description,
+                parameter.get("schema"),
+                parts,
+            );
         }
-        let mut rows = vec![header(&["Field", "Type", "Required", "Description"])];
-        for parameter in place("formData") {
+        let mut rows = vec![row(&["Field", "Type", "Required", "Description"])];
+        for parameter in located_in("formData") {
             rows.push(vec![
                 format!("`{}`", one_line(parameter.get("name").text())),
-                kind(parameter),
-                yes(parameter.get("required").is_true()),
+                type_text(parameter),
+                yes_or_empty(parameter.get("required").is_true()),
                 details(parameter, parameter.get("description").text()),
             ]);
         }
@@ -140,37 +153,43 @@ impl Operation<'_> {
         push_table(&format!("**Form data**{media}"), &rows, parts);
     }
 
-    fn body_of(media: &str, required: &str, description: &str, schema: &Node, parts: &mut Vec<String>) {
+    fn push_body_schema(
+        media: &str,
+        required: &str,
+        description: &str,
+        schema: &Value,
+        parts: &mut Vec<String>,
+    ) {
         let media = if media.is_empty() { String::new() } else { format!(" `{media}`") };
         let mut line = format!("**Request body**{required}:{media}");
         if !schema.is_null() {
             line.push(' ');
-            line.push_str(&kind(schema));
+            line.push_str(&type_text(schema));
         }
         parts.push(line);
-        let words = details(schema, description);
-        if !words.is_empty() {
-            parts.push(words);
+        let details = details(schema, description);
+        if !details.is_empty() {
+            parts.push(details);
         }
-        let mut rows = vec![header(&["Field", "Type", "Required", "Description"])];
-        rows.extend(fields(schema));
+        let mut rows = vec![row(&["Field", "Type", "Required", "Description"])];
+        rows.extend(field_rows(schema));
         push_table("", &rows, parts);
     }
 
-    fn responses(&self, parts: &mut Vec<String>) {
-        let mut rows = vec![header(&["Status", "Description", "Content", "Schema"])];
-        let mut spelled = Vec::new();
+    fn push_responses(&self, parts: &mut Vec<String>) {
+        let mut rows = vec![row(&["Status", "Description", "Content", "Schema"])];
+        let mut field_tables = Vec::new();
         let produces = match self.node.get("produces").texts() {
             own if own.is_empty() => self.root.get("produces").texts(),
             own => own,
         };
-        for (status, response) in self.node.get("responses").entries().iter().take(ROWS) {
+        for (status, response) in self.node.get("responses").entries().iter().take(MAX_ROWS) {
             if status.starts_with("x-") {
                 continue;
             }
             let response = response.resolve(self.root);
             let mut media: Vec<&str> = Vec::new();
-            let mut kinds: Vec<String> = Vec::new();
+            let mut types: Vec<String> = Vec::new();
             let contents = response.get("content").entries();
             let schemas = contents.iter().map(|(media, content)| (media.as_str(), content.get("schema")));
             let own = Some(("", response.get("schema"))).filter(|(_, schema)| !schema.is_null());
@@ -180,13 +199,13 @@ impl Operation<'_> {
                 } else {
                     media.push(name);
                 }
-                let kind = if schema.is_null() { String::new() } else { kind(schema) };
-                if !kind.is_empty() && !kinds.contains(&kind) {
-                    let inner = fields(schema);
-                    if !inner.is_empty() {
-                        spelled.push((status.as_str(), inner));
+                let type_text = if schema.is_null() { String::new() } else { type_text(schema) };
+                if !type_text.is_empty() && !types.contains(&type_text) {
+                    let fields = field_rows(schema);
+                    if !fields.is_empty() {
+                        field_tables.push((status.as_str(), fields));
                     }
-                    kinds.push(kind);
+                    types.push(type_text);
                 }
             }
             let media: Vec<String> = media.iter().map(|name| format!("`{}`", one_line(name))).collect();
@@ -194,33 +213,33 @@ impl Operation<'_> {
                 format!("`{}`", one_line(status)),
                 one_line(response.get("description").text()),
                 media.join(", "),
-                kinds.join(" or "),
+                types.join(" or "),
             ]);
         }
         push_table("**Responses**", &rows, parts);
-        for (status, fields) in spelled {
-            let mut rows = vec![header(&["Field", "Type", "Required", "Description"])];
+        for (status, fields) in field_tables {
+            let mut rows = vec![row(&["Field", "Type", "Required", "Description"])];
             rows.extend(fields);
             push_table(&format!("**Fields of `{}`**", one_line(status)), &rows, parts);
         }
     }
 
-    fn security(&self, parts: &mut Vec<String>) {
+    fn push_security(&self, parts: &mut Vec<String>) {
         let own = self.node.get("security");
         let security = if own.is_null() { self.root.get("security") } else { own };
-        if let Some(words) = security_text(security) {
-            parts.push(format!("Security: {words}"));
+        if let Some(schemes) = security_text(security) {
+            parts.push(format!("Security: {schemes}"));
         }
     }
 }
 
-/// Which schemes an operation asks for: "`token` (read, write) or none".
-pub(super) fn security_text(security: &Node) -> Option<String> {
-    let Node::List(choices) = security else { return None };
-    let choices: Vec<String> = choices
+/// Returns the security schemes that an operation requires: "`token` (read, write) or none".
+pub(super) fn security_text(security: &Value) -> Option<String> {
+    let Value::List(alternatives) = security else { return None };
+    let alternatives: Vec<String> = alternatives
         .iter()
-        .map(|choice| {
-            let schemes: Vec<String> = choice
+        .map(|alternative| {
+            let schemes: Vec<String> = alternative
                 .entries()
                 .iter()
                 .map(|(name, scopes)| match scopes.texts() {
@@ -231,18 +250,21 @@ pub(super) fn security_text(security: &Node) -> Option<String> {
             if schemes.is_empty() { "none".to_owned() } else { schemes.join(" and ") }
         })
         .collect();
-    Some(if choices.is_empty() { "none".to_owned() } else { choices.join(" or ") })
+    Some(if alternatives.is_empty() { "none".to_owned() } else { alternatives.join(" or ") })
 }
 
-/// A description's own headings as bold lines: an operation is one passage and has one heading.
+/// Turns the headings of a description into bold lines: an operation is one passage and has one heading.
 pub(super) fn inner_headings(description: &str) -> String {
-    let mut fenced = false;
+    let mut is_fenced = false;
     let lines: Vec<String> = description
         .lines()
         .map(|line| {
-            fenced ^= line.trim_start().starts_with("```");
+            is_fenced ^= line.trim_start().starts_with("```");
             let title = line.trim_start_matches('#');
-            if !fenced && title.len() < line.len() && title.starts_with(' ') && line.len() - title.len() <= 6
+            if !is_fenced
+                && title.len() < line.len()
+                && title.starts_with(' ')
+                && line.len() - title.len() <= 6
             {
                 format!("**{}**", title.trim().trim_matches('*'))
             } else {
@@ -253,7 +275,7 @@ pub(super) fn inner_headings(description: &str) -> String {
     lines.join("\n")
 }
 
-/// Adds a table under a line of its own, unless it has nothing but its header.
+/// Appends a table under a title, unless it has no rows below the header.
 pub(super) fn push_table(title: &str, rows: &[Vec<String>], parts: &mut Vec<String>) {
     if rows.len() > 1 {
         if !title.is_empty() {
@@ -263,11 +285,14 @@ pub(super) fn push_table(title: &str, rows: &[Vec<String>], parts: &mut Vec<Stri
     }
 }
 
-pub(super) fn header(names: &[&str]) -> Vec<String> {
+/// Returns a table row of these cells.
+pub(super) fn row(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-fn parameter_type(parameter: &Node) -> &Node {
+/// Returns the value that has the type of a parameter: its schema, the schema of its only media type, or (Swagger 2)
+/// itself.
+fn parameter_type(parameter: &Value) -> &Value {
     let schema = parameter.get("schema");
     if !schema.is_null() {
         return schema;
@@ -275,6 +300,6 @@ fn parameter_type(parameter: &Node) -> &Node {
     parameter.get("content").entries().first().map_or(parameter, |(_, content)| content.get("schema"))
 }
 
-fn yes(yes: bool) -> String {
+fn yes_or_empty(yes: bool) -> String {
     if yes { "yes".to_owned() } else { String::new() }
 }

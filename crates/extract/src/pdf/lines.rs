@@ -1,31 +1,34 @@
-//! The lines of a PDF, and which of them belong to the paper instead of the text: running headers and
-//! footers, page numbers, the table of contents.
+//! Lines of a PDF. Removes those that are not part of the text: running headers and footers, page numbers, tables of
+//! contents.
 
 use std::collections::{HashMap, HashSet};
 
 use unpdf::parser::{TextLine, TextSpan};
 
-/// One line of a page, with what later decisions need of its pieces.
+/// Height of an A4 page, for pages that do not state theirs.
+const A4_HEIGHT_POINTS: f32 = 842.0;
+
+/// A line of a page, with the properties that later analysis needs.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    /// Counted from 1.
+    /// Page, counted from 1.
     pub(super) page: u32,
     /// Left edge, right edge and baseline, in points from the lower left corner.
     pub(super) left: f32,
     pub(super) right: f32,
     pub(super) baseline: f32,
-    /// Points.
+    /// Font size, in points.
     pub(super) size: f32,
-    pub(super) bold: bool,
-    pub(super) monospace: bool,
+    pub(super) is_bold: bool,
+    pub(super) is_monospace: bool,
     pub(super) text: String,
-    /// The pieces between which there is more room than between words.
+    /// Parts of the line that are separated by wide gaps.
     pub(super) cells: Vec<Cell>,
-    /// The pieces of a line in a fixed-pitch font as they were drawn, for the columns of code.
+    /// Pieces of text as drawn, if the line is monospaced: they give the columns of code.
     pub(super) pieces: Vec<Cell>,
 }
 
-/// A piece of a line.
+/// A part of a line, with its left and right edge in points.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     pub(super) left: f32,
@@ -34,42 +37,42 @@ pub(super) struct Cell {
 }
 
 impl Line {
-    /// The line as it is needed here, or nothing where it is blank.
+    /// Creates a line, or returns `None` if it is blank or has no valid position.
     pub(super) fn new(page: u32, line: &TextLine) -> Option<Self> {
         let text = clean(&line.text());
         let first = line.spans.first()?;
         if text.is_empty() || line.spans.iter().any(|span| !span.x.is_finite() || !span.y.is_finite()) {
             return None;
         }
-        let (mut all, mut bold, mut monospace, mut large) = (0, 0, 0, 0);
+        let (mut total, mut bold, mut monospace, mut large) = (0, 0, 0, 0);
         let size = line.spans.iter().map(|span| span.font_size).fold(0.0, f32::max);
         for span in &line.spans {
             let length = span.text.chars().filter(|character| !character.is_whitespace()).count();
-            all += length;
+            total += length;
             bold += if span.is_bold { length } else { 0 };
             monospace += if span.is_monospace { length } else { 0 };
             large += if span.font_size > size * 0.95 { length } else { 0 };
         }
-        // A bullet or a footnote mark in another size does not make the line that size.
-        let size = if large * 2 >= all { size } else { line.font_size };
-        let mut groups: Vec<(f32, f32, Vec<TextSpan>)> = Vec::new();
+        // Ignores the size of a single larger character, such as a bullet.
+        let size = if large * 2 >= total { size } else { line.font_size };
+        let mut cell_spans: Vec<(f32, f32, Vec<TextSpan>)> = Vec::new();
         for span in &line.spans {
             let right = span.x + span.ink_width.unwrap_or(span.width);
-            match groups.last_mut() {
+            match cell_spans.last_mut() {
                 Some((_, end, spans)) if span.x - *end <= size.max(4.0) * 1.1 => {
                     *end = end.max(right);
                     spans.push(span.clone());
                 }
-                _ => groups.push((span.x, right, vec![span.clone()])),
+                _ => cell_spans.push((span.x, right, vec![span.clone()])),
             }
         }
         let cell =
             |(left, right, spans)| Cell { left, right, text: clean(&TextLine::from_spans(spans).text()) };
-        let mut cells: Vec<Cell> = groups.into_iter().map(cell).collect();
-        let monospace = monospace * 10 >= all * 9;
+        let mut cells: Vec<Cell> = cell_spans.into_iter().map(cell).collect();
+        let is_monospace = monospace * 10 >= total * 9;
         let piece =
             |span: &TextSpan| Cell { left: span.x, right: span.x + span.width, text: span.text.clone() };
-        let pieces = if monospace { line.spans.iter().map(piece).collect() } else { Vec::new() };
+        let pieces = if is_monospace { line.spans.iter().map(piece).collect() } else { Vec::new() };
         cells.retain(|cell| !cell.text.is_empty());
         let right = cells.iter().map(|cell| cell.right).fold(line.x, f32::max);
         Some(Self {
@@ -78,8 +81,8 @@ impl Line {
             right,
             baseline: line.y,
             size,
-            bold: bold * 10 >= all * 9,
-            monospace,
+            is_bold: bold * 10 >= total * 9,
+            is_monospace,
             text,
             cells,
             pieces,
@@ -87,106 +90,114 @@ impl Line {
     }
 }
 
-/// Takes out the lines at the edge of the page that repeat from page to page, and page numbers.
-pub(super) fn drop_running(lines: &mut Vec<Line>, heights: &[f32]) {
-    // Two passes, because there may be two lines of them.
+/// Removes running headers and footers (lines at the edge of the page that repeat) and page numbers.
+pub(super) fn remove_running_headers(lines: &mut Vec<Line>, heights: &[f32]) {
+    // Two passes, because there may be two lines at each edge.
     for _ in 0..2 {
         for top in [true, false] {
-            let edges = edges(lines, heights, top);
+            let edges = edge_lines(lines, heights, top);
             let bands = running_bands(&edges, lines, heights.len());
-            let mut dropped = HashSet::new();
+            let mut removed = HashSet::new();
             for edge in &edges {
-                let number = edge.lines.iter().all(|&line| is_page_number(&lines[line].text));
-                if edge.apart && (number || bands.contains(&edge.band)) {
-                    dropped.extend(edge.lines.iter().copied());
+                let is_number = edge.lines.iter().all(|&line| is_page_number(&lines[line].text));
+                if edge.is_separate && (is_number || bands.contains(&edge.band)) {
+                    removed.extend(edge.lines.iter().copied());
                 }
             }
             let mut index = 0;
             lines.retain(|_| {
                 index += 1;
-                !dropped.contains(&(index - 1))
+                !removed.contains(&(index - 1))
             });
         }
     }
 }
 
-/// The outermost line of a page, which may be several pieces on one baseline.
+/// Outermost line of a page, which may consist of several lines on one baseline.
 struct Edge {
+    /// Indices of the lines.
     lines: Vec<usize>,
-    /// Where it stands, in steps of three points.
+    /// Distance from the edge of the page, in steps of three points.
     band: i32,
-    /// Whether there is more room between it and its neighbour than between two lines of text.
-    apart: bool,
+    /// Whether the gap to the next line is larger than between two lines of text.
+    is_separate: bool,
 }
 
-/// The uppermost or lowest line of each page, where it stands in the outer eighth of it.
-fn edges(lines: &[Line], heights: &[f32], top: bool) -> Vec<Edge> {
+/// Returns the top or bottom line of each page, if it is in the outer eighth of the page.
+fn edge_lines(lines: &[Line], heights: &[f32], top: bool) -> Vec<Edge> {
     let mut edges = Vec::new();
     let mut start = 0;
     while start < lines.len() {
         let page = lines[start].page;
         let end = start + lines[start..].iter().take_while(|line| line.page == page).count();
-        let height = heights.get(page as usize - 1).copied().unwrap_or(842.0);
-        let away = |line: &Line| if top { height - line.baseline } else { line.baseline };
-        let outer = lines[start..end].iter().map(away).fold(f32::INFINITY, f32::min);
-        let (mut own, mut next) = (Vec::new(), f32::INFINITY);
+        let height = heights.get(page as usize - 1).copied().unwrap_or(A4_HEIGHT_POINTS);
+        let distance = |line: &Line| if top { height - line.baseline } else { line.baseline };
+        let outermost = lines[start..end].iter().map(distance).fold(f32::INFINITY, f32::min);
+        let (mut edge, mut next) = (Vec::new(), f32::INFINITY);
         let mut size = 0.0_f32;
         for (offset, line) in lines[start..end].iter().enumerate() {
-            if away(line) < outer + 2.5 {
-                own.push(start + offset);
+            if distance(line) < outermost + 2.5 {
+                edge.push(start + offset);
                 size = size.max(line.size);
             } else {
-                next = next.min(away(line));
+                next = next.min(distance(line));
             }
         }
-        if outer < height / 8.0 {
-            #[expect(clippy::cast_possible_truncation, reason = "a page is some hundred points high")]
-            let band = (outer / 3.0).round() as i32;
-            edges.push(Edge { lines: own, band, apart: next - outer > size.max(6.0) * 1.5 });
+        if outermost < height / 8.0 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the height of a page is some hundred points"
+            )]
+            let band = (outermost / 3.0).round() as i32;
+            edges.push(Edge { lines: edge, band, is_separate: next - outermost > size.max(6.0) * 1.5 });
         }
         start = end;
     }
     edges
 }
 
-/// Where running headers stand: on a good part of the pages, and often with words that come again.
+/// Returns the bands of running headers: those used on many pages, often with repeated text.
 fn running_bands(edges: &[Edge], lines: &[Line], pages: usize) -> HashSet<i32> {
-    let mut seen: HashMap<(i32, String), u32> = HashMap::new();
-    let words = |edge: &Edge| -> Vec<(i32, String)> {
+    let mut occurrences: HashMap<(i32, String), u32> = HashMap::new();
+    let cell_texts = |edge: &Edge| -> Vec<(i32, String)> {
         let cells = edge.lines.iter().flat_map(|&line| &lines[line].cells);
-        cells.map(|cell| (edge.band, masked(&cell.text))).collect()
+        cells.map(|cell| (edge.band, mask_digits(&cell.text))).collect()
     };
-    for edge in edges.iter().filter(|edge| edge.apart) {
-        for word in words(edge) {
-            *seen.entry(word).or_default() += 1;
+    for edge in edges.iter().filter(|edge| edge.is_separate) {
+        for text in cell_texts(edge) {
+            *occurrences.entry(text).or_default() += 1;
         }
     }
     let mut bands: HashMap<i32, (usize, usize)> = HashMap::new();
-    for edge in edges.iter().filter(|edge| edge.apart) {
-        let (all, again) = bands.entry(edge.band).or_default();
-        *all += 1;
-        *again += usize::from(words(edge).iter().any(|word| seen.get(word).is_some_and(|&count| count > 1)));
+    for edge in edges.iter().filter(|edge| edge.is_separate) {
+        let (total, repeated) = bands.entry(edge.band).or_default();
+        *total += 1;
+        *repeated += usize::from(
+            cell_texts(edge).iter().any(|text| occurrences.get(text).is_some_and(|&count| count > 1)),
+        );
     }
     bands
         .into_iter()
-        .filter(|(_, (all, again))| *again >= 2 && *again * 5 >= *all * 2 && *again * 6 >= pages)
+        .filter(|(_, (total, repeated))| {
+            *repeated >= 2 && *repeated * 5 >= *total * 2 && *repeated * 6 >= pages
+        })
         .map(|(band, _)| band)
         .collect()
 }
 
-/// A line's text with its numbers made equal, so that "Page 3" and "Page 4" are the same.
-fn masked(text: &str) -> String {
+/// Replaces every digit by 0, so that "Page 3" and "Page 4" are equal.
+fn mask_digits(text: &str) -> String {
     text.chars().map(|character| if character.is_ascii_digit() { '0' } else { character }).collect()
 }
 
-/// Whether a line at the edge is nothing but a page number: `12`, `xiv`, `- 12 -`, `12 / 223`, `Page 3 of 9`.
+/// Whether a line is only a page number: `12`, `xiv`, `- 12 -`, `12 / 223`, `Page 3 of 9`.
 fn is_page_number(text: &str) -> bool {
-    let mut number = false;
-    let word = |word: &str| {
-        let roman = word.len() < 8 && word.bytes().all(|byte| b"ivxlcIVXLC".contains(&byte));
-        let digits = word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut has_number = false;
+    let classify = |word: &str| {
+        let is_roman = word.len() < 8 && word.bytes().all(|byte| b"ivxlcIVXLC".contains(&byte));
+        let is_digits = word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit());
         (
-            roman || digits,
+            is_roman || is_digits,
             ["page", "of", "第", "页", "共", "頁", "seite", "von"].contains(&&*word.to_lowercase()),
         )
     };
@@ -194,46 +205,47 @@ fn is_page_number(text: &str) -> bool {
         .filter(|part| !part.is_empty())
         .all(|part| {
             let part = part.trim_start_matches('第').trim_end_matches(['页', '頁']);
-            let (is_number, is_word) = word(part);
-            number |= is_number;
+            let (is_number, is_word) = classify(part);
+            has_number |= is_number;
             is_number || is_word || part.is_empty()
         })
-        && number
+        && has_number
 }
 
-/// Takes out tables of contents: lines that end in dots and a page number, and pages that are made of them.
-pub(super) fn drop_contents(lines: &mut Vec<Line>) {
+/// Removes tables of contents: lines that end in dots and a page number, and pages that consist mostly of them.
+pub(super) fn remove_toc(lines: &mut Vec<Line>) {
     let mut pages: HashMap<u32, (usize, usize)> = HashMap::new();
     for line in lines.iter() {
-        let (all, leading) = pages.entry(line.page).or_default();
-        *all += 1;
-        *leading += usize::from(is_contents_line(&line.text));
+        let (total, dotted) = pages.entry(line.page).or_default();
+        *total += 1;
+        *dotted += usize::from(is_toc_line(&line.text));
     }
     lines.retain(|line| {
-        let (all, leading) = pages.get(&line.page).copied().unwrap_or_default();
-        // A page of contents holds chapters without dots and titles over two lines as well.
-        let contents = leading >= 4 && leading * 5 >= all * 2;
-        !contents && !is_contents_line(&line.text)
+        let (total, dotted) = pages.get(&line.page).copied().unwrap_or_default();
+        // Such a page also has chapters without dots and titles over two lines.
+        let is_toc_page = dotted >= 4 && dotted * 5 >= total * 2;
+        !is_toc_page && !is_toc_line(&line.text)
     });
 }
 
-fn is_contents_line(text: &str) -> bool {
+/// Whether a line ends in dots and a page number.
+fn is_toc_line(text: &str) -> bool {
     let before =
         text.trim_end_matches(|character: char| character.is_ascii_digit() || "ivxlc".contains(character));
-    let number = text.len() - before.len();
-    let dots = before.trim_end_matches(|character: char| ".…·． ".contains(character));
-    let leader = before[dots.len()..].chars().map(|character| if character == '…' { 3 } else { 1 });
-    number > 0
-        && number < 7
+    let number_length = text.len() - before.len();
+    let title = before.trim_end_matches(|character: char| ".…·． ".contains(character));
+    let leader = before[title.len()..].chars().map(|character| if character == '…' { 3 } else { 1 });
+    number_length > 0
+        && number_length < 7
         && leader.sum::<usize>() >= 6
-        && before[dots.len()..].contains(['.', '…', '·', '．'])
+        && before[title.len()..].contains(['.', '…', '·', '．'])
 }
 
-/// Text as it is read: one space between words, no ligatures, nothing invisible.
+/// Normalises text: collapses white space, expands ligatures, removes invisible characters.
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars() {
-        let whole = match character {
+        let expanded = match character {
             'ﬀ' => "ff",
             'ﬁ' => "fi",
             'ﬂ' => "fl",
@@ -253,7 +265,7 @@ fn clean(text: &str) -> String {
                 continue;
             }
         };
-        cleaned.push_str(whole);
+        cleaned.push_str(expanded);
     }
     cleaned.truncate(cleaned.trim_end().len());
     cleaned

@@ -1,33 +1,34 @@
-//! Tables of reStructuredText as rows of cells.
+//! Tables of reStructuredText, parsed into rows of cells.
 
-/// A table drawn with `=` or with `+`, `-` and `|`, and the lines it takes.
-pub(crate) fn table(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
+/// Parses a simple or grid table. Returns its rows and the number of lines it takes.
+pub(crate) fn parse(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
     let first = lines.first()?.trim_start();
     if first.starts_with("+-") && first.ends_with('+') {
-        grid(lines)
+        parse_grid(lines)
     } else if first.starts_with("==")
         && first.contains(" =")
         && first.bytes().all(|byte| byte == b'=' || byte == b' ')
     {
-        simple(lines)
+        parse_simple(lines)
     } else {
         None
     }
 }
 
-/// `=====  =====` above, below and under the header. A row whose first cell is empty goes on with the one before.
-fn simple(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
-    let columns = columns(lines[0]);
+/// Parses a table with rules of `=====  =====` above, below and under the header. A row with an empty first cell
+/// continues the row before.
+fn parse_simple(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
+    let columns = column_starts(lines[0]);
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut rules = 1;
-    let mut used = lines.len();
+    let mut height = lines.len();
     for (number, line) in lines.iter().enumerate().skip(1) {
         let is_rule = !line.trim().is_empty() && line.bytes().all(|byte| matches!(byte, b'=' | b' '));
         if is_rule {
             rules += 1;
-            // The third rule, or one before an empty line, ends the table.
+            // The third rule, or a rule before a blank line, ends the table.
             if rules == 3 || lines.get(number + 1).is_none_or(|next| next.is_empty()) {
-                used = number + 1;
+                height = number + 1;
                 break;
             }
             continue;
@@ -38,7 +39,9 @@ fn simple(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
         let cells: Vec<String> = columns
             .iter()
             .enumerate()
-            .map(|(column, start)| slice(line, *start, columns.get(column + 1).copied()).trim().to_owned())
+            .map(|(column, start)| {
+                column_text(line, *start, columns.get(column + 1).copied()).trim().to_owned()
+            })
             .collect();
         match rows.last_mut() {
             Some(row) if cells[0].is_empty() => {
@@ -52,11 +55,11 @@ fn simple(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
             _ => rows.push(cells),
         }
     }
-    (rules >= 2 && !rows.is_empty()).then_some((rows, used))
+    (rules >= 2 && !rows.is_empty()).then_some((rows, height))
 }
 
-/// The characters at which the columns begin.
-fn columns(rule: &str) -> Vec<usize> {
+/// Returns the character offsets at which the columns begin.
+fn column_starts(rule: &str) -> Vec<usize> {
     let mut columns = Vec::new();
     let mut previous = ' ';
     for (at, character) in rule.chars().enumerate() {
@@ -68,8 +71,8 @@ fn columns(rule: &str) -> Vec<usize> {
     columns
 }
 
-/// The part of a line between two columns, a Chinese character being two wide.
-fn slice(line: &str, start: usize, end: Option<usize>) -> &str {
+/// Returns the part of a line between two columns. A Chinese character is two columns wide.
+fn column_text(line: &str, start: usize, end: Option<usize>) -> &str {
     let (mut column, mut from, mut to) = (0, line.len(), line.len());
     for (at, character) in line.char_indices() {
         if column >= start && from == line.len() {
@@ -84,12 +87,12 @@ fn slice(line: &str, start: usize, end: Option<usize>) -> &str {
     line.get(from..to.max(from)).unwrap_or_default()
 }
 
-/// `+---+---+`. Cells that span rows or columns are kept as far as the bars tell.
-fn grid(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
-    let used = lines.iter().take_while(|line| line.trim_start().starts_with(['+', '|'])).count();
+/// Parses a table drawn with `+---+---+`. Cells that span rows or columns are kept as far as the bars show them.
+fn parse_grid(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
+    let height = lines.iter().take_while(|line| line.trim_start().starts_with(['+', '|'])).count();
     let mut rows = Vec::new();
     let mut row: Vec<String> = Vec::new();
-    for line in &lines[1..used] {
+    for line in &lines[1..height] {
         let line = line.trim();
         if line.starts_with('+') {
             if row.iter().any(|cell| !cell.is_empty()) {
@@ -112,19 +115,19 @@ fn grid(lines: &[&str]) -> Option<(Vec<Vec<String>>, usize)> {
     if !row.is_empty() {
         rows.push(row);
     }
-    (used >= 3 && !rows.is_empty()).then_some((rows, used))
+    (height >= 3 && !rows.is_empty()).then_some((rows, height))
 }
 
-/// The rows of a `list-table`: items `* -` with cells `-`.
-pub(crate) fn list_table(lines: &[&str]) -> Vec<Vec<String>> {
+/// Parses a `list-table`: items `* -` with cells `-`.
+pub(crate) fn parse_list_table(lines: &[&str]) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for line in lines {
         let text = line.trim();
-        let (new_row, text) = match text.strip_prefix("* ") {
+        let (starts_row, text) = match text.strip_prefix("* ") {
             Some(rest) if !line.starts_with(' ') => (true, rest.trim_start()),
             _ => (false, text),
         };
-        if new_row {
+        if starts_row {
             rows.push(Vec::new());
         }
         let Some(row) = rows.last_mut() else { continue };
@@ -138,23 +141,23 @@ pub(crate) fn list_table(lines: &[&str]) -> Vec<Vec<String>> {
     rows
 }
 
-/// The rows of a `csv-table`.
-pub(crate) fn csv_table(header: Option<&str>, lines: &[&str]) -> Vec<Vec<String>> {
+/// Parses a `csv-table`.
+pub(crate) fn parse_csv_table(header: Option<&str>, lines: &[&str]) -> Vec<Vec<String>> {
     header
         .into_iter()
         .chain(lines.iter().copied())
         .filter(|line| !line.trim().is_empty())
-        .map(csv_row)
+        .map(parse_csv_row)
         .collect()
 }
 
-fn csv_row(line: &str) -> Vec<String> {
+fn parse_csv_row(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
-    let mut quoted = false;
+    let mut is_quoted = false;
     for character in line.chars() {
         match character {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => cells.push(String::new()),
             _ => {
                 if let Some(cell) = cells.last_mut() {
                     cell.push(character);

@@ -8,7 +8,7 @@ pub(crate) const TARGET_WIDTH: usize = 1200;
 /// Maximum width of a passage.
 pub(crate) const MAX_WIDTH: usize = 2000;
 
-/// Returns the width of a text: the number of its characters, with Chinese, Japanese and Korean ones counted three times.
+/// Returns the width of a text: its number of characters, where Chinese, Japanese and Korean ones count three.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }

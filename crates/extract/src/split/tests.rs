@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::builder::Builder;
+use crate::builder::DocumentBuilder;
 use crate::model::{BlockKind, ContentType, Limits, ParsedDocument, Passage};
 use crate::split::block::{MAX_WIDTH, width};
 use crate::split::split;
@@ -43,7 +43,7 @@ fn part() -> impl Strategy<Value = Part> {
 }
 
 fn document(parts: &[Part]) -> Option<ParsedDocument> {
-    let mut builder = Builder::new(&Limits::default());
+    let mut builder = DocumentBuilder::new(&Limits::default());
     for part in parts {
         match part {
             Part::Heading(level, title) => builder.heading(*level, title, Some(title)),

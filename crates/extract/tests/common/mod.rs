@@ -1,8 +1,8 @@
-//! What must be true of every document, whatever the bytes were.
+//! Checks that every extracted document must pass, for any input bytes.
 
 use extract::model::{DocumentType, Error, ExtractedDocument, Limits};
 
-/// Reads, and checks what must be true of any result.
+/// Extracts a document and checks the invariants of the result.
 pub(crate) fn checked(
     name: &str,
     bytes: &[u8],
@@ -12,17 +12,17 @@ pub(crate) fn checked(
     let document = extract::extract(name, bytes, declared, &limits)?;
     assert!(document.text.len() <= limits.text_bytes);
     assert!(document.summary.chars().count() <= 300 && !document.title.is_empty(), "{name}");
-    // Found by walking both at once: offsets by characters would be quadratic here.
+    // Walks text and passages together: looking up each character offset would take quadratic time.
     let (mut at, mut character, mut line) = (0, 0_u32, 1_u32);
     for passage in &document.passages {
         let (start, end) = passage.characters;
         assert!(start >= character && end > start, "{name}: passages are in order");
         let begin: usize =
             document.text[at..].chars().take((start - character) as usize).map(char::len_utf8).sum();
-        line += breaks(&document.text[at..at + begin]);
+        line += line_breaks(&document.text[at..at + begin]);
         at += begin;
         assert!(document.text[at..].starts_with(&passage.content), "{name}: content is a range of the text");
-        assert_eq!(passage.lines, (line, line + breaks(&passage.content)), "{name}");
+        assert_eq!(passage.lines, (line, line + line_breaks(&passage.content)), "{name}");
         at += passage.content.len();
         line = passage.lines.1;
         character = end;
@@ -33,6 +33,6 @@ pub(crate) fn checked(
     Ok(document)
 }
 
-fn breaks(text: &str) -> u32 {
+fn line_breaks(text: &str) -> u32 {
     u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
 }

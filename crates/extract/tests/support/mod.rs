@@ -1,13 +1,13 @@
-//! Small inputs made in memory, and a random number generator that gives the same numbers on every machine.
+//! Generated inputs, and a pseudo-random number generator that gives the same numbers on every machine.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 
 use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 
 use zip::write::SimpleFileOptions;
 
-/// xorshift64*: enough to spread mutations.
+/// Generator xorshift64*: good enough for mutations.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// The bytes with a few of them changed, removed or doubled.
+/// Returns the bytes with a few of them changed, removed or duplicated.
 pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     for _ in 0..=random.below(8) {
@@ -48,7 +48,7 @@ pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     changed
 }
 
-/// A zip archive of these files.
+/// Returns a zip archive of these files.
 pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
@@ -58,10 +58,10 @@ pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("a zip archive").into_inner()
 }
 
-/// A piece of text on a page: font (`F1` Helvetica, `F2` Helvetica-Bold, `F3` Courier), size, left, baseline.
+/// Text on a page: font (`F1` Helvetica, `F2` Helvetica-Bold, `F3` Courier), size, left edge, baseline, content.
 pub(crate) type Piece<'a> = (&'a str, f32, f32, f32, &'a str);
 
-/// A PDF of these pages, with bookmarks of these titles where there are any.
+/// Returns a PDF of these pages, with bookmarks of these titles if there are any.
 pub(crate) fn pdf_of(pages: &[Vec<Piece<'_>>], bookmarks: &[&str]) -> Vec<u8> {
     let mut objects: Vec<String> = Vec::new();
     let fonts = "<< /F1 3 0 R /F2 4 0 R /F3 5 0 R >>";
@@ -99,7 +99,7 @@ pub(crate) fn pdf_of(pages: &[Vec<Piece<'_>>], bookmarks: &[&str]) -> Vec<u8> {
     pdf_of_objects(&objects, "")
 }
 
-/// A PDF file of these objects, the first of which is the catalog.
+/// Returns a PDF file of these objects, the first of which is the catalog.
 pub(crate) fn pdf_of_objects(objects: &[String], trailer: &str) -> Vec<u8> {
     let mut file = String::from("%PDF-1.4\n");
     let mut offsets = Vec::new();
