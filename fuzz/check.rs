@@ -1,11 +1,13 @@
-//! What every reader's target checks.
+//! Check shared by the fuzz targets of all readers.
 
 use extract::model::{DocumentType, Limits};
 
-/// Reads the bytes as a document of this type and checks what must hold of any.
-pub fn check(document_type: &str, bytes: &[u8]) {
+/// Extracts the bytes as a document of this type and checks that its passages are ranges of its text.
+pub fn extraction(document_type: &str, bytes: &[u8]) {
     let limits = Limits { input_bytes: 1 << 20, text_bytes: 8 << 20, ..Limits::default() };
-    let Ok(document) = extract::extract("fuzz", bytes, DocumentType::parse(document_type), &limits) else { return };
+    let Ok(document) = extract::extract("fuzz", bytes, DocumentType::parse(document_type), &limits) else {
+        return;
+    };
     for passage in &document.passages {
         let (from, to) = passage.characters;
         let range: String = document.text.chars().skip(from as usize).take((to - from) as usize).collect();
