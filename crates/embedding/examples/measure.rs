@@ -1,4 +1,4 @@
-//! Measures the model on this machine and prints JSON: `measure PATH_OF_MODEL`. Times are processor time of
+//! Measures the model on this machine and prints JSON: `measure PATH_OF_MODEL [FACTOR]`. FACTOR scales the duration, 1 by default. Times are processor time of
 //! the whole process, so that a busy machine falsifies little.
 
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ const CHINESE: &str = "预写式日志在数据页写入之前记录每一次修
 
 fn main() -> anyhow::Result<()> {
     let path: PathBuf = std::env::args_os().nth(1).context("usage: measure PATH_OF_MODEL")?.into();
+    let factor: f64 = std::env::args().nth(2).map_or(Ok(1.0), |factor| factor.parse())?;
     let (wall, processor) = (Instant::now(), ProcessTime::now());
     let model = Model::load(&path)?;
     let load = serde_json::json!({
@@ -29,16 +30,16 @@ fn main() -> anyhow::Result<()> {
     let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
     let tokens: u32 =
         texts.iter().map(|text| u32::try_from(model.count_tokens(text)).unwrap_or(u32::MAX) + 4).sum();
-    let passages_s = seconds_each(6.0, || model.embed_passages(&texts)) / 16.0;
-    let single_s = seconds_each(2.0, || model.embed_passages(&texts[..1]));
+    let passages_s = seconds_each(6.0 * factor, || model.embed_passages(&texts)) / 16.0;
+    let single_s = seconds_each(2.0 * factor, || model.embed_passages(&texts[..1]));
     let short: Vec<String> = passages.iter().map(|text| text.chars().take(90).collect()).collect();
     let short: Vec<&str> = short.iter().map(String::as_str).collect();
-    let short_s = seconds_each(2.0, || model.embed_passages(&short)) / 16.0;
+    let short_s = seconds_each(2.0 * factor, || model.embed_passages(&short)) / 16.0;
     let long = of(&model, ENGLISH, 500);
-    let long_s = seconds_each(2.0, || model.embed_passages(&[&long]));
+    let long_s = seconds_each(2.0 * factor, || model.embed_passages(&[&long]));
     let query = "how do I restore a backup to a point in time";
-    let query_s = seconds_each(2.0, || model.embed_query(query));
-    let tokenizing_s = seconds_each(1.0, || model.count_tokens(&passages[0]));
+    let query_s = seconds_each(2.0 * factor, || model.embed_query(query));
+    let tokenizing_s = seconds_each(1.0 * factor, || model.count_tokens(&passages[0]));
 
     let figures = serde_json::json!({
         "load": load,
