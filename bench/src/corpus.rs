@@ -1,4 +1,4 @@
-//! The corpus: its sets, their documents, and questions whose answers are known.
+//! Corpus: sets of documents, and questions of which the right document is known.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use extract::model::{ContentType, Limits, Passage};
 
-/// The sets, each a library of its own.
+/// Names of the sets; each becomes a library.
 pub(crate) const SETS: [&str; 9] = [
     "html-postgresql",
     "html-javadoc",
@@ -19,10 +19,10 @@ pub(crate) const SETS: [&str; 9] = [
     "openapi",
 ];
 
-/// Sets that are small enough to make all their vectors in a measurement.
-pub(crate) const SMALL: [&str; 3] = ["md-fastify", "md-npm", "html-debref-zh"];
+/// Sets that are small enough to embed completely in a measurement.
+pub(crate) const SMALL_SETS: [&str; 3] = ["md-fastify", "md-npm", "html-debref-zh"];
 
-/// A document: its path in the library, and where its bytes are.
+/// A document: its path in the library and its file.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     pub(crate) path: String,
@@ -36,7 +36,7 @@ pub(crate) struct Corpus {
     folder: PathBuf,
 }
 
-/// Words to search for, and the document that must be found.
+/// A query and the document that must be found.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) text: String,
@@ -47,12 +47,16 @@ pub(crate) struct Question {
 }
 
 impl Corpus {
-    /// The corpus in this folder, as `bench/corpus.sh` makes it.
+    /// Opens the corpus in a folder, as `bench/corpus.sh` creates it.
     pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let corpus = Self { folder: folder.to_owned() };
         for set in SETS {
-            let found = corpus.set_folder(set).is_dir();
-            ensure!(found, "the corpus lacks {set}: make it with bench/corpus.sh {}", folder.display());
+            let exists = corpus.set_folder(set).is_dir();
+            ensure!(
+                exists,
+                "the corpus has no set {set}; create it with bench/corpus.sh {}",
+                folder.display()
+            );
         }
         Ok(corpus)
     }
@@ -61,7 +65,7 @@ impl Corpus {
         self.folder.join("files").join(set)
     }
 
-    /// The documents of a set, in order.
+    /// Returns the documents of a set, sorted by path.
     pub(crate) fn documents(&self, set: &str) -> anyhow::Result<Vec<Document>> {
         let root = self.set_folder(set);
         let mut documents = Vec::new();
@@ -82,7 +86,7 @@ impl Corpus {
         Ok(documents)
     }
 
-    /// Which corpus it is, so that runs on different ones are not mistaken for each other.
+    /// Returns the hash of the manifest, which distinguishes runs on different corpora.
     pub(crate) fn fingerprint(&self) -> String {
         use sha2::Digest as _;
         match std::fs::read(self.folder.join("manifest.tsv")) {
@@ -91,27 +95,29 @@ impl Corpus {
         }
     }
 
-    /// The passages of a set, with the path of the document each is from.
+    /// Returns the passages of a set, each with the path of its document.
     pub(crate) fn passages(&self, set: &str) -> anyhow::Result<Vec<(String, Passage)>> {
         let mut passages = Vec::new();
         for document in self.documents(set)? {
             let bytes = std::fs::read(&document.file)?;
-            if let Ok(read) = extract::extract(&document.path, &bytes, None, &Limits::default()) {
-                passages.extend(read.passages.into_iter().map(|passage| (document.path.clone(), passage)));
+            if let Ok(extracted) = extract::extract(&document.path, &bytes, None, &Limits::default()) {
+                passages
+                    .extend(extracted.passages.into_iter().map(|passage| (document.path.clone(), passage)));
             }
         }
         Ok(passages)
     }
 
-    /// Up to `each` questions of each kind (headings, first sentences) from a set: only those that stand in one
-    /// document alone. Always the same ones.
-    pub(crate) fn questions(&self, set: &str, each: usize) -> anyhow::Result<Vec<Question>> {
+    /// Returns up to `per_kind` questions of each kind (headings, first sentences) from a set.
+    ///
+    /// Only texts that occur in a single document; always the same ones.
+    pub(crate) fn questions(&self, set: &str, per_kind: usize) -> anyhow::Result<Vec<Question>> {
         let passages = self.passages(set)?;
         let mut questions = Vec::new();
         for (is_heading, text_of) in [(true, heading as fn(&Passage) -> Option<String>), (false, sentence)] {
             let mut paths: HashMap<String, HashSet<&str>> = HashMap::new();
             for (path, passage) in &passages {
-                if let Some(text) = text_of(passage).filter(|text| is_enough(text)) {
+                if let Some(text) = text_of(passage).filter(|text| is_long_enough(text)) {
                     paths.entry(text).or_default().insert(path);
                 }
             }
@@ -126,7 +132,7 @@ impl Corpus {
                 .collect();
             known.sort_by(|left, right| left.text.cmp(&right.text));
             shuffle(&mut known);
-            known.truncate(each);
+            known.truncate(per_kind);
             questions.append(&mut known);
         }
         shuffle(&mut questions);
@@ -134,7 +140,7 @@ impl Corpus {
     }
 }
 
-/// Fisher and Yates' shuffle with a fixed seed (the generator is `SplitMix64`): the same order each time.
+/// Shuffles the items (Fisher–Yates with `SplitMix64` and a fixed seed): always the same order.
 pub(crate) fn shuffle<T>(items: &mut [T]) {
     let mut state: u64 = 20_261_122;
     for end in (1..items.len()).rev() {
@@ -146,17 +152,17 @@ pub(crate) fn shuffle<T>(items: &mut [T]) {
     }
 }
 
-/// The innermost heading, without its number: `F.32. pg_stat_statements` is asked for as `pg_stat_statements`.
+/// Returns the innermost heading without its number: `F.32. pg_stat_statements` gives `pg_stat_statements`.
 fn heading(passage: &Passage) -> Option<String> {
     let heading = passage.headings.last()?;
     let is_number = |word: &str| word.ends_with('.') && word.len() <= 8;
-    // In quotation marks words would be a phrase, which is another question.
+    // Quotation marks would make a phrase query.
     let heading = heading.replace('"', "");
     let words: Vec<&str> = heading.split_whitespace().skip_while(|word| is_number(word)).collect();
     Some(words.join(" "))
 }
 
-/// The first sentence of prose, without markup and cut to a question's length.
+/// Returns the first sentence of prose, without markup and truncated to the length of a question.
 fn sentence(passage: &Passage) -> Option<String> {
     if passage.content_type != ContentType::Text {
         return None;
@@ -169,7 +175,8 @@ fn sentence(passage: &Passage) -> Option<String> {
     Some(words.join(" ").chars().take(80).collect())
 }
 
-fn is_enough(text: &str) -> bool {
+/// Whether a text has at least four Chinese characters or three words.
+fn is_long_enough(text: &str) -> bool {
     text.chars().filter(|character| is_han(*character)).count() >= 4 || text.split(' ').count() >= 3
 }
 

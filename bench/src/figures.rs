@@ -1,31 +1,31 @@
-//! Figures: tables of them, as Markdown and as JSON, and their comparison with a baseline.
+//! Figures and tables: output as Markdown and JSON, and comparison with a baseline.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// How much worse than the baseline a judged figure may be.
-const TOLERANCE: f64 = 1.3;
+/// Maximum ratio to the baseline by which a judged figure may be worse.
+const MAX_RATIO: f64 = 1.3;
 
-/// One measured number.
+/// A measured number.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
-    /// What was measured, with its unit.
+    /// Name of the measure, with its unit.
     pub(crate) measure: String,
     pub(crate) value: f64,
-    /// Which direction is better; none where the number only describes.
+    /// Direction that is better; `None` for a number that is only informative.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) better: Option<Better>,
-    /// What is aimed at.
+    /// Target value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<f64>,
-    /// Whether a comparison with the baseline may fail on it. Wall times on a shared machine may not.
+    /// Whether a comparison with the baseline can fail because of it. Wall times depend on the load of the machine.
     #[serde(default)]
     pub(crate) judged: bool,
 }
 
-/// Which direction is better.
+/// Direction that is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
@@ -33,40 +33,41 @@ pub(crate) enum Better {
     More,
 }
 
-/// A number of which less is better, and which is compared with the baseline.
-pub(crate) fn less(measure: &str, value: f64) -> Figure {
-    Figure { better: Some(Better::Less), judged: true, ..plain(measure, value) }
+/// Returns a judged figure of which a lower value is better.
+pub(crate) fn lower_is_better(measure: &str, value: f64) -> Figure {
+    Figure { better: Some(Better::Less), judged: true, ..info(measure, value) }
 }
 
-/// A number of which more is better, and which is compared with the baseline.
-pub(crate) fn more(measure: &str, value: f64) -> Figure {
-    Figure { better: Some(Better::More), judged: true, ..plain(measure, value) }
+/// Returns a judged figure of which a higher value is better.
+pub(crate) fn higher_is_better(measure: &str, value: f64) -> Figure {
+    Figure { better: Some(Better::More), judged: true, ..info(measure, value) }
 }
 
-/// A time by the clock: less is better, but a busy machine is not held against the program.
-pub(crate) fn wall(measure: &str, value: f64) -> Figure {
-    Figure { better: Some(Better::Less), ..plain(measure, value) }
+/// Returns a wall time: lower is better, but it is not judged.
+pub(crate) fn wall_time(measure: &str, value: f64) -> Figure {
+    Figure { better: Some(Better::Less), ..info(measure, value) }
 }
 
-/// A number that only describes.
-pub(crate) fn plain(measure: &str, value: f64) -> Figure {
+/// Returns an informative figure.
+pub(crate) fn info(measure: &str, value: f64) -> Figure {
     Figure { measure: measure.to_owned(), value, better: None, target: None, judged: false }
 }
 
 impl Figure {
-    /// With what is aimed at.
+    /// Adds a target value.
     #[must_use]
     pub(crate) fn target(self, target: f64) -> Self {
         Self { target: Some(target), ..self }
     }
 
-    fn reaches(&self) -> Option<bool> {
+    /// Whether the target is reached, if there is one.
+    fn reaches_target(&self) -> Option<bool> {
         let (target, better) = (self.target?, self.better?);
         Some(if better == Better::Less { self.value <= target } else { self.value >= target })
     }
 
-    /// How many times worse than before: above 1 is worse.
-    fn worse_than(&self, before: &Self) -> Option<f64> {
+    /// Returns the ratio to an earlier value; above 1 is worse.
+    fn regression(&self, before: &Self) -> Option<f64> {
         let ratio = match self.better? {
             Better::Less => self.value / before.value,
             Better::More => before.value / self.value,
@@ -75,17 +76,17 @@ impl Figure {
     }
 }
 
-/// A table: a row for each thing measured.
+/// A table of figures, with a row for each subject.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Table {
     pub(crate) title: String,
-    /// What a reader of the table must know.
+    /// Explanation of the figures.
     pub(crate) note: String,
     pub(crate) rows: Vec<(String, Vec<Figure>)>,
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub(crate) fn new(title: &str, note: &str) -> Self {
         Self { title: title.to_owned(), note: note.to_owned(), rows: Vec::new() }
     }
@@ -129,14 +130,14 @@ impl Table {
 
 fn cell(figure: &Figure) -> String {
     let value = number(figure.value);
-    match (figure.target, figure.reaches()) {
+    match (figure.target, figure.reaches_target()) {
         (Some(target), Some(true)) => format!("**{value}** (target {})", number(target)),
         (Some(target), _) => format!("**{value}** ✗ (target {})", number(target)),
         _ => value,
     }
 }
 
-/// Three digits that mean something, and no more.
+/// Formats a value with about three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -147,7 +148,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// All tables of a run, and where they were measured.
+/// All tables of a run, with machine and corpus.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) machine: String,
@@ -156,7 +157,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The report for people.
+    /// Returns the report as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("Machine: {}. Corpus: {}.\n", self.machine, self.corpus);
         for table in &self.tables {
@@ -165,28 +166,28 @@ impl Report {
         text
     }
 
-    /// Each figure's ratio to the baseline's, as Markdown, and whether a judged one is worse than is allowed.
+    /// Compares the figures with a baseline. Returns a Markdown table, and whether a judged figure is too much worse.
     pub(crate) fn compare(&self, baseline: &Self) -> (String, bool) {
         let before: HashMap<String, &Figure> = baseline.tables.iter().flat_map(Table::figures).collect();
         let mut text = String::from(
             "\n### Compared with the baseline\n\n| | baseline | now | times worse |\n|---|--:|--:|--:|\n",
         );
-        let mut fails = false;
+        let mut has_regression = false;
         for (name, figure) in self.tables.iter().flat_map(Table::figures) {
             let Some(old) = before.get(&name) else { continue };
-            let Some(ratio) = figure.worse_than(old) else { continue };
-            let is_too_bad = ratio > TOLERANCE && figure.judged;
-            fails |= is_too_bad;
-            let mark = if is_too_bad { " ✗" } else { "" };
+            let Some(ratio) = figure.regression(old) else { continue };
+            let is_regression = ratio > MAX_RATIO && figure.judged;
+            has_regression |= is_regression;
+            let mark = if is_regression { " ✗" } else { "" };
             let (old, now) = (number(old.value), number(figure.value));
             let _infallible = writeln!(text, "| {name} | {old} | {now} | {ratio:.2}{mark} |");
         }
-        (text, fails)
+        (text, has_regression)
     }
 
-    /// Puts this run's tables in the place of the baseline's of the same titles.
+    /// Replaces the tables of the baseline that have the same titles by those of this run.
     #[must_use]
-    pub(crate) fn over(self, baseline: Option<Self>) -> Self {
+    pub(crate) fn merged_into(self, baseline: Option<Self>) -> Self {
         let mut tables = baseline.map(|baseline| baseline.tables).unwrap_or_default();
         for table in self.tables {
             match tables.iter_mut().find(|old| old.title == table.title) {
@@ -198,21 +199,21 @@ impl Report {
     }
 }
 
-/// A count as a number to calculate with.
+/// Converts a count to a floating-point number.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 pub(crate) fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// Bytes as megabytes.
+/// Converts bytes to megabytes.
 pub(crate) fn megabytes(bytes: usize) -> f64 {
     count(bytes) / 1e6
 }
 
-/// The value below which this share of the values lies. Sorts them.
-pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
+/// Returns the quantile of the values, `fraction` from 0 to 1; 0 if there are none. Sorts the values.
+pub(crate) fn quantile(values: &mut [f64], fraction: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the list")]
-    let place = (count(values.len().saturating_sub(1)) * share).round() as usize;
-    values.get(place).copied().unwrap_or(0.0)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the list")]
+    let index = (count(values.len().saturating_sub(1)) * fraction).round() as usize;
+    values.get(index).copied().unwrap_or(0.0)
 }

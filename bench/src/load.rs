@@ -1,81 +1,81 @@
-//! Questions put to a server over connections that stay open, and what they cost.
+//! Load: runs queries over persistent connections and measures their cost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::figures::{Figure, count, less, more, plain, quantile, wall};
-use crate::process::Shares;
-use crate::server::{Door, Server};
+use crate::figures::{Figure, count, higher_is_better, info, lower_is_better, quantile, wall_time};
+use crate::process::Usage;
+use crate::server::{SearchApi, Server};
 
-/// What a number of questions cost.
+/// Cost of a number of queries.
 pub(crate) struct Load {
-    questions: usize,
-    cpu: Shares,
+    queries: usize,
+    cpu: Usage,
     seconds: f64,
-    /// Milliseconds of each.
-    times: Vec<f64>,
+    /// Wall time of each query, in milliseconds.
+    latencies: Vec<f64>,
 }
 
-/// Puts each question `rounds` times, over this many connections at once.
-pub(crate) async fn ask(
+/// Runs each query `rounds` times, over a number of concurrent connections.
+pub(crate) async fn run_queries(
     server: &Server,
     questions: &[&str],
-    door: Door<'_>,
+    api: SearchApi<'_>,
     connections: usize,
     rounds: usize,
 ) -> anyhow::Result<Load> {
-    let (next, all) = (AtomicUsize::new(0), questions.len() * rounds);
-    let (cpu, begun) = (server.cpu(), Instant::now());
+    let (next, total) = (AtomicUsize::new(0), questions.len() * rounds);
+    let (cpu, start) = (server.cpu(), Instant::now());
     let connection = || async {
-        let mut times = Vec::new();
+        let mut latencies = Vec::new();
         loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            if place >= all {
-                return anyhow::Ok(times);
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= total {
+                return anyhow::Ok(latencies);
             }
-            let begun = Instant::now();
-            server.ask(questions[place % questions.len()], door).await?.bytes().await?;
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
+            let start = Instant::now();
+            server.search_through(questions[index % questions.len()], api).await?.bytes().await?;
+            latencies.push(start.elapsed().as_secs_f64() * 1e3);
         }
     };
-    let times = futures::future::try_join_all((0..connections).map(|_| connection())).await?.concat();
-    let (seconds, cpu) = (begun.elapsed().as_secs_f64(), server.cpu() - cpu);
-    Ok(Load { questions: all, cpu, seconds, times })
+    let latencies = futures::future::try_join_all((0..connections).map(|_| connection())).await?.concat();
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), server.cpu() - cpu);
+    Ok(Load { queries: total, cpu, seconds, latencies })
 }
 
 impl Load {
-    /// This and another of the same kind, as one.
+    /// Adds another load of the same kind.
     #[must_use]
-    pub(crate) fn and(mut self, other: Self) -> Self {
-        self.questions += other.questions;
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.queries += other.queries;
         self.cpu = self.cpu + other.cpu;
         self.seconds += other.seconds;
-        self.times.extend(other.times);
+        self.latencies.extend(other.latencies);
         self
     }
 
-    /// Processor time of a question, in milliseconds.
+    /// Returns the processor time per query, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> f64 {
-        self.cpu.sum() * 1e3 / count(self.questions)
+        self.cpu.sum() * 1e3 / count(self.queries)
     }
 
-    /// The time, in milliseconds, within which this share of the questions was answered.
-    pub(crate) fn time(&mut self, share: f64) -> f64 {
-        quantile(&mut self.times, share)
+    /// Returns a quantile of the wall times, in milliseconds.
+    pub(crate) fn latency(&mut self, fraction: f64) -> f64 {
+        quantile(&mut self.latencies, fraction)
     }
 
-    /// The figures of a row. CPU is milliseconds a question.
+    /// Returns the figures of a table row. CPU is milliseconds per query.
     pub(crate) fn figures(&mut self, target: Option<f64>) -> Vec<Figure> {
-        let each = |seconds: f64| seconds * 1e3 / count(self.questions);
-        let cpu = less("CPU-ms", self.cpu_ms());
+        let each = |seconds: f64| seconds * 1e3 / count(self.queries);
+        let cpu = lower_is_better("CPU-ms", self.cpu_ms());
         vec![
-            plain("queries", count(self.questions)),
+            info("queries", count(self.queries)),
             target.into_iter().fold(cpu, Figure::target),
-            less("server", each(self.cpu.server)),
-            less("PostgreSQL", each(self.cpu.postgres)),
-            wall("p50 ms", self.time(0.5)),
-            wall("p99 ms", self.time(0.99)),
-            Figure { judged: false, ..more("requests/s", count(self.questions) / self.seconds) },
+            lower_is_better("server", each(self.cpu.server)),
+            lower_is_better("PostgreSQL", each(self.cpu.postgres)),
+            wall_time("p50 ms", self.latency(0.5)),
+            wall_time("p99 ms", self.latency(0.99)),
+            Figure { judged: false, ..higher_is_better("requests/s", count(self.queries) / self.seconds) },
         ]
     }
 }

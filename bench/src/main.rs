@@ -1,13 +1,14 @@
-//! Measures Wenyuan: `bench/run` starts this with what it needs. README.md says what each figure means.
+//! Benchmark of Wenyuan, started by `bench/run`. README.md explains the figures.
 #![expect(clippy::print_stdout, reason = "the report goes to standard output")]
 
 mod corpus;
 mod figures;
-mod lab;
+mod harness;
 mod load;
 mod process;
 mod sections;
 mod server;
+mod smoke;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,43 +18,47 @@ use clap::{Parser, ValueEnum};
 
 use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
-use crate::lab::{Lab, say};
-use crate::sections::{chats, doors, embed, growth, ingest, memory, pages, recall, search, start};
+use crate::harness::{Harness, Scale, progress};
+use crate::sections::{apis, chats, embed, growth, ingest, memory, pages, recall, search, start};
 use crate::server::Program;
 
-/// Measure Wenyuan on real documents.
+/// Measure Wenyuan on real documents
 #[derive(Debug, Parser)]
 #[command(name = "bench/run")]
 struct Arguments {
-    /// What to measure; everything where nothing is said.
+    /// Sections to run; all by default
     #[arg(value_enum, value_name = "SECTION")]
     sections: Vec<Section>,
 
-    /// Folder of the corpus, made by bench/corpus.sh.
-    #[arg(long, env = "WENYUAN_CORPUS")]
-    corpus: PathBuf,
+    /// Folder of the corpus, created by bench/corpus.sh
+    #[arg(long, env = "WENYUAN_CORPUS", required_unless_present = "smoke")]
+    corpus: Option<PathBuf>,
 
-    /// Compare with baseline.json, fail on what is worse than 1.3 times, and, if nothing is, write it anew.
+    /// Run every section once on a tiny generated corpus, to check that it works; no figures are reported
+    #[arg(long, conflicts_with = "baseline")]
+    smoke: bool,
+
+    /// Compare with baseline.json, fail if a figure is more than 1.3 times worse, otherwise update it
     #[arg(long)]
     baseline: bool,
 
-    /// Folder for the libraries that are measured.
+    /// Folder for the data folders of the servers
     #[arg(long, env = "WENYUAN_BENCH_DIR")]
     work: PathBuf,
 
-    /// Folder of the release build.
-    #[arg(long, env = "WENYUAN_RELEASE")]
-    release: PathBuf,
+    /// Folder of the build, with the programs and the examples
+    #[arg(long, env = "WENYUAN_PROGRAMS")]
+    programs: PathBuf,
 
-    /// The embedding model.
+    /// File of the embedding model
     #[arg(long, env = "WENYUAN_MODEL")]
     model: PathBuf,
 
-    /// Folder of the built-in PostgreSQL's programs.
+    /// Folder with the programs of the bundled PostgreSQL
     #[arg(long, env = "WENYUAN_POSTGRES")]
     postgres: PathBuf,
 
-    /// Name of the results' files.
+    /// Name of the result files
     #[arg(long, env = "WENYUAN_STAMP", default_value = "latest")]
     stamp: String,
 }
@@ -67,7 +72,7 @@ enum Section {
     Start,
     Growth,
     Recall,
-    Doors,
+    Apis,
     Chats,
     Pages,
 }
@@ -75,28 +80,46 @@ enum Section {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let corpus = Corpus::open(&arguments.corpus)?;
+    let scale = if arguments.smoke { Scale::Smoke } else { Scale::Full };
+    let corpus = match &arguments.corpus {
+        Some(folder) if !arguments.smoke => Corpus::open(folder)?,
+        _ => smoke::create_corpus(&arguments.work.join("generated-corpus"))?,
+    };
     let mut report = Report { machine: process::machine(), corpus: corpus.fingerprint(), tables: Vec::new() };
-    let program = Program { binary: arguments.release.join("wenyuan"), work: arguments.work };
-    let mut lab =
-        Lab::new(corpus, program, arguments.model, arguments.postgres, arguments.release.join("examples"));
+    let program = Program { binary: arguments.programs.join("wenyuan"), work: arguments.work, scale };
+    let mut harness = Harness::new(
+        corpus,
+        program,
+        arguments.model,
+        arguments.postgres,
+        arguments.programs.join("examples"),
+    );
     let all = Section::value_variants();
     let sections = if arguments.sections.is_empty() { all } else { &arguments.sections };
     let mut failed = false;
     for section in sections {
-        say(&format!("{section:?}").to_lowercase());
-        // What was measured before is worth keeping.
-        match measure(*section, &mut lab).await {
+        progress(&format!("{section:?}").to_lowercase());
+        // A failed section must not lose the figures of the others.
+        match measure(*section, &mut harness).await {
             Ok(tables) => report.tables.extend(tables),
             Err(error) => {
-                say(&format!("{section:?} could not be measured: {error:#}"));
+                progress(&format!("section {section:?} failed: {error:#}"));
                 failed = true;
             }
         }
     }
+    if arguments.smoke {
+        let outcome = if failed { "failed" } else { "passed" };
+        progress(&format!(
+            "smoke run {outcome}: {} sections, {} tables",
+            sections.len(),
+            report.tables.len()
+        ));
+        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let baseline = read_baseline(&folder.join("baseline.json"))?;
-    let (comparison, worse) = match &baseline {
+    let (comparison, has_regression) = match &baseline {
         Some(baseline) => report.compare(baseline),
         None => (String::new(), false),
     };
@@ -109,31 +132,31 @@ async fn main() -> anyhow::Result<ExitCode> {
         results.join(format!("{}.json", arguments.stamp)),
         serde_json::to_string_pretty(&report)?,
     )?;
-    if arguments.baseline && !worse && !failed {
-        let report = report.over(baseline);
+    if arguments.baseline && !has_regression && !failed {
+        let report = report.merged_into(baseline);
         std::fs::write(folder.join("baseline.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     }
-    Ok(if worse || failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if has_regression || failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn measure(section: Section, lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
+async fn measure(section: Section, harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
     match section {
-        Section::Ingest => ingest::measure(lab).await,
-        Section::Embed => embed::measure(lab).await,
-        Section::Search => search::measure(lab).await,
-        Section::Memory => memory::measure(lab).await,
-        Section::Start => start::measure(lab).await,
-        Section::Growth => growth::measure(lab).await,
-        Section::Recall => recall::measure(lab).await,
-        Section::Doors => doors::measure(lab).await,
-        Section::Chats => chats::measure(lab).await,
-        Section::Pages => pages::measure(lab).await,
+        Section::Ingest => ingest::measure(harness).await,
+        Section::Embed => embed::measure(harness).await,
+        Section::Search => search::measure(harness).await,
+        Section::Memory => memory::measure(harness).await,
+        Section::Start => start::measure(harness).await,
+        Section::Growth => growth::measure(harness).await,
+        Section::Recall => recall::measure(harness).await,
+        Section::Apis => apis::measure(harness).await,
+        Section::Chats => chats::measure(harness).await,
+        Section::Pages => pages::measure(harness).await,
     }
 }
 
 fn read_baseline(path: &Path) -> anyhow::Result<Option<Report>> {
     match std::fs::read(path) {
-        Ok(json) => Ok(Some(serde_json::from_slice(&json).context("baseline.json cannot be read")?)),
+        Ok(json) => Ok(Some(serde_json::from_slice(&json).context("failed to parse baseline.json")?)),
         Err(_absent) => Ok(None),
     }
 }

@@ -1,30 +1,30 @@
 //! Processor time and memory of the server, its document readers and PostgreSQL, from `/proc`.
 //!
-//! A process that has ended is in `cutime` and `cstime` of the parent that waited for it. So the sum of all four times
-//! over the living processes of a tree counts each second once. PostgreSQL's processes are not children of the
-//! server: `pg_ctl` leaves the postmaster behind.
+//! The time of an ended process is in `cutime` and `cstime` of the parent that waited for it, so the sum of all four times
+//! over the living processes of a tree counts each second once. The processes of PostgreSQL are not children of the
+//! server: `pg_ctl` detaches the postmaster.
 
 use std::collections::HashMap;
 use std::ops::{Add, Sub};
 
-/// Ticks in a second of `/proc`: the same on every architecture that this runs on.
-const TICKS: f64 = 100.0;
+/// Clock ticks per second in `/proc`: the same on every supported architecture.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Seconds of processor time, or megabytes of memory.
+/// Resource usage by program: seconds of processor time, or megabytes of memory.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Shares {
+pub(crate) struct Usage {
     pub(crate) server: f64,
-    /// Document readers, and whatever else the server has started.
+    /// Document readers and other child processes of the server.
     pub(crate) readers: f64,
     pub(crate) postgres: f64,
 }
 
-impl Shares {
+impl Usage {
     pub(crate) fn sum(self) -> f64 {
         self.server + self.readers + self.postgres
     }
 
-    /// The larger of each.
+    /// Returns the maximum of each part.
     #[must_use]
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Shares {
     }
 }
 
-impl Add for Shares {
+impl Add for Usage {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -47,7 +47,7 @@ impl Add for Shares {
     }
 }
 
-impl Sub for Shares {
+impl Sub for Usage {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
@@ -59,58 +59,61 @@ impl Sub for Shares {
     }
 }
 
+/// Times of a process, in seconds, and its parent.
 struct Stat {
     parent: u32,
     own: f64,
-    of_ended_children: f64,
+    ended_children: f64,
 }
 
-/// Processor time used so far.
-pub(crate) fn cpu(server: u32, postmaster: u32) -> Shares {
+/// Returns the processor time used so far, in seconds.
+pub(crate) fn cpu(server: u32, postmaster: u32) -> Usage {
     let all = processes();
     let own = |process: u32| all.get(&process).map_or(0.0, |stat| stat.own);
-    let whole = |process: u32| all.get(&process).map_or(0.0, |stat| stat.own + stat.of_ended_children);
+    let total = |process: u32| all.get(&process).map_or(0.0, |stat| stat.own + stat.ended_children);
     let children = descendants(&all, server, postmaster);
-    Shares {
+    Usage {
         server: own(server),
-        readers: whole(server) - own(server) + children.iter().map(|child| whole(*child)).sum::<f64>(),
-        postgres: whole(postmaster)
-            + descendants(&all, postmaster, server).into_iter().map(whole).sum::<f64>(),
+        readers: total(server) - own(server) + children.iter().map(|child| total(*child)).sum::<f64>(),
+        postgres: total(postmaster)
+            + descendants(&all, postmaster, server).into_iter().map(total).sum::<f64>(),
     }
 }
 
-/// Processor time that a process and its children have used so far.
+/// Returns the processor time of a process and its children so far, in seconds.
 pub(crate) fn cpu_of_tree(root: u32) -> f64 {
     let all = processes();
-    let whole = |process: u32| all.get(&process).map_or(0.0, |stat| stat.own + stat.of_ended_children);
-    whole(root) + descendants(&all, root, 0).into_iter().map(whole).sum::<f64>()
+    let total = |process: u32| all.get(&process).map_or(0.0, |stat| stat.own + stat.ended_children);
+    total(root) + descendants(&all, root, 0).into_iter().map(total).sum::<f64>()
 }
 
-/// Memory now: proportional, so that shared pages count once.
-pub(crate) fn memory(server: u32, postmaster: u32) -> Shares {
+/// Returns the current memory in megabytes, as proportional set size: shared pages count once.
+pub(crate) fn memory(server: u32, postmaster: u32) -> Usage {
     let all = processes();
-    let sum = |processes: Vec<u32>| processes.into_iter().map(proportional).sum::<f64>();
-    Shares {
-        server: proportional(server),
+    let sum = |processes: Vec<u32>| processes.into_iter().map(proportional_set_size).sum::<f64>();
+    Usage {
+        server: proportional_set_size(server),
         readers: sum(descendants(&all, server, postmaster)),
-        postgres: proportional(postmaster) + sum(descendants(&all, postmaster, server)),
+        postgres: proportional_set_size(postmaster) + sum(descendants(&all, postmaster, server)),
     }
 }
 
-fn proportional(process: u32) -> f64 {
+fn proportional_set_size(process: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
     let kilobytes = text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
     kilobytes.and_then(|number| number.trim().parse::<f64>().ok()).unwrap_or(0.0) / 1e3
 }
 
-fn descendants(all: &HashMap<u32, Stat>, root: u32, without: u32) -> Vec<u32> {
+/// Returns all descendants of a process, without the process `excluded` and its descendants.
+fn descendants(all: &HashMap<u32, Stat>, root: u32, excluded: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    let mut left = vec![root];
-    while let Some(parent) = left.pop() {
-        for (process, _) in all.iter().filter(|(process, stat)| stat.parent == parent && **process != without)
+    let mut pending = vec![root];
+    while let Some(parent) = pending.pop() {
+        for (process, _) in
+            all.iter().filter(|(process, stat)| stat.parent == parent && **process != excluded)
         {
             found.push(*process);
-            left.push(*process);
+            pending.push(*process);
         }
     }
     found
@@ -126,19 +129,20 @@ fn processes() -> HashMap<u32, Stat> {
         .collect()
 }
 
-/// `12 (name) S parent …`: the name may hold anything, so what follows is looked for behind its last parenthesis.
+/// Reads `/proc/PID/stat`: `12 (name) S parent …`. The name can contain any character, so the fields are read after the
+/// last parenthesis.
 fn stat(process: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
-    let seconds = |field: usize| fields.get(field)?.parse::<f64>().ok().map(|ticks| ticks / TICKS);
+    let seconds = |field: usize| fields.get(field)?.parse::<f64>().ok().map(|ticks| ticks / TICKS_PER_SECOND);
     Some(Stat {
         parent: fields.get(1)?.parse().ok()?,
         own: seconds(11)? + seconds(12)?,
-        of_ended_children: seconds(13)? + seconds(14)?,
+        ended_children: seconds(13)? + seconds(14)?,
     })
 }
 
-/// What this machine is.
+/// Describes the machine: processor, cores, instruction set and load.
 pub(crate) fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -1,7 +1,7 @@
-//! The sections of a run, one file each.
+//! Sections of a run, one file each.
 
+pub(crate) mod apis;
 pub(crate) mod chats;
-pub(crate) mod doors;
 pub(crate) mod embed;
 pub(crate) mod growth;
 pub(crate) mod ingest;

@@ -1,4 +1,4 @@
-//! A real server to measure: the release binary with a data folder and a PostgreSQL of its own.
+//! Server under measurement: the real program with its own data folder and PostgreSQL.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,26 +13,25 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::corpus::Document;
-use crate::process::{self, Shares};
+use crate::harness::Scale;
+use crate::process::{self, Usage};
 
-/// Files and bytes of one upload.
-const UPLOAD_FILES: usize = 64;
-const UPLOAD_BYTES: usize = 64 << 20;
-/// How long anything may take before the measurement is given up.
-const PATIENCE: Duration = Duration::from_mins(40);
-
-/// What is measured.
+/// Maximum number and total size of the files of one upload request.
+const MAX_UPLOAD_FILES: usize = 64;
+const MAX_UPLOAD_BYTES: usize = 64 << 20;
+/// The program that is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) binary: PathBuf,
-    /// Folder for the data folders.
+    /// Folder that contains the data folders.
     pub(crate) work: PathBuf,
+    pub(crate) scale: Scale,
 }
 
-/// Where a question is put.
+/// API through which a search is made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Door<'mode> {
-    /// `GET /api/v1/search`, by words, meaning or both.
+pub(crate) enum SearchApi<'mode> {
+    /// `GET /api/v1/search` in the mode `text`, `vector` or `hybrid`.
     Rest(&'mode str),
     /// `tools/call search_docs`.
     Mcp,
@@ -46,20 +45,22 @@ pub(crate) struct Server {
     data: PathBuf,
     base: String,
     client: reqwest::Client,
-    /// Shown with each request, as any client does.
+    /// API key of every request.
     key: String,
-    /// From the start of the process until it was ready.
+    /// Time limit of every wait.
+    timeout: Duration,
+    /// Time from the start of the process until it was ready.
     pub(crate) start: Duration,
 }
 
 impl Program {
-    /// Starts a server on this data folder and waits until it is ready; with or without the embedding model.
+    /// Starts a server on a data folder, with or without the embedding model, and waits until it is ready.
     pub(crate) async fn start(&self, data: &str, embedding: bool) -> anyhow::Result<Server> {
         let data = self.work.join(data);
         std::fs::create_dir_all(&data)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = std::fs::File::options().create(true).append(true).open(self.work.join("server.log"))?;
-        let begun = Instant::now();
+        let started = Instant::now();
         let child = Command::new(&self.binary)
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .env("WENYUAN_DATA_DIR", &data)
@@ -72,25 +73,33 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
-        let process = child.id().context("the server has ended at once")?;
+        let process = child.id().context("the server exited immediately")?;
         let base = format!("http://127.0.0.1:{port}");
         let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-        let mut server =
-            Server { child, process, data, base, client, key: String::new(), start: Duration::ZERO };
+        let mut server = Server {
+            child,
+            process,
+            data,
+            base,
+            client,
+            key: String::new(),
+            timeout: self.scale.timeout(),
+            start: Duration::ZERO,
+        };
         while !server.is_ready().await {
-            ensure!(server.child.try_wait()?.is_none(), "the server has ended; see server.log");
-            ensure!(begun.elapsed() < PATIENCE, "the server does not become ready");
+            ensure!(server.child.try_wait()?.is_none(), "the server exited; see server.log");
+            ensure!(started.elapsed() < server.timeout, "the server did not become ready in time");
             sleep(Duration::from_millis(2)).await;
         }
-        server.start = begun.elapsed();
-        server.key = self.key(&server.data, embedding).await?;
+        server.start = started.elapsed();
+        server.key = self.create_key(&server.data, embedding).await?;
         Ok(server)
     }
 
-    /// A key with all scopes, made on the command line.
-    async fn key(&self, data: &Path, embedding: bool) -> anyhow::Result<String> {
+    /// Creates an API key with all scopes on the command line.
+    async fn create_key(&self, data: &Path, embedding: bool) -> anyhow::Result<String> {
         let name = format!("bench {:?}", Instant::now());
-        let made = Command::new(&self.binary)
+        let output = Command::new(&self.binary)
             .args([
                 "key",
                 "create",
@@ -109,45 +118,53 @@ impl Program {
             .env_remove("DATABASE_URL")
             .output()
             .await?;
-        ensure!(made.status.success(), "no key: {}", String::from_utf8_lossy(&made.stderr));
-        let made: Value = serde_json::from_slice(&made.stdout)?;
-        Ok(made["key"].as_str().context("no key was made")?.to_owned())
+        ensure!(
+            output.status.success(),
+            "failed to create a key: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let created: Value = serde_json::from_slice(&output.stdout)?;
+        Ok(created["key"].as_str().context("the output has no key")?.to_owned())
     }
 
-    /// Makes this the language model that answers.
+    /// Adds a language model and makes it the default.
     pub(crate) async fn add_model(&self, data: &str, endpoint: &str) -> anyhow::Result<()> {
-        let made = Command::new(&self.binary)
+        let output = Command::new(&self.binary)
             .args(["models", "add", "bench", endpoint, "--model", "bench", "--default"])
             .env("WENYUAN_DATA_DIR", self.work.join(data))
             .env("WENYUAN_EMBEDDING", "none")
             .env_remove("DATABASE_URL")
             .output()
             .await?;
-        ensure!(made.status.success(), "no model: {}", String::from_utf8_lossy(&made.stderr));
+        ensure!(
+            output.status.success(),
+            "failed to add the model: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 
-    /// Removes a data folder that an earlier run has left.
-    pub(crate) async fn forget(&self, data: &str) -> anyhow::Result<()> {
+    /// Removes a data folder of an earlier run.
+    pub(crate) async fn remove_data(&self, data: &str) -> anyhow::Result<()> {
         let data = self.work.join(data);
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
-            // For five seconds ext4 steps over the inodes of deleted files, which made new files a third dearer.
-            sleep(Duration::from_secs(6)).await;
+            // For five seconds ext4 skips the inodes of deleted files, which made new files a third more expensive.
+            self.scale.pause(Duration::from_secs(6)).await;
         }
         Ok(())
     }
 }
 
 impl Server {
-    /// Asks the server to stop, which also stops its PostgreSQL.
+    /// Stops the server, which also stops its PostgreSQL.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         kill(self.pid()?, Signal::SIGTERM)?;
         tokio::time::timeout(Duration::from_mins(1), self.child.wait()).await??;
         Ok(())
     }
 
-    /// Kills the server as a crash would; its PostgreSQL goes on.
+    /// Kills the server like a crash; its PostgreSQL keeps running.
     pub(crate) async fn crash(mut self) -> anyhow::Result<()> {
         kill(self.pid()?, Signal::SIGKILL)?;
         self.child.wait().await?;
@@ -158,17 +175,17 @@ impl Server {
         Ok(Pid::from_raw(i32::try_from(self.process)?))
     }
 
-    /// Processor time used so far.
-    pub(crate) fn cpu(&self) -> Shares {
+    /// Returns the processor time used so far, in seconds.
+    pub(crate) fn cpu(&self) -> Usage {
         process::cpu(self.process, self.postmaster())
     }
 
-    /// Memory in use.
-    pub(crate) fn memory(&self) -> Shares {
+    /// Returns the memory in use, in megabytes.
+    pub(crate) fn memory(&self) -> Usage {
         process::memory(self.process, self.postmaster())
     }
 
-    /// The process ids of the server and of the postmaster, for who watches from elsewhere.
+    /// Returns the process ids of the server and the postmaster.
     pub(crate) fn processes(&self) -> (u32, u32) {
         (self.process, self.postmaster())
     }
@@ -179,7 +196,7 @@ impl Server {
         text.lines().next().and_then(|line| line.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// Where the data folder is.
+    /// Returns the data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
@@ -189,63 +206,67 @@ impl Server {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// What stands at this address.
+    /// Requests a path and parses the JSON response.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// What stands at this address, unread: that is not the server's work.
-    pub(crate) async fn read(&self, path: &str) -> anyhow::Result<bytes::Bytes> {
+    /// Requests a path without parsing the response, which is not the work of the server.
+    pub(crate) async fn get_bytes(&self, path: &str) -> anyhow::Result<bytes::Bytes> {
         let answer = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).send().await?;
         Ok(answer.error_for_status()?.bytes().await?)
     }
 
-    /// A page as a browser asks for it: how many bytes cross the network.
-    pub(crate) async fn page(&self, path: &str, session: &str) -> anyhow::Result<usize> {
+    /// Requests a page like a browser. Returns the number of bytes transferred.
+    pub(crate) async fn page_bytes(&self, path: &str, session: &str) -> anyhow::Result<usize> {
         let request = self.client.get(format!("{}{path}", self.base)).header("accept", "text/html");
         let request =
             request.header("accept-encoding", "gzip").header("cookie", format!("wenyuan_session={session}"));
         Ok(request.send().await?.error_for_status()?.bytes().await?.len())
     }
 
-    /// What is answered to this, unread.
+    /// Posts JSON and returns the response without parsing it.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<bytes::Bytes> {
         let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);
         Ok(request.send().await?.error_for_status()?.bytes().await?)
     }
 
-    /// Sum and count of one of the server's histograms.
+    /// Returns sum and count of a histogram of the server, over all series whose labels contain `labels`.
     pub(crate) async fn histogram(&self, name: &str, labels: &str) -> anyhow::Result<(f64, f64)> {
         let text = self.client.get(format!("{}/metrics", self.base)).send().await?.text().await?;
-        let of = |part: &str| {
+        let total = |part: &str| {
             let head = format!("{name}_{part}{{");
             let lines = text.lines().filter(|line| line.starts_with(&head) && line.contains(labels));
             lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
         };
-        Ok((of("sum"), of("count")))
+        Ok((total("sum"), total("count")))
     }
 
-    /// Searches. The answer is not parsed: that is not the server's work.
+    /// Searches through REST. The response is not parsed.
     pub(crate) async fn search(&self, question: &str, mode: &str) -> anyhow::Result<reqwest::Response> {
         let query = [("q", question), ("mode", mode), ("limit", "10")];
         let request = self.client.get(format!("{}/api/v1/search", self.base)).bearer_auth(&self.key);
         let answer = request.query(&query).send().await?;
         if !answer.status().is_success() {
-            bail!("searching for {question:?}: {}", answer.text().await?);
+            bail!("search for {question:?} failed: {}", answer.text().await?);
         }
         Ok(answer)
     }
 
-    /// Asks at this door.
-    pub(crate) async fn ask(&self, question: &str, door: Door<'_>) -> anyhow::Result<reqwest::Response> {
-        match door {
-            Door::Rest(mode) => self.search(question, mode).await,
-            Door::Mcp => self.search_docs(question).await,
+    /// Searches through an API.
+    pub(crate) async fn search_through(
+        &self,
+        question: &str,
+        api: SearchApi<'_>,
+    ) -> anyhow::Result<reqwest::Response> {
+        match api {
+            SearchApi::Rest(mode) => self.search(question, mode).await,
+            SearchApi::Mcp => self.search_docs(question).await,
         }
     }
 
-    /// Searches through MCP, as an agent of the revision 2025-11-25 does.
+    /// Searches through MCP, revision 2025-11-25.
     async fn search_docs(&self, question: &str) -> anyhow::Result<reqwest::Response> {
         let call = json!({
             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
@@ -255,105 +276,104 @@ impl Server {
         let request = request.header("accept", "application/json, text/event-stream");
         let answer = request.header("mcp-protocol-version", "2025-11-25").send().await?;
         if !answer.status().is_success() {
-            bail!("asking MCP for {question:?}: {}", answer.text().await?);
+            bail!("MCP search for {question:?} failed: {}", answer.text().await?);
         }
         Ok(answer)
     }
 
-    /// Sends documents, as one would from a script.
+    /// Uploads documents in batches, like a script.
     pub(crate) async fn upload(&self, library: &str, documents: &[Document]) -> anyhow::Result<()> {
-        let mut rest = documents;
-        while !rest.is_empty() {
+        let mut remaining = documents;
+        while !remaining.is_empty() {
             let mut bytes = 0;
             let fits = |document: &&Document| {
                 bytes += document.bytes;
-                bytes <= UPLOAD_BYTES
+                bytes <= MAX_UPLOAD_BYTES
             };
-            let number = rest.iter().take(UPLOAD_FILES).take_while(fits).count().max(1);
+            let number = remaining.iter().take(MAX_UPLOAD_FILES).take_while(fits).count().max(1);
             let mut form = Form::new().text("library", library.to_owned()).text("version", "1");
-            for document in &rest[..number] {
+            for document in &remaining[..number] {
                 let part = Part::bytes(std::fs::read(&document.file)?).file_name(document.path.clone());
                 form = form.part("file", part);
             }
             let address = format!("{}/api/v1/documents", self.base);
             let answer = self.client.post(address).bearer_auth(&self.key).multipart(form).send().await?;
             if !answer.status().is_success() {
-                bail!("adding to {library}: {}", answer.text().await?);
+                bail!("upload to {library} failed: {}", answer.text().await?);
             }
-            rest = &rest[number..];
+            remaining = &remaining[number..];
         }
         Ok(())
     }
 
-    /// Sends documents and waits until all are read and full text finds them.
+    /// Uploads documents and waits until all are read and the full-text index contains them.
     pub(crate) async fn add(&self, library: &str, documents: &[Document]) -> anyhow::Result<()> {
         let before = self.documents_read().await?;
         self.upload(library, documents).await?;
-        self.until("all documents are read", 50, async || {
+        self.wait_until("all documents were read", 50, async || {
             Ok(self.documents_read().await? - before >= crate::figures::count(documents.len()))
         })
         .await?;
-        self.until_searchable().await
+        self.wait_until_searchable().await
     }
 
-    /// Waits until full text shows every change.
-    pub(crate) async fn until_searchable(&self) -> anyhow::Result<()> {
-        self.until("full text has caught up", 50, async || {
+    /// Waits until the full-text index contains every change.
+    pub(crate) async fn wait_until_searchable(&self) -> anyhow::Result<()> {
+        self.wait_until("the full-text index has caught up", 50, async || {
             Ok(self.get("/readyz").await?["index_changes_behind"] == 0)
         })
         .await
     }
 
-    /// Waits until every passage of these libraries has its vector, and says how many there are.
-    pub(crate) async fn until_embedded(&self, libraries: &[&str]) -> anyhow::Result<usize> {
-        let mut all = 0;
-        self.until("all vectors are made", 1000, async || {
+    /// Waits until every passage of these libraries has a vector. Returns the number of passages.
+    pub(crate) async fn wait_until_embedded(&self, libraries: &[&str]) -> anyhow::Result<usize> {
+        let mut total = 0;
+        self.wait_until("all passages have vectors", 1000, async || {
             let mut vectors = 0;
-            all = 0;
+            total = 0;
             for library in libraries {
-                let (passages, made) = self.counts(library).await?;
-                all += passages;
-                vectors += made;
+                let (passages, embedded) = self.counts(library).await?;
+                total += passages;
+                vectors += embedded;
             }
-            Ok(vectors == all)
+            Ok(vectors == total)
         })
         .await?;
-        Ok(all)
+        Ok(total)
     }
 
     /// Waits until the embedding model is loaded.
-    pub(crate) async fn until_model_is_there(&self) -> anyhow::Result<()> {
-        self.until(
-            "the model is loaded",
-            5,
-            async || Ok(self.get("/readyz").await?["embedding"] != "loading"),
-        )
+    pub(crate) async fn wait_until_model_is_loaded(&self) -> anyhow::Result<()> {
+        self.wait_until("the model is loaded", 5, async || {
+            Ok(self.get("/readyz").await?["embedding"] != "loading")
+        })
         .await
     }
 
-    /// Passages and vectors of a library.
+    /// Returns the number of passages and of vectors of a library.
     pub(crate) async fn counts(&self, library: &str) -> anyhow::Result<(usize, usize)> {
         let version = self.get(&format!("/api/v1/libraries/{library}/versions/1")).await?;
         let number = |name: &str| usize::try_from(version[name].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         Ok((number("passages"), number("vectors")))
     }
 
-    /// Waits until something is so, looking again after this many milliseconds.
-    pub(crate) async fn until(
+    /// Waits until a condition is true, checking it every `pause_ms` milliseconds.
+    pub(crate) async fn wait_until(
         &self,
-        what: &str,
-        pause: u64,
-        mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>,
+        condition: &str,
+        pause_ms: u64,
+        mut is_true: impl AsyncFnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !is_so().await? {
-            ensure!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-            sleep(Duration::from_millis(pause)).await;
+        let start = Instant::now();
+        while !is_true().await? {
+            ensure!(start.elapsed() < self.timeout, "timed out while waiting until {condition}");
+            sleep(Duration::from_millis(pause_ms)).await;
         }
         Ok(())
     }
 
-    /// Documents read since the server started, well or not. From the counters, which cost the database nothing.
+    /// Returns the number of documents read since the server started, failed ones included. Uses the metrics, which do
+    /// not load the database.
     async fn documents_read(&self) -> anyhow::Result<f64> {
         let text = self.client.get(format!("{}/metrics", self.base)).send().await?.text().await?;
         let counters = text.lines().filter_map(|line| line.strip_prefix("wenyuan_documents_read_total{"));

@@ -1,4 +1,4 @@
-//! From a file to full text: what each set of the corpus costs.
+//! Cost of ingest, from the file to the full-text index, for each set of the corpus.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,52 +8,52 @@ use tokio::time::sleep;
 
 use super::memory;
 use crate::corpus::SETS;
-use crate::figures::{Table, count, less, megabytes, more, plain, wall};
-use crate::lab::{Lab, WHOLE, rest, watched};
+use crate::figures::{Table, count, higher_is_better, info, lower_is_better, megabytes, wall_time};
+use crate::harness::{CORPUS_DATA, Harness, measure_usage};
 use crate::process;
 use crate::server::Server;
 
-/// The table of the sets.
-pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
-    let mut tables: Vec<Table> = lab.whole().await?.iter().take(1).cloned().collect();
-    tables.push(by_command(lab).await?);
+/// Measures ingest over HTTP and by the command line.
+pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
+    let mut tables: Vec<Table> = harness.corpus_library().await?.iter().take(1).cloned().collect();
+    tables.push(measure_command(harness).await?);
     Ok(tables)
 }
 
-/// Makes the whole library, set by set; what it cost in time and in memory.
-pub(crate) async fn make(lab: &Lab) -> anyhow::Result<Vec<Table>> {
+/// Creates the library of the whole corpus, set by set. Returns the tables of time and memory.
+pub(crate) async fn create_library(harness: &Harness) -> anyhow::Result<Vec<Table>> {
     let mut table = Table::new(
         "Ingest, over HTTP",
-        "From the first byte sent until full text finds every passage; embedding is off. CPU of server, readers and \
-         PostgreSQL. `afterwards` is what the three use in the 3 s that follow, above nothing.",
+        "From the first byte sent until the full-text index contains every passage; embedding is off. CPU of server, readers \
+         and PostgreSQL. `afterwards` is the CPU of the three in the following 3 s.",
     );
-    lab.program.forget(WHOLE).await?;
-    let server = lab.program.start(WHOLE, false).await?;
-    let mut memory = memory::Watch::begin(&server).await?;
+    harness.program.remove_data(CORPUS_DATA).await?;
+    let server = harness.program.start(CORPUS_DATA, false).await?;
+    let mut memory = memory::MemoryRecorder::begin(harness.scale, &server).await?;
     for set in SETS {
-        let documents = lab.corpus.documents(set)?;
-        let ((), cpu, seconds, most) = watched(&server, server.add(set, &documents)).await?;
-        let ended = server.cpu();
-        rest().await;
-        let afterwards = (server.cpu() - ended).sum();
-        memory.peak(most);
+        let documents = harness.corpus.documents(set)?;
+        let ((), cpu, seconds, peak) = measure_usage(&server, server.add(set, &documents)).await?;
+        let cpu_at_end = server.cpu();
+        harness.scale.settle().await;
+        let afterwards = (server.cpu() - cpu_at_end).sum();
+        memory.record_peak(peak);
         let (passages, _) = server.counts(set).await?;
         let size = megabytes(documents.iter().map(|document| document.bytes).sum());
-        let whole = less("CPU-s", cpu.sum());
+        let total = lower_is_better("CPU-s", cpu.sum());
         table.row(
             set,
             vec![
-                plain("documents", count(documents.len())),
-                plain("MB", size),
-                plain("passages", count(passages)),
-                if set == "html-postgresql" { whole.target(1.5) } else { whole },
-                less("server", cpu.server),
-                less("readers", cpu.readers),
-                less("PostgreSQL", cpu.postgres),
-                plain("afterwards", afterwards),
-                more("MB/CPU-s", size / cpu.sum()),
-                more("passages/CPU-s", count(passages) / cpu.sum()),
-                wall("wall s", seconds),
+                info("documents", count(documents.len())),
+                info("MB", size),
+                info("passages", count(passages)),
+                if set == "html-postgresql" { total.target(1.5) } else { total },
+                lower_is_better("server", cpu.server),
+                lower_is_better("readers", cpu.readers),
+                lower_is_better("PostgreSQL", cpu.postgres),
+                info("afterwards", afterwards),
+                higher_is_better("MB/CPU-s", size / cpu.sum()),
+                higher_is_better("passages/CPU-s", count(passages) / cpu.sum()),
+                wall_time("wall s", seconds),
             ],
         );
     }
@@ -62,27 +62,27 @@ pub(crate) async fn make(lab: &Lab) -> anyhow::Result<Vec<Table>> {
     Ok(vec![table, memory])
 }
 
-/// The same pages by `wenyuan add`, without a server and beside one: the command's own processor time counts.
-async fn by_command(lab: &Lab) -> anyhow::Result<Table> {
+/// Measures `wenyuan add` while a server is running, including the processor time of the command.
+async fn measure_command(harness: &Harness) -> anyhow::Result<Table> {
     const SET: &str = "html-postgresql";
     let mut table = Table::new(
         "Ingest, by `wenyuan add`",
-        "The same pages into a new library by the command, whose own CPU and that of its readers counts.",
+        "The same pages added to a new library by the command; includes the CPU of the command and its readers.",
     );
-    lab.program.forget("command").await?;
-    let server = lab.program.start("command", false).await?;
-    rest().await;
-    let (cpu, begun) = (server.cpu(), Instant::now());
-    let mut command = tokio::process::Command::new(&lab.program.binary)
+    harness.program.remove_data("command").await?;
+    let server = harness.program.start("command", false).await?;
+    harness.scale.settle().await;
+    let (cpu, start) = (server.cpu(), Instant::now());
+    let mut command = tokio::process::Command::new(&harness.program.binary)
         .args(["add", "--library", SET, "--version", "1"])
-        .arg(lab.corpus.set_folder(SET))
+        .arg(harness.corpus.set_folder(SET))
         .env("WENYUAN_DATA_DIR", server.data())
         .env("WENYUAN_EMBEDDING", "none")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    // Looked at while it runs: what its readers used is lost with them when it does not wait for their end.
-    let process = command.id().context("wenyuan add has ended at once")?;
+    // Sampled while it runs: the time of readers for which the command does not wait is lost at its end.
+    let process = command.id().context("wenyuan add exited immediately")?;
     let mut own = 0.0_f64;
     let status = loop {
         own = own.max(process::cpu_of_tree(process));
@@ -92,27 +92,27 @@ async fn by_command(lab: &Lab) -> anyhow::Result<Table> {
         sleep(Duration::from_millis(10)).await;
     };
     ensure!(status.success(), "wenyuan add failed");
-    server.until_searchable().await?;
+    server.wait_until_searchable().await?;
     let used = server.cpu() - cpu;
-    let whole = used.sum() + own;
+    let total = used.sum() + own;
     table.row(
         "html-postgresql, beside a server",
         vec![
-            less("CPU-s", whole).target(1.5),
-            less("command and its readers", own),
-            less("server and its readers", used.server + used.readers),
-            less("PostgreSQL", used.postgres),
-            wall("wall s", begun.elapsed().as_secs_f64()),
+            lower_is_better("CPU-s", total).target(1.5),
+            lower_is_better("command and its readers", own),
+            lower_is_better("server and its readers", used.server + used.readers),
+            lower_is_better("PostgreSQL", used.postgres),
+            wall_time("wall s", start.elapsed().as_secs_f64()),
         ],
     );
-    passages_must_be_there(&server).await?;
+    ensure_passages(&server).await?;
     server.stop().await?;
-    lab.program.forget("command").await?;
+    harness.program.remove_data("command").await?;
     Ok(table)
 }
 
-async fn passages_must_be_there(server: &Server) -> anyhow::Result<()> {
+async fn ensure_passages(server: &Server) -> anyhow::Result<()> {
     let (passages, _) = server.counts("html-postgresql").await?;
-    ensure!(passages > 0, "wenyuan add has added nothing");
+    ensure!(passages > 0, "wenyuan add added no passages");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a page costs the server that makes it.
+//! Cost of rendering each page.
 
 use std::time::Instant;
 
@@ -9,37 +9,37 @@ use kernel::actor::{Actor, Role};
 use sqlx::Executor as _;
 use store::{Database, DatabaseConfig};
 
-use crate::figures::{Table, count, less, plain, quantile, wall};
-use crate::lab::{Lab, WHOLE};
+use crate::figures::{Table, count, info, lower_is_better, quantile, wall_time};
+use crate::harness::{CORPUS_DATA, Harness};
 use crate::server::Server;
 
-/// How often each page is asked for.
-const TIMES: usize = 100;
-/// What a page may cost the server's own process, in milliseconds.
-const MOST: f64 = 5.0;
+/// Number of requests of each page.
+const REQUESTS: usize = 100;
+/// Maximum cost of a page in the server process, in milliseconds of processor time.
+const MAX_SERVER_CPU_MS: f64 = 5.0;
 
-/// Each room's page, as somebody who administers sees it.
-pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
-    lab.whole().await?;
+/// Measures each page as an administrator.
+pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
+    harness.corpus_library().await?;
     let mut table = Table::new(
         "Pages",
-        "Each page with the whole corpus behind it, asked for by an administrator who is signed in, compressed, over one \
-         kept connection. `server` is the processor time of the server's own process for one page, compressing \
-         included; `bytes` is what crosses the network.",
+        "Each page on the library of the whole corpus, requested by a signed-in administrator, compressed, over one \
+         persistent connection. `server` is the processor time of the server process for one page, compression included; \
+         `bytes` is the size transferred.",
     );
-    let server = lab.program.start(WHOLE, false).await?;
-    server.until_searchable().await?;
-    let session = session(lab, &server).await?;
+    let server = harness.program.start(CORPUS_DATA, false).await?;
+    server.wait_until_searchable().await?;
+    let session = create_session(harness, &server).await?;
     let questions: Vec<String> =
-        lab.questions(20)?.into_iter().map(|question| encoded(&question.text)).collect();
-    let mut pages = vec![("search, nothing asked", vec!["/".to_owned()])];
+        harness.questions(20)?.into_iter().map(|question| url_encoded(&question.text)).collect();
+    let mut pages = vec![("search, no query", vec!["/".to_owned()])];
     pages.push(("search", questions.iter().map(|question| format!("/?q={question}")).collect()));
     pages.push(("libraries", vec!["/libraries".to_owned()]));
-    let documents = documents(lab, &server).await?;
-    let (_, longest) = documents.last().context("no document")?;
-    let place: Vec<&str> = longest.split('/').collect();
-    pages.push(("library", vec![format!("/l/{}", place[2])]));
-    pages.push(("version", vec![format!("/l/{}/{}", place[2], place[3])]));
+    let documents = documents(harness, &server).await?;
+    let (_, longest) = documents.last().context("the library has no documents")?;
+    let segments: Vec<&str> = longest.split('/').collect();
+    pages.push(("library", vec![format!("/l/{}", segments[2])]));
+    pages.push(("version", vec![format!("/l/{}/{}", segments[2], segments[3])]));
     for (subject, at) in
         [("document, median", documents.len() / 2), ("document, longest", documents.len() - 1)]
     {
@@ -59,24 +59,25 @@ pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
     for (subject, paths) in pages {
         let mut bytes = 0;
         for path in &paths {
-            bytes += server.page(path, &session).await.with_context(|| path.clone())?;
+            bytes += server.page_bytes(path, &session).await.with_context(|| path.clone())?;
         }
-        let (cpu, mut times) = (server.cpu(), Vec::new());
-        for path in paths.iter().cycle().take(TIMES) {
-            let begun = Instant::now();
-            server.page(path, &session).await?;
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        let requests = harness.scale.repetitions(REQUESTS);
+        let (cpu, mut latencies) = (server.cpu(), Vec::new());
+        for path in paths.iter().cycle().take(requests) {
+            let start = Instant::now();
+            server.page_bytes(path, &session).await?;
+            latencies.push(start.elapsed().as_secs_f64() * 1e3);
         }
         let cpu = server.cpu() - cpu;
-        let each = |seconds: f64| seconds * 1e3 / count(TIMES);
+        let each = |seconds: f64| seconds * 1e3 / count(requests);
         table.row(
             subject,
             vec![
-                plain("bytes", count(bytes) / count(paths.len())),
-                less("server CPU-ms", each(cpu.server)).target(MOST),
-                less("PostgreSQL CPU-ms", each(cpu.postgres)),
-                wall("p50 ms", quantile(&mut times, 0.5)),
-                wall("p99 ms", quantile(&mut times, 0.99)),
+                info("bytes", count(bytes) / count(paths.len())),
+                lower_is_better("server CPU-ms", each(cpu.server)).target(MAX_SERVER_CPU_MS),
+                lower_is_better("PostgreSQL CPU-ms", each(cpu.postgres)),
+                wall_time("p50 ms", quantile(&mut latencies, 0.5)),
+                wall_time("p99 ms", quantile(&mut latencies, 0.99)),
             ],
         );
     }
@@ -84,9 +85,9 @@ pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
     Ok(vec![table])
 }
 
-/// The session of an administrator.
-async fn session(lab: &Lab, server: &Server) -> anyhow::Result<String> {
-    let database = Database::open(&DatabaseConfig::embedded(server.data(), lab.postgres.clone())).await?;
+/// Creates an administrator and returns a session token.
+async fn create_session(harness: &Harness, server: &Server) -> anyhow::Result<String> {
+    let database = Database::open(&DatabaseConfig::embedded(server.data(), harness.postgres.clone())).await?;
     let passwords = Passwords::new(1);
     let (name, password) = (format!("bench-{}", kernel::id::new()), "correct horse battery staple");
     let mut connection = store::postgres::acquire(database.pool()).await?;
@@ -108,9 +109,9 @@ async fn session(lab: &Lab, server: &Server) -> anyhow::Result<String> {
     Ok(signed_in.token.reveal().to_owned())
 }
 
-/// The active documents, the shortest first, with the addresses of their pages.
-async fn documents(lab: &Lab, server: &Server) -> anyhow::Result<Vec<(i64, String)>> {
-    let database = Database::open(&DatabaseConfig::embedded(server.data(), lab.postgres.clone())).await?;
+/// Returns the active documents, shortest first: length in characters and path of the page.
+async fn documents(harness: &Harness, server: &Server) -> anyhow::Result<Vec<(i64, String)>> {
+    let database = Database::open(&DatabaseConfig::embedded(server.data(), harness.postgres.clone())).await?;
     let rows = database
         .pool()
         .fetch_all(
@@ -129,14 +130,15 @@ async fn documents(lab: &Lab, server: &Server) -> anyhow::Result<Vec<(i64, Strin
         .map(|row| {
             use sqlx::Row as _;
             let text = |column: usize| row.try_get::<String, _>(column);
-            let path: Vec<String> = text(3)?.split('/').map(encoded).collect();
-            let address = format!("/l/{}/{}/{}", encoded(&text(1)?), encoded(&text(2)?), path.join("/"));
+            let path: Vec<String> = text(3)?.split('/').map(url_encoded).collect();
+            let address =
+                format!("/l/{}/{}/{}", url_encoded(&text(1)?), url_encoded(&text(2)?), path.join("/"));
             Ok((row.try_get(0)?, address))
         })
         .collect()
 }
 
-fn encoded(text: &str) -> String {
+fn url_encoded(text: &str) -> String {
     reqwest::Url::parse_with_params("http://x/", [("q", text)])
         .ok()
         .and_then(|url| url.query().map(|query| query[2..].replace('+', "%20")))

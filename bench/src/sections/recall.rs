@@ -1,4 +1,4 @@
-//! How much of the documents' words is kept, and how often the right document is found.
+//! Quality: share of the words of documents that extraction keeps, and retrieval of known documents.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,53 +7,54 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::corpus::Question;
-use crate::figures::{Figure, Table, count, more, plain};
-use crate::lab::{Lab, WHOLE, WITH_VECTORS, say};
+use crate::figures::{Figure, Table, count, higher_is_better, info};
+use crate::harness::{CORPUS_DATA, EMBEDDED_DATA, Harness, progress};
 use crate::server::Server;
 
-/// Words first, then what is found.
-pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
-    let words = words(lab).await?;
-    let found = found(lab).await?;
-    Ok(vec![words, found])
+/// Measures word recall, then retrieval.
+pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
+    Ok(vec![word_recall(harness).await?, retrieval(harness).await?])
 }
 
-/// By the measures of the crate `extract`, which parse the originals with other programs than it does.
-async fn words(lab: &Lab) -> anyhow::Result<Table> {
+/// Measures word recall with the examples of the crate `extract`, which parse the originals with other libraries.
+async fn word_recall(harness: &Harness) -> anyhow::Result<Table> {
     let mut table = Table::new(
-        "Words kept",
-        "Share of the words of the originals that the extracted text has: of HTML pages without navigation (parsed by \
-         another parser), of PDF as poppler reads it (`of the body`: without contents pages and running lines).",
+        "Word recall",
+        "Share of the words of the originals that the extracted text contains: of HTML pages without navigation (parsed by \
+         another parser), of PDF as poppler reads it (`of the body`: without tables of contents and running headers).",
     );
-    say("counting words of HTML");
+    progress("counting words of HTML");
     for set in ["html-postgresql", "html-javadoc", "html-debref-zh"] {
-        let output = example(&lab.examples.join("recall"), &lab.corpus.set_folder(set)).await?;
-        let line = output.lines().next().context("the example `recall` says nothing")?;
+        let output = example(&harness.examples.join("recall"), &harness.corpus.set_folder(set)).await?;
+        let line = output.lines().next().context("the example `recall` printed nothing")?;
         let after = |label: &str| {
-            let rest = line.split_once(label).with_context(|| format!("no {label:?} in {line}"))?.1;
+            let rest = line
+                .split_once(label)
+                .with_context(|| format!("the output of `recall` has no {label:?}: {line}"))?
+                .1;
             anyhow::Ok(rest.split([',', ' ']).next().unwrap_or_default().parse::<f64>()?)
         };
         table.row(
             set,
             vec![
-                more("recall", after(", recall ")?).target(0.995),
-                plain("worst page", after(", least ")?),
-                more("in passages or headings", after(", in passages ")?),
+                higher_is_better("recall", after(", recall ")?).target(0.995),
+                info("worst page", after(", least ")?),
+                higher_is_better("in passages or headings", after(", in passages ")?),
             ],
         );
     }
-    say("counting words of PDF");
-    let output = example(&lab.examples.join("pdf_recall"), &lab.corpus.set_folder("pdf")).await?;
+    progress("counting words of PDF");
+    let output = example(&harness.examples.join("pdf_recall"), &harness.corpus.set_folder("pdf")).await?;
     for line in output.lines() {
         let figures: Value = serde_json::from_str(line)?;
         let number = |name: &str| figures[name].as_f64().unwrap_or(0.0);
-        let file = figures["file"].as_str().unwrap_or("a file that cannot be read");
+        let file = figures["file"].as_str().unwrap_or("unreadable file");
         table.row(
             file,
             vec![
-                plain("recall", number("recall")),
-                more("of the body", number("recall_body")),
-                more("of distinct words", number("recall_distinct")),
+                info("recall", number("recall")),
+                higher_is_better("of the body", number("recall_body")),
+                higher_is_better("of distinct words", number("recall_distinct")),
             ],
         );
     }
@@ -66,35 +67,35 @@ async fn example(program: &Path, argument: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-async fn found(lab: &mut Lab) -> anyhow::Result<Table> {
+async fn retrieval(harness: &mut Harness) -> anyhow::Result<Table> {
     let mut table = Table::new(
-        "The right document found",
-        "Known items: a heading, or the first words of a passage, that stands in one document alone is the question, \
-         and that document the answer; all libraries are searched, 10 results, at most two of a document. The words \
-         stand in the document, which favours full text; two pages may answer a heading equally well, and one counts.",
+        "Known-item retrieval",
+        "The question is a heading, or the first words of a passage, that occurs in a single document, and that document is \
+         the answer. All libraries are searched, 10 results, at most two per document. The words are from the document, \
+         which favours full text; only one page counts, even if another answers a heading equally well.",
     );
-    // Kept beside the libraries, for who wants to know what went wrong.
-    let mut misses = String::from("how\tquestion\tright document\tplace\tfirst found\n");
-    lab.with_vectors().await?;
-    let questions = lab.questions_of_small(150)?;
-    let server = lab.program.start(WITH_VECTORS, true).await?;
-    server.until_model_is_there().await?;
-    for (mode, name) in [("text", "words"), ("vector", "meaning"), ("hybrid", "both")] {
-        rows(&server, &questions, mode, &format!("small sets, by {name}"), &mut table, &mut misses).await?;
+    // Written to a file, for the analysis of misses.
+    let mut misses = String::from("subject\tquestion\texpected document\trank\tfirst result\n");
+    harness.embedded_library().await?;
+    let questions = harness.small_set_questions(harness.scale.choose(150, 3))?;
+    let server = harness.program.start(EMBEDDED_DATA, true).await?;
+    server.wait_until_model_is_loaded().await?;
+    for (mode, name) in [("text", "full text"), ("vector", "semantic"), ("hybrid", "hybrid")] {
+        add_rows(&server, &questions, mode, &format!("small sets, {name}"), &mut table, &mut misses).await?;
     }
     server.stop().await?;
-    lab.whole().await?;
-    // The Chinese handbook is there as HTML and as PDF: either would be right.
-    let mut questions = lab.questions(100)?;
+    harness.corpus_library().await?;
+    // The Chinese handbook exists as HTML and as PDF, and either would be right.
+    let mut questions = harness.questions(harness.scale.choose(100, 3))?;
     questions.retain(|question| !["pdf", "html-debref-zh"].contains(&question.library.as_str()));
-    let server = lab.program.start(WHOLE, false).await?;
-    rows(&server, &questions, "text", "whole corpus, by words", &mut table, &mut misses).await?;
+    let server = harness.program.start(CORPUS_DATA, false).await?;
+    add_rows(&server, &questions, "text", "whole corpus, full text", &mut table, &mut misses).await?;
     server.stop().await?;
-    std::fs::write(lab.program.work.join("misses.tsv"), misses)?;
+    std::fs::write(harness.program.work.join("misses.tsv"), misses)?;
     Ok(table)
 }
 
-async fn rows(
+async fn add_rows(
     server: &Server,
     questions: &[Question],
     mode: &str,
@@ -121,16 +122,16 @@ async fn rows(
     Ok(())
 }
 
-/// The place of the right document among the results, from 1; and the document that comes first.
+/// Returns the rank of the expected document, counted from 1, and the first result.
 async fn rank(server: &Server, question: &Question, mode: &str) -> anyhow::Result<(Option<usize>, String)> {
     let answer: Value = server.search(&question.text, mode).await?.json().await?;
     ensure!(
         answer["mode"] == mode,
-        "searched by {} instead of {mode}: {}",
+        "searched in the mode {} instead of {mode}: {}",
         answer["mode"],
         answer["notices"]
     );
-    let hits = answer["hits"].as_array().context("an answer without hits")?;
+    let hits = answer["hits"].as_array().context("the response has no hits")?;
     let name = |hit: &Value| {
         format!(
             "{}/{}",
@@ -139,8 +140,8 @@ async fn rank(server: &Server, question: &Question, mode: &str) -> anyhow::Resul
         )
     };
     let right = format!("{}/{}", question.library, question.path);
-    let place = hits.iter().position(|hit| name(hit) == right);
-    Ok((place.map(|place| place + 1), hits.first().map(name).unwrap_or_default()))
+    let index = hits.iter().position(|hit| name(hit) == right);
+    Ok((index.map(|index| index + 1), hits.first().map(name).unwrap_or_default()))
 }
 
 fn figures(ranks: &[Option<usize>]) -> Vec<Figure> {
@@ -148,12 +149,12 @@ fn figures(ranks: &[Option<usize>]) -> Vec<Figure> {
         ranks.iter().flatten().map(|rank| value(*rank)).sum::<f64>() / count(ranks.len())
     };
     vec![
-        plain("questions", count(ranks.len())),
-        more("recall@1", mean(|rank| f64::from(u8::from(rank <= 1)))),
-        more("recall@5", mean(|rank| f64::from(u8::from(rank <= 5)))),
-        more("recall@10", mean(|_| 1.0)),
-        more("MRR@10", mean(|rank| 1.0 / count(rank))),
-        // One right answer: the ideal gain is 1.
-        more("nDCG@10", mean(|rank| 1.0 / (count(rank) + 1.0).log2())),
+        info("questions", count(ranks.len())),
+        higher_is_better("recall@1", mean(|rank| f64::from(u8::from(rank <= 1)))),
+        higher_is_better("recall@5", mean(|rank| f64::from(u8::from(rank <= 5)))),
+        higher_is_better("recall@10", mean(|_| 1.0)),
+        higher_is_better("MRR@10", mean(|rank| 1.0 / count(rank))),
+        // With one relevant document the ideal gain is 1.
+        higher_is_better("nDCG@10", mean(|rank| 1.0 / (count(rank) + 1.0).log2())),
     ]
 }

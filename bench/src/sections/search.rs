@@ -1,70 +1,74 @@
-//! What a search costs through HTTP: by words in the whole corpus, and by words and meaning where there are vectors.
+//! Cost of a search through HTTP: full text on the whole corpus, and hybrid on the sets with vectors.
 
 use crate::figures::Table;
-use crate::lab::{Lab, WHOLE, WITH_VECTORS};
-use crate::load::ask;
-use crate::server::Door;
+use crate::harness::{CORPUS_DATA, EMBEDDED_DATA, Harness};
+use crate::load::run_queries;
+use crate::server::SearchApi;
 
-/// Questions of each kind from each set.
-const EACH: usize = 50;
-/// How often known questions are asked again.
+/// Number of questions of each kind from each set.
+const QUESTIONS_PER_KIND: usize = 50;
+/// Number of times that each question is repeated.
 const ROUNDS: usize = 4;
 
-/// Full text, then hybrid.
-pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
-    Ok(vec![full_text(lab).await?, hybrid(lab).await?])
+/// Maximum number of questions that warm up the server before the measurement.
+const MAX_WARM_UP_QUESTIONS: usize = 20;
+
+/// Measures full text, then hybrid search.
+pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
+    Ok(vec![full_text(harness).await?, hybrid(harness).await?])
 }
 
-async fn full_text(lab: &mut Lab) -> anyhow::Result<Table> {
-    lab.whole().await?;
-    let questions = lab.questions(EACH)?;
+async fn full_text(harness: &mut Harness) -> anyhow::Result<Table> {
+    harness.corpus_library().await?;
+    let questions = harness.questions(QUESTIONS_PER_KIND)?;
     let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
-    let (warming, texts) = texts.split_at(20);
+    let (warm_up, texts) = texts.split_at(MAX_WARM_UP_QUESTIONS.min(texts.len() / 2));
     let mut table = Table::new(
-        "Search by words, over HTTP",
+        "Full-text search over HTTP",
         "Headings and first sentences of the whole corpus as questions, English and Chinese, all libraries, limit 10, \
-         kept connections. CPU-ms a query. `first asked`: the passages come from PostgreSQL; `again`: they are \
-         remembered.",
+         persistent connections. CPU-ms per query. `first`: the passages come from PostgreSQL; `repeated`: they are \
+         cached.",
     );
-    let server = lab.program.start(WHOLE, false).await?;
-    ask(&server, warming, Door::Rest("text"), 8, 1).await?;
+    let server = harness.program.start(CORPUS_DATA, false).await?;
+    run_queries(&server, warm_up, SearchApi::Rest("text"), 8, 1).await?;
     for (subject, connections, rounds) in [
-        ("first asked, 1 connection", 1, 1),
-        ("again, 1 connection", 1, ROUNDS),
-        ("again, 8 connections", 8, ROUNDS),
+        ("first, 1 connection", 1, 1),
+        ("repeated, 1 connection", 1, harness.scale.repetitions(ROUNDS)),
+        ("repeated, 8 connections", 8, harness.scale.repetitions(ROUNDS)),
     ] {
-        let mut load = ask(&server, texts, Door::Rest("text"), connections, rounds).await?;
+        let mut load = run_queries(&server, texts, SearchApi::Rest("text"), connections, rounds).await?;
         table.row(subject, load.figures(Some(0.2)));
     }
     server.stop().await?;
     Ok(table)
 }
 
-async fn hybrid(lab: &mut Lab) -> anyhow::Result<Table> {
-    lab.with_vectors().await?;
-    let questions = lab.questions_of_small(2 * EACH)?;
+async fn hybrid(harness: &mut Harness) -> anyhow::Result<Table> {
+    harness.embedded_library().await?;
+    let questions = harness.small_set_questions(2 * QUESTIONS_PER_KIND)?;
     let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
-    let (warming, texts) = texts.split_at(20);
-    let (one, other) = texts.split_at(texts.len() / 2);
+    let (warm_up, texts) = texts.split_at(MAX_WARM_UP_QUESTIONS.min(texts.len() / 2));
+    let (first_half, second_half) = texts.split_at(texts.len() / 2);
+    let rounds = harness.scale.repetitions(ROUNDS);
     let mut table = Table::new(
-        "Search by words and meaning, over HTTP",
-        "The small sets, whose vectors are all made. `new` questions must be embedded; `again`: their vectors are \
-         remembered.",
+        "Hybrid search over HTTP",
+        "The small sets, with all their vectors. `new` questions must be embedded; `repeated`: their vectors are cached.",
     );
-    let server = lab.program.start(WITH_VECTORS, true).await?;
-    server.until_model_is_there().await?;
-    ask(&server, warming, Door::Rest("hybrid"), 8, 1).await?;
+    let server = harness.program.start(EMBEDDED_DATA, true).await?;
+    server.wait_until_model_is_loaded().await?;
+    run_queries(&server, warm_up, SearchApi::Rest("hybrid"), 8, 1).await?;
     for (subject, questions, connections, rounds, target) in [
-        ("new, 1 connection", one, 1, 1, 6.0),
-        ("new, 8 connections", other, 8, 1, 6.0),
-        ("again, 1 connection", texts, 1, ROUNDS, 0.4),
-        ("again, 8 connections", texts, 8, ROUNDS, 0.4),
+        ("new, 1 connection", first_half, 1, 1, 6.0),
+        ("new, 8 connections", second_half, 8, 1, 6.0),
+        ("repeated, 1 connection", texts, 1, rounds, 0.4),
+        ("repeated, 8 connections", texts, 8, rounds, 0.4),
     ] {
-        let mut load = ask(&server, questions, Door::Rest("hybrid"), connections, rounds).await?;
+        let mut load =
+            run_queries(&server, questions, SearchApi::Rest("hybrid"), connections, rounds).await?;
         table.row(subject, load.figures(Some(target)));
     }
-    let mut load = ask(&server, texts, Door::Rest("text"), 1, ROUNDS).await?;
-    table.row("by words alone, 1 connection", load.figures(None));
+    let mut load = run_queries(&server, texts, SearchApi::Rest("text"), 1, rounds).await?;
+    table.row("full text only, 1 connection", load.figures(None));
     server.stop().await?;
     Ok(table)
 }

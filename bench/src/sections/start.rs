@@ -1,38 +1,40 @@
-//! How long a start takes when everything is warm.
+//! Start-up time with warm file caches.
 
-use crate::figures::{Figure, Table, less, plain, quantile, wall};
-use crate::lab::{Lab, WHOLE};
+use crate::figures::{Figure, Table, info, lower_is_better, quantile, wall_time};
+use crate::harness::{CORPUS_DATA, Harness};
 use crate::server::Server;
 
+/// Number of starts of each kind.
 const STARTS: usize = 10;
 
-/// Starts on the whole library, with PostgreSQL to be started too and with it running already.
-pub(crate) async fn measure(lab: &mut Lab) -> anyhow::Result<Vec<Table>> {
-    lab.whole().await?;
+/// Measures starts on the library of the whole corpus, with PostgreSQL stopped and with it running.
+pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>> {
+    harness.corpus_library().await?;
     let mut table = Table::new(
         "Start",
-        "From the start of the process until /readyz says so, on the whole corpus; ten times. CPU is that of the server \
-         and of what it has run to start PostgreSQL.",
+        "From the start of the process until /readyz answers 200, on the whole corpus; ten times. CPU of the server and of \
+         the commands that start PostgreSQL.",
     );
     let mut starts = Starts::default();
-    for _ in 0..STARTS {
-        let server = lab.program.start(WHOLE, false).await?;
-        starts.note(&server);
+    for _ in 0..harness.scale.repetitions(STARTS) {
+        let server = harness.program.start(CORPUS_DATA, false).await?;
+        starts.record(&server);
         server.stop().await?;
     }
     table.row("PostgreSQL stopped before", starts.figures());
     let mut starts = Starts::default();
-    lab.program.start(WHOLE, false).await?.crash().await?;
-    for _ in 0..STARTS {
-        let server = lab.program.start(WHOLE, false).await?;
-        starts.note(&server);
+    harness.program.start(CORPUS_DATA, false).await?.crash().await?;
+    for _ in 0..harness.scale.repetitions(STARTS) {
+        let server = harness.program.start(CORPUS_DATA, false).await?;
+        starts.record(&server);
         server.crash().await?;
     }
-    lab.program.start(WHOLE, false).await?.stop().await?;
+    harness.program.start(CORPUS_DATA, false).await?.stop().await?;
     table.row("PostgreSQL running, server killed before", starts.figures());
     Ok(vec![table])
 }
 
+/// Times of several starts.
 #[derive(Default)]
 struct Starts {
     seconds: Vec<f64>,
@@ -40,7 +42,7 @@ struct Starts {
 }
 
 impl Starts {
-    fn note(&mut self, server: &Server) {
+    fn record(&mut self, server: &Server) {
         let cpu = server.cpu();
         self.seconds.push(server.start.as_secs_f64());
         self.cpu.push(cpu.server + cpu.readers);
@@ -48,10 +50,10 @@ impl Starts {
 
     fn figures(&mut self) -> Vec<Figure> {
         vec![
-            wall("median s", quantile(&mut self.seconds, 0.5)).target(1.0),
-            plain("fastest s", quantile(&mut self.seconds, 0.0)),
-            plain("slowest s", quantile(&mut self.seconds, 1.0)),
-            less("median CPU-s", quantile(&mut self.cpu, 0.5)),
+            wall_time("median s", quantile(&mut self.seconds, 0.5)).target(1.0),
+            info("fastest s", quantile(&mut self.seconds, 0.0)),
+            info("slowest s", quantile(&mut self.seconds, 1.0)),
+            lower_is_better("median CPU-s", quantile(&mut self.cpu, 0.5)),
         ]
     }
 }
