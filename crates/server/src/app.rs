@@ -67,28 +67,28 @@ pub(crate) struct App {
 impl App {
     /// Opens the library: its database, migrated, its object store, its index.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let data = settings.data_dir();
+        let data = settings.storage.data_dir();
         std::fs::create_dir_all(&data).with_context(|| {
             format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
         })?;
-        let web = settings.web()?;
-        let secrets = Sealer::open(&settings.secrets())?;
-        let caches = Caches::new(settings.redis_url().as_deref(), &secrets)?;
+        let web = settings.search.web()?;
+        let secrets = Sealer::open(&settings.storage.secrets())?;
+        let caches = Caches::new(settings.redis.url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
         let config = EngineConfig {
             index_folder: data.join("index"),
-            vector_budget_milliseconds: settings.vector_budget_milliseconds(),
+            vector_budget_milliseconds: settings.search.vector_budget_milliseconds(),
         };
-        let model = settings.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
+        let model = settings.search.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let (telling, misses) = Misses::new();
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
         let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
-        let passwords = Passwords::new(settings.readers().div_ceil(2));
+        let passwords = Passwords::new(settings.documents.readers().div_ceil(2));
         let models = Client::new();
         let answers = Answers::new(Resources {
             pool: database.pool().clone(),
@@ -119,7 +119,7 @@ impl App {
     /// Loads the embedding model, if there is to be one. A model that cannot be loaded turns search by meaning off and
     /// is said so; everything else works.
     pub(crate) async fn load_model(&self) -> Option<Arc<Model>> {
-        let file = self.settings.model().ok()?;
+        let file = self.settings.search.model().ok()?;
         let loaded = tokio::task::spawn_blocking({
             let file = file.clone();
             move || Model::load(&file)
@@ -151,9 +151,12 @@ impl App {
         let defaults = extract::model::Limits::default();
         Ok(ReaderConfig {
             program,
-            arguments: vec!["read-documents".to_owned(), self.settings.read_memory().to_string()],
-            time_limit: self.settings.read_time(),
-            limits: extract::model::Limits { input_bytes: self.settings.max_document_bytes(), ..defaults },
+            arguments: vec![
+                "read-documents".to_owned(),
+                self.settings.documents.read_memory_bytes().to_string(),
+            ],
+            time_limit: self.settings.documents.read_timeout(),
+            limits: extract::model::Limits { input_bytes: self.settings.documents.max_bytes(), ..defaults },
         })
     }
 

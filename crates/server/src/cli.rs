@@ -1,9 +1,10 @@
-//! The command line: one file a command. What a command tells a person goes to standard error, what it found to
-//! standard output; `--json` makes the latter one JSON value.
+//! The command line: one file per command. Results go to standard output, as one JSON value with `--json`; messages for
+//! people go to standard error.
 
 mod add;
 mod ask;
 mod chats;
+mod config;
 mod documents;
 mod history;
 mod keys;
@@ -22,29 +23,34 @@ mod users;
 mod worklist;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::App;
-use crate::settings::Settings;
-use crate::settings::in_force::{self, InForce};
+use crate::settings::{self, Loaded, Settings};
 
-/// 文渊: a technical library that a team and its agents share.
+/// 文渊: a technical library for a team and its agents.
 #[derive(Debug, Parser)]
 #[command(name = "wenyuan", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Command {
     #[command(subcommand)]
     action: Action,
 
+    /// Configuration file [default: wenyuan.toml in the user's configuration directory or in /etc/wenyuan, if
+    /// it exists]
+    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
     settings: Settings,
 }
 
-/// How long what still computes is waited for when a command has ended.
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// Time that blocking tasks get to finish after a command.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,93 +61,123 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Start the server.
-    Serve(serve::Arguments),
+    Serve,
     /// Add documents: files, folders, archives (zip, tar.gz), or - for standard input.
     Add(add::Arguments),
-    /// Find passages by words and meaning.
+    /// Search passages (keyword and semantic search).
     Search(search::Arguments),
-    /// List libraries and their versions, choose the active one, delete.
+    /// List libraries and versions, activate a version, delete.
     #[command(visible_alias = "library")]
     Libraries(libraries::Arguments),
-    /// List documents, read them, choose a revision, delete.
+    /// List and read documents, activate a revision, delete.
     #[command(visible_alias = "document")]
     Documents(documents::Arguments),
-    /// Ask a question; the answer cites passages that open.
+    /// Ask a question; the answer cites its sources.
     Ask(ask::Arguments),
-    /// Questions and answers: list, show, search, rename, pin, archive, delete, judge.
+    /// Manage chats: list, show, search, rename, pin, archive, delete, rate answers.
     #[command(visible_alias = "chat")]
     Chats(chats::Arguments),
-    /// Export and import questions and answers.
+    /// Export and import chats.
     History(history::Arguments),
-    /// What a library's owners should look at: searches that found nothing, wrong and stale answers.
+    /// List searches without results and wrong or stale answers, for the owners of a library.
     Worklist(worklist::Arguments),
-    /// Make keys for agents and scripts; list, disable, delete them.
+    /// Manage API keys: create, list, disable, delete.
     #[command(visible_alias = "key")]
     Keys(keys::Arguments),
-    /// Make accounts and links to set a password; list, change, delete them.
+    /// Manage accounts: create, list, change, delete; create links to set a password.
     #[command(visible_alias = "user")]
     Users(users::Arguments),
-    /// Answer an agent over standard input and output (MCP).
+    /// Serve MCP over standard input and output.
     Mcp(mcp::Arguments),
-    /// Add MCP servers of others that this library may use; list, test, ask, enable, disable, delete them.
+    /// Manage external MCP servers: add, list, test, ask, enable, disable, delete.
     #[command(visible_alias = "mcp-server")]
     McpServers(mcp_servers::Arguments),
-    /// Add language models that answer (OpenAI-compatible endpoints); list, test, enable, disable, delete them.
+    /// Manage language models (OpenAI-compatible endpoints): add, list, test, enable, disable, delete.
     #[command(visible_alias = "model")]
     Models(models::Arguments),
-    /// Change the key that secrets are sealed with.
+    /// Rotate the master key that secrets are sealed with.
     Secrets(secrets::Arguments),
-    /// List jobs; try failed ones again.
+    /// List background jobs; retry or discard failed ones.
     Jobs(operate::JobArguments),
     /// Show and apply database migrations.
     Migrate(operate::MigrateArguments),
-    /// Build the full-text index (or the vectors) anew.
+    /// Rebuild the full-text index (or the vectors).
     Reindex(operate::ReindexArguments),
-    /// Make the vectors that are missing now, instead of leaving them to the server.
+    /// Compute the missing vectors now, instead of leaving them to the server.
     Embed,
-    /// Print the description of the HTTP API (OpenAPI 3.1).
+    /// Check and show settings; print a configuration file to start from.
+    Config(config::Arguments),
+    /// Print the OpenAPI 3.1 description of the HTTP API.
     Openapi,
-    /// Read documents from standard input, as a child of this program.
+    /// Parse documents from standard input, as a child of this program.
     #[command(hide = true)]
     ReadDocuments(read_documents::Arguments),
 }
 
-/// Reads the arguments, and which settings they and the environment put in force.
-pub(crate) fn parse(arguments: &[OsString]) -> Result<(Command, Vec<InForce>), clap::Error> {
-    let mut command = Command::command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Ok((Command::from_arg_matches(&matches)?, in_force::read(&command, &matches)))
+/// Returns the definition of the command line.
+pub(crate) fn command() -> clap::Command {
+    settings::prepare(Command::command())
 }
 
-/// Runs the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
+/// Reads the arguments, with the settings from the environment and the configuration file.
+///
+/// # Errors
+///
+/// If the arguments are wrong, or ask for help.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<(Command, Loaded), clap::Error> {
+    let loaded = settings::load(&command(), arguments, needs_settings)?;
+    Ok((Command::from_arg_matches(&loaded.matches)?, loaded))
+}
+
+/// Whether a command depends on settings. The others work with any configuration, however broken.
+fn needs_settings(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some(("read-documents" | "openapi", _)) => false,
+        Some(("config", config)) => config.subcommand_name() != Some("template"),
+        _ => true,
+    }
+}
+
+/// Runs the command that the arguments name. Exit codes: 0 success, 1 failure, 2 wrong usage or an invalid
+/// configuration.
 pub(crate) fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
-    let (Command { action, settings }, in_force) =
+    let (Command { action, settings, .. }, loaded) =
         parse(&arguments).unwrap_or_else(|error| with_usage(error, &arguments).exit());
-    let settings = settings.knowing(in_force);
+    let Loaded { effective, file, problems, warnings, .. } = loaded;
+    let settings = settings.with_effective(effective);
+    if let Action::Config(arguments) = &action {
+        let configuration =
+            config::Configuration { settings: &settings, file: file.as_deref(), problems, warnings };
+        return config::run(arguments, configuration).unwrap_or_else(|error| failed(&error));
+    }
+    if !problems.is_empty() {
+        config::report(&problems);
+        return ExitCode::from(2);
+    }
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {
         return read_documents::run(arguments);
     }
-    let default_log = if matches!(action, Action::Serve(_)) { "info" } else { "warn" };
+    let default_log = if matches!(action, Action::Serve) { "info" } else { "warn" };
     crate::logging::start(&settings, default_log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
     let done = runtime.block_on(run(action, &settings));
-    // What still computes then has nobody to answer: it does not keep the program from ending.
-    runtime.shutdown_timeout(LONGEST_REST);
+    // Nobody waits for the result of tasks that still run: they do not keep the program from ending.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match done {
         Ok(code) => code,
         Err(error) => failed(&error),
     }
 }
 
-/// Without a command it is `serve`, with whatever options are given.
+/// Inserts `serve` if no command is named.
 fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let command = Command::command();
-    let names_one = |argument: &OsString| {
+    let command = command();
+    let names_command = |argument: &OsString| {
         argument.to_str().is_some_and(|text| {
             ["-h", "--help", "-V", "--version", "help"].contains(&text)
                 || command.get_subcommands().any(|known| {
@@ -149,19 +185,19 @@ fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
                 })
         })
     };
-    if !arguments.iter().skip(1).any(names_one) {
+    if !arguments.iter().skip(1).any(names_command) {
         arguments.insert(1.min(arguments.len()), "serve".into());
     }
     arguments
 }
 
-/// Shows in an error how the command is used. By itself clap would name, as if they were needed, the settings that the environment
-/// holds.
+/// Replaces the usage in an error by that of the command. By itself clap would name the settings that the environment
+/// holds, as if they were required.
 fn with_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     if error.get(ContextKind::Usage).is_none() {
         return error;
     }
-    let mut meant = Command::command();
+    let mut meant = command();
     meant.build();
     for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
         match meant.find_subcommand(argument).cloned() {
@@ -175,13 +211,13 @@ fn with_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
 
 async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Serve(arguments) => serve::run(settings, arguments).await,
+        Action::Serve => serve::run(settings).await,
         Action::Migrate(arguments) => operate::migrate(settings, arguments).await,
         Action::Openapi => {
             show::line(&crate::routes::description().to_pretty_json()?);
             Ok(ExitCode::SUCCESS)
         }
-        Action::ReadDocuments(_) => Ok(ExitCode::SUCCESS),
+        Action::ReadDocuments(_) | Action::Config(_) => Ok(ExitCode::SUCCESS),
         other => {
             let app = App::open(settings).await?;
             let done = match other {

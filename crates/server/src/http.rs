@@ -46,13 +46,13 @@ pub(crate) struct AppState {
 
 impl AppState {
     pub(crate) fn new(app: App, metrics: PrometheusHandle, address: Arc<str>) -> Self {
-        let limits = limits::Limits::new(app.settings.rate_limit());
+        let limits = limits::Limits::new(app.settings.limits.rate_limit());
         Self { app, metrics, limits, address }
     }
 
     /// Whether the server can send mail, and so a link to someone who forgot their password.
     pub(crate) fn sends_mail(&self) -> bool {
-        self.app.settings.mail().is_ok_and(|mail| mail.is_some())
+        self.app.settings.mail.server_and_sender().is_ok_and(|mail| mail.is_some())
     }
 
     /// Returns the address of a share link.

@@ -1,4 +1,4 @@
-//! Logs: to standard error, for people or as JSON, with the id of the request they belong to.
+//! Log lines on standard error, for people or as JSON.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
@@ -8,23 +8,24 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::settings::{LogFormat, Settings};
 
-/// Starts logging. `default` applies where the settings say nothing.
-pub(crate) fn start(settings: &Settings, default: &str) {
-    // PostgreSQL's notices ("already exists, skipping") are no news.
-    let default = format!("{default},sqlx::postgres::notice=warn");
-    let filter = settings.log.as_deref().unwrap_or(&default);
-    // The MCP SDK would write three lines a request, and at lower levels what agents ask.
+/// Installs the subscriber. `default_level` applies if the settings have no filter.
+pub(crate) fn start(settings: &Settings, default_level: &str) {
+    // PostgreSQL's notices ("already exists, skipping") are noise.
+    let default = format!("{default_level},sqlx::postgres::notice=warn");
+    let filter = settings.logging.filter().unwrap_or(&default);
+    // The MCP SDK would write three lines per request.
     let filter = EnvFilter::builder().parse_lossy(format!("{filter},rmcp=warn"));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
-    let lines = match settings.log_format {
+    let lines = match settings.logging.format() {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // The SDK of MCP writes down whole messages: queries, documents, and what foreign servers answer. None of that is logged.
-    let spoken = filter_fn(|line| !line.target().starts_with("rmcp"));
-    let lines = lines.with_filter(filter.and(spoken));
-    // Statements tell how long they took; that is counted, not written.
+    // At lower levels the MCP SDK writes whole messages: queries, documents, answers of other servers. None of that is logged,
+    // whatever the filter says.
+    let without_sdk = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));
+    let lines = lines.with_filter(filter.and(without_sdk));
+    // sqlx reports the duration of each statement in an event, which becomes a metric and no line.
     let durations = store::statements::Durations
         .with_filter(Targets::new().with_target(store::statements::TARGET, LevelFilter::DEBUG));
     tracing_subscriber::registry().with(lines).with(durations).init();

@@ -13,6 +13,8 @@ mod logging;
 mod mcp;
 mod metrics;
 mod pages;
+#[cfg(test)]
+mod reference;
 mod routes;
 mod settings;
 

@@ -97,7 +97,7 @@ impl ServerHandler for Librarian {
     ) -> Result<InitializeResult, ErrorData> {
         context.peer.set_peer_info(request.clone());
         let mut greeting = self.negotiate_initialize(&request)?;
-        if self.app.settings.mcp_fixtures() {
+        if self.app.settings.mcp.fixtures() {
             greeting.capabilities = fixtures::older_capabilities()?;
         }
         count("initialize", "", "ok", Instant::now());
@@ -112,7 +112,7 @@ impl ServerHandler for Librarian {
         measured("tools/list", "", async {
             refuse_cursor(request)?;
             let mut tools = tools::all(&self.actor(&context.extensions));
-            if self.app.settings.mcp_fixtures() {
+            if self.app.settings.mcp.fixtures() {
                 tools.splice(0..0, fixtures::tools());
             }
             Ok(ListToolsResult::with_all_items(tools))
@@ -121,7 +121,7 @@ impl ServerHandler for Librarian {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::find(name).or_else(|| self.app.settings.mcp_fixtures().then(|| fixtures::tool(name))?)
+        tools::find(name).or_else(|| self.app.settings.mcp.fixtures().then(|| fixtures::tool(name))?)
     }
 
     async fn call_tool(
@@ -129,7 +129,7 @@ impl ServerHandler for Librarian {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if self.app.settings.mcp_fixtures() && fixtures::tool(&request.name).is_some() {
+        if self.app.settings.mcp.fixtures() && fixtures::tool(&request.name).is_some() {
             return fixtures::call(request, context).await;
         }
         let actor = self.actor(&context.extensions);
@@ -157,7 +157,7 @@ impl ServerHandler for Librarian {
             let cursor = request.and_then(|request| request.cursor);
             let is_first = cursor.is_none();
             let mut result = resources::list(self, &self.actor(&context.extensions), cursor).await?;
-            if is_first && self.app.settings.mcp_fixtures() {
+            if is_first && self.app.settings.mcp.fixtures() {
                 result.resources.splice(0..0, fixtures::resources());
             }
             Ok(result)
@@ -173,7 +173,7 @@ impl ServerHandler for Librarian {
         measured("resources/templates/list", "", async {
             refuse_cursor(request)?;
             let mut templates = resources::templates();
-            if self.app.settings.mcp_fixtures() {
+            if self.app.settings.mcp.fixtures() {
                 templates.push(fixtures::template());
             }
             Ok(ListResourceTemplatesResult::with_all_items(templates))
@@ -186,7 +186,7 @@ impl ServerHandler for Librarian {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        if self.app.settings.mcp_fixtures()
+        if self.app.settings.mcp.fixtures()
             && let Some(result) = fixtures::read(&request.uri)
         {
             return Ok(result.into());
@@ -205,7 +205,7 @@ impl ServerHandler for Librarian {
         measured("prompts/list", "", async {
             refuse_cursor(request)?;
             let mut prompts = prompts::all();
-            if self.app.settings.mcp_fixtures() {
+            if self.app.settings.mcp.fixtures() {
                 prompts.extend(fixtures::prompts());
             }
             Ok(ListPromptsResult::with_all_items(prompts))
@@ -218,7 +218,7 @@ impl ServerHandler for Librarian {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        if self.app.settings.mcp_fixtures()
+        if self.app.settings.mcp.fixtures()
             && let Some(result) = fixtures::prompt(&request)
         {
             return result;
@@ -297,7 +297,7 @@ impl Librarian {
         method: &'static str,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if self.app.settings.mcp_fixtures() && is_older(context) {
+        if self.app.settings.mcp.fixtures() && is_older(context) {
             return Ok(());
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))

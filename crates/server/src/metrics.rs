@@ -1,4 +1,7 @@
-//! Metrics: what is counted, and the page where Prometheus reads it.
+//! Metrics: their definitions, the Prometheus recorder, and the gauges that are refreshed on a timer.
+//!
+//! Each metric that any crate emits is defined in [`METRICS`]. `docs/reference/metrics.md` is generated from it, and tests
+//! hold that sources and a running server emit nothing else.
 
 use std::time::Duration;
 
@@ -6,54 +9,172 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 
-/// Starts counting. The handle renders the page.
+/// Upper bounds of the histogram buckets, in seconds.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Interval at which jobs are counted.
+const JOB_GAUGE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Definition of a metric.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// Each with its values, if they are few.
+    pub(crate) labels: &'static [(&'static str, &'static str)],
+    pub(crate) description: &'static str,
+}
+
+/// Type of a metric, as Prometheus names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [(&'static str, &'static str)],
+    description: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, description }
+}
+
+const fn gauge(
+    name: &'static str,
+    labels: &'static [(&'static str, &'static str)],
+    description: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, description }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [(&'static str, &'static str)],
+    description: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels, description }
+}
+
+/// All metrics. Histograms are in seconds.
+pub(crate) const METRICS: &[Metric] = &[
+    counter(
+        "wenyuan_http_requests_total",
+        &[("method", ""), ("route", "the pattern of the path"), ("status", "")],
+        "HTTP requests",
+    ),
+    histogram(
+        "wenyuan_http_request_seconds",
+        &[("route", "the pattern of the path")],
+        "Time until the head of the answer",
+    ),
+    counter(
+        "wenyuan_mcp_requests_total",
+        &[("method", ""), ("tool", ""), ("outcome", "`ok`, `refused`, `failed`")],
+        "MCP requests",
+    ),
+    histogram(
+        "wenyuan_mcp_request_seconds",
+        &[("method", ""), ("tool", "")],
+        "Time to answer an MCP request",
+    ),
+    histogram(
+        "wenyuan_statement_seconds",
+        &[("statement", "its name, `thing.verb`")],
+        "Time of a database statement",
+    ),
+    gauge("wenyuan_pool_connections", &[("state", "`idle`, `active`")], "Pooled database connections"),
+    gauge("wenyuan_pool_connections_max", &[], "Maximum number of pooled database connections"),
+    counter(
+        "wenyuan_pool_exhausted_total",
+        &[],
+        "Requests that found no free database connection in time; absent until the first",
+    ),
+    counter(
+        "wenyuan_cache_lookups_total",
+        &[("cache", ""), ("level", "`in_process`, `redis`, `database`")],
+        "Cache look-ups, by the level that answered",
+    ),
+    counter("wenyuan_cache_redis_failures_total", &[], "Failures of Redis; the database answered instead"),
+    gauge(
+        "wenyuan_tasks",
+        &[],
+        "Live asynchronous tasks: about one for each open connection, and a few permanent ones",
+    ),
+    gauge(
+        "wenyuan_jobs",
+        &[("kind", ""), ("state", "`waiting`, `running`, `dead`")],
+        "Jobs, counted every ten seconds",
+    ),
+    gauge(
+        "wenyuan_index_changes_behind",
+        &[],
+        "Committed changes that the full-text index does not show yet",
+    ),
+    histogram("wenyuan_index_commit_seconds", &[], "Time of a commit of the full-text index"),
+    histogram(
+        "wenyuan_search_seconds",
+        &[("stage", "`scope`, `text`, `embed`, `vector`, `read`, `whole`")],
+        "Time of a search, by stage",
+    ),
+    counter(
+        "wenyuan_misses_dropped_total",
+        &[],
+        "Searches without results that were not recorded for the work list, because too many came at once",
+    ),
+    histogram("wenyuan_read_seconds", &[], "Time to parse a document"),
+    counter(
+        "wenyuan_documents_read_total",
+        &[("outcome", "`completed`, `failed`")],
+        "Documents parsed by this process",
+    ),
+    counter("wenyuan_passages_embedded_total", &[], "Passages embedded by this process"),
+    histogram("wenyuan_embedding_seconds", &[], "Time to embed a batch of up to 32 passages"),
+    counter(
+        "wenyuan_model_questions_total",
+        &[("outcome", "`begun`, `busy`, `unreachable`, `refused`, `timed_out`, `broke_off`, `unreadable`")],
+        "Requests to language models",
+    ),
+    counter("wenyuan_answers_total", &[("mode", ""), ("status", "")], "Answers written"),
+    histogram(
+        "wenyuan_answer_seconds",
+        &[("stage", "`search`, `before_model`, `first_text`, `whole`")],
+        "Time of an answer, by stage",
+    ),
+];
+
+/// Installs the recorder; the handle renders the page that Prometheus reads.
+///
+/// # Errors
+///
+/// If a recorder is installed already.
 pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
-    let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
         .install_recorder()?;
-    describe();
+    for metric in METRICS {
+        let Metric { name, description, .. } = *metric;
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(name, description),
+            Kind::Gauge => metrics::describe_gauge!(name, description),
+            Kind::Histogram => {
+                metrics::describe_histogram!(name, metrics::Unit::Seconds, description);
+            }
+        }
+    }
     Ok(handle)
 }
 
-fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("wenyuan_http_requests_total", "Requests by method, route and status");
-    describe_histogram!("wenyuan_http_request_seconds", "Time to answer, by route");
-    describe_counter!("wenyuan_mcp_requests_total", "MCP requests by method, tool and outcome");
-    describe_histogram!("wenyuan_mcp_request_seconds", "Time to answer an MCP request, by method and tool");
-    describe_histogram!("wenyuan_statement_seconds", "Time of each database statement, by its name");
-    describe_gauge!("wenyuan_pool_connections", "Database connections, by state");
-    describe_gauge!("wenyuan_pool_connections_max", "Database connections at most");
-    describe_counter!("wenyuan_pool_exhausted_total", "Requests that found no database connection in time");
-    describe_counter!(
-        "wenyuan_cache_lookups_total",
-        "Answers of caches, by cache and by where they came from"
-    );
-    describe_counter!(
-        "wenyuan_cache_redis_failures_total",
-        "Failures of Redis, in whose place the database answered"
-    );
-    describe_gauge!("wenyuan_tasks", "Asynchronous tasks that are alive");
-    describe_gauge!("wenyuan_jobs", "Jobs, by kind and state");
-    describe_gauge!("wenyuan_index_changes_behind", "Changes that full text does not show yet");
-    describe_histogram!("wenyuan_index_commit_seconds", "Time of each commit of the full-text index");
-    describe_histogram!("wenyuan_search_seconds", "Time of a search, by stage");
-    describe_histogram!("wenyuan_read_seconds", "Time to read a document");
-    describe_counter!("wenyuan_documents_read_total", "Documents read, by outcome");
-    describe_counter!("wenyuan_passages_embedded_total", "Passages given a vector");
-    describe_histogram!("wenyuan_embedding_seconds", "Time to embed a batch of passages");
-}
-
-/// Keeps the gauges true that nobody sets in passing.
+/// Spawns the task that counts jobs.
 pub(crate) fn spawn_job_gauges(pool: PgPool) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut tick = tokio::time::interval(Duration::from_secs(10));
+        let mut tick = tokio::time::interval(JOB_GAUGE_INTERVAL);
         let mut known: Vec<(String, &'static str)> = Vec::new();
         loop {
             tick.tick().await;
             let Ok(counts) = store::jobs::counts(&pool).await else { continue };
-            // A state that has emptied is not among the counts any more.
+            // A state without jobs is not among the counts.
             for (kind, state) in &known {
                 metrics::gauge!("wenyuan_jobs", "kind" => kind.clone(), "state" => *state).set(0.0);
             }

@@ -74,6 +74,8 @@ impl Place {
             .set("WENYUAN_DATA_DIR", data)
             .set("WENYUAN_EMBEDDING", "none")
             .set("WENYUAN_LISTEN", "127.0.0.1:0")
+            // Not the configuration file of this machine.
+            .set("WENYUAN_CONFIG", "/dev/null")
             .set("WENYUAN_POSTGRES", crate::variable("WENYUAN_POSTGRES"))
     }
 

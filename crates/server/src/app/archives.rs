@@ -107,7 +107,7 @@ struct Unpacking<'add> {
 impl Unpacking<'_> {
     async fn run(&mut self, archive: File) -> Result<()> {
         let limits = ArchiveLimits {
-            entry_bytes: self.app.settings.max_document_bytes() as u64,
+            entry_bytes: self.app.settings.documents.max_bytes() as u64,
             total_bytes: MAX_UNPACKED_BYTES,
             ..ArchiveLimits::default()
         };

@@ -22,7 +22,7 @@ pub(crate) fn reserve_import() -> Result<SemaphorePermit<'static>> {
 
 /// Imports the chats in a file. Duplicates are skipped.
 pub(crate) async fn import(app: &App, actor: &Actor, file: File) -> Result<Report> {
-    let largest = app.settings.max_document_bytes() as u64;
+    let largest = app.settings.documents.max_bytes() as u64;
     let catalogue = app.engine.catalogue().await?;
     let progress = |_report: &Report| {};
     Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, largest, progress).await?)

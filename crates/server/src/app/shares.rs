@@ -25,7 +25,7 @@ pub(crate) async fn create(
     let lifetime = hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let created = shares::create(&mut transaction, actor, chat, lifetime).await?;
-    if app.settings.share_links() == ShareLinks::Off {
+    if app.settings.chat.share_links() == ShareLinks::Off {
         return Err(Error::Conflict(
             "share links are turned off on this server: an operator can allow them with WENYUAN_SHARE_LINKS"
                 .to_owned(),

@@ -39,7 +39,7 @@ impl Work {
 
     /// Reads documents, as many at once as there are readers.
     pub(crate) fn read_documents(&mut self, app: &App) -> anyhow::Result<()> {
-        for _ in 0..app.settings.readers() {
+        for _ in 0..app.settings.documents.readers() {
             let reader = Reader::new(app.reader_config()?);
             let handler = Documents {
                 stop: self.stop.subscribe(),
@@ -67,7 +67,7 @@ impl Work {
             };
             let vectors =
                 || Vectors { stop: stop.clone(), pool: app.pool().clone(), model: Arc::clone(&model) };
-            let workers = (0..(app.settings.readers() / 2).max(1))
+            let workers = (0..(app.settings.documents.readers() / 2).max(1))
                 .map(|_| work(app.pool().clone(), vectors(), bell.listen(), stop.clone()));
             // Files of chats do not wait for libraries: somebody is about to ask them.
             let files = work(app.pool().clone(), FileVectors(vectors()), bell.listen(), stop.clone());

@@ -171,7 +171,7 @@ impl Adding<'_> {
         // Found on a thread of its own, a few files ahead at most: reading a disk blocks, and memory is bounded.
         let (sender, mut found) = tokio::sync::mpsc::channel::<Found>(16);
         let (paths, name) = (paths.to_vec(), name.to_owned());
-        let limit = self.app.settings.max_document_bytes();
+        let limit = self.app.settings.documents.max_bytes();
         let finding = tokio::task::spawn_blocking(move || sources::find(&paths, &name, limit, &sender));
         while let Some(found) = found.recv().await {
             match found {

@@ -186,7 +186,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Restore { chat } => print(&chats::restore(&mut connection, &owner, chat).await?),
         Action::Export { chat, format } => {
             let chat = export::one(&mut connection, &owner, chat).await?;
-            let address = app.settings.public_url()?.map_or_else(|| HERE.to_owned(), |url| url.to_string());
+            let address =
+                app.settings.server.public_url()?.map_or_else(|| HERE.to_owned(), |url| url.to_string());
             let address = address.trim_end_matches('/');
             show::line(&match format {
                 Format::Markdown => markdown::render(&chat, address),

@@ -111,7 +111,7 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
         Box::new(opened)
     };
     let owner = Actor::owner();
-    let largest = app.settings.max_document_bytes() as u64;
+    let largest = app.settings.documents.max_bytes() as u64;
     let told =
         |report: &Report| bar.set_message(format!("{} messages of {} chats", report.messages, report.chats));
     let catalogue = app.engine.catalogue().await?;

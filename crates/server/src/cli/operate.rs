@@ -197,7 +197,10 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     let Some(model) = app.load_model().await else {
         match app.engine.model() {
             ModelState::Off(why) => anyhow::bail!("no vectors can be made: {why}"),
-            _ => anyhow::bail!("no vectors can be made: {}", app.settings.model().err().unwrap_or_default()),
+            _ => anyhow::bail!(
+                "no vectors can be made: {}",
+                app.settings.search.model().err().unwrap_or_default()
+            ),
         }
     };
     let pending = async || -> anyhow::Result<u64> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,25 +19,15 @@ use crate::http::guard::Names;
 use crate::settings::Settings;
 use crate::{metrics, routes};
 
-/// Where to listen.
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Address and port. Beyond this machine, put a proxy with TLS before it.
-    #[arg(long, env = "WENYUAN_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
-}
-
-const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-
 /// Serves until told to stop.
-pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let listen = arguments.listen;
-    if settings.mcp_fixtures() && !listen.ip().is_loopback() {
+    let listen = settings.server.listen();
+    if settings.mcp.fixtures() && !listen.ip().is_loopback() {
         bail!("WENYUAN_MCP_FIXTURES is for tests on this machine: unset it, or listen on 127.0.0.1 or [::1]");
     }
-    let hosts = settings.hosts()?;
-    let mail = settings.mail()?.map(|(url, from)| Mail::new(url, from)).transpose()?;
+    let hosts = settings.server.hosts()?;
+    let mail = settings.mail.server_and_sender()?.map(|(url, from)| Mail::new(&url, from)).transpose()?;
     let recorder = metrics::start()?;
     let app = App::open(settings).await?;
     // Before any work is begun: a second server on the same port should say so and go.
@@ -75,7 +64,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
         let app = app.clone();
         async move { guide::add(&app).await }
     }));
-    let names = Arc::new(Names::new(address, &hosts, settings.origins()));
+    let names = Arc::new(Names::new(address, &hosts, settings.server.origins()));
     let router = routes::router(AppState::new(app.clone(), recorder, Arc::clone(&public)), names);
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {
@@ -93,7 +82,7 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
 
 /// Where people reach the server: as the settings say, or else where it listens.
 fn public_address(settings: &Settings, address: SocketAddr) -> Arc<str> {
-    let public = settings.public_url().ok().flatten();
+    let public = settings.server.public_url().ok().flatten();
     let public = public.map_or_else(|| format!("http://{address}"), |url| url.to_string());
     public.trim_end_matches('/').into()
 }

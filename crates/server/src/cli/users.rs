@@ -187,8 +187,11 @@ async fn link(
     user: UserId,
 ) -> anyhow::Result<String> {
     let link = links::for_user(connection, owner, user).await?;
-    let base =
-        app.settings.public_url()?.map_or_else(|| "http://127.0.0.1:8080".to_owned(), |url| url.to_string());
+    let base = app
+        .settings
+        .server
+        .public_url()?
+        .map_or_else(|| "http://127.0.0.1:8080".to_owned(), |url| url.to_string());
     Ok(format!("{}/password?token={}", base.trim_end_matches('/'), link.token.reveal()))
 }
 

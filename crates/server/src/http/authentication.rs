@@ -46,7 +46,7 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let name = session_cookie(state.app.settings.secure_cookies());
+    let name = session_cookie(state.app.settings.server.secure_cookies());
     let verified = match (bearer(request.headers()), cookie(request.headers(), name)) {
         (Some(text), _) => match state.app.gate.verify(Shown::Bearer(text)).await {
             Ok(verified) => Some(verified),

@@ -29,8 +29,9 @@ impl FromRequestParts<AppState> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let ip_address = peer(parts)
-            .map(|peer| address(peer, &parts.headers, state.app.settings.trusted_proxies()).to_string());
+        let ip_address = peer(parts).map(|peer| {
+            address(peer, &parts.headers, state.app.settings.server.trusted_proxies()).to_string()
+        });
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         // What the database cannot keep, and a page should not show.
         let user_agent =

@@ -70,7 +70,7 @@ pub(crate) async fn document_form(state: &AppState, request: Request) -> Result<
 }
 
 async fn read_documents(state: &AppState, parts: &mut Multipart, form: &mut DocumentForm) -> Result<()> {
-    let limit = state.app.settings.max_document_bytes() as u64;
+    let limit = state.app.settings.documents.max_bytes() as u64;
     while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
         match field.name().unwrap_or_default() {
             "file" if form.files.len() < MAX_FILES => {
@@ -145,7 +145,7 @@ async fn read_files(
     max_files: usize,
     staged: &mut Vec<(String, Staged)>,
 ) -> Result<()> {
-    let limit = state.app.settings.max_document_bytes() as u64;
+    let limit = state.app.settings.documents.max_bytes() as u64;
     while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
         match field.name().unwrap_or_default() {
             // A browser sends an empty field where no file was chosen.

@@ -19,11 +19,11 @@ pub(super) async fn complete(
 ) -> Result<CompleteResult, ErrorData> {
     let known = match &request.r#ref {
         Reference::Prompt(prompt) => {
-            librarian.app.settings.mcp_fixtures()
+            librarian.app.settings.mcp.fixtures()
                 || prompts::all().iter().any(|known| known.name == prompt.name)
         }
         Reference::Resource(resource) => {
-            librarian.app.settings.mcp_fixtures()
+            librarian.app.settings.mcp.fixtures()
                 || resources::templates().iter().any(|known| known.uri_template == resource.uri)
         }
         _ => false,

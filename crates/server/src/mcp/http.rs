@@ -39,7 +39,7 @@ pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(LARGEST);
-    let with_sessions = app.settings.mcp_fixtures();
+    let with_sessions = app.settings.mcp.fixtures();
     let librarian = Librarian::for_requests(app);
     if with_sessions {
         let config = config.with_legacy_session_mode(true);

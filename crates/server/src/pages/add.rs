@@ -138,7 +138,7 @@ async fn page(
     match read.await {
         Ok((libraries, standing)) => {
             let status = fault.map_or(StatusCode::OK, |fault| fault.status);
-            let largest = state.app.settings.max_document_bytes() as u64;
+            let largest = state.app.settings.documents.max_bytes() as u64;
             let largest_archive = MAX_ARCHIVE_BYTES;
             let page = Page {
                 frame,

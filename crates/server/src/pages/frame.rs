@@ -61,7 +61,7 @@ impl FromRequestParts<AppState> for Frame {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
         let preferences = parts.extensions.get::<Preferences>().cloned().unwrap_or_default();
-        let secure = state.app.settings.secure_cookies();
+        let secure = state.app.settings.server.secure_cookies();
         // Ours are 48 hexadecimal digits; another is not put into a page.
         let kept = cookie(&parts.headers, token_cookie(secure))
             .filter(|text| text.len() == 48 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));

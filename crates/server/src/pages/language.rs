@@ -23,7 +23,7 @@ pub(crate) struct Choice {
 pub(crate) async fn switch(State(state): State<AppState>, Query(choice): Query<Choice>) -> Response {
     let mut response = see_other(&choice.back);
     if let Some(language) = Language::named(&choice.to) {
-        keep(language, &mut response, state.app.settings.secure_cookies());
+        keep(language, &mut response, state.app.settings.server.secure_cookies());
     }
     response
 }

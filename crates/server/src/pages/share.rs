@@ -19,7 +19,7 @@ static SHOWN: Semaphore = Semaphore::const_new(4);
 
 /// Shows it.
 pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(token): Path<String>) -> Response {
-    let allowed = state.app.settings.share_links();
+    let allowed = state.app.settings.chat.share_links();
     if allowed == ShareLinks::Off {
         return absent();
     }

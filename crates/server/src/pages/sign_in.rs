@@ -63,7 +63,7 @@ pub(crate) async fn sign_in(
             let mut response = posted.frame.signed_in(&signed_in.token, next);
             // Without them, too, one is signed in.
             if let Ok(preferences) = preferences_of(&state, signed_in.user.id).await {
-                theme::follow(&mut response, &preferences, app.settings.secure_cookies());
+                theme::follow(&mut response, &preferences, app.settings.server.secure_cookies());
             }
             response
         }

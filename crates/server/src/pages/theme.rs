@@ -70,7 +70,7 @@ pub(super) async fn chosen_here(
     // What is no choice is none.
     let language = chosen.language.as_deref().and_then(Language::named);
     let theme = chosen.theme.as_deref().and_then(Theme::named);
-    keep(&mut response, language, theme, state.app.settings.secure_cookies());
+    keep(&mut response, language, theme, state.app.settings.server.secure_cookies());
     if frame.user().is_some() && (language.is_some() || theme.is_some()) {
         let chosen = Preferences {
             language: language.map(|language| language.name().to_owned()),

@@ -13,13 +13,13 @@ use super::{Standing, require};
 use crate::http::AppState;
 use crate::http::problem::Problem;
 use crate::pages::frame::Frame;
-use crate::settings::in_force::InForce;
+use crate::settings::effective::EffectiveSetting;
 
 #[derive(Template)]
 #[template(path = "admin_settings.html")]
 struct Page<'page> {
     frame: &'page Frame,
-    settings: &'page [InForce],
+    settings: &'page [EffectiveSetting],
     data: String,
     versions: Versions,
     /// The newest migration, and how many there are that are not applied or not right.
@@ -34,7 +34,7 @@ impl Page<'_> {
     }
 
     /// What a setting is for.
-    fn about<'setting>(&self, setting: &'setting InForce) -> Cow<'setting, str> {
+    fn about<'setting>(&self, setting: &'setting EffectiveSetting) -> Cow<'setting, str> {
         self.frame.t_else("setting", setting.flag.trim_start_matches('-'), &setting.help)
     }
 
@@ -57,8 +57,8 @@ pub(super) async fn show(State(state): State<AppState>, frame: Frame) -> Result<
     let amiss = history.iter().filter(|step| step.applied_at.is_none() || step.fault.is_some()).count();
     let page = Page {
         frame: &frame,
-        settings: state.app.settings.in_force(),
-        data: state.app.settings.data_dir().display().to_string(),
+        settings: state.app.settings.effective(),
+        data: state.app.settings.storage.data_dir().display().to_string(),
         versions,
         schema: history.pop(),
         amiss,

@@ -59,7 +59,7 @@ async fn page(
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let chat = chats::find(&mut connection, &frame.actor, id).await?;
         let shares = shares::list(&mut connection, &frame.actor, id).await?;
-        let allowed = state.app.settings.share_links();
+        let allowed = state.app.settings.chat.share_links();
         Ok::<_, Problem>(Page { frame, chat, shares, made, fault, allowed })
     };
     match read.await {

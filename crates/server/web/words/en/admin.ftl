@@ -216,10 +216,11 @@ admin-schema-amiss =
        *[other] { $count } migrations not applied
     }
 admin-data = Data folder
-admin-in-force = What is in force
-admin-in-force-about = Settings are read once, when the server starts: by flag, else from the environment, else as they are by default. What may hold a secret is never shown.
+admin-in-force = Current settings
+admin-in-force-about = Settings are read once, when the server starts. Flags win over environment variables, environment variables over the configuration file, the file over defaults. Secrets are hidden.
 admin-setting-secret = is set, not shown
 admin-setting-unset = not set
 admin-source-flag = flag
 admin-source-environment = environment
+admin-source-file = configuration file
 admin-source-default = default
