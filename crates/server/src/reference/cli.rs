@@ -1,6 +1,6 @@
 //! `cli.md`: every command and its options. Settings, which all commands share, have a page of their own.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::{cell, code, table};
 use crate::settings::definitions;
@@ -37,7 +37,11 @@ fn section(root: &Command, command: &Command, parents: &[&str], text: &mut Strin
     let shared: Vec<&str> = definitions(root).map(|definition| definition.key()).collect();
     let own = |argument: &&Arg| {
         let id = argument.get_id().as_str();
-        !argument.is_hide_set() && !shared.contains(&id) && !["help", "version", "config"].contains(&id)
+        let is_builtin = matches!(
+            argument.get_action(),
+            ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
+        );
+        !argument.is_hide_set() && !is_builtin && id != "config" && !shared.contains(&id)
     };
     let arguments: Vec<&Arg> = command.get_positionals().filter(own).collect();
     let options: Vec<&Arg> = command.get_opts().chain(flags(command)).filter(own).collect();
@@ -67,7 +71,7 @@ fn row(argument: &Arg) -> Vec<String> {
     } else {
         String::new()
     };
-    let many = if matches!(argument.get_action(), clap::ArgAction::Append) { "…" } else { "" };
+    let many = if matches!(argument.get_action(), ArgAction::Append) { "…" } else { "" };
     let mut names = Vec::new();
     if let Some(short) = argument.get_short() {
         names.push(format!("-{short}"));
