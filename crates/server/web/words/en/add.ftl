@@ -1,67 +1,67 @@
 # Adding documents.
 add-title = Add documents
-add-what = Markdown, HTML, JavaDoc, PDF, Word, OpenAPI and Swagger, reStructuredText and plain text. They are read, then found by words, then by meaning.
+add-what = Markdown, HTML, JavaDoc, PDF, Word, OpenAPI and Swagger, reStructuredText and plain text. Keyword search works within seconds, semantic search a little later.
 add-library = Library
-add-library-hint = One that is there, or a new one: lower-case letters, digits and . _ -
+add-library-hint = Choose an existing library or name a new one: lower-case letters, digits and . _ -
 add-version = Version
-add-version-hint = The release that these documents describe, such as 5.2.1
+add-version-hint = The release these documents describe, such as 5.2.1
 add-tags = Tags
-add-tags-hint = Separated by commas; they can be filtered by
+add-tags-hint = Comma-separated; usable as search filters
 add-files = Files
-add-files-hint = Up to { $size } MiB each. An archive (zip, tar.gz) is unpacked, and its folders become paths.
+add-files-hint = Up to { $size } MiB each. Archives (zip, tar.gz) are unpacked; their folders become paths.
 add-folder = Choose a folder
 add-drop = or drop files, folders and archives here
-add-send = Add them
-add-sending-title = What is being added
+add-send = Add documents
+add-sending-title = Upload
 add-retry = Try again
-add-retry-all = Try all failed ones again
+add-retry-all = Retry all failed files
 add-state-waiting = waiting
-add-state-sending = sending
+add-state-sending = uploading
 add-state-taken = added
-add-state-unchanged = unchanged: these bytes were there already
+add-state-unchanged = unchanged
 add-state-failed = failed
-add-state-offline = waits until you are online again
+add-state-offline = waiting for the connection
 add-state-unpacked = unpacked: %1 added, %2 changed, %3 unchanged, %4 failed
 add-too-large = larger than the limit
-add-hidden = left out: hidden files
-add-whole = %1 of %2 sent
-add-end = All is sent: %1 taken, %2 failed.
+add-hidden = skipped: hidden files
+add-whole = %1 of %2 uploaded
+add-end = Upload complete: %1 accepted, %2 failed.
 add-empty = Choose files first, or drop them here.
 add-more = … and %1 more
 add-taken =
     { $count ->
-        [one] { $count } document was taken. It is read now.
-       *[other] { $count } documents were taken. They are read now.
+        [one] { $count } document accepted; processing now.
+       *[other] { $count } documents accepted; processing now.
     }
-add-archive = An archive
+add-archive = Archive
 add-archive-file = Zip, tar or tar.gz
 add-archive-failed =
     { $count ->
-        [one] { $count } file of the archive could not be taken.
-       *[other] { $count } files of the archive could not be taken.
+        [one] { $count } file of the archive could not be added.
+       *[other] { $count } files of the archive could not be added.
     }
 add-step-done = done
-add-step-now = under way
+add-step-now = in progress
 add-step-off = off
-add-read = { $read } of { $all } documents are read
-add-reading = Documents read
+add-read = { $read } of { $all } documents processed
+add-reading = Documents processed
 add-words =
     { $count ->
-        [one] { $count } passage is found by words
-       *[other] { $count } passages are found by words
+        [one] { $count } passage ready for keyword search
+       *[other] { $count } passages ready for keyword search
     }
-add-vectors = { $vectors } of { $passages } passages are found by meaning
-add-embedding = Passages found by meaning
-add-vectors-hint = This goes on by itself; search by words works meanwhile.
-add-no-vectors = Search by meaning is turned off on this server.
-add-not-active = Searches and questions that name no version are answered from { $active }. To let { $version } answer them, make it the active version on its page.
-add-may-not = You may read here, and add to libraries whose owners let you: there is none yet. Ask an owner or an administrator.
+add-vectors = { $vectors } of { $passages } passages ready for semantic search
+add-embedding = Passages ready for semantic search
+add-vectors-hint = This continues in the background; keyword search works meanwhile.
+add-no-vectors = Semantic search is turned off on this server.
+add-not-active = Searches and questions without a version use { $active }. To use { $version } instead, make it the active version on its page.
+add-may-not = You can add documents to libraries whose owners give you access, and there are none yet. Ask an owner or an administrator.
 add-unread =
     { $count ->
         [one] { $count } document could not be read
        *[other] { $count } documents could not be read
     }
-add-unread-more = More of them stand on the page of the version.
+add-unread-more = See the version page for the others.
 add-open = Open the version
 add-search = Search in it
-add-look = Look again
+add-look = Refresh

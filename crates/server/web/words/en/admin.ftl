@@ -1,7 +1,7 @@
-# What administrators look after.
+# Administration.
 admin-overview = Overview
 admin-more = Next page
-admin-none-found = Nothing here is called so.
+admin-none-found = No matches.
 admin-show-all = Show all
 admin-room-users = People
 admin-room-access = Access
@@ -12,72 +12,72 @@ admin-room-servers = MCP servers
 admin-room-jobs = Jobs
 admin-room-settings = Settings
 
-admin-done-user = The account is changed, from now on and everywhere.
-admin-done-user-deleted = The account is deleted.
-admin-done-session = The session has ended.
-admin-done-visibility = Who may read the library is changed.
-admin-done-grant = The grant is made.
-admin-done-grant-revoked = The grant is taken back.
-admin-done-key-enabled = The key is good again.
-admin-done-key-disabled = The key is refused from now on, everywhere.
-admin-done-key-deleted = The key is deleted.
-admin-done-model = The language model is added. Test it now.
-admin-done-model-changed = The language model is changed.
-admin-done-model-deleted = The language model is deleted, with its key.
-admin-done-server = The MCP server is added. Test it now.
-admin-done-server-changed = The MCP server is changed.
-admin-done-server-deleted = The MCP server is deleted, with its key.
-admin-done-job-again = It is tried again now.
-admin-done-job-discarded = It is removed.
-admin-done-job-none = There was nothing dead to do this with.
-admin-done-settled = It is settled. What happens after is another entry.
+admin-done-user = Account changed, effective immediately everywhere.
+admin-done-user-deleted = Account deleted.
+admin-done-session = Session ended.
+admin-done-visibility = Visibility changed.
+admin-done-grant = Permission granted.
+admin-done-grant-revoked = Permission revoked.
+admin-done-key-enabled = Key enabled.
+admin-done-key-disabled = Key disabled, effective immediately everywhere.
+admin-done-key-deleted = Key deleted.
+admin-done-model = Language model added. Test it now.
+admin-done-model-changed = Language model changed.
+admin-done-model-deleted = Language model and its API key deleted.
+admin-done-server = MCP server added. Test it now.
+admin-done-server-changed = MCP server changed.
+admin-done-server-deleted = MCP server and its API key deleted.
+admin-done-job-again = Retrying now.
+admin-done-job-discarded = Job deleted.
+admin-done-job-none = There were no failed jobs.
+admin-done-settled = Resolved. Later occurrences become a new entry.
 
-admin-users-about = Who there is, what they may, and links to set a password.
-admin-users-find = Name or mail address
+admin-users-about = Accounts, roles, and links to set a password.
+admin-users-find = Name or email
 admin-user-new = Add a person
-admin-user-new-hint = You get a link, shown once, by which they set their password.
-admin-user-make = Make the account
+admin-user-new-hint = You get a link, shown once, with which they set their password.
+admin-user-make = Create account
 admin-user-role = Role
-admin-role-about-user = reads what the team may read, and writes where it was granted
-admin-role-about-editor = makes libraries, and writes in those that the team may read
-admin-role-about-admin = may everything
+admin-role-about-user = reads team libraries, writes where given access
+admin-role-about-editor = creates libraries, writes in team libraries
+admin-role-about-admin = full access
 admin-user-inactive = inactive
-admin-user-active = May sign in (without this all sessions end and keys are dead)
+admin-user-active = Can sign in (otherwise all sessions end and keys stop working)
 admin-user-last-login = signed in { $ago }
-admin-user-never = has never signed in
-admin-link-about = A link by which they set a new password. Those made before are void.
-admin-link-make = Make a link
-admin-link-title = Link to set a password
-admin-link-heading = A link for { $name }
-admin-link-once = It is shown this once: hand it over now. Whoever opens it sets the password.
-admin-link-until = Good until
+admin-user-never = never signed in
+admin-link-about = A link to set a new password. Earlier links stop working.
+admin-link-make = Create link
+admin-link-title = Password link
+admin-link-heading = Link for { $name }
+admin-link-once = Copy this link now; it is not shown again. Anyone with it can set that person’s password.
+admin-link-until = Expires
 admin-user-delete = Delete the account
 admin-user-delete-this = Delete { $name }
-admin-user-delete-lost = Their sessions, keys and grants are gone, and all their questions and answers with their files. Documents and notes that they added stay. This cannot be undone.
+admin-user-delete-lost = Deletes their sessions, keys, permissions, questions, answers and attached files. Documents and notes they added are kept. This cannot be undone.
 
-admin-access-about = Who may read, write and own which library.
-admin-access-find = Name of a library
+admin-access-about = Who can read, write and own each library.
+admin-access-find = Library name
 admin-access-none = There are no libraries yet.
-admin-visibility = Who may read without a grant
+admin-visibility = Visibility
 admin-visibility-private = private
 admin-visibility-team = team
 admin-visibility-public = public
-admin-visibility-about-private = nobody
+admin-visibility-about-private = only people given access
 admin-visibility-about-team = everyone who signs in
-admin-visibility-about-public = everyone who reaches the server
-admin-grants = Grants
-admin-grants-about = They come on top of what somebody’s role and the visibility allow. Administrators own every library.
-admin-grants-none = Nobody was granted anything here.
-admin-grant-level = How far
-admin-level-read = may read and search
-admin-level-write = may add and change documents
-admin-level-own = owns it
+admin-visibility-about-public = everyone who can reach the server
+admin-grants = Permissions
+admin-grants-about = In addition to what a person’s role and the visibility allow. Administrators own every library.
+admin-grants-none = No permissions granted yet.
+admin-grant-level = Permission
+admin-level-read = read and search
+admin-level-write = add and change documents
+admin-level-own = owner
 admin-grant-give = Grant
-admin-grant-revoke = Take back
+admin-grant-revoke = Revoke
 admin-count-grants =
     { $count ->
-        [one] { $count } grant
-       *[other] { $count } grants
+        [one] { $count } permission
+       *[other] { $count } permissions
     }
 admin-count-libraries =
     { $count ->
@@ -85,60 +85,60 @@ admin-count-libraries =
        *[other] { $count } libraries
     }
 
-admin-keys-about = Everybody’s keys, when they were last used, and an end to them.
-admin-keys-find = Name of a key or of its owner
-admin-key-owner = made on the command line
-admin-sessions-about = Who is signed in, and where.
+admin-keys-about = All API keys with their last use: disable or delete them.
+admin-keys-find = Name of the key or its owner
+admin-key-owner = created on the command line
+admin-sessions-about = Signed-in devices of all people.
 admin-sessions-none = Not signed in anywhere.
-admin-session-end = End
-admin-sessions-end-all = End all their sessions
+admin-session-end = Sign out
+admin-sessions-end-all = Sign out everywhere
 
 admin-name = Name
 admin-name-hint = Lower-case letters, digits, dots, underscores and dashes
-admin-description = What it is for
-admin-endpoint = Address
+admin-description = Description
+admin-endpoint = URL
 admin-api-key = API key
-admin-api-key-hint = May be left out. It is kept sealed and never shown again.
-admin-api-key-kept = One is kept, sealed. Write here only to replace it; at another host it must be given again.
-admin-api-key-remove = Take the key away
+admin-api-key-hint = Optional. Stored encrypted and never shown again.
+admin-api-key-kept = Stored encrypted. Enter a key only to replace it; a different host needs the key again.
+admin-api-key-remove = Remove the key
 admin-has-key = has a key
-admin-enabled = May be used
-admin-test = Test it
-admin-testing = Asking…
+admin-enabled = Enabled
+admin-test = Test
+admin-testing = Testing…
 admin-test-failed = It does not work:
 admin-delete-this = Delete { $name }
 
 admin-models-about = OpenAI-compatible endpoints that answer questions.
 admin-models-none = No language model yet.
-admin-models-none-about = Without one there is search, and no answers. Any OpenAI-compatible endpoint will do, also one on your own machine.
+admin-models-none-about = Search works without one; written answers need one. Any OpenAI-compatible endpoint works, including one on your own machine.
 admin-model-default = default
-admin-model-make-default = Make it the default
+admin-model-make-default = Set as default
 admin-model-new = Add a language model
-admin-model-add = Add the model
-admin-model-model = What the endpoint calls it
-admin-model-answers = Answers where no model is named
+admin-model-add = Add model
+admin-model-model = Model ID
+admin-model-answers = Default model
 admin-model-limits = Limits
-admin-limit-context_tokens = Context, in tokens
-admin-limit-answer_tokens = Longest answer, in tokens
-admin-limit-first_seconds = Seconds for the first piece
-admin-limit-idle_seconds = Seconds for each further piece
-admin-limit-concurrency = Answers at once
+admin-limit-context_tokens = Context (tokens)
+admin-limit-answer_tokens = Maximum answer length (tokens)
+admin-limit-first_seconds = Timeout for the first token (seconds)
+admin-limit-idle_seconds = Timeout between tokens (seconds)
+admin-limit-concurrency = Concurrent answers
 admin-model-works = It works: { $milliseconds } ms.
-admin-model-said = It was asked for the colour of the sky and said:
-admin-model-delete-lost = Its key is gone with it. Chats that name it are told so when it is asked next.
+admin-model-said = Asked for the colour of the sky, it replied:
+admin-model-delete-lost = Its API key is deleted with it. Chats that use it show a notice when they are asked next.
 
-admin-servers-about = MCP servers of others that questions may be put to.
+admin-servers-about = External MCP servers that can be asked alongside your libraries.
 admin-servers-none = No MCP server yet.
-admin-servers-none-about = Add one to ask it beside the library.
+admin-servers-none-about = Add one to ask it alongside the library.
 admin-server-new = Add an MCP server
-admin-server-add = Add the server
-admin-server-header = Header for the key
-admin-server-asked = may be asked
+admin-server-add = Add server
+admin-server-header = Header for the API key
+admin-server-asked = used for questions
 admin-server-ask-tool = Tool for questions
-admin-server-ask-hint = The one tool that is called with people’s questions; empty where the server is not asked. A test lists its tools.
-admin-server-ask-argument = The tool’s argument for the question
-admin-server-more-tools = There are more that are not listed.
-admin-server-delete-lost = Its key is gone with it, and questions are put to it no longer.
+admin-server-ask-hint = The only tool called with people’s questions; leave empty to never ask this server. A test lists its tools.
+admin-server-ask-argument = Argument that takes the question
+admin-server-more-tools = Further tools are not listed.
+admin-server-delete-lost = Its API key is deleted with it, and it is no longer asked.
 admin-count-tools =
     { $count ->
         [0] It has no tools.
@@ -146,41 +146,41 @@ admin-count-tools =
        *[other] It has { $count } tools.
     }
 
-admin-jobs-about = What is to be done behind the pages. Done jobs are gone; dead ones were tried in vain and wait for you.
+admin-jobs-about = Background jobs. Finished jobs disappear; failed ones stay until you retry or delete them.
 admin-jobs-state = State
-admin-jobs-kind = Kind
-admin-jobs-none = No such jobs: everything is done.
+admin-jobs-kind = Type
+admin-jobs-none = No such jobs.
 admin-job-waiting = waiting
 admin-job-running = running
-admin-job-dead = dead
+admin-job-dead = failed
 admin-job-tries =
     { $count ->
         [0] not tried yet
         [one] tried once
        *[other] tried { $count } times
     }
-admin-job-written = written { $ago }
+admin-job-written = created { $ago }
 admin-job-due = due { $ago }
-admin-job-retry = Try again
-admin-job-discard = Remove
-admin-job-discard-lost = What it was to do is not done, and not tried again.
+admin-job-retry = Retry
+admin-job-discard = Delete
+admin-job-discard-lost = Its work is not done and not retried.
 admin-jobs-retry-all =
     { $count ->
-        [one] Try the dead one again
-       *[other] Try all { $count } dead ones again
+        [one] Retry the failed job
+       *[other] Retry all { $count } failed jobs
     }
-admin-jobs-discard-all = Remove all dead ones
+admin-jobs-discard-all = Delete all failed jobs
 admin-jobs-discard-sure =
     { $count ->
-        [one] Remove it for good
-       *[other] Remove { $count } for good
+        [one] Delete it permanently
+       *[other] Delete { $count } permanently
     }
 admin-count-dead =
     { $count ->
-        [one] { $count } dead job
-       *[other] { $count } dead jobs
+        [one] { $count } failed job
+       *[other] { $count } failed jobs
     }
-admin-none-dead = nothing dead
+admin-none-dead = no failed jobs
 admin-count-at-work =
     { $count ->
         [0] nothing waiting
@@ -188,7 +188,7 @@ admin-count-at-work =
        *[other] { $count } waiting or running
     }
 
-admin-settings-about = What is in force and from where, versions, index and vectors.
+admin-settings-about = Settings with their sources, versions, index and vectors.
 admin-state = Index and vectors
 admin-index-even = index up to date
 admin-index-behind =
@@ -204,21 +204,21 @@ admin-vectors-missing =
        *[other] { $count } passages without vectors
     }
 admin-model-loading = embedding model is loading
-admin-model-off = search by words alone
+admin-model-off = keyword search only
 admin-model-name = Embedding model:
 admin-versions = Versions
 admin-database-own = built in
-admin-database-given = of your own
-admin-schema = Schema
+admin-database-given = external
+admin-schema = Schema version
 admin-schema-amiss =
     { $count ->
         [one] { $count } migration not applied
        *[other] { $count } migrations not applied
     }
-admin-data = Data folder
+admin-data = Data directory
 admin-in-force = Current settings
-admin-in-force-about = Settings are read once, when the server starts. Flags win over environment variables, environment variables over the configuration file, the file over defaults. Secrets are hidden.
-admin-setting-secret = is set, not shown
+admin-in-force-about = Read once at start, from command-line flags, then the environment, then the configuration file, then the defaults. Secrets are hidden.
+admin-setting-secret = set, hidden
 admin-setting-unset = not set
 admin-source-flag = flag
 admin-source-environment = environment

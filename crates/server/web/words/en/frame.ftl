@@ -1,7 +1,7 @@
-# What stands around every page.
+# Frame of every page.
 house = Wenyuan
-skip = Skip to the content
-rooms = Rooms
+skip = Skip to content
+rooms = Main
 room-search = Search
 room-libraries = Libraries
 room-ask = Ask
@@ -14,26 +14,26 @@ sign-in = Sign in
 sign-out = Sign out
 guide = User’s guide
 guide-file = user-guide.md
-theme = Colours
-theme-system = As the system
+theme = Theme
+theme-system = System
 theme-light = Light
 theme-dark = Dark
 
-# Words of many pages.
+# Shared by many pages.
 count-documents =
     { $count ->
         [one] { $count } document
        *[other] { $count } documents
     }
 
-# When something behind a page goes wrong.
-failed = This did not work. Reload the page and try again; if it stays so, give an administrator this number:
-unreached = The server cannot be reached. What is on the page stays; try again in a moment.
-offline = You are offline. What is on the page stays.
+# Failed requests.
+failed = Something went wrong. Reload the page and try again; if it keeps happening, give an administrator this number:
+unreached = The server cannot be reached. The page is kept; try again in a moment.
+offline = You are offline. The page is kept.
 online = You are online again.
 
-# A form that cannot be taken.
-form-foreign = This form was not sent from a page of this server, or is too old. Go back, reload the page, and try again.
+# Rejected forms.
+form-foreign = This form was not sent from a page of this server, or has expired. Go back, reload the page, and try again.
 
 copy = Copy
 copied = Copied.

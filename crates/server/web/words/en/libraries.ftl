@@ -1,10 +1,10 @@
 # Libraries and their versions.
 libraries-title = Libraries
-libraries-where = Where you are
-libraries-none = There is no library yet, or none that you may read.
+libraries-where = Breadcrumbs
+libraries-none = There is no library yet, or none that you can read.
 libraries-find = Find a library
 libraries-filter = Filter
-libraries-not-found = No library is called so.
+libraries-not-found = No library has this name.
 libraries-next = Next page
 libraries-shown =
     { $count ->
@@ -22,13 +22,13 @@ libraries-passages =
        *[other] { $count } passages
     }
 libraries-empty = empty
-libraries-visibility-private = only by grant
+libraries-visibility-private = private
 libraries-visibility-team = team
 libraries-visibility-public = public
-libraries-visible-private = Only those it is granted to
-libraries-visible-team = Everybody who signs in
-libraries-visible-public = Everybody who reaches the server, without signing in
-libraries-owners = Looked after by { $names }
+libraries-visible-private = Only people given access
+libraries-visible-team = Everyone who signs in
+libraries-visible-public = Everyone who can reach the server, without signing in
+libraries-owners = Owner: { $names }
 libraries-notes =
     { $count ->
         [one] { $count } open note
@@ -41,27 +41,27 @@ libraries-ask = Ask
 libraries-add = Add documents
 libraries-connect = Connect an agent
 libraries-versions-title = Versions
-libraries-no-versions = It holds no documents yet.
+libraries-no-versions = No documents yet.
 libraries-active = active
 libraries-activate = Make active
-libraries-activate-hint = The active version answers when no version is asked for.
-libraries-active-stays = The active version cannot be deleted while there are others: make another one active first.
-libraries-read = last read { $ago }
-libraries-made = made { $ago }
+libraries-activate-hint = Used when no version is given.
+libraries-active-stays = The active version cannot be deleted while there are others: activate another one first.
+libraries-read = updated { $ago }
+libraries-made = created { $ago }
 libraries-processing =
     { $count ->
-        [one] { $count } document is being read
-       *[other] { $count } documents are being read
+        [one] { $count } document is being processed
+       *[other] { $count } documents are being processed
     }
 libraries-failed =
     { $count ->
         [one] { $count } document could not be read
        *[other] { $count } documents could not be read
     }
-libraries-vectors = search by meaning: { $count } %
-libraries-vectors-of = { $vectors } of { $passages } ready for search by meaning
-libraries-healthy = all ready
-libraries-no-model = search by meaning is off
+libraries-vectors = semantic search: { $count } % ready
+libraries-vectors-of = { $vectors } of { $passages } ready for semantic search
+libraries-healthy = up to date
+libraries-no-model = semantic search is off
 libraries-older =
     { $count ->
         [one] One older version
@@ -72,13 +72,13 @@ libraries-changes = Recent changes
 libraries-change-new = new
 libraries-change-revision = revision { $count }
 libraries-settings = Settings
-libraries-describe = Title, description, who may read it
+libraries-describe = Title, description and visibility
 libraries-name = Title
 libraries-description = Description
-libraries-who = Who may read it
+libraries-who = Visibility
 libraries-save = Save
-libraries-delete = Delete the library
-libraries-delete-lost = This deletes { $versions ->
+libraries-delete = Delete library
+libraries-delete-lost = Permanently deletes { $versions ->
         [one] { $versions } version
        *[other] { $versions } versions
     } with { $documents ->
@@ -87,33 +87,33 @@ libraries-delete-lost = This deletes { $versions ->
     } and { $notes ->
         [one] { $notes } open note
        *[other] { $notes } open notes
-    }, for everybody and for good. What answers quoted from it stays in their chats.
-libraries-delete-confirm = Write its name, { $name }, to confirm
+    }. Quotations in answers are kept.
+libraries-delete-confirm = Type its name, { $name }, to confirm
 libraries-delete-name = The name does not match. Nothing was deleted.
-libraries-delete-now = Delete it for good
-libraries-delete-version = Delete this version
-libraries-delete-version-lost = This deletes { $documents ->
+libraries-delete-now = Delete permanently
+libraries-delete-version = Delete version
+libraries-delete-version-lost = Permanently deletes { $documents ->
         [one] { $documents } document
        *[other] { $documents } documents
     } of this version ({ $passages ->
         [one] { $passages } passage
        *[other] { $passages } passages
-    }) with their notes, for good. Other versions stay as they are.
-libraries-delete-version-now = Delete the version for good
+    }) with their notes. Other versions are kept.
+libraries-delete-version-now = Delete permanently
 libraries-documents = Documents
 libraries-filter-paths = Filter by path or title
 libraries-narrow = Filters
 libraries-no-match = No document matches.
-libraries-no-documents = There are no documents in this version.
-libraries-status-failed = not readable
-libraries-status-processing = being read
-libraries-show-failed = Show them
+libraries-no-documents = No documents in this version.
+libraries-status-failed = could not be read
+libraries-status-processing = processing
+libraries-show-failed = Show
 libraries-show-all = Show all documents
 libraries-retry = Try again
 libraries-delete-document = Delete
-libraries-done-document-deleted = The document is deleted.
+libraries-done-document-deleted = Document deleted.
 libraries-retry-all = Try all again
 libraries-done-changed = Saved.
-libraries-done-activated = This version answers by default now.
-libraries-done-version-deleted = The version is deleted.
-libraries-done-retried = What could not be read is read again now.
+libraries-done-activated = This is the default version now.
+libraries-done-version-deleted = Version deleted.
+libraries-done-retried = Failed documents are being processed again.

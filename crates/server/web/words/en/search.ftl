@@ -4,14 +4,14 @@ search-heading = Search the library
 search-field = What are you looking for?
 search-placeholder = Words, a question, "an exact phrase"
 search-go = Search
-search-chosen = Chosen filters
+search-chosen = Selected filters
 search-remove = (remove)
 search-recent = Recent searches
-search-recent-clear = Forget them
-search-recent-remove = Forget this search
-search-no-administrator = There is no administrator yet. The server shows a link that makes one, on its terminal or in its log.
+search-recent-clear = Clear
+search-recent-remove = Remove this search
+search-no-administrator = There is no administrator yet. The server shows a link to create one, on its terminal or in its log.
 search-welcome = A technical library for a team and its agents
-search-about = Documentation of the versions you really use: searched by words and by meaning, with the place each passage is from. People and agents read the same.
+search-about = Documentation of the versions you actually use, with keyword and semantic search; every passage says where it is from. People and agents read the same text.
 search-add-first = Add documents
 search-in-here = Search here
 search-all-libraries = All libraries
@@ -42,33 +42,33 @@ search-count =
         [one] { $documents } document
        *[other] { $documents } documents
     }
-search-first = The first { $passages } passages, in { $documents ->
+search-first = Top { $passages } passages in { $documents ->
         [one] { $documents } document
        *[other] { $documents } documents
     }
-search-nothing = Nothing was found.
-search-nearest = Nothing here clearly has to do with this. The nearest passages:
+search-nothing = No results.
+search-nearest = No close match. Nearest passages:
 search-meant = Did you mean
 search-page = page { $count }
 search-flagged = reads like an instruction
 search-more = Show more
 search-lost = Not what you were looking for?
-search-lost-hint = Try fewer or other words, or one of these:
+search-lost-hint = Try fewer or other words, or:
 search-without-filters = Without filters
 search-in-version = In version { $version }
 search-everywhere = In all libraries
 search-ask = Ask the library
-search-told = Whoever looks after the library will find this question in their work list, so that what is missing can be added.
-search-by-words = Searched by words alone: search by meaning is off.
-search-model-loading = Searched by words alone: the model for search by meaning is still being loaded.
-search-vectors-coming = Searched by words alone: most of these documents are not ready for search by meaning yet.
-search-index-building = The full-text index is being built. Not everything is found yet.
+search-told = The library’s owners will see this search and can add what is missing.
+search-by-words = Keyword results only: semantic search is off.
+search-model-loading = Keyword results only: the model for semantic search is still loading.
+search-vectors-coming = Keyword results only: these documents are still being indexed for semantic search.
+search-index-building = The full-text index is being built; results are incomplete.
 search-index-behind =
     { $count ->
-        [one] A change was made a moment ago and is left out until the index has it.
-       *[other] { $count } changes were made a moment ago and are left out until the index has them.
+        [one] 1 recent change is not indexed yet.
+       *[other] { $count } recent changes are not indexed yet.
     }
 search-no-library = There is no library { $library }. Search instead in:
-search-no-version = { $library } has no version { $version }. No other version answers in its place. It has:
-search-empty-library = { $library } holds no documents yet.
-search-refused = This cannot be searched for: { $reason }
+search-no-version = { $library } has no version { $version }. Available versions:
+search-empty-library = { $library } has no documents yet.
+search-refused = Invalid search: { $reason }

@@ -1,23 +1,23 @@
-# The pages around signing in.
+# Signing in.
 sign-in-new-password = Your password is set. Sign in with it.
-sign-in-name = Name or mail address
+sign-in-name = Name or email
 sign-in-password = Password
 sign-in-forgot = Forgot your password?
-setup-title = Make the first administrator
-setup-about = This account may everything: make other accounts, and see and change every library.
+setup-title = Create the administrator account
+setup-about = This account has full access: it can create accounts and see and change every library.
 setup-username = Name
 setup-username-hint = Letters a to z, digits and . _ -
-setup-email = Mail address (may be left out)
-setup-button = Make the administrator
-setup-bad-link = This link is not good. If there is an administrator already, sign in. If not, the server shows a new link each time it starts, and only the last one is good.
+setup-email = Email (optional)
+setup-button = Create account
+setup-bad-link = This link is not valid. If there is an administrator, sign in. If not, the server shows a new link each time it starts, and only the last one works.
 password-title = Set a password
-password-for = For the account
+password-for = Account
 password-signs-out = You will be signed out everywhere.
 password-new = New password
-password-hint = At least 10 characters; a few words in a row are good.
-password-bad-link = This link was used already or is too old. Ask for a new one: under “Forgot your password?”, or from an administrator.
-forgot-sent = If there is an account of this name with a mail address, a link is on its way. It is good for an hour.
-forgot-button = Send a link
-forgot-no-mail = This server sends no mail. Ask an administrator: they can make a link by which you set a new password.
+password-hint = At least 10 characters; a few unrelated words work well.
+password-bad-link = This link was already used or has expired. Request a new one under “Forgot your password?” or from an administrator.
+forgot-sent = If an account with this name has an email address, a link is on its way. It expires after an hour.
+forgot-button = Send link
+forgot-no-mail = This server sends no mail. Ask an administrator for a link to set a new password.
 forgot-on-server = On the server’s own machine:
 forgot-command = wenyuan user link NAME

@@ -1,16 +1,16 @@
-# What the owners of libraries should look at.
+# Work list.
 worklist-title = Work list
-worklist-about = What your libraries could not answer, and answers that are wrong or out of date. Nobody is named.
-worklist-kinds = Kind
-worklist-kind-nothing_found = nothing found
-worklist-kind-version_refused = version absent
+worklist-about = Searches and questions your libraries could not answer, and wrong or outdated answers. Anonymous.
+worklist-kinds = Type
+worklist-kind-nothing_found = no results
+worklist-kind-version_refused = version not found
 worklist-kind-answer_wrong = wrong answer
-worklist-kind-answer_stale = answer out of date
-worklist-settled = settled
-worklist-none = Nothing to look at.
-worklist-none-settled = Nothing was settled yet.
-worklist-none-about = Searches that find nothing, versions that are absent, and answers that are called wrong or have gone stale come here.
-worklist-no-library = of no library
+worklist-kind-answer_stale = outdated answer
+worklist-settled = resolved
+worklist-none = Nothing to do.
+worklist-none-settled = Nothing resolved yet.
+worklist-none-about = Searches without results, missing versions, and wrong or outdated answers appear here.
+worklist-no-library = all libraries
 worklist-version = version { $version }
 worklist-times =
     { $count ->
@@ -19,5 +19,5 @@ worklist-times =
     }
 worklist-last = last { $ago }
 worklist-search = Search for it
-worklist-settle = Settle
-worklist-settled-at = settled { $ago }
+worklist-settle = Resolve
+worklist-settled-at = resolved { $ago }

@@ -1,6 +1,6 @@
 # 添加文档。
 add-title = 添加文档
-add-what = 支持 Markdown、HTML、JavaDoc、PDF、Word、OpenAPI 与 Swagger、reStructuredText 和纯文本。文档先被解析，随后可按词语检索，再可按语义检索。
+add-what = 支持 Markdown、HTML、JavaDoc、PDF、Word、OpenAPI 与 Swagger、reStructuredText 和纯文本。关键词检索数秒内可用，语义检索稍后可用。
 add-library = 文库
 add-library-hint = 已有的文库，或新文库的名称：小写字母、数字和 . _ -
 add-version = 版本
@@ -37,10 +37,10 @@ add-step-now = 进行中
 add-step-off = 关闭
 add-read = 已解析 { $read } / { $all } 篇文档
 add-reading = 已解析的文档
-add-words = { $count } 个段落可按词语检索
-add-vectors = { $vectors } / { $passages } 个段落可按语义检索
-add-embedding = 可按语义检索的段落
-add-vectors-hint = 此过程在后台继续，期间可按词语检索。
+add-words = { $count } 个段落可关键词检索
+add-vectors = { $vectors } / { $passages } 个段落可语义检索
+add-embedding = 可语义检索的段落
+add-vectors-hint = 此过程在后台继续，期间可关键词检索。
 add-no-vectors = 本服务器未启用语义检索。
 add-not-active = 未指明版本的检索和提问由 { $active } 回答。要改由 { $version } 回答，请在其页面上设为当前版本。
 add-may-not = 您可以在这里阅读，也可以向授权给您的文库添加文档，但目前还没有这样的文库。请联系文库的负责人或管理员。

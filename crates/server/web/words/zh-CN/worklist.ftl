@@ -1,16 +1,16 @@
 # 文库负责人应查看的内容。
 worklist-title = 待办清单
-worklist-about = 文库未能回答的问题，以及有误或过时的回答。不记录提问者。
+worklist-about = 文库未能回答的检索和提问，以及有误或过时的回答。匿名显示。
 worklist-kinds = 种类
 worklist-kind-nothing_found = 没有找到
-worklist-kind-version_refused = 版本缺失
+worklist-kind-version_refused = 版本不存在
 worklist-kind-answer_wrong = 回答有误
 worklist-kind-answer_stale = 回答过时
 worklist-settled = 已处理
 worklist-none = 没有待办事项。
 worklist-none-settled = 还没有处理过的条目。
-worklist-none-about = 没有结果的检索、缺失的版本，以及被指有误或已过时的回答会列在这里。
-worklist-no-library = 不属于任何文库
+worklist-none-about = 没有结果的检索、不存在的版本，以及被指有误或已过时的回答会列在这里。
+worklist-no-library = 全部文库
 worklist-version = 版本 { $version }
 worklist-times = { $count } 次
 worklist-last = 最近一次：{ $ago }
