@@ -318,9 +318,9 @@ fn may_note(actor: &Actor) -> bool {
 fn refused(error: impl Into<Problem>) -> ErrorData {
     let problem: Problem = error.into();
     if problem.is_fault() {
-        return ErrorData::internal_error(problem.told(), None);
+        return ErrorData::internal_error(problem.user_message(), None);
     }
-    ErrorData::invalid_params(problem.told(), None)
+    ErrorData::invalid_params(problem.user_message(), None)
 }
 
 /// These lists fit on one page, so no cursor was given out.

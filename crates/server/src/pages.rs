@@ -37,7 +37,7 @@ use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::http::AppState;
-use crate::http::problem::{self, AsItIs, ErrorPage};
+use crate::http::problem::{self, ErrorPage, RawResponse};
 use crate::http::router::timeout;
 use language::Language;
 use words::Words;
@@ -100,7 +100,7 @@ pub(crate) fn router() -> Router<AppState> {
 /// Prepares the page that tells a browser what went wrong; `None` for other clients.
 pub(crate) fn error_page(request: &Request) -> Option<ErrorPage> {
     let reader = Reader::of(request)?;
-    Some(Box::new(move |problem, id, headers, to_nobody| reader.told(problem, id, headers, to_nobody)))
+    Some(Box::new(move |problem, id, headers, is_anonymous| reader.told(problem, id, headers, is_anonymous)))
 }
 
 /// Who asks for a page, as far as it is needed to tell them on one that something went wrong.
@@ -147,9 +147,9 @@ impl Reader {
     }
 
     /// A page that says what went wrong. `headers` are kept, such as when to try again.
-    fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap, to_nobody: bool) -> Response {
+    fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap, is_anonymous: bool) -> Response {
         // What is hidden is told to be absent: whoever has an account may be meant to see it.
-        let may_be_hidden = to_nobody && problem.status() == StatusCode::NOT_FOUND;
+        let may_be_hidden = is_anonymous && problem.status() == StatusCode::NOT_FOUND;
         let sign_in = self
             .here
             .as_ref()
@@ -206,7 +206,7 @@ fn dress(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    response.extensions_mut().insert(AsItIs);
+    response.extensions_mut().insert(RawResponse);
 }
 
 /// Sends the browser on to an address of ours, by GET.

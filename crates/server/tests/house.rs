@@ -184,7 +184,7 @@ async fn the_description_holds_every_route_and_every_route_answers() {
             assert!(reply.value()["message"].is_string(), "{method} {path}");
         } else if reply.status >= 400 {
             let problem = reply.problem(reply.status);
-            assert_ne!(problem["detail"], "there is nothing at this address", "{method} {path}");
+            assert_ne!(problem["detail"], "nothing was found at this address", "{method} {path}");
         }
         let operation = &printed["paths"][&path][&method];
         assert!(operation["responses"]["4XX"].is_object(), "{method} {path} says nothing of problems");

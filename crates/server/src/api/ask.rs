@@ -295,7 +295,7 @@ fn follow(
             }
             Err(error) => {
                 let problem = Problem::from(error);
-                (event("error", &json!({ "detail": problem.told() }), seen), true)
+                (event("error", &json!({ "detail": problem.user_message() }), seen), true)
             }
         };
         Some((sent, (!is_over).then_some((followed, seen))))

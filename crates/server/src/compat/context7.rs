@@ -65,7 +65,7 @@ pub(crate) const ERRORS: Format = Format {
         let failure = Failure { error: problem.kind().replace('-', "_"), message, more };
         serde_json::to_vec(&failure).unwrap_or_default()
     },
-    described_as: Some(("What is wrong, as Context7 has it", "Context7Failure")),
+    described_as: Some(("Error in the format of Context7", "Context7Failure")),
 };
 
 /// Which library.

@@ -47,7 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 pub(crate) const ERRORS: Format = Format {
     applies_to: |path| path.starts_with("/v1/"),
     render: wire::failure,
-    described_as: Some(("What is wrong, as OpenAI has it", "OpenAiFailure")),
+    described_as: Some(("Error in the format of OpenAI", "OpenAiFailure")),
 };
 /// The model that is all libraries.
 const ALL: &str = "wenyuan";

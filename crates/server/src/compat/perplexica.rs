@@ -30,7 +30,7 @@ use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::input::{Paging, Path, Query};
 use crate::http::paging::Paged;
-use crate::http::problem::{AsItIs, Format, Problem, Result};
+use crate::http::problem::{Format, Problem, RawResponse, Result};
 use crate::http::router::{bounded, unhurried};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,7 +67,7 @@ pub(crate) const ERRORS: Format = Format {
             })
     },
     render: |problem| json!({ "message": problem.detail() }).to_string().into_bytes(),
-    described_as: Some(("What is wrong, as Perplexica has it", "PerplexicaTold")),
+    described_as: Some(("Error in the format of Perplexica", "PerplexicaTold")),
 };
 
 /// Your chats as Perplexica lists them, the one begun last first.
@@ -317,7 +317,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<std::result::Resu
             let fault = json!([{ "path": "", "message": error.to_string() }]);
             let told = json!({ "message": "Invalid request body", "error": fault });
             let mut response = (StatusCode::BAD_REQUEST, Json(told)).into_response();
-            response.extensions_mut().insert(AsItIs);
+            response.extensions_mut().insert(RawResponse);
             Err(response)
         }
     })
@@ -331,7 +331,9 @@ fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Piece> + S
         let (mut followed, mut writer, mut seen) = state?;
         let (values, is_over) = match followed.next(&mut seen).await {
             Ok(event) => (writer.lines(&event), matches!(event, Event::End(_))),
-            Err(error) => (vec![json!({ "type": "error", "data": Problem::from(error).told() })], true),
+            Err(error) => {
+                (vec![json!({ "type": "error", "data": Problem::from(error).user_message() })], true)
+            }
         };
         let mut text = String::new();
         for value in values {

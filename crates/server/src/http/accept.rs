@@ -1,8 +1,8 @@
-//! Which form of an answer the asker prefers (RFC 9110, section 12.5.1).
+//! Content negotiation by `Accept` (RFC 9110, section 12.5.1).
 
 use axum::http::{HeaderMap, header};
 
-/// Whether Markdown is named, and no other type that is named is preferred to it. Who takes anything gets what is usual.
+/// Whether Markdown is listed and no other listed type is preferred; `*/*` alone does not count.
 pub(crate) fn prefers_markdown(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(header::ACCEPT);
     let ranges = ranges.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
@@ -18,7 +18,7 @@ pub(crate) fn prefers_markdown(headers: &HeaderMap) -> bool {
     markdown > 0 && markdown >= others
 }
 
-/// Whether a browser asks: HTML is named, and no other type that is named is preferred to it.
+/// Whether HTML is listed and no other listed type is preferred: the request of a browser.
 pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(header::ACCEPT);
     let ranges = ranges.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
@@ -34,7 +34,7 @@ pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
     page > 0 && page >= others
 }
 
-/// A range of types and its weight.
+/// Returns a media range and its weight in thousandths.
 fn weighed(range: &str) -> (String, u32) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -42,7 +42,7 @@ fn weighed(range: &str) -> (String, u32) {
     (name, weight.map_or(1000, thousandths))
 }
 
-/// A weight, which has three digits after its point at most; none where it is none.
+/// Parses a weight of at most three decimals; 0 if it is malformed.
 fn thousandths(weight: &str) -> u32 {
     match weight.split_once('.') {
         _ if weight.starts_with('1') => 1000,

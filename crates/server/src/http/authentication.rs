@@ -1,7 +1,7 @@
-//! Who asks: from the headers of a request to an [`Actor`], once for every door.
+//! Authentication: from the headers of a request to an [`Actor`], once for all APIs.
 //!
-//! What is shown and not good is refused, and never taken for nobody: a key that has run out should be noticed. Only a
-//! page's cookie that has run out makes nobody of its bearer, who then is asked to sign in.
+//! An invalid credential is refused and never treated as anonymous, so that an expired key is noticed. Only an expired session
+//! cookie makes a request anonymous; pages then ask to sign in.
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -15,16 +15,16 @@ use super::AppState;
 use super::cookies::cookie;
 use super::problem::Problem;
 
-/// The cookie that holds a session's token. Where all is over TLS its name binds it to this very host (RFC 6265bis, section
-/// 4.1.3.2): no neighbour under the same domain can set another one.
+/// Returns the name of the session cookie. Over TLS it binds the cookie to this host (RFC 6265bis, section 4.1.3.2): no other host
+/// of the domain can set it.
 pub(crate) fn session_cookie(secure: bool) -> &'static str {
     if secure { "__Host-wenyuan_session" } else { "wenyuan_session" }
 }
 
-/// Where agents of different makers put their key, besides `Authorization`.
+/// Headers in which clients send API keys, besides `Authorization`.
 const KEY_HEADERS: [&str; 4] = ["context7-api-key", "x-api-key", "context7_api_key", "x_api_key"];
 
-/// Who asks, as handlers take it.
+/// Extractor of the actor.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Actor);
 
@@ -36,11 +36,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Marks what is answered to somebody who is not signed in.
+/// Marks a response to an anonymous request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ToNobody;
+pub(crate) struct ToAnonymous;
 
-/// Finds out who asks, and counts the requests of keys.
+/// Middleware that authenticates requests and enforces the rate limits of keys.
 pub(crate) async fn authenticate(
     State(state): State<AppState>,
     mut request: Request,
@@ -56,7 +56,7 @@ pub(crate) async fn authenticate(
             Ok(verified) if is_of_a_page(&request) => Some(verified),
             Ok(_) => {
                 return Problem::forbidden(
-                    "a change that relies on a cookie must come from a page of this server: send an access token or a key \
+                    "a change authorised by a cookie must come from a page of this server: send an access token or an API key \
                      in the header Authorization",
                 )
                 .into_response();
@@ -71,31 +71,31 @@ pub(crate) async fn authenticate(
         || (Actor::nobody(), Preferences::default()),
         |verified| (verified.actor, verified.preferences),
     );
-    let standing = limit.map(|limit| state.limits.count(limit));
-    if let Some(standing) = standing.filter(|standing| standing.exceeded) {
+    let rate_limit = limit.map(|limit| state.limits.count(limit));
+    if let Some(rate_limit) = rate_limit.filter(|rate_limit| rate_limit.exceeded) {
         let problem = Problem::too_many(
-            standing.reset,
+            rate_limit.reset,
             format!(
-                "this key may send {} requests a minute: wait {} seconds",
-                standing.limit, standing.reset
+                "this API key is limited to {} requests per minute: wait {} seconds",
+                rate_limit.limit, rate_limit.reset
             ),
         );
-        return standing.written_to(problem.into_response());
+        return rate_limit.add_headers(problem.into_response());
     }
     let is_nobody = actor.is_nobody();
     request.extensions_mut().insert(actor);
     request.extensions_mut().insert(preferences);
     let mut response = next.run(request).await;
     if is_nobody {
-        response.extensions_mut().insert(ToNobody);
+        response.extensions_mut().insert(ToAnonymous);
     }
-    match standing {
-        Some(standing) => standing.written_to(response),
+    match rate_limit {
+        Some(rate_limit) => rate_limit.add_headers(response),
         None => response,
     }
 }
 
-/// The key or access token that a request shows.
+/// Returns the API key or access token of a request.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bare = authorization.map(|text| match text.split_once(' ') {

@@ -1,7 +1,7 @@
-//! Where a request comes from: the peer's address, or, behind a proxy that is trusted, the one that the proxy saw.
+//! Client address of a request: the peer's, or, behind a trusted proxy, the one in `X-Forwarded-For`.
 //!
-//! Anybody can write `X-Forwarded-For`. It is read from its end, and only as far as each hop is a proxy whose word is
-//! taken: one on this machine, or one that the settings list.
+//! Anyone can send `X-Forwarded-For`. It is read from its end, and only while each hop is a trusted proxy: one on this machine, or
+//! one listed in the settings.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -14,14 +14,14 @@ use ipnet::IpNet;
 
 use super::AppState;
 
-/// Headers by which proxies say that they pass something on.
+/// Headers that proxies add to forwarded requests.
 const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// Where a request comes from, as handlers take it.
+/// Extractor of the client's address and user agent.
 #[derive(Debug)]
 pub(crate) struct Client(pub(crate) Origin);
 
-/// Whether a request comes from this machine itself, and was not passed on by a proxy.
+/// Extractor: whether a request comes from this machine and was not forwarded by a proxy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IsLocal(pub(crate) bool);
 
@@ -33,7 +33,7 @@ impl FromRequestParts<AppState> for Client {
             address(peer, &parts.headers, state.app.settings.server.trusted_proxies()).to_string()
         });
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        // What the database cannot keep, and a page should not show.
+        // PostgreSQL stores no NUL, and a page should show no control characters.
         let user_agent =
             agent.map(|agent| agent.chars().filter(|character| !character.is_control()).collect());
         Ok(Self(Origin { ip_address, user_agent }))
@@ -53,7 +53,7 @@ fn peer(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
 }
 
-/// The nearest address that is no trusted proxy's.
+/// Returns the nearest address that is not a trusted proxy's.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted =
         |address: IpAddr| address.is_loopback() || trusted.iter().any(|network| network.contains(&address));
@@ -70,7 +70,7 @@ fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     nearest
 }
 
-/// Some proxies write the port too.
+/// Parses a hop; some proxies include the port.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let bare = hop.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
@@ -93,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn the_word_of_a_trusted_proxy_is_taken_and_no_other() {
+    fn only_trusted_proxies_are_believed() {
         assert_eq!(seen("192.0.2.1", &[], &[]), "192.0.2.1");
         assert_eq!(seen("192.0.2.1", &["198.51.100.7"], &[]), "192.0.2.1");
         assert_eq!(seen("127.0.0.1", &["198.51.100.7"], &[]), "198.51.100.7");
-        // What the client wrote itself stands before what the proxy added.
+        // The client's own entries come before the one the proxy added.
         assert_eq!(seen("127.0.0.1", &["10.9.9.9, 198.51.100.7"], &[]), "198.51.100.7");
         assert_eq!(seen("127.0.0.1", &["10.9.9.9", "198.51.100.7"], &[]), "198.51.100.7");
         assert_eq!(seen("10.0.0.2", &["198.51.100.7, 10.0.0.3"], &["10.0.0.0/24"]), "198.51.100.7");

@@ -1,5 +1,4 @@
-//! Entity tags (RFC 9110, section 8.8.3): whoever holds an answer already is told so instead of being sent it again, and
-//! whoever changes something says which state of it they have seen, so that nobody's change is lost.
+//! Entity tags (RFC 9110, section 8.8.3): conditional GETs, and preconditions of changes, which prevent lost updates.
 
 use std::convert::Infallible;
 
@@ -14,11 +13,10 @@ use store::objects::Hash;
 
 use super::problem::{Problem, Result};
 
-/// Answers longer than this are not tagged here: those that are long have tags of their own.
-const LONGEST: u64 = 4 << 20;
+/// Size of a response that is tagged here; larger ones set their own tag.
+const MAX_TAGGED_BYTES: u64 = 4 << 20;
 
-/// The state of a thing that its change was made for (`If-Match`; RFC 9110, section 13.1.1). A handler that changes what
-/// two people may edit takes it as an argument.
+/// Extractor of `If-Match` (RFC 9110, section 13.1.1), for handlers that change what several people can edit.
 #[derive(Debug)]
 pub(crate) struct Precondition {
     given: Option<String>,
@@ -36,40 +34,44 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
 }
 
 impl Precondition {
-    /// Refuses the change unless it was made for `before`: what the asker's GET would have answered at the moment of the
-    /// change. Called within the transaction that holds the thing's row, and after the change itself: whoever may not
-    /// make it, or makes it wrongly, is told that first (RFC 9110, section 13.2.1), and a refusal takes all back.
+    /// Compares the precondition with `before`: the body that a GET by the same caller would have returned before the change.
+    ///
+    /// Call it in the transaction that holds the row, after the change: missing rights and invalid input are reported first
+    /// (RFC 9110, section 13.2.1), and a failed precondition rolls the change back.
+    ///
+    /// # Errors
+    /// 428 without `If-Match`, 412 where the tags differ.
     pub(crate) fn require(&self, before: &impl Serialize) -> Result<()> {
         let Some(given) = &self.given else {
             return Err(Problem::precondition_required(
-                "say for which state the change is: send the ETag of its GET as If-Match, or * to change whatever there is",
+                "the header If-Match is missing: send the ETag of a GET of the resource, or * to change any state",
             ));
         };
         let now = of(&serde_json::to_vec(before).unwrap_or_default());
-        // Strongly: a tag that somebody on the way has weakened tells of no exact bytes.
+        // Strong comparison: a weak tag does not identify the exact bytes.
         if given.split(',').map(str::trim).any(|tag| tag == "*" || tag == now) {
             return Ok(());
         }
         Err(Problem::precondition_failed(
-            "this was changed since: GET it anew, make the change to that, and send its ETag as If-Match",
+            "the resource has changed since: GET it again, apply the change to that, and send its ETag as If-Match",
         ))
     }
 }
 
-/// The tag of these bytes.
+/// Returns the tag of a body.
 fn of(bytes: &[u8]) -> String {
     format!("\"{}\"", &Hash::of(bytes).to_string()[..32])
 }
 
-/// Tags whole answers by their hash: those to GET, and those to PATCH, which answers as a GET does after it.
+/// Middleware that tags responses with their hash: to GET, and to PATCH, which answers as a GET would afterwards.
 pub(crate) async fn tag(request: Request, next: Next) -> Response {
-    let asks = request.method() == Method::GET;
-    let changes = request.method() == Method::PATCH;
+    let is_get = request.method() == Method::GET;
+    let is_patch = request.method() == Method::PATCH;
     let headers = request.headers().clone();
     let response = next.run(request).await;
     let is_tagged = response.headers().contains_key(header::ETAG);
-    let is_short = response.body().size_hint().exact().is_some_and(|length| length <= LONGEST);
-    if !(asks || changes) || response.status() != StatusCode::OK || is_tagged || !is_short {
+    let is_short = response.body().size_hint().exact().is_some_and(|length| length <= MAX_TAGGED_BYTES);
+    if !(is_get || is_patch) || response.status() != StatusCode::OK || is_tagged || !is_short {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -77,7 +79,7 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let tag = of(&bytes);
-    if asks && is_held(&headers, &tag) {
+    if is_get && is_held(&headers, &tag) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -86,7 +88,7 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// Whether the asker says that it holds the answer with this tag.
+/// Whether `If-None-Match` contains the tag.
 pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     given.split(',').map(|held| held.trim().trim_start_matches("W/")).any(|held| held == tag || held == "*")
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_for_the_state_that_was_seen() {
+    async fn a_change_applies_to_the_state_the_client_saw() {
         let before = json!({ "title": "one" });
         let tag = of(&serde_json::to_vec(&before).unwrap());
         let weak = format!("W/{tag}");

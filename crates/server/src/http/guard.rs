@@ -1,7 +1,6 @@
-//! No page of a foreign site may use a browser to talk to this server in its user's name.
+//! Protection against requests from pages of other sites (CSRF) and against DNS rebinding, which MCP requires too.
 //!
-//! A browser tells where a request comes from (`Origin`, `Sec-Fetch-Site`) and whom it thinks it talks to (`Host`); a
-//! foreign site that has its name resolve to this machine shows in the latter. MCP asks for the same (DNS rebinding).
+//! Browsers send where a request comes from (`Origin`, `Sec-Fetch-Site`) and which host they believe it goes to (`Host`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,18 +14,18 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use super::problem::Problem;
 
-/// The names of this server, and who else may have pages that talk to it.
+/// Host names of this server, and other origins whose pages can send requests to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// Names it answers under; empty where it answers under any.
+    /// Accepted host names; empty accepts any.
     hosts: Vec<String>,
-    /// Origins of pages, besides its own, whose requests are taken.
+    /// Accepted origins besides its own.
     origins: Vec<String>,
 }
 
 impl Names {
-    /// On loopback it answers under the names of this machine and those given; beyond, under those given, or any where none
-    /// are: whoever asks there has to show who they are.
+    /// On loopback, accepts the names of this machine and those given; elsewhere those given, or any if there are none, since
+    /// callers have to authenticate there.
     pub(crate) fn new(address: SocketAddr, given: &[String], origins: &[String]) -> Self {
         let mut hosts = given.to_vec();
         if address.ip().is_loopback() || !given.is_empty() {
@@ -38,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Lets the pages of listed origins read the answers (CORS, Fetch Standard); all others stay unread by browsers.
+    /// Returns the CORS layer (Fetch Standard): pages of accepted origins can read responses, others cannot.
     pub(crate) fn cors(&self) -> CorsLayer {
         let origins: Vec<HeaderValue> =
             self.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
@@ -57,15 +56,15 @@ impl Names {
 
     fn allow_origin(&self, origin: &str, host: &str) -> bool {
         let is_own = origin.split_once("://").is_some_and(|(_, from)| {
-            // A proxy may have changed the port; a name that is listed is this server's whatever the port.
+            // A proxy can change the port, so an accepted name counts with any port.
             from.eq_ignore_ascii_case(host) || (!self.hosts.is_empty() && self.allow_host(from))
         });
         is_own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 }
 
-/// Refuses requests that are meant for another host or come from a page of another site.
-pub(crate) async fn only_our_own_pages(
+/// Middleware that refuses requests for another host or from a page of another site.
+pub(crate) async fn refuse_foreign_origins(
     State(names): State<Arc<Names>>,
     request: Request,
     next: Next,
@@ -74,8 +73,7 @@ pub(crate) async fn only_our_own_pages(
     let host = host.or_else(|| text(request.headers(), header::HOST)).unwrap_or_default();
     if !names.allow_host(&host) {
         return Problem::forbidden(
-            "this server does not answer under this name: use one of its own, or add this one (WENYUAN_PUBLIC_URL, \
-             WENYUAN_HOSTS)",
+            "unknown host name: use one of this server's own, or add this one (WENYUAN_PUBLIC_URL, WENYUAN_HOSTS)",
         )
         .into_response();
     }
@@ -107,7 +105,7 @@ mod tests {
     use super::Names;
 
     #[test]
-    fn on_loopback_a_port_does_not_matter_and_a_name_does() {
+    fn on_loopback_the_name_matters_and_the_port_does_not() {
         let names = Names::new(([127, 0, 0, 1], 8080).into(), &[], &[]);
         for host in ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
             assert!(names.allow_host(host), "{host}");
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_loopback_pages_are_its_own_or_listed() {
+    fn elsewhere_origins_are_its_own_or_listed() {
         let any = Names::new(([0, 0, 0, 0], 80).into(), &[], &["https://tools.example/".to_owned()]);
         assert!(any.allow_host("10.0.0.7:8080") && any.allow_origin("http://10.0.0.7:8080", "10.0.0.7:8080"));
         assert!(!any.allow_origin("http://evil.example", "10.0.0.7:8080"));

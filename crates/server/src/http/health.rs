@@ -1,4 +1,4 @@
-//! Whether the server lives, whether it can answer, and what it has counted.
+//! Liveness, readiness, and metrics.
 
 use std::time::Duration;
 
@@ -25,20 +25,20 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/metrics", get(metrics))
 }
 
-/// The process lives.
+/// Liveness: the process runs.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The database answers and the index has been read: requests can be sent here.
+/// Readiness: the database answers and the index is open.
 async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
-    let asked = tokio::time::timeout(Duration::from_secs(2), state.app.engine.lag()).await;
+    let lag = tokio::time::timeout(Duration::from_secs(2), state.app.engine.lag()).await;
     let embedding = match state.app.engine.model() {
         ModelState::Ready(model) => model.id().to_owned(),
         ModelState::Loading => "loading".to_owned(),
         ModelState::Off(why) => format!("off: {why}"),
     };
-    match asked {
+    match lag {
         Ok(Ok(Some(behind))) => (
             StatusCode::OK,
             Json(json!({ "ready": true, "index_changes_behind": behind, "embedding": embedding })),
@@ -49,11 +49,11 @@ async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
 }
 
 fn not_ready(why: &str) -> (StatusCode, Json<serde_json::Value>) {
-    // Not a problem but an answer: what asks is a machine that waits for another status.
+    // Not a problem: probes wait for another status.
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "why": why })))
 }
 
-/// What has been counted, in Prometheus' text format: for this machine itself, and for administrators.
+/// Metrics in Prometheus' text format, for this machine and for administrators.
 async fn metrics(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -63,9 +63,9 @@ async fn metrics(
         return Err(library::Error::SignIn.into());
     }
     if !is_local && !actor.has_role(Role::Admin) {
-        return Err(Problem::forbidden("what is counted is for administrators to see"));
+        return Err(Problem::forbidden("metrics are for administrators"));
     }
-    // True at the moment it is asked for: a task that nobody ends shows here.
+    // Sampled at each scrape: leaked tasks show here.
     let tasks =
         u32::try_from(tokio::runtime::Handle::current().metrics().num_alive_tasks()).unwrap_or(u32::MAX);
     metrics::gauge!("wenyuan_tasks").set(tasks);

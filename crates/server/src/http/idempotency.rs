@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: whoever does not know whether a POST was done sends it again under the same key, and is told what
-//! came of the first (IETF draft-ietf-httpapi-idempotency-key-header).
+//! `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header): a POST that is repeated under the same key is executed once,
+//! and its response is replayed.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,19 +15,20 @@ use super::AppState;
 use super::problem::{Problem, Result};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Says that the answer is that of an earlier request.
+/// Marks a response that is replayed.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// The longest body of a request with a key; that of all requests but uploads.
-const LONGEST_BODY: usize = 1 << 20;
-/// Headers that belong to an answer and are given again with it.
-static KEPT: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
+/// Size of the body of a request with a key.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// Headers that are stored and replayed.
+static REPLAYED_HEADERS: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
 
-/// Does a POST with a key once.
+/// Middleware that executes a POST with a key once.
 pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
     match actor_of(&request) {
         Some(actor) => match begin(&state, request, actor).await {
-            Ok((told, request)) => match told.claim {
-                Claim::Mine(claim) => finish(state, told.request, claim, request, next).await,
+            Ok((claimed, request)) => match claimed.claim {
+                Claim::Mine(claim) => finish(state, claimed.request, claim, request, next).await,
                 other => already(other),
             },
             Err(problem) => problem.into_response(),
@@ -36,8 +37,8 @@ pub(crate) async fn once(State(state): State<AppState>, request: Request, next: 
     }
 }
 
-/// Whose key it is, where a key counts. Who is not signed in has none; an upload needs none: the same bytes again
-/// change nothing, and the answer says so.
+/// Returns the owner of the key where one applies. Anonymous callers have none, and uploads need none: the same bytes again change
+/// nothing, and the response says so.
 fn actor_of(request: &Request) -> Option<String> {
     let has_key = request.headers().contains_key(&KEY);
     let is_of_the_api = request.uri().path().starts_with("/api/v1/");
@@ -50,16 +51,16 @@ fn actor_of(request: &Request) -> Option<String> {
     key.or_else(|| actor.user_id().map(|user| format!("user:{user}")))
 }
 
-struct Told {
+struct ClaimedRequest {
     request: idempotency::Request,
     claim: Claim,
 }
 
-async fn begin(state: &AppState, request: Request, actor: String) -> Result<(Told, Request)> {
+async fn begin(state: &AppState, request: Request, actor: String) -> Result<(ClaimedRequest, Request)> {
     let key = key(request.headers())?;
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, LONGEST_BODY).await.map_err(|_longer| {
-        Problem::too_large(format!("a request with an Idempotency-Key has at most {LONGEST_BODY} bytes"))
+    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_longer| {
+        Problem::too_large(format!("a request with an Idempotency-Key has at most {MAX_BODY_BYTES} bytes"))
     })?;
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -70,10 +71,10 @@ async fn begin(state: &AppState, request: Request, actor: String) -> Result<(Tol
     );
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let claim = idempotency::claim(&mut connection, &state.app.secrets, &asked).await?;
-    Ok((Told { request: asked, claim }, Request::from_parts(parts, Body::from(body))))
+    Ok((ClaimedRequest { request: asked, claim }, Request::from_parts(parts, Body::from(body))))
 }
 
-/// The key: 1 to 255 visible ASCII characters, as they are or as a string of RFC 9651, in quotation marks.
+/// Returns the key: 1 to 255 visible ASCII characters, bare or as a quoted string (RFC 9651).
 fn key(headers: &HeaderMap) -> Result<String> {
     let mut all = headers.get_all(&KEY).iter();
     let text = match (all.next(), all.next()) {
@@ -93,20 +94,20 @@ fn already(claim: Claim) -> Response {
     match claim {
         Claim::Done(answer) => replay(answer),
         Claim::DoneUnseen => Problem::conflict(
-            "this was done already, and its answer is not kept: GET what it has made",
+            "the request was already executed, and its response is not stored: GET the result",
         )
         .into_response(),
         Claim::InProgress => Problem::in_progress(
-            "a request with this Idempotency-Key is being done at this moment: send it again in a second",
+            "a request with this Idempotency-Key is being executed: retry in a second",
         )
         .into_response(),
         Claim::OfAnother => Problem::key_of_another(
-            "this Idempotency-Key came with another request: use a new key for each request, and the same only to repeat one",
+            "this Idempotency-Key was used for another request: use a new key for each request, and the same one only to repeat it",
         )
         .into_response(),
         Claim::TooMany | Claim::Mine(_) => Problem::too_many(
             60,
-            "too many Idempotency-Keys of yours are remembered, each for a day: send this one without",
+            "too many of your Idempotency-Keys are stored, each for a day: send this request without one",
         )
         .into_response(),
     }
@@ -125,7 +126,7 @@ fn replay(answer: Answer) -> Response {
     response
 }
 
-/// Does the request and writes down what came of it. Goes on when the asker hangs up: that is when they will ask again.
+/// Executes the request and stores its response. It goes on when the client disconnects, since that is when it retries.
 async fn finish(
     state: AppState,
     asked: idempotency::Request,
@@ -138,22 +139,22 @@ async fn finish(
         async move {
             let response = next.run(request).await;
             if !response.status().is_success() {
-                give_back(&state, &asked, claim).await;
+                release(&state, &asked, claim).await;
                 return response;
             }
             let (parts, body) = response.into_parts();
             let Ok(body) = to_bytes(body, usize::MAX).await else {
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             };
-            let headers = KEPT.iter().filter_map(|name| {
+            let headers = REPLAYED_HEADERS.iter().filter_map(|name| {
                 let value = parts.headers.get(name)?.to_str().ok()?;
                 Some((name.to_string(), value.to_owned()))
             });
             let answer =
                 Answer { status: parts.status.as_u16(), headers: headers.collect(), body: body.to_vec() };
-            if let Err(error) = write_down(&state, &asked, claim, &answer).await {
-                // It was done, so that is what is said; a repetition within two minutes is told to wait.
-                tracing::warn!(error = %Chain(&error), "the answer to a request with a key could not be kept");
+            if let Err(error) = store_response(&state, &asked, claim, &answer).await {
+                // It was executed, so the response is sent; a retry within two minutes is told to wait.
+                tracing::warn!(error = %Chain(&error), "failed to store the response to an idempotent request");
             }
             Response::from_parts(parts, Body::from(body))
         }
@@ -161,9 +162,9 @@ async fn finish(
     match doing.await {
         Ok(response) => response,
         Err(error) => {
-            give_back(&state, &asked, claim).await;
+            release(&state, &asked, claim).await;
             match error.try_into_panic() {
-                // Like any other panic in a handler.
+                // Handled like any other panic in a handler.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_stopping) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             }
@@ -171,7 +172,7 @@ async fn finish(
     }
 }
 
-async fn write_down(
+async fn store_response(
     state: &AppState,
     asked: &idempotency::Request,
     claim: Uuid,
@@ -182,13 +183,13 @@ async fn write_down(
     Ok(transaction.commit().await?)
 }
 
-async fn give_back(state: &AppState, asked: &idempotency::Request, claim: Uuid) {
+async fn release(state: &AppState, asked: &idempotency::Request, claim: Uuid) {
     let given = async {
         let mut connection = state.app.pool().acquire().await?;
         idempotency::release(&mut connection, asked, claim).await
     };
     if let Err(error) = given.await {
-        tracing::warn!(error = %Chain(&error), "a request with a key could not be given back; its key is free in two minutes");
+        tracing::warn!(error = %Chain(&error), "failed to release an idempotency key; it becomes free in two minutes");
     }
 }
 
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_read_with_and_without_marks() {
+    fn keys_are_read_with_and_without_quotes() {
         let given = |text: &'static str| {
             let headers = HeaderMap::from_iter([(KEY, HeaderValue::from_static(text))]);
             key(&headers).ok()

@@ -1,4 +1,4 @@
-//! What requests bring, checked at the door: paths and queries that refuse with a problem.
+//! Extractors of request input that refuse with a problem, and parsers of values that several APIs take.
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -11,17 +11,17 @@ use serde_json::{Map, Value};
 
 use super::problem::{Problem, Result};
 
-/// Parts of the path.
+/// Path parameters.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub(crate) struct Path<T>(pub(crate) T);
 
-/// Parameters after the question mark.
+/// Query parameters.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// A JSON body: an object. Serde by itself would also take an array for a struct, its members in order.
+/// JSON body, which must be an object: serde alone would also accept an array of a struct's fields.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -36,7 +36,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
-        // An id that is none names nothing.
+        // A malformed id names nothing.
         Self::not_found(rejection.body_text())
     }
 }
@@ -58,14 +58,14 @@ impl From<JsonRejection> for Problem {
     }
 }
 
-/// How lists are paged.
+/// Paging parameters of lists.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
-    /// Items on a page, 1 to 200.
+    /// Items per page, 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the page begins: `next` of the page before.
+    /// Start of the page: `next` of the previous one.
     cursor: Option<String>,
 }
 
@@ -74,9 +74,9 @@ impl Paging {
         self.limit_or(50)
     }
 
-    /// The same, of a list that is longer where nothing is said.
-    pub(crate) fn limit_or(&self, usual: u32) -> Result<usize> {
-        match self.limit.unwrap_or(usual) {
+    /// Returns the number of items, or a default.
+    pub(crate) fn limit_or(&self, default: u32) -> Result<usize> {
+        match self.limit.unwrap_or(default) {
             limit @ 1..=200 => Ok(limit as usize),
             _ => Err(Problem::invalid("limit is 1 to 200")),
         }
@@ -87,37 +87,37 @@ impl Paging {
     }
 }
 
-/// For which state a change is, as the description tells it; [`super::etag::Precondition`] reads it.
+/// Description of `If-Match` in OpenAPI; [`super::etag::Precondition`] reads it.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header")]
 pub(crate) struct IfMatch {
-    /// The `ETag` of its GET, or `*` for whatever there is. Without it the answer is 428, and 412 where it was changed since.
+    /// `ETag` of a GET of the resource, or `*` for any state. Without it the answer is 428; 412 if the resource has changed since.
     #[param(rename = "If-Match", example = "*")]
     if_match: String,
 }
 
-/// A cursor.
+/// Parses a cursor.
 pub(crate) fn cursor(text: &str) -> Result<Cursor> {
     text.parse().map_err(|error: kernel::page::BadCursor| Problem::invalid(error.to_string()))
 }
 
-/// A library's name.
+/// Parses a library name.
 pub(crate) fn library(text: &str) -> Result<LibraryName> {
     Ok(text.parse().map_err(library::Error::from)?)
 }
 
-/// A version's label.
+/// Parses a version label.
 pub(crate) fn label(text: &str) -> Result<Label> {
     Ok(text.parse().map_err(library::Error::from)?)
 }
 
-/// What stands for a version: a label, a range, `latest`, or nothing for the active one.
+/// Parses a version request: a label, a range, `latest`, or nothing for the active version.
 pub(crate) fn version(text: Option<&str>) -> Result<VersionRequest> {
     Ok(text.unwrap_or_default().parse().map_err(library::Error::from)?)
 }
 
-/// Values that are given several times or separated by commas.
+/// Splits a comma-separated list.
 pub(crate) fn list(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default()
         .split(',')

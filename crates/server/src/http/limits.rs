@@ -1,4 +1,4 @@
-//! Requests of each key, counted on this node; the answer's headers say how it stands.
+//! Rate limits of API keys, counted on this node, and the response headers that report them.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,37 +16,37 @@ use moka::sync::Cache;
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
-/// A bucket for each key that was used lately.
+/// Rate limiters of recently used keys (generic cell rate algorithm).
 #[derive(Clone)]
 pub(crate) struct Limits {
-    usual: NonZeroU32,
+    default_per_minute: NonZeroU32,
     buckets: Cache<(KeyId, u32), Arc<Bucket>>,
 }
 
-/// How a key stands with its limit.
+/// State of a key's rate limit after a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing {
-    /// Whether this request is one too many.
+pub(crate) struct RateLimitStatus {
+    /// Whether this request exceeds the limit.
     pub(crate) exceeded: bool,
-    /// Requests a minute.
+    /// Requests per minute.
     pub(crate) limit: u32,
     remaining: u32,
-    /// Seconds until the limit is whole again, or, when it is exceeded, until there is one more.
+    /// Seconds until the limit is fully available, or, when it is exceeded, until the next request is allowed.
     pub(crate) reset: u32,
 }
 
 impl Limits {
-    /// `usual` requests a minute for keys that have no limit of their own.
-    pub(crate) fn new(usual: u32) -> Self {
-        // A bucket that was not used for two minutes is full again: nothing is lost with it.
+    /// Creates limits with a default, in requests per minute, for keys without one of their own.
+    pub(crate) fn new(default_per_minute: u32) -> Self {
+        // A bucket unused for two minutes is full again, so evicting it changes nothing.
         let buckets = Cache::builder().max_capacity(100_000).time_to_idle(Duration::from_mins(2)).build();
-        Self { usual: NonZeroU32::new(usual).unwrap_or(NonZeroU32::MIN), buckets }
+        Self { default_per_minute: NonZeroU32::new(default_per_minute).unwrap_or(NonZeroU32::MIN), buckets }
     }
 
-    /// Counts a request.
-    pub(crate) fn count(&self, limit: Limit) -> Standing {
+    /// Counts a request of a key.
+    pub(crate) fn count(&self, limit: Limit) -> RateLimitStatus {
         let own = limit.per_minute.and_then(|number| NonZeroU32::new(number.unsigned_abs()));
-        let per_minute = own.unwrap_or(self.usual);
+        let per_minute = own.unwrap_or(self.default_per_minute);
         let bucket = self.buckets.get_with((limit.key, per_minute.get()), || {
             let bucket = RateLimiter::direct(Quota::per_minute(per_minute));
             Arc::new(bucket.with_middleware::<StateInformationMiddleware>())
@@ -56,7 +56,12 @@ impl Limits {
             Ok(left) => {
                 let remaining = left.remaining_burst_capacity();
                 let reset = u64::from(limit.saturating_sub(remaining)) * 60 / u64::from(limit);
-                Standing { exceeded: false, limit, remaining, reset: u32::try_from(reset).unwrap_or(60) }
+                RateLimitStatus {
+                    exceeded: false,
+                    limit,
+                    remaining,
+                    reset: u32::try_from(reset).unwrap_or(60),
+                }
             }
             Err(until) => {
                 let wait = until.wait_time_from(DefaultClock::default().now()).as_secs_f64().ceil();
@@ -66,15 +71,15 @@ impl Limits {
                     reason = "a minute at most"
                 )]
                 let reset = wait.clamp(1.0, 60.0) as u32;
-                Standing { exceeded: true, limit, remaining: 0, reset }
+                RateLimitStatus { exceeded: true, limit, remaining: 0, reset }
             }
         }
     }
 }
 
-impl Standing {
-    /// Says so in the headers that rivals' clients read, too.
-    pub(crate) fn written_to(self, mut response: Response) -> Response {
+impl RateLimitStatus {
+    /// Adds the `RateLimit-*` headers to a response.
+    pub(crate) fn add_headers(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         for (name, value) in [
             ("ratelimit-limit", self.limit),
@@ -92,14 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_what_it_may_and_then_waits() {
+    fn requests_beyond_the_limit_wait() {
         let limits = Limits::new(600);
         let limit = Limit { key: KeyId::new(), per_minute: Some(3) };
         let seen: Vec<_> =
             (0..5).map(|_| limits.count(limit)).map(|now| (now.exceeded, now.remaining)).collect();
         assert_eq!(seen, [(false, 2), (false, 1), (false, 0), (true, 0), (true, 0)]);
         assert!((1..=20).contains(&limits.count(limit).reset));
-        // Another key is not touched by it.
+        // Other keys are unaffected.
         let other = limits.count(Limit { key: KeyId::new(), per_minute: None });
         assert!(!other.exceeded && other.limit == 600 && other.remaining == 599);
     }

@@ -1,5 +1,4 @@
-//! The description of the API, made whole: what is said once here holds for every operation, so that no handler can
-//! forget it. A public linter and schemathesis hold it to the OpenAPI specification and to what the server does.
+//! Completion of the OpenAPI document: what holds for every operation is added here, so that no handler can forget it.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +11,7 @@ use utoipa::openapi::{
 
 use super::problem::Formats;
 
-/// Completes what the handlers say of themselves.
+/// Adds what holds for every operation.
 pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
     let components = description.components.get_or_insert_default();
     let key = HttpBuilder::new()
@@ -22,7 +21,7 @@ pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
         ))
         .build();
     components.add_security_scheme("key", SecurityScheme::Http(key));
-    // A key, or nothing: what may then be seen is for each operation to say.
+    // A key or nothing: each operation decides what anonymous callers see.
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
@@ -36,7 +35,7 @@ pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
         for operation in operations.into_iter().flatten() {
             name(operation, path, &mut names);
             if path.contains('{') {
-                refuses(operation, "404", &failure, "There is no such thing, or none that you may see");
+                refuses(operation, "404", &failure, "Not Found");
             }
             describe_responses(operation, &failure);
         }
@@ -45,7 +44,7 @@ pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
 
 fn failure(formats: Formats, path: &str) -> Response {
     let (words, content_type, schema) = match formats.at(path).and_then(|format| format.described_as) {
-        None => ("What is wrong, as RFC 9457 problem details", "application/problem+json", "Problem"),
+        None => ("Problem details (RFC 9457)", "application/problem+json", "Problem"),
         Some((words, schema)) => (words, "application/json", schema),
     };
     ResponseBuilder::new()
@@ -54,8 +53,8 @@ fn failure(formats: Formats, path: &str) -> Response {
         .build()
 }
 
-/// Handlers are named within their file, and a client's functions across all: `libraries_list`. Of two that would be called the same,
-/// the one below says of what: `libraries_list_grants`.
+/// Makes operation ids unique across files: `libraries_list`. On a clash the last path segment is appended:
+/// `libraries_list_grants`.
 fn name(operation: &mut Operation, path: &str, names: &mut BTreeSet<String>) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(id)) = (tag, &mut operation.operation_id) {
@@ -68,14 +67,14 @@ fn name(operation: &mut Operation, path: &str, names: &mut BTreeSet<String>) {
     }
 }
 
-/// A refusal of this status, in words.
+/// Adds an error response.
 fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &str) {
     let mut response = problem.clone();
     words.clone_into(&mut response.description);
     operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
 }
 
-/// Every POST takes a key under which it is done once, but uploads, which need none.
+/// Adds `Idempotency-Key` to every POST except uploads, which need none.
 fn describe_idempotency(operation: &mut Operation, problem: &Response) {
     if let Some(RefOr::T(body)) = &operation.request_body
         && body.content.keys().any(|kind| kind.starts_with("multipart/"))
@@ -93,14 +92,14 @@ fn describe_idempotency(operation: &mut Operation, problem: &Response) {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "The same for a request that is repeated: it is done once, and its answer given again for a day.",
+            "Repeat a request with the same key: it is executed once, and its response is replayed for a day.",
         ))
         .schema(Some(key))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
-    let busy = "It conflicts with what there is, or the same is being done at this moment";
+    let busy = "Conflict, or the same request is in progress";
     refuses(operation, "409", problem, busy);
-    refuses(operation, "422", problem, "The Idempotency-Key came with another request");
+    refuses(operation, "422", problem, "Idempotency-Key used for another request");
 }
 
 fn describe_responses(operation: &mut Operation, failure: &Response) {
@@ -110,24 +109,24 @@ fn describe_responses(operation: &mut Operation, failure: &Response) {
         .flatten()
         .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
     if is_for_a_state {
-        refuses(operation, "412", failure, "It was changed since: GET it anew");
-        refuses(operation, "428", failure, "If-Match is missing");
+        refuses(operation, "412", failure, "Precondition Failed");
+        refuses(operation, "428", failure, "Precondition Required");
     }
-    refuses(operation, "401", failure, "Sign in, or give a key that is good");
-    refuses(operation, "403", failure, "You, or this key, may not do this");
-    refuses(operation, "429", failure, "Too many requests: wait as long as Retry-After says");
+    refuses(operation, "401", failure, "Unauthorized");
+    refuses(operation, "403", failure, "Forbidden");
+    refuses(operation, "429", failure, "Too Many Requests");
     let responses = &mut operation.responses.responses;
     for (status, response) in &mut *responses {
         if let RefOr::T(response) = response
             && response.description.is_empty()
         {
             let words = match status.as_str() {
-                "200" => "What was asked for",
-                "201" => "It was made",
-                "202" => "It was taken, and is being worked on",
-                "204" => "It was done",
-                "302" => "It is elsewhere",
-                "304" => "Nothing changed since",
+                "200" => "OK",
+                "201" => "Created",
+                "202" => "Accepted",
+                "204" => "No Content",
+                "302" => "Found",
+                "304" => "Not Modified",
                 _ => "As the status says",
             };
             words.clone_into(&mut response.description);

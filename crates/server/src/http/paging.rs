@@ -1,12 +1,11 @@
-//! Pages of a list: the address of the next stands in the header `Link` (RFC 8288), so that a client can walk any list
-//! without knowing its body.
+//! Paged lists: the next page is linked in the header `Link` (RFC 8288), so that clients can walk any list alike.
 
 use axum::Json;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// A page on its way out.
+/// Response of one page.
 #[derive(Debug)]
 pub(crate) struct Paged<T> {
     body: T,
@@ -14,7 +13,7 @@ pub(crate) struct Paged<T> {
 }
 
 impl<T> Paged<T> {
-    /// `address` is the one that was asked (`OriginalUri`), `next` where the next page begins.
+    /// Creates a page from the request's address (`OriginalUri`), the cursor of the next page, and the body.
     pub(crate) fn new(address: &Uri, next: Option<impl AsRef<str>>, body: T) -> Self {
         Self { body, next: next.and_then(|cursor| link(address, cursor.as_ref())) }
     }
@@ -30,7 +29,7 @@ impl<T: Serialize> IntoResponse for Paged<T> {
     }
 }
 
-/// The same address with another cursor. Relative to the server, which need not know its own name.
+/// Returns the address with another cursor, relative to the server.
 fn link(address: &Uri, cursor: &str) -> Option<HeaderValue> {
     let mut target = address.path().to_owned();
     target.push('?');
@@ -44,7 +43,7 @@ fn link(address: &Uri, cursor: &str) -> Option<HeaderValue> {
     target.push_str(cursor);
     let mut line = String::from("<");
     for byte in target.bytes() {
-        // What an address may hold as it is (RFC 3986); the rest came unencoded and is encoded here.
+        // Characters that RFC 3986 allows unencoded.
         if byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte) {
             line.push(char::from(byte));
         } else {
@@ -60,7 +59,7 @@ mod tests {
     use super::link;
 
     #[test]
-    fn the_next_page_is_asked_for_as_this_one_was() {
+    fn the_next_page_keeps_the_parameters() {
         for (address, next) in [
             ("/api/v1/documents", "</api/v1/documents?cursor=abc>; rel=\"next\""),
             (

@@ -1,5 +1,5 @@
-//! Errors as RFC 9457 problem details: one mapping from the rooms' errors to HTTP, and one place where they are
-//! finished with the id of the request and logged.
+//! Errors as problem details (RFC 9457): the one mapping from the errors of all crates to HTTP, and the middleware that renders and
+//! logs them with the id of the request.
 
 use std::any::Any;
 
@@ -15,42 +15,42 @@ use serde_json::{Map, Value, json};
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use super::authentication::ToNobody;
+use super::authentication::ToAnonymous;
 
-/// What every handler returns when it cannot do what is asked.
+/// Result of a handler.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
-/// A problem on its way out.
+/// An error response before it is rendered.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
-    /// The last part of its type: what a program can tell it by.
+    /// Last part of its type, which identifies it to programs.
     kind: &'static str,
     detail: String,
     more: Map<String, Value>,
     retry_after: Option<u32>,
-    /// For the log alone.
+    /// Logged, never sent.
     cause: Option<String>,
 }
 
-/// Marks an answer that goes out as it is: its body is a page, or that of another protocol.
+/// Marks a response that is sent unchanged: its body is a page, or that of another protocol.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AsItIs;
+pub(crate) struct RawResponse;
 
-/// A problem as it is sent (RFC 9457).
+/// Body of a problem (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody {
-    /// Names the kind of problem: `urn:wenyuan:problem:no-version`.
+    /// Type of the problem: `urn:wenyuan:problem:no-version`.
     #[serde(rename = "type")]
     kind: String,
-    /// The status in words.
+    /// Reason phrase of the status.
     title: String,
-    /// The HTTP status.
+    /// HTTP status.
     status: u16,
-    /// What is wrong, and what to do.
+    /// What is wrong and what to do.
     detail: String,
-    /// The request, as it stands in the log.
+    /// Id of the request, as in the log.
     request_id: String,
     #[serde(flatten)]
     #[schema(ignore)]
@@ -82,22 +82,22 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
-    /// 409, which passes: the same is being done at this moment.
+    /// 409, temporarily: the same request is in progress.
     pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
     }
 
-    /// 412: it is in another state than the change was made for.
+    /// 412: the resource is in another state than the change was made for.
     pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
     }
 
-    /// 422: the key of idempotency belongs to another request.
+    /// 422: the idempotency key belongs to another request.
     pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
     }
 
-    /// 428 (RFC 6585): the change must say for which state it is.
+    /// 428 (RFC 6585): the change must name the state it applies to.
     pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
     }
@@ -118,7 +118,7 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     }
 
-    /// 503, which passes.
+    /// 503, temporarily.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::busy(detail)
     }
@@ -127,13 +127,13 @@ impl Problem {
         Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
-    /// 500: says nothing of its cause but in the log.
+    /// 500: its cause is logged and not sent.
     pub(crate) fn internal(cause: String) -> Self {
-        let detail = "something went wrong here; the log has the details under this request id";
+        let detail = "internal error; the server's log has the details under this request id";
         Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
-    /// The body, as RFC 9457 has it.
+    /// Renders the body (RFC 9457).
     fn body(&self, id: &str) -> Vec<u8> {
         let body = ProblemBody {
             kind: format!("urn:wenyuan:problem:{}", self.kind),
@@ -146,48 +146,48 @@ impl Problem {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// Whether the fault is ours, and nothing the asker can mend.
+    /// Whether the server failed.
     pub(crate) fn is_fault(&self) -> bool {
         self.status.is_server_error()
     }
 
-    /// What is wrong, in words, for doors that send no problem. The cause is logged.
-    pub(crate) fn told(&self) -> String {
+    /// Returns the text for APIs that send no problem details, and logs the cause.
+    pub(crate) fn user_message(&self) -> String {
         if let Some(cause) = &self.cause {
-            tracing::error!(error = cause, "a request failed");
+            tracing::error!(error = cause, "request failed");
         }
         if self.kind == "internal" {
-            return "something went wrong in the server; its log says what".to_owned();
+            return "internal error; see the server's log".to_owned();
         }
         self.detail.clone()
     }
 
-    /// Its status.
+    /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What a program can tell it by.
+    /// Last part of its type.
     pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// What is wrong, and what to do.
+    /// What is wrong and what to do.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// In how many seconds it is worth trying again.
+    /// Seconds after which a retry makes sense.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         self.retry_after
     }
 
-    /// The same, of this member of the request.
+    /// Names the member of the request that is wrong.
     pub(crate) fn about(self, parameter: &str) -> Self {
         self.with("parameter", parameter)
     }
 
-    /// The member of the request that it is about, where that is said.
+    /// The member of the request that is wrong, if known.
     pub(crate) fn parameter(&self) -> Option<&str> {
         self.more.get("parameter").and_then(Value::as_str)
     }
@@ -234,22 +234,22 @@ impl From<Error> for Problem {
             Error::NoModel => Self::new(StatusCode::CONFLICT, "no-model", detail),
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
             Error::Exhausted => Self::busy(detail),
-            // The server behind the pool is gone or on its way back: that passes.
-            Error::Database(source) if passes(&source) => {
+            // PostgreSQL is down or restarting: temporary.
+            Error::Database(source) if is_temporary(&source) => {
                 let cause = Some(Chain(&Error::Database(source)).to_string());
                 Self { cause, ..Self::busy("the database does not answer; try again shortly") }
             }
             Error::Database(source) if holds_nul(&source) => {
-                Self::invalid("a text holds the character NUL, which can neither be kept nor searched for")
+                Self::invalid("a text contains the character NUL, which cannot be stored or searched for")
             }
             other => Self::internal(Chain(&other).to_string()),
         }
     }
 }
 
-/// Whether the connection broke, or the server is stopping, starting or full, or had to end one
-/// of two transactions that waited for each other (SQLSTATE classes 08, 53, 57P and 40).
-fn passes(error: &sqlx::Error) -> bool {
+/// Whether a database error is temporary: a broken connection, a server that stops, starts or is full, a deadlock or a serialisation
+/// failure (SQLSTATE classes 08, 53, 57P and 40).
+fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => error
@@ -259,7 +259,7 @@ fn passes(error: &sqlx::Error) -> bool {
     }
 }
 
-/// PostgreSQL keeps every character in a text but U+0000.
+/// PostgreSQL text holds every character except U+0000.
 fn holds_nul(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "22021" || code == "22P05")
@@ -280,7 +280,7 @@ impl From<identity::Error> for Problem {
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
             Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
-            // What becomes of the database's own errors is said once, above.
+            // Database errors are mapped once, above.
             Fault::Database(source) => Error::Database(source).into(),
             Fault::Internal(cause) => Self::internal(cause),
         }
@@ -331,7 +331,7 @@ impl From<registry::Error> for Problem {
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             Fault::Database(source) => Error::Database(source).into(),
-            Fault::Secrets(ref source) if mendable(source) => Self::conflict(Chain(&error).to_string()),
+            Fault::Secrets(ref source) if is_recoverable(source) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
         }
     }
@@ -355,14 +355,14 @@ impl From<chat::Error> for Problem {
             Fault::Exhausted => Self::busy(detail),
             Fault::Objects(error) => error.into(),
             Fault::Database(source) => Error::Database(source).into(),
-            Fault::Secrets(ref source) if mendable(source) => Self::conflict(Chain(&error).to_string()),
+            Fault::Secrets(ref source) if is_recoverable(source) => Self::conflict(Chain(&error).to_string()),
             Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
             Fault::Internal(cause) => Self::internal(cause),
         }
     }
 }
 
-/// A language model that does not answer is no fault of ours, and may answer later.
+/// A language model that fails is a bad gateway.
 impl From<chat::models::client::Failure> for Problem {
     fn from(failure: chat::models::client::Failure) -> Self {
         match failure.kind {
@@ -374,8 +374,8 @@ impl From<chat::models::client::Failure> for Problem {
     }
 }
 
-/// Whether the row is there, and its secret is not: the text says how to mend that.
-fn mendable(error: &store::secrets::Error) -> bool {
+/// Whether a stored secret cannot be opened: the text says what to do.
+fn is_recoverable(error: &store::secrets::Error) -> bool {
     use store::secrets::Error as Fault;
     matches!(error, Fault::UnknownKey(_) | Fault::Refused | Fault::Unreadable)
 }
@@ -400,7 +400,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A panic in a handler is a 500 like any other.
+/// Turns a panic in a handler into a 500.
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
@@ -449,8 +449,8 @@ pub(crate) async fn finish(State(formats): State<Formats>, request: Request, nex
     let page = (formats.page)(&request);
     let response = next.run(request).await;
     let status = response.status();
-    let to_nobody = response.extensions().get::<ToNobody>().is_some();
-    let is_finished = response.extensions().get::<AsItIs>().is_some();
+    let is_anonymous = response.extensions().get::<ToAnonymous>().is_some();
+    let is_finished = response.extensions().get::<RawResponse>().is_some();
     if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response;
     }
@@ -465,34 +465,30 @@ pub(crate) async fn finish(State(formats): State<Formats>, request: Request, nex
     };
     let response = send(&problem, format, id, response);
     match page {
-        Some(page) => page(&problem, id, response.headers(), to_nobody),
+        Some(page) => page(&problem, id, response.headers(), is_anonymous),
         None => response,
     }
 }
 
-/// What the framework refuses by itself: unreadable parameters, a wrong method, a body too large, a time-out.
+/// Maps the framework's own refusals: unreadable parameters, wrong methods, large bodies, timeouts.
 fn refused(status: StatusCode, text: String) -> Problem {
     match status {
-        StatusCode::SERVICE_UNAVAILABLE => {
-            Problem::busy("answering took too long; try again, or ask for less")
-        }
+        StatusCode::SERVICE_UNAVAILABLE => Problem::busy("the request timed out; try again, or ask for less"),
         _ if status.is_server_error() => Problem { status, ..Problem::internal(text) },
         StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(status, "method-not-allowed", "this address does not know that method")
+            Problem::new(status, "method-not-allowed", "this address does not support that method")
         }
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(text),
-        StatusCode::NOT_FOUND => Problem::not_found("there is nothing at this address"),
-        _ => Problem::new(
-            status,
-            "invalid",
-            if text.is_empty() { "the request was refused".to_owned() } else { text },
-        ),
+        StatusCode::NOT_FOUND => Problem::not_found("nothing was found at this address"),
+        _ => {
+            Problem::new(status, "invalid", if text.is_empty() { "invalid request".to_owned() } else { text })
+        }
     }
 }
 
 fn send(problem: &Problem, format: Option<&Format>, id: &str, mut response: Response) -> Response {
     if let Some(cause) = &problem.cause {
-        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "a request failed");
+        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "request failed");
     }
     let (body, content_type) = match format {
         None => (problem.body(id), "application/problem+json"),

@@ -52,7 +52,7 @@ pub(crate) fn with_layers(
     formats: Formats,
 ) -> Router {
     programs
-        .fallback(async || problem::Problem::not_found("there is nothing at this address"))
+        .fallback(async || problem::Problem::not_found("nothing was found at this address"))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
         .merge(pages)
         // The token in a page's forms is masked anew for each response, and requests from other sites carry no session cookie
@@ -67,7 +67,7 @@ pub(crate) fn with_layers(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(from_fn_with_state(names, guard::only_our_own_pages))
+        .layer(from_fn_with_state(names, guard::refuse_foreign_origins))
         // Outside everything that can fail, so that every failure is formatted and every request is counted.
         .layer(from_fn_with_state(formats, problem::finish))
         .layer(from_fn(observe::request))

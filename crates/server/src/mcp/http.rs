@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::Librarian;
 use crate::app::App;
 use crate::http::authentication::Caller;
-use crate::http::problem::{AsItIs, Format};
+use crate::http::problem::{Format, RawResponse};
 
 /// Bytes of a request, at most.
 const LARGEST: usize = 1 << 20;
@@ -120,7 +120,7 @@ fn accept(headers: &mut HeaderMap) {
 
 /// What the SDK refuses in plain text becomes an error of JSON-RPC.
 async fn finished(mut response: Response, id: Value) -> Response {
-    response.extensions_mut().insert(AsItIs);
+    response.extensions_mut().insert(RawResponse);
     if response.status().is_success() || is_json(&response) {
         return response;
     }
@@ -168,6 +168,6 @@ fn body(code: i32, message: &str, id: &Value) -> Value {
 
 fn error(status: StatusCode, code: i32, message: &str, id: &Value) -> Response {
     let mut response = (status, axum::Json(body(code, message, id))).into_response();
-    response.extensions_mut().insert(AsItIs);
+    response.extensions_mut().insert(RawResponse);
     response
 }

@@ -103,7 +103,7 @@ pub(super) async fn read(
 ) -> Result<ReadResourceResult, ErrorData> {
     let named = uri::parse(uri).ok_or_else(|| absent(uri, "no resource of this server has this address"))?;
     let contents = contents(librarian, actor, uri, named).await.map_err(|problem| {
-        if problem.is_fault() { refused(problem) } else { absent(uri, &problem.told()) }
+        if problem.is_fault() { refused(problem) } else { absent(uri, &problem.user_message()) }
     })?;
     Ok(ReadResourceResult::new(vec![contents]))
 }

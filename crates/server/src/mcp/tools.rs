@@ -160,7 +160,7 @@ where
             result.structured_content = serde_json::to_value(&value).ok();
             result
         }
-        Err(problem) => failed(&problem.told()),
+        Err(problem) => failed(&problem.user_message()),
     }
 }
 

@@ -358,5 +358,5 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 fn nothing() -> Response {
-    Problem::not_found("there is nothing at this address").into_response()
+    Problem::not_found("nothing was found at this address").into_response()
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::frame::Frame;
 use super::see_other;
 use crate::http::AppState;
-use crate::http::problem::{AsItIs, Problem};
+use crate::http::problem::{Problem, RawResponse};
 use crate::settings::ShareLinks;
 
 /// Shared chats that are rendered at once, on this node. With links that anyone may open, nobody in particular asks for them.
@@ -68,6 +68,6 @@ fn page(text: String) -> Response {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    response.extensions_mut().insert(AsItIs);
+    response.extensions_mut().insert(RawResponse);
     response
 }

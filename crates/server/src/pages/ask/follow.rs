@@ -133,7 +133,7 @@ impl Following {
         };
         Some(sent.unwrap_or_else(|problem| {
             self.is_over = true;
-            Sent::default().event("failed").data(json!({ "detail": problem.told() }).to_string())
+            Sent::default().event("failed").data(json!({ "detail": problem.user_message() }).to_string())
         }))
     }
 

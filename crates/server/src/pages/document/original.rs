@@ -13,7 +13,7 @@ use super::Wanted;
 use crate::app::address;
 use crate::http::authentication::Caller;
 use crate::http::input::{self, Path};
-use crate::http::problem::{AsItIs, Problem, Result};
+use crate::http::problem::{Problem, RawResponse, Result};
 use crate::http::{AppState, etag};
 
 /// Its bytes.
@@ -54,7 +54,7 @@ pub(super) async fn show(
         (header::CONTENT_LENGTH, revision.file_size.to_string()),
     ];
     let mut response = (told, careful(), Body::from_stream(bytes)).into_response();
-    response.extensions_mut().insert(AsItIs);
+    response.extensions_mut().insert(RawResponse);
     Ok(response)
 }
 
