@@ -183,7 +183,7 @@ async fn measure_answers(harness: &mut Harness) -> anyhow::Result<Table> {
     model.answer_with(|_request| {
         let chunks: Vec<String> =
             (0..CHUNKS).map(|number| format!("The folder is walked {number} [1]. ")).collect();
-        Answer::saying(&chunks.iter().map(String::as_str).collect::<Vec<_>>())
+        Answer::streaming(&chunks.iter().map(String::as_str).collect::<Vec<_>>())
     });
     let server = harness.program.start("chats", false).await?;
     server.wait_until_searchable().await?;

@@ -116,7 +116,7 @@ async fn each_level_answers_before_the_next() {
     }
     assert_eq!((here.loads(), there.loads()), (1, 0));
     // Nobody who reads Redis learns anything.
-    let held = redis.ask(&["GET", "wenyuan:keys:k"]).await.unwrap();
+    let held = redis.command(&["GET", "wenyuan:keys:k"]).await.unwrap();
     assert!(held.len() > 60 && !held.contains("value"), "{held}");
 }
 
@@ -202,7 +202,7 @@ async fn a_load_that_was_under_way_loses() {
     assert_eq!(slow.await.unwrap().unwrap().as_deref(), Some("valid"));
     assert_eq!(one.get("k", &truth).await, None);
     assert_eq!(other.get("k", &truth).await, None);
-    let held = redis.ask(&["GET", "wenyuan:keys:k"]).await.unwrap();
+    let held = redis.command(&["GET", "wenyuan:keys:k"]).await.unwrap();
     assert_eq!(held, "$1\r\nx\r\n");
 }
 
@@ -243,7 +243,7 @@ async fn redis_may_die_and_come_back_with_what_is_not_true_any_more() {
     shared(&one, &other).await;
     let truth = Truth::new("valid");
     assert_eq!(one.get("k", &truth).await.as_deref(), Some("valid"));
-    assert!(redis.ask(&["GET", "wenyuan:keys:k"]).await.unwrap().len() > 60);
+    assert!(redis.command(&["GET", "wenyuan:keys:k"]).await.unwrap().len() > 60);
     redis.kill();
     // No error, and no waiting.
     let begun = Instant::now();
@@ -253,8 +253,11 @@ async fn redis_may_die_and_come_back_with_what_is_not_true_any_more() {
     }
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     one.revoke(&database, "k", &truth).await;
-    redis.start_again().await;
-    assert!(redis.ask(&["GET", "wenyuan:keys:k"]).await.unwrap().len() > 60, "it still holds the old value");
+    redis.restart().await;
+    assert!(
+        redis.command(&["GET", "wenyuan:keys:k"]).await.unwrap().len() > 60,
+        "it still holds the old value"
+    );
     truth.set(Some("valid"));
     shared(&one, &other).await;
     truth.set(None);
@@ -276,13 +279,13 @@ async fn redis_may_lie_or_be_slow() {
     one.get("moved", &truth).await;
     let of_another =
         Node::with_key(&database, Some(&redis), "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=").await;
-    redis.ask(&["SET", "wenyuan:keys:garbage", "garbage"]).await.unwrap();
+    redis.command(&["SET", "wenyuan:keys:garbage", "garbage"]).await.unwrap();
     redis
-        .ask(&["SET", "wenyuan:keys:lie", "99999999999000000\u{1}lie, and long enough to be a value"])
+        .command(&["SET", "wenyuan:keys:lie", "99999999999000000\u{1}lie, and long enough to be a value"])
         .await
         .unwrap();
-    redis.ask(&["COPY", "wenyuan:keys:moved", "wenyuan:keys:elsewhere"]).await.unwrap();
-    redis.ask(&["RPUSH", "wenyuan:keys:list", "1"]).await.unwrap();
+    redis.command(&["COPY", "wenyuan:keys:moved", "wenyuan:keys:elsewhere"]).await.unwrap();
+    redis.command(&["RPUSH", "wenyuan:keys:list", "1"]).await.unwrap();
     for key in ["garbage", "lie", "elsewhere", "moved", "list"] {
         for node in [&other, &of_another] {
             let answer = node.get(key, &Truth::new("really")).await;
@@ -292,7 +295,7 @@ async fn redis_may_lie_or_be_slow() {
     }
 
     shared(&one, &other).await;
-    redis.hold();
+    redis.pause();
     let begun = Instant::now();
     for number in 0..20 {
         assert_eq!(one.get(&format!("slow{number}"), &truth).await.as_deref(), Some("true"));
@@ -300,7 +303,7 @@ async fn redis_may_lie_or_be_slow() {
     one.revoke(&database, "moved", &truth).await;
     assert_eq!(one.get("moved", &truth).await, None);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    redis.go_on();
+    redis.resume();
     shared(&one, &other).await;
     assert_eq!(other.get("moved", &truth).await, None);
 }

@@ -1,21 +1,21 @@
-//! A scripted language model: an OpenAI-compatible server in the test's own process, which answers what it was told to, as
-//! slowly and as badly as it was told to, and keeps what it was asked.
+//! A scripted language model: an OpenAI-compatible server in the test's own process, which returns scripted answers,
+//! with scripted delays and failures, and records its requests.
 //!
 //! ```text
 //! let model = LanguageModel::start().await;
-//! model.script([Answer::saying(&["It ", "drains [1]."]), Answer::status(429, "{}").with_header("retry-after", "1")]);
-//! place.run(&["models", "add", "small", &model.url(), "--model", "any", "--default"]).await.succeeded();
-//! …                                            the first question gets the first answer, and so on
-//! let asked = model.request(0).await;          once it has arrived
-//! assert_eq!(asked.body["messages"][1]["role"], "user");
+//! model.script([Answer::streaming(&["It ", "drains [1]."]), Answer::status(429, "{}").with_header("retry-after", "1")]);
+//! app.run(&["models", "add", "small", &model.url(), "--model", "any", "--default"]).await.succeeded();
+//! …                                            the first request gets the first answer, and so on
+//! let request = model.request(0).await;        waits until it has arrived
+//! assert_eq!(request.body["messages"][1]["role"], "user");
 //!
-//! let gate = Gate::new();                      an answer that waits in the middle
-//! model.script([Answer::saying(&["It ", "drains [1]."]).held_after(1, &gate)]);
-//! … ask in the background …
-//! gate.reached().await;                        "It " is out, and nothing more
+//! let gate = Gate::new();                      an answer that stops in the middle until the test lets it go on
+//! model.script([Answer::streaming(&["It ", "drains [1]."]).gated_after(1, &gate)]);
+//! … send a request in the background …
+//! gate.reached().await;                        "It " was sent, and nothing more
 //! gate.open();
 //!
-//! model.answer_with(|asked| Answer::saying(&[asked.last_question()]));     where the script has come to its end
+//! model.answer_with(|request| Answer::streaming(&[request.last_question()]));     when the script is used up
 //! ```
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 
 use crate::eventually;
 
-/// A running scripted model; gone with this value.
+/// A running scripted model; stopped when this value is dropped.
 #[derive(Debug)]
 pub struct LanguageModel {
     address: String,
@@ -38,18 +38,18 @@ pub struct LanguageModel {
     task: JoinHandle<()>,
 }
 
-/// A question as it came.
+/// A request that the model received.
 #[derive(Debug, Clone)]
-pub struct Asked {
-    /// Its path: `/v1/chat/completions`.
+pub struct ChatRequest {
+    /// Path, such as `/v1/chat/completions`.
     pub path: String,
-    /// The header `Authorization`, if there was one.
+    /// Value of the header `Authorization`.
     pub authorization: Option<String>,
-    /// Its body.
+    /// Body.
     pub body: Value,
 }
 
-/// What is answered, and how.
+/// A scripted response: status, headers, and a sequence of bytes, delays and failures.
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
@@ -57,7 +57,7 @@ pub struct Answer {
     steps: Vec<Step>,
 }
 
-/// Where an answer waits until the test lets it go on.
+/// A point at which an answer waits until the test opens it.
 #[derive(Debug, Clone)]
 pub struct Gate {
     is_reached: Arc<watch::Sender<bool>>,
@@ -70,44 +70,44 @@ enum Step {
     Send(Vec<u8>),
     Wait(Duration),
     WaitAt(Gate),
-    /// Closes the connection in the middle.
-    BreakOff,
-    /// Says nothing more, and stays.
+    /// Closes the connection without an end of the body.
+    Disconnect,
+    /// Sends nothing more and keeps the connection open.
     Hang,
 }
 
-type Otherwise = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
+type Fallback = Box<dyn Fn(&ChatRequest) -> Answer + Send + Sync>;
 
 struct Shared {
     script: Mutex<VecDeque<Answer>>,
-    otherwise: Mutex<Otherwise>,
-    asked: Mutex<Vec<Asked>>,
-    hung_up: Mutex<usize>,
+    fallback: Mutex<Fallback>,
+    requests: Mutex<Vec<ChatRequest>>,
+    disconnects: Mutex<usize>,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shared").field("asked", &self.asked).finish_non_exhaustive()
+        formatter.debug_struct("Shared").field("requests", &self.requests).finish_non_exhaustive()
     }
 }
 
 impl LanguageModel {
-    /// Starts one on a port of its own. Until it is told otherwise it answers everything with `I do not know.`
+    /// Starts a model on a free port. Without a script it answers everything with `I do not know.`
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let shared = Arc::new(Shared {
             script: Mutex::default(),
-            otherwise: Mutex::new(Box::new(|_asked| Answer::saying(&["I do ", "not know."]))),
-            asked: Mutex::default(),
-            hung_up: Mutex::default(),
+            fallback: Mutex::new(Box::new(|_request| Answer::streaming(&["I do ", "not know."]))),
+            requests: Mutex::default(),
+            disconnects: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _from)) = listener.accept().await {
                 let serving = Arc::clone(&serving);
                 tokio::spawn(async move {
-                    // A client that goes away in the middle is what some tests are about.
+                    // Some tests are about clients that disconnect early.
                     let _served = serve(stream, &serving).await;
                 });
             }
@@ -115,39 +115,39 @@ impl LanguageModel {
         Self { address, shared, task }
     }
 
-    /// Its endpoint, as models are registered with: `http://127.0.0.1:4711/v1`.
+    /// The base URL to register it with, such as `http://127.0.0.1:4711/v1`.
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// Answers the next questions with these, in this order, after those that were given before.
+    /// Appends answers to the script. Requests are answered in this order.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
-        held(&self.shared.script).extend(answers);
+        lock(&self.shared.script).extend(answers);
     }
 
-    /// Answers with this whatever the script has no answer for.
-    pub fn answer_with(&self, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) {
-        *held(&self.shared.otherwise) = Box::new(answer);
+    /// Sets the answer to requests that come when the script is used up.
+    pub fn answer_with(&self, answer: impl Fn(&ChatRequest) -> Answer + Send + Sync + 'static) {
+        *lock(&self.shared.fallback) = Box::new(answer);
     }
 
-    /// How many questions have come.
+    /// Number of requests received so far.
     pub fn count(&self) -> usize {
-        held(&self.shared.asked).len()
+        lock(&self.shared.requests).len()
     }
 
-    /// A question by its number, from 0, once it has come.
-    pub async fn request(&self, number: usize) -> Asked {
-        eventually("a question to the model", async || held(&self.shared.asked).get(number).cloned()).await
+    /// Waits for the request with this index, counted from 0, and returns it.
+    pub async fn request(&self, index: usize) -> ChatRequest {
+        eventually("a request to the model", async || lock(&self.shared.requests).get(index).cloned()).await
     }
 
-    /// All questions that have come.
-    pub fn requests(&self) -> Vec<Asked> {
-        held(&self.shared.asked).clone()
+    /// All requests received so far.
+    pub fn requests(&self) -> Vec<ChatRequest> {
+        lock(&self.shared.requests).clone()
     }
 
-    /// Waits until this many askers have closed their connection in the middle of an answer.
-    pub async fn hung_up(&self, times: usize) {
-        eventually("hanging up", async || (*held(&self.shared.hung_up) >= times).then_some(())).await;
+    /// Waits until this many clients have disconnected in the middle of an answer.
+    pub async fn wait_for_disconnects(&self, times: usize) {
+        eventually("a disconnect", async || (*lock(&self.shared.disconnects) >= times).then_some(())).await;
     }
 }
 
@@ -157,40 +157,40 @@ impl Drop for LanguageModel {
     }
 }
 
-impl Asked {
-    /// The text of the last message.
+impl ChatRequest {
+    /// Text of the last message.
     pub fn last_question(&self) -> &str {
         let last = self.body["messages"].as_array().and_then(|messages| messages.last());
         last.and_then(|message| message["content"].as_str()).unwrap_or_default()
     }
 
-    /// The text of the first message: the rules.
-    pub fn rules(&self) -> &str {
+    /// Text of the first message.
+    pub fn system_prompt(&self) -> &str {
         self.body["messages"][0]["content"].as_str().unwrap_or_default()
     }
 }
 
 impl Answer {
-    /// Streams these pieces as OpenAI does: a role, the pieces, why it ends, what it took (12 and 7 tokens), `[DONE]`.
-    pub fn saying(pieces: &[&str]) -> Self {
-        let mut answer = Self::events().then(&chunk(&json!({ "role": "assistant" }), None));
+    /// Streams these pieces as OpenAI does: a role, the pieces, the finish reason, the usage (12 and 7 tokens), `[DONE]`.
+    pub fn streaming(pieces: &[&str]) -> Self {
+        let mut answer = Self::empty_stream().with_event(&chunk(&json!({ "role": "assistant" }), None));
         for piece in pieces {
-            answer = answer.then(&chunk(&json!({ "content": piece }), None));
+            answer = answer.with_event(&chunk(&json!({ "content": piece }), None));
         }
         let usage = json!({ "prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19 });
         let mut last = chunk(&json!({}), None);
         last["choices"] = json!([]);
         last["usage"] = usage;
-        answer.then(&chunk(&json!({}), Some("stop"))).then(&last).then_raw("data: [DONE]\n\n")
+        answer.with_event(&chunk(&json!({}), Some("stop"))).with_event(&last).with_bytes("data: [DONE]\n\n")
     }
 
-    /// An event stream in which nothing stands yet; see [`Self::then`].
-    pub fn events() -> Self {
-        Self::status(200, "").of_type("text/event-stream")
+    /// An event stream without events; see [`Self::with_event`].
+    pub fn empty_stream() -> Self {
+        Self::status(200, "").with_content_type("text/event-stream")
     }
 
-    /// The whole answer as one JSON object, as where no stream was asked for.
-    pub fn whole(text: &str) -> Self {
+    /// The answer as one JSON object, as for requests without `stream`.
+    pub fn complete(text: &str) -> Self {
         let body = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted",
             "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }],
@@ -199,52 +199,52 @@ impl Answer {
         Self::status(200, &body.to_string())
     }
 
-    /// Any status with any body, said to be JSON.
+    /// Any status with any body, of content type JSON.
     pub fn status(status: u16, body: &str) -> Self {
         let steps = if body.is_empty() { Vec::new() } else { vec![Step::Send(body.as_bytes().to_vec())] };
         Self { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], steps }
     }
 
-    /// Takes the question and never says anything, not even a status.
+    /// Reads the request and never responds, not even with a status.
     pub fn hanging() -> Self {
         Self { status: 0, headers: Vec::new(), steps: vec![Step::Hang] }
     }
 
-    /// Says that it is of another type than JSON or an event stream.
+    /// Replaces the content type.
     #[must_use]
-    pub fn of_type(mut self, content_type: &str) -> Self {
+    pub fn with_content_type(mut self, content_type: &str) -> Self {
         self.headers.retain(|(name, _)| name != "content-type");
         self.with_header("content-type", content_type)
     }
 
-    /// Has a further header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sends a further event.
+    /// Adds an event.
     #[must_use]
-    pub fn then(self, event: &Value) -> Self {
+    pub fn with_event(self, event: &Value) -> Self {
         let event = format!("data: {event}\n\n");
-        self.then_raw(&event)
+        self.with_bytes(&event)
     }
 
-    /// Sends further bytes, whatever they are.
+    /// Adds arbitrary bytes.
     #[must_use]
-    pub fn then_raw(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn with_bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.steps.push(Step::Send(bytes.as_ref().to_vec()));
         self
     }
 
-    /// Waits before each thing it sends, but the first.
+    /// Waits before each step except the first.
     #[must_use]
-    pub fn slowly(mut self, pause: Duration) -> Self {
+    pub fn with_delay(mut self, delay: Duration) -> Self {
         let steps = std::mem::take(&mut self.steps);
         for (index, step) in steps.into_iter().enumerate() {
             if index > 0 {
-                self.steps.push(Step::Wait(pause));
+                self.steps.push(Step::Wait(delay));
             }
             self.steps.push(step);
         }
@@ -253,30 +253,30 @@ impl Answer {
 
     /// Waits at a gate after this many pieces of text.
     #[must_use]
-    pub fn held_after(self, pieces: usize, gate: &Gate) -> Self {
+    pub fn gated_after(self, pieces: usize, gate: &Gate) -> Self {
         self.insert(pieces, Step::WaitAt(gate.clone()))
     }
 
-    /// Closes the connection after this many pieces of text, without an end.
+    /// Closes the connection after this many pieces of text, without an end of the body.
     #[must_use]
-    pub fn breaking_off_after(self, pieces: usize) -> Self {
-        self.insert(pieces, Step::BreakOff)
+    pub fn disconnecting_after(self, pieces: usize) -> Self {
+        self.insert(pieces, Step::Disconnect)
     }
 
-    /// Says nothing more after this many pieces of text, and stays.
+    /// Sends nothing more after this many pieces of text, and keeps the connection open.
     #[must_use]
     pub fn hanging_after(self, pieces: usize) -> Self {
         self.insert(pieces, Step::Hang)
     }
 
-    /// Does not say what it took.
+    /// Leaves out the usage.
     #[must_use]
     pub fn without_usage(mut self) -> Self {
         self.steps.retain(|step| !holds(step, "\"usage\""));
         self
     }
 
-    /// Ends without `[DONE]`.
+    /// Leaves out `[DONE]`.
     #[must_use]
     pub fn without_done(mut self) -> Self {
         self.steps.retain(|step| !holds(step, "[DONE]"));
@@ -284,9 +284,9 @@ impl Answer {
     }
 
     fn insert(mut self, pieces: usize, step: Step) -> Self {
-        let sent = self.steps.iter().enumerate().filter(|(_, step)| holds(step, "{\"content\":"));
+        let pieces_sent = self.steps.iter().enumerate().filter(|(_, step)| holds(step, "{\"content\":"));
         let at = match pieces.checked_sub(1) {
-            Some(last) => sent.map(|(index, _)| index + 1).nth(last).unwrap_or(self.steps.len()),
+            Some(last) => pieces_sent.map(|(index, _)| index + 1).nth(last).unwrap_or(self.steps.len()),
             None => 0,
         };
         self.steps.insert(at, step);
@@ -298,7 +298,7 @@ fn holds(step: &Step, text: &str) -> bool {
     matches!(step, Step::Send(bytes) if String::from_utf8_lossy(bytes).contains(text))
 }
 
-/// A piece of a streamed answer, as OpenAI sends it.
+/// A chunk of a streamed answer, as OpenAI sends it.
 pub fn chunk(delta: &Value, finish_reason: Option<&str>) -> Value {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
@@ -307,21 +307,21 @@ pub fn chunk(delta: &Value, finish_reason: Option<&str>) -> Value {
 }
 
 impl Gate {
-    /// A gate that is shut.
+    /// A closed gate.
     pub fn new() -> Self {
         Self { is_reached: Arc::new(watch::Sender::new(false)), is_open: Arc::new(watch::Sender::new(false)) }
     }
 
-    /// Lets everything through from now on.
+    /// Opens the gate for good.
     pub fn open(&self) {
         self.is_open.send_replace(true);
     }
 
-    /// Waits until an answer has come so far.
+    /// Waits until an answer has arrived at the gate.
     pub async fn reached(&self) {
         let mut reached = self.is_reached.subscribe();
         let waited = tokio::time::timeout(crate::SOON, reached.wait_for(|reached| *reached)).await;
-        assert!(waited.is_ok(), "no answer came to the gate in {:?}", crate::SOON);
+        assert!(waited.is_ok(), "no answer arrived at the gate in {:?}", crate::SOON);
     }
 
     async fn pass(&self) {
@@ -337,7 +337,7 @@ impl Default for Gate {
     }
 }
 
-/// Reads one request, answers it, and closes the connection.
+/// Reads one request, responds to it, and closes the connection.
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
@@ -345,7 +345,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut line = String::new();
     reader.read_line(&mut line).await?;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let is_question = line.starts_with("POST ");
+    let is_post = line.starts_with("POST ");
     let (mut length, mut authorization) = (0, None);
     loop {
         line.clear();
@@ -361,21 +361,21 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await?;
-    let answer = if is_question {
+    let answer = if is_post {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let asked = Asked { path, authorization, body };
-        held(&shared.asked).push(asked.clone());
-        let next = held(&shared.script).pop_front();
-        next.unwrap_or_else(|| held(&shared.otherwise)(&asked))
+        let request = ChatRequest { path, authorization, body };
+        lock(&shared.requests).push(request.clone());
+        let next = lock(&shared.script).pop_front();
+        next.unwrap_or_else(|| lock(&shared.fallback)(&request))
     } else {
         Answer::status(200, r#"{"object":"list","data":[{"id":"scripted","object":"model"}]}"#)
     };
-    let mut hang_up = [0];
+    let mut after_request = [0];
     tokio::select! {
         sent = send(&mut writer, answer) => sent,
-        // Nothing more is sent to us; what comes is the end.
-        _end = reader.read(&mut hang_up) => {
-            *held(&shared.hung_up) += 1;
+        // Clients send nothing after their request, so a read returns when they disconnect.
+        _end = reader.read(&mut after_request) => {
+            *lock(&shared.disconnects) += 1;
             Ok(())
         }
     }
@@ -398,9 +398,9 @@ async fn send(writer: &mut (impl AsyncWrite + Unpin), answer: Answer) -> std::io
                 chunk.extend(b"\r\n");
                 writer.write_all(&chunk).await?;
             }
-            Step::Wait(pause) => tokio::time::sleep(pause).await,
+            Step::Wait(delay) => tokio::time::sleep(delay).await,
             Step::WaitAt(gate) => gate.pass().await,
-            Step::BreakOff => return Ok(()),
+            Step::Disconnect => return Ok(()),
             Step::Hang => std::future::pending().await,
         }
     }
@@ -408,6 +408,6 @@ async fn send(writer: &mut (impl AsyncWrite + Unpin), answer: Answer) -> std::io
     writer.shutdown().await
 }
 
-fn held<T: ?Sized>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T: ?Sized>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }

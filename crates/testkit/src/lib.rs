@@ -1,44 +1,54 @@
-//! What tests share: databases and folders of their own, the real program, documents made in code.
+//! Test support: temporary databases and folders, the real program as a child process, documents built in code,
+//! third-party programs, and a scripted language model.
 //!
-//! ```text
-//! let place = Place::new(env!("CARGO_BIN_EXE_wenyuan")).await;    a data folder and a database, both gone at the end
-//! let server = place.serve().await;                               the program, until it is ready
-//! server.add("fastify", "5.2.1", "a.md", "# A").await;            over HTTP, until it can be found
-//! let answer = server.search(&[("q", "a")]).await;
-//! place.run(&["libraries"]).await.succeeded();                    the command line beside it
+//! Everything is removed or killed when its value is dropped. Other crates of the workspace are not among this crate's
+//! dependencies, so that each of them can test itself with it.
+//!
+//! ```no_run
+//! use testkit::TestApp;
+//!
+//! # async fn example() {
+//! let app = TestApp::new("target/debug/wenyuan").await;         // in a test: env!("CARGO_BIN_EXE_wenyuan")
+//! let server = app.serve().await;                               // running and ready
+//! server.add("fastify", "5.2.1", "a.md", "# A").await;          // uploaded, and found by searches
+//! let found = server.search(&[("q", "a")]).await;
+//! assert_eq!(found["hits"][0]["path"], "a.md");
+//! app.run(&["libraries"]).await.succeeded();                    // the command line on the same installation
+//! # }
 //! ```
 
+mod app;
 mod database;
 pub mod documents;
 pub mod language_model;
 mod llama;
 mod mail;
+mod page_client;
 mod people;
-mod place;
+mod process;
 mod programs;
 mod redis;
 mod server;
-mod visitor;
 
 use std::time::{Duration, Instant};
 
+pub use app::{TestApp, kill_process};
 pub use database::Database;
-pub use language_model::{Answer, Asked, Gate, LanguageModel};
+pub use language_model::{Answer, ChatRequest, Gate, LanguageModel};
 pub use llama::LlamaServer;
 pub use mail::MailServer;
+pub use page_client::PageClient;
 pub use people::{PASSWORD, Person};
-pub use place::{Place, Run, kill_process};
-pub use programs::Program;
+pub use programs::{Program, Run};
 pub use redis::Redis;
 pub use server::{Reply, Server, each};
-pub use visitor::Visitor;
 
-/// A folder that goes with the test.
+/// Creates a temporary folder.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// How many files lie under a folder.
+/// Number of files under a folder, at any depth.
 pub fn files_under(folder: &std::path::Path) -> usize {
     std::fs::read_dir(folder).map_or(0, |entries| {
         entries
@@ -48,29 +58,29 @@ pub fn files_under(folder: &std::path::Path) -> usize {
     })
 }
 
-/// How long a condition may take that should hold soon, on a machine that is busy with other tests.
+/// Time in which a condition that should hold soon must hold, on a machine busy with other tests.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Asks again and again until there is an answer. Panics with `what` when there is none in [`SOON`].
+/// Polls `ask` until it returns a value. Panics with `what` after [`SOON`].
 pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     within(SOON, what, ask).await
 }
 
-/// Asks again and again until there is an answer. Panics with `what` when there is none in time.
+/// Polls `ask` until it returns a value. Panics with `what` after `time`.
 pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < time, "{what} did not happen in {time:?}");
+        assert!(start.elapsed() < time, "{what} did not happen in {time:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// A variable that `./test` sets, or its caller.
+/// Reads an environment variable that `./test` sets.
 fn variable(name: &str) -> String {
-    #[expect(clippy::disallowed_methods, reason = "tests are told by ./test where their programs are")]
+    #[expect(clippy::disallowed_methods, reason = "./test passes the paths of programs in the environment")]
     let value = std::env::var(name);
     value.unwrap_or_else(|_| panic!("{name} is not set: run the tests with ./test"))
 }

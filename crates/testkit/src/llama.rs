@@ -1,60 +1,45 @@
-//! A real language model for tests: llama.cpp's server with a model that fits anywhere. Its protocol is real, its wit small.
+//! A real language model for tests: llama.cpp's server with a model of 93 MB. The protocol is real; its answers are poor.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::process::Command;
 
-use crate::{eventually, variable};
+use crate::process::Process;
+use crate::{SOON, variable};
 
-/// A running model; killed with this value.
+/// Runs llama.cpp's server in a Python process, in which form PyPI offers it.
+const SCRIPT: &str = include_str!("llama_server.py");
+
+/// A running model; killed when this value is dropped.
 #[derive(Debug)]
 pub struct LlamaServer {
-    child: Child,
+    _process: Process,
     address: String,
 }
 
 impl LlamaServer {
-    /// Starts one on a port of its own, on the processor alone, and waits until it has loaded its model.
+    /// Starts a server on a free port, on the CPU, and waits until it has loaded its model.
     pub async fn start() -> Self {
-        let mut child = Command::new(variable("WENYUAN_TEST_LLAMA_SERVER"))
-            .args(["--model", &variable("WENYUAN_TEST_LLAMA_MODEL"), "--gpu-layers", "0", "--port", "0"])
-            .args(["--host", "127.0.0.1", "--ctx-size", "8192", "--parallel", "2", "--threads", "2"])
-            .args(["--seed", "1", "--temp", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("llama-server: run the tests with ./test");
-        let log = child.stderr.take().expect("a pipe");
-        let address = Arc::new(OnceLock::new());
-        let found = Arc::clone(&address);
-        // Read to its end, so that it never waits for somebody to read.
-        std::thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if let Some((_, at)) = line.split_once("listening on ") {
-                    let _set_once = found.set(at.trim().to_owned());
-                }
-            }
-        });
-        let address = eventually("a language model", async || address.get().cloned()).await;
-        let server = Self { child, address };
-        let health = format!("{}/health", server.address);
-        eventually("a language model that is well", async || {
-            reqwest::get(&health).await.ok().filter(|answer| answer.status().is_success()).map(drop)
-        })
-        .await;
-        server
+        let mut command = Command::new("python3");
+        command
+            .args(["-c", SCRIPT, &variable("WENYUAN_TEST_LLAMA_MODEL")])
+            .env("PYTHONPATH", variable("WENYUAN_TEST_LLAMA_SERVER"))
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        let process = Process::spawn("the language model's server (llama.cpp)", command);
+        let address = process
+            .wait_for("printing its address", SOON, async || {
+                process.output().lines().next().map(str::to_owned)
+            })
+            .await;
+        let health = format!("{address}/health");
+        process
+            .wait_for("reporting that it is healthy", SOON, async || {
+                reqwest::get(&health).await.ok().filter(|reply| reply.status().is_success()).map(drop)
+            })
+            .await;
+        Self { _process: process, address }
     }
 
-    /// Its endpoint, as models are registered with: `http://127.0.0.1:4711/v1`.
+    /// The base URL to register it with, such as `http://127.0.0.1:4711/v1`.
     pub fn url(&self) -> String {
         format!("{}/v1", self.address)
-    }
-}
-
-impl Drop for LlamaServer {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _waited_for_already = self.child.wait();
     }
 }

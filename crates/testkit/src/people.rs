@@ -1,4 +1,4 @@
-//! People with accounts, and what they ask of a server.
+//! Users with accounts, and the requests that create them and act for them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 use crate::server::Reply;
 use crate::{Server, eventually};
 
-/// Everybody's password.
+/// Password of every user in tests.
 pub const PASSWORD: &str = "three thousand scrolls";
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Their id.
+    /// User id.
     pub id: String,
-    /// Their name.
+    /// User name.
     pub name: String,
-    /// Shown as bearer.
+    /// Bearer token.
     pub access_token: String,
-    /// Renews access tokens; what a page's cookie holds.
+    /// Token that renews access tokens, and the value of the pages' session cookie.
     pub session_token: String,
 }
 
 impl Person {
-    /// Reads them from the answer to signing in.
+    /// Reads a user from the response to signing in.
     #[track_caller]
     pub fn of(reply: &Reply) -> Self {
         assert!([200, 201].contains(&reply.status), "{}", reply.text());
@@ -39,11 +39,11 @@ impl Person {
 }
 
 impl Server {
-    /// Asks with this key or access token, or as nobody, and with this body.
-    pub async fn ask(&self, shown: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Reply {
+    /// Sends a request with this API key or access token, or anonymously, and with this JSON body.
+    pub async fn ask(&self, token: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Reply {
         let is_change = method == Method::PATCH;
-        let request = self.request_as(shown, method, path, &[]);
-        // Whatever there is: the tests of conventions are about that.
+        let request = self.request_as(token, method, path, &[]);
+        // Preconditions are the subject of `conventions.rs` alone.
         let request = if is_change { request.header("if-match", "*") } else { request };
         self.send(match body {
             Some(body) => request.json(&body),
@@ -58,9 +58,9 @@ impl Server {
         self.ask(None, Method::POST, "/api/v1/session", Some(body)).await
     }
 
-    /// What the link holds by which the first administrator is made, as the server shows it at its start.
+    /// Token of the link with which the first administrator is created, as the server logs it when it starts.
     pub async fn setup_token(&self) -> String {
-        eventually("a link to set up", async || {
+        eventually("the setup link", async || {
             let log = self.log();
             let (_, after) = log.split_once("/setup?token=")?;
             after.split_whitespace().next().map(str::to_owned)
@@ -68,18 +68,18 @@ impl Server {
         .await
     }
 
-    /// Makes the first administrator, called ada.
+    /// Creates the first administrator, named ada.
     pub async fn set_up(&self) -> Person {
         let body = json!({ "token": self.setup_token().await, "username": "ada", "password": PASSWORD });
         Person::of(&self.ask(None, Method::POST, "/api/v1/setup", Some(body)).await)
     }
 
-    /// Makes a user, who sets their password by the link and signs in.
+    /// Creates a user, who sets their password with the link and signs in.
     pub async fn person(&self, admin: &Person, name: &str, role: &str) -> Person {
         let user = json!({ "username": name, "role": role, "email": format!("{name}@example.org") });
-        let made = self.ask(Some(&admin.access_token), Method::POST, "/api/v1/users", Some(user)).await;
-        assert_eq!(made.status, 201, "{}", made.text());
-        let url = made.value()["link"]["url"].as_str().expect("a link").to_owned();
+        let created = self.ask(Some(&admin.access_token), Method::POST, "/api/v1/users", Some(user)).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        let url = created.value()["link"]["url"].as_str().expect("a link").to_owned();
         let (_, token) = url.split_once("/password?token=").expect("a token");
         let body = json!({ "token": token, "password": PASSWORD });
         let set = self.ask(None, Method::POST, "/api/v1/password-resets/use", Some(body)).await;

@@ -1,41 +1,45 @@
-//! A Redis server of its own for a test, on a Unix socket, which can be killed, held and started again with its data.
+//! A Redis server of a test's own, on a Unix socket, which can be killed, paused, and restarted with its data.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-/// A running Redis; killed with this value.
+use crate::SOON;
+use crate::process::Process;
+
+/// A running Redis server; killed when this value is dropped.
 #[derive(Debug)]
 pub struct Redis {
+    // Dropped first: the process works in the folder.
+    process: Option<Process>,
     folder: TempDir,
-    child: Option<Child>,
 }
 
 impl Redis {
-    /// Starts one and waits until it answers.
+    /// Starts a server and waits until it answers.
     pub async fn start() -> Self {
-        let mut redis = Self { folder: crate::folder(), child: None };
-        redis.start_again().await;
+        let mut redis = Self { process: None, folder: crate::folder() };
+        redis.restart().await;
         redis
     }
 
-    /// Starts it again with what it held.
-    pub async fn start_again(&mut self) {
-        let child = Command::new("redis-server")
+    /// Starts the server again with the data that it held when it was killed.
+    pub async fn restart(&mut self) {
+        let mut command = Command::new("redis-server");
+        command
             .args(["--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes"])
             .args(["--appendfsync", "always", "--save", "", "--daemonize", "no"])
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server: run the tests with ./test");
-        self.child = Some(child);
-        crate::eventually("Redis", async || (self.ask(&["PING"]).await? == "+PONG\r\n").then_some(())).await;
+            .current_dir(self.folder.path());
+        let process = Process::spawn("Redis (redis-server)", command);
+        process
+            .wait_for("answering PING", SOON, async || {
+                (self.command(&["PING"]).await? == "+PONG\r\n").then_some(())
+            })
+            .await;
+        self.process = Some(process);
     }
 
     /// Its URL, as `WENYUAN_REDIS_URL` takes it.
@@ -47,46 +51,35 @@ impl Redis {
         self.folder.path().join("redis.sock")
     }
 
-    /// Sends a command and returns its answer as Redis writes it; `None` where none can be had.
-    pub async fn ask(&self, words: &[&str]) -> Option<String> {
+    /// Sends a command and returns the reply in Redis's wire format; `None` if there is no reply.
+    pub async fn command(&self, words: &[&str]) -> Option<String> {
         let mut stream = UnixStream::connect(self.socket()).await.ok()?;
         let mut command = format!("*{}\r\n", words.len());
         for word in words {
             command += &format!("${}\r\n{word}\r\n", word.len());
         }
         stream.write_all(command.as_bytes()).await.ok()?;
-        let mut answer = vec![0; 64 << 10];
-        let length = stream.read(&mut answer).await.ok()?;
-        Some(String::from_utf8_lossy(&answer[..length]).into_owned())
+        let mut reply = vec![0; 64 << 10];
+        let length = stream.read(&mut reply).await.ok()?;
+        Some(String::from_utf8_lossy(&reply[..length]).into_owned())
     }
 
-    /// Ends it at once.
+    /// Kills the server.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ended_already = child.kill();
-            let _waited_for_already = child.wait();
-        }
+        self.process = None;
     }
 
-    /// Lets it answer nothing, as one that is overloaded.
-    pub fn hold(&self) {
+    /// Stops it from answering, as under overload (SIGSTOP).
+    pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it answer again.
-    pub fn go_on(&self) {
+    /// Lets it answer again after [`Self::pause`].
+    pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
     fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("a running Redis");
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-        kill(pid, signal).expect("a signal");
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.kill();
+        self.process.as_ref().expect("a running Redis").signal(signal);
     }
 }

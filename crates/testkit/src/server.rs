@@ -1,12 +1,10 @@
-//! A running server, and what is asked of it over HTTP.
+//! A running server under test, and the HTTP requests that tests send to it.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use reqwest::header::HeaderMap;
 use reqwest::multipart::{Form, Part};
@@ -14,130 +12,106 @@ use reqwest::{Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use crate::eventually;
+use crate::process::Process;
 
-/// How long a server may take to start: a new cluster, on a busy machine.
-const LONGEST_START: Duration = Duration::from_mins(2);
+/// Time in which a server must start: it may have to create a database cluster on a busy machine.
+const MAX_START_TIME: Duration = Duration::from_mins(2);
 
-/// A running server; killed with this value.
+const MAX_STOP_TIME: Duration = Duration::from_mins(1);
+
+/// A running server; killed when this value is dropped.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    process: Process,
     address: SocketAddr,
-    log: Arc<Mutex<String>>,
     client: reqwest::Client,
-    /// Shown with each request.
+    /// API key sent with each request.
     key: Option<String>,
 }
 
-/// An answer.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Reply {
-    /// Its status.
+    /// Status code.
     pub status: u16,
-    /// Its headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
 impl Server {
-    pub(crate) async fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
-        let errors = child.stderr.take().expect("a pipe");
-        let log = Arc::new(Mutex::new(String::new()));
-        let written = Arc::clone(&log);
-        // On a thread, so that the pipe is emptied whatever the test does.
-        std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                let mut log = written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
+    pub(crate) async fn start(command: Command) -> Self {
+        let process = Process::spawn("the server", command);
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(90))
             .no_proxy()
-            // Where an answer sends one on to is part of the answer.
+            // Redirects are part of what tests check.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, address: unknown, log, client, key: None };
-        let begun = Instant::now();
-        loop {
-            if let Some(address) = server.logged("ready address=") {
-                server.address = address;
-                break;
-            }
-            let ended = server.child.try_wait().expect("its state");
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", server.log());
-            assert!(begun.elapsed() < LONGEST_START, "the server does not start:\n{}", server.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        eventually("ready", async || (server.get("/readyz", &[]).await.status == 200).then_some(())).await;
+        let address = process
+            .wait_for("logging its address", MAX_START_TIME, async || {
+                let log = process.errors();
+                let (_, after) = log.split_once("ready address=")?;
+                after.split_whitespace().next()?.parse().ok()
+            })
+            .await;
+        let server = Self { process, address, client, key: None };
+        server
+            .process
+            .wait_for("becoming ready", crate::SOON, async || {
+                let reply = server.try_send(server.request(Method::GET, "/readyz", &[])).await.ok()?;
+                (reply.status == 200).then_some(())
+            })
+            .await;
         server
     }
 
-    fn logged(&self, before: &str) -> Option<SocketAddr> {
-        let log = self.log();
-        let (_, after) = log.split_once(before)?;
-        after.split_whitespace().next()?.parse().ok()
-    }
-
-    /// All it has logged.
+    /// Everything it has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.process.errors()
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn process(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
+        self.process.id()
     }
 
-    /// Asks it to stop, as `kill` does.
-    pub fn tell_to_stop(&self) {
-        kill(self.process(), Signal::SIGTERM).expect("a signal");
+    /// Asks it to stop (SIGTERM).
+    pub fn terminate(&self) {
+        self.process.signal(Signal::SIGTERM);
     }
 
-    /// Asks it to stop and waits until it has.
-    pub async fn stop(mut self) -> ExitStatus {
-        self.tell_to_stop();
-        let begun = Instant::now();
+    /// Asks it to stop and waits until it has exited.
+    pub async fn stop(self) -> ExitStatus {
+        self.terminate();
+        let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("its state") {
+            if let Some(status) = self.process.exit_status() {
                 return status;
             }
-            assert!(begun.elapsed() < Duration::from_mins(1), "the server does not stop:\n{}", self.log());
+            assert!(start.elapsed() < MAX_STOP_TIME, "the server does not stop:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Ends it at once, as `kill -9` does.
-    pub fn kill(mut self) {
-        self.end();
+    /// Kills it (SIGKILL).
+    pub fn kill(self) {
+        drop(self);
     }
 
-    fn end(&mut self) {
-        let _ended_already = self.child.kill();
-        let _waited_for_already = self.child.wait();
-    }
-
-    /// A request to be filled in. The parameters are encoded, the path is taken as it is.
+    /// Starts a request. Query parameters are percent-encoded; the path is used as given.
     pub fn request(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
         self.request_as(self.key.as_deref(), method, path, parameters)
     }
 
-    /// The same, showing another key or access token, or none.
+    /// Like [`Self::request`], with another API key or access token, or none.
     pub fn request_as(
         &self,
         key: Option<&str>,
@@ -156,61 +130,61 @@ impl Server {
         }
     }
 
-    /// The same server, asked with this key from now on.
+    /// Sends this API key with each request from now on.
     #[must_use]
     pub fn with_key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
         self
     }
 
-    /// The key that is shown with each request.
+    /// The API key sent with each request.
     pub fn key(&self) -> &str {
         self.key.as_deref().expect("a key")
     }
 
-    /// Sends a request that is expected to be answered.
+    /// Sends a request. Panics with the server's log if there is no response.
     pub async fn send(&self, request: RequestBuilder) -> Reply {
         self.try_send(request).await.unwrap_or_else(|error| panic!("{error:?}\n{}", self.log()))
     }
 
-    /// Sends a request that may break off.
+    /// Sends a request that may fail without a response.
     pub async fn try_send(&self, request: RequestBuilder) -> Result<Reply, reqwest::Error> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Reply { status, headers, body: response.bytes().await?.to_vec() })
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Reply {
         self.send(self.request(Method::GET, path, parameters)).await
     }
 
-    /// GET of what must be there.
+    /// Sends a GET request and returns the body. Panics unless the status is 200.
     pub async fn json(&self, path: &str) -> Value {
         self.get(path, &[]).await.ok()
     }
 
-    /// POST without a body.
+    /// Sends a POST request without a body.
     pub async fn post(&self, path: &str) -> Reply {
         self.send(self.request(Method::POST, path, &[])).await
     }
 
-    /// PATCH with a JSON body, whatever state it is in.
+    /// Sends a PATCH request with a JSON body and `If-Match: *`.
     pub async fn patch(&self, path: &str, body: &Value) -> Reply {
         self.send(self.request(Method::PATCH, path, &[]).header("if-match", "*").json(body)).await
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     pub async fn delete(&self, path: &str) -> Reply {
         self.send(self.request(Method::DELETE, path, &[])).await
     }
 
-    /// The answer of a search that must succeed.
+    /// Searches and returns the body. Panics unless the status is 200.
     pub async fn search(&self, parameters: &[(&str, &str)]) -> Value {
         self.get("/api/v1/search", parameters).await.ok()
     }
 
-    /// GET, and on to where that leads, once.
+    /// Sends a GET request and follows one redirect.
     pub async fn follow(&self, path: &str) -> Reply {
         let reply = self.get(path, &[]).await;
         match reply.header("location") {
@@ -219,7 +193,7 @@ impl Server {
         }
     }
 
-    /// Sends a form with this text and these files.
+    /// Uploads files with these form fields.
     pub async fn upload(&self, fields: &[(&str, &str)], files: Vec<(&str, Vec<u8>)>) -> Reply {
         let mut form = Form::new();
         for (name, value) in fields {
@@ -231,32 +205,32 @@ impl Server {
         self.send(self.request(Method::POST, "/api/v1/documents", &[]).multipart(form)).await
     }
 
-    /// Adds a document and waits until it was read, or could not be, and until full text shows so. Returns its
-    /// newest revision under the label.
+    /// Uploads a document, waits until it is processed (or failed) and the full-text index shows it, and returns its
+    /// newest revision in the version.
     pub async fn add(&self, library: &str, version: &str, path: &str, bytes: impl AsRef<[u8]>) -> Value {
         let fields = [("library", library), ("version", version)];
         let reply = self.upload(&fields, vec![(path, bytes.as_ref().to_vec())]).await;
         assert_eq!(reply.status, 202, "{}", reply.text());
         let document = reply.value()[0]["document_id"].as_str().expect("an id").to_owned();
-        let revision = self.read(&document, version).await;
+        let revision = self.processed(&document, version).await;
         self.caught_up().await;
         revision
     }
 
-    /// The newest revision of a document under a label, once it was read or could not be.
-    pub async fn read(&self, document: &str, version: &str) -> Value {
-        eventually("reading a document", async || {
+    /// Waits until the newest revision of a document in a version is processed (or failed), and returns it.
+    pub async fn processed(&self, document: &str, version: &str) -> Value {
+        eventually("processing a document", async || {
             let revisions = self.json(&format!("/api/v1/documents/{document}/versions")).await;
-            let of_label = |revision: &&Value| revision["version"] == version;
-            let newest = revisions.as_array()?.iter().find(of_label)?.clone();
+            let of_version = |revision: &&Value| revision["version"] == version;
+            let newest = revisions.as_array()?.iter().find(of_version)?.clone();
             (newest["status"] == "completed" || newest["status"] == "failed").then_some(newest)
         })
         .await
     }
 
-    /// Waits until full text shows all that was committed.
+    /// Waits until the full-text index contains everything that was committed.
     pub async fn caught_up(&self) {
-        eventually("catching up", async || {
+        eventually("the index catching up", async || {
             let ready = self.get("/readyz", &[]).await.value();
             (ready["index_changes_behind"] == json!(0)).then_some(())
         })
@@ -266,17 +240,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
         if std::thread::panicking() {
             let log = self.log();
-            let told: Vec<&str> = log.lines().filter(|line| !line.contains("/readyz")).collect();
-            let last = &told[told.len().saturating_sub(30)..];
-            let warned: Vec<&str> =
+            let lines: Vec<&str> = log.lines().filter(|line| !line.contains("/readyz")).collect();
+            let last = &lines[lines.len().saturating_sub(30)..];
+            let warnings: Vec<&str> =
                 log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).take(30).collect();
             #[expect(clippy::print_stderr, reason = "shown by the test runner beside the failure")]
             {
-                eprintln!("the server warned of:\n{}", warned.join("\n"));
-                eprintln!("its last log lines:\n{}", last.join("\n"));
+                eprintln!("the server's warnings and errors:\n{}", warnings.join("\n"));
+                eprintln!("the server's last log lines:\n{}", last.join("\n"));
             }
         }
     }
@@ -288,40 +261,40 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON, whatever the status.
+    /// The body as JSON, with any status.
     #[track_caller]
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.text()))
     }
 
-    /// The body as JSON, provided that the status is 200.
+    /// The body as JSON. Panics unless the status is 200.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.value()
     }
 
-    /// A header's text.
+    /// Value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as a problem (RFC 9457) of this status; checks all that every problem has.
+    /// The body as a problem (RFC 9457) of this status. Panics unless it has the members that every problem has.
     #[track_caller]
     pub fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
         let problem = self.value();
         assert_eq!(problem["status"], status, "{problem}");
-        let says = |member: &str| problem[member].as_str().is_some_and(|text| !text.is_empty());
-        assert!(["type", "title", "detail", "request_id"].into_iter().all(says), "{problem}");
+        let has = |member: &str| problem[member].as_str().is_some_and(|text| !text.is_empty());
+        assert!(["type", "title", "detail", "request_id"].into_iter().all(has), "{problem}");
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
         problem
     }
 }
 
-/// A member of each passage that a search has found, as text.
+/// A member of each search hit, as text.
 #[track_caller]
 pub fn each(answer: &Value, member: &str) -> Vec<String> {
     let hits = answer["hits"].as_array().unwrap_or_else(|| panic!("no hits in {answer}"));

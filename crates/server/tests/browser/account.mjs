@@ -1,5 +1,5 @@
 // One's own account: a key made and copied, another session ended, language and colours that follow to another browser.
-import { axe, equal, expects, go, ok, sees, signIn, spec, stage, step, tabTo, visit } from "./house.mjs";
+import { axe, equal, expects, go, ok, sees, signIn, spec, fixture, step, tabTo, visit } from "./support.mjs";
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {
@@ -77,7 +77,7 @@ await spec(async () => {
     await here.locator("html[lang=zh-CN][data-theme=dark]").waitFor();
     await axe(here);
     const there = await visit({ at: "/sign-in" });
-    await signIn(there, "ben", stage.password);
+    await signIn(there, "ben", fixture.password);
     await there.locator("html[lang=zh-CN][data-theme=dark]").waitFor();
     await go(there, "/account");
     await there.locator("input[name=language][value=en]").check();

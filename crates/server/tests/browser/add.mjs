@@ -1,5 +1,5 @@
 // Adding: chosen and dropped files, how far they are, what could not be read or sent, and that each goes where it was sent.
-import { api, axe, equal, expects, ok, sees, spec, step, tabTo, until, visit } from "./house.mjs";
+import { api, axe, equal, expects, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 const text = (name, words) => ({ name, mimeType: "text/markdown", buffer: Buffer.from(words) });
 const row = (page, path) => page.locator("#sent > li").filter({ hasText: path });

@@ -1,5 +1,5 @@
 // Administration: somebody is added and granted a library, a model is tested, all on a phone and on a desktop.
-import { axe, equal, expects, go, ok, sees, spec, step, tabTo, visit } from "./house.mjs";
+import { axe, equal, expects, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const rooms = ["", "/users", "/access", "/keys", "/sessions", "/models", "/servers", "/jobs", "/settings"];
 

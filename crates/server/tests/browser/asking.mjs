@@ -1,5 +1,5 @@
 // Asking: in Chinese about an English document; streamed, cited, stopped, edited, branched; the history; links.
-import { api, axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./house.mjs";
+import { api, axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const finished = (page) => page.locator("article.said-answer:not([data-follow])").last().waitFor({ timeout: 20000 });
 

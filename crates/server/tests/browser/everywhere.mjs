@@ -2,7 +2,7 @@
 // dark, with script and without. A page whose route is not in this list fails it.
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { api, axe, check, equal, expects, fits, go, leave, ok, site, spec, stage, step, visit } from "./house.mjs";
+import { api, axe, check, equal, expects, fits, go, leave, ok, site, spec, fixture, step, visit } from "./support.mjs";
 
 const manual = "/l/harbour/2.0/manual.md";
 const absent = "00000000-0000-7000-8000-000000000000";

@@ -1,20 +1,20 @@
 // The first day: the link that makes an administrator, signing in and out by keyboard, language and colours. An example for other specs.
-import { axe, equal, expects, go, ok, sees, signIn, site, spec, stage, step, tabTo, visit } from "./house.mjs";
+import { axe, equal, expects, go, ok, sees, signIn, site, spec, fixture, step, tabTo, visit } from "./support.mjs";
 
 await spec(async () => {
   await step("the first-run link makes an administrator, by keyboard on a phone", async () => {
-    const page = await visit({ at: `/setup?token=${stage.setup}`, width: "phone" });
+    const page = await visit({ at: `/setup?token=${fixture.setup}`, width: "phone" });
     await axe(page);
     await tabTo(page.locator("input[name=username]"));
     await page.keyboard.type("ada");
     await tabTo(page.locator("input[name=password]"));
-    await page.keyboard.type(stage.password);
+    await page.keyboard.type(fixture.password);
     await tabTo(page.locator("main form button").last());
     await page.keyboard.press("Enter");
     await page.waitForURL((url) => url.pathname !== "/setup");
     await sees(page, page.getByRole("heading", { level: 1 }));
     await axe(page);
-    await go(page, `/setup?token=${stage.setup}`, 404);
+    await go(page, `/setup?token=${fixture.setup}`, 404);
   });
 
   for (const width of ["phone", "desktop"]) {
@@ -30,7 +30,7 @@ await spec(async () => {
       await sees(page, page.locator("input[name=name]:focus"));
       await page.keyboard.type("ada");
       await tabTo(page.locator("input[name=password]"), 3);
-      await page.keyboard.type(stage.password);
+      await page.keyboard.type(fixture.password);
       await page.keyboard.press("Enter");
       await page.waitForURL((url) => url.pathname !== "/sign-in");
       const menu = page.locator("details.menu summary").first();

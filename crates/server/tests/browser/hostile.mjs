@@ -1,6 +1,6 @@
 // What is hostile in documents, names, notes, chats and answers stays text, on every page that shows it: nothing of it runs, nothing
 // foreign is asked for, no page is left, nothing covers the page.
-import { answers, api, check, equal, expects, fits, leave, ok, sees, signIn, site, spec, step, visit } from "./house.mjs";
+import { answers, api, check, equal, expects, fits, leave, ok, sees, signIn, site, spec, step, visit } from "./support.mjs";
 
 const script = `"><script>window.pwned=1</script><img src=x onerror="window.pwned=2">{{7*7}}<svg onload=window.pwned=3>`;
 const link = "[press](javascript:window.pwned=4) ![x](http://evil.example/x.png) <http://evil.example/>";

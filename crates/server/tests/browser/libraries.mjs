@@ -1,5 +1,5 @@
 // Libraries and their versions: what there is, what may be changed, and what is lost when something is deleted.
-import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./house.mjs";
+import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {

@@ -1,7 +1,7 @@
 // Lighthouse on the pages that people are on most: search with results, a document, a question with its answer.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { api, launch, ok, session, site, spec, step } from "./house.mjs";
+import { api, launch, ok, session, site, spec, step } from "./support.mjs";
 
 const load = createRequire(`${process.env.WENYUAN_TEST_NODE_CLIENTS}/package.json`);
 const { default: lighthouse } = await import(pathToFileURL(load.resolve("lighthouse")));

@@ -1,5 +1,5 @@
 // Reading: a member of a Java class, another version, what changed between two, a note by keyboard, a phone.
-import { axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./house.mjs";
+import { axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const berth = "/l/harbour-java/2.0/org/example/harbour/Berth.html";
 const manual = "/l/harbour/2.0/manual.md";

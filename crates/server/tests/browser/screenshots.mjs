@@ -45,8 +45,8 @@ const logged = async (pattern) => {
 
 try {
   process.env.WENYUAN_TEST_SITE = `http://${await logged(/ready address=(\S+)/)}`;
-  process.env.WENYUAN_TEST_STAGE = JSON.stringify({ password });
-  const { api, go, played, until, visit } = await import("./house.mjs");
+  process.env.WENYUAN_TEST_FIXTURE = JSON.stringify({ password });
+  const { api, go, runSpec, until, visit } = await import("./support.mjs");
   await api("POST", "/api/v1/setup", { token: await logged(/setup\?token=(\S+)/), username: "ada", password });
   const library = (name) => join(here, "library", name);
   for (const [path, name, version] of [["harbour-2.0", "harbour", "2.0"], ["harbour-1.8", "harbour", "1.8"], ["harbour-java", "harbour-java", "2.0"], ["handbook", "handbook", "2026"]]) {
@@ -97,7 +97,7 @@ try {
   ];
   mkdirSync(folder, { recursive: true });
   mkdirSync(small, { recursive: true });
-  await played(async () => {
+  await runSpec(async () => {
     for (const width of ["desktop", "phone"]) {
       for (const language of ["en", "zh"]) {
         for (const who of ["ada", undefined]) {

@@ -1,5 +1,5 @@
 // Searching: as one types, by keyboard and by pointer, narrowed by links, with what to do where nothing is found.
-import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./house.mjs";
+import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 const field = (page) => page.getByRole("searchbox");
 const hits = (page) => page.locator("[data-hit]");

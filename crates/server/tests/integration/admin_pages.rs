@@ -1,0 +1,418 @@
+//! Administration and work lists, as a browser asks for them: each act once, refused to whoever is no administrator, and no secret
+//! on any page.
+
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+use testkit::{Answer, LanguageModel, PASSWORD, Reply, Server, TestApp, eventually};
+
+use crate::PROGRAM;
+const SECRET: &str = "sesame-Xy71pQ";
+const ROOMS: [&str; 9] = [
+    "/admin",
+    "/admin/users",
+    "/admin/access",
+    "/admin/keys",
+    "/admin/sessions",
+    "/admin/models",
+    "/admin/servers",
+    "/admin/jobs",
+    "/admin/settings",
+];
+
+/// A browser in which somebody is signed in.
+struct Browser<'server> {
+    server: &'server Server,
+    cookies: Vec<(String, String)>,
+    /// All that was shown so far.
+    shown: String,
+}
+
+impl<'server> Browser<'server> {
+    async fn signed_in(server: &'server Server, name: &str) -> Self {
+        let mut browser = Self { server, cookies: Vec::new(), shown: String::new() };
+        let fields = [("name", name), ("password", PASSWORD), ("next", "/account")];
+        let signed_in = browser.fill("/sign-in", "/sign-in", &fields).await;
+        assert_eq!(signed_in.status, 303, "{}", signed_in.text());
+        browser
+    }
+
+    async fn send(&mut self, method: Method, path: &str, form: &[(&str, &str)], partial: bool) -> Reply {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = self.server.request_as(None, method.clone(), path, &[]);
+        request = request.header("accept", "text/html").header("cookie", cookies.join("; "));
+        if method == Method::POST {
+            let encoded = Url::parse_with_params("http://form", form).expect("a value");
+            request = request
+                .header("origin", format!("http://{}", self.server.address()))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(encoded.query().unwrap_or_default().to_owned());
+        }
+        if partial {
+            request = request.header("hx-request", "true");
+        }
+        let reply = self.server.send(request).await;
+        for set in reply.headers.get_all("set-cookie") {
+            let (name, rest) = set.to_str().expect("a value").split_once('=').expect("a value");
+            let value = rest.split(';').next().expect("a value");
+            self.cookies.retain(|(known, _)| known != name);
+            self.cookies.push((name.to_owned(), value.to_owned()));
+        }
+        self.shown += &reply.text();
+        reply
+    }
+
+    /// A page that is there.
+    async fn page(&mut self, path: &str) -> String {
+        let reply = self.send(Method::GET, path, &[], false).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.text()
+    }
+
+    /// Sends a form of a page.
+    async fn fill(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
+        self.fill_in(page, action, fields, false).await
+    }
+
+    async fn fill_in(&mut self, page: &str, action: &str, fields: &[(&str, &str)], partial: bool) -> Reply {
+        let opened = self.send(Method::GET, page, &[], false).await.text();
+        let token = between(&opened, "name=\"form_token\" value=\"", "\"");
+        self.send(Method::POST, action, &[fields, &[("form_token", token)]].concat(), partial).await
+    }
+
+    /// Sends a form of a page, which is taken, and shows where that leads.
+    async fn done(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> String {
+        let reply = self.fill(page, action, fields).await;
+        assert_eq!(reply.status, 303, "{action}: {}", reply.text());
+        let next = reply.header("location").expect("an address").to_owned();
+        let shown = self.page(&next).await;
+        assert!(shown.contains("class=\"done\" role=\"status\""), "{next}: {shown}");
+        shown
+    }
+}
+
+#[track_caller]
+fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split(after).next().expect("a value")
+}
+
+#[tokio::test]
+async fn nobody_else_administers() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let bo = server.person(&ada, "bo", "editor").await;
+    let mut browser = Browser::signed_in(&server, "bo").await;
+    let user = format!("/admin/users/{}", bo.id);
+    let pages: Vec<String> = ROOMS.into_iter().map(str::to_owned).chain([user.clone()]).collect();
+    for path in &pages {
+        let refused = browser.send(Method::GET, path, &[], false).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.text());
+        let request = server.request_as(None, Method::GET, path, &[]).header("accept", "text/html");
+        let nobody = server.send(request).await;
+        assert!(nobody.header("location").is_some_and(|to| to.starts_with("/sign-in?next=")), "{path}");
+    }
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let (link, model) = (format!("{user}/link"), format!("/admin/models/{nil}"));
+    for (action, fields) in [
+        (user.as_str(), vec![("role", "admin"), ("is_active", "1")]),
+        (&link, vec![]),
+        (&format!("{user}/sessions"), vec![("all", "1")]),
+        (&format!("{user}/delete"), vec![]),
+        ("/admin/users", vec![("username", "eve"), ("role", "admin")]),
+        ("/admin/access/gate", vec![("action", "visibility"), ("visibility", "public")]),
+        ("/admin/keys", vec![("id", nil), ("action", "delete")]),
+        ("/admin/sessions", vec![("id", nil)]),
+        ("/admin/models", vec![("name", "m"), ("endpoint", "http://a/v1"), ("model", "m")]),
+        (&model, vec![]),
+        (&format!("{model}/test"), vec![]),
+        (&format!("{model}/act"), vec![("action", "delete")]),
+        ("/admin/servers", vec![("name", "m"), ("endpoint", "http://a/mcp")]),
+        (&format!("/admin/servers/{nil}"), vec![]),
+        (&format!("/admin/servers/{nil}/test"), vec![]),
+        (&format!("/admin/servers/{nil}/act"), vec![("action", "delete")]),
+        ("/admin/jobs", vec![("all", "1"), ("action", "discard")]),
+    ] {
+        let refused = browser.fill("/account", action, &fields).await;
+        assert_eq!(refused.status, 403, "{action}: {}", refused.text());
+    }
+    // A key of an administrator opens none of it either.
+    let key = server.key();
+    for path in &pages {
+        let request = server.request_as(Some(key), Method::GET, path, &[]).header("accept", "text/html");
+        assert_ne!(server.send(request).await.status, 200, "{path}");
+    }
+    assert!(browser.page("/account").await.contains("<h1>bo</h1>"));
+}
+
+#[tokio::test]
+async fn people_their_sessions_and_their_keys() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let mut admin = Browser::signed_in(&server, "ada").await;
+    for path in ROOMS {
+        admin.page(path).await;
+    }
+    let fields = |name| [("username", name), ("email", "bo@example.org"), ("role", "editor")];
+    let bad = admin.fill("/admin/users", "/admin/users", &fields("Bo B")).await;
+    assert!(bad.status == 400 && bad.text().contains("value=\"Bo B\""), "{}", bad.text());
+    let made = admin.fill("/admin/users", "/admin/users", &fields("bo")).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let link = between(&made.text(), "/password?token=", "<").to_owned();
+    assert!(!admin.page("/admin/users").await.contains(&link));
+    let taken = admin.fill("/admin/users", "/admin/users", &fields("bo")).await;
+    assert!(taken.status == 409 && taken.text().contains("Another user has this name"), "{}", taken.text());
+    let body = serde_json::json!({ "token": link, "password": PASSWORD });
+    let set = server.ask(None, Method::POST, "/api/v1/password-resets/use", Some(body)).await;
+    assert_eq!(set.status, 204);
+    let mut bo = Browser::signed_in(&server, "bo").await;
+    let key = bo.fill("/account", "/account/keys", &[("name", "agent"), ("days", "30")]).await;
+    let secret =
+        between(&key.text(), "<pre class=\"secret\"", "</pre>").split('>').nth(1).unwrap().to_owned();
+
+    // Found by name and by address, and not by what is none.
+    let list = admin.page("/admin/users?q=BO%40example").await;
+    assert!(list.contains("<strong>bo</strong>") && !list.contains("<strong>ada</strong>"), "{list}");
+    assert!(admin.page("/admin/users?q=nobody-at-all").await.contains("class=\"empty\""));
+    let id = between(&list, "href=\"/admin/users/", "\"").to_owned();
+    let user = format!("/admin/users/{id}");
+    let shown = admin.page(&user).await;
+    assert!(shown.contains("<strong>agent</strong>") && !shown.contains(&secret), "{shown}");
+
+    // Keys of everybody: off, on, gone.
+    let keys = admin.page("/admin/keys?q=agent").await;
+    let key = between(&keys, "name=\"id\" value=\"", "\"").to_owned();
+    let works = async || server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status;
+    for (action, status) in [("disable", 401), ("enable", 200), ("delete", 401)] {
+        admin.done("/admin/keys", "/admin/keys", &[("id", &key), ("action", action)]).await;
+        assert_eq!(works().await, status, "{action}");
+    }
+    let gone = [("id", key.as_str()), ("action", "delete")];
+    assert_eq!(admin.fill("/admin/keys", "/admin/keys", &gone).await.status, 404);
+
+    // Their sessions, from either list.
+    let sessions = admin.page(&user).await;
+    let session = between(&sessions, "name=\"id\" value=\"", "\"").to_owned();
+    let all = admin.page("/admin/sessions").await;
+    assert!(all.contains(&session) && all.contains("this one"), "{all}");
+    admin.done("/admin/sessions", "/admin/sessions", &[("id", &session)]).await;
+    admin.done(&user, &format!("{user}/sessions"), &[("all", "1")]).await;
+    assert_eq!(bo.send(Method::GET, "/account", &[], false).await.status, 303);
+
+    // Another role, no activity, another link; the last administrator stays one.
+    let change = [("role", "user"), ("email", "b@example.org"), ("first_name", "<b>Bo"), ("last_name", "")];
+    let shown = admin.done(&user, &user, &change).await;
+    assert!(shown.contains("&#60;b&#62;Bo") && !shown.contains("<b>Bo"), "{shown}");
+    assert_eq!(server.sign_in("bo", PASSWORD).await.status, 401);
+    let own = format!("/admin/users/{}", ada.id);
+    let last = admin.fill(&own, &own, &[("role", "user"), ("is_active", "1"), ("email", "kept@x.org")]).await;
+    let text = last.text();
+    assert!(last.status == 409 && text.contains("only active administrator"), "{text}");
+    assert!(text.contains("value=\"kept@x.org\""), "{text}");
+    let link = admin.fill(&user, &format!("{user}/link"), &[]).await;
+    assert!(link.status == 201 && link.text().contains("/password?token="), "{}", link.text());
+
+    let shown = admin.done(&user, &format!("{user}/delete"), &[]).await;
+    assert!(!shown.contains("<strong>bo</strong>"), "{shown}");
+    assert_eq!(admin.send(Method::GET, &user, &[], false).await.status, 404);
+    let last = admin.fill(&own, &format!("{own}/delete"), &[]).await;
+    assert!(last.status == 409 && last.text().contains("only active administrator"), "{}", last.text());
+}
+
+#[tokio::test]
+async fn access_to_libraries() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let bo = server.person(&ada, "bo", "user").await;
+    server.add("team/gate", "1", "gate.md", "# Gate\n\nIt waits.\n").await;
+    let mut admin = Browser::signed_in(&server, "ada").await;
+    assert!(admin.page("/admin/access").await.contains("href=\"/admin/access/team~gate\""));
+    let gate = "/admin/access/team~gate";
+    let sees = async || {
+        server.ask(Some(&bo.access_token), Method::GET, "/api/v1/libraries/team%2Fgate", None).await.status
+    };
+    let act = |name, value| [("action", "visibility"), (name, value)];
+    admin.done(gate, gate, &act("visibility", "private")).await;
+    assert_eq!(sees().await, 404);
+    assert_eq!(admin.fill(gate, gate, &act("visibility", "all")).await.status, 400);
+    let nobody = [("action", "grant"), ("username", "eve"), ("level", "read")];
+    let refused = admin.fill(gate, gate, &nobody).await;
+    assert!(refused.status == 404 && refused.text().contains("value=\"eve\""), "{}", refused.text());
+    let grant = [("action", "grant"), ("username", "bo"), ("level", "own")];
+    let shown = admin.done(gate, gate, &grant).await;
+    assert!(shown.contains("<strong>bo</strong>") && shown.contains("owns it"), "{shown}");
+    assert_eq!(sees().await, 200);
+
+    // An owner who is no administrator has a work list, and only of what they own.
+    let mut owner = Browser::signed_in(&server, "bo").await;
+    server.search(&[("q", "How do I bake sourdough bread?"), ("library", "team/gate")]).await;
+    server.search(&[("q", "weather in Berlin tomorrow")]).await;
+    let settled = eventually("an item of the work list", async || {
+        let text = owner.send(Method::GET, "/worklist", &[], false).await.text();
+        text.contains("sourdough").then_some(text)
+    })
+    .await;
+    assert!(!settled.contains("Berlin"), "{settled}");
+    let id = between(&settled, "/worklist/", "/settle").to_owned();
+    let left = owner.done("/worklist", &format!("/worklist/{id}/settle"), &[]).await;
+    assert!(left.contains("class=\"empty\""), "{left}");
+    let settled = owner.page("/worklist?show=settled").await;
+    assert!(settled.contains("settled <time") && settled.contains("</time> · bo"), "{settled}");
+    assert!(owner.page("/worklist?kind=answer_wrong&show=settled").await.contains("class=\"empty\""));
+    admin.page("/worklist?library=team%2Fgate").await;
+    let revoke = [("action", "revoke"), ("username", "bo")];
+    admin.done(gate, gate, &revoke).await;
+    assert_eq!(sees().await, 404);
+    let other = owner.fill("/worklist", &format!("/worklist/{id}/settle"), &[]).await;
+    assert_eq!(other.status, 404);
+    let other = owner.send(Method::GET, "/worklist?library=team%2Fgate", &[], false).await;
+    assert_eq!(other.status, 404);
+}
+
+#[tokio::test]
+async fn models_and_servers_keep_their_secrets() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.set_up().await;
+    let scripted = LanguageModel::start().await;
+    let mut admin = Browser::signed_in(&server, "ada").await;
+    let (list, url) = ("/admin/models", scripted.url());
+    let new = |name| [("name", name), ("endpoint", url.as_str()), ("model", "qwen3:8b"), ("api_key", SECRET)];
+    let bad = admin.fill(list, list, &new("Not A Name")).await;
+    assert!(bad.status == 400 && bad.text().contains("value=\"Not A Name\""), "{}", bad.text());
+    let shown = admin.done(list, list, &new("small")).await;
+    let id = between(&shown, "action=\"/admin/models/", "/test").to_owned();
+    let model = format!("/admin/models/{id}");
+    assert_eq!(admin.fill(list, list, &new("small")).await.status, 409);
+    scripted.script([
+        Answer::streaming(&["Blue <script>"]),
+        Answer::status(500, "no"),
+        Answer::streaming(&["Blue"]),
+    ]);
+    let tried = admin.fill(&model, &format!("{model}/test"), &[]).await.text();
+    assert!(tried.contains("Blue &#60;script&#62;") && tried.contains("It works"), "{tried}");
+    // The page alone changes where a script asks.
+    let tried = admin.fill_in(&model, &format!("{model}/test"), &[], true).await.text();
+    assert!(tried.contains("class=\"fault\"") && !tried.contains("<html"), "{tried}");
+    let change = [
+        ("name", "small"),
+        ("endpoint", url.as_str()),
+        ("model", "other"),
+        ("context_tokens", "16000"),
+        ("is_default", "1"),
+    ];
+    let shown = admin.done(&model, &model, &change).await;
+    assert!(shown.contains("value=\"16000\"") && shown.contains("value=\"other\""), "{shown}");
+    assert!(admin.page(list).await.contains("disabled"));
+    for action in ["enable", "default", "disable"] {
+        admin.done(list, &format!("{model}/act"), &[("action", action)]).await;
+    }
+    // A key goes to nobody whom it was not given for.
+    let away = [("name", "small"), ("endpoint", "https://evil.example/v1"), ("model", "m")];
+    let refused = admin.fill(&model, &model, &away).await;
+    assert!(refused.status == 400 && refused.text().contains("give it again"), "{}", refused.text());
+    admin.done(list, &format!("{model}/act"), &[("action", "delete")]).await;
+    assert_eq!(admin.send(Method::GET, &model, &[], false).await.status, 404);
+
+    let list = "/admin/servers";
+    let new = [
+        ("name", "tools"),
+        ("endpoint", "http://127.0.0.1:9/mcp"),
+        ("description", "<i>x"),
+        ("api_key", SECRET),
+        ("header", "X-Api-Key"),
+    ];
+    let shown = admin.done(list, list, &new).await;
+    assert!(shown.contains("value=\"x-api-key\""), "{shown}");
+    let id = between(&shown, "action=\"/admin/servers/", "/test").to_owned();
+    let one = format!("/admin/servers/{id}");
+    let tested = admin.fill_in(&one, &format!("{one}/test"), &[], true).await.text();
+    assert!(tested.contains("It does not work") && !tested.contains("<html"), "{tested}");
+    let change = [
+        ("name", "tools"),
+        ("endpoint", "http://127.0.0.1:9/mcp"),
+        ("ask_tool", "find"),
+        ("ask_argument", "q"),
+    ];
+    let shown = admin.done(&one, &one, &change).await;
+    assert!(shown.contains("value=\"find\"") && !shown.contains("x-api-key"), "{shown}");
+    for action in ["enable", "disable", "delete"] {
+        admin.done(list, &format!("{one}/act"), &[("action", action)]).await;
+    }
+    assert!(admin.page(list).await.contains("class=\"empty\""));
+    assert!(!admin.shown.contains(SECRET), "a page shows a key");
+}
+
+#[tokio::test]
+async fn jobs_and_settings() {
+    let app = TestApp::new(PROGRAM)
+        .await
+        .set("WENYUAN_SMTP_URL", format!("smtp://ada:{SECRET}@127.0.0.1:9"))
+        .set("WENYUAN_MAIL_FROM", "wenyuan@example.org")
+        .set("WENYUAN_READ_SECONDS", "77");
+    let server = app.serve().await;
+    server.set_up().await;
+    let mut admin = Browser::signed_in(&server, "ada").await;
+    let settings = admin.page("/admin/settings").await;
+    for part in
+        ["WENYUAN_READ_SECONDS", "<code>77</code>", "WENYUAN_SMTP_URL", "is set, not shown", "--listen"]
+    {
+        assert!(settings.contains(part), "{part}: {settings}");
+    }
+    let of = |name: &str| between(&settings, &format!("<code>{name}</code>"), "</li>").to_owned();
+    assert!(of("WENYUAN_READ_SECONDS").contains(">environment<"), "{settings}");
+    assert!(of("WENYUAN_MAX_DOCUMENT_MIB").contains(">default<"), "{settings}");
+    assert!(of("WENYUAN_SMTP_URL").contains(">environment<"), "{settings}");
+    assert!(settings.contains("PostgreSQL") && settings.contains("pgvector"), "{settings}");
+    assert!(of("WENYUAN_READ_SECONDS").contains("Seconds that reading one document may take"), "{settings}");
+    admin.send(Method::GET, "/language?to=zh&back=/", &[], false).await;
+    let settings = admin.page("/admin/settings").await;
+    let read = between(&settings, "<code>WENYUAN_READ_SECONDS</code>", "</li>");
+    assert!(read.contains("读取一篇文档最多可用的秒数。"), "{settings}");
+    admin.send(Method::GET, "/language?to=en&back=/", &[], false).await;
+
+    // Jobs that nobody does stay where they are.
+    app
+        .database()
+        .run(
+            "insert into store.jobs (id, kind, payload, attempts, dead_at, last_error, run_at)
+             select gen_random_uuid(), 'test.nothing', jsonb_build_object('number', n), 5, now(), 'it broke <b>', now()
+             from generate_series(1, 55) as n",
+        )
+        .await;
+    app.database()
+        .run("insert into store.jobs (id, kind, payload) values (gen_random_uuid(), 'test.other', '{}')")
+        .await;
+    let dead =
+        async || app.database().count("select count(*) from store.jobs where dead_at is not null").await;
+    let jobs = admin.page("/admin/jobs?state=dead").await;
+    assert!(jobs.contains("it broke &#60;b&#62;") && !jobs.contains("<b>"), "{jobs}");
+    assert_eq!(jobs.matches("it broke").count(), 50);
+    let next = between(&jobs, "href=\"/admin/jobs?state=dead&#38;cursor=", "\"").to_owned();
+    assert_eq!(
+        admin.page(&format!("/admin/jobs?state=dead&cursor={next}")).await.matches("it broke").count(),
+        5
+    );
+    assert!(!admin.page("/admin/jobs?kind=test.other").await.contains("it broke"));
+    assert!(admin.page("/admin").await.contains("55 dead jobs"));
+    // One again, one away, all the others.
+    let (_, rows) = jobs.split_once("<ul class=\"rows\">").unwrap();
+    let ids: Vec<&str> =
+        rows.split("name=\"id\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[0]), ("action", "retry")]).await;
+    assert_eq!(dead().await, 54);
+    let again = admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[0]), ("action", "retry")]).await;
+    assert!(again.contains("There was nothing dead"), "{again}");
+    admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[2]), ("action", "discard")]).await;
+    assert_eq!(dead().await, 53);
+    assert_eq!(admin.fill("/admin/jobs", "/admin/jobs", &[("action", "discard")]).await.status, 404);
+    assert_eq!(dead().await, 53);
+    admin.done("/admin/jobs", "/admin/jobs", &[("all", "1"), ("action", "retry")]).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(dead().await, 0);
+    assert!(!admin.shown.contains(SECRET), "a page shows a secret");
+}

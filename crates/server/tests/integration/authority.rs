@@ -1,0 +1,518 @@
+//! Every route, walked by everybody: one table says what each is answered, and a route that is missing in it fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use testkit::{PASSWORD, Person, Server, TestApp, eventually};
+
+use crate::PROGRAM;
+
+/// Who walks. All grants are on one private library. `key` is an administrator's that may only read, `elsewhere` one of
+/// theirs that may write in another library alone.
+const WALKERS: [&str; 9] =
+    ["nobody", "stranger", "reader", "writer", "owner", "editor", "key", "elsewhere", "admin"];
+
+/// Method, path, and the status for each of [`WALKERS`]. What a path names in braces is made before each walk, or once.
+/// To add a route: a line here, and its body, if it takes one, in [`body`].
+const TABLE: &str = "
+GET    /api/v1/search?q=hiddenword&library={library}                     404 404 200 200 200 404 200 404 200
+GET    /api/v1/passages/{passage}                                        404 404 200 200 200 404 200 404 200
+GET    /api/v1/libraries                                                 200 200 200 200 200 200 200 200 200
+GET    /api/v1/libraries/{library}                                       404 404 200 200 200 404 200 404 200
+PATCH  /api/v1/libraries/{library}                                       404 404 403 200 200 404 403 404 200
+DELETE /api/v1/libraries/{fresh}                                         404 404 403 403 204 404 403 404 204
+GET    /api/v1/libraries/{library}/versions                              404 404 200 200 200 404 200 404 200
+GET    /api/v1/libraries/{library}/versions/{version}                    404 404 200 200 200 404 200 404 200
+DELETE /api/v1/libraries/{fresh}/versions/{version}                      404 404 403 204 204 404 403 404 204
+POST   /api/v1/libraries/{library}/versions/{version}/activate           404 404 403 200 200 404 403 404 200
+GET    /api/v1/libraries/{library}/grants                                404 404 403 403 200 404 403 404 200
+PUT    /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 200 404 403 404 200
+DELETE /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 204 404 403 404 204
+GET    /api/v1/documents?library={library}                               404 404 200 200 200 404 200 404 200
+POST   /api/v1/documents                                                 401 409 403 202 202 409 403 409 202
+POST   /api/v1/archives                                                  401 409 403 202 202 409 403 409 202
+GET    /api/v1/documents/{document}                                      404 404 200 200 200 404 200 404 200
+DELETE /api/v1/documents/{fresh_document}                                404 404 403 204 204 404 403 404 204
+GET    /api/v1/documents/{document}/versions                             404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/versions/{version}                   404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/versions/{version}/content           404 404 200 200 200 404 200 404 200
+POST   /api/v1/documents/{document}/versions/{version}/activate          404 404 403 200 200 404 403 404 200
+GET    /api/v1/documents/{document}/diff?from={version}&to={version}     404 404 200 200 200 404 200 404 200
+GET    /api/v1/documents/{document}/metadata                             404 404 200 200 200 404 200 404 200
+PATCH  /api/v1/documents/{document}/metadata                             404 404 403 200 200 404 403 404 200
+GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
+POST   /api/v1/session                                                   200 200 200 200 200 200 200 200 200
+GET    /api/v1/session                                                   401 200 200 200 200 200 200 200 200
+DELETE /api/v1/session                                                   401 204 204 204 204 204 403 403 204
+POST   /api/v1/session/renew                                             200 200 200 200 200 200 200 200 200
+GET    /api/v1/sessions                                                  401 200 200 200 200 200 403 403 200
+DELETE /api/v1/sessions?keep_current=true                                401 204 204 204 204 204 403 403 204
+DELETE /api/v1/sessions/{session}                                        401 404 404 404 404 404 403 403 204
+PUT    /api/v1/password                                                  401 204 204 204 204 204 403 403 204
+POST   /api/v1/password-resets                                           409 409 409 409 409 409 409 409 409
+POST   /api/v1/password-resets/use                                       404 404 404 404 404 404 404 404 404
+POST   /api/v1/setup                                                     404 404 404 404 404 404 404 404 404
+GET    /api/v1/users                                                     401 403 403 403 403 403 403 403 200
+POST   /api/v1/users                                                     401 403 403 403 403 403 403 403 201
+GET    /api/v1/users/{user}                                              401 404 404 404 404 404 403 403 200
+PATCH  /api/v1/users/{user}                                              401 404 404 404 404 404 403 403 200
+DELETE /api/v1/users/{fresh_user}                                        401 403 403 403 403 403 403 403 204
+POST   /api/v1/users/{user}/link                                         401 403 403 403 403 403 403 403 201
+GET    /api/v1/users/{user}/sessions                                     401 404 404 404 404 404 403 403 200
+DELETE /api/v1/users/{fresh_user}/sessions                               401 404 404 404 404 404 403 403 204
+GET    /api/v1/keys                                                      401 200 200 200 200 200 403 403 200
+POST   /api/v1/keys                                                      401 201 201 201 201 201 403 403 201
+PATCH  /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 200
+DELETE /api/v1/keys/{key}                                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 200
+POST   /api/v1/mcp-servers                                               401 403 403 403 403 403 403 403 201
+GET    /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 200
+GET    /api/v1/mcp-servers/choices                                       401 200 200 200 200 200 200 200 200
+POST   /api/v1/mcp-servers/{server}/test                                 401 403 403 403 403 403 403 403 200
+DELETE /api/v1/mcp-servers/{server}                                      401 403 403 403 403 403 403 403 204
+GET    /api/v1/chats                                                     401 200 200 200 200 200 403 403 200
+POST   /api/v1/chats                                                     401 201 201 201 201 201 403 403 201
+GET    /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+PATCH  /api/v1/chats/{chat}                                              401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{fresh_chat}                                        401 404 404 404 404 404 403 403 204
+POST   /api/v1/chats/{chat}/restore                                      401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/messages                                     401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}                                        401 404 404 404 404 404 403 403 200
+GET    /api/v1/messages/{message}/events                                 401 404 404 404 404 404 403 403 200
+POST   /api/v1/messages/{message}/stop                                   401 404 404 404 404 404 403 403 204
+PUT    /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 200
+DELETE /api/v1/messages/{message}/verdict                                401 404 404 404 404 404 403 403 204
+GET    /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/files                                        401 404 404 404 404 404 403 403 202
+GET    /api/v1/chats/{chat}/files/{attached}                             401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/files/{attached}/content                     401 404 404 404 404 404 403 403 200
+DELETE /api/v1/chats/{chat}/files/{fresh_attached}                       401 404 404 404 404 404 403 403 204
+GET    /api/v1/messages/{message}/changes                                401 404 404 404 404 404 403 403 200
+GET    /api/v1/worklist?library={library}                                401 404 403 403 200 404 403 404 200
+POST   /api/v1/worklist/{item}/resolve                                   401 404 403 403 200 404 403 404 200
+GET    /api/v1/history/search?q=hiddenword                               401 200 200 200 200 200 403 403 200
+GET    /api/v1/chats/{chat}/export?format=json                          401 404 404 404 404 404 403 403 200
+GET    /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 200
+POST   /api/v1/chats/{chat}/shares                                       401 404 404 404 404 404 403 403 201
+DELETE /api/v1/shares/{user}                                             401 404 404 404 404 404 403 403 404
+GET    /api/v1/history/export                                            401 200 200 200 200 200 403 403 200
+POST   /api/v1/history/import                                            401 400 400 400 400 400 403 403 400
+POST   /api/v1/ask                                                       401 404 200 200 200 404 200 404 200
+GET    /api/v1/language-models                                           401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models                                           401 403 403 403 403 403 403 403 201
+GET    /api/v1/language-models/choices                                   401 200 200 200 200 200 200 200 200
+GET    /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
+POST   /api/v1/language-models/{model}/test                              401 403 403 403 403 403 403 403 200
+DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
+GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
+GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
+GET    /api/chats                                                        401 200 200 200 200 200 403 403 200
+GET    /api/chats/{chat}                                                 401 404 404 404 404 404 403 403 200
+DELETE /api/chats/{fresh_chat}                                           401 404 404 404 404 404 403 403 200
+POST   /api/chat                                                         401 400 400 400 400 400 403 403 400
+POST   /api/reconnect/{chat}                                             401 404 404 404 404 404 403 403 404
+POST   /api/search                                                       401 400 400 400 400 400 400 400 400
+GET    /api/models                                                       401 200 200 200 200 200 200 200 200
+GET    /api/providers                                                    401 200 200 200 200 200 200 200 200
+GET    /llms.txt                                                         200 200 200 200 200 200 200 200 200
+GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
+GET    /v1/models                                                        401 200 200 200 200 200 200 200 200
+GET    /v1/models/{library}@1                                            401 404 200 200 200 404 200 404 200
+POST   /v1/chat/completions                                              401 200 200 200 200 200 200 200 200
+POST   /mcp                                                              401 200 200 200 200 200 200 200 200
+GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
+GET    /healthz                                                          200 200 200 200 200 200 200 200 200
+GET    /readyz                                                           200 200 200 200 200 200 200 200 200
+GET    /metrics                                                          200 200 200 200 200 200 200 200 200
+GET    /guide/user-guide.md                                              200 200 200 200 200 200 200 200 200
+GET    /language?to=zh&back=/                                            303 303 303 303 303 303 303 303 303
+POST   /language                                                         403 403 403 403 403 403 403 403 403
+POST   /theme                                                            403 403 403 403 403 403 403 403 403
+GET    /assets/{library}/{file}                                          404 404 404 404 404 404 404 404 404
+GET    /sign-in                                                          200 303 303 303 303 303 200 200 303
+POST   /sign-in                                                          403 403 403 403 403 403 403 403 403
+POST   /sign-out                                                         403 403 403 403 403 403 403 403 403
+GET    /setup                                                            404 404 404 404 404 404 404 404 404
+POST   /setup                                                            403 403 403 403 403 403 403 403 403
+GET    /password                                                         404 404 404 404 404 404 404 404 404
+POST   /password                                                         403 403 403 403 403 403 403 403 403
+GET    /forgot                                                           200 200 200 200 200 200 200 200 200
+POST   /forgot                                                           403 403 403 403 403 403 403 403 403
+GET    /passages/{passage}                                               404 404 303 303 303 404 303 404 303
+GET    /original/{library}/{version}/{file}                              404 404 404 404 404 404 404 404 404
+GET    /compare/{library}/{file}                                         404 404 200 200 200 404 200 404 200
+POST   /notes                                                            403 403 403 403 403 403 403 403 403
+POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
+GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
+GET    /account                                                          303 200 200 200 200 200 403 403 200
+POST   /account/look                                                     403 403 403 403 403 403 403 403 403
+POST   /account/person                                                   403 403 403 403 403 403 403 403 403
+POST   /account/password                                                 403 403 403 403 403 403 403 403 403
+POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
+POST   /account/keys                                                     403 403 403 403 403 403 403 403 403
+POST   /account/keys/change                                              403 403 403 403 403 403 403 403 403
+";
+
+/// What a request brings.
+fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
+    let stranger = &walk.people["stranger"];
+    Some(match (method, path.trim_start_matches("/api/v1/")) {
+        ("PATCH", "libraries/{library}") => json!({ "title": "Hidden" }),
+        ("PUT", "libraries/{library}/grants/{username}") => json!({ "level": "read" }),
+        ("PATCH", "documents/{document}/metadata") => json!({ "team": "storage" }),
+        ("POST", "session") => json!({ "name": "target", "password": PASSWORD }),
+        ("POST", "session/renew") => json!({ "session_token": stranger.session_token }),
+        ("PUT", "password") => json!({ "current": PASSWORD, "new": PASSWORD }),
+        ("POST", "password-resets") => json!({ "name": "ada" }),
+        ("POST", "password-resets/use") => json!({ "token": "none", "password": PASSWORD }),
+        ("POST", "setup") => json!({ "token": "none", "username": "eve", "password": PASSWORD }),
+        ("POST", "users") => json!({ "username": format!("made-{number}") }),
+        ("PATCH", "users/{user}") => json!({ "first_name": "Target" }),
+        ("POST", "keys") => json!({ "name": format!("made-{number}") }),
+        ("POST", "mcp-servers") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "https://mcp.example.org/mcp" })
+        }
+        ("PATCH", "mcp-servers/{server}") => json!({ "description": "Of others" }),
+        ("POST", "language-models") => {
+            json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
+        }
+        ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "/v1/chat/completions") => {
+            json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
+        }
+        ("POST", "chats/{chat}/shares") => json!({}),
+        ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
+        ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
+        ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
+        ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
+        ("PATCH", "keys/{key}") => json!({ "enabled": true }),
+        _ => return None,
+    })
+}
+
+/// The server, who walks, and what they walk over.
+struct Walk {
+    server: Server,
+    people: BTreeMap<&'static str, Person>,
+    keys: BTreeMap<&'static str, String>,
+    names: BTreeMap<&'static str, String>,
+    made: usize,
+}
+
+impl Walk {
+    async fn begin(app: &TestApp) -> Self {
+        let server = app.serve().await;
+        let admin = server.set_up().await;
+        let mut people = BTreeMap::new();
+        for name in ["stranger", "reader", "writer", "owner"] {
+            people.insert(name, server.person(&admin, name, "user").await);
+        }
+        people.insert("editor", server.person(&admin, "editor", "editor").await);
+        let target = server.person(&admin, "target", "user").await;
+        server.add("other", "1", "a.md", "# A\n\nThe otherword.").await;
+        let mut keys = BTreeMap::new();
+        for (name, limits) in [
+            ("key", json!({ "name": "reads", "rate_limit": 100_000 })),
+            (
+                "elsewhere",
+                json!({ "name": "elsewhere", "scopes": ["write"], "libraries": ["other"], "rate_limit": 100_000 }),
+            ),
+        ] {
+            let made =
+                server.ask(Some(&admin.access_token), Method::POST, "/api/v1/keys", Some(limits)).await;
+            keys.insert(name, made.value()["key"].as_str().expect("a key").to_owned());
+        }
+        let mut names = BTreeMap::from([
+            ("user", target.id),
+            ("version", "1".to_owned()),
+            ("username", "target".to_owned()),
+        ]);
+        let other = json!({ "name": "of-others", "endpoint": "https://mcp.example.org/mcp" });
+        let other =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/mcp-servers", Some(other)).await;
+        names.insert("server", other.value()["id"].as_str().expect("an id").to_owned());
+        let model = json!({ "name": "nobody", "endpoint": "http://127.0.0.1:1/v1", "model": "any" });
+        let made =
+            server.ask(Some(&admin.access_token), Method::POST, "/api/v1/language-models", Some(model)).await;
+        names.insert("model", made.value()["id"].as_str().expect("an id").to_owned());
+        names.insert("file", "a.md".to_owned());
+        people.insert("admin", admin);
+        let mut walk = Self { server, people, keys, names, made: 0 };
+        let (library, document) = walk.library().await;
+        walk.server.processed(&document, "1").await;
+        walk.server.caught_up().await;
+        let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
+        let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+        walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        let chat = walk.chat().await;
+        let path = format!("/api/v1/chats/{chat}/messages");
+        let asked = Some(json!({ "content": "What is the hiddenword?" }));
+        let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
+        let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+        walk.names.extend([("chat", chat), ("message", message)]);
+        let attached =
+            walk.attach(Some(walk.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
+        walk.names.insert("attached", attached);
+        // A version that is refused is something for the owners of the library to look at.
+        let refused = [("q", "hiddenword"), ("library", walk.names["library"].as_str()), ("version", "99")];
+        walk.server.get("/api/v1/search", &refused).await.problem(404);
+        let item = eventually("the work list", async || {
+            let list = walk.server.ask(Some(walk.admin()), Method::GET, "/api/v1/worklist", None).await.ok();
+            Some(list["items"][0]["id"].as_str()?.to_owned())
+        })
+        .await;
+        walk.names.insert("item", item);
+        walk
+    }
+
+    fn admin(&self) -> &str {
+        &self.people["admin"].access_token
+    }
+
+    /// Attaches a file to the administrator's chat.
+    async fn attach(&self, shown: Option<&str>) -> (u16, Value) {
+        let file = Part::bytes(b"# A\n\nThe hiddenword.".to_vec()).file_name("a.md");
+        let path = format!("/api/v1/chats/{}/files", self.names["chat"]);
+        let request = self.server.request_as(shown, Method::POST, &path, &[]);
+        let reply = self.server.send(request.multipart(Form::new().part("file", file))).await;
+        (reply.status, reply.value())
+    }
+
+    /// A chat of the administrator's.
+    async fn chat(&self) -> String {
+        let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
+        made.value()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A private library with these grants, and its document.
+    async fn library(&mut self) -> (String, String) {
+        self.made += 1;
+        let name = format!("hidden-{}", self.made);
+        let taken = self.upload(Some(self.admin()), "/api/v1/documents", &name).await;
+        assert_eq!(taken.0, 202, "{}", taken.1);
+        let path = format!("/api/v1/libraries/{name}");
+        let private = Some(json!({ "visibility": "private" }));
+        assert_eq!(self.server.ask(Some(self.admin()), Method::PATCH, &path, private).await.status, 200);
+        for (user, level) in [("reader", "read"), ("writer", "write"), ("owner", "own")] {
+            let (path, body) = (format!("{path}/grants/{user}"), Some(json!({ "level": level })));
+            assert_eq!(self.server.ask(Some(self.admin()), Method::PUT, &path, body).await.status, 200);
+        }
+        let document = taken.1[0]["document_id"].as_str().expect("an id").to_owned();
+        (name, document)
+    }
+
+    async fn upload(&self, shown: Option<&str>, path: &str, library: &str) -> (u16, Value) {
+        let bytes = if path.ends_with("archives") {
+            testkit::documents::zip(&[("a.md", b"# A\n\nThe hiddenword.")])
+        } else {
+            b"# A\n\nThe hiddenword.".to_vec()
+        };
+        let file = Part::bytes(bytes).file_name("a.md");
+        let form = Form::new().text("library", library.to_owned()).text("version", "1").part("file", file);
+        let request = self.server.request_as(shown, Method::POST, path, &[]);
+        let reply = self.server.send(request.multipart(form)).await;
+        (reply.status, reply.value())
+    }
+
+    /// What a walker shows.
+    async fn shown(&self, walker: &str, gives_away: bool) -> Option<String> {
+        match walker {
+            "nobody" => None,
+            "key" | "elsewhere" => Some(self.keys[walker].clone()),
+            // A session that is ended by the walk is one of its own.
+            _ if gives_away => {
+                let name = &self.people[walker].name;
+                Some(Person::of(&self.server.sign_in(name, PASSWORD).await).access_token)
+            }
+            _ => Some(self.people[walker].access_token.clone()),
+        }
+    }
+
+    /// The path with what it names.
+    async fn address(&mut self, path: &str) -> String {
+        let mut address = path.to_owned();
+        for (name, value) in &self.names {
+            address = address.replace(&format!("{{{name}}}"), value);
+        }
+        if address.contains("{fresh}") || address.contains("{fresh_document}") {
+            let (library, document) = self.library().await;
+            address = address.replace("{fresh}", &library).replace("{fresh_document}", &document);
+        }
+        if address.contains("{fresh_user}") {
+            self.made += 1;
+            let body = Some(json!({ "username": format!("fresh-{}", self.made) }));
+            let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
+            address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
+        }
+        if address.contains("{fresh_chat}") {
+            address = address.replace("{fresh_chat}", &self.chat().await);
+        }
+        if address.contains("{fresh_attached}") {
+            let made = self.attach(Some(self.admin())).await.1;
+            address = address.replace("{fresh_attached}", made[0]["file_id"].as_str().expect("a file"));
+        }
+        if address.contains("{session}") {
+            let path = format!("/api/v1/users/{}/sessions", self.names["user"]);
+            let sessions = self.server.ask(Some(self.admin()), Method::GET, &path, None).await.ok();
+            address = address.replace("{session}", sessions[0]["id"].as_str().expect("a session"));
+        }
+        if address.contains("{key}") {
+            self.made += 1;
+            let body = Some(json!({ "name": format!("fresh-{}", self.made) }));
+            let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/keys", body).await.value();
+            address = address.replace("{key}", made["details"]["id"].as_str().expect("an id"));
+        }
+        assert!(!address.contains('{'), "{address}");
+        address
+    }
+}
+
+/// The lines of the table: method, path, statuses.
+fn rows() -> Vec<(&'static str, &'static str, Vec<u16>)> {
+    let row = |line: &'static str| {
+        let mut words = line.split_whitespace();
+        let (method, path) = (words.next()?, words.next()?);
+        let statuses: Vec<u16> = words.map(|word| word.parse().expect(line)).collect();
+        assert_eq!(statuses.len(), WALKERS.len(), "{line}");
+        Some((method, path, statuses))
+    };
+    TABLE.lines().filter_map(row).collect()
+}
+
+/// A path without its parameters, and without what the braces are called.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or(path);
+    path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// Method and path of every route: those described, and those of the sources that are not.
+fn routes(description: &Value) -> BTreeSet<(String, String)> {
+    let mut routes = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("operations").keys() {
+            routes.insert((method.to_uppercase(), shape(path)));
+        }
+    }
+    for source in [
+        include_str!("../../src/api.rs"),
+        include_str!("../../src/pages.rs"),
+        include_str!("../../src/pages/document.rs"),
+        include_str!("../../src/pages/compare.rs"),
+    ] {
+        for declaration in source.split(".route(").skip(1) {
+            let path = declaration.split('"').nth(1).expect("a path");
+            // Up to the end of the call: what follows may hold the same words.
+            let handlers = declaration.split(".layer(").next().unwrap_or_default();
+            let handlers = handlers.split("\n}").next().unwrap_or_default();
+            let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
+            let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
+            if path == "/mcp" {
+                routes.insert(("POST".to_owned(), path.to_owned()));
+            }
+            for (method, _) in found {
+                routes
+                    .insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/user-guide.md")));
+            }
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn every_route_is_walked_by_everybody() {
+    let app = TestApp::new(PROGRAM).await;
+    let mut walk = Walk::begin(&app).await;
+    let description = walk.server.json("/api/openapi.json").await;
+    let in_table: BTreeSet<(String, String)> =
+        rows().into_iter().map(|(method, path, _)| (method.to_owned(), shape(path))).collect();
+    assert_eq!(routes(&description), in_table, "a route is missing in the table, or one too many");
+    let mut wrong = Vec::new();
+    for (method, path, statuses) in rows() {
+        for (number, (walker, status)) in WALKERS.into_iter().zip(statuses).enumerate() {
+            let gives_away = (method, path) == ("DELETE", "/api/v1/session");
+            let shown = walk.shown(walker, gives_away).await;
+            let address = walk.address(path).await;
+            let verb: Method = method.parse().expect("a method");
+            let (answered, text) =
+                if ["/api/v1/documents", "/api/v1/archives"].contains(&path) && method == "POST" {
+                    let library = walk.names["library"].clone();
+                    let (status, body) = walk.upload(shown.as_deref(), path, &library).await;
+                    (status, body.to_string())
+                } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
+                    let (status, body) = walk.attach(shown.as_deref()).await;
+                    (status, body.to_string())
+                } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
+                    // A form of somebody else's page, which has no token of ours.
+                    let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
+                    let form = form.header("content-type", "application/x-www-form-urlencoded");
+                    let reply = walk.server.send(form).await;
+                    (reply.status, reply.text())
+                } else {
+                    let body = body(&walk, method, path, number);
+                    let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;
+                    (reply.status, reply.text())
+                };
+            if answered != status {
+                let text: String = text.chars().take(300).collect();
+                wrong.push(format!("{method} {path} as {walker}: {answered} and not {status}: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The addresses of forms in all rooms of the pages.
+fn forms(folder: &std::path::Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forms(&path, found);
+            continue;
+        }
+        let source = std::fs::read_to_string(path).expect("a source");
+        for declaration in source.split(".route(\"").skip(1) {
+            let handlers = declaration.split("\n}").next().unwrap_or_default();
+            let handlers = handlers.split(".route(").next().unwrap_or_default();
+            if handlers.contains("post(") {
+                found.insert(declaration.split('"').next().expect("a path").to_owned());
+            }
+        }
+    }
+}
+
+/// A form without the token of a page of ours changes nothing, whoever sends it.
+#[tokio::test]
+async fn every_form_of_a_page_needs_its_token() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let mut found = BTreeSet::new();
+    forms(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages"), &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    let mut wrong = Vec::new();
+    for path in found {
+        let mut address = path.clone();
+        while let (Some(begin), Some(end)) = (address.find('{'), address.find('}')) {
+            address.replace_range(begin..=end, "01900000-0000-7000-8000-000000000001");
+        }
+        let cookie = format!("wenyuan_session={}", ada.session_token);
+        for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+            let request = server.request_as(None, Method::POST, &address, &[]).header("cookie", &cookie);
+            let request = request.header("sec-fetch-site", "same-origin").header("content-type", kind);
+            let reply = server.send(request.body("--x--\r\n")).await;
+            if !(400..500).contains(&reply.status) {
+                wrong.push(format!("{address} as {kind}: {}", reply.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,421 @@
+//! Asking on pages, as a browser without scripts does: questions, answers with what they stand on, branches, history, files,
+//! links, imports. And hostile answers, which stay text.
+
+use std::time::Duration;
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, Url};
+use serde_json::json;
+use testkit::{Answer, Gate, LanguageModel, Person, Reply, Server, TestApp, eventually};
+
+use crate::PROGRAM;
+
+const GATE: &str =
+    "# Timeouts\n\nThe gateway waits 30 seconds for a service. `--upstream-timeout` changes that.\n";
+
+/// A browser with somebody signed in.
+struct Browser<'server> {
+    server: &'server Server,
+    cookies: Vec<(String, String)>,
+}
+
+impl<'server> Browser<'server> {
+    fn of(server: &'server Server, person: &Person) -> Self {
+        Self { server, cookies: vec![("wenyuan_session".to_owned(), person.session_token.clone())] }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.server
+            .request_as(None, method, path, &[])
+            .header("accept", "text/html")
+            .header("accept-language", "en")
+            .header("cookie", cookies.join("; "))
+            .header("origin", format!("http://{}", self.server.address()))
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder) -> Reply {
+        let reply = self.server.send(request).await;
+        for set in reply.headers.get_all("set-cookie") {
+            let (name, rest) = set.to_str().expect("a value").split_once('=').expect("a value");
+            let value = rest.split(';').next().expect("a value");
+            self.cookies.retain(|(known, _)| known != name);
+            self.cookies.push((name.to_owned(), value.to_owned()));
+        }
+        reply
+    }
+
+    async fn get(&mut self, path: &str) -> Reply {
+        let request = self.request(Method::GET, path);
+        self.send(request).await
+    }
+
+    async fn page(&mut self, path: &str) -> String {
+        let reply = self.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.text()
+    }
+
+    async fn token(&mut self) -> String {
+        let page = self.page("/ask").await;
+        between(&page, "name=\"form_token\" value=\"", "\"").to_owned()
+    }
+
+    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let token = self.token().await;
+        let fields = [fields, &[("form_token", token.as_str())]].concat();
+        let encoded = Url::parse_with_params("http://form", fields).expect("a value");
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(encoded.query().unwrap_or_default().to_owned());
+        self.send(request).await
+    }
+
+    /// Sends a form that leads on, and says where to.
+    async fn goes(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
+        let reply = self.post(path, fields).await;
+        assert_eq!(reply.status, 303, "{path}: {}", reply.text());
+        reply.header("location").expect("a way on").to_owned()
+    }
+
+    async fn upload(&mut self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8])) -> Reply {
+        let token = self.token().await;
+        let mut form = Form::new().text("form_token", token);
+        for (name, value) in fields {
+            form = form.text((*name).to_owned(), (*value).to_owned());
+        }
+        form = form.part("file", Part::bytes(file.1.to_vec()).file_name(file.0.to_owned()));
+        let request = self.request(Method::POST, path).multipart(form);
+        self.send(request).await
+    }
+
+    /// Asks, and gives the chat's page when the answer is there.
+    async fn asks(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let to = self.goes(path, fields).await;
+        let chat = to.split('#').next().expect("a path").to_owned();
+        let page = self.answered(&chat).await;
+        (chat, page)
+    }
+
+    async fn answered(&mut self, chat: &str) -> String {
+        for _ in 0..400 {
+            let page = self.page(chat).await;
+            if !page.contains("aria-busy") {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no answer in {chat}");
+    }
+}
+
+#[track_caller]
+fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split(after).next().expect("a value")
+}
+
+/// The id of the last answer on a page.
+fn last_answer(page: &str) -> &str {
+    let at = page.rfind("said-answer\" id=\"m-").unwrap_or_else(|| panic!("no answer in {page}"));
+    between(&page[at..], "id=\"m-", "\"")
+}
+
+async fn begin(app: &TestApp) -> (Server, Person, LanguageModel) {
+    let model = LanguageModel::start().await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    let added = ["models", "add", "small", &model.url(), "--model", "any", "--default"];
+    app.run(&added).await.succeeded();
+    (server, ada, model)
+}
+
+#[tokio::test]
+async fn without_a_model_passages_are_laid_out_in_place_of_an_answer() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    server.caught_up().await;
+    let mut ada = Browser::of(&server, &ada);
+    let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
+    let (_, page) = ada.asks("/ask", &asked).await;
+    assert!(page.contains("No language model is set up here"), "{page}");
+    let passage = between(&page, "<div class=\"given answer\"", "</div>");
+    assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
+    assert!(passage.contains("30 seconds for a service. <code>--upstream-timeout</code>"), "{passage}");
+    // Once, and not as Markdown in a block of code as well.
+    assert_eq!(page.matches("waits 30 seconds for a service").count(), 1, "{page}");
+    assert!(page.contains("<a href=\"/passages/"), "{page}");
+}
+
+#[tokio::test]
+async fn a_question_is_asked_and_answered_without_scripts() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let mut ada = Browser::of(&server, &ada);
+    let page = ada.page("/ask?q=How%20long%3F&library=gate&version=1.4").await;
+    assert!(page.contains("How long?</textarea>") && page.contains("value=\"gate@1.4\" selected"), "{page}");
+    assert!(!page.contains("value=\"webSearch\""), "there is no web to be searched: {page}");
+    let empty = ada.post("/ask", &[("content", "  ")]).await;
+    assert!(empty.status == 400 && empty.text().contains("role=\"alert\""), "{}", empty.text());
+    let absent = ada.post("/ask", &[("content", "How long?"), ("scope", "gate@9")]).await;
+    assert!(absent.status == 404 && absent.text().contains("How long?</textarea>"), "{}", absent.text());
+    assert!(!ada.page("/ask/history").await.contains("How long?"), "what is refused leaves no chat behind");
+
+    model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "Bananas ripen quickly [1]. See [7]."])]);
+    let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
+    let (chat, page) = ada.asks("/ask", &asked).await;
+    assert!(page.contains("30 seconds <sup>[<a href=\"/passages/"), "{page}");
+    for said in
+        ["One sentence shares no word", "Bananas ripen quickly", "one number without a source", "gate 1.4"]
+    {
+        assert!(page.contains(said), "no {said} in {page}");
+    }
+    let text = between(&page, "class=\"given\"", "</blockquote>");
+    assert!(text.contains("The gateway waits 30 seconds for a service."), "{text}");
+    let answer = last_answer(&page).to_owned();
+
+    // Once more, and in other words: both stay.
+    model.script([Answer::streaming(&["Half a minute [1]."]), Answer::streaming(&["For ever."])]);
+    let (_, page) = ada.asks(&chat, &[("again", &answer)]).await;
+    assert!(
+        page.contains("Half a minute") && page.contains("2/2") && !page.contains("30 seconds <sup>"),
+        "{page}"
+    );
+    ada.goes(&format!("{chat}/change"), &[("show", &answer)]).await;
+    let page = ada.page(&chat).await;
+    assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
+    let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
+    let (_, page) = ada
+        .asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait, in seconds?")])
+        .await;
+    assert!(
+        page.contains("wait, in seconds?")
+            && page.contains("For ever.")
+            && !page.contains("30 seconds <sup>"),
+        "{page}"
+    );
+
+    // Judged, and copied.
+    let answer = last_answer(&page).to_owned();
+    let verdict = format!("/ask/messages/{answer}/verdict");
+    ada.goes(&verdict, &[("verdict", "wrong"), ("reason", "not for ever"), ("correction", "30 s")]).await;
+    let page = ada.page(&chat).await;
+    assert!(page.contains("marked as wrong") && page.contains("not for ever"), "{page}");
+    ada.goes(&verdict, &[("verdict", "")]).await;
+    assert!(!ada.page(&chat).await.contains("marked as wrong"));
+    let copied = ada.page(&format!("/ask/messages/{answer}/markdown")).await;
+    assert!(copied.starts_with("For ever."), "{copied}");
+}
+
+#[tokio::test]
+async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let mut ada = Browser::of(&server, &ada);
+    let gate = Gate::new();
+    model.script([Answer::streaming(&["It waits ", "30 seconds [1]."]).gated_after(1, &gate)]);
+    let chat = ada.goes("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
+    let answer = eventually("a part of the answer", async || {
+        let page = server.send(ada.request(Method::GET, &chat)).await.text();
+        (page.contains("It waits") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
+    })
+    .await;
+    let page = ada.page(&chat).await;
+    assert!(
+        page.contains("http-equiv=\"refresh\"") && page.contains("Timeouts"),
+        "sources come first: {page}"
+    );
+    let events = ada.request(Method::GET, &format!("/ask/messages/{answer}/events")).send().await.unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    gate.open();
+    let told = tokio::time::timeout(testkit::SOON, events.text()).await.expect("an end").unwrap();
+    let names: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!((names.first(), names.last()), (Some(&"sources"), Some(&"end")), "{told}");
+    assert!(told.contains("said-answer") && !told.contains("aria-busy"), "{told}");
+
+    // A follow-up is put into one query first.
+    model.script([
+        Answer::streaming(&["How long does the gateway wait?"]),
+        Answer::streaming(&["One ", "two ", "three"]).hanging_after(1),
+    ]);
+    ada.goes(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
+    let answer = eventually("a part of the answer", async || {
+        let page = server.send(ada.request(Method::GET, &chat)).await.text();
+        (page.contains("<p>One") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
+    })
+    .await;
+    ada.goes(&format!("/ask/messages/{answer}/stop"), &[]).await;
+    let page = ada.page(&chat).await;
+    assert!(page.contains("You stopped this answer") && page.contains("One"), "{page}");
+}
+
+#[tokio::test]
+async fn whatever_is_written_stays_text() {
+    const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg/onload=alert(3)>";
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let mut ada = Browser::of(&server, &ada);
+    model.script([Answer::streaming(&[
+        HOSTILE,
+        "\n\n[x](javascript:alert(4)) ![x](https://evil.example/p.png) [1](/ask/history?which=deleted) [1]\n\n```html\n<script>\n```",
+    ])]);
+    let (chat, _) = ada.asks("/ask", &[("content", HOSTILE), ("scope", "gate")]).await;
+    let named = format!("{HOSTILE} gateway timeouts");
+    ada.goes(&format!("{chat}/change"), &[("act", "rename"), ("title", &named)]).await;
+    let taken = ada
+        .upload(
+            &format!("{chat}/files"),
+            &[("scope", ""), ("focus", ""), ("model", "")],
+            ("<img src=x>.md", b"# A\n\nb"),
+        )
+        .await;
+    assert_eq!(taken.status, 303, "{}", taken.text());
+    ada.goes(&format!("{chat}/change"), &[("act", "pin")]).await;
+    for path in [chat.as_str(), "/ask", "/ask/history", "/ask/history?q=gateway", &format!("{chat}/share")] {
+        let page = ada.page(path).await;
+        let scripts = page.matches("<script").count();
+        let ours = page.matches("<script src=\"/assets/").count();
+        assert_eq!(scripts, ours, "{path}: {page}");
+        for bad in ["<img", "<svg/", "href=\"javascript", "evil.example/p.png\"", "onerror=alert(2)>\""] {
+            assert!(!page.contains(bad), "{bad} in {path}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let ben = server.person(&ada, "ben", "user").await;
+    let (mut ada, mut ben) = (Browser::of(&server, &ada), Browser::of(&server, &ben));
+    model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
+    let (chat, page) = ada.asks("/ask", &[("content", "How long does the gateway wait?")]).await;
+    let answer = last_answer(&page).to_owned();
+    let share = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await;
+    assert_eq!(share.status, 201, "{}", share.text());
+
+    for path in [
+        chat.clone(),
+        format!("{chat}/share"),
+        format!("/ask/messages/{answer}"),
+        format!("/ask/messages/{answer}/events"),
+        format!("/ask/messages/{answer}/markdown"),
+        format!("/ask/messages/{answer}/changes"),
+    ] {
+        assert_eq!(ben.get(&path).await.status, 404, "{path}");
+    }
+    for (path, fields) in [
+        (chat.clone(), vec![("content", "And?")]),
+        (format!("{chat}/change"), vec![("act", "delete")]),
+        (format!("{chat}/change"), vec![("act", "restore")]),
+        (format!("{chat}/share"), vec![("hours", "24")]),
+        (format!("{chat}/files/remove"), vec![("file", &*answer)]),
+        (format!("/ask/messages/{answer}/stop"), vec![]),
+        (format!("/ask/messages/{answer}/verdict"), vec![("verdict", "good")]),
+    ] {
+        assert_eq!(ben.post(&path, &fields).await.status, 404, "{path} {fields:?}");
+    }
+    // What is refused leaves no chat behind, and no memory is spent on what is no form of ours.
+    let means = [("scope", "gate"), ("focus", ""), ("model", "")];
+    let refused = ben.upload("/ask/files", &means, ("", b"")).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("role=\"alert\""), "{}", refused.text());
+    let long = Form::new().text("form_token", ben.token().await).text("scope", "x".repeat((64 << 10) + 1));
+    // What is refused half-way ends its connection, which nothing else must come by.
+    let request = ben.request(Method::POST, "/ask/files").header("connection", "close").multipart(long);
+    let refused = ben.send(request).await;
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert!(ben.page("/ask/history").await.contains("class=\"empty\""));
+    let begun = ben.upload("/ask/files", &means, ("a.md", b"# A")).await;
+    assert!(begun.header("location").is_some_and(|to| to.starts_with("/ask/")), "{}", begun.text());
+    let foreign = ben
+        .upload(&format!("{chat}/files"), &[("scope", ""), ("focus", ""), ("model", "")], ("a.md", b"# A"))
+        .await;
+    assert_eq!(foreign.status, 404);
+    assert!(!ben.page("/ask/history?q=gateway").await.contains("How long"));
+
+    // Found by what was said; put away; deleted and brought back.
+    let found = ada.page("/ask/history?q=thirty").await;
+    assert!(found.contains("<mark>Thirty</mark>") && found.contains(&chat), "{found}");
+    let part =
+        server.send(ada.request(Method::GET, "/ask/history?q=thirty").header("hx-request", "true")).await;
+    assert!(part.text().contains("<mark>") && !part.text().contains("<html"), "{}", part.text());
+    ada.goes(&format!("{chat}/change"), &[("act", "archive")]).await;
+    assert!(!ada.page("/ask/history").await.contains(&chat));
+    assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
+    let gone = ada.goes(&format!("{chat}/change"), &[("act", "delete")]).await;
+    assert!(ada.page(&gone).await.contains("is deleted"), "{gone}");
+    assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
+    assert_eq!(ada.goes(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
+    // Who tidies up the history stays in it.
+    let tidied = ada.goes(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
+    assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
+    assert!(ada.page(&tidied).await.contains("It can be brought back"));
+    let back = ada.goes(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
+    assert_eq!(back, "/ask/history");
+    assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
+
+    // Out and in.
+    let exported = ada.get("/api/v1/history/export").await;
+    assert_eq!(exported.status, 200);
+    let bytes = exported.text();
+    let report = ben.upload("/ask/history/import", &[], ("history.ndjson", bytes.as_bytes())).await;
+    assert!(report.status == 200 && report.text().contains("What was imported"), "{}", report.text());
+    assert!(ben.page("/ask/history?q=gateway").await.contains("<mark>"));
+    let foreign = ben.request(Method::POST, "/ask/history/import").multipart(
+        Form::new()
+            .text("form_token", "0".repeat(96))
+            .part("file", Part::bytes(bytes.into_bytes()).file_name("x")),
+    );
+    assert_eq!(server.send(foreign).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_link_shows_what_a_chat_was_until_it_is_ended() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let mut ada = Browser::of(&server, &ada);
+    model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
+    let (chat, _) = ada.asks("/ask", &[("content", "How long does the gateway wait?")]).await;
+    let made = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await.text();
+    let url = between(&made, "id=\"made\">", "<").to_owned();
+    let path = url.split_once("/share/").map(|(_, token)| format!("/share/{token}")).unwrap();
+    assert!(ada.page(&path).await.contains("Thirty seconds"));
+    let list = ada.page(&format!("{chat}/share")).await;
+    assert!(!list.contains("wshare_"), "{list}");
+    let id = between(&list, "name=\"id\" value=\"", "\"").to_owned();
+    ada.goes(&format!("{chat}/share/end"), &[("id", &id)]).await;
+    assert_eq!(ada.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_wrong_answer_is_the_business_of_the_library_that_gave_it() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, ada, model) = begin(&app).await;
+    let ben = server.person(&ada, "ben", "user").await;
+    server.add("other", "1", "other.md", "# Other\n\nSomething else.\n").await;
+    server.add("hidden", "1", "hidden.md", "# Hidden\n\nNobody knows.\n").await;
+    let hide = json!({ "visibility": "private" });
+    let hidden = server.ask(Some(server.key()), Method::PATCH, "/api/v1/libraries/hidden", Some(hide)).await;
+    assert_eq!(hidden.status, 200, "{}", hidden.text());
+    model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
+    let mut ben = Browser::of(&server, &ben);
+    for scope in ["other", "hidden"] {
+        let (chat, page) =
+            ben.asks("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
+        ben.goes(&format!("{chat}/change"), &[("act", "means"), ("scope", scope)]).await;
+        let verdict = format!("/ask/messages/{}/verdict", last_answer(&page));
+        ben.goes(&verdict, &[("verdict", "wrong"), ("reason", scope)]).await;
+    }
+    let listed = async |library: &str| {
+        let path = format!("/api/v1/worklist?kind=answer_wrong&library={library}");
+        server.json(&path).await["items"].clone()
+    };
+    assert_eq!(listed("gate").await[0]["occurrences"], 2);
+    assert_eq!((listed("other").await, listed("hidden").await), (json!([]), json!([])));
+}

