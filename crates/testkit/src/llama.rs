@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::process::Process;
 use crate::{SOON, variable};
 
-/// Runs llama.cpp's server in a Python process, in which form PyPI offers it.
+/// Runs llama.cpp's server in a Python process, since it is published as a Python package.
 const SCRIPT: &str = include_str!("llama_server.py");
 
 /// A running model; killed when this value is dropped.
