@@ -29,6 +29,7 @@ mod perplexica;
 mod relevance;
 mod robustness;
 mod search;
+mod settings;
 mod soak;
 mod stale_answers;
 mod third_party_clients;
