@@ -1,18 +1,20 @@
-//! An answer, from the question to its end: what is searched, what the model is given, what of its words reaches people.
+//! Answering: from a question to a finished answer.
 //!
-//! An answer is written by a task of its own. Who asked may go away and come back; a program that dies leaves what was written,
-//! and the answer is marked as interrupted.
+//! Each answer is written by a task of its own ([`write`]), which searches ([`retrieval`]), builds the prompt ([`prompt`]), asks
+//! the model and filters its text ([`filter`]). The asker may leave and return ([`stream`]): a process that dies leaves the text
+//! written so far, and the answer is marked as interrupted. [`Answers`] starts, follows and stops answers, and limits how many
+//! are written at once.
 
-pub(crate) mod compose;
+pub(crate) mod fallback;
 pub mod filter;
-pub mod gather;
 pub(crate) mod prompt;
-pub mod running;
+pub mod retrieval;
+pub mod stream;
 pub mod support;
 mod write;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::actor::Actor;
@@ -27,407 +29,444 @@ use uuid::Uuid;
 use crate::Error;
 use crate::chats::{self, ChatId, MessageId};
 use crate::focus::Focus;
-use crate::messages::{self, Message, Put, Turn};
+use crate::messages::{self, Message, MessageRole, MessageStatus, PendingAnswer, QuestionAction};
 use crate::models::client::Client;
 use crate::models::{self, Target};
-use crate::portable::{Role, Status};
-use crate::web::Web;
-use gather::Scope;
-use running::{Event, Outcome, Running, Seen};
+use crate::web_search::WebSearch;
+use retrieval::SearchScope;
+use stream::{AnswerStream, Event, Outcome, StreamPosition};
 
-/// Answers that are written at once, on this node.
-const MOST_RUNNING: usize = 500;
-/// Of these, for one person.
-const MOST_OF_ONE: usize = 50;
-/// Messages of a conversation that are looked at.
-const HISTORY: usize = 20;
-/// How long the answers under way may take to write down their end when the program ends.
-const CLOSING: Duration = Duration::from_secs(5);
-/// How often an answer that is written elsewhere is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// Maximum number of answers written at once on this node.
+const MAX_ANSWERS: usize = 500;
+/// Maximum number of answers written at once for one user on this node.
+const MAX_ANSWERS_PER_USER: usize = 50;
+/// Maximum number of earlier messages considered for an answer.
+const MAX_HISTORY_MESSAGES: usize = 20;
+/// Time that answers have to record their end at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which an answer written on another node is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Writes answers.
+/// Service that writes answers. Clones share their state.
 #[derive(Clone)]
 pub struct Answers {
     inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
-    pub(crate) with: Resources,
-    running: Mutex<HashMap<Uuid, Taken>>,
+    pub(crate) resources: Resources,
+    /// Answers being written on this node, by their id.
+    active: Mutex<HashMap<Uuid, ActiveAnswer>>,
 }
 
-/// An answer that is being written, and for whom.
-struct Taken {
+/// Answer being written, and the user it is written for.
+struct ActiveAnswer {
     owner: Uuid,
-    running: Arc<Running>,
+    stream: Arc<AnswerStream>,
 }
 
-/// What answers are made with.
+/// Services that answers depend on.
 pub struct Resources {
-    /// The database.
+    /// Database.
     pub pool: PgPool,
-    /// The library's search.
+    /// Search engine of the library.
     pub engine: Arc<Engine>,
-    /// Opens the keys of models and servers.
+    /// Opens the API keys of language models and the credentials of MCP servers.
     pub secrets: Sealer,
-    /// Asks models.
+    /// Client of the language models.
     pub models: Client,
-    /// Searches the web, where that is set up.
-    pub web: Option<Web>,
+    /// Web search, if configured.
+    pub web: Option<WebSearch>,
 }
 
-/// What is asked of a chat.
+/// Question to a chat.
 #[derive(Debug, Clone)]
-pub struct Asking {
-    /// The question.
-    pub put: Put,
-    /// The question's id; a new one where there is none.
+pub struct ChatQuestion {
+    /// Question and its position in the chat.
+    pub action: QuestionAction,
+    /// Id of the question; generated if `None`.
     pub message_id: Option<MessageId>,
-    /// What it is asked of; what the chat asks where nothing is said.
-    pub means: Means,
+    /// Options; those that are `None` come from the chat.
+    pub options: AnswerOptions,
 }
 
-/// How a question is to be answered; what is none is as the chat has it, or as is usual.
+/// How a question is answered. `None` means the chat's own setting, or the default.
 #[derive(Debug, Clone, Default)]
-pub struct Means {
-    /// What is searched.
+pub struct AnswerOptions {
+    /// Focus mode.
     pub focus: Option<Focus>,
-    /// The library.
+    /// Library to search.
     pub library: Option<String>,
-    /// The version.
+    /// Version to search.
     pub version: Option<String>,
-    /// The language model, by name.
+    /// Name of the language model.
     pub model: Option<String>,
-    /// Others' MCP servers that are asked as well, by name.
+    /// Names of registered MCP servers that are queried as well.
     pub servers: Vec<String>,
 }
 
-/// A question that is not kept.
+/// Question that is answered without storing anything.
 #[derive(Debug, Clone, Default)]
-pub struct Once {
-    /// The question.
+pub struct StatelessQuestion {
+    /// Question.
     pub question: String,
-    /// What was said before, the oldest first.
-    pub history: Vec<(Role, String)>,
-    /// How it is to be answered.
-    pub means: Means,
+    /// Conversation before the question, oldest message first.
+    pub history: Vec<(MessageRole, String)>,
+    /// Options.
+    pub options: AnswerOptions,
 }
 
-/// An answer that has begun.
+/// Answer whose writing has started.
 #[derive(Debug, Clone)]
-pub struct Begun {
-    /// The question's id.
+pub struct StartedAnswer {
+    /// Id of the question.
     pub question_id: MessageId,
-    /// The answer's id.
+    /// Id of the answer.
     pub answer_id: MessageId,
-    /// The answer.
-    pub running: Arc<Running>,
+    /// The answer as it is written.
+    pub stream: Arc<AnswerStream>,
 }
 
-/// What the task that writes an answer is given.
+/// Input of the task that writes an answer.
 pub(crate) struct Task {
     pub(crate) actor: Actor,
     pub(crate) question: String,
-    pub(crate) history: History,
+    pub(crate) conversation: Conversation,
     pub(crate) focus: Focus,
-    pub(crate) scope: Scope,
+    pub(crate) scope: SearchScope,
     pub(crate) target: Option<Target>,
     pub(crate) servers: Vec<AskTarget>,
-    pub(crate) kept: Option<Kept>,
+    /// Where the answer is stored; `None` if it is not.
+    pub(crate) pending: Option<PendingAnswer>,
 }
 
-/// What was said before.
-pub(crate) enum History {
-    /// In the chat, up to this message.
-    Kept(Option<MessageId>),
-    /// As the asker tells it.
-    Told(Vec<Message>),
-}
-
-/// Where an answer is kept.
-pub(crate) struct Kept {
-    pub(crate) owner: Uuid,
-    pub(crate) turn: Turn,
+/// Conversation before a question.
+pub(crate) enum Conversation {
+    /// Branch of the chat that ends with this message.
+    Stored(Option<MessageId>),
+    /// Messages given by the caller.
+    Provided(Vec<Message>),
 }
 
 impl Answers {
-    /// Answers questions from this library.
-    pub fn new(with: Resources) -> Self {
-        Self { inner: Arc::new(Inner { with, running: Mutex::default() }) }
+    /// Creates the service.
+    pub fn new(resources: Resources) -> Self {
+        Self { inner: Arc::new(Inner { resources, active: Mutex::default() }) }
     }
 
-    /// Asks in a chat of the actor's. What cannot be answered as it is asked (no such version, no such model) is refused before
-    /// anything is written.
-    pub async fn ask(&self, actor: &Actor, chat: ChatId, asking: Asking) -> Result<Begun, Error> {
-        let owner = chats::owner(actor)?;
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
+    /// Asks a question in a chat of the actor. The question and the start of its answer are stored when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Fails, before anything is written, if the chat does not exist for the actor, a library, version, model or server does
+    /// not exist, or too many answers are being written.
+    pub async fn ask(
+        &self,
+        actor: &Actor,
+        chat: ChatId,
+        question: ChatQuestion,
+    ) -> Result<StartedAnswer, Error> {
+        let owner = chats::owner_id(actor)?;
+        let pool = &self.inner.resources.pool;
+        let mut connection = store::postgres::acquire(pool).await?;
         let known = chats::find(&mut connection, actor, chat).await?;
-        let means = Means {
-            focus: asking.means.focus.or_else(|| known.focus_mode.parse().ok()),
-            // A version means one of the library it was said with.
-            version: asking
-                .means
-                .version
-                .or_else(|| known.version.filter(|_| asking.means.library.is_none())),
-            library: asking.means.library.or(known.library),
-            model: asking.means.model.or(known.model),
-            servers: asking.means.servers,
+        let ChatQuestion { action, message_id, options } = question;
+        let options = AnswerOptions {
+            focus: options.focus.or_else(|| known.focus_mode.parse().ok()),
+            // A version belongs to the library it was chosen with.
+            version: options.version.or_else(|| known.version.filter(|_| options.library.is_none())),
+            library: options.library.or(known.library),
+            model: options.model.or(known.model),
+            servers: options.servers,
         };
-        // Not held while others are waited for: with few connections all would wait for each other.
+        // Released while other services are waited for: with few connections all requests would wait for each other.
         drop(connection);
-        let (focus, scope) = self.scope(actor, &means, asking.put.text()).await?;
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
-        let (target, servers) = self.asked(&mut connection, actor, &means).await?;
+        let (focus, scope) = self.resolve_scope(actor, &options, action.text()).await?;
+        let mut connection = store::postgres::acquire(pool).await?;
+        let (target, servers) = self.resolve_targets(&mut connection, actor, &options).await?;
         drop(connection);
-        let running = Arc::new(Running::new());
-        let mut transaction = store::postgres::begin(&self.inner.with.pool).await?;
-        let turn = messages::begin(&mut transaction, actor, chat, &asking.put, asking.message_id).await?;
-        let begun =
-            Begun { question_id: turn.question_id, answer_id: turn.answer_id, running: Arc::clone(&running) };
-        self.take_on(begun.answer_id.0, owner, &running)?;
+        let stream = Arc::new(AnswerStream::new());
+        let mut transaction = store::postgres::begin(pool).await?;
+        let pending = messages::start_answer(&mut transaction, actor, chat, &action, message_id).await?;
+        let started = StartedAnswer {
+            question_id: pending.question_id,
+            answer_id: pending.answer_id,
+            stream: Arc::clone(&stream),
+        };
+        self.register(started.answer_id.0, owner, &stream)?;
         if let Err(error) = transaction.commit().await {
-            self.let_go(begun.answer_id.0);
+            self.unregister(started.answer_id.0);
             return Err(error.into());
         }
         let task = Task {
             actor: actor.clone(),
-            question: turn.question.clone(),
-            history: History::Kept(turn.above),
+            question: pending.question.clone(),
+            conversation: Conversation::Stored(pending.parent),
             focus,
             scope,
             target,
             servers,
-            kept: Some(Kept { owner, turn }),
+            pending: Some(pending),
         };
-        self.start(begun.answer_id.0, task, running);
-        Ok(begun)
+        self.spawn(started.answer_id.0, task, stream);
+        Ok(started)
     }
 
-    /// Refuses what cannot be answered as it is asked: no question, no such library, version, model or server, no search of the web.
-    pub async fn check(&self, actor: &Actor, means: &Means, question: &str) -> Result<(), Error> {
-        messages::checked(question)?;
-        self.scope(actor, means, question).await?;
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
-        self.asked(&mut connection, actor, means).await.map(drop)
+    /// Checks that a question could be asked with these options, without asking it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the question is empty or too long, a library, version, model or server does not exist, or web search is not
+    /// configured.
+    pub async fn check(&self, actor: &Actor, options: &AnswerOptions, question: &str) -> Result<(), Error> {
+        messages::validate_question(question)?;
+        self.resolve_scope(actor, options, question).await?;
+        let mut connection = store::postgres::acquire(&self.inner.resources.pool).await?;
+        self.resolve_targets(&mut connection, actor, options).await.map(drop)
     }
 
-    /// Asks without keeping anything. Whoever drops the answer should stop it: see [`running::Attended`].
-    pub async fn ask_once(&self, actor: &Actor, once: Once) -> Result<Arc<Running>, Error> {
+    /// Asks a question without storing anything. A caller that drops the stream should stop it: see [`stream::StopOnDrop`].
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Self::check`], or if the actor is anonymous or too many answers are being written.
+    pub async fn ask_stateless(
+        &self,
+        actor: &Actor,
+        question: StatelessQuestion,
+    ) -> Result<Arc<AnswerStream>, Error> {
         if actor.is_nobody() {
             return Err(Error::SignIn);
         }
-        let length = once.question.chars().count();
-        if once.question.trim().is_empty() || length > messages::LONGEST_QUESTION {
+        let StatelessQuestion { question, history, options } = question;
+        let length = question.chars().count();
+        if question.trim().is_empty() || length > messages::MAX_QUESTION_CHARS {
             return Err(Error::Invalid(format!(
                 "a question has 1 to {} characters; this one has {length}",
-                messages::LONGEST_QUESTION
+                messages::MAX_QUESTION_CHARS
             )));
         }
-        let (focus, scope) = self.scope(actor, &once.means, &once.question).await?;
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
-        let (target, servers) = self.asked(&mut connection, actor, &once.means).await?;
+        let (focus, scope) = self.resolve_scope(actor, &options, &question).await?;
+        let mut connection = store::postgres::acquire(&self.inner.resources.pool).await?;
+        let (target, servers) = self.resolve_targets(&mut connection, actor, &options).await?;
         drop(connection);
-        let running = Arc::new(Running::new());
+        let stream = Arc::new(AnswerStream::new());
         let id = kernel::id::new();
-        self.take_on(id, actor.user_id().map_or(Uuid::nil(), |user| user.0), &running)?;
-        let history = once.history.into_iter().map(|(role, content)| Message::told(role, content)).collect();
+        self.register(id, actor.user_id().map_or(Uuid::nil(), |user| user.0), &stream)?;
+        let history = history.into_iter().map(|(role, content)| Message::ephemeral(role, content)).collect();
         let task = Task {
             actor: actor.clone(),
-            question: once.question.trim().to_owned(),
-            history: History::Told(history),
+            question: question.trim().to_owned(),
+            conversation: Conversation::Provided(history),
             focus,
             scope,
             target,
             servers,
-            kept: None,
+            pending: None,
         };
-        self.start(id, task, Arc::clone(&running));
-        Ok(running)
+        self.spawn(id, task, Arc::clone(&stream));
+        Ok(stream)
     }
 
-    /// What is searched, checked: a library that is absent and a version that is absent are refused.
-    async fn scope(&self, actor: &Actor, means: &Means, question: &str) -> Result<(Focus, Scope), Error> {
-        let focus = means.focus.unwrap_or_default();
-        if focus.web_categories().is_some() && self.inner.with.web.is_none() {
+    /// Resolves what is searched; refuses a library or version that does not exist.
+    async fn resolve_scope(
+        &self,
+        actor: &Actor,
+        options: &AnswerOptions,
+        question: &str,
+    ) -> Result<(Focus, SearchScope), Error> {
+        let Resources { engine, web, .. } = &self.inner.resources;
+        let focus = options.focus.unwrap_or_default();
+        if focus.web_categories().is_some() && web.is_none() {
             return Err(Error::Conflict(
-                "the web cannot be searched here: whoever runs the server can name a search engine (WENYUAN_SEARXNG_URL)".to_owned(),
+                "web search is not configured: the operator can name a search engine (WENYUAN_SEARXNG_URL)"
+                    .to_owned(),
             ));
         }
-        let library = means.library.as_deref().map(str::parse).transpose().map_err(library::Error::from)?;
+        let library = options.library.as_deref().map(str::parse).transpose().map_err(library::Error::from)?;
         let version: library::label::Request =
-            means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
+            options.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
         if let Some(name) = &library {
-            let catalogue = self.inner.with.engine.catalogue().await?;
+            let catalogue = engine.catalogue().await?;
             if let Err(error) = catalogue.library(actor, name)?.resolve(&version) {
-                self.inner.with.engine.refused(name, question, &error);
+                engine.refused(name, question, &error);
                 return Err(error.into());
             }
         }
-        Ok((focus, Scope { library, version }))
+        Ok((focus, SearchScope { library, version }))
     }
 
-    /// The model and the servers that are asked.
-    async fn asked(
+    /// Resolves the language model and the MCP servers to be queried.
+    async fn resolve_targets(
         &self,
         connection: &mut PgConnection,
         actor: &Actor,
-        means: &Means,
+        options: &AnswerOptions,
     ) -> Result<(Option<Target>, Vec<AskTarget>), Error> {
-        let secrets = &self.inner.with.secrets;
-        let target = models::choose(&mut *connection, secrets, means.model.as_deref()).await?;
-        let servers = if means.servers.is_empty() {
+        let secrets = &self.inner.resources.secrets;
+        let target = models::choose(&mut *connection, secrets, options.model.as_deref()).await?;
+        let servers = if options.servers.is_empty() {
             Vec::new()
         } else {
-            registry::asking::to_ask(connection, secrets, actor, &means.servers).await?
+            registry::asking::to_ask(connection, secrets, actor, &options.servers).await?
         };
         Ok((target, servers))
     }
 
-    fn take_on(&self, id: Uuid, owner: Uuid, running: &Arc<Running>) -> Result<(), Error> {
-        let mut all = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_RUNNING {
+    fn register(&self, id: Uuid, owner: Uuid, stream: &Arc<AnswerStream>) -> Result<(), Error> {
+        let mut active = self.active();
+        if active.len() >= MAX_ANSWERS {
             return Err(Error::Exhausted);
         }
-        if all.values().filter(|taken| taken.owner == owner).count() >= MOST_OF_ONE {
-            return Err(Error::TooManyAnswers(MOST_OF_ONE));
+        if active.values().filter(|answer| answer.owner == owner).count() >= MAX_ANSWERS_PER_USER {
+            return Err(Error::TooManyAnswers(MAX_ANSWERS_PER_USER));
         }
-        all.insert(id, Taken { owner, running: Arc::clone(running) });
+        active.insert(id, ActiveAnswer { owner, stream: Arc::clone(stream) });
         Ok(())
     }
 
-    fn let_go(&self, id: Uuid) {
-        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    fn unregister(&self, id: Uuid) {
+        self.active().remove(&id);
     }
 
-    fn start(&self, id: Uuid, task: Task, running: Arc<Running>) {
+    fn active(&self) -> MutexGuard<'_, HashMap<Uuid, ActiveAnswer>> {
+        self.inner.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, id: Uuid, task: Task, stream: Arc<AnswerStream>) {
         let answers = self.clone();
         tokio::spawn(async move {
-            let outcome = write::answer(&answers.inner, &task, &running).await;
-            if let Some(kept) = &task.kept
-                && let Err(error) = write::end(&answers.inner.with.pool, kept, &outcome).await
+            let outcome = write::answer(&answers.inner, &task, &stream).await;
+            if let Some(pending) = &task.pending
+                && let Err(error) = write::record_end(&answers.inner.resources.pool, pending, &outcome).await
             {
-                tracing::error!(message.id = %kept.turn.answer_id, error = %Chain(&error), "an answer's end could not be kept");
+                tracing::error!(message.id = %pending.answer_id, error = %Chain(&error), "failed to record the end of an answer");
             }
-            running.end(outcome);
-            answers.let_go(id);
+            stream.end(outcome);
+            answers.unregister(id);
         });
     }
 
-    /// Follows an answer of the actor's from where they were, wherever it is written; one that has ended is told again.
-    pub async fn follow(&self, actor: &Actor, message: MessageId) -> Result<Followed, Error> {
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
+    /// Follows an answer of the actor, on whichever node it is written. An answer that has ended is delivered from the database.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the message does not exist for the actor or is a question.
+    pub async fn follow(&self, actor: &Actor, message: MessageId) -> Result<AnswerFollower, Error> {
+        let mut connection = store::postgres::acquire(&self.inner.resources.pool).await?;
         let (_, found) = messages::find(&mut connection, actor, message).await?;
-        if found.role != Role::Assistant {
+        if found.role != MessageRole::Assistant {
             return Err(Error::Invalid("only an answer can be followed".to_owned()));
         }
-        Ok(match self.running(message.0) {
-            Some(running) => Followed::Here(running),
-            None => Followed::Kept {
+        Ok(match self.stream(message.0) {
+            Some(stream) => AnswerFollower::Local(stream),
+            None => AnswerFollower::Stored {
                 answers: self.clone(),
                 actor: actor.clone(),
                 message,
-                found: Some(Box::new(found)),
+                latest: Some(Box::new(found)),
             },
         })
     }
 
-    fn running(&self, id: Uuid) -> Option<Arc<Running>> {
-        let all = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&id).map(|taken| Arc::clone(&taken.running))
+    fn stream(&self, id: Uuid) -> Option<Arc<AnswerStream>> {
+        self.active().get(&id).map(|answer| Arc::clone(&answer.stream))
     }
 
-    /// Adds to a message what has been written of it on this node since its row was.
-    pub fn bring_up(&self, message: &mut Message) {
-        if message.status == Status::Answering
-            && let Some(running) = self.running(message.message_id)
+    /// Replaces the text and sources of a message by what this node has written since the row was saved.
+    pub fn refresh(&self, message: &mut Message) {
+        if message.status == MessageStatus::Answering
+            && let Some(stream) = self.stream(message.message_id)
         {
-            message.content = running.text();
-            message.sources = running.sources().to_vec();
+            message.content = stream.text();
+            message.sources = stream.sources().to_vec();
         }
     }
 
-    /// Whether the web can be searched.
+    /// Whether web search is configured.
     pub fn searches_web(&self) -> bool {
-        self.inner.with.web.is_some()
+        self.inner.resources.web.is_some()
     }
 
-    /// Stops an answer of the actor's, wherever it is written.
+    /// Stops an answer of the actor, on whichever node it is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the message does not exist for the actor.
     pub async fn stop(&self, actor: &Actor, message: MessageId) -> Result<(), Error> {
-        let mut connection = store::postgres::acquire(&self.inner.with.pool).await?;
+        let mut connection = store::postgres::acquire(&self.inner.resources.pool).await?;
         messages::stop(&mut connection, actor, message).await?;
-        if let Some(taken) = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).get(&message.0)
-        {
-            taken.running.stop();
+        if let Some(stream) = self.stream(message.0) {
+            stream.stop();
         }
         Ok(())
     }
 
-    /// Ends the answers under way; what there is of them is kept, and marked.
+    /// Ends the answers being written; their text so far is stored, and they are marked as interrupted.
     pub async fn close(&self) {
-        let all: Vec<Arc<Running>> = self
-            .inner
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .map(|taken| Arc::clone(&taken.running))
-            .collect();
-        for running in &all {
-            running.close();
+        let streams: Vec<Arc<AnswerStream>> =
+            self.active().values().map(|answer| Arc::clone(&answer.stream)).collect();
+        for stream in &streams {
+            stream.close();
         }
-        let ended = futures::future::join_all(all.iter().map(|running| running.ended()));
-        if tokio::time::timeout(CLOSING, ended).await.is_err() {
-            tracing::warn!("some answers could not be ended in time; they are marked later");
+        let ended = futures::future::join_all(streams.iter().map(|stream| stream.ended()));
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("some answers did not end before shutdown; they are marked as interrupted later");
         }
     }
 }
 
-/// An answer that is followed.
-pub enum Followed {
-    /// It is written on this node.
-    Here(Arc<Running>),
-    /// It has ended, or is written elsewhere: what is kept of it is looked at.
-    Kept {
-        /// Who looks.
+/// Follower of an answer.
+pub enum AnswerFollower {
+    /// The answer is written on this node.
+    Local(Arc<AnswerStream>),
+    /// The answer has ended or is written on another node; its row is polled.
+    Stored {
+        /// Service that polls.
         answers: Answers,
-        /// For whom.
+        /// Actor the answer belongs to.
         actor: Actor,
-        /// At what.
+        /// Id of the answer.
         message: MessageId,
-        /// What was seen of it last.
-        found: Option<Box<Message>>,
+        /// State read last and not delivered completely yet.
+        latest: Option<Box<Message>>,
     },
 }
 
-impl Followed {
-    /// What comes after what was seen.
-    pub async fn next(&mut self, seen: &mut Seen) -> Result<Event, Error> {
-        let (answers, actor, message, found) = match self {
-            Self::Here(running) => return Ok(running.next(seen).await),
-            Self::Kept { answers, actor, message, found } => (answers, actor, *message, found),
+impl AnswerFollower {
+    /// Waits for the next event after `position`, and advances it. After the end it returns the end again.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the answer was deleted or the database fails.
+    pub async fn next(&mut self, position: &mut StreamPosition) -> Result<Event, Error> {
+        let (answers, actor, message, latest) = match self {
+            Self::Local(stream) => return Ok(stream.next(position).await),
+            Self::Stored { answers, actor, message, latest } => (answers, actor, *message, latest),
         };
         loop {
-            let now = if let Some(found) = found.take() {
-                *found
+            let now = if let Some(latest) = latest.take() {
+                *latest
             } else {
-                tokio::time::sleep(LOOK).await;
-                let mut connection = store::postgres::acquire(&answers.inner.with.pool).await?;
+                tokio::time::sleep(POLL_INTERVAL).await;
+                let mut connection = store::postgres::acquire(&answers.inner.resources.pool).await?;
                 messages::find(&mut connection, actor, message).await?.1
             };
-            let event = if !seen.sources && (!now.sources.is_empty() || now.status != Status::Answering) {
-                seen.sources = true;
+            let is_ended = now.status != MessageStatus::Answering;
+            let event = if !position.has_sources && (!now.sources.is_empty() || is_ended) {
+                position.has_sources = true;
                 Some(Event::Sources(now.sources.clone().into()))
-            } else if let Some(more) = now.content.get(seen.bytes..).filter(|more| !more.is_empty()) {
-                seen.bytes = now.content.len();
+            } else if let Some(more) = now.content.get(position.text_bytes..).filter(|more| !more.is_empty())
+            {
+                position.text_bytes = now.content.len();
                 Some(Event::Text(more.to_owned()))
-            } else if now.status == Status::Answering {
-                None
-            } else {
+            } else if is_ended {
                 Some(Event::End(Arc::new(Outcome::of(&now))))
+            } else {
+                None
             };
             if let Some(event) = event {
-                *found = Some(Box::new(now));
+                *latest = Some(Box::new(now));
                 return Ok(event);
             }
         }
@@ -435,7 +474,7 @@ impl Followed {
 }
 
 impl Outcome {
-    /// What is kept of an answer.
+    /// Returns the outcome of a stored answer.
     fn of(message: &Message) -> Self {
         Self {
             text: message.content.clone(),

@@ -1,4 +1,7 @@
-//! Chats: whose they are, and what is done with a whole one.
+//! Chats: ownership, listing, settings, deletion.
+//!
+//! A chat belongs to one user. Every function that reads or changes chats takes an [`Actor`] and behaves for chats of others
+//! as for chats that do not exist. The messages of a chat are in [`messages`](crate::messages).
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Scope};
@@ -13,123 +16,131 @@ use crate::Error;
 use crate::focus::Focus;
 
 kernel::id! {
-    /// A chat.
+    /// Id of a chat.
     ChatId
 }
 
 kernel::id! {
-    /// A message, as everybody but the database calls it.
+    /// Public id of a message. The database orders messages by a number that does not leave this crate.
     MessageId
 }
 
-/// The longest title, in characters.
-pub const LONGEST_TITLE: usize = 300;
-/// Characters of the first question that become the title.
-const TITLE: usize = 120;
+/// Maximum length of a title, in characters.
+pub const MAX_TITLE_CHARS: usize = 300;
+/// Maximum length of a title derived from the first question, in characters.
+const MAX_DERIVED_TITLE_CHARS: usize = 120;
 
-/// Whose history an actor has: `chats.owner_id`. The library's owner at the command line has one too.
-pub fn owner(actor: &Actor) -> Result<Uuid, Error> {
+/// Returns the owner of the actor's chats (`chats.owner_id`). The library's owner at the command line has chats too.
+///
+/// # Errors
+///
+/// Fails if the actor is anonymous, or uses an API key without the scope `chats` or confined to libraries.
+pub fn owner_id(actor: &Actor) -> Result<Uuid, Error> {
     if actor.is_nobody() {
         return Err(Error::SignIn);
     }
     if !actor.may(Scope::Chats) {
         return Err(Error::NotAllowed(
-            "this key does not reach its user's questions and answers: use one with the scope chats"
+            "this API key lacks the scope chats, which its user's questions and answers need: use one that has it"
                 .to_owned(),
         ));
     }
     if actor.libraries().is_some() {
         return Err(Error::NotAllowed(
-            "a history quotes whatever its owner has asked, so a key that is confined to libraries does not reach it: use one that is not"
+            "this API key is confined to libraries, and a history quotes from any of them: use a key without that limit"
                 .to_owned(),
         ));
     }
     Ok(actor.user_id().map_or(Uuid::nil(), |user| user.0))
 }
 
-/// A chat, without its messages.
+/// A chat without its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Chat {
-    /// Its id.
+    /// Chat id.
     #[schema(value_type = Uuid)]
     pub id: ChatId,
-    /// Its title: the first question, until it is renamed.
+    /// Title; derived from the first question until it is renamed.
     pub title: String,
-    /// What it asks: `librarySearch`, `webSearch`, `writingAssistant` …
+    /// Focus mode: `librarySearch`, `webSearch`, `writingAssistant` …
     pub focus_mode: String,
-    /// The library it asks; all where there is none.
+    /// Library that is searched; all libraries if `null`.
     pub library: Option<String>,
-    /// The version it asks: a label, a range or `latest`; the active one where there is none.
+    /// Version that is searched: a label, a range or `latest`; the active version if `null`.
     pub version: Option<String>,
-    /// The language model that answers; the default one where there is none.
+    /// Language model that answers; the default model if `null`.
     pub model: Option<String>,
-    /// Whether it stands before the others.
+    /// Whether the chat is listed before the others.
     pub pinned: bool,
-    /// Whether it is put away.
+    /// Whether the chat is archived.
     pub archived: bool,
-    /// When it was deleted; thirty days after, it is gone.
+    /// Time of deletion; the chat is purged thirty days later.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// When it was begun.
+    /// Creation time.
     pub created_at: DateTime<Utc>,
-    /// When its newest message was written.
+    /// Time of the newest message.
     pub updated_at: DateTime<Utc>,
-    /// The last message of the branch that is shown.
+    /// Last message of the branch that is shown.
     pub current: Option<Uuid>,
 }
 
-/// A chat that is to be begun.
+/// Values of a new chat.
 #[derive(Debug, Clone, Default)]
 pub struct NewChat {
-    /// Its id; a new one where there is none.
+    /// Chat id; generated if `None`.
     pub id: Option<ChatId>,
-    /// Its title; the first question where there is none.
+    /// Title; derived from the first question if `None`.
     pub title: Option<String>,
-    /// What it asks.
+    /// Focus mode.
     pub focus: Focus,
-    /// The library it asks.
+    /// Library to search.
     pub library: Option<String>,
-    /// The version it asks.
+    /// Version to search.
     pub version: Option<String>,
-    /// The model that answers.
+    /// Language model to use.
     pub model: Option<String>,
 }
 
-/// What is changed of a chat; what is none stays.
+/// Partial update of a chat; `None` keeps a value.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
-    /// Its title.
+    /// Title.
     pub title: Option<String>,
-    /// What it asks.
+    /// Focus mode.
     pub focus: Option<Focus>,
-    /// The library it asks.
+    /// Library to search.
     pub library: Setting<String>,
-    /// The version it asks.
+    /// Version to search.
     pub version: Setting<String>,
-    /// The model that answers.
+    /// Language model to use.
     pub model: Setting<String>,
-    /// Whether it stands before the others.
+    /// Whether the chat is listed before the others.
     pub pinned: Option<bool>,
-    /// Whether it is put away.
+    /// Whether the chat is archived.
     pub archived: Option<bool>,
-    /// The last message of the branch that is shown: any message of the chat.
+    /// Message of the branch to show; any message of the chat.
     pub current: Option<Uuid>,
 }
 
-/// Which chats are listed.
+/// Selection of chats in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Which {
-    /// Those that are neither put away nor deleted.
+pub enum ChatFilter {
+    /// Chats that are neither archived nor deleted.
     #[default]
     Open,
-    /// Those that are put away.
+    /// Archived chats.
     Archived,
-    /// Those that were deleted and can be brought back.
+    /// Deleted chats that can still be restored.
     Deleted,
 }
 
-/// Begins a chat.
+/// Creates a chat for the actor.
+///
+/// # Errors
+///
+/// Fails if a value is out of its bounds or a chat with this id exists.
 pub async fn create(connection: &mut PgConnection, actor: &Actor, new: &NewChat) -> Result<Chat, Error> {
-    owner(actor)?;
+    owner_id(actor)?;
     check(new.library.as_deref(), new.version.as_deref(), new.model.as_deref())?;
     let title = new.title.as_deref().map(checked_title).transpose()?;
     let made = sqlx::query_as!(
@@ -150,51 +161,73 @@ pub async fn create(connection: &mut PgConnection, actor: &Actor, new: &NewChat)
     )
     .fetch_optional(connection)
     .await?;
-    made.ok_or_else(|| {
-        Error::Conflict("a chat with this id is there already: choose another id, or none".to_owned())
-    })
+    made.ok_or_else(|| Error::Conflict("duplicate chat id: choose another one, or leave it out".to_owned()))
 }
 
-/// The title of a chat that nothing was asked in yet. Never shown to be the title of one that was.
+/// Title of a chat before its first question.
 pub(crate) const UNTITLED: &str = "…";
 
-/// A chat of the actor's, deleted or not.
+/// Returns a chat of the actor, deleted or not.
+///
+/// # Errors
+///
+/// Fails with [`Error::NotFound`] if there is no such chat or it belongs to somebody else.
 pub async fn find(connection: &mut PgConnection, actor: &Actor, id: ChatId) -> Result<Chat, Error> {
-    let owner = owner(actor)?;
-    let found = sqlx::query_as!(
+    find_many(connection, actor, &[id]).await?.pop().ok_or_else(absent)
+}
+
+/// Returns those of these chats that [`find`] would return, in one statement. The order is that of `ids`; an id that is given
+/// twice is returned twice.
+///
+/// # Errors
+///
+/// Fails if the actor has no chats or the database fails.
+pub async fn find_many(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    ids: &[ChatId],
+) -> Result<Vec<Chat>, Error> {
+    let owner = owner_id(actor)?;
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    Ok(sqlx::query_as!(
         Chat,
         r#"-- chats.find
          select chat.id as "id: ChatId", title, focus_mode, library, version, model, pinned, archived, deleted_at,
            chat.created_at, updated_at, current.message_id as "current?"
-         from chat.chats as chat left join chat.messages as current on current.id = chat.current_id
-         where chat.id = $1 and owner_id = $2"#,
-        id.0,
+         from unnest($1::uuid[]) with ordinality as wanted (id, position)
+         join chat.chats as chat on chat.id = wanted.id and chat.owner_id = $2
+         left join chat.messages as current on current.id = chat.current_id
+         order by wanted.position"#,
+        &ids,
         owner,
     )
-    .fetch_optional(connection)
-    .await?;
-    found.ok_or_else(absent)
+    .fetch_all(connection)
+    .await?)
 }
 
 pub(crate) fn absent() -> Error {
-    Error::NotFound("there is no such chat among yours".to_owned())
+    Error::NotFound("chat not found among yours".to_owned())
 }
 
-/// The actor's chats: pinned ones first, then by their newest message.
+/// Returns a page of the actor's chats: pinned ones first, then by their newest message; deleted ones by time of deletion.
+///
+/// # Errors
+///
+/// Fails if the actor has no chats or the cursor is invalid.
 pub async fn list(
     connection: &mut PgConnection,
     actor: &Actor,
-    which: Which,
+    which: ChatFilter,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Chat>, Error> {
-    let owner = owner(actor)?;
+    let owner = owner_id(actor)?;
     let after: Option<(bool, DateTime<Utc>, Uuid)> =
         after.map(|cursor| cursor.decode().map_err(|error| Error::Invalid(error.to_string()))).transpose()?;
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let max_rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let (pinned, at, id) =
         after.map_or((None, None, None), |(pinned, at, id)| (Some(pinned), Some(at), Some(id)));
-    let rows = if which == Which::Deleted {
+    let rows = if which == ChatFilter::Deleted {
         sqlx::query_as!(
             Chat,
             r#"-- chats.deleted
@@ -206,7 +239,7 @@ pub async fn list(
             owner,
             at,
             id,
-            most,
+            max_rows,
         )
         .fetch_all(connection)
         .await?
@@ -221,17 +254,17 @@ pub async fn list(
                and ($3::bool is null or (pinned, updated_at, id) < ($3, $4, $5))
              order by pinned desc, updated_at desc, id desc limit $6"#,
             owner,
-            which == Which::Archived,
+            which == ChatFilter::Archived,
             pinned,
             at,
             id,
-            most,
+            max_rows,
         )
         .fetch_all(connection)
         .await?
     };
     Ok(Page::cut(rows, limit, |last| {
-        let at = if which == Which::Deleted {
+        let at = if which == ChatFilter::Deleted {
             last.deleted_at.unwrap_or(last.updated_at)
         } else {
             last.updated_at
@@ -240,9 +273,13 @@ pub async fn list(
     }))
 }
 
-/// The actor's newest chat, wherever it is pinned.
+/// Returns the chat of the actor with the newest message, pinned or not.
+///
+/// # Errors
+///
+/// Fails if the actor has no chats or the database fails.
 pub async fn newest(connection: &mut PgConnection, actor: &Actor) -> Result<Option<ChatId>, Error> {
-    let owner = owner(actor)?;
+    let owner = owner_id(actor)?;
     Ok(sqlx::query_scalar!(
         r#"-- chats.newest
          select id as "id: ChatId" from chat.chats where owner_id = $1 and deleted_at is null
@@ -253,7 +290,11 @@ pub async fn newest(connection: &mut PgConnection, actor: &Actor) -> Result<Opti
     .await?)
 }
 
-/// What the time is, by the clock that wrote the chats'.
+/// Returns the time by the clock of the database, which also writes the times of chats.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
     Ok(sqlx::query_scalar!(
         r#"-- chats.now
@@ -263,22 +304,27 @@ pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, Error> 
     .await?)
 }
 
-/// Changes a chat.
+/// Updates a chat of the actor.
+///
+/// # Errors
+///
+/// Fails if the chat does not exist for the actor or is deleted, or if a value is out of its bounds.
 pub async fn change(
     connection: &mut PgConnection,
     actor: &Actor,
     id: ChatId,
     change: &Change,
 ) -> Result<Chat, Error> {
-    let owner = owner(actor)?;
+    let owner = owner_id(actor)?;
     let title = change.title.as_deref().map(checked_title).transpose()?;
-    let given = |setting: &Setting<String>| match setting {
+    let new_value = |setting: &Setting<String>| match setting {
         Setting::Set(text) => Some(text.clone()),
         Setting::Keep | Setting::Remove => None,
     };
-    let (library, version, model) = (given(&change.library), given(&change.version), given(&change.model));
+    let (library, version, model) =
+        (new_value(&change.library), new_value(&change.version), new_value(&change.model));
     check_lengths(library.as_deref(), version.as_deref(), model.as_deref())?;
-    // Held until the change commits: what stays is checked together with what is changed.
+    // Locked until the change commits: kept and changed values are checked together.
     let before = sqlx::query!(
         "-- chats.hold
          select library, version from chat.chats where id = $1 and owner_id = $2 and deleted_at is null for update",
@@ -288,7 +334,7 @@ pub async fn change(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or_else(absent)?;
-    // A version means one of the library it was said with.
+    // A version belongs to the library it was chosen with.
     let library = if change.library.is_kept() { before.library.clone() } else { library };
     let version =
         if change.version.is_kept() { before.version.filter(|_| library == before.library) } else { version };
@@ -319,7 +365,7 @@ pub async fn change(
     find(connection, actor, id).await
 }
 
-/// The newest message below a message of a chat, where its branch ends.
+/// Returns the newest message below a message of a chat: the end of its branch.
 async fn newest_below(connection: &mut PgConnection, chat: ChatId, message: Uuid) -> Result<i64, Error> {
     let found = sqlx::query_scalar!(
         r#"-- messages.newest_below
@@ -335,12 +381,16 @@ async fn newest_below(connection: &mut PgConnection, chat: ChatId, message: Uuid
     )
     .fetch_one(connection)
     .await?;
-    found.ok_or_else(|| Error::NotFound("there is no such message in this chat".to_owned()))
+    found.ok_or_else(|| Error::NotFound("message not found in this chat".to_owned()))
 }
 
-/// Deletes a chat; for thirty days it can be brought back.
+/// Marks a chat of the actor as deleted; it can be restored for thirty days.
+///
+/// # Errors
+///
+/// Fails with [`Error::NotFound`] if the chat does not exist for the actor.
 pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: ChatId) -> Result<(), Error> {
-    let owner = owner(actor)?;
+    let owner = owner_id(actor)?;
     let deleted = sqlx::query!(
         "-- chats.delete
          update chat.chats set deleted_at = coalesce(deleted_at, now()) where id = $1 and owner_id = $2",
@@ -352,9 +402,13 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: ChatId) ->
     if deleted.rows_affected() == 0 { Err(absent()) } else { Ok(()) }
 }
 
-/// Brings a deleted chat back.
+/// Restores a deleted chat of the actor.
+///
+/// # Errors
+///
+/// Fails with [`Error::NotFound`] if the chat does not exist for the actor.
 pub async fn restore(connection: &mut PgConnection, actor: &Actor, id: ChatId) -> Result<Chat, Error> {
-    let owner = owner(actor)?;
+    let owner = owner_id(actor)?;
     sqlx::query!(
         "-- chats.restore
          update chat.chats set deleted_at = null where id = $1 and owner_id = $2",
@@ -366,7 +420,12 @@ pub async fn restore(connection: &mut PgConnection, actor: &Actor, id: ChatId) -
     find(connection, actor, id).await
 }
 
-/// Deletes for good what was deleted thirty days ago, and words that nothing cites any more. Says how many chats went.
+/// Purges chats that were deleted thirty days ago, at most 1000 per call, and quotations that nothing cites any more. Returns
+/// the number of chats purged. Maintenance: acts for no user.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn purge(connection: &mut PgConnection) -> Result<u64, Error> {
     let purged = sqlx::query!(
         "-- chats.purge
@@ -376,7 +435,7 @@ pub async fn purge(connection: &mut PgConnection) -> Result<u64, Error> {
     .execute(&mut *connection)
     .await?;
     if purged.rows_affected() > 0 {
-        // The bytes of their files.
+        // Collects the bytes of their files.
         library::sweep::schedule(&mut *connection).await?;
     }
     sqlx::query!(
@@ -392,25 +451,25 @@ pub async fn purge(connection: &mut PgConnection) -> Result<u64, Error> {
     Ok(purged.rows_affected())
 }
 
-/// A title, on one line.
+/// Returns the title on one line.
 fn checked_title(title: &str) -> Result<String, Error> {
     let line = title.split_whitespace().collect::<Vec<_>>().join(" ").replace('\0', "");
     let length = line.chars().count();
-    if length == 0 || length > LONGEST_TITLE {
+    if length == 0 || length > MAX_TITLE_CHARS {
         return Err(Error::Invalid(format!(
-            "a title has 1 to {LONGEST_TITLE} characters; this one has {length}"
+            "a title has 1 to {MAX_TITLE_CHARS} characters; this one has {length}"
         )));
     }
     Ok(line)
 }
 
-/// A title made of a question.
+/// Derives a title from a question.
 pub(crate) fn title_of(question: &str) -> String {
     let line = question.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= TITLE {
+    if line.chars().count() <= MAX_DERIVED_TITLE_CHARS {
         return if line.is_empty() { UNTITLED.to_owned() } else { line };
     }
-    let mut short: String = line.chars().take(TITLE - 1).collect();
+    let mut short: String = line.chars().take(MAX_DERIVED_TITLE_CHARS - 1).collect();
     short.push('…');
     short
 }
@@ -418,17 +477,17 @@ pub(crate) fn title_of(question: &str) -> String {
 fn check(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
     check_lengths(library, version, model)?;
     if version.is_some() && library.is_none() {
-        return Err(Error::Invalid("a version is asked for of a library: name the library too".to_owned()));
+        return Err(Error::Invalid("version without library: name the library too".to_owned()));
     }
     Ok(())
 }
 
 fn check_lengths(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
-    let longest =
+    let bounds =
         [(library, 100, "a library's name"), (version, 100, "a version"), (model, 60, "a model's name")];
-    for (text, most, what) in longest {
-        if text.is_some_and(|text| text.is_empty() || text.chars().count() > most) {
-            return Err(Error::Invalid(format!("{what} has 1 to {most} characters; leave it out for none")));
+    for (text, max, name) in bounds {
+        if text.is_some_and(|text| text.is_empty() || text.chars().count() > max) {
+            return Err(Error::Invalid(format!("{name} has 1 to {max} characters; leave it out for none")));
         }
     }
     Ok(())
@@ -441,7 +500,7 @@ mod tests {
     #[test]
     fn a_title_is_one_line_of_the_question() {
         assert_eq!(title_of("How\n long?"), "How long?");
-        assert_eq!(title_of("数".repeat(200).as_str()).chars().count(), TITLE);
+        assert_eq!(title_of("数".repeat(200).as_str()).chars().count(), MAX_DERIVED_TITLE_CHARS);
         assert!(checked_title(" \n").is_err() && checked_title(&"x".repeat(301)).is_err());
     }
 }

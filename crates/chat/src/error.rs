@@ -1,51 +1,51 @@
-//! Why something about a chat cannot be done. Each text says what to do; doors map the variants to their own codes.
+//! Error type of this crate. Each text says what to do; the APIs map the variants to their own codes.
 
-/// Why something about a chat cannot be done.
+/// Error of an operation on chats.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody has a history without saying who they are.
+    /// The actor is anonymous.
     #[error("sign in, or give an API key, to do this")]
     SignIn,
-    /// The actor may not do this; the text says who can allow it.
+    /// The actor is not allowed to do this; the text says how to obtain access.
     #[error("{0}")]
     NotAllowed(String),
-    /// What is asked for is not there, or is somebody else's; the text says what it is.
+    /// The thing does not exist, or belongs to somebody else; the text names it.
     #[error("{0}")]
     NotFound(String),
-    /// A value is out of its bounds.
+    /// A value is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// It is in a state in which this cannot be done.
+    /// The current state does not allow the operation.
     #[error("{0}")]
     Conflict(String),
-    /// So many answers are being written for the actor that the next has to wait.
-    #[error("{0} answers are being written for you already: wait for one of them, or stop it")]
+    /// The actor has reached the limit of simultaneous answers.
+    #[error("{0} answers are being written for you already: wait for one to end, or stop it")]
     TooManyAnswers(usize),
-    /// Another model has this name.
-    #[error("another language model has this name: choose another")]
+    /// Another language model has this name.
+    #[error("duplicate name of a language model: choose another one")]
     ModelNameTaken,
-    /// The library.
+    /// Error of the library.
     #[error(transparent)]
     Library(#[from] library::Error),
-    /// The registry of others' servers.
+    /// Error of the MCP server registry.
     #[error(transparent)]
     Registry(#[from] registry::Error),
-    /// A language model failed.
+    /// Error of a language model.
     #[error(transparent)]
-    Model(#[from] crate::models::client::Failure),
-    /// All connections are in use.
+    Model(#[from] crate::models::client::ModelError),
+    /// All database connections are in use, or too many answers are being written.
     #[error("the server is busy; try again shortly")]
     Exhausted,
-    /// A credential cannot be sealed or opened.
-    #[error("the API key of a language model cannot be used")]
+    /// An API key cannot be sealed or opened.
+    #[error("failed to seal or open the API key of a language model")]
     Secrets(#[from] store::secrets::Error),
-    /// The object store.
+    /// Error of the object store.
     #[error(transparent)]
     Objects(#[from] store::objects::Error),
-    /// The database failed.
+    /// Error of the database.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
-    /// A fault of ours.
+    /// Bug in this program.
     #[error("{0}")]
     Internal(String),
 }

@@ -1,7 +1,7 @@
-//! Files attached to a chat: kept in the object store, read as documents are, and found within that chat alone.
+//! Files attached to a chat: stored in the object store, extracted like documents, and searched within that chat only.
 //!
 //! ```text
-//! attach ──► job chat.read_file (read: passages) ──► job chat.embed_file (vectors) ──► search
+//! attach ──► job chat.read_file (passages) ──► job chat.embed_file (vectors) ──► search
 //! ```
 
 mod read;
@@ -20,71 +20,79 @@ use uuid::Uuid;
 use crate::Error;
 use crate::chats::{self, ChatId};
 
-pub use read::{EMBED_JOB, READ_JOB, embed, give_up, read};
+pub use read::{EMBED_JOB, READ_JOB, embed, mark_failed, read};
 pub use search::{FilePassage, search};
 
 kernel::id! {
-    /// A file of a chat.
+    /// Id of a file of a chat.
     FileId
 }
 
-/// Files of one chat, at most.
-pub const MOST_FILES: usize = 20;
-/// Passages of all files of one chat, at most.
-pub const MOST_PASSAGES: usize = 2000;
+/// Maximum number of files of one chat.
+pub const MAX_FILES: usize = 20;
+/// Maximum number of passages of all files of one chat together.
+pub const MAX_PASSAGES: usize = 2000;
 
-/// How far the reading of a file is.
+/// Processing state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ChatFileStatus)]
-pub enum Status {
-    /// It is being read.
+pub enum ChatFileStatus {
+    /// The file is waiting to be read, or being read.
     Processing,
-    /// It can be asked.
+    /// The file can be searched.
     Completed,
-    /// It could not be read; the reason says why.
+    /// Reading the file failed.
     Failed,
 }
 
-/// A file that is attached to a chat.
+/// File attached to a chat.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ChatFile {
-    /// Its id.
+    /// File id.
     #[schema(value_type = Uuid)]
     pub file_id: FileId,
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: i64,
-    /// The SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
-    /// How far its reading is.
-    pub status: Status,
-    /// Why it could not be read.
+    /// Processing state.
+    pub status: ChatFileStatus,
+    /// Reason of a failure.
     pub reason: Option<String>,
-    /// How many passages it has.
+    /// Number of passages.
     pub passages: i64,
-    /// When it was attached.
+    /// Upload time.
     pub uploaded_at: DateTime<Utc>,
 }
 
 impl ChatFile {
-    /// The name of its bytes in the object store.
+    /// Returns the name of the bytes in the object store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stored hash is invalid.
     pub fn hash(&self) -> Result<Hash, Error> {
-        self.sha256.parse().map_err(|_invalid| Error::Internal("a stored hash cannot be read".to_owned()))
+        self.sha256.parse().map_err(|_invalid| Error::Internal("invalid hash of a file".to_owned()))
     }
 }
 
-/// Refuses more files than a chat takes, before their bytes are kept.
-pub async fn require_room(
+/// Checks, before their bytes are stored, that `additional` files can be attached to a chat of the actor.
+///
+/// # Errors
+///
+/// Fails if the chat does not exist for the actor or would have more than [`MAX_FILES`] files.
+pub async fn require_capacity(
     connection: &mut PgConnection,
     actor: &Actor,
     chat: ChatId,
-    more: usize,
+    additional: usize,
 ) -> Result<(), Error> {
-    let owner = chats::owner(actor)?;
-    let there = sqlx::query_scalar!(
+    let owner = chats::owner_id(actor)?;
+    let count = sqlx::query_scalar!(
         r#"-- files.count
          select (select count(*) from chat.files where chat_id = chat.id) as "there!"
          from chat.chats as chat where id = $1 and owner_id = $2 and deleted_at is null"#,
@@ -94,24 +102,28 @@ pub async fn require_room(
     .fetch_optional(connection)
     .await?
     .ok_or_else(chats::absent)?;
-    if usize::try_from(there).unwrap_or(usize::MAX).saturating_add(more) > MOST_FILES {
+    if usize::try_from(count).unwrap_or(usize::MAX).saturating_add(additional) > MAX_FILES {
         return Err(Error::Conflict(format!(
-            "a chat takes at most {MOST_FILES} files, and this one has {there}: remove some, begin another chat, or add \
+            "a chat has at most {MAX_FILES} files, and this one has {count}: remove some, start another chat, or add \
              them to a library"
         )));
     }
     Ok(())
 }
 
-/// Attaches files whose bytes are kept, in this order. They are read behind the answer.
+/// Attaches files whose bytes are stored, in this order, and enqueues jobs that read them.
+///
+/// # Errors
+///
+/// Fails if the chat does not exist for the actor or would have more than [`MAX_FILES`] files.
 pub async fn attach(
     connection: &mut PgConnection,
     actor: &Actor,
     chat: ChatId,
     files: &[(String, Stored)],
 ) -> Result<Vec<ChatFile>, Error> {
-    let owner = chats::owner(actor)?;
-    // Held until all is written, so that two requests at once do not attach too many together.
+    let owner = chats::owner_id(actor)?;
+    // Locked until all is written, so that simultaneous requests do not exceed the limit together.
     sqlx::query_scalar!(
         "-- files.hold
          select id from chat.chats where id = $1 and owner_id = $2 and deleted_at is null for update",
@@ -121,7 +133,7 @@ pub async fn attach(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or_else(chats::absent)?;
-    require_room(&mut *connection, actor, chat, files.len()).await?;
+    require_capacity(&mut *connection, actor, chat, files.len()).await?;
     let ids: Vec<Uuid> = files.iter().map(|_| FileId::new().0).collect();
     let names: Vec<String> = files.iter().map(|(name, _)| checked_name(name)).collect();
     let hashes: Vec<Vec<u8>> = files.iter().map(|(_, stored)| stored.hash.0.to_vec()).collect();
@@ -141,7 +153,7 @@ pub async fn attach(
     )
     .execute(&mut *connection)
     .await?;
-    // Before documents: somebody waits to ask.
+    // Ahead of documents: a user waits to ask.
     let to_read: Vec<NewJob> = ids
         .iter()
         .map(|id| NewJob { priority: -5, ..NewJob::new(READ_JOB, json!({ "file_id": id })) })
@@ -151,7 +163,11 @@ pub async fn attach(
     Ok(attached.into_iter().filter(|file| ids.contains(&file.file_id.0)).collect())
 }
 
-/// The files of a chat, in the order they were attached.
+/// Returns the files of a chat of the actor, in the order they were attached.
+///
+/// # Errors
+///
+/// Fails if the chat does not exist for the actor.
 pub async fn list(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -162,7 +178,7 @@ pub async fn list(
         ChatFile,
         r#"-- files.list
          select file_id as "file_id: FileId", file_name as name, file_size as size,
-           encode(file_hash, 'hex') as "sha256!", status as "status: Status", reason,
+           encode(file_hash, 'hex') as "sha256!", status as "status: ChatFileStatus", reason,
            (select count(*) from chat.file_passages as passage where passage.file_id = file.id) as "passages!",
            uploaded_at
          from chat.files as file where chat_id = $1 order by id limit 1000"#,
@@ -172,7 +188,11 @@ pub async fn list(
     .await?)
 }
 
-/// A file of a chat.
+/// Returns a file of a chat of the actor.
+///
+/// # Errors
+///
+/// Fails if the chat or the file does not exist for the actor.
 pub async fn find(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -183,14 +203,18 @@ pub async fn find(
     files.into_iter().find(|found| found.file_id == file).ok_or_else(absent)
 }
 
-/// Removes a file from a chat. What answers have quoted of it stays in them; its bytes go when nothing else refers to them.
+/// Removes a file from a chat of the actor. Quotations of it stay in answers; its bytes are collected once nothing refers to them.
+///
+/// # Errors
+///
+/// Fails if the file does not exist for the actor.
 pub async fn remove(
     connection: &mut PgConnection,
     actor: &Actor,
     chat: ChatId,
     file: FileId,
 ) -> Result<(), Error> {
-    let owner = chats::owner(actor)?;
+    let owner = chats::owner_id(actor)?;
     let removed = sqlx::query!(
         "-- files.remove
          delete from chat.files using chat.chats as chat
@@ -208,10 +232,10 @@ pub async fn remove(
 }
 
 fn absent() -> Error {
-    Error::NotFound("there is no such file in this chat".to_owned())
+    Error::NotFound("file not found in this chat".to_owned())
 }
 
-/// The last part of a path, within its bounds: a browser may send one.
+/// Returns the last component of a path, which a browser may send, without control characters and truncated to 1000.
 fn checked_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let name: String = name.chars().filter(|character| !character.is_control()).take(1000).collect();
@@ -223,7 +247,7 @@ mod tests {
     use super::checked_name;
 
     #[test]
-    fn a_file_has_the_last_part_of_its_path_as_name() {
+    fn a_file_is_named_by_the_last_component_of_its_path() {
         assert_eq!(checked_name(r"C:\notes\plan.md"), "plan.md");
         assert_eq!(checked_name("../../etc/passwd"), "passwd");
         assert_eq!(checked_name("a\0b\n"), "ab");

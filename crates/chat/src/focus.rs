@@ -1,31 +1,31 @@
-//! What a question is asked of: focus modes, with the names that Perplexica gave them.
+//! Focus modes: what a question searches. The names are those of Perplexica.
 
 use std::str::FromStr;
 
 use crate::Error;
 
-/// What a question is asked of.
+/// What a question searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Focus {
     /// The library.
     #[default]
     LibrarySearch,
-    /// The model alone: nothing is searched.
+    /// Nothing: the model alone answers.
     WritingAssistant,
     /// The web.
     WebSearch,
-    /// The web's papers.
+    /// Academic papers on the web.
     AcademicSearch,
-    /// The web; no engine for calculations is spoken to.
+    /// The web; no calculation engine is used.
     WolframAlphaSearch,
-    /// The web's videos.
+    /// Videos on the web.
     YoutubeSearch,
-    /// The web's discussions.
+    /// Discussions on the web.
     RedditSearch,
 }
 
 impl Focus {
-    /// All there are.
+    /// All focus modes.
     pub const ALL: [Self; 7] = [
         Self::LibrarySearch,
         Self::WritingAssistant,
@@ -36,7 +36,7 @@ impl Focus {
         Self::RedditSearch,
     ];
 
-    /// Its name in the database and at every door.
+    /// Returns the name in the database and in every API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LibrarySearch => "librarySearch",
@@ -49,7 +49,7 @@ impl Focus {
         }
     }
 
-    /// The categories of SearXNG that are asked; `None` where the web is not.
+    /// Returns the SearXNG category to search; `None` if the web is not searched.
     pub fn web_categories(self) -> Option<&'static str> {
         match self {
             Self::LibrarySearch | Self::WritingAssistant => None,
@@ -67,7 +67,7 @@ impl FromStr for Focus {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|focus| focus.as_str() == text).ok_or_else(|| {
             let known: Vec<&str> = Self::ALL.iter().map(|focus| focus.as_str()).collect();
-            Error::Invalid(format!("there is no such focus mode; there are {}", known.join(", ")))
+            Error::Invalid(format!("invalid focus mode: use one of {}", known.join(", ")))
         })
     }
 }

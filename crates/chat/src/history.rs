@@ -1,4 +1,4 @@
-//! Search in one's own history: by the same words as in libraries, in English and Chinese, the newest first.
+//! Full-text search of the actor's own messages, with the same analysis as in libraries (English and Chinese), newest first.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -12,56 +12,60 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::chats::{self, ChatId};
+use crate::messages::MessageRole;
 use crate::messages::owner_term;
-use crate::portable::Role;
 
-/// A message that was found.
+/// Message found by a search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = HistoryHit)]
-pub struct Hit {
-    /// The chat it is in.
+pub struct HistoryHit {
+    /// Chat id.
     #[schema(value_type = Uuid)]
     pub chat_id: ChatId,
-    /// The chat's title.
+    /// Title of the chat.
     pub title: String,
-    /// The message.
+    /// Message id.
     pub message_id: Uuid,
-    /// Who speaks.
-    pub role: Role,
-    /// The part of it that shows best why it was found.
+    /// Author.
+    pub role: MessageRole,
+    /// Part of the message that contains most of the words searched for.
     pub snippet: String,
-    /// The words asked for, as half-open ranges of characters of the snippet.
+    /// Words searched for, as half-open ranges of characters of the snippet.
     pub highlights: Vec<(u32, u32)>,
-    /// When it was written.
+    /// Creation time of the message.
     pub created_at: DateTime<Utc>,
 }
 
-/// The messages of the actor's chats that hold all of these words, the newest first.
+/// Returns a page of the messages of the actor's chats that contain all of these words, newest first. Messages of deleted chats
+/// are not found.
+///
+/// # Errors
+///
+/// Fails if the actor has no chats, `words` is empty or too long, or the cursor is invalid.
 pub async fn search(
     connection: &mut PgConnection,
     actor: &Actor,
     words: &str,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Page<Hit>, Error> {
-    let owner = chats::owner(actor)?;
+) -> Result<Page<HistoryHit>, Error> {
+    let owner = chats::owner_id(actor)?;
     let length = words.chars().count();
     if words.trim().is_empty() || length > LONGEST_QUERY {
         return Err(Error::Invalid(format!(
-            "a search has 1 to {LONGEST_QUERY} characters; this one has {length}"
+            "a query has 1 to {LONGEST_QUERY} characters; this one has {length}"
         )));
     }
     let before: Option<i64> =
         after.map(|cursor| cursor.decode().map_err(|error| Error::Invalid(error.to_string()))).transpose()?;
     let rows = sqlx::query!(
         r#"-- history.search
-         select message.id, chat.id as "chat_id: ChatId", chat.title, message.message_id, message.role as "role: Role",
+         select message.id, chat.id as "chat_id: ChatId", chat.title, message.message_id, message.role as "role: MessageRole",
            message.content, message.created_at
          from chat.messages as message
          join chat.chats as chat on chat.id = message.chat_id
          where message.words @@ $2::text::tsquery and chat.owner_id = $1 and chat.deleted_at is null
            and ($3::int8 is null or message.id < $3)
-         -- by an expression: the order of the primary key would lead through everybody's messages
+         -- an expression, so that the planner does not walk the primary key through the messages of all users
          order by message.id + 0 desc limit $4"#,
         owner,
         query(owner, words),
@@ -73,7 +77,7 @@ pub async fn search(
     let page = Page::cut(rows, limit, |last| Cursor::encode(&last.id));
     let items = page.items.into_iter().map(|row| {
         let (snippet, highlights) = excerpt(&row.content, words);
-        Hit {
+        HistoryHit {
             chat_id: row.chat_id,
             title: row.title,
             message_id: row.message_id,
@@ -86,8 +90,8 @@ pub async fn search(
     Ok(Page { items: items.collect(), next: page.next })
 }
 
-/// The query, as PostgreSQL reads one: every term is quoted, and all must be there. Wholes of compounds are left to their
-/// parts, since the one who asks may write them otherwise.
+/// Returns the query in PostgreSQL's syntax: every term quoted, all required. Compounds are left to their parts, since the asker
+/// may spell them differently.
 fn query(owner: Uuid, words: &str) -> String {
     let quoted = |term: &str| format!("'{}'", term.replace('\\', "\\\\").replace('\'', "''"));
     let mut terms = vec![quoted(&owner_term(owner))];
@@ -102,7 +106,7 @@ fn query(owner: Uuid, words: &str) -> String {
         );
     });
     if terms.len() == 1 {
-        // Nothing but signs: nothing holds them.
+        // Only punctuation, which no message contains as a term.
         terms.push(quoted("\u{1}"));
     }
     terms.join(" & ")
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_stays_words() {
+    fn operators_in_a_query_are_plain_words() {
         let query =
             |words| query(Uuid::nil(), words).split_once(" & ").map(|(_, rest)| rest.to_owned()).unwrap();
         assert_eq!(query("timeouts of it's"), "'timeout' & 'of' & 'it' & 's'");

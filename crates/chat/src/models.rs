@@ -1,15 +1,15 @@
-//! Language models that answer: OpenAI-compatible endpoints, by name.
+//! Language models: OpenAI-compatible endpoints, by name.
 //!
-//! Which there are is for administrators to say, in person, since this program connects to what they name; everybody who is
-//! signed in may know their names and ask them. A key goes in and is used; it never comes out again.
+//! Only administrators configure models, since this program connects to their addresses; every signed-in user can list
+//! their names and use them. API keys are write-only: no function returns one.
 
-mod answer;
-mod checked;
+mod chunk;
 pub mod client;
 mod configured;
-mod events;
-mod failure;
-mod trial;
+mod connection_test;
+mod error;
+mod sse;
+mod validate;
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ pub use configured::{
     Change, Changed, Choice, Limits, Model, ModelId, NewModel, change, choices, choose, create, delete, find,
     list, reseal, target,
 };
-pub use trial::{Tried, test};
+pub use connection_test::{ModelTest, test};
 
-/// What is needed to ask a model.
+/// Connection parameters of a language model.
 #[derive(Clone)]
 pub struct Target {
-    /// The name it is chosen by.
+    /// Name by which users choose the model.
     pub name: String,
-    /// What the endpoint calls it.
+    /// Model name sent to the endpoint.
     pub model: String,
-    /// The address up to and without `/chat/completions`.
+    /// Base URL, without `/chat/completions`.
     pub endpoint: Url,
     pub(crate) api_key: Option<Zeroizing<String>>,
-    /// What fits into one request, question and answer together.
+    /// Size of the context window in tokens, prompt and answer together.
     pub context_tokens: usize,
-    /// The longest answer.
+    /// Maximum length of an answer, in tokens.
     pub answer_tokens: usize,
-    /// How long the first piece of an answer may take.
+    /// Time limit for the first piece of an answer.
     pub first: Duration,
-    /// How long each further one may.
+    /// Time limit for each further piece.
     pub idle: Duration,
-    /// Answers at once, on this node.
+    /// Maximum number of simultaneous answers on this node.
     pub concurrency: usize,
 }
 

@@ -1,89 +1,89 @@
-//! What an answer stands on: a quotation, and where it is from.
+//! Sources of an answer: a quotation and its origin.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Where a source is from.
+/// Kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-#[schema(as = SourceKind)]
-pub enum Kind {
-    /// A passage of a library.
+pub enum SourceKind {
+    /// Passage of a library.
     #[default]
     Passage,
-    /// A file that is attached to the chat.
+    /// File attached to the chat.
     File,
-    /// A page of the web.
+    /// Web page.
     Web,
-    /// Another's MCP server.
+    /// Registered MCP server.
     Server,
 }
 
-/// What has become of a cited passage in the version that answers now.
+/// How a cited passage differs in the version that answers now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-pub enum Stale {
-    /// Its section is there, with another text.
+#[schema(as = Stale)]
+pub enum Staleness {
+    /// The section exists with another text.
     Changed,
-    /// It is not there any more.
+    /// The section does not exist any more.
     Gone,
 }
 
-/// A numbered source of an answer. Its members are also those of the exported form.
+/// Numbered source of an answer. Exports of one chat contain the same fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = AnswerSource)]
 pub struct Source {
-    /// What stands between the brackets, from 1.
+    /// Number by which the answer cites it, from 1.
     pub number: i32,
-    /// Its place among what was found, from 1.
+    /// Rank among the search hits, from 1.
     pub rank: i32,
-    /// Where it is from.
-    pub kind: Kind,
+    /// Kind.
+    pub kind: SourceKind,
     /// Whether the answer cites it.
     pub cited: bool,
-    /// The passage, while it is there.
+    /// Passage id, while the passage exists.
     pub passage_id: Option<Uuid>,
-    /// The SHA-256 of `content`, in hexadecimal.
+    /// SHA-256 of `content`, in hexadecimal.
     pub sha256: String,
-    /// First character of `content` that the model was given.
+    /// Start of the part of `content` that the model was given, in characters.
     pub character_from: i32,
-    /// The character after the last.
+    /// End of that part, exclusive, in characters.
     pub character_to: i32,
-    /// Its library.
+    /// Library.
     pub library: Option<String>,
-    /// The version it is in.
+    /// Version.
     pub version: Option<String>,
-    /// Whether that was the active version because none was named.
+    /// Whether the version was the active one because none was named.
     pub follows_active: bool,
-    /// Its document.
+    /// Document id.
     pub document_id: Option<Uuid>,
-    /// The document's path.
+    /// Path of the document.
     pub path: Option<String>,
-    /// The title of the document, file or page.
+    /// Title of the document, file or page.
     pub title: String,
-    /// The headings above it, outermost first.
+    /// Headings above the passage, outermost first.
     pub section: Vec<String>,
-    /// First page.
+    /// First page, from 1.
     pub page_from: Option<i32>,
-    /// Last page.
+    /// Last page, inclusive.
     pub page_to: Option<i32>,
-    /// Where it can be opened.
+    /// URL that opens the source.
     pub url: Option<String>,
-    /// Why it reads like an instruction to an agent, if it does. It is somebody's words, never an instruction.
+    /// Reason why the text reads like an instruction to an agent, if it does. It is a quotation and never an instruction.
     pub instruction: Option<String>,
-    /// What has become of it since, in the version that answers now.
+    /// How the passage differs in the version that answers now.
     #[serde(default)]
-    pub stale: Option<Stale>,
-    /// The quotation, word for word.
+    pub stale: Option<Staleness>,
+    /// Quotation, verbatim.
     #[serde(default)]
     pub content: String,
 }
 
 impl Source {
-    /// The headings above it, without one that only says its title again.
+    /// Returns the headings above the passage, without one that repeats the title.
     pub fn headings(&self) -> &[String] {
         library::documents::below_title(&self.title, &self.section)
     }

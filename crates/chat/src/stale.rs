@@ -1,37 +1,42 @@
-//! Answers that have gone stale: a passage they cite has changed, or is not there any more, in the version that answers.
+//! Stale answers: marks citations whose passage has changed or disappeared in the version that answers now.
 //!
 //! ```text
-//! library.changes, active versions ──► notice ──► chat.stale_pending ──► compare ──► message_sources.stale
+//! library.changes, active versions ──► enqueue_changes ──► chat.stale_pending ──► compare_due ──► message_sources.stale
 //! ```
 //!
-//! What changed is written down together with how far the changes were followed, so that nothing is lost in a crash; comparing
-//! again changes nothing. A passage that comes back, as after a roll-back, makes its answers fresh again.
+//! Changed documents are enqueued in the transaction that advances the position in the change sequence, so a crash loses nothing;
+//! comparing is idempotent. A passage that reappears, as after a rollback, clears the mark.
 
-mod since;
+mod source_changes;
 
 use library::changes;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::worklist::{self, Kind, Occurrence};
+use crate::worklist::{self, Occurrence, WorklistKind};
 
-pub use since::{SourceChange, SourceNow, what_changed};
+pub use source_changes::{CurrentPassage, SourceChange, source_changes};
 
-/// Changes that are looked at in one transaction.
-const CHANGES: i64 = 1000;
-/// Documents whose citations are compared in one transaction.
-const DOCUMENTS: i64 = 50;
+/// Number of changes processed in one transaction.
+const CHANGE_BATCH: i64 = 1000;
+/// Number of documents whose citations are compared in one transaction.
+const DOCUMENT_BATCH: i64 = 50;
 
-/// Follows the library as far as it has come, and compares what is due. Several nodes may do this at once.
+/// Follows the changes of the library, and compares the citations that are due. Several nodes may do this at once. Background
+/// work: acts for no user.
+///
+/// # Errors
+///
+/// Fails if the database fails; what was not committed is done again by the next call.
 pub async fn follow(pool: &PgPool, is_stopped: impl Fn() -> bool + Send) -> Result<(), Error> {
-    while !is_stopped() && notice(pool).await? {}
-    while !is_stopped() && compare(pool).await? {}
+    while !is_stopped() && enqueue_changes(pool).await? {}
+    while !is_stopped() && compare_due(pool).await? {}
     Ok(())
 }
 
-/// Writes down which documents are to be compared. Says whether there may be more.
-async fn notice(pool: &PgPool) -> Result<bool, Error> {
+/// Enqueues the documents that have changed. Returns whether there may be more.
+async fn enqueue_changes(pool: &PgPool) -> Result<bool, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     let followed = sqlx::query!(
         "-- stale.followed
@@ -39,15 +44,15 @@ async fn notice(pool: &PgPool) -> Result<bool, Error> {
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    // Another node is at it.
+    // Another node holds the row.
     let Some(followed) = followed else { return Ok(false) };
-    let truth = changes::sequence(&mut transaction).await?;
-    // A database that was put back to an earlier time begins anew.
-    let seen = if followed.passages > truth.passages { 0 } else { followed.passages };
-    if followed.catalogue == truth.catalogue && seen == truth.passages {
+    let current = changes::sequence(&mut transaction).await?;
+    // A database restored to an earlier state starts from the beginning.
+    let seen = if followed.passages > current.passages { 0 } else { followed.passages };
+    if followed.catalogue == current.catalogue && seen == current.passages {
         return Ok(false);
     }
-    if followed.catalogue != truth.catalogue {
+    if followed.catalogue != current.catalogue {
         sqlx::query!(
             "-- stale.notice_libraries
              with moved as (
@@ -68,9 +73,9 @@ async fn notice(pool: &PgPool) -> Result<bool, Error> {
         .execute(&mut *transaction)
         .await?;
     }
-    let changed = changes::since(&mut transaction, seen, CHANGES).await?;
+    let changed = changes::since(&mut transaction, seen, CHANGE_BATCH).await?;
     let documents: Vec<Uuid> = changed.iter().map(|change| change.document.0).collect();
-    // Whoever compares holds the row of the document: this waits for them, and so is not lost.
+    // A comparison in progress holds the row of the document: this waits for it, so the change is not lost.
     sqlx::query!(
         "-- stale.notice_documents
          insert into chat.stale_pending (document_id)
@@ -85,8 +90,8 @@ async fn notice(pool: &PgPool) -> Result<bool, Error> {
     sqlx::query!(
         "-- stale.advance
          update chat.followed set passages = $1, catalogue = $2",
-        changed.last().map_or(seen.max(followed.passages.min(truth.passages)), |last| last.sequence),
-        truth.catalogue,
+        changed.last().map_or(seen.max(followed.passages.min(current.passages)), |last| last.sequence),
+        current.catalogue,
     )
     .execute(&mut *transaction)
     .await?;
@@ -94,22 +99,22 @@ async fn notice(pool: &PgPool) -> Result<bool, Error> {
     Ok(!changed.is_empty())
 }
 
-/// Compares the citations of some documents that are due. Says whether there may be more.
-async fn compare(pool: &PgPool) -> Result<bool, Error> {
+/// Compares the citations of a batch of documents that are due. Returns whether there may be more.
+async fn compare_due(pool: &PgPool) -> Result<bool, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     let due = sqlx::query_scalar!(
         "-- stale.due
          select document_id from chat.stale_pending where due_at <= now()
          order by due_at limit $1 for update skip locked",
-        DOCUMENTS,
+        DOCUMENT_BATCH,
     )
     .fetch_all(&mut *transaction)
     .await?;
     if due.is_empty() {
         return Ok(false);
     }
-    // A statement of its own, which sees all that was committed before the rows were held.
-    let newly = sqlx::query!(
+    // A statement of its own, which sees everything committed before the rows were locked.
+    let newly_stale = sqlx::query!(
         r#"-- stale.compare
          with judged as (
            select source.message_id, source.number, source.stale as before,
@@ -150,11 +155,11 @@ async fn compare(pool: &PgPool) -> Result<bool, Error> {
     )
     .fetch_all(&mut *transaction)
     .await?;
-    let occurrences: Vec<Occurrence> = newly
+    let occurrences: Vec<Occurrence> = newly_stale
         .into_iter()
         .map(|row| Occurrence {
             library: row.library,
-            kind: Kind::AnswerStale,
+            kind: WorklistKind::AnswerStale,
             question: row.question,
             subject: String::new(),
             detail: row.path,

@@ -1,8 +1,8 @@
-//! The work list: what a library's owners should look at. Searches that found nothing that has to do with them, versions that are
-//! absent, answers that somebody called wrong, answers that have gone stale.
+//! Work list of a library's owners: searches without relevant hits, requests for missing versions, answers marked as wrong, and
+//! stale answers.
 //!
-//! Occurrences with one meaning are one group: at once those whose questions have the same words, and, where there is a model, those
-//! whose questions' vectors are near each other. Nobody is named, and what somebody asked is shown in no more than 500 characters.
+//! Occurrences with the same meaning form one item: immediately if their questions have the same words, later, if there is an
+//! embedding model, if the vectors of their questions are close. No user is named, and questions are truncated to 500 characters.
 
 use std::sync::Arc;
 
@@ -22,84 +22,85 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Error;
+use crate::messages::Message;
 
-/// The longest question that is shown, in characters.
-const LONGEST_QUESTION: usize = 500;
-/// Open groups of one kind in one library, at most: what comes on top is not written down.
-const MOST_OPEN: i64 = 10_000;
-/// The cosine of two questions' vectors from which on they mean the same. Measured with multilingual-e5-small: of 24 pairs with one
-/// meaning (English, Chinese, across) 10 reach it, of 25 pairs made to look alike (“restart”, “stop the gateway”) 2 do; 0.92 would
-/// be 15 and 10. What is taken for different stands twice in the list, what is taken for the same might be overlooked.
-const SAME: f64 = 0.94;
-/// Questions that are embedded together.
-const TOGETHER: i64 = 32;
+/// Maximum length of a question or detail in the list, in characters.
+const MAX_TEXT_CHARS: usize = 500;
+/// Maximum number of open items of one kind in one library; further ones are not recorded.
+const MAX_OPEN_ITEMS: i64 = 10_000;
+/// Minimum cosine similarity of two questions with the same meaning. Measured with multilingual-e5-small: of 24 pairs with the same
+/// meaning (English, Chinese, across) 10 reach it, of 25 pairs made to look alike (“restart”, “stop the gateway”) 2 do; with 0.92 it
+/// would be 15 and 10. A false difference lists a question twice, a false match may hide one.
+const MIN_SIMILARITY: f64 = 0.94;
+/// Number of questions embedded in one batch.
+const EMBED_BATCH: i64 = 32;
 
-/// What happened.
+/// Kind of a work list item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 #[schema(as = WorklistKind)]
-pub enum Kind {
-    /// A search found nothing that has to do with it.
+pub enum WorklistKind {
+    /// A search had no relevant hits.
     NothingFound,
-    /// A version was asked for that is absent.
+    /// A missing version was requested.
     VersionRefused,
-    /// Somebody called an answer wrong.
+    /// An answer was marked as wrong.
     AnswerWrong,
-    /// A passage that an answer cites has changed or gone.
+    /// A passage that an answer cites has changed or disappeared.
     AnswerStale,
 }
 
-/// Something that happened.
+/// Event to be recorded in the work list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occurrence {
-    /// In this library; administrators look at what is in none.
+    /// Library; events without one are for administrators.
     pub library: Option<String>,
-    /// What happened.
-    pub kind: Kind,
-    /// What was asked.
+    /// Kind.
+    pub kind: WorklistKind,
+    /// Question.
     pub question: String,
-    /// The version that was asked for, where one was refused.
+    /// Missing version that was requested; else empty.
     pub subject: String,
-    /// Why the answer is wrong, or which document changed.
+    /// Reason why the answer is wrong, or path of the changed document; else empty.
     pub detail: String,
 }
 
-/// A group of occurrences with one meaning.
+/// Group of occurrences with the same meaning.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Item {
-    /// Its id.
+pub struct WorklistItem {
+    /// Item id.
     pub id: Uuid,
-    /// The library.
+    /// Library.
     pub library: Option<String>,
-    /// What happened.
-    pub kind: Kind,
-    /// The version that was asked for, where one was refused.
+    /// Kind.
+    pub kind: WorklistKind,
+    /// Missing version that was requested; else empty.
     pub subject: String,
-    /// The first few different questions.
+    /// First different questions, at most five.
     pub questions: Vec<String>,
-    /// What was said of it: why answers are wrong, which documents changed.
+    /// First different details, at most five: reasons why answers are wrong, paths of changed documents.
     pub details: Vec<String>,
-    /// How often it happened.
+    /// Number of occurrences.
     pub occurrences: i64,
-    /// When it first happened.
+    /// Time of the first occurrence.
     pub first_at: DateTime<Utc>,
-    /// When it last happened.
+    /// Time of the last occurrence.
     pub last_at: DateTime<Utc>,
-    /// When it was resolved.
+    /// Time at which the item was resolved.
     pub resolved_at: Option<DateTime<Utc>>,
-    /// Who resolved it.
+    /// Name of the user who resolved it.
     pub resolved_by: Option<String>,
 }
 
-/// Which items.
+/// Selection of items.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Of this library; of all that the actor owns where none is named.
+pub struct WorklistFilter {
+    /// Library; all libraries that the actor owns if `None`.
     pub library: Option<LibraryName>,
-    /// Of this kind.
-    pub kind: Option<Kind>,
-    /// Those that are resolved; the open ones where not.
+    /// Kind; all kinds if `None`.
+    pub kind: Option<WorklistKind>,
+    /// Whether resolved items are listed instead of open ones.
     pub resolved: bool,
 }
 
@@ -107,7 +108,11 @@ impl From<Miss> for Occurrence {
     fn from(miss: Miss) -> Self {
         Self {
             library: miss.library.map(|name| name.to_string()),
-            kind: if miss.version.is_some() { Kind::VersionRefused } else { Kind::NothingFound },
+            kind: if miss.version.is_some() {
+                WorklistKind::VersionRefused
+            } else {
+                WorklistKind::NothingFound
+            },
             question: miss.question,
             subject: miss.version.unwrap_or_default(),
             detail: String::new(),
@@ -115,21 +120,25 @@ impl From<Miss> for Occurrence {
     }
 }
 
-/// Writes down what happened, in the caller's transaction. Who records a few waits for whoever else does, for the short end of
-/// their transaction: two that mean the same become one group.
+/// Records occurrences in the caller's transaction. Takes a lock until its end, so that simultaneous occurrences with the same
+/// meaning become one item: record last. Called for events of any user, and reveals nothing to the caller.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn record(connection: &mut PgConnection, occurrences: &[Occurrence]) -> Result<(), Error> {
     if occurrences.is_empty() {
         return Ok(());
     }
-    alone(&mut *connection).await?;
+    lock(&mut *connection).await?;
     for occurrence in occurrences {
-        let question = shortened(&occurrence.question, LONGEST_QUESTION);
+        let question = shorten(&occurrence.question, MAX_TEXT_CHARS);
         if question.is_empty() {
             continue;
         }
         let key = content_terms(&question).join(" ");
-        let subject = shortened(&occurrence.subject, 200);
-        let detail = shortened(&occurrence.detail, LONGEST_QUESTION);
+        let subject = shorten(&occurrence.subject, 200);
+        let detail = shorten(&occurrence.detail, MAX_TEXT_CHARS);
         let details: Vec<String> = if detail.is_empty() { Vec::new() } else { vec![detail] };
         sqlx::query!(
             "-- worklist.record
@@ -155,12 +164,12 @@ pub async fn record(connection: &mut PgConnection, occurrences: &[Occurrence]) -
                     where open.library_id is not distinct from library.id and open.kind = $3 and resolved_at is null) < $8",
             kernel::id::new(),
             occurrence.library,
-            occurrence.kind as Kind,
+            occurrence.kind as WorklistKind,
             subject,
             question,
             key,
             &details,
-            MOST_OPEN,
+            MAX_OPEN_ITEMS,
         )
         .execute(&mut *connection)
         .await?;
@@ -168,13 +177,13 @@ pub async fn record(connection: &mut PgConnection, occurrences: &[Occurrence]) -
     Ok(())
 }
 
-/// Writes down that an answer was called wrong, in the transaction of the verdict: for the library that answered, whatever its chat
-/// asks by now. Where that does not exist for who judges, nothing is written: nobody writes into a list they do not know of.
-pub async fn record_wrong(
+/// Records that an answer was marked as wrong, in the transaction of the verdict, for the library that answered, whatever its chat
+/// searches by now. Records nothing if that library does not exist for the actor.
+pub(crate) async fn record_wrong(
     connection: &mut PgConnection,
     catalogue: &Catalogue,
     actor: &Actor,
-    answer: i64,
+    answer: &Message,
     reason: &str,
 ) -> Result<(), Error> {
     let row = sqlx::query!(
@@ -187,7 +196,7 @@ pub async fn record_wrong(
          from chat.messages as answer
          join chat.messages as question on question.id = answer.parent_id
          where answer.id = $1"#,
-        answer,
+        answer.id,
     )
     .fetch_optional(&mut *connection)
     .await?;
@@ -199,7 +208,7 @@ pub async fn record_wrong(
     }
     let occurrence = Occurrence {
         library: row.library,
-        kind: Kind::AnswerWrong,
+        kind: WorklistKind::AnswerWrong,
         question: row.question,
         subject: String::new(),
         detail: reason.to_owned(),
@@ -207,14 +216,19 @@ pub async fn record_wrong(
     record(connection, &[occurrence]).await
 }
 
-/// Puts open groups together whose questions mean the same. Returns how many were looked at.
+/// Embeds the questions of a batch of open items and merges items with the same meaning. Returns the size of the batch; 0 if none
+/// is left. Background work: acts for no user.
+///
+/// # Errors
+///
+/// Fails if the model or the database fails.
 pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> {
     let rows = sqlx::query!(
         r#"-- worklist.without_vector
          select id, questions[1] as "question!" from chat.worklist
          where resolved_at is null and model is distinct from $1 order by first_at, id limit $2"#,
         model.id(),
-        TOGETHER,
+        EMBED_BATCH,
     )
     .fetch_all(pool)
     .await?;
@@ -228,10 +242,10 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
             questions.iter().map(|question| as_text(&model.embed_query(question))).collect::<Vec<_>>()
         })
         .await
-        .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
+        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
     };
     let mut transaction = store::postgres::begin(pool).await?;
-    alone(&mut transaction).await?;
+    lock(&mut transaction).await?;
     for (row, vector) in rows.iter().zip(&vectors) {
         sqlx::query!(
             "-- worklist.set_vector
@@ -263,7 +277,7 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
              )
              delete from chat.worklist using nearest where worklist.id = $1",
             row.id,
-            SAME,
+            MIN_SIMILARITY,
         )
         .execute(&mut *transaction)
         .await?;
@@ -272,32 +286,36 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
     Ok(rows.len())
 }
 
-/// The items of the libraries that the actor owns, those that happened last first.
+/// Returns a page of the items of the libraries that the actor owns, by their last occurrence, newest first.
+///
+/// # Errors
+///
+/// Fails if the actor is anonymous or does not own the library of the filter, or the cursor is invalid.
 pub async fn list(
     connection: &mut PgConnection,
     catalogue: &Catalogue,
     actor: &Actor,
-    filter: &Filter,
+    filter: &WorklistFilter,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Page<Item>, Error> {
+) -> Result<Page<WorklistItem>, Error> {
     if actor.is_nobody() {
         return Err(Error::SignIn);
     }
-    let (libraries, of_none) = match &filter.library {
+    let (libraries, without_library) = match &filter.library {
         Some(name) => {
             let library = catalogue.library(actor, name)?;
             access::require(actor, library, Level::Own)?;
             (vec![library.id.0], false)
         }
-        None => (owned(catalogue, actor), sees_the_rest(actor)),
+        None => (owned_libraries(catalogue, actor), sees_items_without_library(actor)),
     };
     let after: Option<(DateTime<Utc>, Uuid)> =
         after.map(|cursor| cursor.decode().map_err(|error| Error::Invalid(error.to_string()))).transpose()?;
     let rows = sqlx::query_as!(
-        Item,
+        WorklistItem,
         r#"-- worklist.list
-         select worklist.id, library.name as "library?", kind as "kind: Kind", subject, questions, details, occurrences,
+         select worklist.id, library.name as "library?", kind as "kind: WorklistKind", subject, questions, details, occurrences,
            first_at, last_at, resolved_at, resolved_by
          from chat.worklist as worklist left join library.libraries as library on library.id = worklist.library_id
          where (worklist.library_id = any ($1) or ($2 and worklist.library_id is null))
@@ -305,8 +323,8 @@ pub async fn list(
            and ($5::timestamptz is null or (last_at, worklist.id) < ($5, $6))
          order by last_at desc, worklist.id desc limit $7"#,
         &libraries,
-        of_none,
-        filter.kind as Option<Kind>,
+        without_library,
+        filter.kind as Option<WorklistKind>,
         filter.resolved,
         after.map(|after| after.0),
         after.map(|after| after.1),
@@ -317,17 +335,21 @@ pub async fn list(
     Ok(Page::cut(rows, limit, |last| Cursor::encode(&(last.last_at, last.id))))
 }
 
-/// Resolves a group: what happens after is another one. Resolving it again changes nothing.
+/// Resolves an item; later occurrences start a new one. Idempotent.
+///
+/// # Errors
+///
+/// Fails if the actor is anonymous, or with [`Error::NotFound`] if the item does not exist for them.
 pub async fn resolve(
     connection: &mut PgConnection,
     catalogue: &Catalogue,
     actor: &Actor,
     id: Uuid,
-) -> Result<Item, Error> {
+) -> Result<WorklistItem, Error> {
     if actor.is_nobody() {
         return Err(Error::SignIn);
     }
-    let absent = || Error::NotFound("there is no such item in your work list".to_owned());
+    let absent = || Error::NotFound("item not found in your work list".to_owned());
     let library = sqlx::query_scalar!(
         r#"-- worklist.library
          select library.name as "name?" from chat.worklist as worklist
@@ -343,17 +365,17 @@ pub async fn resolve(
                 name.parse().ok().and_then(|name: LibraryName| catalogue.library(actor, &name).ok());
             access::require(actor, library.ok_or_else(absent)?, Level::Own)?;
         }
-        None if sees_the_rest(actor) => {}
+        None if sees_items_without_library(actor) => {}
         None => return Err(absent()),
     }
     let item = sqlx::query_as!(
-        Item,
+        WorklistItem,
         r#"-- worklist.resolve
          with resolved as (
            update chat.worklist set resolved_at = coalesce(resolved_at, now()), resolved_by = coalesce(resolved_by, $2)
            where id = $1 returning *
          )
-         select resolved.id, library.name as "library?", kind as "kind: Kind", subject, questions, details, occurrences,
+         select resolved.id, library.name as "library?", kind as "kind: WorklistKind", subject, questions, details, occurrences,
            first_at, last_at, resolved_at, resolved_by
          from resolved left join library.libraries as library on library.id = resolved.library_id"#,
         id,
@@ -364,7 +386,7 @@ pub async fn resolve(
     item.ok_or_else(absent)
 }
 
-fn owned(catalogue: &Catalogue, actor: &Actor) -> Vec<Uuid> {
+fn owned_libraries(catalogue: &Catalogue, actor: &Actor) -> Vec<Uuid> {
     let libraries = catalogue.libraries(actor).into_iter();
     libraries
         .filter(|library| access::level(actor, library) == Some(Level::Own))
@@ -372,13 +394,13 @@ fn owned(catalogue: &Catalogue, actor: &Actor) -> Vec<Uuid> {
         .collect()
 }
 
-/// Whether an actor looks at what is of no library.
-fn sees_the_rest(actor: &Actor) -> bool {
+/// Whether an actor sees items without a library.
+fn sees_items_without_library(actor: &Actor) -> bool {
     actor.has_role(Role::Admin) && actor.may(Scope::Write) && actor.libraries().is_none()
 }
 
-/// Whoever writes groups does so alone, until the end of the transaction.
-async fn alone(connection: &mut PgConnection) -> Result<(), Error> {
+/// Locks the work list against other writers, until the end of the transaction.
+async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
         r#"-- worklist.alone
          select pg_advisory_xact_lock(hashtext('chat.worklist'))::text as "locked?""#
@@ -388,24 +410,24 @@ async fn alone(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// A text on one line, within its bounds.
-fn shortened(text: &str, most: usize) -> String {
+/// Returns a text on one line, truncated to `max_chars`.
+fn shorten(text: &str, max_chars: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('\0', "");
-    if line.chars().count() <= most {
+    if line.chars().count() <= max_chars {
         return line;
     }
-    let mut short: String = line.chars().take(most - 1).collect();
+    let mut short: String = line.chars().take(max_chars - 1).collect();
     short.push('…');
     short
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use super::shorten;
 
     #[test]
-    fn a_text_is_one_line_within_its_bounds() {
-        assert_eq!(shortened(" a\n b\0 ", 10), "a b");
-        assert_eq!(shortened(&"数".repeat(600), 500).chars().count(), 500);
+    fn a_text_is_shortened_to_one_line() {
+        assert_eq!(shorten(" a\n b\0 ", 10), "a b");
+        assert_eq!(shorten(&"数".repeat(600), 500).chars().count(), 500);
     }
 }

@@ -1,35 +1,35 @@
-//! Whether a sentence says anything that is in what it cites. A sentence that shares no word with its sources is marked: it may
-//! be right, but not because of them.
+//! Support check: finds sentences that share no word with the sources they cite. Such a sentence may be right, but not because
+//! of its sources.
 //!
-//! A sentence in another script than its sources (a Chinese answer on English text) is judged by what both write alike, such as
-//! names and numbers; where it has none of these it is not judged.
+//! A sentence in another script than its sources (a Chinese answer on English text) is checked by words that both scripts share,
+//! such as names and numbers; without any it is not checked.
 
 use std::collections::HashSet;
 
 use library::search::analysis::{Part, with_kept};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// What was found out about an answer's sentences.
+/// Result of a support check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Support {
-    /// Sentences that cite and share nothing with what they cite, as half-open ranges of characters of the answer.
+    /// Sentences that share no word with what they cite, as half-open ranges of characters of the answer.
     pub unsupported: Vec<(usize, usize)>,
-    /// Sentences that cite and could not be judged.
-    pub unjudged: usize,
+    /// Number of sentences with citations that could not be checked.
+    pub unchecked: usize,
 }
 
-/// Words that say nothing of a subject.
-const EMPTY: [&str; 48] = [
+/// Stop words, which do not count as shared.
+const STOP_WORDS: [&str; 48] = [
     "a", "an", "the", "is", "are", "was", "be", "been", "it", "it", "thi", "that", "these", "those", "to",
     "of", "in", "on", "at", "by", "for", "with", "from", "as", "and", "or", "not", "no", "can", "you",
     "your", "we", "which", "when", "if", "so", "do", "doe", "will", "the", "这个", "可以", "使用", "一个",
     "以及", "如果", "进行", "的",
 ];
 
-/// Judges an answer's sentences. `sources[n - 1]` is what the model was given as number n.
-pub fn judge(answer: &str, sources: &[String]) -> Support {
+/// Checks the sentences of an answer. `sources[n - 1]` is the text that the model was given as number `n`.
+pub fn check_support(answer: &str, sources: &[String]) -> Support {
     let mut support = Support::default();
-    let mut known: Vec<Option<Terms>> = vec![None; sources.len()];
+    let mut source_terms: Vec<Option<Terms>> = vec![None; sources.len()];
     let mut counted = (0, 0);
     for (range, sentence) in sentences(answer) {
         let cited: Vec<usize> =
@@ -37,27 +37,27 @@ pub fn judge(answer: &str, sources: &[String]) -> Support {
         if cited.is_empty() {
             continue;
         }
-        let said = Terms::of(&without_citations(&sentence));
-        if said.terms.is_empty() {
+        let stated = Terms::of(&without_citations(&sentence));
+        if stated.terms.is_empty() {
             continue;
         }
         let mut shares = false;
         let mut same_script = false;
         for number in cited {
-            let place = number - 1;
-            let given = known[place].get_or_insert_with(|| Terms::of(&sources[place]));
-            shares |= said.terms.iter().any(|term| given.terms.contains(term));
-            same_script |= said.is_chinese == given.is_chinese;
+            let index = number - 1;
+            let source = source_terms[index].get_or_insert_with(|| Terms::of(&sources[index]));
+            shares |= stated.terms.iter().any(|term| source.terms.contains(term));
+            same_script |= stated.is_chinese == source.is_chinese;
         }
         if shares {
             continue;
         }
         if !same_script {
-            support.unjudged += 1;
+            support.unchecked += 1;
             continue;
         }
-        let mut characters = |place: usize| {
-            counted = (place, counted.1 + answer[counted.0..place].chars().count());
+        let mut characters = |byte: usize| {
+            counted = (byte, counted.1 + answer[counted.0..byte].chars().count());
             counted.1
         };
         let from = characters(range.start);
@@ -79,14 +79,14 @@ impl Terms {
         let terms = with_kept(|analysis| {
             analysis.run(text);
             let steps = analysis.terms().filter(|(term, _)| term.part == Part::Step).map(|(_, text)| text);
-            steps.filter(|term| term.len() > 1 && !EMPTY.contains(term)).map(str::to_owned).collect()
+            steps.filter(|term| term.len() > 1 && !STOP_WORDS.contains(term)).map(str::to_owned).collect()
         });
         Self { terms, is_chinese: wide * 3 > letters }
     }
 }
 
-/// The sentences of an answer outside code blocks, with the bytes they are of. What follows a full stop in brackets belongs to
-/// the sentence before it.
+/// Returns the sentences of an answer outside code blocks, with their byte ranges. A citation after a full stop belongs to the
+/// sentence before it.
 fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
     let mut code: Vec<std::ops::Range<usize>> = Vec::new();
     let mut open = None;
@@ -97,20 +97,20 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
             _ => {}
         }
     }
-    // Blocks follow each other: the first that ends behind a place holds it, or none does.
-    let is_code = |place: usize| {
-        let block = code.get(code.partition_point(|range| range.end <= place));
-        block.is_some_and(|range| range.start <= place)
+    // Blocks are ordered: only the first that ends after a byte can contain it.
+    let is_code = |byte: usize| {
+        let block = code.get(code.partition_point(|range| range.end <= byte));
+        block.is_some_and(|range| range.start <= byte)
     };
     let mut found = Vec::new();
     let mut begin = 0;
     let mut characters = answer.char_indices().peekable();
-    while let Some((place, character)) = characters.next() {
-        if is_code(place) {
-            begin = place + character.len_utf8();
+    while let Some((position, character)) = characters.next() {
+        if is_code(position) {
+            begin = position + character.len_utf8();
             continue;
         }
-        let after = place + character.len_utf8();
+        let after = position + character.len_utf8();
         let next = characters.peek().map(|(_, next)| *next);
         let ends = match character {
             '\n' | '。' | '！' | '？' | '；' => true,
@@ -120,7 +120,7 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
         if !ends && next.is_some() {
             continue;
         }
-        // Citations after the stop.
+        // Citations after the full stop.
         let rest = &answer[after..];
         let mut more = 0;
         while let Some(open) = rest[more..].trim_start_matches(' ').strip_prefix('[') {
@@ -131,7 +131,7 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
             more = rest.len() - open.len() + digits + 1;
         }
         let end = after + more;
-        while characters.next_if(|(place, _)| *place < end).is_some() {}
+        while characters.next_if(|(position, _)| *position < end).is_some() {}
         let sentence = &answer[begin..end];
         let lead = sentence.len() - sentence.trim_start().len();
         if !sentence.trim().is_empty() {
@@ -142,7 +142,7 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
     found
 }
 
-/// The numbers that a text cites.
+/// Returns the numbers that a text cites, each once, in the order of their first citation.
 pub(crate) fn citations(text: &str) -> Vec<usize> {
     let mut found = Vec::new();
     for piece in text.split('[').skip(1) {
@@ -159,7 +159,7 @@ pub(crate) fn citations(text: &str) -> Vec<usize> {
     found
 }
 
-/// A text without the numbers that it cites: in another answer they would mean other sources.
+/// Returns a text without its citations: in another answer the numbers would mean other sources.
 pub(crate) fn without_citations(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -187,7 +187,7 @@ mod tests {
     fn unsupported(answer: &str, sources: &[&str]) -> Vec<String> {
         let sources: Vec<String> = sources.iter().map(|source| (*source).to_owned()).collect();
         let characters: Vec<char> = answer.chars().collect();
-        let ranges = judge(answer, &sources).unsupported;
+        let ranges = check_support(answer, &sources).unsupported;
         ranges.into_iter().map(|(from, to)| characters[from..to].iter().collect()).collect()
     }
 
@@ -204,23 +204,23 @@ mod tests {
     }
 
     #[test]
-    fn another_script_is_judged_by_what_both_write_alike() {
+    fn a_sentence_in_another_script_is_checked_by_shared_words() {
         let sources = ["The gateway waits 30 seconds.".to_owned()];
-        assert_eq!(judge("网关等待 30 秒 [1]。", &sources), Support::default());
-        assert_eq!(judge("网关会等待一段时间 [1]。", &sources).unjudged, 1);
+        assert_eq!(check_support("网关等待 30 秒 [1]。", &sources), Support::default());
+        assert_eq!(check_support("网关会等待一段时间 [1]。", &sources).unchecked, 1);
     }
 
     #[test]
-    fn numbers_are_read_and_taken_away() {
+    fn citations_are_read_and_removed() {
         assert_eq!(citations("a [2] b[1][2] c[x] [0] [12"), [2, 1]);
         assert_eq!(without_citations("It waits [1][2]. See a[x] [3]"), "It waits. See a[x]");
     }
 
     proptest! {
         #[test]
-        fn any_text_is_judged(answer in "(\\PC|[a-z .\\[\\]0-9`\n。数]){0,120}", source in "\\PC{0,40}") {
+        fn any_text_can_be_checked(answer in "(\\PC|[a-z .\\[\\]0-9`\n。数]){0,120}", source in "\\PC{0,40}") {
             let length = answer.chars().count();
-            for (from, to) in judge(&answer, &[source]).unsupported {
+            for (from, to) in check_support(&answer, &[source]).unsupported {
                 prop_assert!(from < to && to <= length);
             }
         }

@@ -1,4 +1,4 @@
-//! The task that writes an answer.
+//! The task that writes one answer: searches, asks the model, passes its text on, and saves it meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,39 +10,39 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::filter::Filter;
-use super::gather::{self, Gathered};
-use super::running::{Outcome, Running};
-use super::{HISTORY, History, Inner, Kept, Task, compose, prompt, support};
+use super::retrieval::{self, Retrieval};
+use super::stream::{AnswerStream, Outcome};
+use super::{Conversation, Inner, MAX_HISTORY_MESSAGES, Task, fallback, prompt, support};
 use crate::Error;
-use crate::messages::{self, Ending, Message};
+use crate::focus::Focus;
+use crate::messages::{self, FinishedAnswer, Message, MessageStatus, PendingAnswer};
 use crate::models::Target;
-use crate::models::client::{Failure, Pieces, Turn, Usage};
-use crate::portable::Status;
+use crate::models::client::{ModelError, PromptMessage, TextStream, Usage};
 use crate::source::Source;
 
-/// What is assumed where there is no model: it decides how much is quoted.
-const CONTEXT_TOKENS: usize = 8192;
-const ANSWER_TOKENS: usize = 1024;
-/// Tokens of a query made of a conversation.
-const QUERY_TOKENS: usize = 80;
-/// How long a model may take to make one; without it the words of the questions are searched.
-const LONGEST_CONDENSING: Duration = Duration::from_secs(20);
-/// How often what was written is kept, if there is more of it.
-const KEEP: Duration = Duration::from_secs(1);
-/// How often it is said that somebody is still at it.
-const STILL: Duration = Duration::from_secs(4);
-/// Tries to write down an end.
-const TRIES: u32 = 5;
+/// Limits assumed without a model: they decide how much is quoted.
+const DEFAULT_CONTEXT_TOKENS: usize = 8192;
+const DEFAULT_ANSWER_TOKENS: usize = 1024;
+/// Maximum length of a query that the model condenses from the conversation, in tokens.
+const MAX_QUERY_TOKENS: usize = 80;
+/// Time limit for condensing; after it the words of the questions are searched.
+const CONDENSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Interval at which new text is saved.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval at which the writer's lease is extended without new text.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
+/// Maximum number of retries to record the end of an answer.
+const MAX_RETRIES: u32 = 5;
 
-/// How an answer came about: the metadata of its message.
+/// How an answer was produced: the metadata of its message.
 #[derive(Debug, Default, Serialize)]
-struct Told {
-    /// `model`, `passages` where these stand in for it, or `nothing_found`.
+struct AnswerMetadata {
+    /// `model`, `passages` if passages replace an answer, or `nothing_found`.
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
     focus_mode: &'static str,
-    /// What was searched for.
+    /// Query that was searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,109 +52,119 @@ struct Told {
     /// Whether a model was given sources and cites none of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     uncited: bool,
-    /// Numbers that the model cited and that there are not.
+    /// Number of citations dropped because there is no such source.
     #[serde(skip_serializing_if = "is_zero")]
     dropped_citations: usize,
     /// Sentences that share no word with what they cite, as half-open ranges of characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unsupported: Vec<(usize, usize)>,
-    /// Sentences whose sources are in another script and that could not be judged.
+    /// Number of sentences not checked because their sources are in another script.
     #[serde(skip_serializing_if = "is_zero")]
     unjudged: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<String>,
-    /// Why it broke off, or why passages stand in for it.
+    /// Error because of which it broke off or passages replace it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Writes an answer to its end, and keeps what there is of it meanwhile.
-pub(super) async fn answer(inner: &Arc<Inner>, task: &Task, running: &Arc<Running>) -> Outcome {
-    let begun = Instant::now();
+/// Writes an answer to its end and saves its text meanwhile.
+pub(super) async fn answer(inner: &Arc<Inner>, task: &Task, stream: &Arc<AnswerStream>) -> Outcome {
+    let started_at = Instant::now();
     let written = {
-        let work = write(inner, task, running, begun);
+        let work = write(inner, task, stream, started_at);
         tokio::select! {
             outcome = work => outcome,
-            () = keep(inner, task, running) => Err(Error::Internal("the keeper of an answer ended".to_owned())),
+            () = save_periodically(inner, task, stream) => {
+                Err(Error::Internal("answer persistence task exited unexpectedly".to_owned()))
+            }
         }
     };
     let outcome = written.unwrap_or_else(|error| {
         let text = if let Error::Model(failure) = &error {
             failure.text.clone()
         } else {
-            tracing::error!(error = %Chain(&error), "an answer could not be made");
-            "the answer could not be made because the server failed: ask again".to_owned()
+            tracing::error!(error = %Chain(&error), "failed to write an answer");
+            "the server failed to write the answer: ask again".to_owned()
         };
         let failure = if let Error::Model(failure) = error { Some(failure) } else { None };
-        let told = json!({ "mode": "model", "focus_mode": task.focus.as_str(), "error": text });
+        let metadata = json!({ "mode": "model", "focus_mode": task.focus.as_str(), "error": text });
         Outcome {
-            text: running.text(),
-            status: Status::Failed,
-            metadata: told,
-            sources: running.sources(),
+            text: stream.text(),
+            status: MessageStatus::Failed,
+            metadata,
+            sources: stream.sources(),
             usage: None,
             finish_reason: None,
             failure,
         }
     });
     let mode = outcome.metadata.get("mode").and_then(Value::as_str).unwrap_or("model").to_owned();
-    let status = format!("{:?}", outcome.status).to_lowercase();
+    let status = outcome.status.as_str();
     metrics::counter!("wenyuan_answers_total", "mode" => mode, "status" => status).increment(1);
-    metrics::histogram!("wenyuan_answer_seconds", "stage" => "whole").record(begun.elapsed().as_secs_f64());
+    record_seconds("whole", started_at);
     outcome
 }
 
-/// Keeps what was written, says that somebody is at it, and hears whether it is to stop; until it is dropped.
-async fn keep(inner: &Inner, task: &Task, running: &Running) {
-    let Some(kept) = &task.kept else { return std::future::pending().await };
-    let (mut written, mut at) = (0, Instant::now());
+fn record_seconds(stage: &'static str, since: Instant) {
+    metrics::histogram!("wenyuan_answer_seconds", "stage" => stage).record(since.elapsed().as_secs_f64());
+}
+
+/// Saves new text, extends the writer's lease and takes requests to stop, until it is dropped.
+async fn save_periodically(inner: &Inner, task: &Task, stream: &AnswerStream) {
+    let Some(pending) = &task.pending else { return std::future::pending().await };
+    let (mut saved_bytes, mut saved_at) = (0, Instant::now());
     loop {
-        tokio::time::sleep(KEEP).await;
-        if running.length() == written && at.elapsed() < STILL {
+        tokio::time::sleep(SAVE_INTERVAL).await;
+        if stream.text_bytes() == saved_bytes && saved_at.elapsed() < HEARTBEAT_INTERVAL {
             continue;
         }
-        let text = running.text();
-        let told = async {
-            let mut connection = store::postgres::acquire(&inner.with.pool).await?;
-            messages::progress(&mut connection, kept.turn.answer, &text).await
+        let text = stream.text();
+        let saved = async {
+            let mut connection = store::postgres::acquire(&inner.resources.pool).await?;
+            messages::save_progress(&mut connection, pending, &text).await
         };
-        match told.await {
+        match saved.await {
             Ok(stop) => {
-                (written, at) = (text.len(), Instant::now());
+                (saved_bytes, saved_at) = (text.len(), Instant::now());
                 if stop {
-                    running.stop();
+                    stream.stop();
                 }
             }
-            Err(error) => tracing::warn!(error = %Chain(&error), "an answer's progress could not be kept"),
+            Err(error) => tracing::warn!(error = %Chain(&error), "failed to save the progress of an answer"),
         }
     }
 }
 
-/// Writes down how an answer ended; tried several times, for this is what its asker comes back to.
-pub(super) async fn end(pool: &PgPool, kept: &Kept, outcome: &Outcome) -> Result<(), Error> {
-    let ending = Ending {
+/// Records the end of an answer; retried, since its asker returns to it.
+pub(super) async fn record_end(
+    pool: &PgPool,
+    pending: &PendingAnswer,
+    outcome: &Outcome,
+) -> Result<(), Error> {
+    let finished = FinishedAnswer {
         text: outcome.text.clone(),
         status: outcome.status,
         metadata: outcome.metadata.clone(),
         cited: outcome.sources.iter().filter(|source| source.cited).map(|source| source.number).collect(),
     };
-    let mut tries = 0;
+    let mut retries = 0;
     loop {
         let written = async {
             let mut connection = store::postgres::acquire(pool).await?;
-            messages::end(&mut connection, kept.owner, kept.turn.answer, &ending).await
+            messages::finish_answer(&mut connection, pending, &finished).await
         };
         match written.await {
-            Err(_passing) if tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(Duration::from_millis(200 * u64::from(tries))).await;
+            Err(_passing) if retries < MAX_RETRIES => {
+                retries += 1;
+                tokio::time::sleep(Duration::from_millis(200 * u64::from(retries))).await;
             }
             other => return other,
         }
@@ -164,129 +174,132 @@ pub(super) async fn end(pool: &PgPool, kept: &Kept, outcome: &Outcome) -> Result
 async fn write(
     inner: &Arc<Inner>,
     task: &Task,
-    running: &Arc<Running>,
-    begun: Instant,
+    stream: &Arc<AnswerStream>,
+    started_at: Instant,
 ) -> Result<Outcome, Error> {
     let history = history(inner, task).await?;
-    let mut told = Told { focus_mode: task.focus.as_str(), ..Told::default() };
-    told.model = task.target.as_ref().map(|target| target.name.clone());
-    let (context, most) = task
-        .target
-        .as_ref()
-        .map_or((CONTEXT_TOKENS, ANSWER_TOKENS), |target| (target.context_tokens, target.answer_tokens));
-    if task.focus == crate::focus::Focus::WritingAssistant {
+    let mut metadata = AnswerMetadata { focus_mode: task.focus.as_str(), ..AnswerMetadata::default() };
+    metadata.model = task.target.as_ref().map(|target| target.name.clone());
+    let (context_tokens, answer_tokens) =
+        task.target.as_ref().map_or((DEFAULT_CONTEXT_TOKENS, DEFAULT_ANSWER_TOKENS), |target| {
+            (target.context_tokens, target.answer_tokens)
+        });
+    if task.focus == Focus::WritingAssistant {
         let Some(target) = &task.target else {
-            return Err(Error::Model(Failure::none_is_set()));
+            return Err(Error::Model(ModelError::not_configured()));
         };
-        running.set_sources(Arc::default());
-        let turns = prompt::writing(&history, &task.question, context, most);
-        return ask(inner, task, running, target, &turns, told, begun).await;
+        stream.set_sources(Arc::default());
+        let prompt = prompt::writing(&history, &task.question, context_tokens, answer_tokens);
+        return ask(inner, task, stream, target, &prompt, metadata, started_at).await;
     }
     let words = prompt::joined(&history, &task.question);
-    let condensed = condensed(inner, task, running, &history).await;
-    let searching = Instant::now();
+    let condensed = condense(inner, task, stream, &history).await;
+    let search_started_at = Instant::now();
     let query = condensed.clone().unwrap_or_else(|| words.clone());
-    let gathered = gather::all(inner, task, condensed.as_deref(), &words, running.stopped()).await?;
-    if running.stopped().is_cancelled() {
-        // What was not searched to its end says nothing of what there is.
-        running.set_sources(Arc::default());
-        return Ok(broken_off(running, told, None));
+    let retrieval = retrieval::retrieve(inner, task, condensed.as_deref(), &words, stream.stopped()).await?;
+    if stream.stopped().is_cancelled() {
+        // An unfinished search does not tell what there is.
+        stream.set_sources(Arc::default());
+        return Ok(broken_off(stream, metadata, None));
     }
-    let Gathered { sources, nearest, notices, resolved } = gathered;
-    metrics::histogram!("wenyuan_answer_seconds", "stage" => "search")
-        .record(searching.elapsed().as_secs_f64());
-    told.query = Some(query);
-    told.notices = notices;
-    told.resolved = resolved;
-    let mut sources = prompt::pack(sources, &task.question, context, most);
+    let Retrieval { sources, nearest, notices, resolved } = retrieval;
+    record_seconds("search", search_started_at);
+    metadata.query = Some(query);
+    metadata.notices = notices;
+    metadata.resolved = resolved;
+    let mut sources = prompt::pack(sources, &task.question, context_tokens, answer_tokens);
     if sources.is_empty() {
-        running.set_sources(Arc::default());
-        told.mode = "nothing_found";
-        let place =
-            told.resolved.as_ref().map(|resolved| format!("{} {}", resolved.library, resolved.version));
-        let text = compose::nothing(&task.question, place.as_deref(), &nearest);
-        running.push(&text);
-        return Ok(whole(text, told, Arc::default()));
+        stream.set_sources(Arc::default());
+        metadata.mode = "nothing_found";
+        let searched =
+            metadata.resolved.as_ref().map(|resolved| format!("{} {}", resolved.library, resolved.version));
+        let text = fallback::nothing_found(&task.question, searched.as_deref(), &nearest);
+        stream.push(&text);
+        return Ok(complete(text, metadata, Arc::default()));
     }
     let Some(target) = &task.target else {
-        let shown = compose::shown(&sources);
-        mark(&mut sources, &shown);
-        return passages(inner, task, running, sources, told, None).await;
+        let quoted = fallback::quoted_numbers(&sources);
+        mark_cited(&mut sources, &quoted);
+        return quote_passages(inner, task, stream, sources, metadata, None).await;
     };
-    keep_sources(inner, task, &sources).await?;
+    write_sources(inner, task, &sources).await?;
     let sources: Arc<[Source]> = sources.into();
-    running.set_sources(Arc::clone(&sources));
-    let turns = prompt::answering(&history, &task.question, &sources, context, most);
-    metrics::histogram!("wenyuan_answer_seconds", "stage" => "before_model")
-        .record(begun.elapsed().as_secs_f64());
-    ask(inner, task, running, target, &turns, told, begun).await
+    stream.set_sources(Arc::clone(&sources));
+    let prompt = prompt::answering(&history, &task.question, &sources, context_tokens, answer_tokens);
+    record_seconds("before_model", started_at);
+    ask(inner, task, stream, target, &prompt, metadata, started_at).await
 }
 
-/// The conversation before the question.
+/// Returns the conversation before the question.
 async fn history(inner: &Inner, task: &Task) -> Result<Vec<Message>, Error> {
-    match (&task.history, &task.kept) {
-        (History::Kept(Some(above)), Some(kept)) => {
-            let mut connection = store::postgres::acquire(&inner.with.pool).await?;
+    match (&task.conversation, &task.pending) {
+        (Conversation::Stored(Some(parent)), Some(pending)) => {
+            let mut connection = store::postgres::acquire(&inner.resources.pool).await?;
+            let chat = pending.chat.id;
+            let until = Some(*parent);
             let page =
-                messages::branch(&mut connection, &kept.turn.chat, Some(*above), None, HISTORY).await?;
+                messages::branch(&mut connection, &task.actor, chat, until, None, MAX_HISTORY_MESSAGES)
+                    .await?;
             Ok(page.items)
         }
-        (History::Told(messages), _) => Ok(messages.iter().rev().take(HISTORY).rev().cloned().collect()),
+        (Conversation::Provided(messages), _) => {
+            Ok(messages.iter().rev().take(MAX_HISTORY_MESSAGES).rev().cloned().collect())
+        }
         _ => Ok(Vec::new()),
     }
 }
 
-/// What a follow-up comes to after what was said before, as the model puts it in one query. Nothing where nothing was said
-/// before, or no model says it.
-async fn condensed(inner: &Inner, task: &Task, running: &Running, history: &[Message]) -> Option<String> {
+/// Has the model condense a follow-up question and its conversation into one query. Returns `None` without a conversation or if
+/// the model does not deliver a query.
+async fn condense(inner: &Inner, task: &Task, stream: &AnswerStream, history: &[Message]) -> Option<String> {
     let target = task.target.as_ref().filter(|_| !history.is_empty())?;
-    let turns = prompt::condensing(history, &task.question);
-    let asked = async {
-        let mut pieces = inner.with.models.ask(target, &turns, QUERY_TOKENS).await?;
+    let prompt = prompt::condensing(history, &task.question);
+    let request = async {
+        let mut pieces = inner.resources.models.ask(target, &prompt, MAX_QUERY_TOKENS).await?;
         let mut text = String::new();
         while let Some(piece) = pieces.next().await {
             text.push_str(&piece?);
         }
-        Ok::<_, Failure>(text)
+        Ok::<_, ModelError>(text)
     };
     let condensed = tokio::select! {
-        condensed = tokio::time::timeout(LONGEST_CONDENSING, asked) => condensed.ok().and_then(Result::ok),
-        () = running.stopped().cancelled() => None,
+        condensed = tokio::time::timeout(CONDENSE_TIMEOUT, request) => condensed.ok().and_then(Result::ok),
+        () = stream.stopped().cancelled() => None,
     };
-    condensed.and_then(|text| prompt::condensed(&text))
+    condensed.and_then(|text| prompt::parse_query(&text))
 }
 
-async fn keep_sources(inner: &Inner, task: &Task, sources: &[Source]) -> Result<(), Error> {
-    let Some(kept) = &task.kept else { return Ok(()) };
-    let mut connection = store::postgres::acquire(&inner.with.pool).await?;
-    messages::write_sources(&mut connection, kept.turn.answer, sources).await
+async fn write_sources(inner: &Inner, task: &Task, sources: &[Source]) -> Result<(), Error> {
+    let Some(pending) = &task.pending else { return Ok(()) };
+    let mut connection = store::postgres::acquire(&inner.resources.pool).await?;
+    messages::write_sources(&mut connection, pending, sources).await
 }
 
-/// The passages themselves.
-async fn passages(
+/// Answers with the passages themselves.
+async fn quote_passages(
     inner: &Inner,
     task: &Task,
-    running: &Running,
+    stream: &AnswerStream,
     sources: Vec<Source>,
-    mut told: Told,
-    failure: Option<Failure>,
+    mut metadata: AnswerMetadata,
+    failure: Option<ModelError>,
 ) -> Result<Outcome, Error> {
-    told.mode = "passages";
-    told.error = failure.as_ref().map(|failure| failure.text.clone());
-    let text = compose::passages(&task.question, &sources, failure.as_ref());
+    metadata.mode = "passages";
+    metadata.error = failure.as_ref().map(|failure| failure.text.clone());
+    let text = fallback::passages(&task.question, &sources, failure.as_ref());
     if failure.is_none() {
-        keep_sources(inner, task, &sources).await?;
-        running.set_sources(sources.clone().into());
+        write_sources(inner, task, &sources).await?;
+        stream.set_sources(sources.clone().into());
     }
-    running.push(&text);
-    Ok(Outcome { failure, ..whole(text, told, sources.into()) })
+    stream.push(&text);
+    Ok(Outcome { failure, ..complete(text, metadata, sources.into()) })
 }
 
-fn whole(text: String, told: Told, sources: Arc<[Source]>) -> Outcome {
+fn complete(text: String, metadata: AnswerMetadata, sources: Arc<[Source]>) -> Outcome {
     Outcome {
         text,
-        status: Status::Complete,
-        metadata: serde_json::to_value(told).unwrap_or_default(),
+        status: MessageStatus::Complete,
+        metadata: serde_json::to_value(metadata).unwrap_or_default(),
         sources,
         usage: None,
         finish_reason: Some("stop".to_owned()),
@@ -294,35 +307,35 @@ fn whole(text: String, told: Told, sources: Arc<[Source]>) -> Outcome {
     }
 }
 
-/// Asks the model and passes on what it writes.
+/// Asks the model and passes its filtered text on.
 async fn ask(
     inner: &Inner,
     task: &Task,
-    running: &Arc<Running>,
+    stream: &Arc<AnswerStream>,
     target: &Target,
-    turns: &[Turn],
-    mut told: Told,
-    begun: Instant,
+    prompt: &[PromptMessage],
+    mut metadata: AnswerMetadata,
+    started_at: Instant,
 ) -> Result<Outcome, Error> {
-    told.mode = "model";
-    let sources = running.sources();
+    metadata.mode = "model";
+    let sources = stream.sources();
     let asked = tokio::select! {
-        asked = inner.with.models.ask(target, turns, target.answer_tokens) => asked,
-        () = running.stopped().cancelled() => return Ok(broken_off(running, told, None)),
+        asked = inner.resources.models.ask(target, prompt, target.answer_tokens) => asked,
+        () = stream.stopped().cancelled() => return Ok(broken_off(stream, metadata, None)),
     };
     let mut pieces = match asked {
         Ok(pieces) => pieces,
-        Err(failure) => return instead(inner, task, running, sources, told, failure).await,
+        Err(failure) => return fall_back(inner, task, stream, sources, metadata, failure).await,
     };
     let mut filter = Filter::new(sources.len());
     let mut is_first = true;
     let failure = loop {
         let piece = tokio::select! {
             piece = pieces.next() => piece,
-            () = running.stopped().cancelled() => {
-                running.push(&filter.finish());
-                told.dropped_citations = filter.dropped();
-                return Ok(cited(broken_off(running, told, None), &filter.cited()));
+            () = stream.stopped().cancelled() => {
+                stream.push(&filter.finish());
+                metadata.dropped_citations = filter.dropped();
+                return Ok(with_citations(broken_off(stream, metadata, None), &filter.cited()));
             }
         };
         match piece {
@@ -331,74 +344,77 @@ async fn ask(
             Some(Ok(text)) => {
                 if is_first {
                     is_first = false;
-                    metrics::histogram!("wenyuan_answer_seconds", "stage" => "first_text")
-                        .record(begun.elapsed().as_secs_f64());
+                    record_seconds("first_text", started_at);
                 }
-                running.push(&filter.push(&text));
+                stream.push(&filter.push(&text));
             }
         }
     };
-    running.push(&filter.finish());
-    told.dropped_citations = filter.dropped();
+    stream.push(&filter.finish());
+    metadata.dropped_citations = filter.dropped();
     if let Some(failure) = failure {
-        if running.length() == 0 {
-            return instead(inner, task, running, sources, told, failure).await;
+        if stream.text_bytes() == 0 {
+            return fall_back(inner, task, stream, sources, metadata, failure).await;
         }
-        return Ok(cited(broken_off(running, told, Some(failure)), &filter.cited()));
+        return Ok(with_citations(broken_off(stream, metadata, Some(failure)), &filter.cited()));
     }
-    if running.length() == 0 {
-        return instead(inner, task, running, sources, told, Failure::said_nothing(&target.name)).await;
+    if stream.text_bytes() == 0 {
+        let failure = ModelError::empty_answer(&target.name);
+        return fall_back(inner, task, stream, sources, metadata, failure).await;
     }
-    let text = running.text();
-    let quoted: Vec<String> = sources.iter().map(|source| prompt::given(source).to_owned()).collect();
-    let judged = support::judge(&text, &quoted);
-    told.unsupported = judged.unsupported;
-    told.unjudged = judged.unjudged;
-    told.uncited = !sources.is_empty() && filter.cited().is_empty();
-    told.usage = pieces.usage();
-    told.finish_reason = finish_reason(&pieces);
-    let (usage, finish_reason) = (told.usage, told.finish_reason.clone());
-    let outcome = Outcome { usage, finish_reason, ..whole(text, told, sources) };
-    Ok(cited(outcome, &filter.cited()))
+    let text = stream.text();
+    let excerpts: Vec<String> = sources.iter().map(|source| prompt::excerpt(source).to_owned()).collect();
+    let support = support::check_support(&text, &excerpts);
+    metadata.unsupported = support.unsupported;
+    metadata.unjudged = support.unchecked;
+    metadata.uncited = !sources.is_empty() && filter.cited().is_empty();
+    metadata.usage = pieces.usage();
+    metadata.finish_reason = finish_reason(&pieces);
+    let (usage, finish_reason) = (metadata.usage, metadata.finish_reason.clone());
+    let outcome = Outcome { usage, finish_reason, ..complete(text, metadata, sources) };
+    Ok(with_citations(outcome, &filter.cited()))
 }
 
-fn finish_reason(pieces: &Pieces) -> Option<String> {
+fn finish_reason(pieces: &TextStream) -> Option<String> {
     pieces.finish_reason().map(|reason| reason.chars().take(40).collect())
 }
 
-/// The passages in place of a model that did not answer; nothing where nothing was searched.
-async fn instead(
+/// Answers with the passages in place of a model that failed. Without sources the failure is returned.
+async fn fall_back(
     inner: &Inner,
     task: &Task,
-    running: &Running,
+    stream: &AnswerStream,
     sources: Arc<[Source]>,
-    told: Told,
-    failure: Failure,
+    metadata: AnswerMetadata,
+    failure: ModelError,
 ) -> Result<Outcome, Error> {
     if sources.is_empty() {
         return Err(Error::Model(failure));
     }
     let mut sources = sources.to_vec();
-    let shown = compose::shown(&sources);
-    mark(&mut sources, &shown);
-    passages(inner, task, running, sources, told, Some(failure)).await
+    let quoted = fallback::quoted_numbers(&sources);
+    mark_cited(&mut sources, &quoted);
+    quote_passages(inner, task, stream, sources, metadata, Some(failure)).await
 }
 
-/// What there is of an answer that was stopped or broke off.
-fn broken_off(running: &Running, mut told: Told, failure: Option<Failure>) -> Outcome {
-    told.error = failure.as_ref().map(|failure| failure.text.clone());
-    let status =
-        if failure.is_some() || running.is_closing() { Status::Interrupted } else { Status::Stopped };
-    Outcome { status, failure, ..whole(running.text(), told, running.sources()) }
+/// Returns the outcome of an answer that was stopped or broke off.
+fn broken_off(stream: &AnswerStream, mut metadata: AnswerMetadata, failure: Option<ModelError>) -> Outcome {
+    metadata.error = failure.as_ref().map(|failure| failure.text.clone());
+    let status = if failure.is_some() || stream.is_closing() {
+        MessageStatus::Interrupted
+    } else {
+        MessageStatus::Stopped
+    };
+    Outcome { status, failure, ..complete(stream.text(), metadata, stream.sources()) }
 }
 
-fn cited(outcome: Outcome, numbers: &[i32]) -> Outcome {
+fn with_citations(outcome: Outcome, numbers: &[i32]) -> Outcome {
     let mut sources = outcome.sources.to_vec();
-    mark(&mut sources, numbers);
+    mark_cited(&mut sources, numbers);
     Outcome { sources: sources.into(), ..outcome }
 }
 
-fn mark(sources: &mut [Source], numbers: &[i32]) {
+fn mark_cited(sources: &mut [Source], numbers: &[i32]) {
     for source in sources {
         source.cited = numbers.contains(&source.number);
     }

@@ -1,4 +1,5 @@
-//! From a file's bytes to passages, and from passages to vectors: two jobs, so that words are found before vectors are made.
+//! Jobs that process attached files: one extracts passages, a second one embeds them, so that keyword search works before the
+//! vectors exist.
 
 use std::sync::Arc;
 
@@ -14,15 +15,15 @@ use store::jobs::{self, Leased, NewJob};
 use store::objects::Objects;
 use uuid::Uuid;
 
-use super::{FileId, MOST_PASSAGES};
+use super::{FileId, MAX_PASSAGES};
 use crate::Error;
 
-/// The kind of the job that reads a file.
+/// Kind of the job that reads a file.
 pub const READ_JOB: &str = "chat.read_file";
-/// The kind of the job that makes the vectors of its passages.
+/// Kind of the job that embeds the passages of a file.
 pub const EMBED_JOB: &str = "chat.embed_file";
-/// Passages that are embedded before their vectors are written.
-const CHUNK: i64 = 32;
+/// Number of passages embedded before their vectors are written.
+const EMBED_BATCH: i64 = 32;
 
 #[derive(Debug, Deserialize)]
 struct Payload {
@@ -33,7 +34,12 @@ fn file_of(job: &Leased) -> Option<FileId> {
     serde_json::from_value::<Payload>(job.payload.clone()).ok().map(|payload| payload.file_id)
 }
 
-/// Reads the files of these jobs. Jobs that fail for another reason than their file are returned, to be tried again.
+/// Reads the files of these jobs. Returns the jobs that failed for another reason than their file, with the error; they are to be
+/// retried. Background work: acts for no user.
+///
+/// # Errors
+///
+/// Never fails as a whole.
 pub async fn read(
     pool: &PgPool,
     objects: &Objects,
@@ -67,15 +73,14 @@ async fn read_one(
     .fetch_optional(pool)
     .await?;
     let Some(file) = file else {
-        // It is gone, or was read already.
+        // Removed, or read already.
         let mut connection = store::postgres::acquire(pool).await?;
         return complete(&mut connection, worker, job.id).await;
     };
     let hash = library::sweep::hash_of(&file.file_hash)?;
     let read = ingest::read_object(objects, reader, hash, &file.file_name, None).await?;
     let mut transaction = store::postgres::begin(pool).await?;
-    // Files of one chat are written one after another, so that they keep within the bound together. A file that was removed
-    // meanwhile is not there any more.
+    // The chat is locked, so that its files keep the limit together.
     sqlx::query!(
         "-- files.hold_chat
          select from chat.chats where id = $1 for update",
@@ -93,15 +98,15 @@ async fn read_one(
     )
     .fetch_one(&mut *transaction)
     .await?;
-    let room = MOST_PASSAGES.saturating_sub(usize::try_from(others).unwrap_or(usize::MAX));
+    let available = MAX_PASSAGES.saturating_sub(usize::try_from(others).unwrap_or(usize::MAX));
     let read = read.and_then(|extracted| {
         let passages = extracted.passages.len();
-        if passages <= room {
+        if passages <= available {
             return Ok(extracted);
         }
         Err(format!(
-            "the files of a chat hold at most {MOST_PASSAGES} passages together; this one alone has {passages}, and there \
-             is room for {room}: add it to a library and ask that"
+            "the files of a chat have at most {MAX_PASSAGES} passages together; this one has {passages}, and {available} are \
+             left: add it to a library and ask there"
         ))
     });
     match read {
@@ -136,7 +141,7 @@ async fn write(
             .collect::<Vec<_>>(),
     )
     .map_err(|error| Error::Internal(error.to_string()))?;
-    // A job that is run twice replaces what it wrote.
+    // A job that runs twice replaces its passages.
     sqlx::query!(
         "-- files.clear_passages
          delete from chat.file_passages where file_id = $1",
@@ -160,7 +165,7 @@ async fn write(
     )
     .execute(&mut *connection)
     .await?;
-    // Somebody waits for these.
+    // A user waits for these.
     let job = NewJob { priority: -5, ..NewJob::new(EMBED_JOB, json!({ "file_id": id })) };
     Ok(jobs::enqueue(connection, &[job]).await?)
 }
@@ -177,16 +182,24 @@ async fn fail(connection: &mut PgConnection, id: Uuid, reason: &str) -> Result<(
     Ok(())
 }
 
-/// Marks the file of a job that was tried in vain as failed. Trying the job again reads it again.
-pub async fn give_up(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
+/// Marks the file of a job that ran out of attempts as failed. Retrying the job reads the file again.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn mark_failed(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
     let Some(file) = file_of(job).filter(|_| job.kind == READ_JOB) else { return Ok(()) };
     let mut connection = store::postgres::acquire(pool).await?;
-    let reason = format!("reading it failed again and again (see `wenyuan jobs`): {error}");
+    let reason = format!("reading the file failed repeatedly (see `wenyuan jobs`): {error}");
     fail(&mut connection, file.0, &reason).await
 }
 
-/// Makes the missing vectors of the files of these jobs. When it is told to stop it leaves the rest, and its jobs, to
-/// whoever comes next.
+/// Embeds the passages without vectors of the files of these jobs. If it is stopped, the rest and the jobs are left to the next
+/// worker.
+///
+/// # Errors
+///
+/// Fails if the model or the database fails.
 pub async fn embed(
     pool: &PgPool,
     model: &Arc<Model>,
@@ -195,7 +208,7 @@ pub async fn embed(
     is_stopped: impl Fn() -> bool + Send,
 ) -> Result<(), Error> {
     let files: Vec<Uuid> = leased.iter().filter_map(file_of).map(|file| file.0).collect();
-    while embed_some(pool, model, &files).await? > 0 {
+    while embed_batch(pool, model, &files).await? > 0 {
         if is_stopped() {
             return Ok(());
         }
@@ -207,7 +220,8 @@ pub async fn embed(
     Ok(())
 }
 
-async fn embed_some(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result<usize, Error> {
+/// Embeds a batch of passages without vectors, and returns their number.
+async fn embed_batch(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result<usize, Error> {
     let missing = sqlx::query!(
         r#"-- files.without_vector
          select passage.id, array_to_string(passage.section, ' › ') as "section!", passage.content
@@ -216,7 +230,7 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result
          order by passage.file_id, passage_number limit $3"#,
         files,
         model.id(),
-        CHUNK,
+        EMBED_BATCH,
     )
     .fetch_all(pool)
     .await?;
@@ -232,7 +246,7 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result
             model.embed_passages(&texts.iter().map(String::as_str).collect::<Vec<_>>())
         })
         .await
-        .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
+        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
     };
     let vectors: Vec<String> = vectors.iter().map(|vector| as_text(vector)).collect();
     sqlx::query!(

@@ -1,5 +1,6 @@
-//! Search within the files of one chat. They are few: all are compared, by words (BM25, Robertson and Zaragoza 2009) and by
-//! meaning, and the ranks fused (Cormack, Clarke and Büttcher, SIGIR 2009).
+//! Search in the files of one chat. Passages are few, so all are scored: by keywords
+//! ([BM25](https://doi.org/10.1561/1500000019), Robertson and Zaragoza 2009) and semantically, and the rankings are fused
+//! ([reciprocal rank fusion](https://doi.org/10.1145/1571941.1572114), Cormack, Clarke and Büttcher 2009).
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -13,53 +14,58 @@ use library::search::relevance::{Judge, content_terms};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{FileId, MOST_PASSAGES};
+use super::{FileId, MAX_PASSAGES};
 use crate::Error;
 use crate::chats::{self, ChatId};
 
-/// How much a term counts that comes again, and how much a passage's length does: the usual values.
-const K1: f32 = 1.2;
-const B: f32 = 0.75;
-/// How much the first ranks stand out.
-const K: f32 = 60.0;
-/// Passages up to which all are given, the ones a question is not about too: whoever attaches a page means all of it.
-const FEW: usize = 4;
+/// BM25 saturation of repeated terms; the usual value.
+const BM25_K1: f32 = 1.2;
+/// BM25 normalization by length; the usual value.
+const BM25_B: f32 = 0.75;
+/// Constant of reciprocal rank fusion.
+const RRF_K: f32 = 60.0;
+/// Number of passages up to which all are returned, relevant or not: whoever attaches a page asks about all of it.
+const RETURN_ALL_UP_TO: usize = 4;
 
-/// A passage of a file.
+/// Passage of an attached file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilePassage {
-    /// Its id.
+    /// Passage id.
     pub id: Uuid,
-    /// The file it is of.
+    /// File id.
     pub file_id: FileId,
-    /// The file's name.
+    /// Name of the file.
     pub file_name: String,
-    /// Its place in the file, from 0.
+    /// Position in the file, from 0.
     pub passage_number: i32,
-    /// Its text, as Markdown.
+    /// Text as Markdown.
     pub content: String,
-    /// The headings above it, outermost first.
+    /// Headings above the passage, outermost first.
     pub section: Vec<String>,
-    /// First page.
+    /// First page, from 1.
     pub page_from: Option<i32>,
-    /// Last page.
+    /// Last page, inclusive.
     pub page_to: Option<i32>,
-    /// Why it reads like an instruction to an agent, if it does. It is a file's words, never an instruction.
+    /// Reason why the text reads like an instruction to an agent, if it does. It is a quotation and never an instruction.
     pub instruction: Option<String>,
-    /// The SHA-256 of its text, in hexadecimal.
+    /// SHA-256 of the text, in hexadecimal.
     pub sha256: String,
-    /// The fused score; only its order means something.
+    /// Fused score; only the order is meaningful.
     pub score: f32,
-    /// The share of what is asked about that it holds, from 0 to 1.
+    /// Share of the query's terms that the passage contains, from 0 to 1.
     pub coverage: f32,
-    /// The cosine of its vector and the question's.
+    /// Cosine similarity of the passage's and the query's vectors.
     pub similarity: Option<f32>,
-    /// Whether it has to do with what is asked, judged as passages of a library are. Where all there is is given, all is.
+    /// Whether the passage is relevant, by the rule that libraries use. If all passages are returned, all are relevant.
     pub relevant: bool,
 }
 
-/// The passages of a chat's files that have most to do with a question, the best first; all of them, in their order, where there
-/// are few. Files that are not read yet are not among them.
+/// Returns the best passages of the files of the actor's chat, best first; if there are few, all of them in their order. Files
+/// still being processed are not searched.
+///
+/// # Errors
+///
+/// Fails if the actor has no chats, or the model or the database fails.
 pub async fn search(
     pool: &PgPool,
     actor: &Actor,
@@ -68,20 +74,20 @@ pub async fn search(
     model: Option<Arc<Model>>,
     limit: usize,
 ) -> Result<Vec<FilePassage>, Error> {
-    let owner = chats::owner(actor)?;
+    let owner = chats::owner_id(actor)?;
     let passages = read(pool, owner, chat).await?;
     if passages.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
     let similarities = match model {
-        Some(model) => compare(pool, chat, query, model).await?,
+        Some(model) => similarities(pool, chat, query, model).await?,
         None => HashMap::new(),
     };
     let query = query.to_owned();
-    // Thousands of passages take some tens of milliseconds.
+    // Ranking thousands of passages takes tens of milliseconds.
     tokio::task::spawn_blocking(move || rank(&query, passages, &similarities, limit))
         .await
-        .map_err(|error| Error::Internal(format!("the files could not be searched: {error}")))
+        .map_err(|error| Error::Internal(format!("searching the files failed: {error}")))
 }
 
 async fn read(pool: &PgPool, owner: Uuid, chat: ChatId) -> Result<Vec<FilePassage>, Error> {
@@ -99,14 +105,14 @@ async fn read(pool: &PgPool, owner: Uuid, chat: ChatId) -> Result<Vec<FilePassag
          order by file.id, passage.passage_number limit $3"#,
         chat.0,
         owner,
-        i64::try_from(MOST_PASSAGES).unwrap_or(i64::MAX),
+        i64::try_from(MAX_PASSAGES).unwrap_or(i64::MAX),
     )
     .fetch_all(pool)
     .await?)
 }
 
-/// The cosine of each passage's vector with the question's.
-async fn compare(
+/// Returns the cosine similarity of each passage to the query.
+async fn similarities(
     pool: &PgPool,
     chat: ChatId,
     query: &str,
@@ -116,7 +122,7 @@ async fn compare(
     let query = query.to_owned();
     let vector = tokio::task::spawn_blocking(move || as_text(&model.embed_query(&query)))
         .await
-        .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?;
+        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?;
     let rows = sqlx::query!(
         r#"-- files.compare
          select passage.id, (1 - (passage.vector <=> $3::text::halfvec))::float4 as "similarity!"
@@ -131,32 +137,32 @@ async fn compare(
     Ok(rows.into_iter().map(|row| (row.id, row.similarity)).collect())
 }
 
-/// Scores all passages, and leaves the best.
+/// Scores all passages and returns the best.
 fn rank(
     query: &str,
     mut passages: Vec<FilePassage>,
     similarities: &HashMap<Uuid, f32>,
     limit: usize,
 ) -> Vec<FilePassage> {
-    let is_all = passages.len() <= limit.min(FEW);
+    let returns_all = passages.len() <= limit.min(RETURN_ALL_UP_TO);
     for passage in &mut passages {
         passage.similarity = similarities.get(&passage.id).copied();
     }
-    let by_words = by_words(query, &mut passages);
-    let by_meaning: Vec<(Uuid, f32)> =
+    let keyword_ranking = score_keywords(query, &mut passages);
+    let semantic_ranking: Vec<(Uuid, f32)> =
         passages.iter().filter_map(|passage| Some((passage.id, *similarities.get(&passage.id)?))).collect();
     let mut fused: HashMap<Uuid, f32> = HashMap::new();
-    for mut ranking in [by_words, by_meaning] {
+    for mut ranking in [keyword_ranking, semantic_ranking] {
         ranking.sort_by(|left, right| right.1.total_cmp(&left.1));
         for (rank, (id, _)) in (1_u16..).zip(ranking) {
-            *fused.entry(id).or_default() += 1.0 / (K + f32::from(rank));
+            *fused.entry(id).or_default() += 1.0 / (RRF_K + f32::from(rank));
         }
     }
     for passage in &mut passages {
         passage.score = fused.get(&passage.id).copied().unwrap_or_default();
-        passage.relevant |= is_all;
+        passage.relevant |= returns_all;
     }
-    if !is_all {
+    if !returns_all {
         passages.sort_by(|left, right| right.score.total_cmp(&left.score));
         passages.retain(|passage| passage.score > 0.0);
         passages.truncate(limit);
@@ -164,10 +170,10 @@ fn rank(
     passages
 }
 
-/// The passages that hold some of the words, with their scores; notes of each how much it holds, and whether it is relevant.
-fn by_words(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
+/// Returns the BM25 scores of the passages that contain a term of the query. Sets the coverage and the relevance of all passages.
+fn score_keywords(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
     let terms = content_terms(query);
-    let asked: HashSet<&str> = terms.iter().map(String::as_str).collect();
+    let query_terms: HashSet<&str> = terms.iter().map(String::as_str).collect();
     let initials: HashSet<char> = terms.iter().filter_map(|term| term.chars().next()).collect();
     let counts: Vec<HashMap<&str, f32>> = passages
         .iter()
@@ -177,7 +183,7 @@ fn by_words(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
                 with_kept(|analysis| {
                     analysis.run_where(text, |first| initials.contains(&first));
                     for (_, term) in analysis.terms() {
-                        if let Some(term) = asked.get(term) {
+                        if let Some(term) = query_terms.get(term) {
                             *counts.entry(term).or_default() += 1.0;
                         }
                     }
@@ -186,27 +192,31 @@ fn by_words(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)> {
             counts
         })
         .collect();
-    let holding = |term: &str| counts.iter().filter(|counts| counts.contains_key(term)).count();
-    let of_all: HashMap<&str, usize> = asked.iter().map(|term| (*term, holding(term))).collect();
-    let all = passages.len();
-    let of_term = |term: &str| Ok::<u64, Infallible>(of_all.get(term).map_or(0, |count| *count as u64));
-    let Ok(judge) = Judge::new(query, all as u64, of_term);
-    #[expect(clippy::cast_precision_loss, reason = "a score needs no more than a few digits")]
+    let document_frequency = |term: &str| counts.iter().filter(|counts| counts.contains_key(term)).count();
+    let frequencies: HashMap<&str, usize> =
+        query_terms.iter().map(|term| (*term, document_frequency(term))).collect();
+    let total = passages.len();
+    let frequency =
+        |term: &str| Ok::<u64, Infallible>(frequencies.get(term).map_or(0, |count| *count as u64));
+    let Ok(judge) = Judge::new(query, total as u64, frequency);
+    #[expect(clippy::cast_precision_loss, reason = "a score needs a few digits only")]
     let average =
-        passages.iter().map(|passage| passage.content.len()).sum::<usize>().max(1) as f32 / all as f32;
+        passages.iter().map(|passage| passage.content.len()).sum::<usize>().max(1) as f32 / total as f32;
     let mut scores = Vec::new();
     for (passage, counts) in passages.iter_mut().zip(&counts) {
         passage.coverage = judge.coverage(&counts.keys().copied().collect());
         passage.relevant = judge.is_relevant(&passage.content, passage.coverage, passage.similarity);
-        #[expect(clippy::cast_precision_loss, reason = "a score needs no more than a few digits")]
+        #[expect(clippy::cast_precision_loss, reason = "a score needs a few digits only")]
         let length = passage.content.len() as f32 / average;
         let score: f32 = counts
             .iter()
             .map(|(term, count)| {
-                #[expect(clippy::cast_precision_loss, reason = "a score needs no more than a few digits")]
-                let (all, holding) = (all as f32, of_all.get(term).copied().unwrap_or_default() as f32);
-                let rarity = (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln();
-                rarity * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length))
+                #[expect(clippy::cast_precision_loss, reason = "a score needs a few digits only")]
+                let (total, frequency) =
+                    (total as f32, frequencies.get(term).copied().unwrap_or_default() as f32);
+                let idf = (1.0 + (total - frequency + 0.5) / (frequency + 0.5)).ln();
+                let normalized_length = 1.0 - BM25_B + BM25_B * length;
+                idf * count * (BM25_K1 + 1.0) / (count + BM25_K1 * normalized_length)
             })
             .sum();
         if score > 0.0 {
@@ -254,7 +264,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_rarer_word_wins_and_what_holds_none_is_left_out() {
+    fn rare_words_rank_first_and_passages_without_any_are_left_out() {
         let found = rank("what is the budget for the meeting?", passages(&TEXTS), &HashMap::new(), 6);
         assert_eq!(numbers(&found), [1, 0]);
         assert!(found[0].relevant && !found[1].relevant, "{found:?}");
@@ -262,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn meaning_is_fused_with_words() {
+    fn semantic_and_keyword_rankings_are_fused() {
         let near: HashMap<Uuid, f32> = (1..=6_u8)
             .map(|number| (Uuid::from_u128(number.into()), if number == 4 { 0.9 } else { 0.7 }))
             .collect();
@@ -271,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_given_whole_and_in_order() {
+    fn few_passages_are_all_returned_in_order() {
         let found = rank("budget", passages(&TEXTS[..3]), &HashMap::new(), 6);
         assert_eq!(numbers(&found), [0, 1, 2]);
         assert!(found.iter().all(|passage| passage.relevant));

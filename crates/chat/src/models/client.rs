@@ -1,9 +1,10 @@
-//! Asking a language model: `POST …/chat/completions`, streamed (the protocol of OpenAI's Chat Completions).
+//! Client of language models: `POST …/chat/completions`, streamed
+//! ([Chat Completions](https://platform.openai.com/docs/api-reference/chat) of OpenAI).
 //!
-//! Providers keep to it loosely, so what is read is read loosely, and what one refuses that another wants (where its length
-//! stands, whether it says what it took, whether its address ends in `/v1`) is tried the other way once, and remembered.
-//! What the other side answers is foreign: none of it but the text goes anywhere. The key goes into a header of the
-//! request, marked as secret, and nowhere else: redirects are not followed, and no proxy is asked.
+//! Providers follow the protocol loosely, so responses are parsed leniently, and a request that one provider refuses and another
+//! needs (name of the length parameter, `stream_options`, `/v1` in the path) is retried the other way once; the variant that works is
+//! remembered ([`Dialect`]). Responses are untrusted: nothing but the text is passed on. The API key is sent in a request header
+//! marked as sensitive and nowhere else: redirects are not followed and proxies not used.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,53 +18,53 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Target;
-use super::answer::{self, Thought};
-use super::events::{Event, Reader};
-pub use super::failure::{Failure, FailureKind};
+use super::chunk::{self, ThinkFilter};
+pub use super::error::{ModelError, ModelErrorKind};
+use super::sse::{Event, SseParser};
 
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
-/// The longest text of an answer, in bytes.
-const LONGEST_TEXT: usize = 1 << 20;
-/// The most bytes that an answer may take, with all that stands around its text.
-const LARGEST_ANSWER: usize = 256 << 20;
-/// The longest that an answer may go on after it has begun.
-const LONGEST_ANSWER: Duration = Duration::from_hours(1);
-/// The most bytes of a refusal that are read.
-const LARGEST_REFUSAL: usize = 64 << 10;
-/// How long a refusal's body may take.
-const LONGEST_REFUSAL: Duration = Duration::from_secs(5);
-/// The longest wait that is worth asking again by ourselves, in seconds.
-const LONGEST_RETRY: u32 = 2;
-/// How long is waited for what an answer took, when it has said why it ends.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
-/// How long is waited for a connection to be free for the next question.
-const LONGEST_CLOSE: Duration = Duration::from_millis(50);
-/// Questions that wait for each one that may be asked.
-const WAITING: usize = 4;
-/// The most models that anything is remembered of.
-const MOST_LANES: usize = 200;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum length of an answer's text, in bytes.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+/// Maximum size of a response body, in bytes, including everything around the text.
+const MAX_RESPONSE_BYTES: usize = 256 << 20;
+/// Time limit for an answer after it has started.
+const ANSWER_TIMEOUT: Duration = Duration::from_hours(1);
+/// Maximum number of bytes read of an error response.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+/// Time limit for the body of an error response.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum `Retry-After` that is waited for before a retry, in seconds.
+const MAX_RETRY_SECONDS: u32 = 2;
+/// Time limit for the usage after the finish reason.
+const USAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit for the end of the body after `[DONE]`, so that the connection can be reused.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(50);
+/// Maximum number of queued requests for each one that may run.
+const QUEUE_FACTOR: usize = 4;
+/// Maximum number of models whose state is remembered.
+const MAX_ENDPOINTS: usize = 200;
 
-/// Who speaks in a prompt.
+/// Author of a message in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaker {
-    /// The rules.
+pub enum PromptRole {
+    /// Rules for the model.
     System,
-    /// The person.
+    /// The person who asks.
     User,
     /// The model.
     Assistant,
 }
 
-/// A turn of a prompt.
+/// Message of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Who speaks.
-    pub speaker: Speaker,
-    /// What they say.
+pub struct PromptMessage {
+    /// Author.
+    pub role: PromptRole,
+    /// Text.
     pub content: String,
 }
 
-/// What a model says an answer took.
+/// Token usage as reported by a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -72,7 +73,7 @@ pub struct Usage {
     pub completion_tokens: u64,
 }
 
-/// Asks models, a bounded number of questions at once.
+/// Client of all models. Limits the number of simultaneous requests to each. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -80,124 +81,135 @@ pub struct Client {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Made with the first question: most runs of the program ask none.
+    /// Created at the first request: most runs of the program make none.
     http: OnceLock<reqwest::Client>,
-    lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
+    /// State of each model, by name.
+    endpoints: Mutex<BTreeMap<String, Arc<EndpointState>>>,
 }
 
-/// What is remembered of a model while the program runs.
+/// State of a model while the program runs.
 #[derive(Debug)]
-struct Lane {
+struct EndpointState {
     endpoint: Url,
     concurrency: usize,
-    /// Those who are answered, and those who wait.
-    line: Arc<Semaphore>,
-    /// Those who are answered.
-    places: Arc<Semaphore>,
-    manner: Mutex<Manner>,
+    /// Running and queued requests.
+    queue_permits: Arc<Semaphore>,
+    /// Running requests.
+    run_permits: Arc<Semaphore>,
+    dialect: Mutex<Dialect>,
 }
 
-/// How a provider wants to be asked.
+/// Variant of the protocol that a provider accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Manner {
-    /// `max_completion_tokens` in place of `max_tokens`.
+struct Dialect {
+    /// Whether `max_completion_tokens` replaces `max_tokens`.
     completion_tokens: bool,
-    /// No `stream_options`.
-    plain: bool,
-    /// `/v1` after its address.
+    /// Whether `stream_options` is left out.
+    no_stream_options: bool,
+    /// Whether `/v1` is appended to the endpoint.
     under_v1: bool,
 }
 
-/// An answer as it comes.
-pub struct Pieces {
+/// Answer of a model, as a stream of text.
+pub struct TextStream {
     name: String,
     response: Response,
-    reader: Reader,
-    thought: Thought,
+    parser: SseParser,
+    think_filter: ThinkFilter,
     first: Option<String>,
     usage: Option<Usage>,
     finish_reason: Option<String>,
-    /// Whether anything of the protocol has come.
-    is_known: bool,
+    /// Whether an event of the protocol has been received.
+    has_event: bool,
     is_over: bool,
     text_bytes: usize,
-    bytes: usize,
+    response_bytes: usize,
     idle: Duration,
-    ends: Instant,
-    _place: OwnedSemaphorePermit,
-    _in_line: OwnedSemaphorePermit,
+    deadline: Instant,
+    _run_permit: OwnedSemaphorePermit,
+    _queue_permit: OwnedSemaphorePermit,
 }
 
-impl std::fmt::Debug for Pieces {
+impl std::fmt::Debug for TextStream {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Pieces").field("name", &self.name).finish_non_exhaustive()
+        formatter.debug_struct("TextStream").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// A client that has asked nothing yet.
+    /// Creates a client.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks, and returns when the model begins to answer. While `concurrency` answers are under way others wait, a bounded
-    /// number of them.
+    /// Sends a prompt and returns when the model starts to answer. Beyond the model's `concurrency` requests are queued, up to
+    /// four times as many.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the queue is full, or the model cannot be reached, refuses the request or does not start in time.
     pub async fn ask(
         &self,
         target: &Target,
-        turns: &[Turn],
+        prompt: &[PromptMessage],
         answer_tokens: usize,
-    ) -> Result<Pieces, Failure> {
-        let asked = self.begin(target, turns, answer_tokens).await;
+    ) -> Result<TextStream, ModelError> {
+        let asked = self.start(target, prompt, answer_tokens).await;
         let outcome = asked.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "begun");
         metrics::counter!("wenyuan_model_questions_total", "outcome" => outcome).increment(1);
         asked
     }
 
-    async fn begin(&self, target: &Target, turns: &[Turn], answer_tokens: usize) -> Result<Pieces, Failure> {
+    async fn start(
+        &self,
+        target: &Target,
+        prompt: &[PromptMessage],
+        answer_tokens: usize,
+    ) -> Result<TextStream, ModelError> {
         let name = target.name.as_str();
-        let lane = self.shared.lane(target);
-        let in_line = Arc::clone(&lane.line).try_acquire_owned().map_err(|_full| busy(name))?;
-        let place = timeout(target.first, Arc::clone(&lane.places).acquire_owned()).await;
-        let place = place.map_err(|_elapsed| busy(name))?.map_err(|_never_closed| busy(name))?;
+        let state = self.shared.endpoint_state(target);
+        let queue_permit =
+            Arc::clone(&state.queue_permits).try_acquire_owned().map_err(|_full| busy(name))?;
+        let run_permit = timeout(target.first, Arc::clone(&state.run_permits).acquire_owned()).await;
+        let run_permit = run_permit.map_err(|_elapsed| busy(name))?.map_err(|_never_closed| busy(name))?;
 
-        let until = Instant::now() + target.first;
+        let deadline = Instant::now() + target.first;
         let slow = |_elapsed| too_slow(name, target.first);
-        let response = timeout_at(until, self.shared.send(target, &lane, turns, answer_tokens));
+        let response = timeout_at(deadline, self.shared.send(target, &state, prompt, answer_tokens));
         let response = response.await.map_err(slow)??;
-        let mut pieces = Pieces {
+        let mut pieces = TextStream {
             name: target.name.clone(),
             response,
-            reader: Reader::default(),
-            thought: Thought::default(),
+            parser: SseParser::default(),
+            think_filter: ThinkFilter::default(),
             first: None,
             usage: None,
             finish_reason: None,
-            is_known: false,
+            has_event: false,
             is_over: false,
             text_bytes: 0,
-            bytes: 0,
+            response_bytes: 0,
             idle: target.idle,
-            ends: Instant::now() + LONGEST_ANSWER,
-            _place: place,
-            _in_line: in_line,
+            deadline: Instant::now() + ANSWER_TIMEOUT,
+            _run_permit: run_permit,
+            _queue_permit: queue_permit,
         };
-        // Whatever comes first, if only that it thinks, is the beginning.
-        pieces.first = timeout_at(until, pieces.step()).await.map_err(slow)??;
+        // The first event counts as the start, even if it is only thinking.
+        pieces.first = timeout_at(deadline, pieces.step()).await.map_err(slow)??;
         Ok(pieces)
     }
 }
 
 impl Shared {
-    fn http(&self, name: &str) -> Result<&reqwest::Client, Failure> {
+    fn http(&self, name: &str) -> Result<&reqwest::Client, ModelError> {
         if let Some(client) = self.http.get() {
             return Ok(client);
         }
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
-            // The endpoint and nobody else is shown the key.
+            // The API key goes to the endpoint and to no proxy.
             .no_proxy()
-            .connect_timeout(LONGEST_CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .pool_max_idle_per_host(8)
             .pool_idle_timeout(Duration::from_secs(30))
@@ -205,73 +217,73 @@ impl Shared {
             .build();
         let client = client.map_err(|_no_client| {
             let what =
-                "cannot be asked: no TLS client can be made on this machine; see to its root certificates";
-            Failure::new(FailureKind::Unreachable, name, what)
+                "cannot be used: creating a TLS client failed; check the root certificates of this machine";
+            ModelError::new(ModelErrorKind::Unreachable, name, what)
         })?;
         Ok(self.http.get_or_init(|| client))
     }
 
-    /// What is remembered of a model; another endpoint or concurrency begins anew, beside what is under way.
-    fn lane(&self, target: &Target) -> Arc<Lane> {
-        let mut lanes = held(&self.lanes);
-        if let Some(lane) = lanes.get(&target.name)
-            && lane.concurrency == target.concurrency
-            && lane.endpoint == target.endpoint
+    /// Returns the state of a model. A changed endpoint or concurrency starts a new one; running requests keep theirs.
+    fn endpoint_state(&self, target: &Target) -> Arc<EndpointState> {
+        let mut endpoints = lock(&self.endpoints);
+        if let Some(state) = endpoints.get(&target.name)
+            && state.concurrency == target.concurrency
+            && state.endpoint == target.endpoint
         {
-            return Arc::clone(lane);
+            return Arc::clone(state);
         }
-        if lanes.len() >= MOST_LANES {
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        if endpoints.len() >= MAX_ENDPOINTS {
+            endpoints.retain(|_, state| Arc::strong_count(state) > 1);
         }
-        let lane = Arc::new(Lane {
+        let state = Arc::new(EndpointState {
             endpoint: target.endpoint.clone(),
             concurrency: target.concurrency,
-            line: Arc::new(Semaphore::new(target.concurrency * (1 + WAITING))),
-            places: Arc::new(Semaphore::new(target.concurrency)),
-            manner: Mutex::default(),
+            queue_permits: Arc::new(Semaphore::new(target.concurrency * (1 + QUEUE_FACTOR))),
+            run_permits: Arc::new(Semaphore::new(target.concurrency)),
+            dialect: Mutex::default(),
         });
-        lanes.insert(target.name.clone(), Arc::clone(&lane));
-        lane
+        endpoints.insert(target.name.clone(), Arc::clone(&state));
+        state
     }
 
-    /// Sends the question until it is taken: in the manner that is known, or in another that the refusal asks for, each once;
-    /// and once more where it is only to wait a moment.
+    /// Sends the prompt until it is accepted: in the remembered dialect, or in others that an error response asks for, each once.
+    /// A short `Retry-After` is waited for once.
     async fn send(
         &self,
         target: &Target,
-        lane: &Lane,
-        turns: &[Turn],
+        state: &EndpointState,
+        prompt: &[PromptMessage],
         answer_tokens: usize,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, ModelError> {
         let http = self.http(&target.name)?;
         let headers = headers(target)?;
-        let mut manner = *held(&lane.manner);
-        let mut tried = vec![manner];
+        let mut dialect = *lock(&state.dialect);
+        let mut tried = vec![dialect];
         let mut has_waited = false;
         loop {
             let request = http
-                .post(manner.address(&target.endpoint))
+                .post(dialect.url(&target.endpoint))
                 .headers(headers.clone())
-                .json(&manner.body(target, turns, answer_tokens));
+                .json(&dialect.body(target, prompt, answer_tokens));
             let sent = request.send().await;
-            let mut response = sent.map_err(|error| Failure::of_request(&target.name, &error))?;
+            let mut response = sent.map_err(|error| ModelError::of_request(&target.name, &error))?;
             let status = response.status();
             if status.is_success() {
-                *held(&lane.manner) = manner;
+                *lock(&state.dialect) = dialect;
                 return Ok(response);
             }
-            let said = refusal(&mut response).await;
-            if let Some(other) = manner.after(status, &said, &target.endpoint)
+            let body = error_body(&mut response).await;
+            if let Some(other) = dialect.after_refusal(status, &body, &target.endpoint)
                 && !tried.contains(&other)
             {
-                manner = other;
+                dialect = other;
                 tried.push(other);
                 continue;
             }
-            let said = serde_json::from_str(&said).unwrap_or(Value::String(said));
-            let failure = Failure::of_status(&target.name, status, response.headers(), &said);
+            let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+            let failure = ModelError::of_status(&target.name, status, response.headers(), &body);
             match failure.retry_after {
-                Some(seconds @ ..=LONGEST_RETRY) if !has_waited => {
+                Some(seconds @ ..=MAX_RETRY_SECONDS) if !has_waited => {
                     has_waited = true;
                     tokio::time::sleep(Duration::from_secs(seconds.into())).await;
                 }
@@ -281,8 +293,8 @@ impl Shared {
     }
 }
 
-impl Manner {
-    fn address(self, endpoint: &Url) -> Url {
+impl Dialect {
+    fn url(self, endpoint: &Url) -> Url {
         let mut url = endpoint.clone();
         let base = endpoint.path().trim_end_matches('/');
         let version = if self.under_v1 { "/v1" } else { "" };
@@ -290,28 +302,29 @@ impl Manner {
         url
     }
 
-    fn body(self, target: &Target, turns: &[Turn], answer_tokens: usize) -> Value {
-        let role = |speaker| match speaker {
-            Speaker::System => "system",
-            Speaker::User => "user",
-            Speaker::Assistant => "assistant",
+    fn body(self, target: &Target, prompt: &[PromptMessage], answer_tokens: usize) -> Value {
+        let role = |role| match role {
+            PromptRole::System => "system",
+            PromptRole::User => "user",
+            PromptRole::Assistant => "assistant",
         };
-        let message = |turn: &Turn| json!({ "role": role(turn.speaker), "content": turn.content });
-        let messages: Vec<Value> = turns.iter().map(message).collect();
+        let message =
+            |message: &PromptMessage| json!({ "role": role(message.role), "content": message.content });
+        let messages: Vec<Value> = prompt.iter().map(message).collect();
         let mut body = json!({ "model": target.model, "messages": messages, "stream": true });
         let length = if self.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
         body[length] = json!(answer_tokens);
-        if !self.plain {
+        if !self.no_stream_options {
             body["stream_options"] = json!({ "include_usage": true });
         }
         body
     }
 
-    /// How to ask after a refusal, where that tells.
-    fn after(self, status: StatusCode, said: &str, endpoint: &Url) -> Option<Self> {
+    /// Returns the dialect to try after an error response, if the response suggests one.
+    fn after_refusal(self, status: StatusCode, body: &str, endpoint: &Url) -> Option<Self> {
         match status.as_u16() {
-            400 | 422 if said.contains("stream_options") => Some(Self { plain: true, ..self }),
-            400 | 422 if said.contains("max_completion_tokens") || said.contains("max_tokens") => {
+            400 | 422 if body.contains("stream_options") => Some(Self { no_stream_options: true, ..self }),
+            400 | 422 if body.contains("max_completion_tokens") || body.contains("max_tokens") => {
                 Some(Self { completion_tokens: !self.completion_tokens, ..self })
             }
             404 | 405 if !endpoint.path().trim_end_matches('/').ends_with("/v1") => {
@@ -322,23 +335,23 @@ impl Manner {
     }
 }
 
-impl Pieces {
-    /// The next piece of text; `None` at the end. Dropping the value stops the model.
-    pub async fn next(&mut self) -> Option<Result<String, Failure>> {
+impl TextStream {
+    /// Waits for the next piece of text; `None` at the end. Dropping the stream stops the model.
+    pub async fn next(&mut self) -> Option<Result<String, ModelError>> {
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
         }
         while !self.is_over {
-            let until = self.ends.min(Instant::now() + self.patience());
-            let step = match timeout_at(until, self.step()).await {
+            let deadline = self.deadline.min(Instant::now() + self.idle_timeout());
+            let step = match timeout_at(deadline, self.step()).await {
                 Ok(step) => step,
-                // It has said why it ends, and not what it took.
-                Err(_elapsed) if self.finish_reason.is_some() => Ok(self.over()),
-                Err(_elapsed) => Err(Failure::new(
-                    FailureKind::TimedOut,
+                // Finished, but without the usage.
+                Err(_elapsed) if self.finish_reason.is_some() => Ok(self.end()),
+                Err(_elapsed) => Err(ModelError::new(
+                    ModelErrorKind::TimedOut,
                     &self.name,
                     &format!(
-                        "said nothing more for {} seconds: ask again, or give it more time (idle_seconds)",
+                        "sent nothing for {} seconds: ask again, or raise its limit (idle_seconds)",
                         self.idle.as_secs()
                     ),
                 )),
@@ -355,114 +368,115 @@ impl Pieces {
         None
     }
 
-    /// What the model said it took, if it did; known at the end.
+    /// Returns the usage, if the model has reported it; known at the end.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
 
-    /// Why the model ended: `stop`, `length` …; known at the end.
+    /// Returns the finish reason: `stop`, `length` …; known at the end.
     pub fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_deref()
     }
 
-    /// How long the next sign of life may take.
-    fn patience(&self) -> Duration {
-        if self.finish_reason.is_some() { self.idle.min(LONGEST_FAREWELL) } else { self.idle }
+    /// Returns the time limit for the next event.
+    fn idle_timeout(&self) -> Duration {
+        if self.finish_reason.is_some() { self.idle.min(USAGE_TIMEOUT) } else { self.idle }
     }
 
-    /// Takes one event, or the end: its text, where it has some.
-    async fn step(&mut self) -> Result<Option<String>, Failure> {
+    /// Takes the next event, or the end, and returns its text, if any.
+    async fn step(&mut self) -> Result<Option<String>, ModelError> {
         loop {
-            if let Some(event) = self.reader.next() {
+            if let Some(event) = self.parser.next() {
                 return self.take(event).await;
             }
             match self.response.chunk().await {
                 Ok(Some(bytes)) => {
-                    self.bytes += bytes.len();
-                    if self.bytes > LARGEST_ANSWER {
+                    self.response_bytes += bytes.len();
+                    if self.response_bytes > MAX_RESPONSE_BYTES {
                         return Err(self.too_long());
                     }
-                    self.reader.feed(&bytes);
+                    self.parser.push(&bytes);
                 }
                 Ok(None) => {
-                    self.reader.end();
-                    if let Some(event) = self.reader.next() {
+                    self.parser.finish();
+                    if let Some(event) = self.parser.next() {
                         return self.take(event).await;
                     }
-                    if !self.is_known {
+                    if !self.has_event {
                         return Err(self.unreadable());
                     }
-                    return Ok(self.over());
+                    return Ok(self.end());
                 }
-                Err(_broken) if self.finish_reason.is_some() => return Ok(self.over()),
-                Err(error) => return Err(Failure::of_body(&self.name, &error)),
+                Err(_broken) if self.finish_reason.is_some() => return Ok(self.end()),
+                Err(error) => return Err(ModelError::of_body(&self.name, &error)),
             }
         }
     }
 
-    async fn take(&mut self, event: Event) -> Result<Option<String>, Failure> {
+    async fn take(&mut self, event: Event) -> Result<Option<String>, ModelError> {
         let value = match event {
             Event::Value(value) => value,
             Event::Done => {
-                // Read to its end a connection serves the next question too.
-                let _closed = timeout(LONGEST_CLOSE, self.response.chunk()).await;
-                return Ok(self.over());
+                // A body read to its end leaves the connection for the next request.
+                let _closed = timeout(CLOSE_TIMEOUT, self.response.chunk()).await;
+                return Ok(self.end());
             }
             Event::Unreadable => return Err(self.unreadable()),
             Event::TooLarge => return Err(self.too_long()),
         };
-        if let Some(error) = answer::error(&value) {
-            return Err(Failure::of_event(&self.name, error));
+        if let Some(error) = chunk::error(&value) {
+            return Err(ModelError::of_event(&self.name, error));
         }
-        let Some(said) = answer::read(&value) else { return Err(self.unreadable()) };
-        self.is_known = true;
-        self.usage = said.usage.or(self.usage);
-        self.finish_reason = said.finish_reason.or(self.finish_reason.take());
-        let text = self.thought.leave_out(&said.text);
+        let Some(chunk) = chunk::parse(&value) else { return Err(self.unreadable()) };
+        self.has_event = true;
+        self.usage = chunk.usage.or(self.usage);
+        self.finish_reason = chunk.finish_reason.or(self.finish_reason.take());
+        let text = self.think_filter.push(&chunk.text);
         self.text_bytes += text.len();
-        if self.text_bytes > LONGEST_TEXT {
+        if self.text_bytes > MAX_TEXT_BYTES {
             return Err(self.too_long());
         }
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    fn over(&mut self) -> Option<String> {
+    fn end(&mut self) -> Option<String> {
         self.is_over = true;
-        Some(self.thought.end()).filter(|text| !text.is_empty())
+        Some(self.think_filter.finish()).filter(|text| !text.is_empty())
     }
 
-    fn unreadable(&self) -> Failure {
-        let what = "answers something that is not of OpenAI's protocol: look whether its endpoint is right (often ending in /v1)";
-        Failure::new(FailureKind::Unreadable, &self.name, what)
+    fn unreadable(&self) -> ModelError {
+        let what = "does not answer in OpenAI's protocol: check its endpoint (it often ends in /v1)";
+        ModelError::new(ModelErrorKind::Unreadable, &self.name, what)
     }
 
-    fn too_long(&self) -> Failure {
-        let what = "does not come to an end, and was stopped: ask again, or choose another";
-        Failure::new(FailureKind::BrokeOff, &self.name, what)
+    fn too_long(&self) -> ModelError {
+        let what =
+            "exceeded the maximum length of an answer and was stopped: ask again, or choose another model";
+        ModelError::new(ModelErrorKind::BrokeOff, &self.name, what)
     }
 }
 
-fn busy(name: &str) -> Failure {
-    let what = "has as many questions as it takes, and as many wait: try again shortly";
-    Failure { retry_after: Some(5), ..Failure::new(FailureKind::Busy, name, what) }
+fn busy(name: &str) -> ModelError {
+    let what = "has reached its limit of running and queued questions: try again shortly";
+    ModelError { retry_after: Some(5), ..ModelError::new(ModelErrorKind::Busy, name, what) }
 }
 
-fn too_slow(name: &str, first: Duration) -> Failure {
+fn too_slow(name: &str, first: Duration) -> ModelError {
     let what = format!(
-        "did not begin to answer within {} seconds: ask again, or give it more time (first_seconds)",
+        "did not start to answer within {} seconds: ask again, or raise its limit (first_seconds)",
         first.as_secs()
     );
-    Failure::new(FailureKind::TimedOut, name, &what)
+    ModelError::new(ModelErrorKind::TimedOut, name, &what)
 }
 
-fn headers(target: &Target) -> Result<HeaderMap, Failure> {
+fn headers(target: &Target) -> Result<HeaderMap, ModelError> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
     if let Some(api_key) = &target.api_key {
         let value = HeaderValue::from_str(&format!("Bearer {}", api_key.as_str()));
         let mut value = value.map_err(|_bytes| {
-            let what = "has an API key with characters that no header can hold: give it again";
-            Failure::new(FailureKind::Refused, &target.name, what)
+            let what = "has an API key with characters that an HTTP header cannot contain: enter it again";
+            ModelError::new(ModelErrorKind::Refused, &target.name, what)
         })?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
@@ -470,13 +484,13 @@ fn headers(target: &Target) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// The beginning of what comes with a refusal.
-async fn refusal(response: &mut Response) -> String {
+/// Returns the start of the body of an error response.
+async fn error_body(response: &mut Response) -> String {
     let mut body = Vec::new();
-    let _whole = timeout(LONGEST_REFUSAL, async {
+    let _complete = timeout(ERROR_BODY_TIMEOUT, async {
         while let Ok(Some(bytes)) = response.chunk().await {
-            body.extend_from_slice(&bytes[..bytes.len().min(LARGEST_REFUSAL - body.len())]);
-            if body.len() >= LARGEST_REFUSAL {
+            body.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR_BYTES - body.len())]);
+            if body.len() >= MAX_ERROR_BYTES {
                 break;
             }
         }
@@ -485,6 +499,6 @@ async fn refusal(response: &mut Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn held<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }

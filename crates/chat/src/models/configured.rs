@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::Target;
-use super::checked::{Numbers, check_model, endpoint};
+use super::validate::{Numbers, check_model, endpoint};
 use crate::Error;
 
 kernel::id! {

@@ -11,11 +11,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use chat::answer::running::{Attended, Event, Outcome, Seen};
-use chat::answer::{Asking, Begun, Followed, Means, Once};
+use chat::answer::stream::{Event, Outcome, StopOnDrop, StreamPosition};
+use chat::answer::{AnswerFollower, AnswerOptions, ChatQuestion, StartedAnswer, StatelessQuestion};
 use chat::chats::{ChatId, MessageId};
-use chat::messages::{self, Message, Put};
-use chat::portable::{Role, Status};
+use chat::messages::{self, Message, QuestionAction};
+use chat::messages::{MessageRole, MessageStatus};
 use chat::source::Source;
 use futures::Stream;
 use futures::stream::{self, StreamExt as _};
@@ -81,8 +81,8 @@ pub(crate) struct HowAnswered {
 }
 
 impl HowAnswered {
-    fn means(self) -> Result<Means> {
-        Ok(Means {
+    fn means(self) -> Result<AnswerOptions> {
+        Ok(AnswerOptions {
             focus: self.focus_mode.as_deref().map(str::parse).transpose()?,
             library: self.library,
             version: self.version,
@@ -110,7 +110,7 @@ pub(crate) struct QuestionOnce {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Said {
     /// Who said it.
-    role: Role,
+    role: MessageRole,
     /// What.
     content: String,
 }
@@ -130,7 +130,7 @@ pub(crate) struct AnsweredOnce {
     /// The answer, as Markdown.
     content: String,
     /// How far it came.
-    status: Status,
+    status: MessageStatus,
     /// What it stands on, numbered as it cites them.
     sources: Vec<Source>,
     /// How it came about.
@@ -158,29 +158,36 @@ pub(crate) async fn ask(
             ));
         }
         (None, None) => return Err(Problem::invalid("content, the question, is missing")),
-        (None, Some(message)) => Put::Again { message: MessageId(message) },
+        (None, Some(message)) => QuestionAction::Regenerate { message: MessageId(message) },
         (Some(content), None) => match question.edit {
-            Some(message) => Put::Edit { message: MessageId(message), content },
-            None => Put::Question { content, after: question.after.map(MessageId) },
+            Some(message) => QuestionAction::Edit { message: MessageId(message), content },
+            None => QuestionAction::Ask { content, after: question.after.map(MessageId) },
         },
     };
-    let asking =
-        Asking { put, message_id: question.message_id.map(MessageId), means: question.means.means()? };
+    let asking = ChatQuestion {
+        action: put,
+        message_id: question.message_id.map(MessageId),
+        options: question.means.means()?,
+    };
     let begun = state.app.answers.ask(&actor, ChatId(id), asking).await?;
     if streams(&headers) {
         let ids = json!({ "chat_id": id, "question_id": begun.question_id, "answer_id": begun.answer_id });
         // Without an id: who has seen no more than this has seen no sources.
         let begun_event = Sent::default().event("begun").data(ids.to_string());
         let first = stream::once(async move { begun_event });
-        let rest = follow(Followed::Here(Arc::clone(&begun.running)), Seen::default(), Some(begun.answer_id));
+        let rest = follow(
+            AnswerFollower::Local(Arc::clone(&begun.stream)),
+            StreamPosition::default(),
+            Some(begun.answer_id),
+        );
         return Ok(sse(first.chain(rest)));
     }
-    begun.running.ended().await;
+    begun.stream.ended().await;
     let message = kept(&state, &actor, &begun).await?;
     Ok(Json(Answered { question_id: begun.question_id.0, answer: message }).into_response())
 }
 
-async fn kept(state: &AppState, actor: &Actor, begun: &Begun) -> Result<Message> {
+async fn kept(state: &AppState, actor: &Actor, begun: &StartedAnswer) -> Result<Message> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(messages::find(&mut connection, actor, begun.answer_id).await?.1)
 }
@@ -199,7 +206,11 @@ pub(crate) async fn events(
 ) -> Result<Response> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let followed = state.app.answers.follow(&actor, MessageId(id)).await?;
-    Ok(sse(follow(followed, last.map(Seen::after).unwrap_or_default(), Some(MessageId(id)))))
+    Ok(sse(follow(
+        followed,
+        last.map(StreamPosition::from_event_id).unwrap_or_default(),
+        Some(MessageId(id)),
+    )))
 }
 
 /// Stops an answer. What there is of it is kept.
@@ -229,11 +240,11 @@ pub(crate) async fn ask_once(
         )));
     }
     let history = asked.history.into_iter().map(|said| (said.role, said.content)).collect();
-    let once = Once { question: asked.question, history, means: asked.means.means()? };
-    let running = state.app.answers.ask_once(&actor, once).await?;
-    let attended = Attended(Arc::clone(&running));
+    let once = StatelessQuestion { question: asked.question, history, options: asked.means.means()? };
+    let running = state.app.answers.ask_stateless(&actor, once).await?;
+    let attended = StopOnDrop(Arc::clone(&running));
     if streams(&headers) {
-        let followed = follow(Followed::Here(running), Seen::default(), None);
+        let followed = follow(AnswerFollower::Local(running), StreamPosition::default(), None);
         return Ok(sse(followed.map(move |event| {
             let _attended = &attended;
             event
@@ -273,14 +284,14 @@ fn sse(events: impl Stream<Item = Sent> + Send + 'static) -> Response {
     response
 }
 
-fn event(name: &str, data: &Value, seen: Seen) -> Sent {
-    Sent::default().event(name).id(seen.id()).data(data.to_string())
+fn event(name: &str, data: &Value, seen: StreamPosition) -> Sent {
+    Sent::default().event(name).id(seen.event_id()).data(data.to_string())
 }
 
 /// An answer as events, to its end.
 fn follow(
-    followed: Followed,
-    seen: Seen,
+    followed: AnswerFollower,
+    seen: StreamPosition,
     message: Option<MessageId>,
 ) -> impl Stream<Item = Sent> + Send + 'static {
     stream::unfold(Some((followed, seen)), move |state| async move {

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::ChatId;
-use chat::files::{self, ChatFile, FileId, MOST_FILES};
+use chat::files::{self, MAX_FILES, ChatFile, FileId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ pub(crate) async fn attach(
     let chat = ChatId(chat);
     chat_files::require_room(&state.app, &actor, chat).await?;
     let mut parts = multipart::open(&state, request).await?;
-    let staged = multipart::stage_files(&state, &mut parts, MOST_FILES).await?;
+    let staged = multipart::stage_files(&state, &mut parts, MAX_FILES).await?;
     let attached = chat_files::attach(&state.app, &actor, chat, staged).await?;
     Ok((StatusCode::ACCEPTED, Json(attached)))
 }

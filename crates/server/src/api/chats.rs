@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode, header};
-use chat::chats::{self, Change, Chat, ChatId, MessageId, NewChat, Which};
-use chat::history::{self, Hit};
+use chat::chats::{self, Change, Chat, ChatFilter, ChatId, MessageId, NewChat};
+use chat::history::{self, HistoryHit};
+use chat::messages::Verdict;
 use chat::messages::{self, Message};
-use chat::portable::Verdict;
 use kernel::setting::Setting;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -65,7 +65,7 @@ pub(crate) struct OpenedChat {
 /// What was found in one's history.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryPage {
-    items: Vec<Hit>,
+    items: Vec<HistoryHit>,
     /// Where the next page begins.
     next: Option<String>,
 }
@@ -164,9 +164,9 @@ pub(crate) async fn list(
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<ChatPage>> {
     let which = match asked.which.unwrap_or_default() {
-        WhichChats::Open => Which::Open,
-        WhichChats::Archived => Which::Archived,
-        WhichChats::Deleted => Which::Deleted,
+        WhichChats::Open => ChatFilter::Open,
+        WhichChats::Archived => ChatFilter::Archived,
+        WhichChats::Deleted => ChatFilter::Deleted,
     };
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -210,7 +210,7 @@ pub(crate) async fn show(
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let chat = chats::find(&mut connection, &actor, ChatId(id)).await?;
-    let page = messages::branch(&mut connection, &chat, None, cursor.as_ref(), limit).await?;
+    let page = messages::branch(&mut connection, &actor, chat.id, None, cursor.as_ref(), limit).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), OpenedChat { chat, messages: page.items, next }))
 }
@@ -230,9 +230,17 @@ pub(crate) async fn messages(
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let chat = chats::find(&mut connection, &actor, ChatId(id)).await?;
     let page = if branch.all == Some(true) {
-        messages::all(&mut connection, &chat, cursor.as_ref(), limit).await?
+        messages::list_all(&mut connection, &actor, chat.id, cursor.as_ref(), limit).await?
     } else {
-        messages::branch(&mut connection, &chat, branch.until.map(MessageId), cursor.as_ref(), limit).await?
+        messages::branch(
+            &mut connection,
+            &actor,
+            chat.id,
+            branch.until.map(MessageId),
+            cursor.as_ref(),
+            limit,
+        )
+        .await?
     };
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), MessagePage { items: page.items, next }))
@@ -312,7 +320,7 @@ pub(crate) async fn judge(
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let message =
-        messages::judge(&mut transaction, &catalogue, &actor, MessageId(id), Some(&verdict)).await?;
+        messages::set_verdict(&mut transaction, &catalogue, &actor, MessageId(id), Some(&verdict)).await?;
     transaction.commit().await?;
     Ok(Json(message))
 }
@@ -327,7 +335,7 @@ pub(crate) async fn unjudge(
 ) -> Result<StatusCode> {
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    messages::judge(&mut transaction, &catalogue, &actor, MessageId(id), None).await?;
+    messages::set_verdict(&mut transaction, &catalogue, &actor, MessageId(id), None).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use chat::models::{self, Change, Choice, Limits, Model, NewModel, Tried};
+use chat::models::{self, Change, Choice, Limits, Model, ModelTest, NewModel};
 use kernel::setting::Setting;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -215,12 +215,12 @@ pub(crate) async fn delete(
 
 /// Asks a language model for a word, and says how long it took. That it does not work is an answer, not a problem.
 #[utoipa::path(post, path = "/api/v1/language-models/{model}/test", tag = "language-models",
-    params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = Tried)))]
+    params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = ModelTest)))]
 pub(crate) async fn test(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-) -> Result<Json<Tried>> {
+) -> Result<Json<ModelTest>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let target = models::target(&mut connection, &state.app.secrets, &actor, &model).await?;
     // Nothing of the database is held while the model is asked.

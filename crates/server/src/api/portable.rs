@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chat::chats::{self, ChatId};
-use chat::portable::shares::{self, Share, ShareId};
-use chat::portable::{LARGEST_IMPORT, Report, export, history, html, markdown};
+use chat::transfer::shares::{self, Share, ShareId};
+use chat::transfer::{MAX_IMPORT_BYTES, export, html, markdown, ndjson, ImportReport};
 use futures::{StreamExt as _, stream};
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub(crate) async fn one(
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let chat = export::one(&mut connection, &actor, ChatId(id)).await?;
+    let chat = export::chat(&mut connection, &actor, ChatId(id)).await?;
     drop(connection);
     let (kind, ending, text) = match form.format.unwrap_or_default() {
         ChatFormat::Markdown => {
@@ -106,7 +106,7 @@ pub(crate) async fn one(
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{id}.{ending}\"")),
-        (header::CONTENT_SECURITY_POLICY, html::policy()),
+        (header::CONTENT_SECURITY_POLICY, html::content_security_policy()),
     ];
     Ok((headers, text).into_response())
 }
@@ -115,7 +115,7 @@ pub(crate) async fn one(
 #[utoipa::path(get, path = "/api/v1/history/export", tag = "chats",
     responses((status = 200, description = "The history", body = String, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Caller) -> Result<Response> {
-    chats::owner(&actor)?;
+    chats::owner_id(&actor)?;
     let (sender, pieces) = mpsc::channel::<Bytes>(PIECES);
     let app = state.app.clone();
     let exporting = tokio::spawn(async move {
@@ -140,7 +140,7 @@ pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Cal
         }
     });
     let headers = [
-        (header::CONTENT_TYPE, history::CONTENT_TYPE),
+        (header::CONTENT_TYPE, ndjson::CONTENT_TYPE),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"wenyuan-history.ndjson\""),
         (header::CACHE_CONTROL, "no-store"),
     ];
@@ -152,14 +152,14 @@ pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Cal
 /// file of a form. Nothing is taken twice. The answer says what was added, and what was not and why.
 #[utoipa::path(post, path = "/api/v1/history/import", tag = "chats",
     request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data"))),
-    responses((status = 200, body = Report)))]
+    responses((status = 200, body = ImportReport)))]
 pub(crate) async fn import_all(
     State(state): State<AppState>,
     Caller(actor): Caller,
     mut request: Request,
-) -> Result<Json<Report>> {
+) -> Result<Json<ImportReport>> {
     // Before any byte is taken: what waits for its turn would fill the disk.
-    chats::owner(&actor)?;
+    chats::owner_id(&actor)?;
     let _permit = app_history::reserve_import()?;
     let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let file = if kind.starts_with(b"multipart/form-data") {
@@ -168,14 +168,14 @@ pub(crate) async fn import_all(
             let field = parts.next_field().await.map_err(invalid_form)?;
             let field = field.ok_or_else(|| Problem::invalid("the field file is missing"))?;
             if field.name() == Some("file") {
-                break multipart::spool_field(&state, field, LARGEST_IMPORT).await?;
+                break multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
             }
         }
     } else {
         DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
         let body = request.into_body().into_data_stream();
         let pieces = body.map(|piece| piece.map_err(|error| error.to_string()));
-        spool::write(&state.app.objects, pieces, LARGEST_IMPORT).await?
+        spool::write(&state.app.objects, pieces, MAX_IMPORT_BYTES).await?
     };
     Ok(Json(app_history::import(&state.app, &actor, file).await?))
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use chat::chats::MessageId;
 use chat::stale::{self, SourceChange};
-use chat::worklist::{self, Filter, Item, Kind};
+use chat::worklist::{self, WorklistFilter, WorklistItem, WorklistKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// A page of the work list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorklistPage {
-    items: Vec<Item>,
+    items: Vec<WorklistItem>,
     /// Where the next page begins.
     next: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Which {
     library: Option<String>,
     /// Of this kind.
     #[param(inline)]
-    kind: Option<Kind>,
+    kind: Option<WorklistKind>,
     /// Those that are resolved; the open ones where not.
     resolved: Option<bool>,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<WorklistPage>> {
-    let filter = Filter {
+    let filter = WorklistFilter {
         library: which.library.as_deref().map(input::library).transpose()?,
         kind: which.kind,
         resolved: which.resolved.unwrap_or_default(),
@@ -71,12 +71,12 @@ pub(crate) async fn list(
 
 /// Resolves a group. What happens after is a new one.
 #[utoipa::path(post, path = "/api/v1/worklist/{group}/resolve", tag = "worklist",
-    params(("group" = Uuid, Path, description = "The group")), responses((status = 200, body = Item)))]
+    params(("group" = Uuid, Path, description = "The group")), responses((status = 200, body = WorklistItem)))]
 pub(crate) async fn resolve(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(group): Path<Uuid>,
-) -> Result<Json<Item>> {
+) -> Result<Json<WorklistItem>> {
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let item = worklist::resolve(&mut transaction, &catalogue, &actor, group).await?;
@@ -93,5 +93,5 @@ pub(crate) async fn changes(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<SourceChange>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(stale::what_changed(&mut connection, &actor, MessageId(id)).await?))
+    Ok(Json(stale::source_changes(&mut connection, &actor, MessageId(id)).await?))
 }

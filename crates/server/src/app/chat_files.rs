@@ -12,7 +12,7 @@ use super::uploads::{discard, promote};
 /// Refuses a chat that cannot take one more file of the actor's: checked before any byte is read.
 pub(crate) async fn require_room(app: &App, actor: &Actor, chat: ChatId) -> Result<()> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    Ok(files::require_room(&mut connection, actor, chat, 1).await?)
+    Ok(files::require_capacity(&mut connection, actor, chat, 1).await?)
 }
 
 /// Attaches files, each with its name. If they are refused, their bytes are discarded.
@@ -24,7 +24,7 @@ pub(crate) async fn attach(
 ) -> Result<Vec<ChatFile>> {
     let room = async {
         let mut connection = store::postgres::acquire(app.pool()).await?;
-        Ok::<_, Error>(files::require_room(&mut connection, actor, chat, staged.len()).await?)
+        Ok::<_, Error>(files::require_capacity(&mut connection, actor, chat, staged.len()).await?)
     };
     if let Err(error) = room.await {
         discard(app, staged).await?;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use chat::portable::{Report, import};
+use chat::transfer::{import, ImportReport};
 use kernel::actor::Actor;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -21,9 +21,9 @@ pub(crate) fn reserve_import() -> Result<SemaphorePermit<'static>> {
 }
 
 /// Imports the chats in a file. Duplicates are skipped.
-pub(crate) async fn import(app: &App, actor: &Actor, file: File) -> Result<Report> {
+pub(crate) async fn import(app: &App, actor: &Actor, file: File) -> Result<ImportReport> {
     let largest = app.settings.documents.max_bytes() as u64;
     let catalogue = app.engine.catalogue().await?;
-    let progress = |_report: &Report| {};
+    let progress = |_report: &ImportReport| {};
     Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, largest, progress).await?)
 }

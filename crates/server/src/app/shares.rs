@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat::chats::{self, ChatId};
-use chat::portable::shares::{self, Share};
+use chat::transfer::shares::{self, Share};
 use kernel::actor::Actor;
 use kernel::secret::Token;
 
@@ -21,8 +21,9 @@ pub(crate) async fn create(
     chat: ChatId,
     hours: Option<u64>,
 ) -> Result<(Share, Token)> {
-    chats::owner(actor)?;
-    let lifetime = hours.map_or(shares::DEFAULT, |hours| Duration::from_secs(hours.saturating_mul(3600)));
+    chats::owner_id(actor)?;
+    let lifetime =
+        hours.map_or(shares::DEFAULT_LIFETIME, |hours| Duration::from_secs(hours.saturating_mul(3600)));
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let created = shares::create(&mut transaction, actor, chat, lifetime).await?;
     if app.settings.chat.share_links() == ShareLinks::Off {

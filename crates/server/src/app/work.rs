@@ -233,7 +233,7 @@ async fn mark_interrupted(pool: &PgPool) -> Result<u64, chat::Error> {
 async fn purge_chats(pool: &PgPool) -> Result<u64, chat::Error> {
     let mut transaction = store::postgres::begin(pool).await?;
     let purged = chat::chats::purge(&mut transaction).await?;
-    chat::portable::shares::sweep(&mut transaction).await?;
+    chat::transfer::shares::delete_expired(&mut transaction).await?;
     transaction.commit().await?;
     Ok(purged)
 }
@@ -278,7 +278,7 @@ impl Handler for Documents {
 
     async fn gave_up(&mut self, job: &Leased, error: &str) {
         let marked = if job.kind == chat::files::READ_JOB {
-            chat::files::give_up(&self.pool, job, error).await
+            chat::files::mark_failed(&self.pool, job, error).await
         } else {
             ingest::give_up(&self.pool, job, error).await.map_err(chat::Error::from)
         };

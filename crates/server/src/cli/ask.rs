@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chat::answer::running::{Event, Outcome, Running, Seen};
-use chat::answer::{Asking, Means, Once};
-use chat::chats::{self, ChatId, NewChat, Which};
+use chat::answer::stream::{AnswerStream, Event, Outcome, StreamPosition};
+use chat::answer::{AnswerOptions, ChatQuestion, StatelessQuestion};
+use chat::chats::{self, ChatFilter, ChatId, NewChat};
 use chat::focus::Focus;
-use chat::messages::Put;
-use chat::portable::Status;
-use chat::source::{Kind, Source};
+use chat::messages::MessageStatus;
+use chat::messages::QuestionAction;
+use chat::source::{Source, SourceKind};
 use clap::Args;
 use kernel::actor::Actor;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let question = arguments.question.join(" ");
-    let means = Means {
+    let means = AnswerOptions {
         focus: arguments.focus,
         library: arguments.library.clone(),
         version: arguments.version.clone(),
@@ -80,16 +80,19 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     // What cannot be answered as it is asked leaves no empty chat behind.
     app.answers.check(&owner, &means, &question).await?;
     let (running, chat) = if arguments.forget {
-        let once = Once { question, history: Vec::new(), means };
-        (app.answers.ask_once(&owner, once).await?, None)
+        let once = StatelessQuestion { question, history: Vec::new(), options: means };
+        (app.answers.ask_stateless(&owner, once).await?, None)
     } else {
         let chat = match arguments.chat {
             Some(chat) => chat,
             None => chat_for(app, &owner, arguments.last, &means).await?,
         };
-        let put = Put::Question { content: question, after: None };
-        let begun = app.answers.ask(&owner, chat, Asking { put, message_id: None, means }).await?;
-        (begun.running, Some(chat))
+        let put = QuestionAction::Ask { content: question, after: None };
+        let begun = app
+            .answers
+            .ask(&owner, chat, ChatQuestion { action: put, message_id: None, options: means })
+            .await?;
+        (begun.stream, Some(chat))
     };
     let outcome = follow(&running, arguments.json).await;
     if arguments.json {
@@ -101,11 +104,11 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     } else {
         print_end(&outcome, chat);
     }
-    Ok(if outcome.status == Status::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.status == MessageStatus::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The newest chat, or a new one that asks what is asked now.
-async fn chat_for(app: &App, owner: &Actor, last: bool, means: &Means) -> anyhow::Result<ChatId> {
+async fn chat_for(app: &App, owner: &Actor, last: bool, means: &AnswerOptions) -> anyhow::Result<ChatId> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
     if last {
         let newest = chats::newest(&mut connection, owner).await?;
@@ -122,8 +125,8 @@ async fn chat_for(app: &App, owner: &Actor, last: bool, means: &Means) -> anyhow
 }
 
 /// Shows the text as it comes. Ctrl-C stops the answer; what there is of it is kept.
-async fn follow(running: &Arc<Running>, silent: bool) -> Arc<Outcome> {
-    let mut seen = Seen::default();
+async fn follow(running: &Arc<AnswerStream>, silent: bool) -> Arc<Outcome> {
+    let mut seen = StreamPosition::default();
     let mut stopped = false;
     let mut out = anstream::stdout();
     loop {
@@ -189,12 +192,12 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
             ),
         ));
     }
-    if let Some(error) = told["error"].as_str().filter(|_| outcome.status != Status::Complete) {
+    if let Some(error) = told["error"].as_str().filter(|_| outcome.status != MessageStatus::Complete) {
         show::error(error);
     }
     match outcome.status {
-        Status::Stopped => show::note("stopped; what there is was kept"),
-        Status::Interrupted => show::note("the answer broke off; what there is was kept"),
+        MessageStatus::Stopped => show::note("stopped; what there is was kept"),
+        MessageStatus::Interrupted => show::note("the answer broke off; what there is was kept"),
         _ => {}
     }
     if let Some(chat) = chat {
@@ -205,15 +208,15 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
 /// Where a source is from, for people.
 pub(super) fn place(source: &Source) -> String {
     let mut place = match source.kind {
-        Kind::Passage => format!(
+        SourceKind::Passage => format!(
             "{} {}  {}",
             source.library.as_deref().unwrap_or_default(),
             source.version.as_deref().unwrap_or_default(),
             source.path.as_deref().unwrap_or_default()
         ),
-        Kind::File => format!("file  {}", source.title),
-        Kind::Web => format!("web  {}", source.title),
-        Kind::Server => format!("server  {}", source.title),
+        SourceKind::File => format!("file  {}", source.title),
+        SourceKind::Web => format!("web  {}", source.title),
+        SourceKind::Server => format!("server  {}", source.title),
     };
     if !source.headings().is_empty() {
         place.push_str(&format!("  {}", source.headings().join(" › ")));
@@ -225,10 +228,10 @@ pub(super) fn place(source: &Source) -> String {
 }
 
 /// Which chats a listing is of.
-pub(super) fn which(archived: bool, deleted: bool) -> Which {
+pub(super) fn which(archived: bool, deleted: bool) -> ChatFilter {
     match (archived, deleted) {
-        (_, true) => Which::Deleted,
-        (true, false) => Which::Archived,
-        (false, false) => Which::Open,
+        (_, true) => ChatFilter::Deleted,
+        (true, false) => ChatFilter::Archived,
+        (false, false) => ChatFilter::Open,
     }
 }

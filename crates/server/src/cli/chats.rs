@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::history;
 use chat::messages;
-use chat::portable::{Role, Status, Verdict, export, html, markdown};
+use chat::messages::{MessageRole, MessageStatus, Verdict};
+use chat::transfer::{export, html, markdown};
 use clap::{Args, Subcommand, ValueEnum};
 use kernel::actor::Actor;
 use serde_json::json;
@@ -141,7 +142,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Show { chat } => {
             let chat = chats::find(&mut connection, &owner, chat).await?;
-            let page = messages::branch(&mut connection, &chat, None, None, 200).await?;
+            let page = messages::branch(&mut connection, &owner, chat.id, None, None, 200).await?;
             if as_json {
                 let whole = json!({ "chat": chat, "messages": page.items, "next": page.next });
                 show::line(&serde_json::to_string_pretty(&whole)?);
@@ -185,7 +186,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Restore { chat } => print(&chats::restore(&mut connection, &owner, chat).await?),
         Action::Export { chat, format } => {
-            let chat = export::one(&mut connection, &owner, chat).await?;
+            let chat = export::chat(&mut connection, &owner, chat).await?;
             let address =
                 app.settings.server.public_url()?.map_or_else(|| HERE.to_owned(), |url| url.to_string());
             let address = address.trim_end_matches('/');
@@ -198,7 +199,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Judge { answer, verdict, reason, correction } => {
             let verdict = Verdict { verdict, reason, correction };
             let catalogue = app.engine.catalogue().await?;
-            messages::judge(&mut connection, &catalogue, &owner, answer, Some(&verdict)).await?;
+            messages::set_verdict(&mut connection, &catalogue, &owner, answer, Some(&verdict)).await?;
             show::note(&format!("noted: the answer is {}", verdict.verdict));
         }
     }
@@ -219,12 +220,12 @@ fn print(chat: &Chat) {
 }
 
 fn print_message(message: &messages::Message) {
-    let who = if message.role == Role::User { "question" } else { "answer" };
+    let who = if message.role == MessageRole::User { "question" } else { "answer" };
     let mut head = format!("{}  {}", styled(BOLD, who), styled(DIM, message.message_id));
     if message.siblings.len() > 1 {
         head.push_str(&styled(DIM, format!("  one of {}", message.siblings.len())));
     }
-    if !matches!(message.status, Status::Complete) {
+    if !matches!(message.status, MessageStatus::Complete) {
         head.push_str(&styled(WRONG, format!("  {}", format!("{:?}", message.status).to_lowercase())));
     }
     if message.is_stale() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use chat::portable::{LARGEST_IMPORT, Report, export, import};
+use chat::transfer::{MAX_IMPORT_BYTES, export, import, ImportReport};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use kernel::actor::Actor;
@@ -71,7 +71,7 @@ async fn export_to(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -> 
         out.flush()
     });
     let owner = Actor::owner();
-    let told = |tally: &export::Tally| bar.set_message(format!("{} chats", tally.chats));
+    let told = |tally: &export::ExportCounts| bar.set_message(format!("{} chats", tally.chats));
     let exported = export::history(app.pool(), &app.objects, &owner, sender, told).await;
     bar.finish_and_clear();
     // What could not be written explains why nobody read the export.
@@ -107,15 +107,16 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
     } else {
         let opened = std::fs::File::open(file).with_context(unreadable)?;
         let size = opened.metadata().with_context(unreadable)?.len();
-        anyhow::ensure!(size <= LARGEST_IMPORT, "an import has at most {LARGEST_IMPORT} bytes");
+        anyhow::ensure!(size <= MAX_IMPORT_BYTES, "an import has at most {MAX_IMPORT_BYTES} bytes");
         Box::new(opened)
     };
     let owner = Actor::owner();
     let largest = app.settings.documents.max_bytes() as u64;
-    let told =
-        |report: &Report| bar.set_message(format!("{} messages of {} chats", report.messages, report.chats));
+    let told = |report: &ImportReport| {
+        bar.set_message(format!("{} messages of {} chats", report.messages, report.chats));
+    };
     let catalogue = app.engine.catalogue().await?;
-    let input = input.take(LARGEST_IMPORT);
+    let input = input.take(MAX_IMPORT_BYTES);
     let report = import::import(app.pool(), &app.objects, &catalogue, &owner, input, largest, told).await;
     bar.finish_and_clear();
     let report = report?;
@@ -128,7 +129,7 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
         report.chats, report.messages, report.sources, report.files, report.already_there
     ));
     for dropped in report.dropped.iter().take(TOLD) {
-        show::note(&format!("left out: {}: {}", dropped.place, dropped.why));
+        show::note(&format!("left out: {}: {}", dropped.location, dropped.reason));
     }
     if report.dropped_count > TOLD as u64 {
         show::note(&format!("and {} more; --json names them", report.dropped_count - TOLD as u64));

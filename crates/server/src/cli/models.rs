@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat::models::{self, Change, Limits, Model, NewModel, Tried};
+use chat::models::{self, Change, Limits, Model, ModelTest, NewModel};
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use kernel::setting::Setting;
@@ -279,7 +279,7 @@ fn print(model: &Model) {
     show::line(&line);
 }
 
-fn print_tried(tried: &Tried) {
+fn print_tried(tried: &ModelTest) {
     if let Some(problem) = &tried.problem {
         show::error(problem);
         return;

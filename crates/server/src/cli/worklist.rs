@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chat::worklist::{self, Filter, Item, Kind};
+use chat::worklist::{self, WorklistFilter, WorklistItem, WorklistKind};
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let filter = Filter {
+    let filter = WorklistFilter {
         library: arguments.library.as_deref().map(str::parse).transpose()?,
         kind: None,
         resolved: arguments.resolved,
@@ -79,12 +79,12 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(item: &Item) {
+fn print(item: &WorklistItem) {
     let what = match item.kind {
-        Kind::NothingFound => "nothing found".to_owned(),
-        Kind::VersionRefused => format!("version {} refused", item.subject),
-        Kind::AnswerWrong => "answer called wrong".to_owned(),
-        Kind::AnswerStale => "answer stale".to_owned(),
+        WorklistKind::NothingFound => "nothing found".to_owned(),
+        WorklistKind::VersionRefused => format!("version {} refused", item.subject),
+        WorklistKind::AnswerWrong => "answer called wrong".to_owned(),
+        WorklistKind::AnswerStale => "answer stale".to_owned(),
     };
     let library = item.library.as_deref().unwrap_or("all libraries");
     let times = if item.occurrences == 1 { "once".to_owned() } else { format!("{} times", item.occurrences) };

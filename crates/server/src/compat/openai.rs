@@ -17,9 +17,9 @@ use axum::extract::State;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use chat::answer::running::{Attended, Event, Outcome, Running, Seen};
-use chat::answer::{Means, Once};
-use chat::portable::Status;
+use chat::answer::stream::{AnswerStream, Event, Outcome, StopOnDrop, StreamPosition};
+use chat::answer::{AnswerOptions, StatelessQuestion};
+use chat::messages::MessageStatus;
 use futures::stream::{self, Stream, StreamExt as _};
 use kernel::actor::Actor;
 use library::catalogue::{Catalogue, Library};
@@ -105,9 +105,9 @@ pub(crate) async fn complete(
     let means = means(&question.model);
     let id = kernel::id::new();
     let heading = Heading { id: format!("chatcmpl-{id}"), created: made_at(id), model: question.model };
-    let once = Once { question: question.text, history: question.history, means };
-    let running = state.app.answers.ask_once(&actor, once).await?;
-    let attended = Attended(Arc::clone(&running));
+    let once = StatelessQuestion { question: question.text, history: question.history, options: means };
+    let running = state.app.answers.ask_stateless(&actor, once).await?;
+    let attended = StopOnDrop(Arc::clone(&running));
     if question.streams {
         let pieces = pieces(running, heading, Arc::clone(&state.address), question.wants_usage);
         let events = pieces.map(move |piece| {
@@ -131,7 +131,7 @@ pub(crate) async fn complete(
 
 /// The events of an answer.
 fn pieces(
-    running: Arc<Running>,
+    running: Arc<AnswerStream>,
     heading: Heading,
     address: Arc<str>,
     wants_usage: bool,
@@ -140,7 +140,7 @@ fn pieces(
         let first = heading.first();
         async move { vec![first] }
     });
-    let rest = stream::unfold(Some((running, Seen::default())), move |following| {
+    let rest = stream::unfold(Some((running, StreamPosition::default())), move |following| {
         let (heading, address) = (heading.clone(), Arc::clone(&address));
         async move {
             let (running, mut seen) = following?;
@@ -178,8 +178,8 @@ fn end(heading: &Heading, outcome: &Outcome, address: &str, wants_usage: bool) -
 /// Why an answer is none.
 fn broken(outcome: &Outcome) -> Option<Problem> {
     let is_whole = match outcome.status {
-        Status::Complete | Status::Answering => true,
-        Status::Stopped | Status::Interrupted | Status::Failed => false,
+        MessageStatus::Complete | MessageStatus::Answering => true,
+        MessageStatus::Stopped | MessageStatus::Interrupted | MessageStatus::Failed => false,
     };
     match &outcome.failure {
         Some(failure) if !is_whole || outcome.text.is_empty() => Some(failure.clone().into()),
@@ -217,17 +217,17 @@ fn footer(outcome: &Outcome, address: &str) -> String {
 }
 
 /// What a model's id asks of.
-fn means(id: &str) -> Means {
+fn means(id: &str) -> AnswerOptions {
     let (library, version) = match id.rsplit_once('@') {
         Some((library, version)) if !library.is_empty() => (library, Some(version.to_owned())),
         _ => (id, None),
     };
     let library = Some(library.to_owned()).filter(|_| id != ALL);
-    Means { library, version, ..Means::default() }
+    AnswerOptions { library, version, ..AnswerOptions::default() }
 }
 
 /// When what is asked of was made, in seconds; refused where it does not exist for the actor.
-fn created(catalogue: &Catalogue, actor: &Actor, means: &Means) -> Result<i64> {
+fn created(catalogue: &Catalogue, actor: &Actor, means: &AnswerOptions) -> Result<i64> {
     let name = means.library.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
     let request = means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
     let library = catalogue.library(actor, &name)?;
@@ -292,7 +292,7 @@ mod tests {
         };
         let outcome = |sources: Vec<Source>, metadata| Outcome {
             text: String::new(),
-            status: Status::Complete,
+            status: MessageStatus::Complete,
             metadata,
             sources: sources.into(),
             usage: None,

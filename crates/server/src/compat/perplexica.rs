@@ -15,12 +15,13 @@ use axum::extract::{OriginalUri, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use chat::answer::running::{Attended, Event, Running, Seen};
-use chat::answer::{Asking, Followed, Means, Once};
+use chat::answer::stream::{AnswerStream, Event, StopOnDrop, StreamPosition};
+use chat::answer::{AnswerFollower, AnswerOptions, ChatQuestion, StatelessQuestion};
 use chat::chats::{self, MessageId};
-use chat::messages::Put;
+use chat::messages::MessageRole;
+use chat::messages::QuestionAction;
 use chat::models;
-use chat::portable::{Role, compatible, export};
+use chat::transfer::{export, external_ids};
 use futures::{Stream, StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ pub(crate) async fn list(
     // Its clients know no pages: the most that one holds, and the way to more for those who look.
     let (cursor, limit) = (paging.cursor()?, paging.limit_or(200)?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let page = compatible::list(&mut connection, &actor, cursor.as_ref(), limit).await?;
+    let page = external_ids::list(&mut connection, &actor, cursor.as_ref(), limit).await?;
     let chats = page.items.into_iter().map(|listed| Chat {
         id: listed.external_id.unwrap_or_else(|| listed.id.to_string()),
         title: listed.title,
@@ -107,8 +108,8 @@ pub(crate) async fn show(
     Path(name): Path<String>,
 ) -> Result<Json<Opened>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let id = compatible::find(&mut connection, &actor, &name).await?.ok_or_else(absent)?;
-    let whole = export::one(&mut connection, &actor, id).await?;
+    let id = external_ids::find(&mut connection, &actor, &name).await?.ok_or_else(absent)?;
+    let whole = export::chat(&mut connection, &actor, id).await?;
     let own = whole.external_id.clone().unwrap_or_else(|| whole.id.to_string());
     let messages = (1..)
         .zip(whole.shown())
@@ -137,7 +138,7 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
 ) -> Result<Json<Told>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let id = compatible::find(&mut connection, &actor, &name).await?.ok_or_else(absent)?;
+    let id = external_ids::find(&mut connection, &actor, &name).await?.ok_or_else(absent)?;
     chats::delete(&mut connection, &actor, id).await?;
     Ok(Json(Told { message: "Chat deleted successfully".to_owned() }))
 }
@@ -151,7 +152,7 @@ pub(crate) async fn ask(
     Caller(actor): Caller,
     request: Request,
 ) -> Result<Response> {
-    chats::owner(&actor)?;
+    chats::owner_id(&actor)?;
     let question: Question = match read(request).await? {
         Ok(question) => question,
         Err(refused) => return Ok(refused),
@@ -168,31 +169,39 @@ pub(crate) async fn ask(
     let focus = wire::focus(question.focus_mode.as_deref(), question.sources.as_deref());
     let focus = focus.ok_or_else(|| Problem::invalid("Invalid focus mode"))?;
     let chat = if asked.chat_id.is_empty() { kernel::id::new().to_string() } else { asked.chat_id };
-    let means =
-        Means { focus: Some(focus), model: wire::model(question.chat_model.as_ref()), ..Means::default() };
+    let means = AnswerOptions {
+        focus: Some(focus),
+        model: wire::model(question.chat_model.as_ref()),
+        ..AnswerOptions::default()
+    };
     // A question that is refused leaves no empty chat behind.
     state.app.answers.check(&actor, &means, &asked.content).await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let id = compatible::ensure(&mut transaction, &actor, &chat, focus).await?;
+    let id = external_ids::find_or_create(&mut transaction, &actor, &chat, focus).await?;
     let earlier = match asked.message_id.as_str() {
         "" => None,
-        name => compatible::question(&mut transaction, &actor, id, name).await?,
+        name => external_ids::find_question(&mut transaction, &actor, id, name).await?,
     };
     transaction.commit().await?;
     // Sent again under its id, a question takes the place of the earlier one, which stays beside it.
     let put = match earlier {
-        Some((message, content)) if content == asked.content.trim() => Put::Again { message },
-        Some((message, _)) => Put::Edit { message, content: asked.content },
-        None => Put::Question { content: asked.content, after: None },
+        Some((message, content)) if content == asked.content.trim() => QuestionAction::Regenerate { message },
+        Some((message, _)) => QuestionAction::Edit { message, content: asked.content },
+        None => QuestionAction::Ask { content: asked.content, after: None },
     };
-    let begun = state.app.answers.ask(&actor, id, Asking { put, message_id: None, means }).await?;
+    let begun = state
+        .app
+        .answers
+        .ask(&actor, id, ChatQuestion { action: put, message_id: None, options: means })
+        .await?;
     // Two people's clients may call two questions the same: the name is kept beside the id.
     if !asked.message_id.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        compatible::call(&mut connection, &actor, id, begun.question_id, &asked.message_id).await?;
+        external_ids::set_external_id(&mut connection, &actor, id, begun.question_id, &asked.message_id)
+            .await?;
     }
     let writer = writer(&state, shape, begun.answer_id.to_string());
-    Ok(lines(followed(Followed::Here(begun.running), writer)))
+    Ok(lines(followed(AnswerFollower::Local(begun.stream), writer)))
 }
 
 /// Follows an answer whose stream broke off, from its beginning, in the newer shape.
@@ -204,7 +213,7 @@ pub(crate) async fn reconnect(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    chats::owner(&actor)?;
+    chats::owner_id(&actor)?;
     let absent = || Problem::not_found("Session not found");
     let id: Uuid = id.parse().map_err(|_no_id| absent())?;
     let found = state.app.answers.follow(&actor, MessageId(id)).await.map_err(|error| match error {
@@ -237,28 +246,31 @@ pub(crate) async fn search(
         return Err(Problem::invalid(format!("history has at most {MOST_HISTORY} messages")));
     }
     let history = asked.history.into_iter().map(|(who, text)| {
-        (if matches!(who.as_str(), "human" | "user") { Role::User } else { Role::Assistant }, text)
+        (
+            if matches!(who.as_str(), "human" | "user") { MessageRole::User } else { MessageRole::Assistant },
+            text,
+        )
     });
-    let once = Once {
+    let once = StatelessQuestion {
         question,
         history: history.collect(),
-        means: Means {
+        options: AnswerOptions {
             focus: Some(focus),
             model: wire::model(asked.chat_model.as_ref()),
-            ..Means::default()
+            ..AnswerOptions::default()
         },
     };
-    let running = state.app.answers.ask_once(&actor, once).await?;
-    let attended = Attended(Arc::clone(&running));
+    let running = state.app.answers.ask_stateless(&actor, once).await?;
+    let attended = StopOnDrop(Arc::clone(&running));
     if asked.stream {
         let first = stream::once(async { Ok("{\"type\":\"init\",\"data\":\"Stream connected\"}\n".into()) });
-        let rest = followed(Followed::Here(running), writer(&state, Shape::Search, String::new()));
+        let rest = followed(AnswerFollower::Local(running), writer(&state, Shape::Search, String::new()));
         return Ok(lines(first.chain(rest).map(move |line| {
             let _attended = &attended;
             line
         })));
     }
-    let outcome = Running::ended(&running).await;
+    let outcome = AnswerStream::ended(&running).await;
     drop(attended);
     match &outcome.failure {
         Some(failure) if outcome.text.is_empty() => Err(chat::Error::Model(failure.clone()).into()),
@@ -326,8 +338,8 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<std::result::Resu
 type Piece = std::result::Result<Bytes, Infallible>;
 
 /// An answer as lines, to its end.
-fn followed(followed: Followed, writer: Writer) -> impl Stream<Item = Piece> + Send + 'static {
-    stream::unfold(Some((followed, writer, Seen::default())), |state| async move {
+fn followed(followed: AnswerFollower, writer: Writer) -> impl Stream<Item = Piece> + Send + 'static {
+    stream::unfold(Some((followed, writer, StreamPosition::default())), |state| async move {
         let (mut followed, mut writer, mut seen) = state?;
         let (values, is_over) = match followed.next(&mut seen).await {
             Ok(event) => (writer.lines(&event), matches!(event, Event::End(_))),

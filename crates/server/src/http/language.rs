@@ -26,10 +26,10 @@ impl Language {
     }
 
     /// The language of exported chats.
-    pub(crate) fn of_chats(self) -> chat::portable::html::Language {
+    pub(crate) fn of_chats(self) -> chat::transfer::html::Language {
         match self {
-            Self::English => chat::portable::html::Language::English,
-            Self::Chinese => chat::portable::html::Language::Chinese,
+            Self::English => chat::transfer::html::Language::English,
+            Self::Chinese => chat::transfer::html::Language::Chinese,
         }
     }
 

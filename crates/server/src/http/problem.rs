@@ -363,10 +363,10 @@ impl From<chat::Error> for Problem {
 }
 
 /// A language model that fails is a bad gateway.
-impl From<chat::models::client::Failure> for Problem {
-    fn from(failure: chat::models::client::Failure) -> Self {
+impl From<chat::models::client::ModelError> for Problem {
+    fn from(failure: chat::models::client::ModelError) -> Self {
         match failure.kind {
-            chat::models::client::FailureKind::Busy => {
+            chat::models::client::ModelErrorKind::Busy => {
                 Self { retry_after: failure.retry_after.or(Some(5)), ..Self::busy(failure.text) }
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, "model-failed", failure.text),

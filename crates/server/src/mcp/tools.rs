@@ -115,7 +115,7 @@ pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
     match &*tool.name {
         "report_issue" => may_note(actor),
         "ask" => !actor.is_nobody(),
-        "search_history" => chat::chats::owner(actor).is_ok(),
+        "search_history" => chat::chats::owner_id(actor).is_ok(),
         _ => true,
     }
 }

@@ -4,7 +4,7 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use chat::portable::{html, shares};
+use chat::transfer::{html, shares};
 use kernel::secret::Token;
 use tokio::sync::Semaphore;
 
@@ -54,7 +54,7 @@ fn absent() -> Response {
 fn page(text: String) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
-    let policy = format!("{}; frame-ancestors 'none'", html::policy());
+    let policy = format!("{}; frame-ancestors 'none'", html::content_security_policy());
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::REFERRER_POLICY, "no-referrer"),

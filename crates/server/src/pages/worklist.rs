@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use chat::worklist::{self, Filter, Item, Kind};
+use chat::worklist::{self, WorklistFilter, WorklistItem, WorklistKind};
 use library::access::{self, Level};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -24,11 +24,11 @@ const HERE: &str = "/worklist";
 const PAGE: usize = 30;
 /// The most libraries that are offered as a filter.
 const MOST_CHOICES: usize = 30;
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::NothingFound, "nothing_found"),
-    (Kind::VersionRefused, "version_refused"),
-    (Kind::AnswerWrong, "answer_wrong"),
-    (Kind::AnswerStale, "answer_stale"),
+const KINDS: [(WorklistKind, &str); 4] = [
+    (WorklistKind::NothingFound, "nothing_found"),
+    (WorklistKind::VersionRefused, "version_refused"),
+    (WorklistKind::AnswerWrong, "answer_wrong"),
+    (WorklistKind::AnswerStale, "answer_stale"),
 ];
 
 /// The routes of this room.
@@ -64,7 +64,7 @@ struct Page<'page> {
     libraries: Vec<Choice>,
     kinds: Vec<Choice>,
     shows: Vec<Choice>,
-    items: Vec<Item>,
+    items: Vec<WorklistItem>,
     next: Option<String>,
 }
 
@@ -87,12 +87,12 @@ impl Asked {
 }
 
 impl Page<'_> {
-    fn kind(&self, item: &Item) -> &'static str {
+    fn kind(&self, item: &WorklistItem) -> &'static str {
         KINDS.iter().find(|(kind, _)| *kind == item.kind).map_or("", |(_, name)| name)
     }
 
     /// Where somebody looks at what is found for a question today.
-    fn search(&self, item: &Item) -> String {
+    fn search(&self, item: &WorklistItem) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let question = item.questions.first().map(|question| encoded(question)).unwrap_or_default();
         match &item.library {
@@ -111,7 +111,7 @@ async fn show(
     frame.require_person()?;
     let read = async {
         let named = Some(asked.library.as_str()).filter(|name| !name.is_empty());
-        let filter = Filter {
+        let filter = WorklistFilter {
             library: named.map(input::library).transpose()?,
             kind: KINDS.iter().find(|(_, name)| *name == asked.kind).map(|(kind, _)| *kind),
             resolved: asked.show == "settled",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use chat::web::Web;
+use chat::web_search::WebSearch;
 use clap::{Args, ValueEnum};
 
 use super::{Group, Problems, Secret};
@@ -82,9 +82,11 @@ impl SearchSettings {
     /// # Errors
     ///
     /// If its URL is invalid.
-    pub(crate) fn web(&self) -> anyhow::Result<Option<Web>> {
+    pub(crate) fn web(&self) -> anyhow::Result<Option<WebSearch>> {
         let url = Secret::reveal(self.searxng_url.as_ref());
-        url.map(|url| Web::at(&url)).transpose().context("invalid web search URL (WENYUAN_SEARXNG_URL)")
+        url.map(|url| WebSearch::new(&url))
+            .transpose()
+            .context("invalid web search URL (WENYUAN_SEARXNG_URL)")
     }
 }
 

@@ -646,7 +646,7 @@ async fn appending_takes_a_fixed_number_of_statements() {
     for _ in 0..2 {
         let before = statements(&server).await;
         ask(&server, &chat, question.clone()).await;
-        assert_eq!(statements(&server).await - before, 8);
+        assert_eq!(statements(&server).await - before, 7);
     }
 }
 

@@ -198,17 +198,17 @@ async fn a_failure_says_what_to_do_and_holds_no_key() {
     for (answer, says) in [
         (Answer::status(401, &error(&echo).to_string()), "API key"),
         (Answer::status(401, ""), "401"),
-        (Answer::status(403, &echo), "another API key"),
+        (Answer::status(403, &echo), "refused the API key"),
         (
             Answer::status(400, &error("the maximum context length is 2048 tokens").to_string()),
             "context_tokens",
         ),
         (Answer::status(404, &error("The model `any` does not exist").to_string()), "change model"),
-        (Answer::status(429, "{}").with_header("retry-after", "60"), "too much to do"),
+        (Answer::status(429, "{}").with_header("retry-after", "60"), "overloaded"),
         (Answer::status(500, "oh"), "500"),
-        (Answer::status(307, "").with_header("location", "http://127.0.0.1:1/"), "sends us elsewhere"),
-        (Answer::status(200, "<h1>hello</h1>").with_content_type("text/html"), "not of OpenAI's protocol"),
-        (Answer::status(200, &json!({ "hello": echo }).to_string()), "not of OpenAI's protocol"),
+        (Answer::status(307, "").with_header("location", "http://127.0.0.1:1/"), "redirects elsewhere"),
+        (Answer::status(200, "<h1>hello</h1>").with_content_type("text/html"), "in OpenAI's protocol"),
+        (Answer::status(200, &json!({ "hello": echo }).to_string()), "in OpenAI's protocol"),
         (Answer::empty_stream().with_event(&error(&echo)), "API key"),
         (Answer::streaming(&["Bl", "ue."]).disconnecting_after(1), "broke off"),
         (
@@ -217,14 +217,14 @@ async fn a_failure_says_what_to_do_and_holds_no_key() {
                 .with_event(&error("oh")),
             "failed while",
         ),
-        (Answer::empty_stream().with_bytes("data: {\"choices\": [\n\n"), "not of OpenAI's protocol"),
+        (Answer::empty_stream().with_bytes("data: {\"choices\": [\n\n"), "in OpenAI's protocol"),
         (
             Answer::empty_stream().with_bytes(format!("data: {}", "a".repeat(2 << 20))),
-            "does not come to an end",
+            "maximum length of an answer",
         ),
-        (Answer::hanging(), "begin to answer within 1 second"),
-        (Answer::empty_stream().hanging_after(0), "begin to answer within 1 second"),
-        (Answer::streaming(&["Bl", "ue."]).hanging_after(1), "nothing more for 1 second"),
+        (Answer::hanging(), "start to answer within 1 second"),
+        (Answer::empty_stream().hanging_after(0), "start to answer within 1 second"),
+        (Answer::streaming(&["Bl", "ue."]).hanging_after(1), "sent nothing for 1 second"),
     ] {
         scripted.script([answer]);
         let tried = test(&server, &ada, "bad").await;
@@ -281,7 +281,7 @@ async fn of_too_many_questions_the_last_is_refused() {
     // One is answered and four wait.
     let mut questions: FuturesUnordered<_> = (0..6).map(|_| test(&server, &ada, "one")).collect();
     let refused = questions.next().await.expect("an answer");
-    assert!(refused["problem"].as_str().unwrap_or_default().contains("as many wait"), "{refused}");
+    assert!(refused["problem"].as_str().unwrap_or_default().contains("queued questions"), "{refused}");
     gate.reached().await;
     assert_eq!(scripted.count(), 1);
     gate.open();

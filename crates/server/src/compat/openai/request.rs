@@ -1,6 +1,6 @@
 //! What an OpenAI client asks: read from the form its clients send, or refused with the member that is wrong.
 
-use chat::portable::Role;
+use chat::messages::MessageRole;
 use serde_json::Value;
 
 use super::SOURCES;
@@ -17,7 +17,7 @@ pub(super) struct Question {
     pub(super) model: String,
     pub(super) text: String,
     /// What was said before, the oldest first.
-    pub(super) history: Vec<(Role, String)>,
+    pub(super) history: Vec<(MessageRole, String)>,
     pub(super) streams: bool,
     pub(super) wants_usage: bool,
 }
@@ -50,8 +50,8 @@ impl Question {
             let at = format!("messages[{number}]");
             let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
             let role = match role {
-                "user" => Role::User,
-                "assistant" => Role::Assistant,
+                "user" => MessageRole::User,
+                "assistant" => MessageRole::Assistant,
                 // A client's own rules and what its tools found: the library answers by its own rules, from its own sources.
                 "system" | "developer" | "tool" | "function" => {
                     text(message, &at)?;
@@ -65,9 +65,9 @@ impl Question {
             let text = text(message, &at)?;
             let text = text
                 .rsplit_once(SOURCES)
-                .filter(|_| role == Role::Assistant)
+                .filter(|_| role == MessageRole::Assistant)
                 .map_or(&*text, |(text, _)| text);
-            is_asked = role == Role::User && !text.trim().is_empty();
+            is_asked = role == MessageRole::User && !text.trim().is_empty();
             if !text.trim().is_empty() {
                 said.push((role, text.to_owned()));
             }
@@ -181,7 +181,10 @@ mod tests {
         );
         let question = question.unwrap();
         assert_eq!(question.text, "Why?");
-        let history = [(Role::User, "Does\nit?".to_owned()), (Role::Assistant, "It does [1].".to_owned())];
+        let history = [
+            (MessageRole::User, "Does\nit?".to_owned()),
+            (MessageRole::Assistant, "It does [1].".to_owned()),
+        ];
         assert_eq!(question.history, history);
         assert!(question.streams && question.wants_usage);
     }

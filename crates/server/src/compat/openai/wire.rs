@@ -1,6 +1,6 @@
 //! What OpenAI's clients are answered, member by member (OpenAI's API reference, Chat and Models).
 
-use chat::answer::running::Outcome;
+use chat::answer::stream::Outcome;
 use chat::source::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,10 +1,11 @@
 //! What Perplexica's clients send and read: its older shape (lines of `sources`, `message`, `messageEnd`) and its newer one
 //! (blocks that are patched).
 
-use chat::answer::running::{Event, Outcome};
+use chat::answer::stream::{Event, Outcome};
 use chat::focus::Focus;
-use chat::portable::{Message, Role};
+use chat::messages::MessageRole;
 use chat::source::Source;
+use chat::transfer::MessageRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -179,9 +180,9 @@ pub(super) fn sources(sources: &[Source], address: &str) -> Value {
 }
 
 /// A message as a row.
-pub(super) fn row(number: usize, chat: &str, message: &Message, address: &str) -> Row {
+pub(super) fn row(number: usize, chat: &str, message: &MessageRecord, address: &str) -> Row {
     let mut metadata = json!({ "createdAt": message.created_at });
-    if message.role == Role::Assistant && !message.sources.is_empty() {
+    if message.role == MessageRole::Assistant && !message.sources.is_empty() {
         metadata["sources"] = sources(&message.sources, address);
     }
     let external = message.metadata.get("external_id").and_then(Value::as_str);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat::answer::running::Attended;
-use chat::answer::{Means, Once};
+use chat::answer::stream::StopOnDrop;
+use chat::answer::{AnswerOptions, StatelessQuestion};
 use chat::history;
-use chat::portable::{Role, Status};
+use chat::messages::{MessageRole, MessageStatus};
 use chat::source::Source;
 use kernel::actor::Actor;
 use library::budget;
@@ -125,11 +125,15 @@ impl Shown for Answered {
 
 /// Asks. Nothing is kept.
 pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) -> Result<Answered, Problem> {
-    let means =
-        Means { library: asked.library, version: asked.version, model: asked.model, ..Means::default() };
-    let once = Once { question: asked.question, history: Vec::new(), means };
-    let running = librarian.app.answers.ask_once(actor, once).await?;
-    let _attended = Attended(Arc::clone(&running));
+    let means = AnswerOptions {
+        library: asked.library,
+        version: asked.version,
+        model: asked.model,
+        ..AnswerOptions::default()
+    };
+    let once = StatelessQuestion { question: asked.question, history: Vec::new(), options: means };
+    let running = librarian.app.answers.ask_stateless(actor, once).await?;
+    let _attended = StopOnDrop(Arc::clone(&running));
     let outcome = match tokio::time::timeout(LONGEST, running.ended()).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => {
@@ -147,7 +151,7 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
         .flatten()
         .filter_map(|notice| notice.as_str().map(str::to_owned))
         .collect();
-    if outcome.status == Status::Stopped {
+    if outcome.status == MessageStatus::Stopped {
         notices.push("the model took too long; this is what it had written".to_owned());
     }
     let is_uncited = told["uncited"] == true;
@@ -158,7 +162,7 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
     }
     Ok(Answered {
         answer: outcome.text.clone(),
-        complete: outcome.status == Status::Complete,
+        complete: outcome.status == MessageStatus::Complete,
         mode: told["mode"].as_str().unwrap_or("model").to_owned(),
         sources: outcome
             .sources
@@ -240,7 +244,7 @@ pub(super) async fn search_history(
         chat_id: hit.chat_id.to_string(),
         title: hit.title,
         message_id: hit.message_id.to_string(),
-        role: if hit.role == Role::User { "user" } else { "assistant" }.to_owned(),
+        role: if hit.role == MessageRole::User { "user" } else { "assistant" }.to_owned(),
         snippet: hit.snippet,
         created_at: time(hit.created_at),
     });

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use chat::models::{self, Change, Limits, Model, NewModel, Tried};
+use chat::models::{self, Change, Limits, Model, ModelTest, NewModel};
 
 use super::{Asked, Told, credential, require};
 use crate::app::language_models::TEST_TIMEOUT;
@@ -30,7 +30,7 @@ struct One<'page> {
     frame: &'page Frame,
     told: Told<'page>,
     model: Model,
-    tried: Option<Tried>,
+    tried: Option<ModelTest>,
 }
 
 /// What a test has found, for the page that is already open.
@@ -38,7 +38,7 @@ struct One<'page> {
 #[template(path = "admin_model.html", block = "result")]
 struct Outcome<'page> {
     frame: &'page Frame,
-    tried: Option<Tried>,
+    tried: Option<ModelTest>,
 }
 
 impl One<'_> {
@@ -123,7 +123,13 @@ pub(super) async fn one(
     Ok(page(&state, &frame, &id, told, None).await)
 }
 
-async fn page(state: &AppState, frame: &Frame, id: &str, told: Told<'_>, tried: Option<Tried>) -> Response {
+async fn page(
+    state: &AppState,
+    frame: &Frame,
+    id: &str,
+    told: Told<'_>,
+    tried: Option<ModelTest>,
+) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(models::find(&mut connection, &frame.actor, id).await?)

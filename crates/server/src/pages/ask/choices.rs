@@ -1,6 +1,6 @@
 //! What a question can be put to: a library and version, what is searched, a model, servers. Only what is possible is offered.
 
-use chat::answer::Means;
+use chat::answer::AnswerOptions;
 use chat::chats::{Chat, NewChat};
 use chat::focus::Focus;
 use chat::models::{self, Choice};
@@ -94,8 +94,8 @@ impl Chosen {
         }
     }
 
-    pub(crate) fn means(&self) -> Means {
-        Means {
+    pub(crate) fn means(&self) -> AnswerOptions {
+        AnswerOptions {
             focus: Some(self.focus),
             library: self.library.clone(),
             version: self.version.clone(),

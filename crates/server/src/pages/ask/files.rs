@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, ChatId};
-use chat::files::{self, ChatFile, FileId, MOST_FILES, Status};
+use chat::files::{self, MAX_FILES, ChatFile, ChatFileStatus, FileId};
 use uuid::Uuid;
 
 use super::choices::Chosen;
@@ -31,7 +31,7 @@ pub(crate) struct Attached<'page> {
 
 impl Attached<'_> {
     fn is_reading(&self) -> bool {
-        self.files.iter().any(|file| file.status == Status::Processing)
+        self.files.iter().any(|file| file.status == ChatFileStatus::Processing)
     }
 }
 
@@ -84,7 +84,7 @@ async fn attached(state: &AppState, chat: Option<ChatId>, request: Request) -> R
             return Ok(None);
         }
         let chosen = chosen(&mut parts).await?;
-        let staged = multipart::stage_files(state, &mut parts, MOST_FILES).await?;
+        let staged = multipart::stage_files(state, &mut parts, MAX_FILES).await?;
         let begun = match chat {
             Some(chat) => chat,
             // What is refused until now leaves no empty chat behind.

@@ -8,13 +8,14 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use chat::answer::Followed;
-use chat::answer::running::{Event, Seen};
+use chat::answer::AnswerFollower;
+use chat::answer::stream::{Event, StreamPosition};
 use chat::chats::{ChatId, MessageId};
+use chat::messages::Verdict;
 use chat::messages::{self, Message};
-use chat::portable::{Verdict, markdown};
-use chat::source::Stale;
+use chat::source::Staleness;
 use chat::stale::{self, SourceChange};
+use chat::transfer::markdown;
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::json;
@@ -65,7 +66,7 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(id): 
 async fn found(state: &AppState, frame: &Frame, id: Uuid) -> Result<(ChatId, Message)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let (chat, mut message) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
-    state.app.answers.bring_up(&mut message);
+    state.app.answers.refresh(&mut message);
     Ok((chat, message))
 }
 
@@ -75,8 +76,8 @@ struct Following {
     frame: Frame,
     chat: ChatId,
     message: Message,
-    followed: Followed,
-    seen: Seen,
+    followed: AnswerFollower,
+    seen: StreamPosition,
     is_over: bool,
 }
 
@@ -96,7 +97,7 @@ pub(crate) async fn events(State(state): State<AppState>, frame: Frame, Path(id)
     message.content.clear();
     message.sources.clear();
     let following =
-        Following { state, frame, chat, message, followed, seen: Seen::default(), is_over: false };
+        Following { state, frame, chat, message, followed, seen: StreamPosition::default(), is_over: false };
     let events = stream::unfold(following, |mut following| async move {
         let sent = following.next().await?;
         Some((Ok::<_, Infallible>(sent), following))
@@ -162,7 +163,7 @@ pub(crate) async fn markdown(State(state): State<AppState>, frame: Frame, Path(i
                 (header::CACHE_CONTROL, "no-store"),
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
-            (headers, markdown::of_answer(&message.content, &message.sources)).into_response()
+            (headers, markdown::render_answer(&message.content, &message.sources)).into_response()
         }
         Err(problem) => problem.into_response(),
     }
@@ -175,7 +176,7 @@ pub(crate) async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>, po
         // A moment later it has ended, and the page shows it so.
         if let Ok(mut followed) = state.app.answers.follow(&posted.frame.actor, MessageId(id)).await {
             let end = async {
-                let mut seen = Seen::default();
+                let mut seen = StreamPosition::default();
                 while !matches!(followed.next(&mut seen).await, Ok(Event::End(_)) | Err(_)) {}
             };
             let _in_time = tokio::time::timeout(Duration::from_secs(2), end).await;
@@ -197,7 +198,7 @@ pub(crate) async fn judge(State(state): State<AppState>, Path(id): Path<Uuid>, p
         let catalogue = state.app.engine.catalogue().await?;
         let mut transaction = store::postgres::begin(state.app.pool()).await?;
         let actor = &posted.frame.actor;
-        messages::judge(&mut transaction, &catalogue, actor, MessageId(id), verdict.as_ref()).await?;
+        messages::set_verdict(&mut transaction, &catalogue, actor, MessageId(id), verdict.as_ref()).await?;
         transaction.commit().await?;
         found(&state, &posted.frame, id).await
     };
@@ -228,7 +229,7 @@ pub(crate) async fn changes(State(state): State<AppState>, frame: Frame, Path(id
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let (chat, _) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
-        let changes = stale::what_changed(&mut connection, &frame.actor, MessageId(id)).await?;
+        let changes = stale::source_changes(&mut connection, &frame.actor, MessageId(id)).await?;
         Ok::<_, Problem>((chat, changes))
     };
     match read.await {
@@ -243,7 +244,7 @@ pub(crate) async fn changes(State(state): State<AppState>, frame: Frame, Path(id
 /// The name of what became of a source.
 fn became(change: &SourceChange) -> &'static str {
     match change.stale {
-        Some(Stale::Gone) => "gone",
+        Some(Staleness::Gone) => "gone",
         _ => "changed",
     }
 }

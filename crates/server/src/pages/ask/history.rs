@@ -4,9 +4,9 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chat::chats::{self, Chat, ChatId, Which};
-use chat::history::{self, Hit};
-use chat::portable::{LARGEST_IMPORT, Report};
+use chat::chats::{self, Chat, ChatFilter, ChatId};
+use chat::history::{self, HistoryHit};
+use chat::transfer::{MAX_IMPORT_BYTES, ImportReport};
 use chrono::{DateTime, Duration, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
@@ -43,7 +43,7 @@ pub(crate) struct Group {
 impl Recent {
     pub(crate) async fn read(connection: &mut PgConnection, actor: &Actor) -> Result<Self> {
         let now = chats::now(&mut *connection).await?;
-        let page = chats::list(connection, actor, Which::Open, None, BESIDE).await?;
+        let page = chats::list(connection, actor, ChatFilter::Open, None, BESIDE).await?;
         Ok(Self { groups: grouped(page.items, now), has_more: page.next.is_some() })
     }
 
@@ -103,12 +103,12 @@ struct Page<'page> {
 
 /// A message that was found, its snippet cut where it is highlighted.
 struct Found {
-    hit: Hit,
+    hit: HistoryHit,
     pieces: Vec<(String, bool)>,
 }
 
-impl From<Hit> for Found {
-    fn from(hit: Hit) -> Self {
+impl From<HistoryHit> for Found {
+    fn from(hit: HistoryHit) -> Self {
         let characters: Vec<char> = hit.snippet.chars().collect();
         let mut pieces = Vec::new();
         let mut at = 0_usize;
@@ -145,9 +145,9 @@ pub(crate) async fn show(
 async fn read<'page>(state: &AppState, frame: &'page Frame, asked: &'page Asked) -> Result<Page<'page>> {
     let after = asked.after.as_deref().map(cursor).transpose()?;
     let (name, which) = match asked.which.as_str() {
-        "archived" => ("archived", Which::Archived),
-        "deleted" => ("deleted", Which::Deleted),
-        _ => ("open", Which::Open),
+        "archived" => ("archived", ChatFilter::Archived),
+        "deleted" => ("deleted", ChatFilter::Deleted),
+        _ => ("open", ChatFilter::Open),
     };
     let actor = &frame.actor;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -181,7 +181,7 @@ impl Page<'_> {
 #[template(path = "ask_import.html")]
 struct Imported<'page> {
     frame: &'page Frame,
-    report: Report,
+    report: ImportReport,
 }
 
 impl Imported<'_> {
@@ -198,7 +198,7 @@ pub(crate) async fn take_in(State(state): State<AppState>, request: Request) -> 
         Err(response) => return response,
     };
     let taken = async {
-        chats::owner(&frame.actor)?;
+        chats::owner_id(&frame.actor)?;
         let _permit = app::history::reserve_import()?;
         let mut parts = multipart::open(&state, request).await?;
         if !is_ours(&frame, &mut parts).await? {
@@ -208,7 +208,7 @@ pub(crate) async fn take_in(State(state): State<AppState>, request: Request) -> 
             Some(field)
                 if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) =>
             {
-                let file = multipart::spool_field(&state, field, LARGEST_IMPORT).await?;
+                let file = multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
                 Ok(Some(app::history::import(&state.app, &frame.actor, file).await?))
             }
             _ => Err(Problem::invalid("choose a file first")),

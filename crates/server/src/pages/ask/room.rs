@@ -6,10 +6,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chat::answer::Asking;
+use chat::answer::ChatQuestion;
 use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::files::{self, ChatFile};
-use chat::messages::{self, Put};
+use chat::messages::{self, QuestionAction};
 use kernel::page::Cursor;
 use kernel::setting::Setting;
 use serde::Deserialize;
@@ -183,14 +183,18 @@ pub(crate) async fn ask_first(State(state): State<AppState>, posted: Posted) -> 
 
 async fn first(state: &AppState, frame: &Frame, chosen: &Chosen, question: &str) -> Result<ChatId> {
     let actor = &frame.actor;
-    let content = messages::checked(question)?;
+    let content = messages::validate_question(question)?;
     let means = chosen.means();
     // What cannot be answered as it is asked leaves no empty chat behind.
     state.app.answers.check(actor, &means, &content).await?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let chat = chats::create(&mut connection, actor, &chosen.begun()).await?;
     drop(connection);
-    let asking = Asking { put: Put::Question { content, after: None }, message_id: None, means };
+    let asking = ChatQuestion {
+        action: QuestionAction::Ask { content, after: None },
+        message_id: None,
+        options: means,
+    };
     if let Err(error) = state.app.answers.ask(actor, chat.id, asking).await {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         chats::delete(&mut connection, actor, chat.id).await?;
@@ -219,7 +223,7 @@ async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: O
         let catalogue = state.app.engine.catalogue().await?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let chat = chats::find(&mut connection, actor, id).await?;
-        let branch = messages::branch(&mut connection, &chat, None, before.as_ref(), PAGE).await?;
+        let branch = messages::branch(&mut connection, actor, chat.id, None, before.as_ref(), PAGE).await?;
         let files = if chat.deleted_at.is_some() {
             Vec::new()
         } else {
@@ -229,7 +233,7 @@ async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: O
         let choices = Choices::read(state, &mut connection, &catalogue, actor, chosen).await?;
         let recent = Recent::read(&mut connection, actor).await?;
         let shown = branch.items.into_iter().map(|mut message| {
-            state.app.answers.bring_up(&mut message);
+            state.app.answers.refresh(&mut message);
             Shown::of(id, message)
         });
         let opened = Opened {
@@ -264,13 +268,13 @@ pub(crate) async fn ask(State(state): State<AppState>, Path(chat): Path<Uuid>, p
     let content = posted.field("content").to_owned();
     let id = |name: &str| posted.field(name).parse().ok().map(MessageId);
     let put = match (id("again"), id("edit")) {
-        (Some(message), _) => Put::Again { message },
-        (None, Some(message)) => Put::Edit { message, content: content.clone() },
-        (None, None) => Put::Question { content: content.clone(), after: id("after") },
+        (Some(message), _) => QuestionAction::Regenerate { message },
+        (None, Some(message)) => QuestionAction::Edit { message, content: content.clone() },
+        (None, None) => QuestionAction::Ask { content: content.clone(), after: id("after") },
     };
     let servers = posted.ticked("server:");
-    let means = chat::answer::Means { servers: servers.clone(), ..Default::default() };
-    let asking = Asking { put, message_id: None, means };
+    let means = chat::answer::AnswerOptions { servers: servers.clone(), ..Default::default() };
+    let asking = ChatQuestion { action: put, message_id: None, options: means };
     match state.app.answers.ask(&posted.frame.actor, ChatId(chat), asking).await {
         Ok(begun) => see_other(&format!("/ask/{chat}#m-{}", begun.answer_id)),
         Err(error) => match Fault::of_problem(&posted.frame, error.into()) {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, Chat, ChatId};
-use chat::portable::shares::{self, Share};
+use chat::transfer::shares::{self, Share};
 use uuid::Uuid;
 
 use crate::app;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use chat::chats::ChatId;
 use chat::messages::Message;
-use chat::portable::{Role, Status};
-use chat::source::{Kind, Source, Stale};
+use chat::messages::{MessageRole, MessageStatus};
+use chat::source::{Source, SourceKind, Staleness};
 use chrono::{DateTime, Utc};
 use library::search::{BY_WORDS_ALONE, INDEX_BUILDING};
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub(crate) struct Shown {
 /// A source of an answer.
 pub(crate) struct Cited {
     pub(crate) number: i32,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SourceKind,
     pub(crate) title: String,
     /// Library and version, section: whatever there is of it.
     pub(crate) origin: Vec<String>,
@@ -42,19 +42,19 @@ pub(crate) struct Cited {
     /// The very text that the model was given.
     pub(crate) text: String,
     pub(crate) instruction: Option<String>,
-    pub(crate) stale: Option<Stale>,
+    pub(crate) stale: Option<Staleness>,
 }
 
 impl Shown {
     pub(crate) fn of(chat: ChatId, message: Message) -> Self {
-        let is_answer = message.role == Role::Assistant;
+        let is_answer = message.role == MessageRole::Assistant;
         let is_passages = message.metadata.get("mode").and_then(Value::as_str) == Some("passages");
         // Where passages stand in for an answer, they are shown as sources are, and not quoted once more.
         let html = if is_answer && !is_passages { rendered(&message) } else { String::new() };
         let is_shown = |source: &&Source| source.cited || is_passages;
         let (cited, given) = message.sources.iter().partition::<Vec<&Source>, _>(is_shown);
         // While it is written nobody knows what it will cite.
-        let (cited, given) = if message.status == Status::Answering {
+        let (cited, given) = if message.status == MessageStatus::Answering {
             ([cited, given].concat(), Vec::new())
         } else {
             (cited, given)
@@ -71,11 +71,11 @@ impl Shown {
     }
 
     pub(crate) fn is_answer(&self) -> bool {
-        self.message.role == Role::Assistant
+        self.message.role == MessageRole::Assistant
     }
 
     pub(crate) fn is_answering(&self) -> bool {
-        self.message.status == Status::Answering
+        self.message.status == MessageStatus::Answering
     }
 
     pub(crate) fn id(&self) -> Uuid {
@@ -208,7 +208,7 @@ impl Cited {
             _ => from.to_string(),
         });
         let url = source.url.as_ref().filter(|url| {
-            source.kind != Kind::Passage
+            source.kind != SourceKind::Passage
                 && ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
         });
         let title =
@@ -229,17 +229,17 @@ impl Cited {
 
     pub(crate) fn stale(&self) -> Option<&'static str> {
         self.stale.map(|stale| match stale {
-            Stale::Changed => "changed",
-            Stale::Gone => "gone",
+            Staleness::Changed => "changed",
+            Staleness::Gone => "gone",
         })
     }
 
     pub(crate) fn kind(&self) -> &'static str {
         match self.kind {
-            Kind::Passage => "passage",
-            Kind::File => "file",
-            Kind::Web => "web",
-            Kind::Server => "server",
+            SourceKind::Passage => "passage",
+            SourceKind::File => "file",
+            SourceKind::Web => "web",
+            SourceKind::Server => "server",
         }
     }
 
