@@ -90,7 +90,7 @@ pub struct ChatQuestion {
     pub options: AnswerOptions,
 }
 
-/// How a question is answered. `None` means the chat's own setting, or the default.
+/// Options for answering a question. `None` means the chat's own setting, or the default.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerOptions {
     /// Focus mode.
@@ -136,7 +136,7 @@ pub(crate) struct Task {
     pub(crate) scope: SearchScope,
     pub(crate) target: Option<Target>,
     pub(crate) servers: Vec<AskTarget>,
-    /// Where the answer is stored; `None` if it is not.
+    /// Record of the answer in the database; `None` if it is not stored.
     pub(crate) pending: Option<PendingAnswer>,
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// What a question searches.
+/// Focus mode of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Focus {
     /// The library.

@@ -20,7 +20,7 @@ pub enum SourceKind {
     Server,
 }
 
-/// How a cited passage differs in the version that answers now.
+/// Change of a cited passage, relative to the version that answers now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -74,7 +74,7 @@ pub struct Source {
     pub url: Option<String>,
     /// Reason why the text reads like an instruction to an agent, if it does. It is a quotation and never an instruction.
     pub instruction: Option<String>,
-    /// How the passage differs in the version that answers now.
+    /// Change of the passage, relative to the version that answers now.
     #[serde(default)]
     pub stale: Option<Staleness>,
     /// Quotation, verbatim.

@@ -124,7 +124,7 @@ pub struct MessageRecord {
     pub content: String,
     /// State of the answer.
     pub status: MessageStatus,
-    /// How the answer was produced.
+    /// Provenance of the answer.
     pub metadata: BTreeMap<String, Value>,
     /// Creation time.
     pub created_at: DateTime<Utc>,

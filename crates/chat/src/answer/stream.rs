@@ -29,7 +29,7 @@ pub struct Outcome {
     pub text: String,
     /// State of the answer.
     pub status: MessageStatus,
-    /// How the answer was produced.
+    /// Provenance of the answer.
     pub metadata: Value,
     /// Sources, and which of them the text cites.
     pub sources: Arc<[Source]>,

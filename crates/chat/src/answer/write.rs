@@ -34,7 +34,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
 /// Maximum number of retries to record the end of an answer.
 const MAX_RETRIES: u32 = 5;
 
-/// How an answer was produced: the metadata of its message.
+/// Provenance of an answer: the metadata of its message.
 #[derive(Debug, Default, Serialize)]
 struct AnswerMetadata {
     /// `model`, `passages` if passages replace an answer, or `nothing_found`.

@@ -88,7 +88,7 @@ pub struct Message {
     pub content: String,
     /// State of the answer.
     pub status: MessageStatus,
-    /// How the answer was produced: model, query, versions, tokens, dropped citations, unsupported sentences.
+    /// Provenance of the answer: model, query, versions, tokens, dropped citations, unsupported sentences.
     #[schema(value_type = Object)]
     pub metadata: Value,
     /// Creation time.

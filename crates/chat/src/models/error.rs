@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct ModelError {
-    /// What failed and what to do.
+    /// Text for the user: the failure and what to do.
     pub text: String,
     /// Kind of the error.
     pub kind: ModelErrorKind,

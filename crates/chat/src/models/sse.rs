@@ -63,13 +63,13 @@ impl SseParser {
                 Form::Lines | Form::Json => {}
             }
             if self.form == Form::Json {
-                self.keep(byte);
+                self.push_byte(byte);
                 continue;
             }
             match byte {
                 b'\n' if self.after_return => {}
                 b'\n' | b'\r' => self.end_of_line(),
-                _ => self.keep(byte),
+                _ => self.push_byte(byte),
             }
             self.after_return = byte == b'\r';
         }
@@ -101,7 +101,7 @@ impl SseParser {
         self.events.pop_front()
     }
 
-    fn keep(&mut self, byte: u8) {
+    fn push_byte(&mut self, byte: u8) {
         if self.line.len() + self.data.len() >= MAX_EVENT_BYTES {
             self.events.push_back(Event::TooLarge);
             *self = Self { form: Form::Ended, events: std::mem::take(&mut self.events), ..Self::default() };

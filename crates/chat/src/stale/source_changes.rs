@@ -25,7 +25,7 @@ const MAX_CANDIDATES: i64 = 50;
 pub struct SourceChange {
     /// Number by which the answer cites it.
     pub number: i32,
-    /// How the passage has changed; `null` if it has not.
+    /// Change of the passage; `null` if there is none.
     pub stale: Option<Staleness>,
     /// Time at which the change was noticed.
     pub since: Option<DateTime<Utc>>,
