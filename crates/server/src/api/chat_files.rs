@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::ChatId;
-use chat::files::{self, MAX_FILES, ChatFile, FileId};
+use chat::files::{self, ChatFile, FileId, MAX_FILES};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chat::chats::{self, ChatId};
 use chat::transfer::shares::{self, Share, ShareId};
-use chat::transfer::{MAX_IMPORT_BYTES, export, html, markdown, ndjson, ImportReport};
+use chat::transfer::{ImportReport, MAX_IMPORT_BYTES, export, html, markdown, ndjson};
 use futures::{StreamExt as _, stream};
 use kernel::chain::Chain;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use chat::transfer::{import, ImportReport};
+use chat::transfer::{ImportReport, import};
 use kernel::actor::Actor;
 use tokio::sync::{Semaphore, SemaphorePermit};
 

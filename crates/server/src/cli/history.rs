@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use chat::transfer::{MAX_IMPORT_BYTES, export, import, ImportReport};
+use chat::transfer::{ImportReport, MAX_IMPORT_BYTES, export, import};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use kernel::actor::Actor;

@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, ChatId};
-use chat::files::{self, MAX_FILES, ChatFile, ChatFileStatus, FileId};
+use chat::files::{self, ChatFile, ChatFileStatus, FileId, MAX_FILES};
 use uuid::Uuid;
 
 use super::choices::Chosen;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chat::chats::{self, Chat, ChatFilter, ChatId};
 use chat::history::{self, HistoryHit};
-use chat::transfer::{MAX_IMPORT_BYTES, ImportReport};
+use chat::transfer::{ImportReport, MAX_IMPORT_BYTES};
 use chrono::{DateTime, Duration, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
