@@ -405,6 +405,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
     for source in [
         include_str!("../../src/routes.rs"),
         include_str!("../../src/http/health.rs"),
+        include_str!("../../src/compat/openai.rs"),
         include_str!("../../src/pages.rs"),
         include_str!("../../src/pages/document.rs"),
         include_str!("../../src/pages/compare.rs"),
