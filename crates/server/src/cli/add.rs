@@ -27,7 +27,7 @@ use crate::app::App;
 use crate::app::work::Work;
 use sources::Found;
 
-/// What to add and where.
+/// Arguments of `wenyuan add`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Files, folders (as `git` sees them), archives (zip, tar, tar.gz), an llms.txt for the files it names, or - for
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// The library; made where it is missing.
+    /// Library; created if it does not exist
     #[arg(long, short)]
     library: String,
 
@@ -43,39 +43,39 @@ pub(super) struct Arguments {
     #[arg(long, short = 'V', default_value = library::label::CURRENT, value_name = "LABEL")]
     version: String,
 
-    /// A tag for all of them; may be repeated.
+    /// Tag for all documents; repeatable
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
 
-    /// What they are.
+    /// Category of the documents
     #[arg(long, value_enum)]
     category: Option<CategoryArgument>,
 
-    /// Their type, where content and name do not tell.
+    /// Document type, if it cannot be detected
     #[arg(long = "type", value_name = "TYPE", value_parser = TYPES)]
     declared: Option<String>,
 
-    /// The name of what comes on standard input.
+    /// File name of standard input
     #[arg(long, value_name = "PATH", default_value = "stdin.txt")]
     name: String,
 
-    /// Let this version answer when none is asked for, once everything is added.
+    /// Make this the active version once everything is added
     #[arg(long)]
     activate: bool,
 
-    /// Print a summary as JSON.
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The types a person may name.
+/// Types that can be given.
 const TYPES: [&str; 9] = ["markdown", "html", "java_doc", "pdf", "docx", "openapi", "swagger", "rst", "text"];
-/// Documents that are registered in one transaction, at most.
+/// Documents in one transaction.
 const BATCH_FILES: usize = 64;
-/// Bytes of them that are held, at most.
+/// Bytes of documents held in memory.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// What became of everything.
+/// Result of the command.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     library: String,
@@ -84,20 +84,20 @@ struct Summary {
     revised: usize,
     unchanged: usize,
     failed: Vec<Failure>,
-    /// Links to other places, which are not followed.
+    /// Symbolic links that leave the folder, which are not followed.
     skipped: Vec<Failure>,
     bytes: u64,
     seconds: f64,
 }
 
-/// A document that could not be added, and why.
+/// A document that could not be added, with the reason.
 #[derive(Debug, Serialize)]
 struct Failure {
     path: String,
     reason: String,
 }
 
-/// Adds everything, waits until it is read, and says what became of it. Exit code 1 if anything failed.
+/// Adds everything, waits until it is processed, and reports the result. Exits with 1 if anything failed.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let tags: Result<Vec<Tag>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
@@ -125,7 +125,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         about: None,
         bar: bar("adding", 0),
     };
-    // Readers start at once: the first documents are read while the last are still being found.
+    // Workers start at once: the first documents are processed while the last are still being listed.
     let mut work = Work::start(app);
     work.read_documents(app)?;
     let added = adding.all(&arguments.paths, &arguments.name).await;
@@ -157,18 +157,18 @@ struct Adding<'app> {
     target: Target,
     declared: Option<DocumentType>,
     summary: Summary,
-    /// Revisions that are not read yet, their paths, and what they will count as.
+    /// Revisions that are not processed yet, with their paths and how they will be counted.
     waiting: HashMap<Uuid, (String, Outcome)>,
     batch: Vec<(DocumentPath, Bytes, Option<DocumentType>)>,
     batch_bytes: usize,
-    /// What a list of files says of them all: a title and a description.
+    /// Title and description from an llms.txt.
     about: Option<(Option<String>, Option<String>)>,
     bar: ProgressBar,
 }
 
 impl Adding<'_> {
     async fn all(&mut self, paths: &[PathBuf], name: &str) -> anyhow::Result<()> {
-        // Found on a thread of its own, a few files ahead at most: reading a disk blocks, and memory is bounded.
+        // Listed on a blocking thread, a few files ahead at most, so that memory is bounded.
         let (sender, mut found) = tokio::sync::mpsc::channel::<Found>(16);
         let (paths, name) = (paths.to_vec(), name.to_owned());
         let limit = self.app.settings.documents.max_bytes();
@@ -210,7 +210,7 @@ impl Adding<'_> {
         Ok(())
     }
 
-    /// Stores the batch's bytes and registers its documents.
+    /// Stores the batch's bytes and adds its documents.
     async fn flush(&mut self) -> anyhow::Result<()> {
         if self.batch.is_empty() {
             return Ok(());
@@ -230,7 +230,7 @@ impl Adding<'_> {
         let mut transaction = store::postgres::begin(self.app.pool()).await?;
         let added = documents::add(&mut transaction, &Actor::owner(), &self.target, &new).await?;
         transaction.commit().await?;
-        // A path that was given twice counts once.
+        // A path given twice counts once.
         self.bar.inc((new.len() - added.len()) as u64);
         for document in added {
             if document.outcome == Outcome::Unchanged {
@@ -251,19 +251,19 @@ impl Adding<'_> {
     async fn wait_until_read(&mut self) -> anyhow::Result<()> {
         let mut told = Instant::now();
         while !self.waiting.is_empty() {
-            // Asking after many costs more, and they take longer anyway.
+            // Polled less often while many wait.
             let pause = 50 + self.waiting.len() as u64 / 5;
             tokio::time::sleep(Duration::from_millis(pause.min(1000))).await;
             self.look().await?;
             if !show::watched() && told.elapsed() > Duration::from_secs(10) {
-                show::note(&format!("{} documents still to read", self.waiting.len()));
+                show::note(&format!("{} documents still to process", self.waiting.len()));
                 told = Instant::now();
             }
         }
         Ok(())
     }
 
-    /// Takes what has been read since off the list.
+    /// Removes processed revisions from the list.
     async fn look(&mut self) -> anyhow::Result<()> {
         let ids: Vec<Uuid> = self.waiting.keys().copied().collect();
         let ended = documents::ended(self.app.pool(), &ids).await?;
@@ -280,7 +280,7 @@ impl Adding<'_> {
     }
 }
 
-/// Gives a library that says nothing of itself yet the title and the description of a list.
+/// Sets title and description of a library that has none, from an llms.txt.
 async fn describe(
     app: &App,
     name: &LibraryName,
@@ -289,7 +289,7 @@ async fn describe(
 ) -> anyhow::Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    // Nothing was added: there is nothing to describe.
+    // Nothing was added.
     let Ok(library) = catalogue.library(&Actor::owner(), name) else { return Ok(()) };
     let first = |text: &str, most: usize| text.chars().take(most).collect::<String>();
     let title = title.filter(|_| library.title == name.as_str()).map(|title| first(title, 200));

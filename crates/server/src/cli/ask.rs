@@ -1,4 +1,4 @@
-//! `wenyuan ask`: a question, and an answer whose citations open.
+//! `wenyuan ask`: asks a question and prints the answer with its sources.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,51 +19,51 @@ use super::search::catch_up;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// What to ask, and of what.
+/// Arguments of `wenyuan ask`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The question.
+    /// Question
     #[arg(required = true, value_name = "QUESTION")]
     question: Vec<String>,
 
-    /// Of this library [default: of all].
+    /// Library [default: all]
     #[arg(long, short)]
     library: Option<String>,
 
-    /// Of this version: a label, 5.x, ^5.2 or latest [default: the library's active version].
+    /// Version: a label, 5.x, ^5.2 or latest [default: the active version]
     #[arg(long, short = 'V', requires = "library", value_name = "VERSION")]
     version: Option<String>,
 
-    /// The language model that answers [default: the default one; wenyuan models lists them].
+    /// Language model [default: the default model; see wenyuan models]
     #[arg(long, short)]
     model: Option<String>,
 
-    /// What is searched: librarySearch, webSearch, writingAssistant …
+    /// Focus: librarySearch, webSearch, writingAssistant …
     #[arg(long, value_name = "MODE")]
     focus: Option<Focus>,
 
-    /// An MCP server of others that is asked as well; may be repeated.
+    /// External MCP server to ask too; repeatable
     #[arg(long = "server", value_name = "NAME")]
     servers: Vec<String>,
 
-    /// Go on in this chat.
+    /// Continue this chat
     #[arg(long, value_name = "ID", conflicts_with = "last")]
     chat: Option<ChatId>,
 
-    /// Go on in the newest chat.
+    /// Continue the newest chat
     #[arg(long, short = 'c')]
     last: bool,
 
-    /// Keep neither the question nor the answer.
+    /// Store neither the question nor the answer
     #[arg(long, conflicts_with_all = ["chat", "last"])]
     forget: bool,
 
-    /// Print one JSON object.
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Asks and shows. Exit code 1 where there is no whole answer.
+/// Asks and prints. Exits with 1 if there is no complete answer.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let question = arguments.question.join(" ");
@@ -77,7 +77,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     let (model, caught_up) = tokio::join!(app.load_model(), catch_up(app));
     drop(model);
     caught_up?;
-    // What cannot be answered as it is asked leaves no empty chat behind.
+    // Checked first, so that an invalid question leaves no empty chat behind.
     app.answers.check(&owner, &means, &question).await?;
     let (running, chat) = if arguments.forget {
         let once = StatelessQuestion { question, history: Vec::new(), options: means };
@@ -107,7 +107,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     Ok(if outcome.status == MessageStatus::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The newest chat, or a new one that asks what is asked now.
+/// Returns the newest chat, or creates one.
 async fn chat_for(app: &App, owner: &Actor, last: bool, means: &AnswerOptions) -> anyhow::Result<ChatId> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
     if last {
@@ -124,7 +124,7 @@ async fn chat_for(app: &App, owner: &Actor, last: bool, means: &AnswerOptions) -
     Ok(chats::create(&mut connection, owner, &new).await?.id)
 }
 
-/// Shows the text as it comes. Ctrl-C stops the answer; what there is of it is kept.
+/// Prints the text as it arrives. Ctrl-C stops the answer; the text so far is stored.
 async fn follow(running: &Arc<AnswerStream>, silent: bool) -> Arc<Outcome> {
     let mut seen = StreamPosition::default();
     let mut stopped = false;
@@ -157,7 +157,7 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
     let is_uncited = outcome.metadata["uncited"] == true;
     let cited: Vec<&Source> = outcome.sources.iter().filter(|source| source.cited || is_uncited).collect();
     if is_uncited {
-        show::note(&styled(WRONG, "the answer cites nothing of what the model was given; look it up there:"));
+        show::note(&styled(WRONG, "the answer cites none of its sources; check them:"));
     }
     if !cited.is_empty() {
         show::line("");
@@ -181,7 +181,7 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
     let number = |name: &str| told[name].as_u64().unwrap_or_default();
     if number("dropped_citations") > 0 {
         let dropped = number("dropped_citations");
-        show::note(&styled(DIM, format!("{dropped} citations of sources that there are not were left out")));
+        show::note(&styled(DIM, format!("{dropped} citations without a source were removed")));
     }
     let unsupported = told["unsupported"].as_array().map_or(0, Vec::len);
     if unsupported > 0 {
@@ -196,16 +196,16 @@ fn print_end(outcome: &Outcome, chat: Option<ChatId>) {
         show::error(error);
     }
     match outcome.status {
-        MessageStatus::Stopped => show::note("stopped; what there is was kept"),
-        MessageStatus::Interrupted => show::note("the answer broke off; what there is was kept"),
+        MessageStatus::Stopped => show::note("stopped; the text so far is stored"),
+        MessageStatus::Interrupted => show::note("the answer was interrupted; the text so far is stored"),
         _ => {}
     }
     if let Some(chat) = chat {
-        show::note(&styled(DIM, format!("go on: wenyuan ask --chat {chat} …")));
+        show::note(&styled(DIM, format!("continue with: wenyuan ask --chat {chat} …")));
     }
 }
 
-/// Where a source is from, for people.
+/// Describes where a source is from.
 pub(super) fn place(source: &Source) -> String {
     let mut place = match source.kind {
         SourceKind::Passage => format!(
@@ -227,7 +227,7 @@ pub(super) fn place(source: &Source) -> String {
     place
 }
 
-/// Which chats a listing is of.
+/// Selection of chats.
 pub(super) fn which(archived: bool, deleted: bool) -> ChatFilter {
     match (archived, deleted) {
         (_, true) => ChatFilter::Deleted,

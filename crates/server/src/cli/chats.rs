@@ -1,4 +1,4 @@
-//! `wenyuan chats`: the questions and answers of the library's owner at the command line.
+//! `wenyuan chats`: the chats of the library's owner.
 
 use std::process::ExitCode;
 
@@ -15,105 +15,105 @@ use super::ask::{place, which};
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// Where people reach the server, if nothing else is set.
+/// Public address if none is set.
 const HERE: &str = "http://127.0.0.1:8080";
 
-/// What to do with chats; lists them where nothing is said.
+/// Arguments of `wenyuan chats`; lists chats by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List chats, the newest first (the default).
+    /// List chats, newest first (default)
     List {
-        /// Those that are put away.
+        /// Archived chats
         #[arg(long)]
         archived: bool,
 
-        /// Those that were deleted and can be brought back.
+        /// Deleted chats that can be restored
         #[arg(long)]
         deleted: bool,
 
-        /// Chats at most.
+        /// Maximum number of chats
         #[arg(long, short = 'n', default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
     },
-    /// Show a chat.
+    /// Show a chat
     Show {
-        /// Its id.
+        /// Id
         chat: ChatId,
     },
-    /// Search questions and answers.
+    /// Search questions and answers
     Search {
-        /// Words, all of which a message must hold.
+        /// Words that a message must all contain
         #[arg(required = true, value_name = "WORDS")]
         words: Vec<String>,
     },
-    /// Rename a chat.
+    /// Rename a chat
     Rename {
-        /// Its id.
+        /// Id
         chat: ChatId,
-        /// Its new title.
+        /// New title
         title: String,
     },
-    /// Let a chat stand before the others.
+    /// Pin a chat
     Pin {
-        /// Its id.
+        /// Id
         chat: ChatId,
-        /// Take that back.
+        /// Undo
         #[arg(long)]
         off: bool,
     },
-    /// Put a chat away.
+    /// Archive a chat
     Archive {
-        /// Its id.
+        /// Id
         chat: ChatId,
-        /// Take that back.
+        /// Undo
         #[arg(long)]
         off: bool,
     },
-    /// Delete a chat; for thirty days it can be brought back.
+    /// Delete a chat; it can be restored for 30 days
     Delete {
-        /// Its id.
+        /// Id
         chat: ChatId,
     },
-    /// Bring a deleted chat back.
+    /// Restore a deleted chat
     Restore {
-        /// Its id.
+        /// Id
         chat: ChatId,
     },
-    /// Write a chat to standard output.
+    /// Export a chat to standard output
     Export {
-        /// Its id.
+        /// Id
         chat: ChatId,
-        /// As Markdown, a page that stands by itself, or JSON.
+        /// Format: Markdown, self-contained HTML, or JSON
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Say that an answer is good or wrong.
+    /// Rate an answer
     Judge {
-        /// The answer's id, as `wenyuan chats show` names it.
+        /// Id of the answer, from `wenyuan chats show`
         answer: MessageId,
-        /// good or wrong.
+        /// Rating: good or wrong
         #[arg(value_parser = ["good", "wrong"])]
         verdict: String,
-        /// Why.
+        /// Reason
         #[arg(long, default_value = "")]
         reason: String,
-        /// What would have been right.
+        /// Correct answer
         #[arg(long, default_value = "")]
         correction: String,
     },
 }
 
-/// How a chat is written.
+/// Export format of a chat.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
     #[default]
@@ -122,7 +122,7 @@ enum Format {
     Json,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let as_json = arguments.json;
@@ -136,7 +136,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             if as_json {
                 show::line(&serde_json::to_string_pretty(&page)?);
             } else if page.items.is_empty() {
-                show::note("no chats; begin one: wenyuan ask QUESTION");
+                show::note("no chats; start one: wenyuan ask QUESTION");
             }
             page.items.iter().filter(|_| !as_json).for_each(print);
         }
@@ -156,7 +156,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             if as_json {
                 show::line(&serde_json::to_string_pretty(&page)?);
             } else if page.items.is_empty() {
-                show::note("nothing found; try fewer or other words");
+                show::note("no results; try fewer or other words");
             }
             for hit in page.items.iter().filter(|_| !as_json) {
                 let day = hit.created_at.format("%Y-%m-%d");
@@ -182,7 +182,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Delete { chat } => {
             chats::delete(&mut connection, &owner, chat).await?;
-            show::note(&format!("deleted; within thirty days: wenyuan chats restore {chat}"));
+            show::note(&format!("deleted; to restore it within 30 days: wenyuan chats restore {chat}"));
         }
         Action::Restore { chat } => print(&chats::restore(&mut connection, &owner, chat).await?),
         Action::Export { chat, format } => {
@@ -200,7 +200,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let verdict = Verdict { verdict, reason, correction };
             let catalogue = app.engine.catalogue().await?;
             messages::set_verdict(&mut connection, &catalogue, &owner, answer, Some(&verdict)).await?;
-            show::note(&format!("noted: the answer is {}", verdict.verdict));
+            show::note(&format!("rated: {}", verdict.verdict));
         }
     }
     connection.commit().await?;

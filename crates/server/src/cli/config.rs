@@ -23,7 +23,7 @@ enum Action {
     Check,
     /// Show every setting with its value and source; secrets are hidden.
     Show {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

@@ -1,4 +1,4 @@
-//! `wenyuan documents`: what is in a library, what became of each revision, and what goes.
+//! `wenyuan documents`: lists, shows and deletes documents, and activates revisions.
 
 use std::process::ExitCode;
 
@@ -12,45 +12,45 @@ use uuid::Uuid;
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
 
-/// What to do with documents; lists them where nothing is said.
+/// Arguments of `wenyuan documents`; lists documents by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List documents by library and path (the default).
+    /// List documents by library and path (default)
     List(ListArguments),
-    /// Show a document and its revisions.
+    /// Show a document and its revisions
     Show {
-        /// The document.
+        /// Document id
         id: Uuid,
     },
-    /// Print the text of a revision, as Markdown.
+    /// Print the text of a revision as Markdown
     Read {
-        /// The document.
+        /// Document id
         id: Uuid,
-        /// LABEL (the revision that answers under it) or LABEL~NUMBER.
+        /// LABEL (its active revision) or LABEL~NUMBER
         revision: String,
     },
-    /// Choose the revision that answers under its label: rolling back is naming an earlier one.
+    /// Activate a revision; name an earlier one to roll back
     Activate {
-        /// The document.
+        /// Document id
         id: Uuid,
-        /// LABEL~NUMBER.
+        /// LABEL~NUMBER
         revision: String,
     },
-    /// Delete a document in all versions.
+    /// Delete a document in all versions
     Delete {
-        /// The document.
+        /// Document id
         id: Uuid,
-        /// Delete without asking.
+        /// Delete without confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -58,19 +58,19 @@ enum Action {
 
 #[derive(Debug, Default, Args)]
 struct ListArguments {
-    /// Of this library.
+    /// Only this library
     #[arg(long, short)]
     library: Option<String>,
 
-    /// That answer under this label.
+    /// Only this version
     #[arg(long, short = 'V', value_name = "LABEL")]
     version: Option<String>,
 
-    /// Whose newest revision under some label stands so.
+    /// Only documents whose newest revision has this status
     #[arg(long, value_enum)]
     status: Option<StatusArgument>,
 
-    /// Documents at most.
+    /// Maximum number of documents
     #[arg(long, short = 'n', default_value_t = 1000, value_name = "NUMBER")]
     limit: usize,
 }
@@ -82,7 +82,7 @@ enum StatusArgument {
     Failed,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (owner, json) = (Actor::owner(), arguments.json);
     match arguments
@@ -97,7 +97,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let found = documents::revision(&mut connection, &owner, DocumentId(id), &name).await?;
             let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
             let text = documents::content(&mut connection, found.id).await?;
-            show::line(&text.ok_or_else(|| anyhow::anyhow!("this revision is not read: {}", fault(&found)))?);
+            show::line(&text.ok_or_else(|| anyhow::anyhow!("this revision has no text: {}", fault(&found)))?);
         }
         Action::Activate { id, revision } => {
             let mut transaction = store::postgres::begin(app.pool()).await?;
@@ -106,7 +106,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let found = found.ok_or_else(|| Error::NoDocumentVersion(name.to_string()))?;
             documents::activate(&mut transaction, &owner, &found).await?;
             transaction.commit().await?;
-            show::note(&format!("revision {} answers under {} from now on", found.revision, found.version));
+            show::note(&format!("revision {} is active in {}", found.revision, found.version));
         }
         Action::Delete { id, yes } => {
             let mut transaction = store::postgres::begin(app.pool()).await?;

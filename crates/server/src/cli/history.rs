@@ -1,4 +1,4 @@
-//! `wenyuan history`: one's questions and answers as a file, and back. At the command line it is the library owner's history.
+//! `wenyuan history`: exports and imports the chats of the library's owner.
 
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,35 +14,35 @@ use tokio::sync::mpsc;
 use super::show;
 use crate::app::App;
 
-/// What is told of what was dropped, unless as JSON.
+/// Skipped items that are listed without `--json`.
 const TOLD: usize = 20;
 
-/// What to do with the history.
+/// Arguments of `wenyuan history`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Write all chats, with their sources and files, into one file (NDJSON).
+    /// Export all chats with their sources and files to one file (NDJSON)
     Export {
-        /// The file; - for standard output.
+        /// File; - for standard output
         file: PathBuf,
     },
-    /// Take in an export of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT (conversations.json). Nothing is taken twice.
+    /// Import an export of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT (conversations.json); duplicates are skipped
     Import {
-        /// The file; - for standard input.
+        /// File; - for standard input
         file: PathBuf,
     },
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let bar = if show::watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     match arguments.action {
@@ -55,7 +55,7 @@ async fn export_to(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -> 
     let to_output = file == Path::new("-");
     let (sender, mut pieces) = mpsc::channel(4);
     let unwritable = format!("{} cannot be written", file.display());
-    // A file is there whole or not at all.
+    // Written to a temporary file and renamed, so that it is complete or absent.
     let partial = file.with_added_extension("partial");
     let path = partial.clone();
     let writing = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
@@ -74,7 +74,7 @@ async fn export_to(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -> 
     let told = |tally: &export::ExportCounts| bar.set_message(format!("{} chats", tally.chats));
     let exported = export::history(app.pool(), &app.objects, &owner, sender, told).await;
     bar.finish_and_clear();
-    // What could not be written explains why nobody read the export.
+    // A write error explains why the export's reader went away.
     let written = writing.await?;
     let tally = match (written, exported) {
         (Ok(()), Ok(tally)) => tally,
@@ -125,14 +125,14 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
         return Ok(ExitCode::SUCCESS);
     }
     show::note(&format!(
-        "added {} chats, {} messages, {} sources, {} files; {} were there already",
+        "added {} chats, {} messages, {} sources, {} files; {} duplicates skipped",
         report.chats, report.messages, report.sources, report.files, report.already_there
     ));
     for dropped in report.dropped.iter().take(TOLD) {
-        show::note(&format!("left out: {}: {}", dropped.location, dropped.reason));
+        show::note(&format!("skipped: {}: {}", dropped.location, dropped.reason));
     }
     if report.dropped_count > TOLD as u64 {
-        show::note(&format!("and {} more; --json names them", report.dropped_count - TOLD as u64));
+        show::note(&format!("and {} more; --json lists them", report.dropped_count - TOLD as u64));
     }
     Ok(ExitCode::SUCCESS)
 }

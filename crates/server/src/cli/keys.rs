@@ -1,4 +1,4 @@
-//! `wenyuan key`: keys for agents and scripts.
+//! `wenyuan keys`: API keys for agents and scripts.
 
 use std::process::ExitCode;
 
@@ -15,51 +15,51 @@ use sqlx::PgConnection;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// What to do with keys; lists them where nothing is said.
+/// Arguments of `wenyuan keys`; lists keys by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List keys (the default).
+    /// List keys (default)
     List,
-    /// Make a key. It is shown once.
+    /// Create a key; it is shown once
     Create(Create),
-    /// Let a disabled key be used again.
+    /// Enable a key
     Enable {
-        /// Its id, name or first characters.
+        /// Id, name or first characters
         key: String,
     },
-    /// Keep a key from being used.
+    /// Disable a key
     Disable {
-        /// Its id, name or first characters.
+        /// Id, name or first characters
         key: String,
     },
-    /// Delete a key.
+    /// Delete a key
     Delete {
-        /// Its id, name or first characters.
+        /// Id, name or first characters
         key: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Create {
-    /// What it is for: claude-code, ci.
+    /// Name, such as claude-code or ci
     #[arg(long)]
     name: String,
 
-    /// Only this library; may be repeated [default: all that its user may read].
+    /// Only this library; repeatable [default: all that its user can read]
     #[arg(long = "library", short, value_name = "LIBRARY")]
     libraries: Vec<String>,
 
-    /// What it may be used for; may be repeated. Reading is always among it.
+    /// Scope; repeatable, read is always included
     #[arg(
         long = "scope",
         value_name = "read|write|notes|chats",
@@ -68,20 +68,20 @@ struct Create {
     )]
     scopes: Vec<Scope>,
 
-    /// How long it is good: 90d, 12h, 1y [default: until it is deleted].
+    /// Expires after: 90d, 12h, 1y [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     expires: Option<i64>,
 
-    /// Requests a minute [default: what the server is set to].
+    /// Rate limit in requests per minute [default: the server's]
     #[arg(long, value_name = "NUMBER")]
     rate: Option<i32>,
 
-    /// Whose authority it has [default: the library's owner].
+    /// User that the key acts as [default: the library's owner]
     #[arg(long, value_name = "USER")]
     user: Option<String>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let mut transaction = store::postgres::begin(app.pool()).await?;
@@ -91,7 +91,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             if arguments.json {
                 show::line(&serde_json::to_string_pretty(&all)?);
             } else if all.is_empty() {
-                show::note("no keys yet; make one: wenyuan key create --name NAME");
+                show::note("no keys yet; create one: wenyuan keys create --name NAME");
             } else {
                 all.iter().for_each(print);
             }
@@ -101,24 +101,24 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             if arguments.json {
                 show::line(&serde_json::to_string_pretty(&json!({ "key": token.reveal(), "details": key }))?);
             } else {
-                show::note(&format!("the key {}, shown this once:", styled(BOLD, &key.name)));
+                show::note(&format!("key {}, shown only once:", styled(BOLD, &key.name)));
                 show::line(token.reveal());
             }
         }
         Action::Enable { key } => {
             let id = find(&mut transaction, &owner, &key).await?;
             let key = keys::enable(&mut transaction, &owner, id, true).await?;
-            show::note(&format!("the key {} may be used", key.name));
+            show::note(&format!("key {} enabled", key.name));
         }
         Action::Disable { key } => {
             let id = find(&mut transaction, &owner, &key).await?;
             let key = keys::enable(&mut transaction, &owner, id, false).await?;
-            show::note(&format!("the key {} may not be used from now on", key.name));
+            show::note(&format!("key {} disabled", key.name));
         }
         Action::Delete { key } => {
             let id = find(&mut transaction, &owner, &key).await?;
             keys::delete(&mut transaction, &owner, id).await?;
-            show::note(&format!("deleted the key {key}"));
+            show::note(&format!("deleted key {key}"));
         }
     }
     transaction.commit().await?;
@@ -134,7 +134,7 @@ async fn make(
     let names = names?;
     let catalogue = catalogue::read(connection).await?;
     for name in &names {
-        // A name that is mistyped would make a key that reaches nothing.
+        // A misspelt name would create a key that reaches nothing.
         catalogue.library(owner, name)?;
     }
     let user = match create.user {
@@ -163,9 +163,9 @@ async fn find(connection: &mut PgConnection, owner: &Actor, wanted: &str) -> any
     };
     let found: Vec<&Key> = all.iter().filter(names_it).collect();
     match found.as_slice() {
-        [] => anyhow::bail!("there is no key {wanted}; `wenyuan keys` lists them"),
+        [] => anyhow::bail!("there is no key {wanted}; `wenyuan keys` lists all"),
         [one] => Ok(one.id),
-        _ => anyhow::bail!("several keys are meant by {wanted}: say which by its id (`wenyuan keys --json`)"),
+        _ => anyhow::bail!("{wanted} matches several keys: use the id (`wenyuan keys --json`)"),
     }
 }
 
@@ -189,7 +189,7 @@ fn print(key: &Key) {
     show::line(&line);
 }
 
-/// Reads `90d`, `12h`, `30m`, `1y` as seconds.
+/// Parses `90d`, `12h`, `30m`, `1y` as seconds.
 fn duration(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time: write a number and m, h, d, w or y (90d)");
     let unit = text.chars().last().ok_or_else(wrong)?;

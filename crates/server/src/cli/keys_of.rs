@@ -1,4 +1,4 @@
-//! Keys of other programs, which come from a file or standard input: what stands on a command line is seen by others.
+//! API keys of external services, read from a file or standard input: other users can see command lines.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
-/// The longest file of a key, in bytes.
+/// Size of a key file, in bytes.
 const LONGEST_FILE: u64 = 64 * 1024;
 
-/// Reads a key from a file, or from standard input where the file is `-`.
+/// Reads a key from a file, or from standard input if the file is `-`.
 pub(super) fn read_key(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let unreadable = || format!("the key in {} cannot be read", file.display());
+    let unreadable = || format!("failed to read the key in {}", file.display());
     let mut text = Zeroizing::new(String::new());
     let read = if file == Path::new("-") {
         std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)

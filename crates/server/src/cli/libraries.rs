@@ -1,4 +1,4 @@
-//! `wenyuan libraries`: what there is, which version answers, and what goes.
+//! `wenyuan libraries`: lists, shows and deletes libraries, and activates versions.
 
 use std::process::ExitCode;
 
@@ -11,47 +11,47 @@ use serde_json::json;
 use super::show::{self, BOLD, DIM, WELL, styled};
 use crate::app::App;
 
-/// What to do with libraries; lists them where nothing is said.
+/// Arguments of `wenyuan libraries`; lists libraries by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List libraries (the default).
+    /// List libraries (default)
     List,
-    /// Show a library's versions and what they hold.
+    /// Show the versions of a library with their counts
     Show {
-        /// The library.
+        /// Library
         name: String,
     },
-    /// Choose the version that answers when none is asked for.
+    /// Choose the active version, which is used when none is given
     Activate {
-        /// The library.
+        /// Library
         name: String,
-        /// The version: a label, or latest.
+        /// Version: a label, or latest
         version: String,
     },
-    /// Delete a library, or one version of it.
+    /// Delete a library, or one version of it
     Delete {
-        /// The library.
+        /// Library
         name: String,
-        /// Only this version.
+        /// Only this version
         #[arg(long)]
         version: Option<String>,
-        /// Delete without asking.
+        /// Delete without confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let mut transaction = store::postgres::begin(app.pool()).await?;
@@ -116,7 +116,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let request: Request = version.parse().map_err(library::Error::from)?;
             let version = library.resolve(&request)?;
             catalogue::activate(&mut transaction, &owner, library, version.id).await?;
-            show::note(&format!("{} {} answers from now on", library.name, version.label));
+            show::note(&format!("{} {} is active", library.name, version.label));
         }
         Action::Delete { name, version, yes } => {
             let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
@@ -126,7 +126,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 |version| format!("version {} of {}", version.label, library.name),
             );
             if !yes {
-                anyhow::bail!("this would delete {what}; say --yes to do so");
+                anyhow::bail!("this deletes {what}; confirm with --yes");
             }
             match version {
                 Some(version) => {

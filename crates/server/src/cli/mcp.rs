@@ -1,5 +1,5 @@
-//! `wenyuan mcp`: the library for one agent that starts this program itself. Standard output belongs to the protocol; logs
-//! and errors go to standard error. It ends when its standard input does.
+//! `wenyuan mcp`: serves MCP over standard input and output to an agent that starts this program. Logs
+//! and errors go to standard error. It ends when standard input does.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -16,29 +16,29 @@ use crate::app::App;
 use crate::app::work::Work;
 use crate::mcp::Librarian;
 
-/// What the agent may do.
+/// Arguments of `wenyuan mcp`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Only this library; may be repeated [default: all].
+    /// Only this library; repeatable [default: all]
     #[arg(long = "library", short, value_name = "LIBRARY")]
     libraries: Vec<LibraryName>,
 
-    /// What it may do; may be repeated. Reading is always among it.
+    /// Scope; repeatable, read is always included
     #[arg(long = "scope", value_name = "read|write|notes", default_value = "read", value_delimiter = ',')]
     scopes: Vec<Scope>,
 }
 
-/// How long the first answer waits for the index. Clients give up on a program that takes long to greet them.
+/// Time that the first response waits for the index; clients give up on slow starts.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Answers until standard input ends.
+/// Serves until standard input ends.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut scopes: BTreeSet<Scope> = arguments.scopes.into_iter().collect();
     scopes.insert(Scope::Read);
     let libraries: BTreeSet<String> = arguments.libraries.iter().map(ToString::to_string).collect();
     let actor =
         Actor::owner().narrowed(None, "wenyuan mcp", scopes, Some(libraries).filter(|all| !all.is_empty()));
-    // The index follows what servers and commands beside this one change; reading documents is left to them.
+    // The index follows changes by other processes; ingesting documents is left to them.
     let mut work = Work::start(app);
     work.follow(app);
     work.also(tokio::spawn({
@@ -47,20 +47,20 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     }));
     catch_up(app).await;
     let served = async {
-        // The future of a whole conversation is large.
+        // The future of a whole conversation is large, so it is boxed.
         let greeting = Box::pin(Librarian::acting_as(app.clone(), actor).serve(rmcp::transport::stdio()));
         let service = greeting.await?;
-        service.waiting().await.context("the agent's requests could not be waited for")
+        service.waiting().await.context("failed to serve the agent")
     };
     let ended: anyhow::Result<_> = served.await;
     work.stop().await;
     match ended {
         Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.context("the agent does not speak MCP, or has gone")),
+        Err(error) => Err(error.context("the agent does not speak MCP, or has disconnected")),
     }
 }
 
-/// Waits a little until the index has what is there; what it has not is left out of answers, and said to be.
+/// Waits briefly for the index to catch up; what is missing is left out of results, with a notice.
 async fn catch_up(app: &App) {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline && !matches!(app.engine.lag().await, Ok(Some(0))) {

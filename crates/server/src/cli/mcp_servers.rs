@@ -1,4 +1,4 @@
-//! `wenyuan mcp-servers`: MCP servers of others that this library may use. Their keys never stand on the command line.
+//! `wenyuan mcp-servers`: external MCP servers. Their keys are never given on the command line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,81 +16,81 @@ use super::keys_of::read_key;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// What to do with MCP servers; lists them where nothing is said.
+/// Arguments of `wenyuan mcp-servers`; lists servers by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List MCP servers (the default).
+    /// List MCP servers (default)
     List,
-    /// Add an MCP server.
+    /// Add an MCP server
     Add(Add),
-    /// Connect to an MCP server and list its tools.
+    /// Connect to an MCP server and list its tools
     Test {
-        /// Its name or id.
+        /// Name or id
         server: String,
     },
-    /// Let people put questions to an MCP server: one of its tools is called with them, and nothing else of it.
+    /// Choose the one tool of an MCP server that is called with people's questions
     Ask {
-        /// Its name or id.
+        /// Name or id
         server: String,
-        /// The tool that is called.
+        /// Tool to call
         #[arg(required_unless_present = "off")]
         tool: Option<String>,
-        /// The tool's argument that a question goes into.
+        /// Argument that takes the question
         #[arg(long, default_value = "query", value_name = "NAME")]
         argument: String,
-        /// Let it not be asked any more.
+        /// Stop asking this server
         #[arg(long, conflicts_with_all = ["tool", "argument"])]
         off: bool,
     },
-    /// Let an MCP server be used.
+    /// Enable an MCP server
     Enable {
-        /// Its name or id.
+        /// Name or id
         server: String,
     },
-    /// Keep an MCP server from being used.
+    /// Disable an MCP server
     Disable {
-        /// Its name or id.
+        /// Name or id
         server: String,
     },
-    /// Delete an MCP server, with its key.
+    /// Delete an MCP server with its key
     Delete {
-        /// Its name or id.
+        /// Name or id
         server: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Add {
-    /// Its name: lower-case letters, digits, dots, underscores and dashes.
+    /// Name: lower-case letters, digits, dots, underscores and dashes
     name: String,
 
-    /// Where it is: <https://tools.example.org/mcp>
+    /// URL: <https://tools.example.org/mcp>
     endpoint: String,
 
-    /// What it is for.
+    /// Description
     #[arg(long, default_value = "")]
     description: String,
 
-    /// The file that holds the key it is shown; - for standard input.
+    /// File with the API key; - for standard input
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 
-    /// The header that the key is sent in [default: Authorization, as a bearer token].
+    /// Header for the key [default: Authorization, as a bearer token]
     #[arg(long, value_name = "NAME", requires = "api_key_file")]
     header: Option<String>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     match arguments.action.unwrap_or(Action::List) {
@@ -114,7 +114,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 show::line(&serde_json::to_string_pretty(&server)?);
             } else {
                 show::note(&format!(
-                    "added {}; whether it answers: wenyuan mcp-servers test {}",
+                    "added {}; to test it: wenyuan mcp-servers test {}",
                     styled(BOLD, &server.name),
                     server.name
                 ));
@@ -141,7 +141,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let id = find(&mut transaction, &owner, &server).await?;
             servers::delete(&mut transaction, &owner, id).await?;
             transaction.commit().await?;
-            show::note(&format!("deleted the MCP server {server}"));
+            show::note(&format!("deleted MCP server {server}"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -179,10 +179,9 @@ async fn ask(
     transaction.commit().await?;
     let now = changed.now;
     show::note(&match now.ask_tool {
-        Some(tool) => format!(
-            "people may ask {}: its tool {tool} is called with their questions as {}",
-            now.name, now.ask_argument
-        ),
+        Some(tool) => {
+            format!("{} is asked: its tool {tool} gets questions as {}", now.name, now.ask_argument)
+        }
         None => format!("{} is not asked any more", now.name),
     });
     Ok(())
@@ -194,8 +193,8 @@ async fn enable(app: &App, owner: &Actor, server: &str, enabled: bool) -> anyhow
     let change = Change { enabled: Some(enabled), ..Change::default() };
     let changed = servers::change(&mut transaction, &app.secrets, owner, id, change).await?;
     transaction.commit().await?;
-    let may = if enabled { "may be used" } else { "is not used from now on" };
-    show::note(&format!("the MCP server {} {may}", changed.now.name));
+    let may = if enabled { "enabled" } else { "disabled" };
+    show::note(&format!("MCP server {} {may}", changed.now.name));
     Ok(())
 }
 
@@ -204,7 +203,7 @@ async fn find(connection: &mut PgConnection, owner: &Actor, wanted: &str) -> any
     let found = all.iter().find(|server| server.name == wanted || server.id.to_string() == wanted);
     found
         .map(|server| server.id)
-        .with_context(|| format!("there is no MCP server {wanted}; `wenyuan mcp-servers` lists them"))
+        .with_context(|| format!("there is no MCP server {wanted}; `wenyuan mcp-servers` lists all"))
 }
 
 fn print(server: &Server) {
@@ -230,7 +229,7 @@ fn print_found(found: &Found) {
     }
     show::line(&format!(
         "{}  protocol {}  {}",
-        styled(BOLD, found.server.as_deref().unwrap_or("a server without a name")),
+        styled(BOLD, found.server.as_deref().unwrap_or("unnamed server")),
         found.protocol.as_deref().unwrap_or("unknown"),
         styled(DIM, format!("{} ms", found.milliseconds))
     ));
@@ -239,6 +238,6 @@ fn print_found(found: &Found) {
         show::line(&format!("  {}  {}", tool.name, styled(DIM, first)));
     }
     if found.more_tools {
-        show::note("it has more tools than are listed");
+        show::note("further tools are not listed");
     }
 }

@@ -1,4 +1,4 @@
-//! `wenyuan models`: language models that answer. Their keys never stand on the command line.
+//! `wenyuan models`: language models. Their keys are never given on the command line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,72 +14,72 @@ use super::keys_of::read_key;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// How long a test takes at most: a model that is loaded first takes its time.
+/// Timeout of a test; loading a model takes time.
 const LONGEST_TEST: Duration = Duration::from_mins(5);
 
-/// What to do with language models; lists them where nothing is said.
+/// Arguments of `wenyuan models`; lists models by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List language models (the default).
+    /// List language models (default)
     List,
-    /// Add a language model.
+    /// Add a language model
     Add(Add),
-    /// Change a language model.
+    /// Change a language model
     Change(Box<Changes>),
-    /// Ask a language model for a word.
+    /// Send a test request
     Test {
-        /// Its name or id.
+        /// Name or id
         model: String,
     },
-    /// Let a language model answer where none is named.
+    /// Set the default model
     Default {
-        /// Its name or id.
+        /// Name or id
         model: String,
     },
-    /// Let a language model be asked.
+    /// Enable a language model
     Enable {
-        /// Its name or id.
+        /// Name or id
         model: String,
     },
-    /// Keep a language model from being asked.
+    /// Disable a language model
     Disable {
-        /// Its name or id.
+        /// Name or id
         model: String,
     },
-    /// Delete a language model, with its key.
+    /// Delete a language model with its key
     Delete {
-        /// Its name or id.
+        /// Name or id
         model: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Add {
-    /// The name it is chosen by: lower-case letters, digits, dots, underscores and dashes.
+    /// Name: lower-case letters, digits, dots, underscores and dashes
     name: String,
 
-    /// Where it is, up to and without /chat/completions: <https://models.example.org/v1>
+    /// Base URL, without /chat/completions: <https://models.example.org/v1>
     endpoint: String,
 
-    /// What the endpoint calls it [default: its name].
+    /// Model ID at the endpoint [default: the name]
     #[arg(long)]
     model: Option<String>,
 
-    /// The file that holds the key it is shown; - for standard input.
+    /// File with the API key; - for standard input
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 
-    /// Let it answer where none is named.
+    /// Make it the default model
     #[arg(long)]
     default: bool,
 
@@ -89,26 +89,26 @@ struct Add {
 
 #[derive(Debug, Args)]
 struct Changes {
-    /// Its name or id.
+    /// Name or id
     wanted: String,
 
-    /// Another name.
+    /// New name
     #[arg(long)]
     name: Option<String>,
 
-    /// Another place. At another host the key must be given again, or taken away.
+    /// New base URL; a different host needs the key again, or none
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 
-    /// What the endpoint calls it.
+    /// Model ID at the endpoint
     #[arg(long)]
     model: Option<String>,
 
-    /// The file that holds another key; - for standard input.
+    /// File with a new API key; - for standard input
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 
-    /// Take its key away.
+    /// Remove its key
     #[arg(long, conflicts_with = "api_key_file")]
     no_api_key: bool,
 
@@ -118,24 +118,24 @@ struct Changes {
 
 #[derive(Debug, Clone, Copy, Args)]
 struct Numbers {
-    /// What fits into one request, question and answer together [default: 8192].
+    /// Context window in tokens, question and answer together [default: 8192]
     #[arg(long, value_name = "TOKENS")]
     context_tokens: Option<i32>,
 
-    /// The longest answer [default: 1024].
+    /// Maximum answer length in tokens [default: 1024]
     #[arg(long, value_name = "TOKENS")]
     answer_tokens: Option<i32>,
 
-    /// How long the first piece of an answer may take [default: 120].
+    /// Timeout for the first token, in seconds [default: 120]
     #[arg(long, value_name = "SECONDS")]
     first_seconds: Option<i32>,
 
-    /// How long each further piece may take [default: 60].
-    // Not the setting of the same name.
+    /// Timeout between tokens, in seconds [default: 60]
+    // Named apart from the setting of the same name.
     #[arg(id = "model_idle_seconds", long = "idle-seconds", value_name = "SECONDS")]
     idle_seconds: Option<i32>,
 
-    /// Answers at once [default: 4].
+    /// Concurrent answers [default: 4]
     #[arg(long, value_name = "NUMBER")]
     concurrency: Option<i32>,
 }
@@ -152,7 +152,7 @@ impl From<Numbers> for Limits {
     }
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let as_json = arguments.json;
@@ -199,7 +199,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             let mut transaction = store::postgres::begin(app.pool()).await?;
             models::delete(&mut transaction, &owner, &model).await?;
             transaction.commit().await?;
-            show::note(&format!("deleted the language model {model}"));
+            show::note(&format!("deleted language model {model}"));
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -238,11 +238,7 @@ async fn add(app: &App, owner: &Actor, new: Add) -> anyhow::Result<(String, Mode
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let model = models::create(&mut transaction, &app.secrets, owner, new).await?;
     transaction.commit().await?;
-    let told = format!(
-        "added {}; whether it answers: wenyuan models test {}",
-        styled(BOLD, &model.name),
-        model.name
-    );
+    let told = format!("added {}; to test it: wenyuan models test {}", styled(BOLD, &model.name), model.name);
     Ok((told, model))
 }
 

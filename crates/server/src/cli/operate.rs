@@ -22,7 +22,7 @@ pub(super) struct JobArguments {
     #[command(subcommand)]
     action: Option<JobAction>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
@@ -80,34 +80,34 @@ pub(super) async fn jobs(app: &App, arguments: JobArguments) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to do with migrations; shows them where nothing is said.
+/// Arguments of `wenyuan migrate`; shows migrations by default.
 #[derive(Debug, Args)]
 pub(super) struct MigrateArguments {
     #[command(subcommand)]
     action: Option<MigrateAction>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum MigrateAction {
-    /// Show which migrations are applied (the default).
+    /// Show which migrations are applied (default)
     Status,
-    /// Apply what is pending.
+    /// Apply pending migrations
     Up,
-    /// Go back until this migration is the newest; data of later ones is lost.
+    /// Revert to this migration; data of later ones is lost
     Down {
-        /// Its number; 0 undoes all.
+        /// Number of the migration; 0 reverts all
         target: i64,
-        /// Go back without asking.
+        /// Revert without confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Shows and applies migrations, on a database that is not brought up to date first.
+/// Shows and applies migrations, without migrating the database first.
 pub(super) async fn migrate(settings: &Settings, arguments: MigrateArguments) -> anyhow::Result<ExitCode> {
     let database = Database::open(&settings.database()).await?;
     let done = migrate_in(&database, arguments).await;
@@ -122,7 +122,7 @@ async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow:
         MigrateAction::Down { target, yes } => {
             if !yes {
                 anyhow::bail!(
-                    "going back to migration {target} loses what later ones hold; say --yes to do so"
+                    "reverting to migration {target} loses the data of later ones; confirm with --yes"
                 );
             }
             let owner = database.owner_pool();
@@ -131,7 +131,7 @@ async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow:
             done?;
         }
     }
-    // As the owner: of a database that was never migrated the server's role may read nothing yet.
+    // As the owner: the server's role has no privileges on a database that was never migrated.
     let owner = database.owner_pool();
     let history = migrations::status(&owner).await;
     owner.close().await;
@@ -152,15 +152,15 @@ async fn migrate_in(database: &Database, arguments: MigrateArguments) -> anyhow:
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What to build anew.
+/// Arguments of `wenyuan reindex`.
 #[derive(Debug, Args)]
 pub(super) struct ReindexArguments {
-    /// The vectors too: the server, or `wenyuan embed`, then makes them again.
+    /// Rebuild the vectors too; the server or `wenyuan embed` computes them
     #[arg(long)]
     vectors: bool,
 }
 
-/// Builds the full-text index anew, in every program that keeps one, while the old one answers.
+/// Rebuilds the full-text index in every process that has one, while the old one answers.
 pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::Result<ExitCode> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     changes::request_rebuild(&mut transaction).await?;
@@ -185,20 +185,20 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
         sleep(Duration::from_millis(200)).await;
     }
     bar.finish_and_clear();
-    show::note("the full-text index is built anew");
+    show::note("the full-text index is being rebuilt");
     if arguments.vectors {
-        show::note("the vectors are made again by the server, or now by: wenyuan embed");
+        show::note("the server recomputes the vectors; to do it now: wenyuan embed");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the missing vectors.
+/// Computes the missing vectors.
 pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     let Some(model) = app.load_model().await else {
         match app.engine.model() {
-            ModelState::Off(why) => anyhow::bail!("no vectors can be made: {why}"),
+            ModelState::Off(why) => anyhow::bail!("cannot compute vectors: {why}"),
             _ => anyhow::bail!(
-                "no vectors can be made: {}",
+                "cannot compute vectors: {}",
                 app.settings.search.model().err().unwrap_or_default()
             ),
         }
@@ -225,7 +225,7 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A progress bar for a person; nothing where nobody watches.
+/// Progress bar; hidden without a terminal.
 pub(super) fn bar(what: &'static str, length: u64) -> ProgressBar {
     let bar = if show::watched() { ProgressBar::new(length) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{msg:<10} {bar:30} {pos}/{len}  {per_sec:.0}  {eta} left");

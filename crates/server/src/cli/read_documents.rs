@@ -1,23 +1,23 @@
-//! The child that reads documents: it limits its own memory, then answers on its standard output.
+//! The child process that parses documents: it limits its own memory, then serves requests on standard input and output.
 
 use std::io::{stdin, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
 
-/// What the child is told.
+/// Arguments of the child process.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Memory at most, in bytes.
+    /// Memory limit in bytes.
     memory: u64,
 }
 
-/// Stack of the reading thread: deep documents are refused by count, and third-party readers recurse a little.
+/// Stack of the parsing thread: nesting is limited by count, and third-party parsers recurse a little.
 const STACK: usize = 64 << 20;
 
-/// Answers until standard input ends.
+/// Serves until standard input ends.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // Where the platform does not know the limit (macOS), time is the only one.
+    // On platforms without the limit (macOS), only time is limited.
     let _unlimited = rlimit::Resource::AS.set(arguments.memory, arguments.memory);
     let reading = std::thread::Builder::new()
         .stack_size(STACK)

@@ -1,4 +1,4 @@
-//! `wenyuan search`: passages, on a terminal or as JSON.
+//! `wenyuan search`: finds passages and prints them for a terminal or as JSON.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,55 +12,55 @@ use tokio::time::{Instant, sleep};
 use super::show::{self, BOLD, DIM, MARK, WRONG, styled};
 use crate::app::App;
 
-/// What to find and where.
+/// Arguments of `wenyuan search`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Words, a question, "an exact phrase", an identifier.
+    /// Words, a question, "an exact phrase", an identifier
     #[arg(required = true, value_name = "QUERY")]
     query: Vec<String>,
 
-    /// In this library.
+    /// Only this library
     #[arg(long, short)]
     library: Option<String>,
 
-    /// In this version: a label, 5.x, ^5.2 or latest [default: the library's active version].
+    /// Version: a label, 5.x, ^5.2 or latest [default: the active version]
     #[arg(long, short = 'V', requires = "library", value_name = "VERSION")]
     version: Option<String>,
 
-    /// Only documents of this type; may be repeated.
+    /// Only documents of this type; repeatable
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
 
-    /// Only passages that hold this: text, code, table, api; may be repeated.
+    /// Only passages of this content type: text, code, table, api; repeatable
     #[arg(long = "content", value_name = "TYPE")]
     content_types: Vec<String>,
 
-    /// Only documents with this tag; may be repeated.
+    /// Only documents with this tag; repeatable
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
 
-    /// Only documents of this category.
+    /// Only documents of this category
     #[arg(long, value_enum)]
     category: Option<CategoryArgument>,
 
-    /// Passages at most.
+    /// Maximum number of passages
     #[arg(long, short = 'n', default_value_t = 5, value_name = "NUMBER")]
     limit: usize,
 
-    /// By words and meaning, or by one of them.
+    /// Search mode
     #[arg(long, value_enum, default_value_t)]
     mode: ModeArgument,
 
-    /// Where the page begins: `next` of the page before.
+    /// Cursor of the page, printed by the previous one
     #[arg(long)]
     cursor: Option<String>,
 
-    /// Print one JSON object.
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// A category, as the command line writes it.
+/// Category as given on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum CategoryArgument {
     /// References, API descriptions.
@@ -86,10 +86,10 @@ enum ModeArgument {
     Vector,
 }
 
-/// How long another program that writes the index is given to catch up.
+/// Time that another process which writes the index gets to catch up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Searches and shows. Exit code 0 also when nothing is found: the search succeeded.
+/// Searches and prints. Exits with 0 if nothing is found: the search succeeded.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tags: Result<Vec<_>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
     let question = Question {
@@ -123,7 +123,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Brings the index up to date, or waits a little for the program that does.
+/// Brings the index up to date, or waits briefly for the process that does.
 pub(super) async fn catch_up(app: &App) -> anyhow::Result<()> {
     let mut follower = app.engine.follower();
     let deadline = Instant::now() + PATIENCE;
@@ -144,7 +144,7 @@ fn print(answer: &Answer) {
         show::note(&styled(DIM, notice));
     }
     if answer.hits.is_empty() {
-        show::note("nothing found; try fewer or other words, or another library (wenyuan libraries)");
+        show::note("no results; try fewer or other words, or another library (wenyuan libraries)");
     }
     for (number, hit) in (1..).zip(&answer.hits) {
         print_hit(number, hit);
@@ -174,7 +174,7 @@ fn print_hit(number: usize, hit: &Hit) {
     show::line("");
 }
 
-/// The snippet with the words asked for marked.
+/// Returns the snippet with the matching words highlighted.
 fn marked(hit: &Hit) -> String {
     let characters: Vec<char> = hit.snippet.chars().collect();
     let part =

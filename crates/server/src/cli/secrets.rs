@@ -1,4 +1,4 @@
-//! `wenyuan secrets`: changing the key that secrets are sealed with, while servers run, and again where it broke off.
+//! `wenyuan secrets`: rotates the master key while servers run; an interrupted rotation can be repeated.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use store::secrets::Sealer;
 use super::show;
 use crate::app::App;
 
-/// What to do with the secret keys.
+/// Arguments of `wenyuan secrets`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -19,32 +19,32 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a new key, seal everything with it, and forget the old one. Where that was interrupted, do it again.
+    /// Create a new master key, re-encrypt all secrets, and drop the old key; repeat it if it was interrupted
     Rotate,
-    /// Seal everything with the newest key, where you change the keys yourself (`WENYUAN_SECRET_KEY`).
+    /// Re-encrypt all secrets with the newest key, if you manage the keys yourself (`WENYUAN_SECRET_KEY`)
     Reseal,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match arguments.action {
         Action::Rotate => {
             app.secrets.add_key()?;
             let resealed = reseal(app).await?;
-            // Only now, when all of it is committed, and nobody writes with the old key any more.
+            // Only after everything is committed and nothing is written with the old key any more.
             app.secrets.drop_old()?;
             tell(&resealed);
-            show::note("the secret key is another; copies of the old one open nothing here any more");
+            show::note("master key rotated; copies of the old key open nothing any more");
         }
         Action::Reseal => {
             tell(&reseal(app).await?);
-            show::note("older keys are not needed any more, once every node knows the newest");
+            show::note("older keys can be removed once every node has the newest");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Seals anew what every room has sealed: first while others write, which may take a while, then the rest while they wait.
+/// Re-encrypts the secrets of every crate: first while others write, then the rest while they wait.
 async fn reseal(app: &App) -> anyhow::Result<Resealed> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let early = reseal_rooms(&mut transaction, &app.secrets).await?;
@@ -56,7 +56,7 @@ async fn reseal(app: &App) -> anyhow::Result<Resealed> {
     Ok(Resealed { renewed: early.renewed + late.renewed, lost: late.lost })
 }
 
-/// Each room that seals something is named here.
+/// Every crate that seals secrets is listed here.
 async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow::Result<Resealed> {
     let servers = registry::servers::reseal(connection, sealer).await?;
     let answers = store::idempotency::reseal(connection, sealer).await?;
@@ -68,7 +68,7 @@ async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow:
 }
 
 fn tell(resealed: &Resealed) {
-    show::note(&format!("sealed {} secrets anew", resealed.renewed));
+    show::note(&format!("re-encrypted {} secrets", resealed.renewed));
     for lost in &resealed.lost {
         show::error(&format!("{lost} does not open with any key: enter it anew"));
     }

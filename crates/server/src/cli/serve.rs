@@ -1,4 +1,4 @@
-//! `wenyuan serve`: the server, from its start to its end.
+//! `wenyuan serve`: runs the server.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::http::guard::Names;
 use crate::settings::Settings;
 use crate::{metrics, routes};
 
-/// Serves until told to stop.
+/// Serves until a signal stops it.
 pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let listen = settings.server.listen();
@@ -30,7 +30,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let mail = settings.mail.server_and_sender()?.map(|(url, from)| Mail::new(&url, from)).transpose()?;
     let recorder = metrics::start()?;
     let app = App::open(settings).await?;
-    // Before any work is begun: a second server on the same port should say so and go.
+    // Before any work starts: a second server on the same port fails at once.
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -73,22 +73,22 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     offer_setup(&app, &public).await;
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(stopping(app.clone())).await?;
-    tracing::info!("stopping: work in hand is finished or given back");
+    tracing::info!("stopping: finishing or releasing running work");
     work.stop().await;
     app.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where people reach the server: as the settings say, or else where it listens.
+/// Returns the public address: the configured one, or where the server listens.
 fn public_address(settings: &Settings, address: SocketAddr) -> Arc<str> {
     let public = settings.server.public_url().ok().flatten();
     let public = public.map_or_else(|| format!("http://{address}"), |url| url.to_string());
     public.trim_end_matches('/').into()
 }
 
-/// While there is no administrator, the terminal (or the log) shows a link that makes one. It is the only way without
-/// the command line: there is no password to begin with.
+/// While there is no administrator, prints a link to create one. Without the command line it is the only way:
+/// there is no default password.
 async fn offer_setup(app: &App, public: &str) {
     let made = async {
         let mut connection = store::postgres::acquire(app.pool()).await?;
@@ -98,19 +98,19 @@ async fn offer_setup(app: &App, public: &str) {
         Ok(Some(link)) => {
             show::note(&format!(
                 "{} {}/setup?token={}",
-                show::styled(show::BOLD, "no administrator yet; make one at"),
+                show::styled(show::BOLD, "no administrator yet; create one at"),
                 public,
                 link.token.reveal()
             ));
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(error = %kernel::chain::Chain(&error), "no link for the first administrator could be made");
+            tracing::warn!(error = %kernel::chain::Chain(&error), "failed to create the setup link");
         }
     }
 }
 
-/// Says once when the server's role in the database may do more than the server does.
+/// Warns if the server's database role has more privileges than it needs.
 async fn warn_of_powers(app: &App) {
     let Ok(standing) = app.database.standing().await else { return };
     if !standing.excess.is_empty() {
@@ -123,7 +123,7 @@ async fn warn_of_powers(app: &App) {
     }
 }
 
-/// Waits until it is time, and ends the answers under way: whoever follows one would keep the server up.
+/// Waits for a signal and ends running answers, whose followers would keep the server up.
 async fn stopping(app: App) {
     told_to_stop().await;
     app.answers.close().await;

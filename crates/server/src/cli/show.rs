@@ -1,47 +1,47 @@
-//! How the command line shows things: colours on a terminal only, and not where `NO_COLOR` says so.
+//! Output of the command line: colours only on a terminal, and never with `NO_COLOR`.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr};
 
 use anstyle::{AnsiColor, Style};
 
-/// Faint.
+/// Dim.
 pub(super) const DIM: Style = Style::new().dimmed();
-/// Strong.
+/// Bold.
 pub(super) const BOLD: Style = Style::new().bold();
-/// A word that was asked for.
+/// Match of the query.
 pub(super) const MARK: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
-/// Something that is wrong.
+/// Failure.
 pub(super) const WRONG: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
-/// Something that is well.
+/// Success.
 pub(super) const WELL: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 
-/// Writes a line to standard output. A reader that has gone (`| head`) is no error.
+/// Writes a line to standard output. A closed pipe (`| head`) is not an error.
 pub(super) fn line(text: &str) {
     let _reader_gone = writeln!(anstream::stdout(), "{text}");
 }
 
-/// Writes a line to standard error: for the person, not for the next program.
+/// Writes a line to standard error, for people rather than programs.
 pub(super) fn note(text: &str) {
     let _reader_gone = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Says what went wrong.
+/// Prints an error.
 pub(super) fn error(text: &str) {
     note(&format!("{} {text}", styled(WRONG, "error:")));
 }
 
-/// A text in a style.
+/// Returns a text in a style.
 pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Whether a person is watching standard error.
+/// Whether standard error is a terminal.
 pub(super) fn watched() -> bool {
     stderr().is_terminal()
 }
 
-/// A number of bytes, for people.
+/// Formats a number of bytes.
 pub(super) fn bytes(number: u64) -> String {
     indicatif::HumanBytes(number).to_string()
 }

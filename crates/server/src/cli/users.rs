@@ -1,4 +1,4 @@
-//! `wenyuan user`: accounts. Passwords never stand on the command line: people set their own by a link.
+//! `wenyuan users`: accounts. Passwords are never given on the command line: people set their own by a link.
 
 use std::process::ExitCode;
 
@@ -13,35 +13,35 @@ use sqlx::PgConnection;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
-/// What to do with accounts; lists them where nothing is said.
+/// Arguments of `wenyuan users`; lists users by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List users (the default).
+    /// List users (default)
     List,
-    /// Make a user, and a link by which they set their password.
+    /// Create a user and a link to set their password
     Create(Create),
-    /// Make a link by which a user sets a new password.
+    /// Create a link to set a new password
     Link {
-        /// The user's name.
+        /// User name
         name: String,
     },
-    /// Change what a user is.
+    /// Change a user
     Change(ChangeArguments),
-    /// Delete a user with their sessions and keys.
+    /// Delete a user with their sessions and keys
     Delete {
-        /// The user's name.
+        /// User name
         name: String,
-        /// Delete without asking.
+        /// Delete without confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -49,45 +49,45 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Create {
-    /// The name by which they sign in.
+    /// User name for signing in
     name: String,
 
-    /// Their mail address.
+    /// Email address
     #[arg(long)]
     email: Option<String>,
 
-    /// What they are: user, editor or admin.
+    /// Role: user, editor or admin
     #[arg(long, default_value = "user")]
     role: Role,
 
-    /// The same as --role admin.
+    /// Short for --role admin
     #[arg(long, conflicts_with = "role")]
     admin: bool,
 
-    /// The hash of their password in the system they come from (Argon2 or bcrypt).
+    /// Password hash from another system (Argon2 or bcrypt)
     #[arg(long, value_name = "HASH")]
     password_hash: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct ChangeArguments {
-    /// The user's name.
+    /// User name
     name: String,
 
-    /// What they are: user, editor or admin.
+    /// Role: user, editor or admin
     #[arg(long)]
     role: Option<Role>,
 
-    /// Their mail address; empty for none.
+    /// Email address; empty for none
     #[arg(long)]
     email: Option<String>,
 
-    /// Whether they may sign in.
+    /// Whether they can sign in
     #[arg(long, value_name = "true|false")]
     active: Option<bool>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let mut transaction = store::postgres::begin(app.pool()).await?;
@@ -111,7 +111,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             } else {
                 show::note(&format!("made the {} {}", user.role, styled(BOLD, &user.username)));
                 if let Some(url) = url {
-                    show::note("they set their password here, within three days:");
+                    show::note("link to set the password, valid for 3 days:");
                     show::line(&url);
                 }
             }
@@ -122,7 +122,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             if arguments.json {
                 show::line(&serde_json::to_string_pretty(&json!({ "link": url }))?);
             } else {
-                show::note("good for three days and one use; links made before are void:");
+                show::note("valid for 3 days and one use; earlier links stop working:");
                 show::line(&url);
             }
         }
@@ -144,7 +144,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Delete { name, yes } => {
             let id = id_of(&mut transaction, &owner, &name).await?;
             if !yes {
-                anyhow::bail!("this would delete {name} with their sessions and keys; say --yes to do so");
+                anyhow::bail!("this deletes {name} with their sessions and keys; confirm with --yes");
             }
             users::delete(&mut transaction, &owner, id).await?;
             show::note(&format!("deleted {name}"));
@@ -168,7 +168,7 @@ async fn list(connection: &mut PgConnection, owner: &Actor, json: bool) -> anyho
     if json {
         show::line(&serde_json::to_string_pretty(&all)?);
     } else if all.is_empty() {
-        show::note("no users yet; make the first: wenyuan user create NAME --admin");
+        show::note("no users yet; create the first: wenyuan users create NAME --admin");
     } else {
         all.iter().for_each(print);
     }

@@ -1,4 +1,4 @@
-//! `wenyuan worklist`: what the owners of libraries should look at.
+//! `wenyuan worklist`: searches without results, and wrong or outdated answers, for the owners of libraries.
 
 use std::process::ExitCode;
 
@@ -10,38 +10,38 @@ use uuid::Uuid;
 use super::show::{self, BOLD, DIM, styled};
 use crate::app::App;
 
-/// Items that are shown; what is further down happened long ago.
+/// Items that are listed.
 const SHOWN: usize = 100;
 
-/// What to do with the work list; shows it where nothing is said.
+/// Arguments of `wenyuan worklist`; lists items by default.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Of this library; of all where none is named.
+    /// Only this library [default: all]
     #[arg(short, long)]
     library: Option<String>,
 
-    /// Show what is resolved.
+    /// Show resolved items
     #[arg(long)]
     resolved: bool,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Mark a group as done; what happens after is a new one.
+    /// Resolve a group; later occurrences become a new one
     Resolve {
-        /// Its id.
+        /// Id
         id: Uuid,
     },
 }
 
-/// Shows or resolves.
+/// Lists or resolves items.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
     let catalogue = app.engine.catalogue().await?;
@@ -74,7 +74,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         print(item);
     }
     if page.next.is_some() {
-        show::note(&styled(DIM, format!("the last {SHOWN}; more over HTTP: /api/v1/worklist")));
+        show::note(&styled(DIM, format!("the last {SHOWN}; more at /api/v1/worklist")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,7 +83,7 @@ fn print(item: &WorklistItem) {
     let what = match item.kind {
         WorklistKind::NothingFound => "nothing found".to_owned(),
         WorklistKind::VersionRefused => format!("version {} refused", item.subject),
-        WorklistKind::AnswerWrong => "answer called wrong".to_owned(),
+        WorklistKind::AnswerWrong => "wrong answer".to_owned(),
         WorklistKind::AnswerStale => "answer stale".to_owned(),
     };
     let library = item.library.as_deref().unwrap_or("all libraries");

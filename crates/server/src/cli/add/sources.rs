@@ -27,12 +27,12 @@ pub(super) enum Found {
         path: String,
         reason: String,
     },
-    /// What was left out and is no failure.
+    /// Skipped files, which are no failures.
     Skipped {
         path: String,
         reason: String,
     },
-    /// What a list of files says of them all.
+    /// Title and description from an llms.txt.
     About {
         title: Option<String>,
         summary: Option<String>,

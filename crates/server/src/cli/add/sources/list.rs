@@ -61,7 +61,7 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<Found>) -> Option
     Some(sent)
 }
 
-/// What a link means. A path from the root of a site begins at the list, which stands at that root.
+/// Resolves a link of the list. A path from the root of the site is relative to the list, which is at that root.
 fn target(link: &str) -> Target {
     let scheme = link.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
