@@ -28,7 +28,7 @@ await spec(async () => {
       await row.locator(".badge.warn").waitFor();
       await row.locator("details.sure summary").click();
       await axe(page);
-      await row.getByRole("button", { name: "Delete for good" }).click();
+      await row.getByRole("button", { name: "Delete permanently" }).click();
       await sees(page, page.locator(".done"));
       equal(await row.count(), 0);
     });

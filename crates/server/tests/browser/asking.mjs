@@ -86,7 +86,7 @@ await spec(async () => {
     await page.locator("details.edit button").first().click();
     await sees(page, page.getByText("2/2"));
     await finished(page);
-    await page.getByRole("button", { name: "The version before" }).click();
+    await page.getByRole("button", { name: "Previous version" }).click();
     await sees(page, page.getByText("1/2"));
     await axe(page);
   });
@@ -125,11 +125,11 @@ await spec(async () => {
     await finished(page);
     await go(page, `${new URL(page.url()).pathname}/share`);
     await axe(page);
-    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByRole("button", { name: "Create link" }).click();
     await sees(page, page.locator("#made"));
     await axe(page);
     const shared = new URL(await page.locator("#made").innerText()).pathname;
-    await page.getByRole("button", { name: "End it" }).first().click();
+    await page.getByRole("button", { name: "Revoke" }).first().click();
     await page.waitForURL(/share$/);
     await go(page, shared, 404);
   });

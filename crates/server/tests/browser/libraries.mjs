@@ -26,7 +26,7 @@ await spec(async () => {
   await step("who owns a library describes it and chooses its active version", async () => {
     const page = await visit({ at: "/l/harbour", as: "ada" });
     await axe(page);
-    await page.getByText("Title, description, who may read it").click();
+    await page.getByText("Title, description and visibility").click();
     await page.getByLabel("Title").fill("Harbour, a gateway");
     await page.getByLabel("Description").fill("It stands before the services of a team.");
     await axe(page);
@@ -34,7 +34,7 @@ await spec(async () => {
     await sees(page, "Saved.");
     await sees(page, page.getByRole("heading", { level: 1, name: "Harbour, a gateway" }));
     await page.getByRole("button", { name: "Make active 1.8" }).click();
-    await sees(page, "This version answers by default now.");
+    await sees(page, "This is the default version now.");
     equal((await api("GET", "/api/v1/libraries/harbour", undefined, "ada")).active_version, "1.8");
   });
 
@@ -43,8 +43,8 @@ await spec(async () => {
     await page.locator("details.sure summary").click();
     await sees(page, /from every version that holds it \(2\.0\)/);
     await axe(page);
-    await page.getByRole("button", { name: "Delete the document for good" }).click();
-    await sees(page, "The document is deleted.");
+    await page.getByRole("button", { name: "Delete permanently" }).click();
+    await sees(page, "Document deleted.");
     await go(page, "/l/harbour/2.0/guides/upgrading.md", 404);
     // Who may only read is offered nothing of it.
     const reader = await visit({ at: "/l/harbour/2.0/manual.md", as: "ben" });
@@ -53,16 +53,16 @@ await spec(async () => {
 
   await step("what would be lost is said before anything is deleted", async () => {
     const page = await visit({ at: "/l/harbour/2.0", as: "ada", width: "phone" });
-    await page.getByText("Delete this version").click();
+    await page.getByText("Delete version").click();
     await sees(page, /This deletes .* documents of this version/);
     await axe(page);
-    await page.getByRole("button", { name: "Delete the version for good" }).click();
-    await sees(page, "The version is deleted.");
+    await page.getByRole("button", { name: "Delete permanently" }).click();
+    await sees(page, "Version deleted.");
     await go(page, "/l/harbour/2.0", 404);
     await go(page, "/l/hostile");
-    await page.getByText("Delete the library").click();
+    await page.getByText("Delete library").click();
     await page.getByLabel(/to confirm/).fill("hostile");
-    await page.getByRole("button", { name: "Delete it for good" }).click();
+    await page.getByRole("button", { name: "Delete permanently" }).click();
     await until("the list is shown", () => new URL(page.url()).pathname === "/libraries");
     ok(!(await page.getByRole("link", { name: "hostile" }).isVisible()), "the library is still listed");
   });

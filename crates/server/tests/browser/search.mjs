@@ -43,7 +43,7 @@ await spec(async () => {
       // What is typed on is searched in the same version.
       await field(page).fill("settings");
       await until("the version stays", () => query(page).q === "settings" && query(page).version === "1.8");
-      await page.getByRole("list", { name: "Chosen filters" }).getByRole("link", { name: /^harbour/ }).click();
+      await page.getByRole("list", { name: "Selected filters" }).getByRole("link", { name: /^harbour/ }).click();
       await until("the library is left", () => !("library" in query(page)) && !("version" in query(page)));
       equal(query(page).q, "settings");
     });
@@ -73,7 +73,7 @@ await spec(async () => {
     await page.getByRole("link", { name: "berths", exact: true }).click();
     await until("it is searched again", () => query(page).q === "berths");
     await go(page, "/");
-    await page.getByRole("button", { name: "Forget them" }).click();
+    await page.getByRole("button", { name: "Clear" }).click();
     ok(!(await page.getByRole("heading", { name: "Recent searches" }).isVisible()), "they are still shown");
   });
 

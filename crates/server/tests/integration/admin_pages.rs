@@ -197,7 +197,7 @@ async fn people_their_sessions_and_their_keys() {
     let sessions = admin.page(&user).await;
     let session = between(&sessions, "name=\"id\" value=\"", "\"").to_owned();
     let all = admin.page("/admin/sessions").await;
-    assert!(all.contains(&session) && all.contains("this one"), "{all}");
+    assert!(all.contains(&session) && all.contains("this device"), "{all}");
     admin.done("/admin/sessions", "/admin/sessions", &[("id", &session)]).await;
     admin.done(&user, &format!("{user}/sessions"), &[("all", "1")]).await;
     assert_eq!(bo.send(Method::GET, "/account", &[], false).await.status, 303);
@@ -244,7 +244,7 @@ async fn access_to_libraries() {
     assert!(refused.status == 404 && refused.text().contains("value=\"eve\""), "{}", refused.text());
     let grant = [("action", "grant"), ("username", "bo"), ("level", "own")];
     let shown = admin.done(gate, gate, &grant).await;
-    assert!(shown.contains("<strong>bo</strong>") && shown.contains("owns it"), "{shown}");
+    assert!(shown.contains("<strong>bo</strong>") && shown.contains("owner"), "{shown}");
     assert_eq!(sees().await, 200);
 
     // An owner who is no administrator has a work list, and only of what they own.
@@ -261,7 +261,7 @@ async fn access_to_libraries() {
     let left = owner.done("/worklist", &format!("/worklist/{id}/settle"), &[]).await;
     assert!(left.contains("class=\"empty\""), "{left}");
     let settled = owner.page("/worklist?show=settled").await;
-    assert!(settled.contains("settled <time") && settled.contains("</time> · bo"), "{settled}");
+    assert!(settled.contains("resolved <time") && settled.contains("</time> · bo"), "{settled}");
     assert!(owner.page("/worklist?kind=answer_wrong&show=settled").await.contains("class=\"empty\""));
     admin.page("/worklist?library=team%2Fgate").await;
     let revoke = [("action", "revoke"), ("username", "bo")];
@@ -358,9 +358,7 @@ async fn jobs_and_settings() {
     server.set_up().await;
     let mut admin = Browser::signed_in(&server, "ada").await;
     let settings = admin.page("/admin/settings").await;
-    for part in
-        ["WENYUAN_READ_SECONDS", "<code>77</code>", "WENYUAN_SMTP_URL", "is set, not shown", "--listen"]
-    {
+    for part in ["WENYUAN_READ_SECONDS", "<code>77</code>", "WENYUAN_SMTP_URL", "set, hidden", "--listen"] {
         assert!(settings.contains(part), "{part}: {settings}");
     }
     let of = |name: &str| between(&settings, &format!("<code>{name}</code>"), "</li>").to_owned();
@@ -372,7 +370,7 @@ async fn jobs_and_settings() {
     admin.send(Method::GET, "/language?to=zh&back=/", &[], false).await;
     let settings = admin.page("/admin/settings").await;
     let read = between(&settings, "<code>WENYUAN_READ_SECONDS</code>", "</li>");
-    assert!(read.contains("读取一篇文档最多可用的秒数。"), "{settings}");
+    assert!(read.contains("解析一篇文档的时限（秒）。"), "{settings}");
     admin.send(Method::GET, "/language?to=en&back=/", &[], false).await;
 
     // Jobs that nobody does stay where they are.

@@ -365,7 +365,7 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert_eq!(exported.status, 200);
     let bytes = exported.text();
     let report = ben.upload("/ask/history/import", &[], ("history.ndjson", bytes.as_bytes())).await;
-    assert!(report.status == 200 && report.text().contains("What was imported"), "{}", report.text());
+    assert!(report.status == 200 && report.text().contains("Import result"), "{}", report.text());
     assert!(ben.page("/ask/history?q=gateway").await.contains("<mark>"));
     let foreign = ben.request(Method::POST, "/ask/history/import").multipart(
         Form::new()

@@ -158,8 +158,8 @@ async fn what_is_absent_is_said_with_what_there_is() {
         ("/l/tools/2/old.md", &["no such document", "/l/tools/1/old.md"]),
         ("/l/tools/2/guid", &["similar name", "/l/tools/2/guide.md"]),
         ("/l/tools/2/nothing-like-it", &["no such document", "href=\"/l/tools/2\""]),
-        ("/passages/01900000-0000-7000-8000-000000000000", &["This passage is not here"]),
-        ("/passages/none", &["404", "There is nothing here"][1..]),
+        ("/passages/01900000-0000-7000-8000-000000000000", &["Passage not found"]),
+        ("/passages/none", &["404", "Page not found"][1..]),
         ("/l/nowhere/1/a.md", &["nowhere"]),
     ] {
         let reply = open(&server, path).await;
@@ -185,7 +185,7 @@ async fn older_revisions_stay_readable_and_passages_open_in_theirs() {
     assert!(old.contains("firstword") && old.contains(&format!("id=\"p-{first}\"")), "{old}");
     assert!(
         old.contains("You are reading revision 1")
-            && old.contains("href=\"/l/tools/1/guide.md\">Read the current one")
+            && old.contains("href=\"/l/tools/1/guide.md\">Read the current revision")
     );
     let now = page(&server, "/l/tools/1/guide.md").await;
     assert!(now.contains("secondword") && !now.contains("You are reading") && now.contains("?revision=1"));
@@ -367,7 +367,7 @@ async fn notes_stand_beside_their_passage_until_they_are_settled() {
     // The text changes: the note is kept, apart.
     server.add("tools", "1", "guide.md", "# Guide\n\n## Limits\n\nThe limitword is thirty.\n").await;
     let text = open_as(&server, Some(&admin.access_token), "/l/tools/1/guide.md").await.text();
-    assert!(text.contains("Notes on text that has changed since"), "{text}");
+    assert!(text.contains("Notes on text that has since changed"), "{text}");
     let settled =
         send_form(&server, &admin, "/l/tools/1/guide.md", &action, &[("back", "/l/tools/1/guide.md")]).await;
     assert_eq!(settled.status, 303, "{}", settled.text());

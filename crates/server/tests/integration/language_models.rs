@@ -319,7 +319,7 @@ async fn the_command_line_has_models_in_hand_and_their_keys_are_sealed() {
     let plain = "select count(*) from chat.models where position('sesame' in encode(api_key, 'escape')) > 0";
     assert_eq!(app.database().count(plain).await, 0);
     let told = app.run(&["secrets", "rotate"]).await;
-    assert!(told.errors.contains("sealed 1 secrets anew"), "{}", told.errors);
+    assert!(told.errors.contains("re-encrypted 1 secrets"), "{}", told.errors);
     assert!(works().await);
     assert_eq!(scripted.request(1).await.authorization.as_deref(), Some(format!("Bearer {SECRET}").as_str()));
     // A row whose key is bound to another place does not open.

@@ -265,7 +265,7 @@ async fn the_command_line_has_it_in_hand_too_and_changes_the_key() {
     for _ in 0..2 {
         let before = std::fs::read_to_string(&key_file).unwrap();
         let told = app.run(&["secrets", "rotate"]).await;
-        assert!(told.errors.contains("sealed 2 secrets anew"), "{}", told.errors);
+        assert!(told.errors.contains("re-encrypted 2 secrets"), "{}", told.errors);
         told.succeeded();
         let after = std::fs::read_to_string(&key_file).unwrap();
         let key = |text: &str| text.lines().find(|line| !line.starts_with('#')).map(str::to_owned);

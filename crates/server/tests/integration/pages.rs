@@ -182,7 +182,7 @@ async fn a_life_on_pages() {
     // Another password, and the way out.
     let fields = [("current", "wrong"), ("new", "another good password")];
     let wrong = ada.fill("/account", "/account/password", &fields).await;
-    assert!(wrong.text().contains("Your current password is another."), "{}", wrong.text());
+    assert!(wrong.text().contains("The current password is wrong."), "{}", wrong.text());
     // The form beside it is as it was.
     assert!(wrong.text().contains("<option value=\"90\" selected>"), "{}", wrong.text());
     let fields = [("current", PASSWORD), ("new", "another good password")];
@@ -305,7 +305,7 @@ async fn pages_say_what_browsers_may_do_and_in_which_language() {
     assert!(page.contains("<html lang=\"zh-CN\" ") && page.contains("忘记密码"), "{page}");
     let wrong = [("name", "ada"), ("password", "wrong"), ("next", "")];
     assert!(reader.fill("/sign-in", "/sign-in", &wrong).await.text().contains("用户名或密码不正确"));
-    assert!(reader.get("/nothing").await.text().contains("此处没有内容"));
+    assert!(reader.get("/nothing").await.text().contains("页面不存在"));
     let switched = reader.get("/language?to=en&back=/sign-in").await;
     assert_eq!((switched.status, switched.header("location")), (303, Some("/sign-in")));
     assert!(reader.get("/sign-in").await.text().contains("<html lang=\"en\" "));

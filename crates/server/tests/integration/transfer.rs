@@ -125,7 +125,7 @@ async fn what_is_exported_imported_and_exported_again_is_the_same() {
     assert_eq!(other.run(&["history", "export", &file, "--json"]).await.json()["files"], 2);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
     let told = other.run(&["history", "import", &file]).await;
-    assert!(told.errors.contains("7 were there already"), "{}", told.errors);
+    assert!(told.errors.contains("7 duplicates skipped"), "{}", told.errors);
     other.run(&["history", "import", "/nowhere"]).await.failed();
     // Their bytes, too.
     assert_eq!(testkit::files_under(&other.data().join("objects")), 1);
