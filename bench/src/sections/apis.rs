@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use identity::keys::{self, NewKey};
 use identity::users::{self, NewUser};
-use identity::{Gate, Passwords, Shown, Signing, sessions};
+use identity::{Authenticator, Credential, Passwords, Signing, sessions};
 use kernel::actor::{Actor, Role, Scope};
 use store::cache::Caches;
 use store::secrets::{Sealer, SecretConfig};
@@ -95,7 +95,7 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
     while !caches.is_hearing() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let gate = Gate::new(pool.clone(), signing.clone(), &caches);
+    let authenticator = Authenticator::new(pool.clone(), signing.clone(), &caches);
     let name = format!("bench {}", kernel::id::new());
     let new =
         NewKey { name, scopes: [Scope::Read].into(), libraries: None, rate_limit: None, seconds: Some(3600) };
@@ -103,13 +103,13 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
     let (_, key) = keys::create(&mut connection, &Actor::owner(), None, new).await?;
     for (subject, calls, is_cached) in [("key, cached", CACHED, true), ("key, uncached", UNCACHED, false)] {
         let calls = harness.scale.repetitions(calls);
-        gate.verify(Shown::Bearer(key.reveal())).await?;
+        authenticator.authenticate(Credential::Bearer(key.reveal())).await?;
         let (own, start, cpu) = (own_cpu(), Instant::now(), server.cpu());
         for _ in 0..calls {
             if !is_cached {
-                gate.forget();
+                authenticator.forget();
             }
-            gate.verify(Shown::Bearer(key.reveal())).await?;
+            authenticator.authenticate(Credential::Bearer(key.reveal())).await?;
         }
         let (elapsed, cpu) = (start.elapsed(), own_cpu() - own + (server.cpu() - cpu).postgres);
         table.row(subject, cost_per_call(calls, cpu, elapsed));

@@ -211,7 +211,7 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: KeyId) -> 
 }
 
 /// Notes that these keys were used just now.
-pub(crate) async fn note_used(connection: &mut PgConnection, ids: &[uuid::Uuid]) -> Result<(), Error> {
+pub(crate) async fn record_usage(connection: &mut PgConnection, ids: &[uuid::Uuid]) -> Result<(), Error> {
     sqlx::query!(
         "-- keys.note_used
          update identity.mcp_api_keys set last_used = now() where id = any ($1)",
@@ -278,7 +278,7 @@ fn check(key: &NewKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// A key as the gate needs it.
+/// A key as the authenticator needs it.
 pub(crate) struct Found {
     pub(crate) id: KeyId,
     pub(crate) name: String,

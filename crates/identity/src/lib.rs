@@ -1,10 +1,11 @@
 //! Who someone is: users and their passwords, sessions, links to set a password, API keys.
 //!
-//! [`Gate`] turns what a request shows into an [`kernel::actor::Actor`]; the rooms above decide what that actor may do.
+//! [`Authenticator`] resolves the credential of a request to a [`kernel::actor::Actor`]; the crates above decide what that
+//! actor may do.
 
 mod attempts;
+mod authenticator;
 mod error;
-mod gate;
 pub mod keys;
 pub mod links;
 mod names;
@@ -14,8 +15,8 @@ pub mod sessions;
 mod signing;
 pub mod users;
 
+pub use authenticator::{Authentication, Authenticator, Credential, KeyRateLimit};
 pub use error::{Error, Unfit};
-pub use gate::{Gate, Limit, Shown, Verified};
 pub use names::{BadName, Email, Username};
 pub use passwords::Passwords;
 pub use preferences::Preferences;

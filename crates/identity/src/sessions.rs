@@ -290,7 +290,7 @@ pub(crate) async fn end_all(
 }
 
 /// Notes that these sessions were used just now: they live on.
-pub(crate) async fn note_used(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
+pub(crate) async fn record_usage(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
     sqlx::query!(
         "-- sessions.note_used
          update identity.user_sessions set last_used = now(), expires_at = now() + $2 * interval '1 day'
@@ -320,7 +320,7 @@ pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
     attempts::forget_old(connection).await
 }
 
-/// Who a session is of, as the gate needs it.
+/// Who a session is of, as the authenticator needs it.
 pub(crate) struct Found {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,

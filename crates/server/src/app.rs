@@ -28,7 +28,7 @@ use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
 use chat::worklist::{self, Occurrence};
 use embedding::Model;
-use identity::{Gate, Passwords, Signing};
+use identity::{Authenticator, Passwords, Signing};
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, Miss, Misses, ModelState};
 use sqlx::PgPool;
@@ -52,7 +52,7 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     /// Searches that came to nothing; whoever writes them down holds it.
     pub(crate) misses: Arc<Mutex<Receiver<Miss>>>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) passwords: Passwords,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
     pub(crate) secrets: Sealer,
@@ -86,7 +86,7 @@ impl App {
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
-        let gate = Arc::new(Gate::new(database.pool().clone(), signing, &caches));
+        let authenticator = Arc::new(Authenticator::new(database.pool().clone(), signing, &caches));
         // Each check takes 19 MiB and a processor.
         let passwords = Passwords::new(settings.documents.readers().div_ceil(2));
         let models = Client::new();
@@ -105,7 +105,7 @@ impl App {
             objects,
             engine,
             misses: Arc::new(Mutex::new(misses)),
-            gate,
+            authenticator,
             passwords,
             secrets,
             caches,

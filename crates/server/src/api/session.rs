@@ -126,7 +126,7 @@ pub(crate) async fn begin(
     Body(body): Body<SignIn>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
-    let signing = app.gate.signing();
+    let signing = app.authenticator.signing();
     let signed_in =
         sessions::sign_in(app.pool(), &app.passwords, signing, &body.name, &body.password, &origin).await?;
     Ok((NO_STORE, Json(signed_in.into())))
@@ -141,7 +141,7 @@ pub(crate) async fn renew(
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let token = Token::shown(&body.session_token);
-    let renewed = sessions::renew(&mut connection, state.app.gate.signing(), &token).await?;
+    let renewed = sessions::renew(&mut connection, state.app.authenticator.signing(), &token).await?;
     Ok((NO_STORE, Json(renewed.into())))
 }
 

@@ -271,7 +271,7 @@ pub(crate) async fn forgot(
 pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
     let app = &state.app;
     links::set_password(app.pool(), &app.passwords, &Token::shown(&body.token), &body.password).await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -288,7 +288,7 @@ pub(crate) async fn set_up(
     let administrator = (username, parse_email(body.email.as_deref())?, body.password.as_str());
     let token = Token::shown(&body.token);
     let signed_in =
-        links::set_up(app.pool(), &app.passwords, app.gate.signing(), &token, administrator, &origin).await?;
+        links::set_up(app.pool(), &app.passwords, app.authenticator.signing(), &token, administrator, &origin).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(signed_in.into())))
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn change_password(
     new: &str,
 ) -> std::result::Result<(), identity::Error> {
     users::change_password(app.pool(), &app.passwords, actor, current, new).await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn change(
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let user = users::change(&mut transaction, actor, id, change).await?;
     transaction.commit().await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(user)
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result:
         .await
         .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
     transaction.commit().await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn set_enabled(app: &App, actor: &Actor, id: KeyId, enabled: bo
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let key = keys::enable(&mut transaction, actor, id, enabled).await?;
     transaction.commit().await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(key)
 }
 
@@ -47,6 +47,6 @@ pub(crate) async fn delete(app: &App, actor: &Actor, id: KeyId) -> Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     keys::delete(&mut transaction, actor, id).await?;
     transaction.commit().await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(())
 }

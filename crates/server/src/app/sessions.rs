@@ -23,7 +23,7 @@ pub(crate) async fn end(app: &App, actor: &Actor, session: SessionId) -> Result<
     identity::sessions::end(&mut transaction, actor, session).await?;
     transaction.commit().await?;
     // The other nodes are notified by the database.
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(())
 }
 
@@ -32,6 +32,6 @@ pub(crate) async fn end_all(app: &App, actor: &Actor, user: UserId, keep_current
     let mut transaction = store::postgres::begin(app.pool()).await?;
     identity::sessions::end_others(&mut transaction, actor, user, keep_current).await?;
     transaction.commit().await?;
-    app.gate.forget();
+    app.authenticator.forget();
     Ok(())
 }

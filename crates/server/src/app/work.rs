@@ -98,7 +98,7 @@ impl Work {
                 }
                 if noted.elapsed() >= NOTE_USED || *stop.borrow() {
                     noted = Instant::now();
-                    if let Err(error) = app.gate.note_used().await {
+                    if let Err(error) = app.authenticator.record_usage().await {
                         tracing::warn!(error = %Chain(&error), "it could not be noted which keys were used");
                     }
                 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use identity::{Preferences, Shown};
+use identity::{Credential, Preferences};
 use kernel::actor::Actor;
 
 use super::AppState;
@@ -48,11 +48,11 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let name = session_cookie(state.app.settings.server.secure_cookies());
     let verified = match (bearer(request.headers()), cookie(request.headers(), name)) {
-        (Some(text), _) => match state.app.gate.verify(Shown::Bearer(text)).await {
+        (Some(text), _) => match state.app.authenticator.authenticate(Credential::Bearer(text)).await {
             Ok(verified) => Some(verified),
             Err(error) => return Problem::from(error).into_response(),
         },
-        (None, Some(text)) => match state.app.gate.verify(Shown::Cookie(text)).await {
+        (None, Some(text)) => match state.app.authenticator.authenticate(Credential::Cookie(text)).await {
             Ok(verified) if is_of_a_page(&request) => Some(verified),
             Ok(_) => {
                 return Problem::forbidden(

@@ -10,7 +10,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use identity::Limit;
+use identity::KeyRateLimit;
 use kernel::actor::KeyId;
 use moka::sync::Cache;
 
@@ -44,7 +44,7 @@ impl Limits {
     }
 
     /// Counts a request of a key.
-    pub(crate) fn count(&self, limit: Limit) -> RateLimitStatus {
+    pub(crate) fn count(&self, limit: KeyRateLimit) -> RateLimitStatus {
         let own = limit.per_minute.and_then(|number| NonZeroU32::new(number.unsigned_abs()));
         let per_minute = own.unwrap_or(self.default_per_minute);
         let bucket = self.buckets.get_with((limit.key, per_minute.get()), || {
@@ -99,13 +99,13 @@ mod tests {
     #[test]
     fn requests_beyond_the_limit_wait() {
         let limits = Limits::new(600);
-        let limit = Limit { key: KeyId::new(), per_minute: Some(3) };
+        let limit = KeyRateLimit { key: KeyId::new(), per_minute: Some(3) };
         let seen: Vec<_> =
             (0..5).map(|_| limits.count(limit)).map(|now| (now.exceeded, now.remaining)).collect();
         assert_eq!(seen, [(false, 2), (false, 1), (false, 0), (true, 0), (true, 0)]);
         assert!((1..=20).contains(&limits.count(limit).reset));
         // Other keys are unaffected.
-        let other = limits.count(Limit { key: KeyId::new(), per_minute: None });
+        let other = limits.count(KeyRateLimit { key: KeyId::new(), per_minute: None });
         assert!(!other.exceeded && other.limit == 600 && other.remaining == 599);
     }
 }

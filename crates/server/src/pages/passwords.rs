@@ -89,7 +89,7 @@ pub(crate) async fn set_up(
         let app = &state.app;
         let administrator =
             (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
-        let (signing, token) = (app.gate.signing(), Token::shown(&token));
+        let (signing, token) = (app.authenticator.signing(), Token::shown(&token));
         links::set_up(app.pool(), &app.passwords, signing, &token, administrator, &origin).await
     };
     let error = match made.await {
@@ -138,7 +138,7 @@ pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Respon
     let set = links::set_password(app.pool(), &app.passwords, &Token::shown(&token), password).await;
     let error = match set {
         Ok(_user) => {
-            app.gate.forget();
+            app.authenticator.forget();
             return see_other("/sign-in?done=password");
         }
         Err(identity::Error::BadLink) => return bad_link(frame),

@@ -56,7 +56,7 @@ pub(crate) async fn sign_in(
     let posted = posted.at("/sign-in");
     let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
     let app = &state.app;
-    let (signing, password) = (app.gate.signing(), posted.field("password"));
+    let (signing, password) = (app.authenticator.signing(), posted.field("password"));
     let signed_in = sessions::sign_in(app.pool(), &app.passwords, signing, name, password, &origin).await;
     match signed_in {
         Ok(signed_in) => {

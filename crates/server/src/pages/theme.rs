@@ -102,6 +102,6 @@ async fn written(state: &AppState, actor: &Actor, chosen: &Preferences) -> Resul
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     preferences::choose(&mut transaction, actor, chosen).await?;
     transaction.commit().await?;
-    state.app.gate.forget();
+    state.app.authenticator.forget();
     Ok(())
 }
