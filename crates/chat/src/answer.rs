@@ -20,7 +20,7 @@ use std::time::Duration;
 use kernel::actor::Actor;
 use kernel::chain::Chain;
 use library::search::Engine;
-use registry::asking::AskTarget;
+use registry::tool_call::ToolTarget;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use store::secrets::Sealer;
@@ -135,7 +135,7 @@ pub(crate) struct Task {
     pub(crate) focus: Focus,
     pub(crate) scope: SearchScope,
     pub(crate) target: Option<Target>,
-    pub(crate) servers: Vec<AskTarget>,
+    pub(crate) servers: Vec<ToolTarget>,
     /// Record of the answer in the database; `None` if it is not stored.
     pub(crate) pending: Option<PendingAnswer>,
 }
@@ -302,13 +302,13 @@ impl Answers {
         connection: &mut PgConnection,
         actor: &Actor,
         options: &AnswerOptions,
-    ) -> Result<(Option<Target>, Vec<AskTarget>), Error> {
+    ) -> Result<(Option<Target>, Vec<ToolTarget>), Error> {
         let secrets = &self.inner.resources.secrets;
-        let target = models::choose(&mut *connection, secrets, options.model.as_deref()).await?;
+        let target = models::resolve(&mut *connection, secrets, options.model.as_deref()).await?;
         let servers = if options.servers.is_empty() {
             Vec::new()
         } else {
-            registry::asking::to_ask(connection, secrets, actor, &options.servers).await?
+            registry::tool_call::resolve_targets(connection, secrets, actor, &options.servers).await?
         };
         Ok((target, servers))
     }

@@ -38,7 +38,7 @@ pub enum Error {
     Exhausted,
     /// An API key cannot be sealed or opened.
     #[error("failed to seal or open the API key of a language model")]
-    Secrets(#[from] store::secrets::Error),
+    Secrets(#[source] store::secrets::Error),
     /// Error of the object store.
     #[error(transparent)]
     Objects(#[from] store::objects::Error),
@@ -48,6 +48,16 @@ pub enum Error {
     /// Bug in this program.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<store::credentials::Error> for Error {
+    fn from(error: store::credentials::Error) -> Self {
+        match error {
+            store::credentials::Error::Invalid(text) => Self::Invalid(text),
+            store::credentials::Error::Secrets(error) => Self::Secrets(error),
+            store::credentials::Error::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {

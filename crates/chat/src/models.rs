@@ -5,10 +5,10 @@
 
 mod chunk;
 pub mod client;
-mod configured;
 mod connection_test;
 mod error;
 mod sse;
+mod table;
 mod validate;
 
 use std::time::Duration;
@@ -16,11 +16,11 @@ use std::time::Duration;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
-pub use configured::{
-    Change, Changed, Choice, Limits, Model, ModelId, NewModel, change, choices, choose, create, delete, find,
-    list, reseal, target,
-};
 pub use connection_test::{ModelTest, test};
+pub use table::{
+    Limits, Model, ModelChange, ModelChoice, ModelId, ModelUpdate, NewModel, choices, create, delete, find, list,
+    resolve, reseal, target, update,
+};
 
 /// Connection parameters of a language model.
 #[derive(Clone)]

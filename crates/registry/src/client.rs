@@ -1,7 +1,8 @@
-//! Connecting to a registered server, with the official client: over Streamable HTTP, within limits on time and size.
+//! MCP client of the registered servers (Streamable HTTP, the official SDK), with limits on time and size.
 //!
-//! What the other side answers is foreign: none of it goes into the log, and into a result only names and descriptions,
-//! clipped. The credential goes into a header of the request, marked as secret, and nowhere else: redirects are not followed.
+//! Answers are untrusted. They are never logged; a [`TestReport`] holds only names and descriptions, shortened, and problems
+//! are described in our own words, because a server may repeat the credential it was sent. The credential is sent in one
+//! header, marked as sensitive; redirects are not followed, so it reaches the endpoint only.
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
@@ -17,61 +18,60 @@ use rmcp::transport::streamable_http_client::{StreamableHttpClientTransportConfi
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::asking::AskTarget;
-use crate::servers::Target;
+use crate::servers::ServerTarget;
+use crate::tool_call::ToolTarget;
 
-/// How long a test takes at most.
-const LONGEST_TEST: Duration = Duration::from_secs(10);
-/// How long a question takes at most.
-const LONGEST_QUESTION: Duration = Duration::from_secs(15);
-/// The most texts of an answer to a question, and the most characters of each.
-const MOST_ANSWERS: usize = 10;
-const LONGEST_ANSWER: usize = 8000;
-/// How long the farewell takes at most.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
-/// The longest single answer, in bytes.
-const LARGEST_ANSWER: usize = 1 << 20;
-/// The most tools that are listed, and the most pages they are asked for in.
-const MOST_TOOLS: usize = 200;
-const MOST_PAGES: usize = 20;
-/// Characters of a foreign text that are shown.
-const LONGEST_TEXT: usize = 300;
+/// Time limit of a test.
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of a tool call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
+const MAX_ERROR_RESPONSE_BYTES: usize = 1024;
+/// Bounds of a tool's result: texts, and characters of each.
+const MAX_RESULT_TEXTS: usize = 10;
+const MAX_RESULT_TEXT_CHARS: usize = 8000;
+/// Bounds of a list of tools: tools, and pages requested.
+const MAX_TOOLS: usize = 200;
+const MAX_TOOL_PAGES: usize = 20;
+/// Characters of a name, description or cause that are shown.
+const MAX_LABEL_CHARS: usize = 300;
 
-/// What a test of a server has found.
+/// Result of a connection test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = McpServerTest)]
-pub struct Found {
+pub struct TestReport {
     /// Whether the server can be used.
     pub works: bool,
-    /// Why not, and what to do; null where it works.
+    /// Why the test failed, and what to do; null if the server works.
     pub problem: Option<String>,
-    /// What the server calls itself, with its version.
+    /// Name and version that the server reports.
     pub server: Option<String>,
-    /// The revision of the protocol that was agreed on.
+    /// Negotiated protocol version.
     pub protocol: Option<String>,
-    /// Its tools, the first 200.
+    /// First 200 tools.
     pub tools: Vec<Tool>,
-    /// Whether it has more tools than are listed.
+    /// Whether the server has more tools than are listed.
     pub more_tools: bool,
-    /// How long it took.
+    /// Duration of the test in milliseconds.
     pub milliseconds: u64,
 }
 
-/// A tool of a server, in that server's words.
+/// Tool of a server, as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = McpServerTool)]
 pub struct Tool {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// What it does.
+    /// Description.
     pub description: Option<String>,
 }
 
-/// Connects, introduces itself, asks for the tools, and takes its leave.
-pub async fn test(target: &Target) -> Found {
-    let begun = Instant::now();
-    let mut found = Found {
+/// Connects to a server, initializes the protocol and lists the tools, within 10 seconds.
+pub async fn test(target: &ServerTarget) -> TestReport {
+    let started = Instant::now();
+    let mut report = TestReport {
         works: false,
         problem: None,
         server: None,
@@ -80,41 +80,44 @@ pub async fn test(target: &Target) -> Found {
         more_tools: false,
         milliseconds: 0,
     };
-    let asked = tokio::time::timeout(LONGEST_TEST, look(target, &mut found)).await;
-    match asked {
-        Ok(Ok(())) => found.works = true,
-        Ok(Err(problem)) => found.problem = Some(problem),
-        Err(_elapsed) => found.problem = Some(late(LONGEST_TEST)),
+    match tokio::time::timeout(TEST_TIMEOUT, fill_report(target, &mut report)).await {
+        Ok(Ok(())) => report.works = true,
+        Ok(Err(problem)) => report.problem = Some(problem),
+        Err(_elapsed) => report.problem = Some(timed_out(TEST_TIMEOUT)),
     }
-    found.milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    found
+    report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report
 }
 
-/// Puts a question to a server: calls the one tool it may be asked by, and returns the texts of its answer, at most 10 of at
-/// most 8,000 characters each. They are foreign: data, never instructions. An error says what to do, in words of ours.
-pub async fn ask(target: &AskTarget, query: &str) -> Result<Vec<String>, String> {
-    let asked = tokio::time::timeout(LONGEST_QUESTION, call(target, query)).await;
-    asked
-        .unwrap_or_else(|_elapsed| Err(late(LONGEST_QUESTION)))
+/// Calls the tool of a server with a question, within 15 seconds, and returns the texts of the result: at most 10, of at
+/// most 8000 characters each. The texts are untrusted data, never instructions.
+///
+/// # Errors
+///
+/// If the server cannot be reached or the tool fails. The text says what to do and holds nothing that the server sent.
+pub async fn call_tool(target: &ToolTarget, question: &str) -> Result<Vec<String>, String> {
+    tokio::time::timeout(CALL_TIMEOUT, connect_and_call(target, question))
+        .await
+        .unwrap_or_else(|_elapsed| Err(timed_out(CALL_TIMEOUT)))
         .map_err(|problem| format!("the MCP server {} cannot be asked: {problem}", target.name))
 }
 
-async fn call(target: &AskTarget, query: &str) -> Result<Vec<String>, String> {
-    let mut service = connect(&target.server, LONGEST_QUESTION).await?;
-    let arguments = JsonObject::from_iter([(target.argument.clone(), query.into())]);
+async fn connect_and_call(target: &ToolTarget, question: &str) -> Result<Vec<String>, String> {
+    let mut service = connect(&target.server, CALL_TIMEOUT).await?;
+    let arguments = JsonObject::from_iter([(target.argument.clone(), question.into())]);
     let request = CallToolRequestParams::new(target.tool.clone()).with_arguments(arguments);
-    let answered = service.call_tool(request).await;
-    let _left = service.close_with_timeout(LONGEST_FAREWELL).await;
-    let result = answered.map_err(|error| match &error {
-        ServiceError::TransportSend(fault) => cause(fault.error.as_ref()),
+    let response = service.call_tool(request).await;
+    let _closed = service.close_with_timeout(CLOSE_TIMEOUT).await;
+    let result = response.map_err(|error| match &error {
+        ServiceError::TransportSend(source) => describe(source.error.as_ref()),
         ServiceError::McpError(_) => format!(
-            "it refuses the tool {} or its argument {}: look at its tools with `wenyuan mcp-servers test`",
+            "it refuses the tool {} or its argument {}: list its tools with `wenyuan mcp-servers test`",
             target.tool, target.argument
         ),
-        _ => "it answers, and not with what a tool finds: see its own log".to_owned(),
+        _ => "its answer is not a tool result: check its log".to_owned(),
     })?;
     if result.is_error == Some(true) {
-        return Err(format!("its tool {} failed: see its own log", target.tool));
+        return Err(format!("its tool {} failed: check its log", target.tool));
     }
     let texts = result.content.into_iter().filter_map(|block| match block {
         ContentBlock::Text(text) => Some(text.text),
@@ -124,51 +127,51 @@ async fn call(target: &AskTarget, query: &str) -> Result<Vec<String>, String> {
         },
         _ => None,
     });
-    let texts = texts.map(|text| clean(&text)).filter(|text| !text.trim().is_empty());
-    Ok(texts.take(MOST_ANSWERS).collect())
+    let texts = texts.map(|text| sanitize(&text)).filter(|text| !text.trim().is_empty());
+    Ok(texts.take(MAX_RESULT_TEXTS).collect())
 }
 
-fn late(after: Duration) -> String {
+fn timed_out(limit: Duration) -> String {
     format!(
-        "it did not answer within {} seconds: look whether the address is right and the server well",
-        after.as_secs()
+        "it did not answer within {} seconds: check that the address is right and the server is running",
+        limit.as_secs()
     )
 }
 
-async fn look(target: &Target, found: &mut Found) -> Result<(), String> {
-    let mut service = connect(target, LONGEST_TEST).await?;
-    let listed = list(&service, found).await;
-    // A server that keeps sessions is told that this one is over; whether it hears is its own affair.
-    let _left = service.close_with_timeout(LONGEST_FAREWELL).await;
+async fn fill_report(target: &ServerTarget, report: &mut TestReport) -> Result<(), String> {
+    let mut service = connect(target, TEST_TIMEOUT).await?;
+    let listed = list_tools(&service, report).await;
+    // Ends the session on servers that keep one. Whether that succeeds does not affect the test.
+    let _closed = service.close_with_timeout(CLOSE_TIMEOUT).await;
     listed
 }
 
-async fn connect(target: &Target, longest: Duration) -> Result<RunningService<RoleClient, ()>, String> {
+async fn connect(target: &ServerTarget, timeout: Duration) -> Result<RunningService<RoleClient, ()>, String> {
     let client = reqwest::Client::builder()
         .default_headers(headers(target)?)
         .redirect(Policy::none())
-        // The endpoint and nobody else is shown the credential.
+        // A proxy would see the credential.
         .no_proxy()
-        .connect_timeout(LONGEST_CONNECT)
-        .timeout(longest)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
         .pool_max_idle_per_host(0)
         .build()
         .map_err(|_no_client| {
-            "no TLS client can be made on this machine: see to its root certificates".to_owned()
+            "this machine cannot create a TLS client: check its root certificates".to_owned()
         })?;
     let mut config = StreamableHttpClientTransportConfig::with_uri(target.endpoint.as_str());
-    config.max_json_response_size = LARGEST_ANSWER;
-    config.max_sse_event_size = LARGEST_ANSWER;
-    config.max_error_response_size = 1024;
+    config.max_json_response_size = MAX_RESPONSE_BYTES;
+    config.max_sse_event_size = MAX_RESPONSE_BYTES;
+    config.max_error_response_size = MAX_ERROR_RESPONSE_BYTES;
     config.reinit_on_expired_session = false;
     let transport = StreamableHttpClientTransport::with_client(client, config);
-    rmcp::serve_client((), transport).await.map_err(|error| refusal(&error))
+    rmcp::serve_client((), transport).await.map_err(|error| describe_initialization(&error))
 }
 
-fn headers(target: &Target) -> Result<HeaderMap, String> {
+fn headers(target: &ServerTarget) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     if let Some(api_key) = &target.api_key {
-        let unusable = |_bytes| "the API key holds characters that no header can: give it again".to_owned();
+        let unusable = |_bytes| "the API key holds characters that cannot be sent in a header: set it again".to_owned();
         let (name, value) = match &target.header {
             Some(name) => (name.clone(), HeaderValue::from_str(api_key)),
             None => (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", api_key.as_str()))),
@@ -180,140 +183,139 @@ fn headers(target: &Target) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-async fn list(service: &RunningService<RoleClient, ()>, found: &mut Found) -> Result<(), String> {
+async fn list_tools(
+    service: &RunningService<RoleClient, ()>,
+    report: &mut TestReport,
+) -> Result<(), String> {
     if let Some(info) = service.peer_info() {
-        found.protocol = Some(clipped(&info.protocol_version.to_string()));
-        found.server =
-            info.server_info.as_ref().map(|server| clipped(&format!("{} {}", server.name, server.version)));
+        report.protocol = Some(shorten(&info.protocol_version.to_string()));
+        report.server =
+            info.server_info.as_ref().map(|server| shorten(&format!("{} {}", server.name, server.version)));
         if info.capabilities.tools.is_none() {
             return Ok(());
         }
     }
     let mut cursor = None;
-    for _page in 0..MOST_PAGES {
-        let asked = PaginatedRequestParams::default().with_cursor(cursor.take());
-        let page = service.list_tools(Some(asked)).await.map_err(|error| match &error {
-            ServiceError::TransportSend(fault) => cause(fault.error.as_ref()),
-            _ => "it answers, and cannot list its tools: see its own log".to_owned(),
+    for _page in 0..MAX_TOOL_PAGES {
+        let params = PaginatedRequestParams::default().with_cursor(cursor.take());
+        let page = service.list_tools(Some(params)).await.map_err(|error| match &error {
+            ServiceError::TransportSend(source) => describe(source.error.as_ref()),
+            _ => "it speaks MCP but cannot list its tools: check its log".to_owned(),
         })?;
         for tool in page.tools {
-            if found.tools.len() == MOST_TOOLS {
-                found.more_tools = true;
+            if report.tools.len() == MAX_TOOLS {
+                report.more_tools = true;
                 return Ok(());
             }
-            let description = tool.description.as_deref().map(clipped);
-            found.tools.push(Tool { name: clipped(&tool.name), description });
+            let description = tool.description.as_deref().map(shorten);
+            report.tools.push(Tool { name: shorten(&tool.name), description });
         }
         match page.next_cursor {
             Some(next) => cursor = Some(next),
             None => return Ok(()),
         }
     }
-    found.more_tools = true;
+    report.more_tools = true;
     Ok(())
 }
 
-/// Why a server did not become one, in words of ours.
-fn refusal(error: &ClientInitializeError) -> String {
+/// Describes why the protocol could not be initialized.
+fn describe_initialization(error: &ClientInitializeError) -> String {
     match error {
-        ClientInitializeError::TransportError { error, .. } => cause(error.error.as_ref()),
+        ClientInitializeError::TransportError { error, .. } => describe(error.error.as_ref()),
         ClientInitializeError::JsonRpcError(_)
         | ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
-            "it speaks MCP, and refuses the protocol's revision or the introduction: see its own log"
-                .to_owned()
+            "it speaks MCP but refuses the protocol version or the initialization: check its log".to_owned()
         }
         _ => not_mcp(),
     }
 }
 
 fn not_mcp() -> String {
-    "what answers there does not speak MCP over Streamable HTTP: look whether the path is right (often /mcp)"
-        .to_owned()
+    "the endpoint does not speak MCP over Streamable HTTP: check the path (often /mcp)".to_owned()
 }
 
-/// Why a request failed. The other side's own words are left out: they may repeat what was shown to it.
-fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut link = Some(error);
-    while let Some(current) = link {
-        if let Some(fault) = current.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
-            match fault {
-                StreamableHttpError::Client(fault) => return of_http(fault),
-                StreamableHttpError::AuthRequired(_) => return of_status(401),
-                StreamableHttpError::InsufficientScope(_) => return of_status(403),
-                StreamableHttpError::HttpStatus(fault) => return of_status(fault.status),
+/// Describes why a request failed. The server's own words are left out: they may repeat the credential.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(error) = current.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+            match error {
+                StreamableHttpError::Client(error) => return describe_http(error),
+                StreamableHttpError::AuthRequired(_) => return describe_status(401),
+                StreamableHttpError::InsufficientScope(_) => return describe_status(403),
+                StreamableHttpError::HttpStatus(error) => return describe_status(error.status),
                 StreamableHttpError::ResponseBodyTooLarge { .. } | StreamableHttpError::Sse(_) => {
                     return format!(
-                        "its answer is broken, or larger than the {} KiB that are read",
-                        LARGEST_ANSWER / 1024
+                        "its answer is malformed, or larger than {} KiB",
+                        MAX_RESPONSE_BYTES / 1024
                     );
                 }
                 StreamableHttpError::UnexpectedServerResponse(text) => {
-                    // The client says the status in words alone: "HTTP 401 Unauthorized: …".
+                    // The SDK reports the status only in its text: "HTTP 401 Unauthorized: …".
                     let status = text.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
-                    return status.map_or_else(not_mcp, of_status);
+                    return status.map_or_else(not_mcp, describe_status);
                 }
                 _ => return not_mcp(),
             }
         }
-        if let Some(fault) = current.downcast_ref::<reqwest::Error>() {
-            return of_http(fault);
+        if let Some(error) = current.downcast_ref::<reqwest::Error>() {
+            return describe_http(error);
         }
-        link = current.source();
+        next = current.source();
     }
     not_mcp()
 }
 
-fn of_status(status: u16) -> String {
+fn describe_status(status: u16) -> String {
     match status {
-        401 => "it wants another API key, or one at all (401): give it the right one".to_owned(),
-        403 => "it knows the API key and does not allow this (403), or refuses this server's address: ask who runs it".to_owned(),
-        404 => "there is nothing at this path (404): look whether it is right (often /mcp)".to_owned(),
-        429 => "it has had too many requests (429): try again later".to_owned(),
+        401 => "it refuses the API key, or requires one (401): set the right one".to_owned(),
+        403 => "it accepts the API key but forbids this, or forbids this server's address (403): ask its operator".to_owned(),
+        404 => "there is nothing at this path (404): check it (often /mcp)".to_owned(),
+        429 => "it has received too many requests (429): try again later".to_owned(),
         300..=399 => format!(
-            "it sends us elsewhere ({status}), and the API key is not carried there: enter the address it sends to as the \
+            "it redirects ({status}), and the API key is not sent to another address: set the address it redirects to as the \
              endpoint"
         ),
-        500..=599 => format!("it failed (status {status}): see its own log"),
-        _ => format!("it refused (status {status}): look whether the address is that of an MCP server"),
+        500..=599 => format!("it failed (status {status}): check its log"),
+        _ => format!("it refused the request (status {status}): check that the address is that of an MCP server"),
     }
 }
 
-fn of_http(fault: &reqwest::Error) -> String {
-    if fault.is_timeout() {
-        return "it did not answer in time: look whether the address is right and the server well".to_owned();
+fn describe_http(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time: check that the address is right and the server is running".to_owned();
     }
-    if let Some(status) = fault.status() {
-        return of_status(status.as_u16());
-    }
-    let mut words = String::new();
-    let mut link = fault.source();
-    while let Some(current) = link {
-        words = current.to_string();
-        link = current.source();
+    if let Some(status) = error.status() {
+        return describe_status(status.as_u16());
     }
     // The innermost cause is the operating system's or the TLS library's, and holds nothing that was sent.
-    let words = clipped(&words);
-    if fault.is_connect() {
-        format!(
-            "no connection could be made ({words}): look whether the address is right, the server runs and its certificate is good"
-        )
+    let mut cause = String::new();
+    let mut next = error.source();
+    while let Some(current) = next {
+        cause = current.to_string();
+        next = current.source();
+    }
+    let cause = shorten(&cause);
+    if error.is_connect() {
+        format!("no connection ({cause}): check the address, its certificate, and that the server is running")
     } else {
-        format!("the connection broke ({words}): try again, and see the server's own log")
+        format!("the connection broke ({cause}): try again, and check the server's log")
     }
 }
 
-/// A foreign text, without control characters and not too long.
-fn clipped(text: &str) -> String {
-    let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    let mut short: String = plain.take(LONGEST_TEXT).collect();
-    if text.chars().nth(LONGEST_TEXT).is_some() {
+/// Replaces the control characters of an untrusted text for display, and shortens it.
+fn shorten(text: &str) -> String {
+    let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut short: String = plain.take(MAX_LABEL_CHARS).collect();
+    if text.chars().nth(MAX_LABEL_CHARS).is_some() {
         short.push('…');
     }
     short
 }
 
-/// A foreign text that is read by more than eyes: its lines stay, other control characters go, and it is not too long.
-fn clean(text: &str) -> String {
-    let kept = text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control());
-    kept.take(LONGEST_ANSWER).collect()
+/// Removes the control characters of a tool's result except line breaks and tabs, and shortens it.
+fn sanitize(text: &str) -> String {
+    let kept = text.chars().filter(|character| matches!(character, '\n' | '\t') || !character.is_control());
+    kept.take(MAX_RESULT_TEXT_CHARS).collect()
 }

@@ -1,35 +1,47 @@
-//! Why the registry cannot do what is asked. Each text says what to do.
+//! Errors of the registry. Each text says what to do.
 
-/// Why something about a registered server cannot be done.
+use store::credentials;
+
+/// Error of an operation on registered servers.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not signed in.
+    /// The actor is not signed in.
     #[error("sign in to do this")]
     SignIn,
     /// The actor may not do this.
-    #[error("only an administrator may do this, signed in and not by a key")]
+    #[error("only an administrator who is signed in can do this; an API key cannot")]
     NotAllowed,
-    /// There is no such server.
+    /// No server has this id.
     #[error("there is no such MCP server")]
     NoServer,
-    /// A server cannot be asked; the text says which can.
+    /// No tool of this server can be called; the text names the servers that have one.
     #[error("{0}")]
-    NotAsked(String),
+    NotCallable(String),
     /// Another server has this name.
     #[error("another MCP server has this name: choose another")]
     NameTaken,
-    /// A value is out of its bounds.
+    /// A value is out of bounds; the text says what is allowed.
     #[error("{0}")]
     Invalid(String),
-    /// All connections are in use.
+    /// All connections of the pool are in use.
     #[error("the server is busy; try again shortly")]
     Exhausted,
-    /// A credential cannot be sealed or opened.
+    /// An API key cannot be sealed or opened.
     #[error("the API key of an MCP server cannot be used")]
-    Secrets(#[from] store::secrets::Error),
+    Secrets(#[source] store::secrets::Error),
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
+}
+
+impl From<credentials::Error> for Error {
+    fn from(error: credentials::Error) -> Self {
+        match error {
+            credentials::Error::Invalid(text) => Self::Invalid(text),
+            credentials::Error::Secrets(error) => Self::Secrets(error),
+            credentials::Error::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {

@@ -1,12 +1,35 @@
-//! MCP servers of others that this library may use: which there are, with their credentials sealed, and whether they answer.
+//! Registry of external MCP servers: their endpoints and sealed credentials, connection tests, and tool calls.
 //!
-//! For administrators in person alone, since this program connects to what they name, inside the operator's network too; but
-//! everybody who is signed in may put a question to a server that an administrator lets be asked.
+//! Owns the schema `registry`. Only an administrator in person may see or change the registry, because the program connects
+//! to the registered endpoints, also inside the operator's network. Every signed-in user can send questions to a server for
+//! which an administrator has named a tool ([`tool_call`]). An API key goes in and is used; it is never returned.
+//!
+//! ```no_run
+//! use kernel::actor::Actor;
+//! use registry::servers::{self, NewServer};
+//!
+//! # async fn example(connection: &mut sqlx::PgConnection, sealer: &store::secrets::Sealer) -> Result<(), registry::Error> {
+//! let admin = Actor::owner();
+//! let new = NewServer {
+//!     name: "github".to_owned(),
+//!     description: "Issues and pull requests".to_owned(),
+//!     endpoint: "https://tools.example.org/mcp".to_owned(),
+//!     api_key: Some("secret".to_owned().into()),
+//!     header: None,
+//!     enabled: true,
+//! };
+//! let server = servers::create(&mut *connection, sealer, &admin, new).await?;
+//! let target = servers::target(connection, sealer, &admin, server.id).await?;
+//! let report = registry::client::test(&target).await;
+//! assert!(report.works, "{:?}", report.problem);
+//! # Ok(())
+//! # }
+//! ```
 
-pub mod asking;
 pub mod client;
 mod error;
-pub mod given;
 pub mod servers;
+pub mod tool_call;
+mod validate;
 
 pub use error::Error;

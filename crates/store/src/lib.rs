@@ -2,6 +2,7 @@
 //! store, secrets sealed, and what is remembered of it all. Knows no domain: it is handed names and bytes, and hands them back.
 
 pub mod cache;
+pub mod credentials;
 pub mod idempotency;
 pub mod jobs;
 pub mod migrations;

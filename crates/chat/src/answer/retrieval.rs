@@ -9,7 +9,7 @@ use library::label::Request;
 use library::names::LibraryName;
 use library::search::{Engine, Hit, LONGEST_QUERY, ModelState, Passage, Question, Resolved};
 
-use registry::asking::AskTarget;
+use registry::tool_call::ToolTarget;
 use store::objects::Hash;
 use tokio_util::sync::CancellationToken;
 
@@ -193,8 +193,8 @@ async fn from_web(inner: &Inner, query: &str, category: &str) -> Retrieval {
 }
 
 /// Queries a registered MCP server.
-async fn from_server(server: &AskTarget, query: &str) -> Retrieval {
-    match registry::client::ask(server, query).await {
+async fn from_server(server: &ToolTarget, query: &str) -> Retrieval {
+    match registry::client::call_tool(server, query).await {
         Ok(texts) => {
             let sources = (1..)
                 .zip(texts)

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use chat::models::{self, Change, Choice, Limits, Model, ModelTest, NewModel};
+use chat::models::{self, Limits, Model, ModelChoice, ModelTest, ModelUpdate, NewModel};
 use kernel::setting::Setting;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -114,11 +114,11 @@ pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -
 
 /// The language models that one may choose from, by name: for everybody who is signed in.
 #[utoipa::path(get, path = "/api/v1/language-models/choices", tag = "language-models",
-    responses((status = 200, body = Vec<Choice>)))]
+    responses((status = 200, body = Vec<ModelChoice>)))]
 pub(crate) async fn choices(
     State(state): State<AppState>,
     Caller(actor): Caller,
-) -> Result<Json<Vec<Choice>>> {
+) -> Result<Json<Vec<ModelChoice>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(models::choices(&mut connection, &actor).await?))
 }
@@ -177,7 +177,7 @@ pub(crate) async fn change(
     precondition: Precondition,
     Body(change): Body<LanguageModelChange>,
 ) -> Result<Json<Model>> {
-    let change = Change {
+    let change = ModelUpdate {
         name: change.name,
         endpoint: change.endpoint,
         model: change.model,
@@ -193,10 +193,10 @@ pub(crate) async fn change(
         is_default: change.is_default,
     };
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let changed = models::change(&mut transaction, &state.app.secrets, &actor, &model, change).await?;
+    let changed = models::update(&mut transaction, &state.app.secrets, &actor, &model, change).await?;
     precondition.require(&changed.before)?;
     transaction.commit().await?;
-    Ok(Json(changed.now))
+    Ok(Json(changed.after))
 }
 
 /// Deletes a language model, with its key.

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use kernel::setting::Setting;
-use registry::client::{self, Found};
-use registry::servers::{self, Change, NewServer, Server, ServerId};
+use registry::client::{self, TestReport};
+use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ pub(crate) async fn choices(
     Caller(actor): Caller,
 ) -> Result<Json<Vec<String>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(registry::asking::choices(&mut connection, &actor).await?))
+    Ok(Json(registry::tool_call::choices(&mut connection, &actor).await?))
 }
 
 /// Adds an MCP server.
@@ -147,7 +147,7 @@ pub(crate) async fn change(
     precondition: Precondition,
     Body(change): Body<McpServerChange>,
 ) -> Result<Json<Server>> {
-    let change = Change {
+    let change = ServerUpdate {
         name: change.name,
         description: change.description,
         endpoint: change.endpoint,
@@ -158,10 +158,10 @@ pub(crate) async fn change(
         ask_argument: change.ask_argument,
     };
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let changed = servers::change(&mut transaction, &state.app.secrets, &actor, ServerId(id), change).await?;
+    let changed = servers::update(&mut transaction, &state.app.secrets, &actor, ServerId(id), change).await?;
     precondition.require(&changed.before)?;
     transaction.commit().await?;
-    Ok(Json(changed.now))
+    Ok(Json(changed.after))
 }
 
 /// Deletes an MCP server, with its key.
@@ -180,12 +180,12 @@ pub(crate) async fn delete(
 
 /// Connects to an MCP server and lists its tools, within ten seconds. That it does not work is an answer, not a problem.
 #[utoipa::path(post, path = "/api/v1/mcp-servers/{id}/test", tag = "mcp-servers",
-    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Found)))]
+    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = TestReport)))]
 pub(crate) async fn test(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
-) -> Result<Json<Found>> {
+) -> Result<Json<TestReport>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let target = servers::target(&mut connection, &state.app.secrets, &actor, ServerId(id)).await?;
     // Nothing of the database is held while another server is asked.

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use kernel::setting::Setting;
-use registry::client::{self, Found};
-use registry::servers::{self, Change, NewServer, Server, ServerId};
+use registry::client::{self, TestReport};
+use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -171,13 +171,13 @@ async fn ask(
     let id = find(&mut transaction, owner, server).await?;
     let change = match tool {
         Some(tool) => {
-            Change { ask_tool: Setting::Set(tool), ask_argument: Some(argument), ..Change::default() }
+            ServerUpdate { ask_tool: Setting::Set(tool), ask_argument: Some(argument), ..ServerUpdate::default() }
         }
-        None => Change { ask_tool: Setting::Remove, ..Change::default() },
+        None => ServerUpdate { ask_tool: Setting::Remove, ..ServerUpdate::default() },
     };
-    let changed = servers::change(&mut transaction, &app.secrets, owner, id, change).await?;
+    let changed = servers::update(&mut transaction, &app.secrets, owner, id, change).await?;
     transaction.commit().await?;
-    let now = changed.now;
+    let now = changed.after;
     show::note(&match now.ask_tool {
         Some(tool) => {
             format!("{} is asked: its tool {tool} gets questions as {}", now.name, now.ask_argument)
@@ -190,11 +190,11 @@ async fn ask(
 async fn enable(app: &App, owner: &Actor, server: &str, enabled: bool) -> anyhow::Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let id = find(&mut transaction, owner, server).await?;
-    let change = Change { enabled: Some(enabled), ..Change::default() };
-    let changed = servers::change(&mut transaction, &app.secrets, owner, id, change).await?;
+    let change = ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() };
+    let changed = servers::update(&mut transaction, &app.secrets, owner, id, change).await?;
     transaction.commit().await?;
     let may = if enabled { "enabled" } else { "disabled" };
-    show::note(&format!("MCP server {} {may}", changed.now.name));
+    show::note(&format!("MCP server {} {may}", changed.after.name));
     Ok(())
 }
 
@@ -222,7 +222,7 @@ fn print(server: &Server) {
     show::line(&line);
 }
 
-fn print_found(found: &Found) {
+fn print_found(found: &TestReport) {
     if let Some(problem) = &found.problem {
         show::error(problem);
         return;

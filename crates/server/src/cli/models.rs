@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat::models::{self, Change, Limits, Model, ModelTest, NewModel};
+use chat::models::{self, Limits, Model, ModelTest, ModelUpdate, NewModel};
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use kernel::setting::Setting;
@@ -168,30 +168,30 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 (None, true) => Setting::Remove,
                 (None, false) => Setting::Keep,
             };
-            let change = Change {
+            let change = ModelUpdate {
                 name: changes.name,
                 endpoint: changes.endpoint,
                 model: changes.model,
                 api_key,
                 limits: changes.numbers.into(),
-                ..Change::default()
+                ..ModelUpdate::default()
             };
             let model = change_model(app, &owner, &changes.wanted, change).await?;
             (format!("changed {}", styled(BOLD, &model.name)), model)
         }
         Action::Test { model } => return test(app, &owner, &model, as_json).await,
         Action::Default { model } => {
-            let change = Change { is_default: Some(true), ..Change::default() };
+            let change = ModelUpdate { is_default: Some(true), ..ModelUpdate::default() };
             let model = change_model(app, &owner, &model, change).await?;
             (format!("{} answers where no language model is named", styled(BOLD, &model.name)), model)
         }
         Action::Enable { model } => {
-            let change = Change { enabled: Some(true), ..Change::default() };
+            let change = ModelUpdate { enabled: Some(true), ..ModelUpdate::default() };
             let model = change_model(app, &owner, &model, change).await?;
             (format!("{} may be asked", styled(BOLD, &model.name)), model)
         }
         Action::Disable { model } => {
-            let change = Change { enabled: Some(false), ..Change::default() };
+            let change = ModelUpdate { enabled: Some(false), ..ModelUpdate::default() };
             let model = change_model(app, &owner, &model, change).await?;
             (format!("{} is not asked from now on", styled(BOLD, &model.name)), model)
         }
@@ -242,11 +242,11 @@ async fn add(app: &App, owner: &Actor, new: Add) -> anyhow::Result<(String, Mode
     Ok((told, model))
 }
 
-async fn change_model(app: &App, owner: &Actor, wanted: &str, change: Change) -> anyhow::Result<Model> {
+async fn change_model(app: &App, owner: &Actor, wanted: &str, change: ModelUpdate) -> anyhow::Result<Model> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    let changed = models::change(&mut transaction, &app.secrets, owner, wanted, change).await?;
+    let changed = models::update(&mut transaction, &app.secrets, owner, wanted, change).await?;
     transaction.commit().await?;
-    Ok(changed.now)
+    Ok(changed.after)
 }
 
 async fn test(app: &App, owner: &Actor, wanted: &str, as_json: bool) -> anyhow::Result<ExitCode> {

@@ -326,7 +326,7 @@ impl From<registry::Error> for Problem {
         match error {
             Fault::SignIn => Self::unauthorized(detail),
             Fault::NotAllowed => Self::forbidden(detail),
-            Fault::NoServer | Fault::NotAsked(_) => Self::not_found(detail),
+            Fault::NoServer | Fault::NotCallable(_) => Self::not_found(detail),
             Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),

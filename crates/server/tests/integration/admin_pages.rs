@@ -314,7 +314,7 @@ async fn models_and_servers_keep_their_secrets() {
     // A key goes to nobody whom it was not given for.
     let away = [("name", "small"), ("endpoint", "https://evil.example/v1"), ("model", "m")];
     let refused = admin.fill(&model, &model, &away).await;
-    assert!(refused.status == 400 && refused.text().contains("give it again"), "{}", refused.text());
+    assert!(refused.status == 400 && refused.text().contains("enter it again"), "{}", refused.text());
     admin.done(list, &format!("{model}/act"), &[("action", "delete")]).await;
     assert_eq!(admin.send(Method::GET, &model, &[], false).await.status, 404);
 

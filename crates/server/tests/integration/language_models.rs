@@ -70,7 +70,7 @@ async fn a_model_is_added_tested_changed_and_deleted() {
     assert_eq!(choices().await, json!([{ "name": "large", "is_default": true }]));
     // A key does not go along to another host.
     let moved = change(json!({ "endpoint": "http://localhost:1/v1" })).await.problem(400);
-    assert!(moved["detail"].as_str().unwrap().contains("give it again"), "{moved}");
+    assert!(moved["detail"].as_str().unwrap().contains("enter it again"), "{moved}");
     let pasted = format!("{}/chat/completions/", scripted.url());
     let now = change(json!({ "endpoint": pasted, "api_key": null })).await.ok();
     assert_eq!((&now["endpoint"], &now["has_api_key"]), (&json!(scripted.url()), &json!(false)));

@@ -159,7 +159,7 @@ async fn a_server_is_added_tested_changed_and_deleted() {
     assert_eq!(test(&server, &path).await["works"], true);
     // A key does not go along to another host.
     let moved = change(json!({ "endpoint": "http://localhost:1/mcp" })).await.problem(400);
-    assert!(moved["detail"].as_str().unwrap().contains("give it again"), "{moved}");
+    assert!(moved["detail"].as_str().unwrap().contains("enter it again"), "{moved}");
     assert_eq!(
         change(json!({ "header": null, "api_key": null, "enabled": false })).await.ok()["has_api_key"],
         false

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use chat::models::{self, Change, Limits, Model, ModelTest, NewModel};
+use chat::models::{self, Limits, Model, ModelTest, ModelUpdate, NewModel};
 
 use super::{Asked, Told, credential, require};
 use crate::app::language_models::TEST_TIMEOUT;
@@ -152,7 +152,7 @@ pub(super) async fn change(
     let posted = posted.at(&format!("{HERE}/{id}"));
     require(&posted.frame)?;
     let changed = async {
-        let change = Change {
+        let change = ModelUpdate {
             name: Some(posted.field("name").trim().to_owned()),
             endpoint: Some(posted.field("endpoint").to_owned()),
             model: Some(posted.field("model").trim().to_owned()),
@@ -172,9 +172,9 @@ pub(super) async fn change(
     }
 }
 
-async fn written(state: &AppState, posted: &Posted, id: &str, change: Change) -> Result<(), Problem> {
+async fn written(state: &AppState, posted: &Posted, id: &str, change: ModelUpdate) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    models::change(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
+    models::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -211,9 +211,9 @@ pub(super) async fn act(
     require(&posted.frame)?;
     let done = async {
         let change = match posted.field("action") {
-            "enable" => Change { enabled: Some(true), ..Change::default() },
-            "disable" => Change { enabled: Some(false), ..Change::default() },
-            "default" => Change { is_default: Some(true), ..Change::default() },
+            "enable" => ModelUpdate { enabled: Some(true), ..ModelUpdate::default() },
+            "disable" => ModelUpdate { enabled: Some(false), ..ModelUpdate::default() },
+            "default" => ModelUpdate { is_default: Some(true), ..ModelUpdate::default() },
             "delete" => {
                 let mut transaction = store::postgres::begin(state.app.pool()).await?;
                 models::delete(&mut transaction, &posted.frame.actor, &id).await?;

@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use registry::client::{self, Found};
-use registry::servers::{self, Change, NewServer, Server, ServerId};
+use registry::client::{self, TestReport};
+use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 
 use super::{Asked, Told, credential, require, setting};
 use crate::http::AppState;
@@ -30,7 +30,7 @@ struct One<'page> {
     frame: &'page Frame,
     told: Told<'page>,
     server: Server,
-    found: Option<Found>,
+    found: Option<TestReport>,
 }
 
 /// What a test has found, for the page that is already open.
@@ -38,7 +38,7 @@ struct One<'page> {
 #[template(path = "admin_server.html", block = "result")]
 struct Outcome<'page> {
     frame: &'page Frame,
-    found: Option<Found>,
+    found: Option<TestReport>,
 }
 
 /// All of them.
@@ -112,7 +112,7 @@ async fn page(
     frame: &Frame,
     id: ServerId,
     told: Told<'_>,
-    found: Option<Found>,
+    found: Option<TestReport>,
 ) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -135,7 +135,7 @@ pub(super) async fn change(
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     require(&posted.frame)?;
-    let change = Change {
+    let change = ServerUpdate {
         name: Some(posted.field("name").trim().to_owned()),
         description: Some(posted.field("description").trim().to_owned()),
         endpoint: Some(posted.field("endpoint").to_owned()),
@@ -154,9 +154,9 @@ pub(super) async fn change(
     }
 }
 
-async fn written(state: &AppState, posted: &Posted, id: ServerId, change: Change) -> Result<(), Problem> {
+async fn written(state: &AppState, posted: &Posted, id: ServerId, change: ServerUpdate) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    servers::change(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
+    servers::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn act(
             }
             _ => return Err(Problem::invalid("the form cannot be read")),
         };
-        written(&state, &posted, id, Change { enabled: Some(enabled), ..Change::default() }).await?;
+        written(&state, &posted, id, ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() }).await?;
         Ok("server-changed")
     };
     let done = done.await.map_err(Problem::into_response)?;

@@ -3,7 +3,7 @@
 use chat::answer::AnswerOptions;
 use chat::chats::{Chat, NewChat};
 use chat::focus::Focus;
-use chat::models::{self, Choice};
+use chat::models::{self, ModelChoice};
 use kernel::actor::Actor;
 use library::catalogue::Catalogue;
 use sqlx::PgConnection;
@@ -22,7 +22,7 @@ const AT: char = '@';
 /// What may be chosen, and what is.
 pub(crate) struct Choices {
     pub(crate) libraries: Vec<Offered>,
-    pub(crate) models: Vec<Choice>,
+    pub(crate) models: Vec<ModelChoice>,
     pub(crate) servers: Vec<String>,
     pub(crate) focuses: Vec<&'static str>,
     pub(crate) chosen: Chosen,
@@ -141,7 +141,7 @@ impl Choices {
         chosen: Chosen,
     ) -> Result<Self> {
         let models = models::choices(&mut *connection, actor).await?;
-        let servers = registry::asking::choices(connection, actor).await.map_err(Problem::from)?;
+        let servers = registry::tool_call::choices(connection, actor).await.map_err(Problem::from)?;
         let libraries = catalogue.libraries(actor);
         let few = libraries.len() <= MOST_VERSIONED;
         let libraries = libraries.into_iter().map(|library| {
