@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use identity::keys::{self, NewKey};
 use identity::users::{self, NewUser};
-use identity::{Authenticator, Credential, Passwords, Signing, sessions};
+use identity::{Authenticator, Credential, PasswordHasher, TokenSigner, sign_in};
 use kernel::actor::{Actor, Role, Scope};
 use store::cache::Caches;
 use store::secrets::{Sealer, SecretConfig};
@@ -83,7 +83,7 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
         "Functions of the crate identity, one call after another: a cached API key, a key that is read from the database \
          (one statement), and a sign-in by name and password (Argon2id, 19 MiB, two passes) with its session.",
     );
-    let signing = Signing::new(&[[7; 32]]).context("a signing key")?;
+    let signer = TokenSigner::new(&[[7; 32]]).context("a signing key")?;
     let sealer = Sealer::open(&SecretConfig {
         keys: None,
         file: None,
@@ -95,7 +95,7 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
     while !caches.is_hearing() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let authenticator = Authenticator::new(pool.clone(), signing.clone(), &caches);
+    let authenticator = Authenticator::new(pool.clone(), signer.clone(), &caches);
     let name = format!("bench {}", kernel::id::new());
     let new =
         NewKey { name, scopes: [Scope::Read].into(), libraries: None, rate_limit: None, seconds: Some(3600) };
@@ -114,7 +114,7 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
         let (elapsed, cpu) = (start.elapsed(), own_cpu() - own + (server.cpu() - cpu).postgres);
         table.row(subject, cost_per_call(calls, cpu, elapsed));
     }
-    let passwords = Passwords::new(1);
+    let passwords = PasswordHasher::new(1);
     let name = format!("bench-{}", kernel::id::new());
     let new = NewUser {
         username: name.parse()?,
@@ -126,12 +126,12 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
     };
     // Not deleted afterwards: the library is thrown away with its users.
     users::create(&mut connection, &Actor::owner(), new).await?;
-    let origin = sessions::Origin::default();
+    let client = sign_in::ClientInfo::default();
     let (own, start, cpu) = (own_cpu(), Instant::now(), server.cpu());
     let sign_ins = harness.scale.repetitions(SIGN_INS);
     for _ in 0..sign_ins {
         let password = "correct horse battery staple";
-        sessions::sign_in(pool, &passwords, &signing, &name, password, &origin).await?;
+        sign_in::with_password(pool, &passwords, &signer, &name, password, &client).await?;
     }
     let (elapsed, cpu) = (start.elapsed(), own_cpu() - own + (server.cpu() - cpu).postgres);
     table.row("sign-in", cost_per_call(sign_ins, cpu, elapsed));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use identity::users::{self, NewUser};
-use identity::{Passwords, Signing, sessions};
+use identity::{PasswordHasher, TokenSigner, sign_in};
 use kernel::actor::{Actor, Role};
 use sqlx::Executor as _;
 use store::{Database, DatabaseConfig};
@@ -88,7 +88,7 @@ pub(crate) async fn measure(harness: &mut Harness) -> anyhow::Result<Vec<Table>>
 /// Creates an administrator and returns a session token.
 async fn create_session(harness: &Harness, server: &Server) -> anyhow::Result<String> {
     let database = Database::open(&DatabaseConfig::embedded(server.data(), harness.postgres.clone())).await?;
-    let passwords = Passwords::new(1);
+    let passwords = PasswordHasher::new(1);
     let (name, password) = (format!("bench-{}", kernel::id::new()), "correct horse battery staple");
     let mut connection = store::postgres::acquire(database.pool()).await?;
     let new = NewUser {
@@ -101,10 +101,10 @@ async fn create_session(harness: &Harness, server: &Server) -> anyhow::Result<St
     };
     users::create(&mut connection, &Actor::owner(), new).await?;
     drop(connection);
-    let signing = Signing::new(&[[7; 32]]).context("a signing key")?;
-    let origin = sessions::Origin::default();
+    let signer = TokenSigner::new(&[[7; 32]]).context("a signing key")?;
+    let client = sign_in::ClientInfo::default();
     let signed_in =
-        sessions::sign_in(database.pool(), &passwords, &signing, &name, password, &origin).await?;
+        sign_in::with_password(database.pool(), &passwords, &signer, &name, password, &client).await?;
     database.close().await;
     Ok(signed_in.token.reveal().to_owned())
 }

@@ -1,5 +1,5 @@
-//! Access tokens: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256 (RFC 7518), short-lived, each with a session's row
-//! behind it.
+//! Access tokens: short-lived JSON Web Tokens ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519)) signed with HMAC-SHA-256
+//! ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518)). Each belongs to a session's row, so it ends with the session.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -8,16 +8,18 @@ use uuid::Uuid;
 
 use crate::Error;
 
-/// How long an access token is good, in seconds.
-pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
+/// Lifetime of an access token in seconds.
+pub(crate) const LIFETIME_SECONDS: i64 = 15 * 60;
+/// Tolerated clock difference between nodes in seconds.
+const LEEWAY_SECONDS: u64 = 5;
 const ISSUER: &str = "wenyuan";
 
-/// Signs access tokens and checks them.
+/// Signs and verifies access tokens.
 #[derive(Clone)]
-pub struct Signing {
-    sign: EncodingKey,
-    /// The first belongs to `sign`; the others are those before, while what they signed may live.
-    check: Vec<DecodingKey>,
+pub struct TokenSigner {
+    signing_key: EncodingKey,
+    /// The first belongs to `signing_key`; the others are older keys, whose tokens may not have expired.
+    verification_keys: Vec<DecodingKey>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,43 +31,43 @@ struct Claims {
     exp: i64,
 }
 
-impl std::fmt::Debug for Signing {
+impl std::fmt::Debug for TokenSigner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Signing(…)")
+        formatter.write_str("TokenSigner(…)")
     }
 }
 
-impl Signing {
-    /// Signs with the first key and accepts what any of them has signed. `None` without a key.
+impl TokenSigner {
+    /// Creates a signer that signs with the first key and accepts tokens signed with any of them; `None` without a key.
     pub fn new(keys: &[[u8; 32]]) -> Option<Self> {
         Some(Self {
-            sign: EncodingKey::from_secret(keys.first()?),
-            check: keys.iter().map(|key| DecodingKey::from_secret(key)).collect(),
+            signing_key: EncodingKey::from_secret(keys.first()?),
+            verification_keys: keys.iter().map(|key| DecodingKey::from_secret(key)).collect(),
         })
     }
 
-    /// An access token of a user's session, made at this time.
-    pub(crate) fn sign(&self, user: Uuid, token_id: Uuid, at: DateTime<Utc>) -> Result<String, Error> {
+    /// Issues an access token for a user's session. `token_id` is the session's `token_id` and becomes the `jti`.
+    pub(crate) fn sign(&self, user: Uuid, token_id: Uuid, issued_at: DateTime<Utc>) -> Result<String, Error> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: user,
             jti: token_id,
-            iat: at.timestamp(),
-            exp: at.timestamp() + ACCESS_SECONDS,
+            iat: issued_at.timestamp(),
+            exp: issued_at.timestamp() + LIFETIME_SECONDS,
         };
-        encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
-            .map_err(|error| Error::Internal(format!("a token could not be signed: {error}")))
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing_key)
+            .map_err(|error| Error::Internal(format!("failed to sign an access token: {error}")))
     }
 
-    /// The `jti` of an access token that is ours and has not run out.
-    pub(crate) fn check(&self, token: &str) -> Result<Uuid, Error> {
+    /// Verifies an access token and returns its `jti`.
+    pub(crate) fn verify(&self, token: &str) -> Result<Uuid, Error> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        validation.leeway = 5;
-        let read = |key| decode::<Claims>(token, key, &validation);
-        self.check.iter().find_map(|key| read(key).ok()).map(|token| token.claims.jti).ok_or(
-            Error::BadCredential("this access token is not good, or no longer: renew it, or sign in again"),
+        validation.leeway = LEEWAY_SECONDS;
+        let decode = |key| decode::<Claims>(token, key, &validation);
+        self.verification_keys.iter().find_map(|key| decode(key).ok()).map(|token| token.claims.jti).ok_or(
+            Error::InvalidCredential("this access token is invalid or expired: renew it, or sign in again"),
         )
     }
 }
@@ -75,24 +77,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_we_signed_is_known_until_it_runs_out() {
-        let now = DateTime::from_timestamp(jsonwebtoken_now(), 0).unwrap();
-        let (old, new) = (Signing::new(&[[1; 32]]).unwrap(), Signing::new(&[[2; 32], [1; 32]]).unwrap());
+    fn a_token_is_valid_until_it_expires_also_after_a_change_of_the_key() {
+        let now = DateTime::from_timestamp(jsonwebtoken::get_current_timestamp().cast_signed(), 0).unwrap();
+        let old = TokenSigner::new(&[[1; 32]]).unwrap();
+        let new = TokenSigner::new(&[[2; 32], [1; 32]]).unwrap();
         let (user, id) = (kernel::id::new(), kernel::id::new());
         let token = old.sign(user, id, now).unwrap();
-        assert_eq!(new.check(&token).unwrap(), id);
-        assert!(old.check(&new.sign(user, id, now).unwrap()).is_err());
-        let past = now - chrono::Duration::seconds(ACCESS_SECONDS + 60);
-        assert!(old.check(&old.sign(user, id, past).unwrap()).is_err());
+        assert_eq!(new.verify(&token).unwrap(), id);
+        assert!(old.verify(&new.sign(user, id, now).unwrap()).is_err());
+        let past = now - chrono::Duration::seconds(LIFETIME_SECONDS + 60);
+        assert!(old.verify(&old.sign(user, id, past).unwrap()).is_err());
         let mut tampered = token.clone();
         tampered.replace_range(token.len() - 2.., "xx");
-        assert!(old.check(&tampered).is_err() && old.check("").is_err() && old.check("a.b.c").is_err());
-        // A token that says it needs no signature.
+        assert!(old.verify(&tampered).is_err() && old.verify("").is_err() && old.verify("a.b.c").is_err());
+        // A token with `"alg": "none"`.
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", token.split('.').nth(1).unwrap());
-        assert!(old.check(&unsigned).is_err());
-    }
-
-    fn jsonwebtoken_now() -> i64 {
-        jsonwebtoken::get_current_timestamp().cast_signed()
+        assert!(old.verify(&unsigned).is_err());
     }
 }

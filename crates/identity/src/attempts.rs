@@ -1,7 +1,7 @@
-//! Attempts to sign in are counted by account and by address, and made to wait when they are many.
+//! Rate limit of sign-in attempts and reset mails, by account and by network.
 //!
-//! An attempt is counted before the password is looked at, so that a thousand at once are a thousand. The counts lie in the
-//! database: they hold on every node.
+//! An attempt is counted before the password is verified, so that a thousand concurrent attempts count as a thousand. The
+//! counters are in the database and hold on every node.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,45 +9,51 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::Error;
 
-/// Wrong passwords of an account that cost nothing.
-const FREE_OF_ACCOUNT: i32 = 5;
-/// Wrong passwords from an address that cost nothing: many people may share one.
-const FREE_OF_ADDRESS: i32 = 30;
+/// Wrong passwords of an account before attempts have to wait.
+const FREE_ATTEMPTS_PER_ACCOUNT: i32 = 5;
+/// Wrong passwords and mails from a network before attempts have to wait. Higher, because many people may share an address.
+const FREE_ATTEMPTS_PER_NETWORK: i32 = 30;
+/// Reset mails of an account before requests have to wait. Low, because each voids the previous link.
+const FREE_MAILS_PER_ACCOUNT: i32 = 3;
 
-/// Mails of one account that cost nothing: each voids the link of the one before.
-const FREE_MAILS: i32 = 3;
-
-/// Who tries, and from where.
+/// Counted attempt to sign in.
 pub(crate) struct Attempt {
     account: String,
-    address: Option<String>,
+    network: Option<String>,
 }
 
 impl Attempt {
-    /// Counts an attempt; refused while the account or the address has to wait.
-    pub(crate) async fn begin(pool: &PgPool, account: &str, address: Option<&str>) -> Result<Self, Error> {
+    /// Counts an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyAttempts`] while the account or the network has to wait.
+    pub(crate) async fn count(pool: &PgPool, account: &str, address: Option<&str>) -> Result<Self, Error> {
         let attempt = Self {
             account: format!("account {account}"),
-            address: address.map(|address| format!("address {}", network(address))),
+            network: address.map(|address| format!("address {}", network(address))),
         };
         let mut transaction = store::postgres::begin(pool).await?;
-        // In this order for everybody, so that no two wait for each other.
-        let mut wait = 0;
-        if let Some(address) = &attempt.address {
-            wait = wait.max(count(&mut transaction, address, FREE_OF_ADDRESS).await?);
+        // Always in this order, to prevent deadlocks.
+        let mut wait_seconds = 0;
+        if let Some(network) = &attempt.network {
+            wait_seconds =
+                wait_seconds.max(count(&mut transaction, network, FREE_ATTEMPTS_PER_NETWORK).await?);
         }
-        wait = wait.max(count(&mut transaction, &attempt.account, FREE_OF_ACCOUNT).await?);
+        wait_seconds =
+            wait_seconds.max(count(&mut transaction, &attempt.account, FREE_ATTEMPTS_PER_ACCOUNT).await?);
         transaction.commit().await?;
-        if wait > 0 { Err(Error::TooManyAttempts { seconds: wait.unsigned_abs() }) } else { Ok(attempt) }
+        allow_after(wait_seconds)?;
+        Ok(attempt)
     }
 
-    /// The password was right: the account begins anew, and the address has one attempt less.
+    /// Forgives the attempt after the right password: resets the account's counter, takes one from the network's.
     pub(crate) async fn succeeded(self, connection: &mut PgConnection) -> Result<(), Error> {
-        if let Some(address) = &self.address {
+        if let Some(network) = &self.network {
             sqlx::query!(
                 "-- attempts.forgive_address
                  update identity.sign_in_attempts set attempts = greatest(attempts - 1, 0) where subject = $1",
-                address,
+                network,
             )
             .execute(&mut *connection)
             .await?;
@@ -63,22 +69,35 @@ impl Attempt {
     }
 }
 
-/// Counts that somebody asks for a mail by which to set a password; refused while the account or the address has to wait.
+/// Counts a request for a reset mail.
+///
+/// # Errors
+///
+/// [`Error::TooManyAttempts`] while the account or the network has to wait.
 pub(crate) async fn count_mail(
     connection: &mut PgConnection,
     account: &str,
     address: Option<&str>,
 ) -> Result<(), Error> {
-    let mut wait = 0;
+    let mut wait_seconds = 0;
     if let Some(address) = address {
         let subject = format!("mail from {}", network(address));
-        wait = wait.max(count(&mut *connection, &subject, FREE_OF_ADDRESS).await?);
+        wait_seconds =
+            wait_seconds.max(count(&mut *connection, &subject, FREE_ATTEMPTS_PER_NETWORK).await?);
     }
-    wait = wait.max(count(connection, &format!("mail to {account}"), FREE_MAILS).await?);
-    if wait > 0 { Err(Error::TooManyAttempts { seconds: wait.unsigned_abs() }) } else { Ok(()) }
+    let subject = format!("mail to {account}");
+    wait_seconds = wait_seconds.max(count(connection, &subject, FREE_MAILS_PER_ACCOUNT).await?);
+    allow_after(wait_seconds)
 }
 
-/// Whom an address stands for: a whole /64 of IPv6 is one customer's, who may use any address of it.
+fn allow_after(wait_seconds: i32) -> Result<(), Error> {
+    match wait_seconds {
+        0 => Ok(()),
+        wait => Err(Error::TooManyAttempts { seconds: wait.unsigned_abs() }),
+    }
+}
+
+/// Returns the network that an address is counted for: a /64 of IPv6 belongs to one customer, who can use any address in it.
 fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(address)) => {
@@ -89,11 +108,13 @@ fn network(address: &str) -> String {
     }
 }
 
-/// Counts one and returns how many seconds the subject had to wait before it; the wait doubles with each, up to a quarter
-/// of an hour. While a subject waits nothing is counted, so that nobody can be kept out for ever.
+/// Counts an attempt of a subject and returns the seconds that it still has to wait; 0 if it is allowed.
+///
+/// Beyond `free` attempts the wait doubles with each, up to 15 minutes. Attempts during the wait are not counted, so that
+/// nobody can be locked out permanently.
 async fn count(connection: &mut PgConnection, subject: &str, free: i32) -> Result<i32, Error> {
-    // Two statements: one that reads a row and changes it sees nothing of it as it was. The row stays locked, so that
-    // attempts at the same moment come one after another.
+    // Two statements, because one that reads and updates a row does not see its state before. The row stays locked, which
+    // serializes concurrent attempts.
     let wait = sqlx::query_scalar!(
         r#"-- attempts.wait
          select ceil(extract(epoch from blocked_until - now()))::int4 as "wait!"
@@ -123,8 +144,8 @@ async fn count(connection: &mut PgConnection, subject: &str, free: i32) -> Resul
     Ok(0)
 }
 
-/// Forgets what is a day old.
-pub(crate) async fn forget_old(connection: &mut PgConnection) -> Result<(), Error> {
+/// Deletes the counters that have not changed for a day.
+pub(crate) async fn delete_old(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
         "-- attempts.forget_old
          delete from identity.sign_in_attempts where updated_at < now() - interval '1 day'"
@@ -139,7 +160,7 @@ mod tests {
     use super::network;
 
     #[test]
-    fn a_customer_of_ipv6_is_one() {
+    fn an_ipv6_customer_counts_as_one() {
         assert_eq!(network("192.0.2.7"), "192.0.2.7");
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:2::/64");

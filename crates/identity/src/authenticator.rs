@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use store::cache::{Cache, Caches, Limits};
 
-use crate::signing::Signing;
+use crate::access_tokens::TokenSigner;
 use crate::{Error, Preferences, keys, sessions};
 
 /// Cache of API keys by their hash.
@@ -89,7 +89,7 @@ struct CachedSession {
 #[derive(Debug)]
 pub struct Authenticator {
     pool: PgPool,
-    signing: Signing,
+    signer: TokenSigner,
     caches: Caches,
     keys: Cache<CachedKey>,
     sessions: Cache<CachedSession>,
@@ -101,27 +101,27 @@ pub struct Authenticator {
 
 impl Authenticator {
     /// Creates an authenticator with empty caches.
-    pub fn new(pool: PgPool, signing: Signing, caches: &Caches) -> Self {
+    pub fn new(pool: PgPool, signer: TokenSigner, caches: &Caches) -> Self {
         let (keys, sessions) = (caches.cache("keys", KEY_CACHE), caches.cache("sessions", SESSION_CACHE));
         let (used_keys, used_sessions) = Default::default();
-        Self { pool, signing, caches: caches.clone(), keys, sessions, used_keys, used_sessions }
+        Self { pool, signer, caches: caches.clone(), keys, sessions, used_keys, used_sessions }
     }
 
     /// Returns the signer of access tokens.
-    pub fn signing(&self) -> &Signing {
-        &self.signing
+    pub fn signer(&self) -> &TokenSigner {
+        &self.signer
     }
 
     /// Authenticates a credential.
     ///
     /// # Errors
     ///
-    /// [`Error::BadCredential`] if the credential is unknown, disabled or expired.
+    /// [`Error::InvalidCredential`] if the credential is unknown, disabled or expired.
     pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Authentication, Error> {
         match credential {
             Credential::Bearer(text) if text.starts_with(keys::PREFIX) => self.authenticate_key(text).await,
             Credential::Bearer(text) => {
-                let token_id = self.signing.check(text)?;
+                let token_id = self.signer.verify(text)?;
                 self.authenticate_session(&token_id.to_string(), Some(token_id), None).await
             }
             Credential::Cookie(text) => {
@@ -132,7 +132,7 @@ impl Authenticator {
     }
 
     async fn authenticate_key(&self, text: &str) -> Result<Authentication, Error> {
-        let invalid = Error::BadCredential("this API key is unknown, disabled or expired");
+        let invalid = Error::InvalidCredential("this API key is unknown, disabled or expired");
         let hash = Token::shown(text).hash();
         let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
@@ -189,7 +189,7 @@ impl Authenticator {
             session =
                 self.sessions.get_with(cache_key, load).await?.filter(|session| !is_past(session.expires_at));
         }
-        let session = session.ok_or(Error::BadCredential("this session has ended: sign in again"))?;
+        let session = session.ok_or(Error::InvalidCredential("this session has ended: sign in again"))?;
         record(&self.used_sessions, session.id);
         let actor = Actor::user(session.user, &session.username, session.role, Some(session.id));
         Ok(Authentication { actor, limit: None, preferences: session.preferences })

@@ -1,86 +1,89 @@
-//! Why the room of identity cannot do what is asked. Each text says what to do.
+//! Errors of the crate. Each text says what to do.
 
-use crate::names::BadName;
+use crate::names::InvalidName;
 
-/// Why something about someone cannot be done.
+/// Error of an operation on users, sessions, links or API keys.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Name and password do not belong together; which of them is wrong is not said.
+    /// Name and password do not match. Which of them is wrong is not revealed.
     #[error("name or password is wrong")]
-    BadPassword,
-    /// Too many attempts.
+    WrongPassword,
+    /// Too many failed attempts.
     #[error("too many attempts: wait {seconds} seconds")]
-    TooManyAttempts { seconds: u32 },
-    /// A token or key that is not, or no longer, good.
+    TooManyAttempts {
+        /// Seconds until the next attempt is allowed.
+        seconds: u32,
+    },
+    /// The token or API key is unknown, disabled or expired.
     #[error("{0}")]
-    BadCredential(&'static str),
-    /// A link that was used, or is too old, or never was.
-    #[error("this link was used already or is too old: ask for a new one")]
-    BadLink,
-    /// Not signed in.
+    InvalidCredential(&'static str),
+    /// The link is unknown, used or expired.
+    #[error("this link was already used or has expired: request a new one")]
+    InvalidLink,
+    /// The actor is not signed in.
     #[error("sign in to do this")]
     SignIn,
     /// The actor may not do this.
     #[error("{0}")]
     NotAllowed(&'static str),
-    /// There is no such user.
+    /// There is no such user, or the actor may not see them.
     #[error("there is no such user")]
     NoUser,
-    /// There is no such session.
+    /// There is no such session, or the actor may not see it.
     #[error("there is no such session")]
     NoSession,
-    /// There is no such key.
+    /// There is no such API key, or the actor may not see it.
     #[error("there is no such key")]
     NoKey,
     /// Another user has this name.
     #[error("another user has this name: choose another")]
     UsernameTaken,
-    /// Another user has this address.
+    /// Another user has this email address.
     #[error("another user has this mail address")]
     EmailTaken,
-    /// Another key has this name.
+    /// The user has another API key with this name.
     #[error("you have a key of this name already: choose another name, or delete that key")]
     KeyNameTaken,
-    /// The last administrator would be gone.
-    #[error("this is the only active administrator: make another one first")]
+    /// No active administrator would remain.
+    #[error("this is the only active administrator: create another one first")]
     LastAdministrator,
-    /// A name is not one.
+    /// A user name or email address is invalid.
     #[error(transparent)]
-    BadName(#[from] BadName),
-    /// A password that may not be chosen.
+    InvalidName(#[from] InvalidName),
+    /// A new password does not meet the policy.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
-    /// A value is out of its bounds.
+    PasswordPolicy(#[from] PasswordPolicyError),
+    /// A value is out of bounds; the text says what is allowed.
     #[error("{0}")]
     Invalid(String),
-    /// All connections, or all places for checking passwords, are in use.
+    /// All connections of the pool, or all slots for hashing passwords, are in use.
     #[error("the server is busy; try again shortly")]
     Exhausted,
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
-    /// Something that should not happen did.
+    /// An unexpected failure.
     #[error("{0}")]
     Internal(String),
 }
 
-/// Why a password may not be chosen.
+/// Violation of the password policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// It has too few characters.
-    #[error("a password has at least {least} characters; a few words in a row are good")]
+pub enum PasswordPolicyError {
+    /// Too few characters.
+    #[error("a password has at least {min} characters; a few unrelated words work well")]
     TooShort {
-        /// How many it must have.
-        least: usize,
+        /// Minimum number of characters.
+        min: usize,
     },
-    /// It has too many bytes.
-    #[error("a password has at most {most} bytes")]
+    /// Too many bytes.
+    #[error("a password has at most {max} bytes")]
     TooLong {
-        /// How many it may have.
-        most: usize,
+        /// Maximum number of bytes.
+        max: usize,
     },
-    /// It is found with few guesses.
-    #[error("this password is among the first that are guessed: choose another")]
+    /// Found with few guesses.
+    #[error("this password is too easy to guess: choose another")]
     TooCommon,
 }
 

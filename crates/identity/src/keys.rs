@@ -1,5 +1,5 @@
-//! API keys: what agents and scripts show. A key acts as its user, narrowed to its scopes and libraries; one that was made
-//! on the command line without a user acts as the library's owner, narrowed in the same way.
+//! API keys of agents and scripts. A key acts as its user, narrowed to its scopes and libraries; a key created at the command
+//! line without a user acts as the owner, narrowed in the same way.
 
 use std::collections::BTreeSet;
 
@@ -11,66 +11,76 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::{Error, users};
+use crate::authority::{require_admin, require_in_person, require_self};
+use crate::{Error, revocation};
 
-/// What every key begins with.
+/// Prefix of every API key.
 pub const PREFIX: &str = "wy_";
-/// Characters of a key that are kept to tell it by.
-const SHOWN: usize = 11;
-/// The most keys one user has.
-const MOST: i64 = 200;
+/// Characters of a key that are stored to recognize it by.
+const DISPLAYED_CHARS: usize = 11;
+const MAX_KEYS_PER_USER: i64 = 200;
+const MAX_KEYS_LISTED: i64 = 10_000;
+const MAX_NAME_CHARS: usize = 100;
+const MAX_LIBRARIES: usize = 100;
+const MAX_REQUESTS_PER_MINUTE: i32 = 1_000_000;
+/// Maximum lifetime in seconds: ten years.
+const MAX_SECONDS: i64 = 315_576_000;
 
-/// A key, as it is shown: without the secret, which is not kept.
+/// An API key, without the secret, of which only a hash is stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Key {
-    /// Its id.
+    /// Id.
     #[schema(value_type = uuid::Uuid)]
     pub id: KeyId,
-    /// Whose it is; none for the library's owner at the command line.
+    /// Name of the user; null for a key of the owner at the command line.
     pub user: Option<String>,
-    /// Its name.
+    /// Name, unique for the user.
     pub name: String,
-    /// Its first characters.
+    /// First characters of the secret.
     pub prefix: String,
-    /// What it may be used for.
+    /// Scopes.
     pub scopes: Vec<String>,
-    /// The only libraries it reaches; all that its user does where this is null.
+    /// Names of the libraries the key is limited to; null for all that its user can reach.
     pub libraries: Option<Vec<String>>,
-    /// Whether it is good at the moment.
+    /// Whether the key can be used.
     pub enabled: bool,
-    /// Requests a minute; the server's usual number where this is null.
+    /// Requests per minute; null for the server's default.
     pub rate_limit: Option<i32>,
-    /// When it ends.
+    /// Time of expiry; null for none.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, to a minute.
+    /// Time of the last request, accurate to a minute.
     pub last_used: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
 }
 
-/// A key to be made.
+/// API key to create.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// Its name.
+    /// Name, 1 to 100 characters, unique for the user.
     pub name: String,
-    /// What it may be used for; reading is always among it.
+    /// Scopes; [`Scope::Read`] is always added.
     pub scopes: BTreeSet<Scope>,
-    /// The only libraries it reaches, by name.
+    /// Names of the libraries to limit the key to, 1 to 100; `None` for all.
     pub libraries: Option<BTreeSet<String>>,
-    /// Requests a minute.
+    /// Requests per minute, 1 to 1,000,000; `None` for the server's default.
     pub rate_limit: Option<i32>,
-    /// Seconds until it ends.
+    /// Lifetime in seconds, at most ten years; `None` for no expiry.
     pub seconds: Option<i64>,
 }
 
-/// Makes a key for a user, or, with none, for the library's owner. The secret is returned once and not kept.
+/// Creates a key for a user, or for the owner with `None`. The secret is returned once and not stored.
+///
+/// # Errors
+///
+/// If the actor may not create keys for the user, a field is invalid, the name is taken, or the user has 200 keys.
 pub async fn create(
     connection: &mut PgConnection,
     actor: &Actor,
     user: Option<UserId>,
     key: NewKey,
 ) -> Result<(Key, Token), Error> {
-    require(actor, user)?;
+    require_keys_of(actor, user)?;
     check(&key)?;
     let token = Token::new(PREFIX)?;
     let mut scopes = key.scopes;
@@ -87,33 +97,32 @@ pub async fn create(
         id.0,
         user.map(|user| user.0),
         key.name.trim(),
-        token.reveal().get(..SHOWN),
+        token.reveal().get(..DISPLAYED_CHARS),
         &token.hash(),
         &scopes,
         libraries.as_deref(),
         key.rate_limit,
         key.seconds,
-        MOST,
+        MAX_KEYS_PER_USER,
     )
     .execute(&mut *connection)
     .await?;
     if inserted.rows_affected() == 0 {
         return Err(Error::Invalid(format!(
-            "one user has at most {MOST} keys: delete some that are not used"
+            "too many keys: a user has at most {MAX_KEYS_PER_USER}; delete some that are not used"
         )));
     }
-    let made = find(connection, id).await?.ok_or(Error::NoKey)?;
-    Ok((made, token))
+    let key = by_id(connection, id).await?.ok_or(Error::NoKey)?;
+    Ok((key, token))
 }
 
-/// Keys, by user and name: one's own, or, for administrators, all.
+/// Returns the actor's own keys, or all keys for administrators, sorted by user and name.
+///
+/// # Errors
+///
+/// If the actor is not signed in in person.
 pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Key>, Error> {
-    if actor.is_nobody() {
-        return Err(Error::SignIn);
-    }
-    if !actor.in_person() {
-        return Err(Error::NotAllowed("a key may not do this: sign in"));
-    }
+    require_in_person(actor)?;
     Ok(sqlx::query_as!(
         Key,
         r#"-- keys.list
@@ -122,32 +131,37 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Ke
          from identity.mcp_api_keys as key
          left join identity.users as user_ on user_.id = key.user_id
          where $1 or key.user_id = $2
-         order by user_.username nulls first, key.name limit 10000"#,
+         order by user_.username nulls first, key.name limit $3"#,
         actor.is_admin(),
         actor.user_id().map(|user| user.0),
+        MAX_KEYS_LISTED,
     )
     .fetch_all(connection)
     .await?)
 }
 
-/// Which keys an administrator looks at.
+/// Filter of [`search`].
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Which<'which> {
-    /// Those of this user alone.
+pub struct KeyFilter<'filter> {
+    /// Only keys of this user.
     pub user: Option<UserId>,
-    /// Those in whose name, or the name of whose owner, this stands.
-    pub wanted: &'which str,
+    /// Only keys whose name or user name contains this text, ignoring case; empty for all.
+    pub query: &'filter str,
 }
 
-/// Everybody's keys, by user and name: for administrators.
+/// Returns a page of all users' keys, sorted by user and name. Administrators only.
+///
+/// # Errors
+///
+/// If the actor is not an administrator in person, or the cursor is invalid.
 pub async fn search(
     connection: &mut PgConnection,
     actor: &Actor,
-    which: Which<'_>,
+    filter: KeyFilter<'_>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Key>, Error> {
-    users::require_admin(actor)?;
+    require_admin(actor)?;
     let after: (String, String, KeyId) = match after {
         Some(cursor) => cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?,
         None => (String::new(), String::new(), KeyId(uuid::Uuid::nil())),
@@ -166,8 +180,8 @@ pub async fn search(
         after.0,
         after.1,
         after.2.0,
-        which.user.map(|user| user.0),
-        which.wanted.trim().to_lowercase(),
+        filter.user.map(|user| user.0),
+        filter.query.trim().to_lowercase(),
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
@@ -177,7 +191,11 @@ pub async fn search(
     }))
 }
 
-/// Enables or disables a key. Holds at once on every node.
+/// Enables or disables a key. Takes effect immediately on every node.
+///
+/// # Errors
+///
+/// If there is no such key, or the actor may not change it.
 pub async fn enable(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -193,11 +211,15 @@ pub async fn enable(
     )
     .execute(&mut *connection)
     .await?;
-    users::tell(connection).await?;
-    find(connection, id).await?.ok_or(Error::NoKey)
+    revocation::announce(connection).await?;
+    by_id(connection, id).await?.ok_or(Error::NoKey)
 }
 
-/// Deletes a key. Holds at once on every node.
+/// Deletes a key. Takes effect immediately on every node.
+///
+/// # Errors
+///
+/// If there is no such key, or the actor may not delete it.
 pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: KeyId) -> Result<(), Error> {
     require_owned(connection, actor, id).await?;
     sqlx::query!(
@@ -207,10 +229,10 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: KeyId) -> 
     )
     .execute(&mut *connection)
     .await?;
-    users::tell(connection).await
+    revocation::announce(connection).await
 }
 
-/// Notes that these keys were used just now.
+/// Sets the time of last use of several keys to now.
 pub(crate) async fn record_usage(connection: &mut PgConnection, ids: &[uuid::Uuid]) -> Result<(), Error> {
     sqlx::query!(
         "-- keys.note_used
@@ -222,7 +244,8 @@ pub(crate) async fn record_usage(connection: &mut PgConnection, ids: &[uuid::Uui
     Ok(())
 }
 
-async fn find(connection: &mut PgConnection, id: KeyId) -> Result<Option<Key>, Error> {
+/// Loads a key without checking authority.
+async fn by_id(connection: &mut PgConnection, id: KeyId) -> Result<Option<Key>, Error> {
     Ok(sqlx::query_as!(
         Key,
         r#"-- keys.find
@@ -237,11 +260,11 @@ async fn find(connection: &mut PgConnection, id: KeyId) -> Result<Option<Key>, E
     .await?)
 }
 
-/// Refuses who may not have this user's keys in hand. Keys of the library's owner are for administrators.
-fn require(actor: &Actor, user: Option<UserId>) -> Result<(), Error> {
+/// Requires the user themselves or an administrator; for keys of the owner an administrator.
+fn require_keys_of(actor: &Actor, user: Option<UserId>) -> Result<(), Error> {
     match user {
-        Some(user) => users::require_self(actor, user),
-        None => users::require_admin(actor),
+        Some(user) => require_self(actor, user),
+        None => require_admin(actor),
     }
 }
 
@@ -254,8 +277,8 @@ async fn require_owned(connection: &mut PgConnection, actor: &Actor, id: KeyId) 
     .fetch_optional(connection)
     .await?
     .ok_or(Error::NoKey)?;
-    require(actor, user).map_err(|error| match error {
-        // Whose keys there are, is not said.
+    require_keys_of(actor, user).map_err(|error| match error {
+        // Whether another user has such a key is not revealed.
         Error::NoUser | Error::NotAllowed(_) if actor.in_person() => Error::NoKey,
         other => other,
     })
@@ -263,23 +286,27 @@ async fn require_owned(connection: &mut PgConnection, actor: &Actor, id: KeyId) 
 
 fn check(key: &NewKey) -> Result<(), Error> {
     let name = key.name.trim();
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(Error::Invalid("a key's name has 1 to 100 characters".to_owned()));
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!("invalid key name: use 1 to {MAX_NAME_CHARS} characters")));
     }
-    if key.libraries.as_ref().is_some_and(|names| names.is_empty() || names.len() > 100) {
-        return Err(Error::Invalid("a key is limited to 1 to 100 libraries, or to none at all".to_owned()));
+    if key.libraries.as_ref().is_some_and(|names| names.is_empty() || names.len() > MAX_LIBRARIES) {
+        return Err(Error::Invalid(format!(
+            "a key can be limited to 1 to {MAX_LIBRARIES} libraries, or not at all"
+        )));
     }
-    if key.rate_limit.is_some_and(|limit| !(1..=1_000_000).contains(&limit)) {
-        return Err(Error::Invalid("a rate limit is 1 to 1000000 requests a minute".to_owned()));
+    if key.rate_limit.is_some_and(|limit| !(1..=MAX_REQUESTS_PER_MINUTE).contains(&limit)) {
+        return Err(Error::Invalid(format!(
+            "invalid rate limit: use 1 to {MAX_REQUESTS_PER_MINUTE} requests per minute"
+        )));
     }
-    if key.seconds.is_some_and(|seconds| !(1..=315_576_000).contains(&seconds)) {
+    if key.seconds.is_some_and(|seconds| !(1..=MAX_SECONDS).contains(&seconds)) {
         return Err(Error::Invalid("a key lasts at most ten years".to_owned()));
     }
     Ok(())
 }
 
-/// A key as the authenticator needs it.
-pub(crate) struct Found {
+/// Key and user, as authentication needs them.
+pub(crate) struct KeyOwner {
     pub(crate) id: KeyId,
     pub(crate) name: String,
     pub(crate) user: Option<UserId>,
@@ -291,10 +318,10 @@ pub(crate) struct Found {
     pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
-/// The key of this hash, if it is good: one look-up.
-pub(crate) async fn find_by_hash(connection: &mut PgConnection, hash: &[u8]) -> Result<Option<Found>, Error> {
+/// Looks up a key by its hash, unless it is disabled or expired or its user is inactive.
+pub(crate) async fn find_by_hash(connection: &mut PgConnection, hash: &[u8]) -> Result<Option<KeyOwner>, Error> {
     Ok(sqlx::query_as!(
-        Found,
+        KeyOwner,
         r#"-- keys.find_by_hash
          select key.id as "id: KeyId", key.name, key.user_id as "user: UserId", user_.username as "username?",
            user_.role as "role?: Role", key.scopes, key.libraries, key.rate_limit,

@@ -1,4 +1,4 @@
-//! Links by which a person sets a password: the first administrator, somebody new, somebody who forgot.
+//! Links with a single-use token that set a password: for the first administrator, for a new user, and for one who forgot it.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Role, UserId};
@@ -7,31 +7,54 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use store::jobs::{self, NewJob};
 
-use crate::passwords::Passwords;
-use crate::sessions::{self, Origin, SignedIn};
-use crate::signing::Signing;
-use crate::users::{self, NewUser};
+use crate::access_tokens::TokenSigner;
+use crate::authority::require_admin;
+use crate::passwords::PasswordHasher;
+use crate::sign_in::{self, ClientInfo, SessionTokens};
+use crate::users::{self, NewUser, User};
 use crate::{Email, Error, Username, attempts};
 
-/// The kind of the job that mails a link to somebody who forgot their password.
+/// Kind of the job that mails a reset link.
 pub const MAIL_JOB: &str = "identity.reset_mail";
 
-/// How long a link for somebody who forgot is good, in hours.
+/// Lifetime of a reset link in hours.
 const RESET_HOURS: f64 = 1.0;
-/// How long a link that an administrator made is good, in hours.
+/// Lifetime of a link created by an administrator in hours.
 const INVITATION_HOURS: f64 = 72.0;
+/// Characters of the name in a reset request that are used.
+const MAX_LOGIN_CHARS: usize = 254;
 
-/// A link that was made.
+/// A link that was created.
 #[derive(Debug)]
 pub struct Link {
-    /// What the link holds.
+    /// Token of the link.
     pub token: Token,
-    /// Until when it is good; `None` while there is no administrator.
+    /// Time of expiry; `None` for the setup link, which lasts until there is an administrator.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A link that makes the first administrator; the one before is void. `None` once there is one.
-pub async fn for_setup(connection: &mut PgConnection) -> Result<Option<Link>, Error> {
+/// Request for a reset mail, read from its job.
+#[derive(Debug, Clone, Copy)]
+pub struct ResetRequest {
+    user: UserId,
+}
+
+impl ResetRequest {
+    /// Reads the payload of a [`MAIL_JOB`]; `None` if it is malformed.
+    pub fn from_job(payload: &Value) -> Option<Self> {
+        let user = serde_json::from_value(payload.get("user_id")?.clone()).ok()?;
+        Some(Self { user })
+    }
+}
+
+/// Creates the setup link, which creates the first administrator, and voids the previous one. `None` if there is an
+/// administrator.
+///
+/// # Errors
+///
+/// If the actor is not an administrator or the owner at the command line.
+pub async fn create_setup_link(connection: &mut PgConnection, actor: &Actor) -> Result<Option<Link>, Error> {
+    require_admin(actor)?;
     if users::has_administrator(connection).await? {
         return Ok(None);
     }
@@ -47,8 +70,12 @@ pub async fn for_setup(connection: &mut PgConnection) -> Result<Option<Link>, Er
     Ok(Some(Link { token, expires_at: None }))
 }
 
-/// Whether a setup link is good.
-pub async fn is_for_setup(connection: &mut PgConnection, token: &Token) -> Result<bool, Error> {
+/// Whether the token of a setup link is valid.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn is_setup_token(connection: &mut PgConnection, token: &Token) -> Result<bool, Error> {
     Ok(sqlx::query_scalar!(
         r#"-- links.is_for_setup
          select exists (select from identity.setup_token where token_hash = $1)
@@ -59,25 +86,30 @@ pub async fn is_for_setup(connection: &mut PgConnection, token: &Token) -> Resul
     .await?)
 }
 
-/// Makes the first administrator by a setup link, and signs them in.
-pub async fn set_up(
+/// Creates the first administrator (name, email address, password) with a setup link, and signs them in.
+///
+/// # Errors
+///
+/// [`Error::InvalidLink`] if the link is invalid or another administrator exists; also if the password does not meet the
+/// policy.
+pub async fn create_first_administrator(
     pool: &PgPool,
-    passwords: &Passwords,
-    signing: &Signing,
+    passwords: &PasswordHasher,
+    signer: &TokenSigner,
     token: &Token,
     administrator: (Username, Option<Email>, &str),
-    origin: &Origin,
-) -> Result<SignedIn, Error> {
+    client: &ClientInfo,
+) -> Result<SessionTokens, Error> {
     let (username, email, password) = administrator;
     let mut connection = store::postgres::acquire(pool).await?;
-    if !is_for_setup(&mut connection, token).await? {
-        return Err(Error::BadLink);
+    if !is_setup_token(&mut connection, token).await? {
+        return Err(Error::InvalidLink);
     }
     drop(connection);
-    Passwords::judge(password, &[username.as_str(), email.as_ref().map_or("", Email::as_str)])?;
+    PasswordHasher::check_policy(password, &[username.as_str(), email.as_ref().map_or("", Email::as_str)])?;
     let hash = passwords.hash(password).await?;
     let mut transaction = store::postgres::begin(pool).await?;
-    // Whoever deletes the row has the link; a second one finds none.
+    // Deleting the row claims the link: of two concurrent requests one finds none.
     let deleted = sqlx::query!(
         "-- links.use_setup
          delete from identity.setup_token where token_hash = $1",
@@ -86,7 +118,7 @@ pub async fn set_up(
     .execute(&mut *transaction)
     .await?;
     if deleted.rows_affected() == 0 || users::has_administrator(&mut transaction).await? {
-        return Err(Error::BadLink);
+        return Err(Error::InvalidLink);
     }
     let new = NewUser {
         username,
@@ -97,27 +129,41 @@ pub async fn set_up(
         password_hash: Some(hash),
     };
     let user = users::insert(&mut transaction, new).await?;
-    let signed_in = sessions::begin(&mut transaction, signing, user.id, origin).await?;
+    let tokens = sign_in::start_session(&mut transaction, signer, user.id, client).await?;
     transaction.commit().await?;
-    Ok(signed_in)
+    Ok(tokens)
 }
 
-/// A link by which a user sets a password, for an administrator to hand over.
-pub async fn for_user(connection: &mut PgConnection, actor: &Actor, user: UserId) -> Result<Link, Error> {
-    users::require_admin(actor)?;
+/// Creates a link with which a user sets a password, for an administrator to hand over. Voids the user's previous link.
+///
+/// # Errors
+///
+/// If the actor is not an administrator in person, or there is no such user.
+pub async fn create_for_user(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    user: UserId,
+) -> Result<Link, Error> {
+    require_admin(actor)?;
     users::by_id(connection, user).await?.ok_or(Error::NoUser)?;
-    make(connection, user, INVITATION_HOURS).await
+    create(connection, user, INVITATION_HOURS).await
 }
 
-/// Writes the job that mails a link to somebody who forgot their password, named by their name or mail address. For
-/// nobody it is written too, and finds nobody later: neither the answer nor the time it takes tells who has an account.
-pub async fn forgot(pool: &PgPool, name: &str, origin: &Origin) -> Result<(), Error> {
-    let name: String = name.trim().to_lowercase().chars().take(254).collect();
+/// Enqueues the job that mails a reset link to a user, by name or email address.
+///
+/// For an unknown name a job is enqueued too, which then finds no user: neither the answer nor its duration reveals who has
+/// an account.
+///
+/// # Errors
+///
+/// [`Error::TooManyAttempts`] while the account or the client's network has to wait.
+pub async fn request_reset(pool: &PgPool, login: &str, client: &ClientInfo) -> Result<(), Error> {
+    let login: String = login.trim().to_lowercase().chars().take(MAX_LOGIN_CHARS).collect();
     let mut transaction = store::postgres::begin(pool).await?;
-    let counted = attempts::count_mail(&mut transaction, &name, origin.ip_address.as_deref()).await;
+    let counted = attempts::count_mail(&mut transaction, &login, client.ip_address.as_deref()).await;
     if counted.is_ok() {
-        let user = who_forgot(&mut transaction, &name).await?.unwrap_or_else(UserId::new);
-        // The link is made when the mail is sent: no secret lies among the jobs.
+        let user = find_resettable(&mut transaction, &login).await?.unwrap_or_else(UserId::new);
+        // The link is created when the mail is sent, so that no job holds a secret.
         let job = NewJob { priority: -1, ..NewJob::new(MAIL_JOB, json!({ "user_id": user })) };
         jobs::enqueue(&mut transaction, &[job]).await?;
     }
@@ -125,32 +171,35 @@ pub async fn forgot(pool: &PgPool, name: &str, origin: &Origin) -> Result<(), Er
     counted
 }
 
-/// The user whom a job of [`MAIL_JOB`] is about.
-pub fn user_of(payload: &Value) -> Option<UserId> {
-    serde_json::from_value(payload.get("user_id")?.clone()).ok()
-}
-
-async fn who_forgot(connection: &mut PgConnection, name: &str) -> Result<Option<UserId>, Error> {
+/// Finds the active user with an email address for a reset request.
+async fn find_resettable(connection: &mut PgConnection, login: &str) -> Result<Option<UserId>, Error> {
     Ok(sqlx::query_scalar!(
         r#"-- links.who_forgot
          select id as "id: UserId" from identity.users
          where (username = $1 or email = $1) and is_active and email is not null
          order by username = $1 desc limit 1"#,
-        name,
+        login,
     )
     .fetch_optional(connection)
     .await?)
 }
 
-/// A link for somebody who forgot, with the address it is sent to; `None` where there is none any more. The links made
-/// before are void.
-pub async fn for_mail(connection: &mut PgConnection, user: UserId) -> Result<Option<(Link, String)>, Error> {
-    let user = users::by_id(connection, user).await?.filter(|user| user.is_active);
+/// Creates the link of a reset request, and returns it with the email address to send it to; `None` if the user does not
+/// exist, is inactive or has no address. Voids the user's previous link.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn create_for_reset(
+    connection: &mut PgConnection,
+    request: ResetRequest,
+) -> Result<Option<(Link, String)>, Error> {
+    let user = users::by_id(connection, request.user).await?.filter(|user| user.is_active);
     let Some((id, email)) = user.and_then(|user| Some((user.id, user.email?))) else { return Ok(None) };
-    Ok(Some((make(connection, id, RESET_HOURS).await?, email)))
+    Ok(Some((create(connection, id, RESET_HOURS).await?, email)))
 }
 
-async fn make(connection: &mut PgConnection, user: UserId, hours: f64) -> Result<Link, Error> {
+async fn create(connection: &mut PgConnection, user: UserId, hours: f64) -> Result<Link, Error> {
     let token = Token::new("")?;
     sqlx::query!(
         "-- links.void
@@ -174,30 +223,45 @@ async fn make(connection: &mut PgConnection, user: UserId, hours: f64) -> Result
     Ok(Link { token, expires_at: Some(expires_at) })
 }
 
-/// Whose link this is, if it is good.
-pub async fn whose(connection: &mut PgConnection, token: &Token) -> Result<Option<UserId>, Error> {
-    Ok(sqlx::query_scalar!(
+/// Returns the name of the user whose password a link sets; `None` if the link is invalid.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find_username(connection: &mut PgConnection, token: &Token) -> Result<Option<String>, Error> {
+    Ok(find_user(connection, token).await?.map(|user| user.username))
+}
+
+async fn find_user(connection: &mut PgConnection, token: &Token) -> Result<Option<User>, Error> {
+    let id = sqlx::query_scalar!(
         r#"-- links.whose
          select user_id as "user: UserId" from identity.password_reset_tokens
          where token_hash = $1 and expires_at > now()"#,
         &token.hash(),
     )
-    .fetch_optional(connection)
-    .await?)
+    .fetch_optional(&mut *connection)
+    .await?;
+    match id {
+        Some(id) => users::by_id(connection, id).await,
+        None => Ok(None),
+    }
 }
 
-/// Sets a password by a link, which is void from then on, and ends every session of the user.
+/// Sets a password with a link, which is void afterwards, and ends all sessions of the user.
+///
+/// # Errors
+///
+/// [`Error::InvalidLink`] if the link is invalid; also if the password does not meet the policy.
 pub async fn set_password(
     pool: &PgPool,
-    passwords: &Passwords,
+    passwords: &PasswordHasher,
     token: &Token,
     password: &str,
 ) -> Result<UserId, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
-    let user = whose(&mut connection, token).await?.ok_or(Error::BadLink)?;
-    let user = users::by_id(&mut connection, user).await?.ok_or(Error::BadLink)?;
+    let user = find_user(&mut connection, token).await?.ok_or(Error::InvalidLink)?;
     drop(connection);
-    Passwords::judge(password, &users::about(&user))?;
+    PasswordHasher::check_policy(password, &users::guessable_names(&user))?;
     let hash = passwords.hash(password).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     let deleted = sqlx::query!(
@@ -208,7 +272,7 @@ pub async fn set_password(
     .execute(&mut *transaction)
     .await?;
     if deleted.rows_affected() == 0 {
-        return Err(Error::BadLink);
+        return Err(Error::InvalidLink);
     }
     users::set_password(&mut transaction, user.id, &hash, None).await?;
     transaction.commit().await?;

@@ -1,70 +1,76 @@
-//! Names of users and mail addresses, checked once at the door.
+//! User names and email addresses, validated when parsed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The name by which someone signs in. Case does not matter.
+/// Name of a user, lower case; parsing ignores case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Username(String);
 
-/// A mail address. Case does not matter.
+/// Email address, lower case; parsing ignores case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Email(String);
 
-/// A name that cannot be one; the text says what it may be.
+/// Invalid user name or email address; the text says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadName {
-    /// Not the name of a user.
+pub enum InvalidName {
+    /// Not a user name.
     #[error(
-        "{0:?} is not a user name: use 1 to 60 letters of a to z, digits and . _ -, the first a letter or digit"
+        "{0:?} is not a user name: use 1 to 60 letters a to z, digits, '.', '_' and '-', starting with a letter or digit"
     )]
     Username(String),
-    /// Not a mail address.
+    /// Not an email address.
     #[error("{0:?} is not a mail address")]
     Email(String),
 }
 
-impl FromStr for Username {
-    type Err = BadName;
+const MAX_USERNAME_BYTES: usize = 60;
+/// Bound of an address in SMTP ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321), with its brackets 256).
+const MAX_EMAIL_BYTES: usize = 254;
+/// Characters of a refused text that an error repeats.
+const MAX_QUOTED_CHARS: usize = 80;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+impl FromStr for Username {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let name = text.trim().to_lowercase();
-        let plain = |character: char| {
+        let is_allowed = |character: char| {
             character.is_ascii_lowercase() || character.is_ascii_digit() || "._-".contains(character)
         };
-        let good_first = |first: char| first.is_ascii_lowercase() || first.is_ascii_digit();
-        if name.len() <= 60 && name.starts_with(good_first) && name.chars().all(plain) {
+        let is_first = |first: char| first.is_ascii_lowercase() || first.is_ascii_digit();
+        if name.len() <= MAX_USERNAME_BYTES && name.starts_with(is_first) && name.chars().all(is_allowed) {
             Ok(Self(name))
         } else {
-            Err(BadName::Username(text.chars().take(80).collect()))
+            Err(InvalidName::Username(text.chars().take(MAX_QUOTED_CHARS).collect()))
         }
     }
 }
 
 impl FromStr for Email {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    /// Only what no address can be is refused: whether one is real shows when a mail arrives.
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    /// Refuses only what cannot be an address: whether an address exists shows when a mail arrives.
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let address = text.trim().to_lowercase();
-        let good = address.len() <= 254
+        let is_plausible = address.len() <= MAX_EMAIL_BYTES
             && !address.chars().any(|character| character.is_whitespace() || character.is_control())
             && !address.contains(['<', '>', ',', ';', '"'])
             && address.rsplit_once('@').is_some_and(|(local, domain)| {
                 !local.is_empty() && !local.contains('@') && !domain.is_empty()
             });
-        if good { Ok(Self(address)) } else { Err(BadName::Email(text.chars().take(80).collect())) }
+        if is_plausible { Ok(Self(address)) } else { Err(InvalidName::Email(text.chars().take(MAX_QUOTED_CHARS).collect())) }
     }
 }
 
 macro_rules! text_type {
     ($($name:ident)*) => {$(
         impl $name {
-            /// The text as it is kept.
+            /// Returns the normalized text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -85,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_names() {
+    fn user_names_have_bounds_and_ignore_case() {
         assert_eq!(" Ada.L ".parse::<Username>().unwrap().as_str(), "ada.l");
         for text in ["", "-a", "a b", "文渊", "a/b", "a@b", &"a".repeat(61)] {
             assert!(text.parse::<Username>().is_err(), "{text}");
@@ -93,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_addresses() {
+    fn addresses_are_plausible_and_ignore_case() {
         assert_eq!("Ada@Example.org".parse::<Email>().unwrap().as_str(), "ada@example.org");
         for text in ["", "ada", "@example.org", "ada@", "a b@c", "a@b@c", "ada@x\r\nBcc: all", "<a@b>"] {
             assert!(text.parse::<Email>().is_err(), "{text}");

@@ -1,23 +1,29 @@
-//! How somebody likes pages: the language and the colours they have chosen, kept in their account.
+//! Page preferences of a user: language and colour theme, stored with the account.
 
-use kernel::actor::{Actor, UserId};
+use kernel::actor::Actor;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use crate::{Error, users};
+use crate::authority::require_self;
+use crate::{Error, revocation};
 
-/// What somebody has chosen; none where they have not.
+/// Page preferences; `None` where the user has chosen nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preferences {
-    /// Their language: `en` or `zh`.
+    /// Language: `en` or `zh`.
     pub language: Option<String>,
-    /// Their colours: `system`, `light` or `dark`.
+    /// Theme: `system`, `light` or `dark`.
     pub theme: Option<String>,
 }
 
-/// What this user has chosen: for whoever has just shown that they are that user.
-pub async fn of(connection: &mut PgConnection, user: UserId) -> Result<Preferences, Error> {
-    let found = sqlx::query_as!(
+/// Returns the actor's own preferences; the defaults for an actor that is not a user.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find(connection: &mut PgConnection, actor: &Actor) -> Result<Preferences, Error> {
+    let Some(user) = actor.user_id() else { return Ok(Preferences::default()) };
+    let preferences = sqlx::query_as!(
         Preferences,
         "-- preferences.of
          select language, theme from identity.users where id = $1",
@@ -25,22 +31,26 @@ pub async fn of(connection: &mut PgConnection, user: UserId) -> Result<Preferenc
     )
     .fetch_optional(connection)
     .await?;
-    Ok(found.unwrap_or_default())
+    Ok(preferences.unwrap_or_default())
 }
 
-/// Keeps what somebody chooses for themselves; what is none stays as it is.
-pub async fn choose(connection: &mut PgConnection, actor: &Actor, chosen: &Preferences) -> Result<(), Error> {
+/// Stores the actor's own preferences; `None` leaves one as it is.
+///
+/// # Errors
+///
+/// If the actor is not a user in person.
+pub async fn update(connection: &mut PgConnection, actor: &Actor, update: &Preferences) -> Result<(), Error> {
     let user = actor.user_id().ok_or(Error::SignIn)?;
-    users::require_self(actor, user)?;
+    require_self(actor, user)?;
     sqlx::query!(
         "-- preferences.choose
          update identity.users set language = coalesce($2, language), theme = coalesce($3, theme) where id = $1",
         user.0,
-        chosen.language,
-        chosen.theme,
+        update.language,
+        update.theme,
     )
     .execute(&mut *connection)
     .await?;
-    // Nodes remember it with the session.
-    users::tell(connection).await
+    // The preferences are cached with the session.
+    revocation::announce(connection).await
 }

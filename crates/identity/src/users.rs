@@ -1,114 +1,99 @@
-//! Users: who there is, and what they may in the whole installation.
+//! Users: accounts, roles, and changes of the password.
 
 use chrono::{DateTime, Utc};
-use kernel::actor::{Actor, Role, UserId};
+use kernel::actor::{Actor, Role, SessionId, UserId};
 use kernel::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
 use crate::attempts::Attempt;
-use crate::passwords::{Passwords, is_hash};
-use crate::{Email, Error, Username, sessions};
+use crate::authority::{require_admin, require_in_person, require_self, require_signed_in};
+use crate::passwords::{PasswordHasher, is_hash};
+use crate::{Email, Error, Username, revocation, sessions};
 
-/// A user, as they are shown. What is kept of their password never leaves the database.
+const MAX_NAME_CHARS: usize = 100;
+const MAX_AVATAR_BYTES: usize = 500;
+
+/// A user. The password hash never leaves this crate.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct User {
-    /// Their id.
+    /// Id.
     #[schema(value_type = uuid::Uuid)]
     pub id: UserId,
-    /// The name by which they sign in.
+    /// Unique name, used to sign in.
     pub username: String,
-    /// Their mail address.
+    /// Unique email address, can be used to sign in.
     pub email: Option<String>,
-    /// What they are in the whole installation.
+    /// Role in the whole installation.
     #[schema(value_type = String)]
     pub role: Role,
-    /// Whether they may sign in.
+    /// Whether the user can sign in.
     pub is_active: bool,
-    /// Their first name.
+    /// First name.
     pub first_name: String,
-    /// Their last name.
+    /// Last name.
     pub last_name: String,
-    /// Where their picture is.
+    /// URL of the user's picture.
     pub avatar: Option<String>,
-    /// When they last signed in.
+    /// Time of the last sign-in.
     pub last_login: Option<DateTime<Utc>>,
-    /// When they were made.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When they were last changed.
+    /// Time of the last change.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A user to be made.
+/// User to create.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The name by which they sign in.
+    /// Unique name.
     pub username: Username,
-    /// Their mail address.
+    /// Unique email address.
     pub email: Option<Email>,
-    /// What they are.
+    /// Role in the whole installation.
     pub role: Role,
-    /// Their first name.
+    /// First name, at most 100 characters.
     pub first_name: String,
-    /// Their last name.
+    /// Last name, at most 100 characters.
     pub last_name: String,
-    /// The hash of their password, where they come from another system: Argon2 or bcrypt.
+    /// Argon2 or bcrypt hash of the password of an imported user.
     pub password_hash: Option<String>,
 }
 
-/// What is changed of a user; what is none stays.
+/// Changes to a user; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Change {
-    /// Their mail address.
+pub struct UserUpdate {
+    /// Email address; empty to remove it.
     pub email: Option<String>,
-    /// Their first name.
+    /// First name, at most 100 characters.
     pub first_name: Option<String>,
-    /// Their last name.
+    /// Last name, at most 100 characters.
     pub last_name: Option<String>,
-    /// Where their picture is.
+    /// URL of a picture, at most 500 bytes; empty to remove it.
     pub avatar: Option<String>,
-    /// What they are: for administrators to say.
+    /// Role. Administrators only.
     pub role: Option<Role>,
-    /// Whether they may sign in: for administrators to say.
+    /// Whether the user can sign in. Administrators only.
     pub is_active: Option<bool>,
 }
 
-/// Refuses all but administrators in person.
-pub(crate) fn require_admin(actor: &Actor) -> Result<(), Error> {
-    if actor.is_admin() {
-        Ok(())
-    } else if actor.is_nobody() {
-        Err(Error::SignIn)
-    } else {
-        Err(Error::NotAllowed("only an administrator may do this, signed in and not by a key"))
-    }
-}
-
-/// Refuses all but the user themselves and administrators, in person.
-pub(crate) fn require_self(actor: &Actor, user: UserId) -> Result<(), Error> {
-    if actor.is_nobody() {
-        return Err(Error::SignIn);
-    }
-    if !actor.in_person() {
-        return Err(Error::NotAllowed("a key may not do this: sign in"));
-    }
-    // Who else there is, is not said.
-    if actor.is_admin() || actor.user_id() == Some(user) { Ok(()) } else { Err(Error::NoUser) }
-}
-
-/// Makes a user.
+/// Creates a user.
+///
+/// # Errors
+///
+/// If the actor is not an administrator in person, a field is invalid, or the name or email address is taken.
 pub async fn create(connection: &mut PgConnection, actor: &Actor, user: NewUser) -> Result<User, Error> {
     require_admin(actor)?;
     if user.password_hash.as_deref().is_some_and(|hash| !is_hash(hash)) {
         return Err(Error::Invalid(
-            "the password's hash is neither Argon2 ($argon2…) nor bcrypt ($2…)".to_owned(),
+            "invalid password hash: use Argon2 ($argon2…) or bcrypt ($2…)".to_owned(),
         ));
     }
     insert(connection, user).await
 }
 
-/// Makes a user, whoever asks.
+/// Inserts a user without checking authority.
 pub(crate) async fn insert(connection: &mut PgConnection, user: NewUser) -> Result<User, Error> {
     check_names(Some(&user.first_name), Some(&user.last_name))?;
     Ok(sqlx::query_as!(
@@ -130,7 +115,11 @@ pub(crate) async fn insert(connection: &mut PgConnection, user: NewUser) -> Resu
     .await?)
 }
 
-/// The user of this id: for themselves and for administrators.
+/// Returns a user: to themselves and to administrators, in person.
+///
+/// # Errors
+///
+/// If the actor is not signed in in person.
 pub async fn find(connection: &mut PgConnection, actor: &Actor, id: UserId) -> Result<Option<User>, Error> {
     match require_self(actor, id) {
         Err(Error::NoUser) => return Ok(None),
@@ -139,6 +128,37 @@ pub async fn find(connection: &mut PgConnection, actor: &Actor, id: UserId) -> R
     by_id(connection, id).await
 }
 
+/// Returns the users of several ids in the order of the ids, by the same rule as [`find`]; users that [`find`] would not
+/// return are left out.
+///
+/// # Errors
+///
+/// If the actor is not signed in in person.
+pub async fn find_many(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    ids: &[UserId],
+) -> Result<Vec<User>, Error> {
+    require_in_person(actor)?;
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    Ok(sqlx::query_as!(
+        User,
+        r#"-- users.find_many
+         select user_.id as "id: UserId", username, email, role as "role: Role", is_active, first_name, last_name, avatar,
+           last_login, created_at, updated_at
+         from unnest($1::uuid[]) with ordinality as requested (id, position)
+         join identity.users as user_ on user_.id = requested.id
+         where $2 or user_.id = $3
+         order by requested.position"#,
+        &ids,
+        actor.is_admin(),
+        actor.user_id().map(|id| id.0),
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Loads a user without checking authority.
 pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> Result<Option<User>, Error> {
     Ok(sqlx::query_as!(
         User,
@@ -152,11 +172,13 @@ pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> Result<O
     .await?)
 }
 
-/// The id of the user of this name: for whoever is signed in, who may grant them something.
-pub async fn id_of(connection: &mut PgConnection, actor: &Actor, name: &Username) -> Result<UserId, Error> {
-    if actor.is_nobody() {
-        return Err(Error::SignIn);
-    }
+/// Returns the id of a user by name. Every signed-in user may ask, to grant somebody access.
+///
+/// # Errors
+///
+/// If the actor is not signed in, or there is no such user.
+pub async fn find_id(connection: &mut PgConnection, actor: &Actor, name: &Username) -> Result<UserId, Error> {
+    require_signed_in(actor)?;
     sqlx::query_scalar!(
         r#"-- users.id_of
          select id as "id: UserId" from identity.users where username = $1"#,
@@ -167,8 +189,17 @@ pub async fn id_of(connection: &mut PgConnection, actor: &Actor, name: &Username
     .ok_or(Error::NoUser)
 }
 
-/// The names of these users.
-pub async fn names(connection: &mut PgConnection, ids: &[UserId]) -> Result<Vec<(UserId, String)>, Error> {
+/// Returns ids and names of several users, sorted by name. Every signed-in actor may ask.
+///
+/// # Errors
+///
+/// If the actor is not signed in.
+pub async fn usernames(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    ids: &[UserId],
+) -> Result<Vec<(UserId, String)>, Error> {
+    require_signed_in(actor)?;
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"-- users.names
@@ -180,7 +211,11 @@ pub async fn names(connection: &mut PgConnection, ids: &[UserId]) -> Result<Vec<
     Ok(rows.into_iter().map(|row| (row.id, row.username)).collect())
 }
 
-/// Users by name: for administrators.
+/// Returns a page of all users, sorted by name. Administrators only.
+///
+/// # Errors
+///
+/// As [`search`].
 pub async fn list(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -190,11 +225,15 @@ pub async fn list(
     search(connection, actor, "", after, limit).await
 }
 
-/// Users in whose names or mail address this stands, by name: for administrators.
+/// Returns a page of the users whose names or email address contain `query` (ignoring case; empty for all), sorted by name.
+///
+/// # Errors
+///
+/// If the actor is not an administrator in person, or the cursor is invalid.
 pub async fn search(
     connection: &mut PgConnection,
     actor: &Actor,
-    wanted: &str,
+    query: &str,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<User>, Error> {
@@ -214,30 +253,37 @@ pub async fn search(
          order by username limit $2"#,
         after,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
-        wanted.trim().to_lowercase(),
+        query.trim().to_lowercase(),
     )
     .fetch_all(connection)
     .await?;
     Ok(Page::cut(rows, limit, |last| Cursor::encode(&last.username)))
 }
 
-/// Changes a user. Role and activity are for administrators to say; whoever is made inactive is signed out everywhere.
-pub async fn change(
+/// Updates a user: themselves or an administrator, in person. A deactivated user is signed out everywhere.
+///
+/// # Errors
+///
+/// If the actor may not do this, a field is invalid or taken, or no active administrator would remain.
+pub async fn update(
     connection: &mut PgConnection,
     actor: &Actor,
     id: UserId,
-    change: &Change,
+    update: &UserUpdate,
 ) -> Result<User, Error> {
     require_self(actor, id)?;
-    if change.role.is_some() || change.is_active.is_some() {
+    let changes_authority = update.role.is_some() || update.is_active.is_some();
+    if changes_authority {
         require_admin(actor)?;
         lock_administrators(connection).await?;
     }
-    check_names(change.first_name.as_deref(), change.last_name.as_deref())?;
-    if change.avatar.as_deref().is_some_and(|avatar| avatar.len() > 500) {
-        return Err(Error::Invalid("the address of a picture has at most 500 characters".to_owned()));
+    check_names(update.first_name.as_deref(), update.last_name.as_deref())?;
+    if update.avatar.as_deref().is_some_and(|avatar| avatar.len() > MAX_AVATAR_BYTES) {
+        return Err(Error::Invalid(format!(
+            "the address of a picture has at most {MAX_AVATAR_BYTES} characters"
+        )));
     }
-    let email: Option<Email> = match change.email.as_deref() {
+    let email: Option<Email> = match update.email.as_deref() {
         None | Some("") => None,
         Some(text) => Some(text.parse()?),
     };
@@ -253,28 +299,32 @@ pub async fn change(
          returning id as "id: UserId", username, email, role as "role: Role", is_active, first_name, last_name, avatar,
            last_login, created_at, updated_at"#,
         id.0,
-        change.email.as_deref() == Some(""),
+        update.email.as_deref() == Some(""),
         email.as_ref().map(Email::as_str),
-        change.first_name,
-        change.last_name,
-        change.avatar,
-        change.role as Option<Role>,
-        change.is_active,
+        update.first_name,
+        update.last_name,
+        update.avatar,
+        update.role as Option<Role>,
+        update.is_active,
     )
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(Error::NoUser)?;
-    if change.role.is_some() || change.is_active.is_some() {
+    if changes_authority {
         require_an_administrator(connection).await?;
         if !user.is_active {
             sessions::end_all(connection, id, None).await?;
         }
-        tell(connection).await?;
+        revocation::announce(connection).await?;
     }
     Ok(user)
 }
 
-/// Deletes a user with their sessions and keys.
+/// Deletes a user with their sessions, keys and everything else that belongs to them.
+///
+/// # Errors
+///
+/// If the actor is not an administrator in person, there is no such user, or no active administrator would remain.
 pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: UserId) -> Result<(), Error> {
     require_admin(actor)?;
     lock_administrators(connection).await?;
@@ -289,19 +339,23 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: UserId) ->
         return Err(Error::NoUser);
     }
     require_an_administrator(connection).await?;
-    tell(connection).await
+    revocation::announce(connection).await
 }
 
-/// Changes one's own password; every other session of theirs ends.
+/// Changes the actor's own password and ends their other sessions.
+///
+/// # Errors
+///
+/// If the actor is not a user in person, the current password is wrong, or the new one does not meet the policy.
 pub async fn change_password(
-    pool: &sqlx::PgPool,
-    passwords: &Passwords,
+    pool: &PgPool,
+    passwords: &PasswordHasher,
     actor: &Actor,
     current: &str,
     new: &str,
 ) -> Result<(), Error> {
-    let (user, attempt) = check_own(pool, passwords, actor, current).await?;
-    Passwords::judge(new, &about(&user))?;
+    let (user, attempt) = verify_own(pool, passwords, actor, current).await?;
+    PasswordHasher::check_policy(new, &guessable_names(&user))?;
     let hash = passwords.hash(new).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     attempt.succeeded(&mut transaction).await?;
@@ -310,33 +364,35 @@ pub async fn change_password(
     Ok(())
 }
 
-/// Whether somebody who is signed in knows their password: before what would let a thief of their session keep it.
-pub async fn confirm(
-    pool: &sqlx::PgPool,
-    passwords: &Passwords,
+/// Verifies the actor's own password, before a change that would let the thief of a session keep the account.
+///
+/// # Errors
+///
+/// If the actor is not a user in person, or the password is wrong.
+pub async fn confirm_password(
+    pool: &PgPool,
+    passwords: &PasswordHasher,
     actor: &Actor,
     password: &str,
 ) -> Result<(), Error> {
-    let (_user, attempt) = check_own(pool, passwords, actor, password).await?;
+    let (_user, attempt) = verify_own(pool, passwords, actor, password).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     attempt.succeeded(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-async fn check_own(
-    pool: &sqlx::PgPool,
-    passwords: &Passwords,
+async fn verify_own(
+    pool: &PgPool,
+    passwords: &PasswordHasher,
     actor: &Actor,
     password: &str,
 ) -> Result<(User, Attempt), Error> {
-    if !actor.is_nobody() && !actor.in_person() {
-        return Err(Error::NotAllowed("a key may not do this: sign in"));
-    }
+    require_in_person(actor)?;
     let id = actor.user_id().ok_or(Error::SignIn)?;
     let mut connection = store::postgres::acquire(pool).await?;
     let user = by_id(&mut connection, id).await?.ok_or(Error::NoUser)?;
-    let kept = sqlx::query_scalar!(
+    let stored = sqlx::query_scalar!(
         "-- users.password
          select password_hash from identity.users where id = $1",
         id.0,
@@ -344,18 +400,22 @@ async fn check_own(
     .fetch_optional(&mut *connection)
     .await?
     .flatten();
-    // Not held while a password is hashed.
+    // Not held while the password is hashed.
     drop(connection);
-    let attempt = Attempt::begin(pool, &user.username, None).await?;
-    if passwords.check(password, kept).await?.right { Ok((user, attempt)) } else { Err(Error::BadPassword) }
+    let attempt = Attempt::count(pool, &user.username, None).await?;
+    if passwords.verify(password, stored).await?.matches {
+        Ok((user, attempt))
+    } else {
+        Err(Error::WrongPassword)
+    }
 }
 
-/// Sets a password's hash and ends every session but one.
+/// Sets the password hash and ends the user's sessions except one.
 pub(crate) async fn set_password(
     connection: &mut PgConnection,
     id: UserId,
     hash: &str,
-    but: Option<kernel::actor::SessionId>,
+    except: Option<SessionId>,
 ) -> Result<(), Error> {
     sqlx::query!(
         "-- users.set_password
@@ -365,17 +425,21 @@ pub(crate) async fn set_password(
     )
     .execute(&mut *connection)
     .await?;
-    sessions::end_all(connection, id, but).await
+    sessions::end_all(connection, id, except).await
 }
 
-/// What is guessed first of somebody's password.
-pub(crate) fn about(user: &User) -> Vec<&str> {
-    let mut about = vec![user.username.as_str(), &user.first_name, &user.last_name];
-    about.extend(user.email.as_deref());
-    about
+/// Returns the names and address that are guessed first as a user's password.
+pub(crate) fn guessable_names(user: &User) -> Vec<&str> {
+    let mut names = vec![user.username.as_str(), &user.first_name, &user.last_name];
+    names.extend(user.email.as_deref());
+    names
 }
 
-/// Whether there is an administrator who can sign in, or could with a link.
+/// Whether there is an active administrator. Public: it decides whether the pages offer the setup.
+///
+/// # Errors
+///
+/// If the database fails.
 pub async fn has_administrator(connection: &mut PgConnection) -> Result<bool, Error> {
     Ok(sqlx::query_scalar!(
         r#"-- users.has_administrator
@@ -385,7 +449,7 @@ pub async fn has_administrator(connection: &mut PgConnection) -> Result<bool, Er
     .await?)
 }
 
-/// Two who each take the other's role away at the same moment come one after the other.
+/// Locks the administrators' rows, so that two who demote each other at the same moment are serialized.
 async fn lock_administrators(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
         "-- users.lock_administrators
@@ -401,16 +465,13 @@ async fn require_an_administrator(connection: &mut PgConnection) -> Result<(), E
 }
 
 fn check_names(first: Option<&str>, last: Option<&str>) -> Result<(), Error> {
-    let bad = |name: Option<&str>| {
-        name.is_some_and(|name| name.chars().count() > 100 || name.chars().any(char::is_control))
+    let is_invalid = |name: Option<&str>| {
+        name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control))
     };
-    if bad(first) || bad(last) {
-        return Err(Error::Invalid("a first or last name has at most 100 characters".to_owned()));
+    if is_invalid(first) || is_invalid(last) {
+        return Err(Error::Invalid(format!(
+            "a first or last name has at most {MAX_NAME_CHARS} characters, and no control characters"
+        )));
     }
     Ok(())
-}
-
-/// Tells every node, when the transaction commits, that what it remembers is no longer so.
-pub(crate) async fn tell(connection: &mut PgConnection) -> Result<(), Error> {
-    Ok(store::cache::invalidate_all(connection).await?)
 }

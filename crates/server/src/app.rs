@@ -28,7 +28,7 @@ use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
 use chat::worklist::{self, Occurrence};
 use embedding::Model;
-use identity::{Authenticator, Passwords, Signing};
+use identity::{Authenticator, PasswordHasher, TokenSigner};
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, Miss, Misses, ModelState};
 use sqlx::PgPool;
@@ -53,7 +53,7 @@ pub(crate) struct App {
     /// Searches that came to nothing; whoever writes them down holds it.
     pub(crate) misses: Arc<Mutex<Receiver<Miss>>>,
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) passwords: Passwords,
+    pub(crate) passwords: PasswordHasher,
     /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
     pub(crate) secrets: Sealer,
     /// Asks language models.
@@ -85,10 +85,10 @@ impl App {
         let (telling, misses) = Misses::new();
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
-        let signing = Signing::new(&keys).context("there is no key to sign access tokens with")?;
-        let authenticator = Arc::new(Authenticator::new(database.pool().clone(), signing, &caches));
+        let signer = TokenSigner::new(&keys).context("there is no key to sign access tokens with")?;
+        let authenticator = Arc::new(Authenticator::new(database.pool().clone(), signer, &caches));
         // Each check takes 19 MiB and a processor.
-        let passwords = Passwords::new(settings.documents.readers().div_ceil(2));
+        let passwords = PasswordHasher::new(settings.documents.readers().div_ceil(2));
         let models = Client::new();
         let answers = Answers::new(Resources {
             pool: database.pool().clone(),

@@ -51,7 +51,7 @@ pub(crate) async fn list(
     let levels: HashMap<UserId, Level> =
         access::grants(&mut connection, &actor, &library).await?.into_iter().collect();
     let ids: Vec<UserId> = levels.keys().copied().collect();
-    let names = users::names(&mut connection, &ids).await?;
+    let names = users::usernames(&mut connection, &actor, &ids).await?;
     let grant = |(id, username)| Some(Grant { username, level: *levels.get(&id)? });
     Ok(Json(names.into_iter().filter_map(grant).collect()))
 }

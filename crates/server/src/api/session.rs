@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
-use identity::sessions::{self, Session, SignedIn};
+use identity::sessions::{self, Session};
+use identity::sign_in::{self, SessionTokens};
 use identity::users::{self, User};
 use kernel::actor::{Scope, SessionId, UserId};
 use kernel::secret::Token;
@@ -105,14 +106,14 @@ pub(crate) struct WhichSessions {
     keep_current: bool,
 }
 
-impl From<SignedIn> for SignedInBody {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for SignedInBody {
+    fn from(tokens: SessionTokens) -> Self {
         Self {
-            access_token: signed_in.access_token,
+            access_token: tokens.access_token,
             token_type: "Bearer",
-            expires_in: signed_in.expires_in,
-            session_token: signed_in.token.reveal().to_owned(),
-            user: signed_in.user,
+            expires_in: tokens.expires_in,
+            session_token: tokens.token.reveal().to_owned(),
+            user: tokens.user,
         }
     }
 }
@@ -126,9 +127,9 @@ pub(crate) async fn begin(
     Body(body): Body<SignIn>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
-    let signing = app.authenticator.signing();
+    let signer = app.authenticator.signer();
     let signed_in =
-        sessions::sign_in(app.pool(), &app.passwords, signing, &body.name, &body.password, &origin).await?;
+        sign_in::with_password(app.pool(), &app.passwords, signer, &body.name, &body.password, &origin).await?;
     Ok((NO_STORE, Json(signed_in.into())))
 }
 
@@ -141,7 +142,7 @@ pub(crate) async fn renew(
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let token = Token::shown(&body.session_token);
-    let renewed = sessions::renew(&mut connection, state.app.authenticator.signing(), &token).await?;
+    let renewed = sign_in::renew(&mut connection, state.app.authenticator.signer(), &token).await?;
     Ok((NO_STORE, Json(renewed.into())))
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode};
 use chrono::{DateTime, Utc};
-use identity::users::{self, Change, NewUser, User};
+use identity::users::{self, NewUser, User, UserUpdate};
 use identity::{Username, links};
 use kernel::actor::{Role, UserId};
 use kernel::secret::Token;
@@ -164,7 +164,7 @@ pub(crate) async fn create(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let user = users::create(&mut transaction, &actor, new).await?;
     let link = if needs_link {
-        Some(LinkBody::new(&state, &links::for_user(&mut transaction, &actor, user.id).await?))
+        Some(LinkBody::new(&state, &links::create_for_user(&mut transaction, &actor, user.id).await?))
     } else {
         None
     };
@@ -199,9 +199,9 @@ pub(crate) async fn change(
         let password = body.current_password.as_deref().ok_or_else(|| {
             Problem::forbidden("to change your mail address, give your password too (current_password)")
         })?;
-        users::confirm(app.pool(), &app.passwords, &actor, password).await.map_err(wrong_password)?;
+        users::confirm_password(app.pool(), &app.passwords, &actor, password).await.map_err(wrong_password)?;
     }
-    let change = Change {
+    let change = UserUpdate {
         email: body.email,
         first_name: body.first_name,
         last_name: body.last_name,
@@ -233,7 +233,7 @@ pub(crate) async fn link(
     Path(id): Path<UserId>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<LinkBody>)> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let link = links::for_user(&mut transaction, &actor, id).await?;
+    let link = links::create_for_user(&mut transaction, &actor, id).await?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(LinkBody::new(&state, &link))))
 }
@@ -261,7 +261,7 @@ pub(crate) async fn forgot(
             "this server sends no mail: ask an administrator for a link by which to set a new password",
         ));
     }
-    links::forgot(state.app.pool(), &body.name, &origin).await?;
+    links::request_reset(state.app.pool(), &body.name, &origin).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -288,7 +288,7 @@ pub(crate) async fn set_up(
     let administrator = (username, parse_email(body.email.as_deref())?, body.password.as_str());
     let token = Token::shown(&body.token);
     let signed_in =
-        links::set_up(app.pool(), &app.passwords, app.authenticator.signing(), &token, administrator, &origin).await?;
+        links::create_first_administrator(app.pool(), &app.passwords, app.authenticator.signer(), &token, administrator, &origin).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(signed_in.into())))
 }
 
@@ -304,7 +304,7 @@ impl LinkBody {
 /// Of somebody who is signed in; a 401 would say that they are not.
 fn wrong_password(error: identity::Error) -> Problem {
     match error {
-        identity::Error::BadPassword => Problem::forbidden("your current password is another"),
+        identity::Error::WrongPassword => Problem::forbidden("your current password is another"),
         other => other.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! Accounts: changes that reach beyond identity's own tables, or must hold at once on every node.
 
-use identity::users::{self, Change, User};
+use identity::users::{self, User, UserUpdate};
 use identity::{Email, Username};
 use kernel::actor::{Actor, UserId};
 use library::access::{self, Level};
@@ -36,10 +36,10 @@ pub(crate) async fn change(
     app: &App,
     actor: &Actor,
     id: UserId,
-    change: &Change,
+    change: &UserUpdate,
 ) -> std::result::Result<User, identity::Error> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    let user = users::change(&mut transaction, actor, id, change).await?;
+    let user = users::update(&mut transaction, actor, id, change).await?;
     transaction.commit().await?;
     app.authenticator.forget();
     Ok(user)
@@ -71,7 +71,7 @@ pub(crate) async fn set_grant(
     // Checked first, so that only an owner learns which users exist.
     access::require(actor, &library, Level::Own)?;
     let username: Username = username.parse().map_err(identity::Error::from)?;
-    let user = users::id_of(&mut transaction, actor, &username).await?;
+    let user = users::find_id(&mut transaction, actor, &username).await?;
     access::grant(&mut transaction, actor, &library, user, level).await?;
     transaction.commit().await?;
     Ok(username)

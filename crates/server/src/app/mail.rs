@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use identity::links;
+use identity::links::{self, ResetRequest};
 use kernel::chain::Chain;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
@@ -63,9 +63,9 @@ pub(crate) struct ResetMails {
 
 impl ResetMails {
     async fn send(&self, job: &Leased) -> anyhow::Result<()> {
-        let user = links::user_of(&job.payload).context("the job names no user")?;
+        let request = ResetRequest::from_job(&job.payload).context("the job names no user")?;
         let mut transaction = store::postgres::begin(&self.pool).await?;
-        let made = links::for_mail(&mut transaction, user).await?;
+        let made = links::create_for_reset(&mut transaction, request).await?;
         transaction.commit().await?;
         // Asked for in the name of nobody: there is nothing to send.
         let Some((link, to)) = made else { return Ok(()) };

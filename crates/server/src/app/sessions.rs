@@ -30,7 +30,7 @@ pub(crate) async fn end(app: &App, actor: &Actor, session: SessionId) -> Result<
 /// Ends all sessions of a user, or all but the one of the actor.
 pub(crate) async fn end_all(app: &App, actor: &Actor, user: UserId, keep_current: bool) -> Result<()> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    identity::sessions::end_others(&mut transaction, actor, user, keep_current).await?;
+    identity::sessions::end_all_of(&mut transaction, actor, user, keep_current).await?;
     transaction.commit().await?;
     app.authenticator.forget();
     Ok(())

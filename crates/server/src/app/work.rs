@@ -240,7 +240,7 @@ async fn purge_chats(pool: &PgPool) -> Result<u64, chat::Error> {
 
 async fn sweep_identity(pool: &PgPool) -> Result<(), identity::Error> {
     let mut connection = store::postgres::acquire(pool).await?;
-    identity::sessions::sweep(&mut connection).await
+    identity::sessions::delete_expired(&mut connection).await
 }
 
 async fn sweep_requests(pool: &PgPool) -> Result<(), store::idempotency::Error> {

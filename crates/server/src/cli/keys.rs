@@ -141,7 +141,7 @@ async fn make(
         None => None,
         Some(name) => {
             let name: Username = name.parse()?;
-            Some(users::id_of(connection, owner, &name).await?)
+            Some(users::find_id(connection, owner, &name).await?)
         }
     };
     let new = NewKey {

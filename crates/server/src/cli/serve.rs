@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use kernel::actor::Actor;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -92,7 +93,7 @@ fn public_address(settings: &Settings, address: SocketAddr) -> Arc<str> {
 async fn offer_setup(app: &App, public: &str) {
     let made = async {
         let mut connection = store::postgres::acquire(app.pool()).await?;
-        identity::links::for_setup(&mut connection).await
+        identity::links::create_setup_link(&mut connection, &Actor::owner()).await
     };
     match made.await {
         Ok(Some(link)) => {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use identity::links;
-use identity::users::{self, Change, NewUser, User};
+use identity::users::{self, NewUser, User, UserUpdate};
 use identity::{Email, Username};
 use kernel::actor::{Actor, Role, UserId};
 use serde_json::json;
@@ -128,13 +128,13 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Change(change) => {
             let id = id_of(&mut transaction, &owner, &change.name).await?;
-            let change = Change {
+            let change = UserUpdate {
                 email: change.email,
                 role: change.role,
                 is_active: change.active,
-                ..Change::default()
+                ..UserUpdate::default()
             };
-            let user = users::change(&mut transaction, &owner, id, &change).await?;
+            let user = users::update(&mut transaction, &owner, id, &change).await?;
             if arguments.json {
                 show::line(&serde_json::to_string_pretty(&user)?);
             } else {
@@ -177,7 +177,7 @@ async fn list(connection: &mut PgConnection, owner: &Actor, json: bool) -> anyho
 
 async fn id_of(connection: &mut PgConnection, owner: &Actor, name: &str) -> anyhow::Result<UserId> {
     let name: Username = name.parse()?;
-    Ok(users::id_of(connection, owner, &name).await?)
+    Ok(users::find_id(connection, owner, &name).await?)
 }
 
 async fn link(
@@ -186,7 +186,7 @@ async fn link(
     owner: &Actor,
     user: UserId,
 ) -> anyhow::Result<String> {
-    let link = links::for_user(connection, owner, user).await?;
+    let link = links::create_for_user(connection, owner, user).await?;
     let base = app
         .settings
         .server

@@ -61,7 +61,7 @@ pub(crate) async fn authenticate(
                 )
                 .into_response();
             }
-            Err(identity::Error::BadCredential(_)) => None,
+            Err(identity::Error::InvalidCredential(_)) => None,
             Err(error) => return Problem::from(error).into_response(),
         },
         (None, None) => None,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use identity::sessions::Origin;
+use identity::sign_in::ClientInfo;
 use ipnet::IpNet;
 
 use super::AppState;
@@ -19,7 +19,7 @@ const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
 /// Extractor of the client's address and user agent.
 #[derive(Debug)]
-pub(crate) struct Client(pub(crate) Origin);
+pub(crate) struct Client(pub(crate) ClientInfo);
 
 /// Extractor: whether a request comes from this machine and was not forwarded by a proxy.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl FromRequestParts<AppState> for Client {
         // PostgreSQL stores no NUL, and a page should show no control characters.
         let user_agent =
             agent.map(|agent| agent.chars().filter(|character| !character.is_control()).collect());
-        Ok(Self(Origin { ip_address, user_agent }))
+        Ok(Self(ClientInfo { ip_address, user_agent }))
     }
 }
 

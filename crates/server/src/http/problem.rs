@@ -270,15 +270,15 @@ impl From<identity::Error> for Problem {
         use identity::Error as Fault;
         let detail = error.to_string();
         match error {
-            Fault::BadPassword | Fault::BadCredential(_) | Fault::SignIn => Self::unauthorized(detail),
+            Fault::WrongPassword | Fault::InvalidCredential(_) | Fault::SignIn => Self::unauthorized(detail),
             Fault::TooManyAttempts { seconds } => Self::too_many(seconds, detail),
             Fault::NotAllowed(_) => Self::forbidden(detail),
-            Fault::BadLink | Fault::NoUser | Fault::NoSession | Fault::NoKey => Self::not_found(detail),
+            Fault::InvalidLink | Fault::NoUser | Fault::NoSession | Fault::NoKey => Self::not_found(detail),
             Fault::UsernameTaken | Fault::EmailTaken | Fault::KeyNameTaken => {
                 Self::new(StatusCode::CONFLICT, "name-taken", detail)
             }
             Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            Fault::BadName(_) | Fault::Unfit(_) | Fault::Invalid(_) => Self::invalid(detail),
+            Fault::InvalidName(_) | Fault::PasswordPolicy(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // Database errors are mapped once, above.
             Fault::Database(source) => Error::Database(source).into(),

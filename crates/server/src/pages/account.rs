@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use identity::Preferences;
 use identity::keys::{self, Key, NewKey};
 use identity::sessions::{self, Session};
-use identity::users::{self, Change, User};
+use identity::users::{self, User, UserUpdate};
 use kernel::actor::{KeyId, SessionId};
 use serde::Deserialize;
 
@@ -197,16 +197,16 @@ pub(crate) async fn change_person(State(state): State<AppState>, posted: Posted)
         let is_other = !address.eq_ignore_ascii_case(user.email.as_deref().unwrap_or_default());
         if is_other {
             // Links are sent there: whoever has only this session must not turn them to themselves.
-            users::confirm(app.pool(), &app.passwords, actor, posted.field("password")).await?;
+            users::confirm_password(app.pool(), &app.passwords, actor, posted.field("password")).await?;
         }
-        let change = Change {
+        let change = UserUpdate {
             email: is_other.then(|| address.to_owned()),
             first_name: Some(posted.field("first_name").trim().to_owned()),
             last_name: Some(posted.field("last_name").trim().to_owned()),
-            ..Change::default()
+            ..UserUpdate::default()
         };
         let mut transaction = store::postgres::begin(app.pool()).await?;
-        users::change(&mut transaction, actor, id, &change).await?;
+        users::update(&mut transaction, actor, id, &change).await?;
         Ok::<_, identity::Error>(transaction.commit().await?)
     };
     match changed.await {
@@ -227,7 +227,7 @@ pub(crate) async fn choose_look(State(state): State<AppState>, posted: Posted) -
 /// Says in a part of the page what is wrong with what was written there.
 async fn refused(state: &AppState, posted: &Posted, part: &'static str, error: identity::Error) -> Response {
     let frame = &posted.frame;
-    let is_wrong = matches!(error, identity::Error::BadPassword);
+    let is_wrong = matches!(error, identity::Error::WrongPassword);
     if matches!(error, identity::Error::SignIn) {
         return see_other("/sign-in?next=/account");
     }

@@ -38,7 +38,7 @@ impl Fault {
     pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
         let known = known(frame, &error).map(Cow::into_owned);
         // No address is waiting to be signed in to: a browser would ask in its own way after a 401.
-        let is_wrong = matches!(error, identity::Error::BadPassword);
+        let is_wrong = matches!(error, identity::Error::WrongPassword);
         let mut fault = Self::of_problem(frame, error.into())?;
         if is_wrong {
             fault.status = StatusCode::FORBIDDEN;
@@ -101,11 +101,11 @@ fn sentence_of(language: Language, text: &str) -> String {
 
 /// What the catalogue says of an error.
 fn known(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
-    use identity::{BadName, Error, Unfit};
+    use identity::{Error, InvalidName, PasswordPolicyError};
     Some(match error {
-        Error::BadPassword => frame.t("fault-bad-password"),
+        Error::WrongPassword => frame.t("fault-bad-password"),
         Error::TooManyAttempts { seconds } => frame.t_with("fault-too-many-attempts", "seconds", seconds),
-        Error::BadLink => frame.t("fault-bad-link"),
+        Error::InvalidLink => frame.t("fault-bad-link"),
         Error::SignIn => frame.t("fault-sign-in"),
         Error::NoUser => frame.t("fault-no-user"),
         Error::NoSession => frame.t("fault-no-session"),
@@ -114,11 +114,11 @@ fn known(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
         Error::EmailTaken => frame.t("fault-email-taken"),
         Error::KeyNameTaken => frame.t("fault-key-name-taken"),
         Error::LastAdministrator => frame.t("fault-last-administrator"),
-        Error::BadName(BadName::Username(_)) => frame.t("fault-bad-username"),
-        Error::BadName(BadName::Email(_)) => frame.t("fault-bad-email"),
-        Error::Unfit(Unfit::TooShort { least }) => frame.t_with("fault-password-short", "least", least),
-        Error::Unfit(Unfit::TooLong { most }) => frame.t_with("fault-password-long", "most", most),
-        Error::Unfit(Unfit::TooCommon) => frame.t("fault-password-common"),
+        Error::InvalidName(InvalidName::Username(_)) => frame.t("fault-bad-username"),
+        Error::InvalidName(InvalidName::Email(_)) => frame.t("fault-bad-email"),
+        Error::PasswordPolicy(PasswordPolicyError::TooShort { min }) => frame.t_with("fault-password-short", "least", min),
+        Error::PasswordPolicy(PasswordPolicyError::TooLong { max }) => frame.t_with("fault-password-long", "most", max),
+        Error::PasswordPolicy(PasswordPolicyError::TooCommon) => frame.t("fault-password-common"),
         _ => return None,
     })
 }

@@ -325,7 +325,7 @@ async fn owners(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let names = identity::users::names(connection, &ids).await?;
+    let names = identity::users::usernames(connection, actor, &ids).await?;
     Ok(names.into_iter().map(|(_, name)| name).collect())
 }
 

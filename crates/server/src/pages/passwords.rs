@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use identity::{Username, links, users};
+use identity::{Username, links};
 use kernel::secret::Token;
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ pub(crate) async fn show_setup(
 ) -> Response {
     let is_good = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        links::is_for_setup(&mut connection, &Token::shown(&held.token)).await
+        links::is_setup_token(&mut connection, &Token::shown(&held.token)).await
     };
     match is_good.await {
         Ok(true) => {
@@ -89,12 +89,12 @@ pub(crate) async fn set_up(
         let app = &state.app;
         let administrator =
             (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
-        let (signing, token) = (app.authenticator.signing(), Token::shown(&token));
-        links::set_up(app.pool(), &app.passwords, signing, &token, administrator, &origin).await
+        let (signer, token) = (app.authenticator.signer(), Token::shown(&token));
+        links::create_first_administrator(app.pool(), &app.passwords, signer, &token, administrator, &origin).await
     };
     let error = match made.await {
         Ok(signed_in) => return frame.signed_in(&signed_in.token, "/account"),
-        Err(identity::Error::BadLink) => return no_setup(frame),
+        Err(identity::Error::InvalidLink) => return no_setup(frame),
         Err(error) => error,
     };
     match Fault::of(frame, error) {
@@ -121,8 +121,7 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(held
 /// Whose password a link sets: told to whoever has the link, so that a browser keeps the two together.
 async fn username(state: &AppState, token: &str) -> Result<Option<String>, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let Some(user) = links::whose(&mut connection, &Token::shown(token)).await? else { return Ok(None) };
-    Ok(users::names(&mut connection, &[user]).await?.pop().map(|(_, name)| name))
+    links::find_username(&mut connection, &Token::shown(token)).await
 }
 
 fn bad_link(frame: &Frame) -> Response {
@@ -141,7 +140,7 @@ pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Respon
             app.authenticator.forget();
             return see_other("/sign-in?done=password");
         }
-        Err(identity::Error::BadLink) => return bad_link(frame),
+        Err(identity::Error::InvalidLink) => return bad_link(frame),
         Err(error) => error,
     };
     match Fault::of(frame, error) {
@@ -174,7 +173,7 @@ pub(crate) async fn forgot(
     let posted = posted.at("/forgot");
     let (frame, sends_mail) = (&posted.frame, state.sends_mail());
     let asked = if sends_mail {
-        links::forgot(state.app.pool(), posted.field("name"), &origin).await
+        links::request_reset(state.app.pool(), posted.field("name"), &origin).await
     } else {
         Ok(())
     };

@@ -4,8 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use identity::{Preferences, preferences, sessions};
-use kernel::actor::UserId;
+use identity::{Preferences, preferences, sign_in};
+use kernel::actor::Actor;
 use serde::Deserialize;
 
 use super::forms::Posted;
@@ -56,13 +56,13 @@ pub(crate) async fn sign_in(
     let posted = posted.at("/sign-in");
     let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
     let app = &state.app;
-    let (signing, password) = (app.authenticator.signing(), posted.field("password"));
-    let signed_in = sessions::sign_in(app.pool(), &app.passwords, signing, name, password, &origin).await;
+    let (signer, password) = (app.authenticator.signer(), posted.field("password"));
+    let signed_in = sign_in::with_password(app.pool(), &app.passwords, signer, name, password, &origin).await;
     match signed_in {
         Ok(signed_in) => {
             let mut response = posted.frame.signed_in(&signed_in.token, next);
             // Without them, too, one is signed in.
-            if let Ok(preferences) = preferences_of(&state, signed_in.user.id).await {
+            if let Ok(preferences) = preferences_of(&state, &signed_in.actor()).await {
                 theme::follow(&mut response, &preferences, app.settings.server.secure_cookies());
             }
             response
@@ -80,9 +80,9 @@ pub(crate) async fn sign_in(
 }
 
 /// How somebody who has just signed in likes pages.
-async fn preferences_of(state: &AppState, user: UserId) -> Result<Preferences, identity::Error> {
+async fn preferences_of(state: &AppState, actor: &Actor) -> Result<Preferences, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    preferences::of(&mut connection, user).await
+    preferences::find(&mut connection, actor).await
 }
 
 /// Signs out: the session ends on every node.

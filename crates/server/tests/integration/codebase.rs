@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("markup", &[]),
     ("store", &["kernel"]),
     ("identity", &["kernel", "store"]),
-    ("library", &["embedding", "extract", "identity", "kernel", "store"]),
+    ("library", &["embedding", "extract", "kernel", "store"]),
     ("registry", &["kernel", "store"]),
     ("chat", &["embedding", "extract", "kernel", "library", "markup", "registry", "store"]),
     (

@@ -106,7 +106,7 @@ async fn page(state: &AppState, frame: &Frame, part: &str, told: Told<'_>) -> Re
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let levels = access::grants(&mut connection, &frame.actor, library).await?;
         let ids: Vec<_> = levels.iter().map(|(id, _)| *id).collect();
-        let names = users::names(&mut connection, &ids).await?;
+        let names = users::usernames(&mut connection, &frame.actor, &ids).await?;
         let grants = names
             .into_iter()
             .filter_map(|(id, name)| {

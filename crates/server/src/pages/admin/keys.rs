@@ -37,7 +37,7 @@ pub(super) async fn show(
     let read = async {
         let after = cursor(&asked.cursor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let which = keys::Which { user: None, wanted: &asked.q };
+        let which = keys::KeyFilter { user: None, query: &asked.q };
         Ok(keys::search(&mut connection, &frame.actor, which, after.as_ref(), PAGE).await?)
     };
     let found = read.await.map_err(Problem::into_response)?;

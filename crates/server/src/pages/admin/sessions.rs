@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use identity::sessions::{self, Held};
+use identity::sessions::{self, UserSession};
 use kernel::actor::SessionId;
 
 use super::{Asked, PAGE, Told, cursor, next, require};
@@ -22,7 +22,7 @@ const HERE: &str = "/admin/sessions";
 struct List<'page> {
     frame: &'page Frame,
     told: Told<'page>,
-    sessions: Vec<Held>,
+    sessions: Vec<UserSession>,
     next: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn show(
     let read = async {
         let after = cursor(&asked.cursor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok(sessions::all(&mut connection, &frame.actor, after.as_ref(), PAGE).await?)
+        Ok(sessions::list_all(&mut connection, &frame.actor, after.as_ref(), PAGE).await?)
     };
     let found = read.await.map_err(Problem::into_response)?;
     let next = found.next.map(|cursor| next(HERE, &[], &cursor));

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use identity::keys::{self, Key};
 use identity::sessions::{self, Session};
-use identity::users::{self, Change, NewUser, User};
+use identity::users::{self, NewUser, User, UserUpdate};
 use identity::{Error, Username, links};
 use kernel::actor::{Role, SessionId, UserId};
 
@@ -94,7 +94,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
         };
         let mut transaction = store::postgres::begin(state.app.pool()).await?;
         let user = users::create(&mut transaction, &frame.actor, new).await?;
-        let link = links::for_user(&mut transaction, &frame.actor, user.id).await?;
+        let link = links::create_for_user(&mut transaction, &frame.actor, user.id).await?;
         transaction.commit().await?;
         Ok::<_, Error>((user, link))
     };
@@ -134,7 +134,7 @@ async fn page(state: &AppState, frame: &Frame, id: UserId, told: Told<'_>) -> Re
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let user = users::find(&mut connection, actor, id).await?.ok_or(Error::NoUser)?;
         let sessions = sessions::list(&mut connection, actor, id).await?;
-        let which = keys::Which { user: Some(id), wanted: "" };
+        let which = keys::KeyFilter { user: Some(id), query: "" };
         // More than one user can have.
         let keys = keys::search(&mut connection, actor, which, None, 200).await?.items;
         Ok((user, sessions, keys))
@@ -158,7 +158,7 @@ pub(super) async fn change(
     let frame = &posted.frame;
     require(frame)?;
     let changed = async {
-        let change = Change {
+        let change = UserUpdate {
             email: Some(posted.field("email").trim().to_owned()),
             first_name: Some(posted.field("first_name").trim().to_owned()),
             last_name: Some(posted.field("last_name").trim().to_owned()),
@@ -190,7 +190,7 @@ pub(super) async fn link(
     let made = async {
         let mut transaction = store::postgres::begin(state.app.pool()).await?;
         let user = users::find(&mut transaction, &frame.actor, id).await?.ok_or(Error::NoUser)?;
-        let link = links::for_user(&mut transaction, &frame.actor, id).await?;
+        let link = links::create_for_user(&mut transaction, &frame.actor, id).await?;
         transaction.commit().await?;
         Ok::<_, Error>((user, link))
     };

@@ -1,0 +1,67 @@
+//! Look-ups of several users: the same rule as for one, in the order of the ids.
+
+use identity::users::{self, NewUser};
+use identity::{Error, Username};
+use kernel::actor::{Actor, KeyId, Role, UserId};
+use sqlx::PgConnection;
+use testkit::Database;
+
+async fn create(connection: &mut PgConnection, name: &str, role: Role) -> UserId {
+    let new = NewUser {
+        username: name.parse::<Username>().unwrap(),
+        email: None,
+        role,
+        first_name: String::new(),
+        last_name: String::new(),
+        password_hash: None,
+    };
+    users::create(connection, &Actor::owner(), new).await.unwrap().id
+}
+
+#[tokio::test]
+async fn many_users_are_found_by_the_same_rule_and_in_the_order_of_the_ids() {
+    let database = Database::new().await;
+    store::migrations::up(database.pool()).await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let ada = create(&mut connection, "ada", Role::Admin).await;
+    let bo = create(&mut connection, "bo", Role::Editor).await;
+    let cy = create(&mut connection, "cy", Role::User).await;
+    let ids = [cy, UserId::new(), ada, bo, cy];
+
+    let admin = Actor::user(ada, "ada", Role::Admin, None);
+    let editor = Actor::user(bo, "bo", Role::Editor, None);
+    for (actor, expected) in [(&admin, vec![cy, ada, bo, cy]), (&Actor::owner(), vec![cy, ada, bo, cy]), (&editor, vec![bo])]
+    {
+        let found = users::find_many(&mut connection, actor, &ids).await.unwrap();
+        assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), expected, "{}", actor.name());
+        for id in ids {
+            let one = users::find(&mut connection, actor, id).await.unwrap();
+            assert_eq!(one.is_some(), expected.contains(&id), "{}", actor.name());
+        }
+    }
+    assert!(users::find_many(&mut connection, &admin, &[]).await.unwrap().is_empty());
+
+    let nobody = users::find_many(&mut connection, &Actor::nobody(), &ids).await;
+    assert!(matches!(nobody, Err(Error::SignIn)));
+    let key = admin.narrowed(Some(KeyId::new()), "agent", [].into(), None);
+    let by_key = users::find_many(&mut connection, &key, &ids).await;
+    assert!(matches!(by_key, Err(Error::NotAllowed(_))));
+}
+
+#[tokio::test]
+async fn names_and_ids_are_told_to_those_who_are_signed_in() {
+    let database = Database::new().await;
+    store::migrations::up(database.pool()).await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let bo = create(&mut connection, "bo", Role::User).await;
+    let ada = create(&mut connection, "ada", Role::User).await;
+    let actor = Actor::user(bo, "bo", Role::User, None);
+    let names = users::usernames(&mut connection, &actor, &[bo, ada]).await.unwrap();
+    assert_eq!(names, [(ada, "ada".to_owned()), (bo, "bo".to_owned())]);
+    assert_eq!(users::find_id(&mut connection, &actor, &"ada".parse().unwrap()).await.unwrap(), ada);
+
+    let refused = users::usernames(&mut connection, &Actor::nobody(), &[bo]).await;
+    assert!(matches!(refused, Err(Error::SignIn)));
+    let refused = users::find_id(&mut connection, &Actor::nobody(), &"ada".parse().unwrap()).await;
+    assert!(matches!(refused, Err(Error::SignIn)));
+}
