@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 pub use connection_test::{ModelTest, test};
 pub use table::{
-    Limits, Model, ModelChange, ModelChoice, ModelId, ModelUpdate, NewModel, choices, create, delete, find, list,
-    resolve, reseal, target, update,
+    Limits, Model, ModelChange, ModelChoice, ModelId, ModelUpdate, NewModel, choices, create, delete, find,
+    list, reseal, resolve, target, update,
 };
 
 /// Connection parameters of a language model.

@@ -82,8 +82,7 @@ pub(crate) async fn count_mail(
     let mut wait_seconds = 0;
     if let Some(address) = address {
         let subject = format!("mail from {}", network(address));
-        wait_seconds =
-            wait_seconds.max(count(&mut *connection, &subject, FREE_ATTEMPTS_PER_NETWORK).await?);
+        wait_seconds = wait_seconds.max(count(&mut *connection, &subject, FREE_ATTEMPTS_PER_NETWORK).await?);
     }
     let subject = format!("mail to {account}");
     wait_seconds = wait_seconds.max(count(connection, &subject, FREE_MAILS_PER_ACCOUNT).await?);

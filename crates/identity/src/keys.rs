@@ -319,7 +319,10 @@ pub(crate) struct KeyOwner {
 }
 
 /// Looks up a key by its hash, unless it is disabled or expired or its user is inactive.
-pub(crate) async fn find_by_hash(connection: &mut PgConnection, hash: &[u8]) -> Result<Option<KeyOwner>, Error> {
+pub(crate) async fn find_by_hash(
+    connection: &mut PgConnection,
+    hash: &[u8],
+) -> Result<Option<KeyOwner>, Error> {
     Ok(sqlx::query_as!(
         KeyOwner,
         r#"-- keys.find_by_hash

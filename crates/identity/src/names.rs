@@ -63,7 +63,11 @@ impl FromStr for Email {
             && address.rsplit_once('@').is_some_and(|(local, domain)| {
                 !local.is_empty() && !local.contains('@') && !domain.is_empty()
             });
-        if is_plausible { Ok(Self(address)) } else { Err(InvalidName::Email(text.chars().take(MAX_QUOTED_CHARS).collect())) }
+        if is_plausible {
+            Ok(Self(address))
+        } else {
+            Err(InvalidName::Email(text.chars().take(MAX_QUOTED_CHARS).collect()))
+        }
     }
 }
 

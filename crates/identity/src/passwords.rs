@@ -101,7 +101,8 @@ impl PasswordHasher {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let permit = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.slots).acquire_owned());
-        let permit = permit.await.map_err(|_elapsed| Error::Exhausted)?.map_err(|_closed| Error::Exhausted)?;
+        let permit =
+            permit.await.map_err(|_elapsed| Error::Exhausted)?.map_err(|_closed| Error::Exhausted)?;
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
             // Held until the memory is free again, also when the request was cancelled.
@@ -114,8 +115,7 @@ impl PasswordHasher {
 
 fn argon2() -> Result<Argon2<'static>, Error> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None);
-    let params =
-        params.map_err(|error| Error::Internal(format!("invalid Argon2 parameters: {error}")))?;
+    let params = params.map_err(|error| Error::Internal(format!("invalid Argon2 parameters: {error}")))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 

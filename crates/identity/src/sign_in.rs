@@ -7,12 +7,12 @@ use kernel::actor::{Actor, SessionId, UserId};
 use kernel::secret::Token;
 use sqlx::{PgConnection, PgPool};
 
+use crate::Error;
 use crate::access_tokens::{LIFETIME_SECONDS, TokenSigner};
 use crate::attempts::Attempt;
 use crate::passwords::PasswordHasher;
 use crate::sessions::LIFETIME_DAYS;
 use crate::users::{self, User};
-use crate::Error;
 
 /// Prefix of every session token.
 pub const TOKEN_PREFIX: &str = "ws_";
@@ -105,8 +105,9 @@ pub(crate) async fn start_session(
 ) -> Result<SessionTokens, Error> {
     let user = users::by_id(connection, user).await?.filter(|user| user.is_active).ok_or(Error::NoUser)?;
     let (id, token_id, token) = (SessionId::new(), kernel::id::new(), Token::new(TOKEN_PREFIX)?);
-    let shortened =
-        |text: &Option<String>| text.as_ref().map(|text| text.chars().take(MAX_CLIENT_INFO_CHARS).collect::<String>());
+    let shortened = |text: &Option<String>| {
+        text.as_ref().map(|text| text.chars().take(MAX_CLIENT_INFO_CHARS).collect::<String>())
+    };
     let now = sqlx::query_scalar!(
         r#"-- sessions.begin
          insert into identity.user_sessions (id, user_id, token_id, token_hash, ip_address, user_agent, expires_at)
@@ -161,5 +162,11 @@ pub async fn renew(
     .ok_or(Error::InvalidCredential("this session has ended: sign in again"))?;
     let user = users::by_id(connection, row.user).await?.ok_or(Error::NoUser)?;
     let access_token = signer.sign(row.user.0, row.token_id, row.now)?;
-    Ok(SessionTokens { user, session: row.id, token: token.clone(), access_token, expires_in: LIFETIME_SECONDS })
+    Ok(SessionTokens {
+        user,
+        session: row.id,
+        token: token.clone(),
+        access_token,
+        expires_in: LIFETIME_SECONDS,
+    })
 }

@@ -8,14 +8,14 @@ use testkit::Database;
 
 async fn create(connection: &mut PgConnection, name: &str, role: Role) -> UserId {
     let new = NewUser {
-        username: name.parse::<Username>().unwrap(),
+        username: name.parse::<Username>().expect("a user name"),
         email: None,
         role,
         first_name: String::new(),
         last_name: String::new(),
         password_hash: None,
     };
-    users::create(connection, &Actor::owner(), new).await.unwrap().id
+    users::create(connection, &Actor::owner(), new).await.expect("a user").id
 }
 
 #[tokio::test]
@@ -30,7 +30,8 @@ async fn many_users_are_found_by_the_same_rule_and_in_the_order_of_the_ids() {
 
     let admin = Actor::user(ada, "ada", Role::Admin, None);
     let editor = Actor::user(bo, "bo", Role::Editor, None);
-    for (actor, expected) in [(&admin, vec![cy, ada, bo, cy]), (&Actor::owner(), vec![cy, ada, bo, cy]), (&editor, vec![bo])]
+    for (actor, expected) in
+        [(&admin, vec![cy, ada, bo, cy]), (&Actor::owner(), vec![cy, ada, bo, cy]), (&editor, vec![bo])]
     {
         let found = users::find_many(&mut connection, actor, &ids).await.unwrap();
         assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), expected, "{}", actor.name());

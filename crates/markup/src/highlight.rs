@@ -1,28 +1,28 @@
-//! Code in colours: which of a few kinds each piece of it is, found on the server.
+//! Syntax highlighting on the server, with a few token classes.
 //!
-//! By regular expressions that never go back, so that no code takes long: what reads it is written by strangers. Grammars that
-//! know more of a language (those of editors) have been seen to read the same place for ever.
+//! Uses regular expressions without backtracking, so that no untrusted code takes long. The grammars of editors know more of
+//! each language, but some of them loop forever on certain inputs.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use synoptic::{Highlighter, TokOpt};
 
-use crate::escape::escaped;
+use crate::escape::escape;
 
-/// Code longer than this stays as it is: reading it takes time by its length.
-pub const LONGEST: usize = 20_000;
-/// So does code with a longer line, which nobody has written.
-const LONGEST_LINE: usize = 2_000;
+/// Maximum length of highlighted code in bytes. The time is linear in the length; longer code stays plain.
+pub const MAX_CODE_BYTES: usize = 20_000;
+/// Maximum length of a line in bytes. Longer lines are generated, not written.
+const MAX_LINE_BYTES: usize = 2_000;
 
-/// Words of SQL as many write them; the language knows them in capitals alone.
-const SQL_IN_SMALL: &str = r"\b(select|distinct|from|where|and|or|not|in|is|null|as|on|using|join|left|right|inner|outer|full|cross|lateral|group|order|by|having|limit|offset|union|all|insert|into|values|update|set|delete|returning|create|alter|drop|table|view|index|unique|primary|foreign|key|references|default|check|constraint|with|recursive|case|when|then|else|end|between|like|exists|begin|commit|rollback|grant|revoke|to|asc|desc)\b";
+/// Lower-case SQL keywords; the grammar knows upper case only.
+const SQL_LOWERCASE: &str = r"\b(select|distinct|from|where|and|or|not|in|is|null|as|on|using|join|left|right|inner|outer|full|cross|lateral|group|order|by|having|limit|offset|union|all|insert|into|values|update|set|delete|returning|create|alter|drop|table|view|index|unique|primary|foreign|key|references|default|check|constraint|with|recursive|case|when|then|else|end|between|like|exists|begin|commit|rollback|grant|revoke|to|asc|desc)\b";
 
-/// Each language is prepared once, when it is first met.
-static PREPARED: LazyLock<Mutex<HashMap<&'static str, Highlighter>>> = LazyLock::new(Mutex::default);
+/// Highlighter of each language, compiled at first use.
+static HIGHLIGHTERS: LazyLock<Mutex<HashMap<&'static str, Highlighter>>> = LazyLock::new(Mutex::default);
 
-/// The language that a block of code names, as its file's ending, which is what languages are known by.
-fn ending(language: &str) -> Option<&'static str> {
+/// Maps the language of a code block to a file extension, by which the grammars are selected.
+fn extension(language: &str) -> Option<&'static str> {
     Some(match language.to_ascii_lowercase().as_str() {
         "sh" | "bash" | "zsh" | "ksh" | "console" | "shell" | "shell-session" | "sh-session" | "terminal"
         | "dockerfile" | "docker" | "containerfile" | "makefile" | "make" => "sh",
@@ -60,9 +60,9 @@ fn ending(language: &str) -> Option<&'static str> {
     })
 }
 
-/// The colour of what a piece of code is.
-fn kind(name: &str) -> Option<&'static str> {
-    match name {
+/// Maps a token of the grammars to a class.
+fn class_of(token: &str) -> Option<&'static str> {
+    match token {
         "comment" | "quote" => Some("comment"),
         "string" | "insertion" | "link" | "image" | "block" => Some("text"),
         "digit" | "boolean" => Some("number"),
@@ -74,84 +74,85 @@ fn kind(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The code as HTML with `c-keyword`, `c-text`, `c-number`, `c-comment` and `c-name` around its pieces. `None` where its
-/// language is not known, or where it is too long.
+/// Renders code as HTML with `span`s of the classes `c-keyword`, `c-text`, `c-number`, `c-comment` and `c-name`; `None` if the
+/// language is unknown or the code is too long.
 pub fn code(code: &str, language: &str) -> Option<String> {
-    let ending = ending(language)?;
-    if code.len() > LONGEST || code.lines().any(|line| line.len() > LONGEST_LINE) {
+    let extension = extension(language)?;
+    if code.len() > MAX_CODE_BYTES || code.lines().any(|line| line.len() > MAX_LINE_BYTES) {
         return None;
     }
-    let mut reader = prepared(ending)?;
+    let mut highlighter = highlighter(extension)?;
     let lines: Vec<String> = code.split('\n').map(str::to_owned).collect();
-    reader.run(&lines);
-    let mut pieces = Pieces { html: String::with_capacity(code.len() * 2), kind: None };
+    highlighter.run(&lines);
+    let mut spans = Spans { html: String::with_capacity(code.len() * 2), class: None };
     for (number, line) in lines.iter().enumerate() {
         if number > 0 {
-            pieces.push("\n", None);
+            spans.push("\n", None);
         }
         let mut rest = line.as_str();
-        for token in reader.line(number, line) {
-            let (text, kind) = match &token {
-                TokOpt::Some(text, name) => (text, kind(name)),
+        for token in highlighter.line(number, line) {
+            let (text, class) = match &token {
+                TokOpt::Some(text, token) => (text, class_of(token)),
                 TokOpt::None(text) => (text, None),
             };
-            // Its own text has blanks for tabs: it says only how much of the line it is.
+            // The token's text has spaces for tabs, so only its length is used.
             let end = rest.char_indices().nth(text.chars().count()).map_or(rest.len(), |(at, _)| at);
             let (piece, after) = rest.split_at(end);
-            pieces.push(piece, kind);
+            spans.push(piece, class);
             rest = after;
         }
-        pieces.push(rest, None);
+        spans.push(rest, None);
     }
-    Some(pieces.end())
+    Some(spans.finish())
 }
 
-fn prepared(ending: &'static str) -> Option<Highlighter> {
-    let mut known = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(reader) = known.get(ending) {
-        return Some(reader.clone());
+fn highlighter(extension: &'static str) -> Option<Highlighter> {
+    let mut known = HIGHLIGHTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(highlighter) = known.get(extension) {
+        return Some(highlighter.clone());
     }
-    // A tab is as wide as any other character: pieces are counted, not seen.
-    let mut reader = synoptic::from_extension(ending, 1)?;
-    if ending == "sql" {
-        reader.keyword("keyword", SQL_IN_SMALL);
+    // Tab width 1, because tokens are measured in characters.
+    let mut highlighter = synoptic::from_extension(extension, 1)?;
+    if extension == "sql" {
+        highlighter.keyword("keyword", SQL_LOWERCASE);
     }
-    known.insert(ending, reader.clone());
-    Some(reader)
+    known.insert(extension, highlighter.clone());
+    Some(highlighter)
 }
 
-/// HTML that grows piece by piece.
-struct Pieces {
+/// HTML builder that merges adjacent tokens of one class.
+struct Spans {
     html: String,
-    kind: Option<&'static str>,
+    /// Class of the open span.
+    class: Option<&'static str>,
 }
 
-impl Pieces {
-    fn push(&mut self, text: &str, kind: Option<&'static str>) {
+impl Spans {
+    fn push(&mut self, text: &str, class: Option<&'static str>) {
         if text.is_empty() {
             return;
         }
-        // Space has no colour: it goes on as what was before it.
-        let kind = if text.trim().is_empty() { self.kind } else { kind };
-        if kind != self.kind {
+        // White space continues the previous span.
+        let class = if text.trim().is_empty() { self.class } else { class };
+        if class != self.class {
             self.close();
-            if let Some(kind) = kind {
+            if let Some(class) = class {
                 self.html.push_str("<span class=\"c-");
-                self.html.push_str(kind);
+                self.html.push_str(class);
                 self.html.push_str("\">");
             }
-            self.kind = kind;
+            self.class = class;
         }
-        self.html.push_str(&escaped(text));
+        self.html.push_str(&escape(text));
     }
 
     fn close(&mut self) {
-        if self.kind.take().is_some() {
+        if self.class.take().is_some() {
             self.html.push_str("</span>");
         }
     }
 
-    fn end(mut self) -> String {
+    fn finish(mut self) -> String {
         self.close();
         self.html
     }
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_of_code_are_told_apart() {
+    fn tokens_get_their_classes() {
         let html = code("let x = \"<b>\"; // five\n", "rust").expect("a known language");
         assert_eq!(
             html,
@@ -186,30 +187,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_or_unknown_stays_as_it_is() {
+    fn long_code_and_unknown_languages_stay_plain() {
         assert_eq!(code("x", "no-such-language"), None);
         assert_eq!(code("x", "text"), None);
-        assert_eq!(code(&"x".repeat(LONGEST_LINE + 1), "rust"), None);
-        assert_eq!(code(&"x\n".repeat(LONGEST), "rust"), None);
+        assert_eq!(code(&"x".repeat(MAX_LINE_BYTES + 1), "rust"), None);
+        assert_eq!(code(&"x\n".repeat(MAX_CODE_BYTES), "rust"), None);
     }
 
     #[test]
-    fn no_code_is_lost_or_run() {
+    fn code_is_complete_and_safe() {
         for text in ["", "\n", "<script>", "a\r\nb", "\"", "/*", "文 <b>\n\n'", "\u{2028}<"] {
             for language in LANGUAGES {
-                nothing_is_lost(text, language);
+                assert_complete_and_safe(text, language);
             }
         }
     }
 
-    /// Every language is known, and of its code all is there, and nothing else but colours.
-    fn nothing_is_lost(text: &str, language: &str) {
+    /// Asserts that the language is known, and that the HTML is the escaped code plus spans.
+    fn assert_complete_and_safe(text: &str, language: &str) {
         let html = code(text, language).expect("a known language");
-        crate::harmless::assert(&html);
+        crate::safety::assert_safe(&html);
         let plain = html.replace("</span>", "");
         let plain: Vec<&str> =
             plain.split("<span").map(|part| part.split_once("\">").map_or(part, |(_, rest)| rest)).collect();
-        assert_eq!(plain.concat(), escaped(text), "{language}");
+        assert_eq!(plain.concat(), escape(text), "{language}");
     }
 
     const LANGUAGES: [&str; 31] = [
@@ -219,18 +220,18 @@ mod tests {
     ];
 
     #[test]
-    fn what_grammars_of_editors_read_for_ever_is_read() {
+    fn code_that_loops_in_editor_grammars_is_highlighted() {
         for text in ["x /*", "function f() {\n  return x\n  /*\n  */\n}\n", "i < 0 ? (l) : ([i + 1]);"] {
             for language in LANGUAGES {
-                nothing_is_lost(text, language);
+                assert_complete_and_safe(text, language);
             }
         }
     }
 
     proptest! {
-        /// Pieces that begin and end things, in any order.
+        /// Opening and closing tokens in any order.
         #[test]
-        fn any_code_is_read(
+        fn any_code_is_complete_and_safe(
             text in proptest::collection::vec(
                 proptest::sample::select(vec![
                     "/*", "*/", "//", "\"", "'", "`", "${", "{", "}", "(", ")", "<", ">", "</", "<!--", "-->", "\"\"\"",
@@ -240,7 +241,7 @@ mod tests {
             ),
             language in proptest::sample::select(LANGUAGES.to_vec()),
         ) {
-            nothing_is_lost(&text.concat(), language);
+            assert_complete_and_safe(&text.concat(), language);
         }
     }
 }

@@ -1,12 +1,23 @@
-//! Text of others as HTML that is safe to show: the Markdown of documents and of answers. Whatever a text holds, the HTML made
-//! of it has no script, no style and no tag of its own.
+//! Rendering of untrusted text as safe HTML: the Markdown of documents and of answers.
+//!
+//! Pure functions. Whatever a text holds, the HTML rendered from it holds no script, no style, no image, and no tag or
+//! attribute of the text's own; links lead within this server, or are marked as external (documents only).
+//!
+//! ```
+//! use markup::document::{self, RenderOptions};
+//!
+//! let options =
+//!     RenderOptions { passages: &[], id_prefix: "", has_title: false, is_first: true, resolve: &|_link| None };
+//! let rendered = document::render("Hello <script>alert(1)</script> *world*", &options);
+//! assert_eq!(rendered.chunks[0].html, "<p>Hello alert(1) <em>world</em></p>\n");
+//! ```
 
 pub mod answer;
-mod blocks;
+mod code_blocks;
 pub mod document;
 mod escape;
-#[cfg(test)]
-mod harmless;
 pub mod highlight;
+#[cfg(test)]
+mod safety;
 
-pub use escape::{escaped, is_own};
+pub use escape::{escape, is_local_url};

@@ -171,7 +171,8 @@ async fn connect(target: &ServerTarget, timeout: Duration) -> Result<RunningServ
 fn headers(target: &ServerTarget) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     if let Some(api_key) = &target.api_key {
-        let unusable = |_bytes| "the API key holds characters that cannot be sent in a header: set it again".to_owned();
+        let unusable =
+            |_bytes| "the API key holds characters that cannot be sent in a header: set it again".to_owned();
         let (name, value) = match &target.header {
             Some(name) => (name.clone(), HeaderValue::from_str(api_key)),
             None => (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", api_key.as_str()))),
@@ -183,10 +184,7 @@ fn headers(target: &ServerTarget) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-async fn list_tools(
-    service: &RunningService<RoleClient, ()>,
-    report: &mut TestReport,
-) -> Result<(), String> {
+async fn list_tools(service: &RunningService<RoleClient, ()>, report: &mut TestReport) -> Result<(), String> {
     if let Some(info) = service.peer_info() {
         report.protocol = Some(shorten(&info.protocol_version.to_string()));
         report.server =
@@ -284,7 +282,8 @@ fn describe_status(status: u16) -> String {
 
 fn describe_http(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return "it did not answer in time: check that the address is right and the server is running".to_owned();
+        return "it did not answer in time: check that the address is right and the server is running"
+            .to_owned();
     }
     if let Some(status) = error.status() {
         return describe_status(status.as_u16());

@@ -112,7 +112,10 @@ pub struct ServerTarget {
 
 impl std::fmt::Debug for ServerTarget {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ServerTarget").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+        formatter
+            .debug_struct("ServerTarget")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
     }
 }
 

@@ -181,8 +181,7 @@ fn keep(stored: StoredKey, endpoint: &Url) -> Result<Option<Vec<u8>>, Error> {
 ///
 /// If the name is not 1 to 60 lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit.
 pub fn check_name(name: &str) -> Result<(), Error> {
-    let is_allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if starts_well && name.len() <= MAX_NAME_BYTES && name.bytes().all(is_allowed) {
         return Ok(());
@@ -249,7 +248,9 @@ mod tests {
             let stored = StoredKey { sealed: Some(vec![7]), endpoint: url("https://tools.example/mcp") };
             keep(stored, &url(endpoint))
         };
-        for same in ["https://tools.example/mcp", "https://tools.example:443/v2?team=a", "https://TOOLS.example"] {
+        for same in
+            ["https://tools.example/mcp", "https://tools.example:443/v2?team=a", "https://TOOLS.example"]
+        {
             assert_eq!(keep_for(same).unwrap(), Some(vec![7]), "{same}");
         }
         for other in [
@@ -286,8 +287,15 @@ mod tests {
         assert_eq!(url(" HTTPS://Tools.example/mcp ").as_str(), "https://tools.example/mcp");
         assert_eq!(url("http://10.0.0.7:3000/mcp?team=a").as_str(), "http://10.0.0.7:3000/mcp?team=a");
         let long = format!("https://tools.example/{}", "a".repeat(2000));
-        for bad in ["", "tools.example", "ftp://tools.example", "file:///etc/passwd", "https://", "https://a:b@c", &long]
-        {
+        for bad in [
+            "",
+            "tools.example",
+            "ftp://tools.example",
+            "file:///etc/passwd",
+            "https://",
+            "https://a:b@c",
+            &long,
+        ] {
             assert!(parse_endpoint(bad, "https://example.org").is_err(), "{bad}");
         }
     }

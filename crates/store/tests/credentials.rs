@@ -72,10 +72,12 @@ async fn keys_are_sealed_again_and_those_that_do_not_open_are_reported() {
     let mut connection = database.pool().acquire().await.unwrap();
     let (old, both) = (sealer(OLD_KEY), sealer(&format!("{NEW_KEY},{OLD_KEY}")));
     let (first, moved, current) = (kernel::id::new(), kernel::id::new(), kernel::id::new());
-    let row = |id, name: &str, sealed: &[u8]| SealedKey { id, name: name.to_owned(), sealed: sealed.to_vec() };
+    let row =
+        |id, name: &str, sealed: &[u8]| SealedKey { id, name: name.to_owned(), sealed: sealed.to_vec() };
     let by_old = SERVERS.seal(&mut connection, &old, first, Some("sesame")).await.unwrap().unwrap();
     let by_new = SERVERS.seal(&mut connection, &both, current, Some("barley")).await.unwrap().unwrap();
-    let rows = vec![row(first, "first", &by_old), row(moved, "moved", &by_old), row(current, "current", &by_new)];
+    let rows =
+        vec![row(first, "first", &by_old), row(moved, "moved", &by_old), row(current, "current", &by_new)];
 
     let resealed = SERVERS.reseal(&both, rows).unwrap();
     assert_eq!(resealed.ids, [first]);

@@ -263,8 +263,7 @@ pub async fn update(
         Some(text) => endpoint(text)?,
         None => stored.endpoint.clone(),
     };
-    let sealed =
-        API_KEYS.update(connection, sealer, before.id.0, stored, &endpoint, update.api_key).await?;
+    let sealed = API_KEYS.update(connection, sealer, before.id.0, stored, &endpoint, update.api_key).await?;
     let numbers = Numbers::of(update.limits, Some(&before))?;
     let is_default = update.is_default.unwrap_or(before.is_default);
     if is_default && !before.is_default {
@@ -409,7 +408,9 @@ fn require_admin(actor: &Actor) -> Result<(), Error> {
     } else if actor.is_nobody() {
         Err(Error::SignIn)
     } else {
-        Err(Error::NotAllowed("only an administrator who is signed in can do this; an API key cannot".to_owned()))
+        Err(Error::NotAllowed(
+            "only an administrator who is signed in can do this; an API key cannot".to_owned(),
+        ))
     }
 }
 

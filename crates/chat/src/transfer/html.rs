@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use markup::escaped;
+use markup::escape;
 use sha2::{Digest as _, Sha256};
 
 use super::markdown::{origin, source_url};
@@ -45,7 +45,7 @@ pub fn content_security_policy() -> String {
 
 /// Renders the branch of the chat that is shown. `address` is the public URL of this server.
 pub fn render(chat: &ChatRecord, address: &str, language: Language) -> String {
-    let title = escaped(&chat.title).into_owned();
+    let title = escape(&chat.title).into_owned();
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n\
@@ -72,17 +72,17 @@ fn about(chat: &ChatRecord, language: Language) -> String {
     let mut parts = vec![time(chat.created_at)];
     if let Some(library) = &chat.library {
         let version = chat.version.as_deref().unwrap_or_default();
-        parts.push(escaped(format!("{library} {version}").trim()).into_owned());
+        parts.push(escape(format!("{library} {version}").trim()).into_owned());
     }
     if let Some(model) = &chat.model {
-        parts.push(format!("{} {}", language.select("model", "模型"), escaped(model)));
+        parts.push(format!("{} {}", language.select("model", "模型"), escape(model)));
     }
     parts.join(" · ")
 }
 
 fn question(page: &mut String, message: &MessageRecord, number: usize) {
     // Verbatim, with its lines.
-    let text = escaped(message.content.trim());
+    let text = escape(message.content.trim());
     page.push_str(&format!("<section class=\"question\" id=\"m{number}\">\n<h2>{text}</h2>\n</section>\n"));
 }
 
@@ -91,7 +91,7 @@ fn answer(page: &mut String, message: &MessageRecord, number: usize, address: &s
         let exists = message.sources.iter().any(|known| known.number == source);
         exists.then(|| format!("#m{number}s{source}"))
     };
-    let text = markup::answer::html(&message.content, &cite);
+    let text = markup::answer::render(&message.content, &cite);
     page.push_str(&format!("<section class=\"answer\" id=\"m{number}\">\n{text}"));
     if message.status != MessageStatus::Complete {
         let notice = match message.status {
@@ -112,7 +112,7 @@ fn answer(page: &mut String, message: &MessageRecord, number: usize, address: &s
             .filter(|words| !words.is_empty())
             .collect();
         let colon = if words.is_empty() { "" } else { ": " };
-        page.push_str(&format!("<p class=\"notice\">{label}{colon}{}</p>\n", escaped(&words.join("; "))));
+        page.push_str(&format!("<p class=\"notice\">{label}{colon}{}</p>\n", escape(&words.join("; "))));
     }
     if !message.sources.is_empty() {
         let heading = language.select("Sources", "来源");
@@ -130,28 +130,28 @@ fn source_item(page: &mut String, source: &Source, number: usize, address: &str,
         "<li id=\"m{number}s{}\" value=\"{}\">\n<p><strong>{}</strong>",
         source.number,
         source.number,
-        escaped(&source.title)
+        escape(&source.title)
     ));
     for part in origin(source) {
-        page.push_str(&format!(" · {}", escaped(&part)));
+        page.push_str(&format!(" · {}", escape(&part)));
     }
     match (source.passage_id, source_url(source, address)) {
         // Only URLs of this server become links.
         (Some(_), Some(url)) => {
             let open = language.select("open the passage", "打开此段");
-            page.push_str(&format!(" · <a href=\"{}\" rel=\"noreferrer\">{open}</a>", escaped(&url)));
+            page.push_str(&format!(" · <a href=\"{}\" rel=\"noreferrer\">{open}</a>", escape(&url)));
         }
-        (None, Some(url)) => page.push_str(&format!(" · {}", escaped(&url))),
+        (None, Some(url)) => page.push_str(&format!(" · {}", escape(&url))),
         _ => {}
     }
     page.push_str("</p>\n");
     if let Some(reason) = &source.instruction {
         let label = language.select("Reads like an instruction to an agent", "读起来像是给智能体的指令");
-        page.push_str(&format!("<p class=\"notice\">{label}: {}</p>\n", escaped(reason)));
+        page.push_str(&format!("<p class=\"notice\">{label}: {}</p>\n", escape(reason)));
     }
     page.push_str(&format!(
         "<blockquote><pre tabindex=\"0\">{}</pre></blockquote>\n</li>\n",
-        escaped(&source.content)
+        escape(&source.content)
     ));
 }
 

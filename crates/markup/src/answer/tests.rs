@@ -1,26 +1,26 @@
-//! Hostile answers, taken apart by a reader of HTML that knows nothing but what may be there.
+//! Hostile answers, checked against the allowlist of [`crate::safety`].
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::harmless;
+use crate::safety::assert_safe;
 
 fn cite(number: i32) -> Option<String> {
     (number <= 3).then(|| format!("#s{number}"))
 }
 
 #[test]
-fn a_passage_stands_by_itself() {
-    let html = passage("### take\n\nTakes [1], see [more](#more).\n\n# More\n");
+fn a_passage_is_rendered_without_its_document() {
+    let html = render_passage("### take\n\nTakes [1], see [more](#more).\n\n# More\n");
     assert_eq!(html, "<h4>take</h4>\n<p>Takes [1], see more.</p>\n<h4>More</h4>\n");
-    let html = passage(
+    let html = render_passage(
         "<a id=\"x\"></a>\n\n<h1 align=\"center\">Fast</h1>\n\nA <b>b</b><br>`c` <T> of [raw](../a.md#b).\n",
     );
     assert_eq!(html, "<p>Fast</p>\n<p>A b<br />\n<code>c</code> &lt;T&gt; of raw.</p>\n");
 }
 
 #[test]
-fn nothing_foreign_is_left() {
+fn hostile_answers_are_safe() {
     for hostile in [
         "<script>alert(1)</script>",
         "a <script src=//evil.example/x.js></script> b",
@@ -60,14 +60,14 @@ fn nothing_foreign_is_left() {
         "[^1]\n\n[^1]: <script>",
         "$$<script>$$",
     ] {
-        let html = html(hostile, &cite);
-        harmless::assert(&html);
+        let html = render(hostile, &cite);
+        assert_safe(&html);
         assert!(!html.contains("<img") && !html.contains("<script"), "{html}");
     }
 }
 
 #[test]
-fn numbers_in_brackets_lead_to_their_sources() {
+fn citations_link_to_their_sources() {
     for (markdown, expected) in [
         ("So [1].", "<p>So <sup>[<a href=\"#s1\">1</a>]</sup>.</p>\n"),
         ("So [1][2].", "<p>So <sup>[<a href=\"#s1\">1</a>]</sup><sup>[<a href=\"#s2\">2</a>]</sup>.</p>\n"),
@@ -85,33 +85,33 @@ fn numbers_in_brackets_lead_to_their_sources() {
         ),
         ("- [x] a", "<ul>\n<li>☑ a</li>\n</ul>\n"),
     ] {
-        assert_eq!(html(markdown, &cite), expected, "{markdown}");
+        assert_eq!(render(markdown, &cite), expected, "{markdown}");
     }
 }
 
 #[test]
-fn code_is_told_apart_where_that_is_asked_for() {
+fn code_is_highlighted_on_request() {
     let markdown = "So [1]:\n\n```rust\nlet a = [1];\n```\n\n```nothing\n<b>\n```\n";
     assert_eq!(
-        highlighted(markdown, &cite),
+        render_highlighted(markdown, &cite),
         "<p>So <sup>[<a href=\"#s1\">1</a>]</sup>:</p>\n\
          <pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"c-keyword\">let</span> a = \
          [<span class=\"c-number\">1</span>];\n</code></pre>\n\
          <pre tabindex=\"0\"><code class=\"language-nothing\">&lt;b&gt;\n</code></pre>\n"
     );
-    assert!(html(markdown, &cite).contains("let a = [1];"));
+    assert!(render(markdown, &cite).contains("let a = [1];"));
 }
 
 proptest! {
     #[test]
-    fn whatever_is_answered_is_harmless(markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}") {
-        harmless::assert(&html(&markdown, &cite));
-        harmless::assert(&highlighted(&markdown, &cite));
-        harmless::assert(&passage(&markdown));
+    fn any_markdown_is_safe(markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}") {
+        assert_safe(&render(&markdown, &cite));
+        assert_safe(&render_highlighted(&markdown, &cite));
+        assert_safe(&render_passage(&markdown));
     }
 
     #[test]
-    fn any_text_is_harmless(markdown in any::<String>()) {
-        harmless::assert(&html(&markdown, &cite));
+    fn any_text_is_safe(markdown in any::<String>()) {
+        assert_safe(&render(&markdown, &cite));
     }
 }

@@ -1,20 +1,19 @@
-//! Names of headings in addresses.
+//! Ids of headings.
 
-/// The longest name, in characters.
-const LONGEST: usize = 100;
+const MAX_CHARS: usize = 100;
 
-/// A text as it names a heading: small letters and digits of any script, with hyphens for spaces, as GitHub and others write
-/// them.
+/// Returns the slug of a heading, as on GitHub: lower-case letters and digits of any script, hyphens for spaces, at most 100
+/// characters.
 pub fn slug(text: &str) -> String {
-    let mut name = String::with_capacity(text.len());
-    for one in text.trim().chars().flat_map(char::to_lowercase).take(LONGEST) {
-        if one.is_alphanumeric() || one == '-' || one == '_' {
-            name.push(one);
-        } else if one.is_whitespace() {
-            name.push('-');
+    let mut slug = String::with_capacity(text.len());
+    for character in text.trim().chars().flat_map(char::to_lowercase).take(MAX_CHARS) {
+        if character.is_alphanumeric() || character == '-' || character == '_' {
+            slug.push(character);
+        } else if character.is_whitespace() {
+            slug.push('-');
         }
     }
-    if name.is_empty() { "section".to_owned() } else { name }
+    if slug.is_empty() { "section".to_owned() } else { slug }
 }
 
 #[cfg(test)]
@@ -22,15 +21,15 @@ mod tests {
     use super::slug;
 
     #[test]
-    fn headings_are_named_as_others_do() {
-        for (text, name) in [
+    fn slugs_are_those_of_github() {
+        for (text, expected) in [
             ("Getting Started", "getting-started"),
             (" What's new? (2.0) ", "whats-new-20"),
             ("安装 Wenyuan", "安装-wenyuan"),
             ("`snake_case`", "snake_case"),
             ("!!!", "section"),
         ] {
-            assert_eq!(slug(text), name, "{text}");
+            assert_eq!(slug(text), expected, "{text}");
         }
         assert_eq!(slug(&"a".repeat(500)).len(), 100);
     }

@@ -1,33 +1,36 @@
-//! Documents, honest and hostile ones.
+//! Rendering of ordinary and hostile documents.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::harmless;
+use crate::safety::assert_safe;
 
-#[expect(clippy::unnecessary_wraps, reason = "as a page's own is called")]
-fn resolve(address: &str) -> Option<String> {
-    match address {
+#[expect(clippy::unnecessary_wraps, reason = "signature of ResolveLink")]
+fn resolve(link: &str) -> Option<String> {
+    match link {
         "other.md" => Some("/l/x/1/other.md".to_owned()),
-        // As one would that takes over what it is given.
-        _ => Some(format!("/l/x/1/{address}")),
+        // Like a caller that does not check the link.
+        _ => Some(format!("/l/x/1/{link}")),
     }
 }
 
-fn render(markdown: &str, marks: &[Mark]) -> Rendered {
-    html(markdown, &Manner { marks, prefix: "", titled: false, is_first: true, resolve: &resolve })
+fn render_passages(markdown: &str, passages: &[PassageStart]) -> Rendered {
+    let options =
+        RenderOptions { passages, id_prefix: "", has_title: false, is_first: true, resolve: &resolve };
+    render(markdown, &options)
 }
 
-fn one(markdown: &str) -> String {
-    render(markdown, &[]).chunks.into_iter().map(|chunk| chunk.html).collect()
+fn html(markdown: &str) -> String {
+    render_passages(markdown, &[]).chunks.into_iter().map(|chunk| chunk.html).collect()
 }
 
-fn marks(places: &[usize]) -> Vec<Mark> {
-    places.iter().enumerate().map(|(number, at)| Mark { id: number.to_string(), at: *at }).collect()
+fn passages(offsets: &[usize]) -> Vec<PassageStart> {
+    let start = |(number, offset): (usize, &usize)| PassageStart { id: number.to_string(), offset: *offset };
+    offsets.iter().enumerate().map(start).collect()
 }
 
 #[test]
-fn markdown_is_laid_out() {
+fn markdown_is_rendered() {
     for (markdown, expected) in [
         ("One *two*.", "<p>One <em>two</em>.</p>\n"),
         ("[a](other.md)", "<p><a href=\"/l/x/1/other.md\">a</a></p>\n"),
@@ -59,17 +62,20 @@ fn markdown_is_laid_out() {
         ),
         ("---\ntitle: x\n---\na", "<p>a</p>\n"),
     ] {
-        assert_eq!(one(markdown), expected, "{markdown}");
+        assert_eq!(html(markdown), expected, "{markdown}");
     }
 }
 
 #[test]
-fn headings_are_named_numbered_and_found() {
+fn headings_get_levels_and_unique_ids() {
     let markdown =
         "# One\n\n## One\n\n#### Deep `x`\n\n## Set {#own}\n\n[to](#one-1) [own](#OWN) [far](#far)\n";
-    let rendered = render(markdown, &[]);
-    let found: Vec<(u8, &str, &str)> =
-        rendered.headings.iter().map(|one| (one.level, one.id.as_str(), one.text.as_str())).collect();
+    let rendered = render_passages(markdown, &[]);
+    let found: Vec<(u8, &str, &str)> = rendered
+        .headings
+        .iter()
+        .map(|heading| (heading.level, heading.id.as_str(), heading.text.as_str()))
+        .collect();
     assert_eq!(
         found,
         [(2, "h-one", "One"), (3, "h-one-1", "One"), (4, "h-deep-x", "Deep x"), (3, "h-own", "Set")]
@@ -83,9 +89,15 @@ fn headings_are_named_numbered_and_found() {
             "<a href=\"#h-one-1\">to</a> <a href=\"#h-own\">own</a> <a href=\"/l/x/1/#far\">far</a>"
         )
     );
-    let titled = super::html(
+    let titled = render(
         "# One\n\n## Two\n",
-        &Manner { marks: &[], prefix: "s2-", titled: true, is_first: true, resolve: &resolve },
+        &RenderOptions {
+            passages: &[],
+            id_prefix: "s2-",
+            has_title: true,
+            is_first: true,
+            resolve: &resolve,
+        },
     );
     assert!(titled.chunks[0].html.starts_with("<span id=\"h-s2-one\"></span>"), "{:?}", titled.chunks);
     assert!(!titled.chunks[0].html.contains("One") && titled.chunks[1..].is_empty());
@@ -93,24 +105,24 @@ fn headings_are_named_numbered_and_found() {
 }
 
 #[test]
-fn passages_stand_by_themselves_or_are_named_within() {
+fn passages_get_chunks_or_anchors() {
     let markdown = "# A\n\none\n\n# B\n\n- x\n- y\n\nend\n";
-    let rendered = render(markdown, &marks(&[0, 10, 19, 24]));
-    let places: Vec<Range<usize>> = rendered.chunks.iter().map(|chunk| chunk.passages.clone()).collect();
-    assert_eq!(places, [0..1, 1..3, 3..4]);
+    let rendered = render_passages(markdown, &passages(&[0, 10, 19, 24]));
+    let ranges: Vec<Range<usize>> = rendered.chunks.iter().map(|chunk| chunk.passages.clone()).collect();
+    assert_eq!(ranges, [0..1, 1..3, 3..4]);
     assert!(
         rendered.chunks[1].html.contains("<li><span class=\"p\" id=\"p-2\"></span>y</li>"),
         "{rendered:?}"
     );
     assert_eq!(rendered.chunks[2].html, "<p>end</p>\n");
     assert_eq!(rendered.headings[1].passage, 1);
-    // Within code, before it.
-    let rendered = render("```\na\nb\n```\n", &marks(&[0, 6]));
+    // An anchor cannot be within code, so it is before it.
+    let rendered = render_passages("```\na\nb\n```\n", &passages(&[0, 6]));
     assert!(rendered.chunks[0].html.contains("<span class=\"p\" id=\"p-1\"></span><pre"), "{rendered:?}");
 }
 
 #[test]
-fn nothing_hostile_is_left() {
+fn hostile_documents_are_safe() {
     let deep = format!("{}x", "> ".repeat(5000));
     let lists = format!("{}x", "- ".repeat(3000));
     let stars = format!("{}x{}", "*_".repeat(3000), "_*".repeat(3000));
@@ -154,28 +166,28 @@ fn nothing_hostile_is_left() {
         &lists,
         &stars,
     ] {
-        let html = one(hostile);
-        harmless::assert(&html);
+        let html = html(hostile);
+        assert_safe(&html);
         let depth = html.matches("<blockquote>").count().max(html.matches("<ul>").count());
         assert!(depth <= 41, "{depth}");
     }
-    let plain = plain("<script>\n&", &marks(&[0]));
+    let plain = render_plain("<script>\n&", &passages(&[0]));
     assert_eq!(plain.chunks[0].html, "<pre class=\"text\" tabindex=\"0\">&lt;script&gt;\n&amp;</pre>\n");
 }
 
 proptest! {
     #[test]
-    fn whatever_is_written_is_harmless(
+    fn any_markdown_is_safe(
         markdown in "[\\[\\]()<>a1 /:\"'#!`\n*&;={}|-]{0,80}",
-        places in proptest::collection::vec(0_usize..80, 0..6),
+        offsets in proptest::collection::vec(0_usize..80, 0..6),
     ) {
-        let mut places = places;
-        places.sort_unstable();
-        let rendered = render(&markdown, &marks(&places));
+        let mut offsets = offsets;
+        offsets.sort_unstable();
+        let rendered = render_passages(&markdown, &passages(&offsets));
         for chunk in &rendered.chunks {
-            harmless::assert(&chunk.html);
+            assert_safe(&chunk.html);
         }
-        // Every passage that has something after it is in exactly one chunk, in order.
+        // Every passage with text after it is in exactly one chunk, in order.
         let mut next = 0;
         for chunk in &rendered.chunks {
             prop_assert_eq!(chunk.passages.start, next);
@@ -184,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_harmless(markdown in any::<String>()) {
-        harmless::assert(&one(&markdown));
+    fn any_text_is_safe(markdown in any::<String>()) {
+        assert_safe(&html(&markdown));
     }
 }

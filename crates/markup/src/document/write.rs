@@ -1,35 +1,35 @@
-//! Writes the HTML of a document, block after block.
+//! HTML writer of documents: turns Markdown events into chunks, block by block.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, LinkType, Tag, TagEnd, html};
 
-use super::address::{self, Address};
-use super::strip::{self, Inline};
-use super::{Chunk, Heading, Manner, slug};
-use crate::blocks::{Blocks, Taken};
-use crate::escape::escaped;
+use super::link::{self, Destination};
+use super::strip_html::{self, InlineTag};
+use super::{Chunk, Heading, RenderOptions, slug};
+use crate::code_blocks::{CodeBlocks, Outcome};
+use crate::escape::escape;
 
-/// How deep elements may lie in each other. What lies deeper is text of the last of them: browsers have limits too.
-const DEEPEST: usize = 40;
+/// Maximum nesting depth of elements. Deeper ones are reduced to their text: browsers have limits too.
+const MAX_DEPTH: usize = 40;
 
-/// The chunks of a text.
+/// Renders the chunks of a text.
 pub(super) fn chunks(
     events: Vec<(Event<'_>, Range<usize>)>,
     headings: &[Heading],
-    manner: &Manner<'_>,
+    options: &RenderOptions<'_>,
 ) -> Vec<Chunk> {
     let mut writer = Writer {
-        manner,
+        options,
         ids: headings.iter().map(|heading| heading.id.as_str()).collect(),
         headings: headings.iter(),
-        begun: 0,
+        started: 0,
         chunks: Vec::new(),
         block: Vec::new(),
         open: Vec::new(),
-        code: Blocks::coloured(),
-        markup: None,
+        code: CodeBlocks::highlighted(),
+        html_block: None,
     };
     for (event, range) in events {
         writer.take(event, range);
@@ -38,96 +38,98 @@ pub(super) fn chunks(
 }
 
 struct Writer<'doc> {
-    manner: &'doc Manner<'doc>,
+    options: &'doc RenderOptions<'doc>,
     ids: HashSet<&'doc str>,
     headings: std::slice::Iter<'doc, Heading>,
-    /// Passages that have begun.
-    begun: usize,
+    /// Number of passages that have started.
+    started: usize,
     chunks: Vec<Chunk>,
-    /// The outermost block that is open, as far as it came.
+    /// Events of the outermost open block.
     block: Vec<Event<'doc>>,
-    /// What is open, and how each of it ends.
+    /// How each open element ends, innermost last.
     open: Vec<End<'doc>>,
-    code: Blocks,
-    /// Markup of the document's own, gathered until it ends.
-    markup: Option<String>,
+    code: CodeBlocks,
+    /// HTML block of the document, collected until it ends.
+    html_block: Option<String>,
 }
 
-/// How an element that is open ends.
+/// How an open element ends.
 enum End<'doc> {
-    /// As it is called.
-    Itself,
-    /// It was not written: what is in it is.
+    /// With its own end.
+    Own,
+    /// With nothing: the element was not written, only its content.
     Nothing,
-    /// Like this.
-    With(Event<'doc>),
-    /// Like this, after its own end.
-    Then(CowStr<'doc>),
-    /// A picture, whose description began here in the block.
-    Picture(usize),
-    /// Markup of the document's own.
-    Markup,
-    /// The title, which stands above the text: what is in it is not written.
+    /// With this event instead of its own end.
+    Instead(Event<'doc>),
+    /// With its own end and this HTML.
+    OwnAnd(CowStr<'doc>),
+    /// Image, whose description starts at this index of the block.
+    Image(usize),
+    /// HTML block of the document.
+    HtmlBlock,
+    /// Title, which the page shows above the text; its content from this index of the block on is dropped.
     Title(usize),
 }
 
 impl<'doc> Writer<'doc> {
     fn take(&mut self, event: Event<'doc>, range: Range<usize>) {
-        let at = range.start;
-        if self.is_between() {
-            self.begin_chunk(at);
+        let offset = range.start;
+        if self.is_between_blocks() {
+            self.start_chunk(offset);
         }
-        match self.code.take(event) {
-            // Code comes in one piece.
-            Taken::Nothing => self.mark(range.end.saturating_sub(1)),
-            Taken::Block(html) => self.block.push(Event::Html(html.into())),
-            Taken::Other(Event::Start(tag)) => {
+        match self.code.process(event) {
+            // A code block is written in one piece.
+            Outcome::Consumed => self.write_anchors(range.end.saturating_sub(1)),
+            Outcome::Block(html) => self.block.push(Event::Html(html.into())),
+            Outcome::Other(Event::Start(tag)) => {
                 let end = self.start(tag);
                 self.open.push(end);
             }
-            Taken::Other(Event::End(tag)) => self.end(tag),
-            Taken::Other(event) => {
-                self.mark(at);
+            Outcome::Other(Event::End(tag)) => self.end(tag),
+            Outcome::Other(event) => {
+                self.write_anchors(offset);
                 self.inline(event);
             }
         }
-        if self.is_between() && !self.block.is_empty() {
+        if self.is_between_blocks() && !self.block.is_empty() {
             self.flush();
         }
     }
 
     /// Whether no block is open.
-    fn is_between(&self) -> bool {
+    fn is_between_blocks(&self) -> bool {
         self.open.is_empty() && !self.code.is_open()
     }
 
-    /// Begins the chunk of the passages that have begun here.
-    fn begin_chunk(&mut self, at: usize) {
-        let marks = self.manner.marks;
-        let begun = marks.partition_point(|mark| mark.at <= at).max(self.begun);
-        if begun == self.begun && !self.chunks.is_empty() {
+    /// Starts a chunk if a passage starts at or before `offset`.
+    fn start_chunk(&mut self, offset: usize) {
+        let passages = self.options.passages;
+        let started = passages.partition_point(|passage| passage.offset <= offset).max(self.started);
+        if started == self.started && !self.chunks.is_empty() {
             return;
         }
-        // The first is named by the element around the chunk, others by one of their own.
+        // The page's element around the chunk has the id of the first passage; the others get anchors.
         let mut html = String::new();
-        for mark in marks.get(self.begun + 1..begun).unwrap_or_default() {
-            html.push_str(&anchor(&mark.id));
+        for passage in passages.get(self.started + 1..started).unwrap_or_default() {
+            html.push_str(&anchor(&passage.id));
         }
-        self.chunks.push(Chunk { passages: self.begun..begun, html });
-        self.begun = begun;
+        self.chunks.push(Chunk { passages: self.started..started, html });
+        self.started = started;
     }
 
-    /// Leaves an anchor where a passage has begun within a block.
-    fn mark(&mut self, at: usize) {
-        while let Some(mark) = self.manner.marks.get(self.begun).filter(|mark| mark.at <= at) {
-            self.block.push(Event::InlineHtml(anchor(&mark.id).into()));
-            self.begun += 1;
+    /// Writes the anchors of passages that start within the block, up to `offset`.
+    fn write_anchors(&mut self, offset: usize) {
+        let passages = self.options.passages;
+        while let Some(passage) = passages.get(self.started).filter(|passage| passage.offset <= offset) {
+            self.block.push(Event::InlineHtml(anchor(&passage.id).into()));
+            self.started += 1;
             if let Some(chunk) = self.chunks.last_mut() {
-                chunk.passages.end = self.begun;
+                chunk.passages.end = self.started;
             }
         }
     }
 
+    /// Renders the finished block into the chunk.
     fn flush(&mut self) {
         let block = std::mem::take(&mut self.block);
         if let Some(chunk) = self.chunks.last_mut() {
@@ -135,15 +137,15 @@ impl<'doc> Writer<'doc> {
         }
     }
 
-    /// Writes how an element begins, and says how it ends.
+    /// Writes the start of an element and returns how it ends.
     fn start(&mut self, tag: Tag<'doc>) -> End<'doc> {
-        // Each is passed by once, whether or not it is written.
+        // Advanced for each heading, whether or not it is written.
         let heading = if matches!(tag, Tag::Heading { .. }) { self.headings.next() } else { None };
         if let Tag::HtmlBlock = tag {
-            self.markup = Some(String::new());
-            return End::Markup;
+            self.html_block = Some(String::new());
+            return End::HtmlBlock;
         }
-        if self.open.len() >= DEEPEST {
+        if self.open.len() >= MAX_DEPTH {
             return End::Nothing;
         }
         match tag {
@@ -151,22 +153,22 @@ impl<'doc> Writer<'doc> {
             Tag::Link { dest_url, link_type, .. } => self.start_link(&dest_url, link_type),
             Tag::Image { .. } => {
                 self.block.push(Event::InlineHtml("<span class=\"picture\">".into()));
-                End::Picture(self.block.len())
+                End::Image(self.block.len())
             }
             Tag::Table(columns) => {
                 self.block.push(Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()));
-                // How columns are aligned would be an attribute of style, which pages have none of.
+                // The alignment of columns would be a style attribute, which the CSP forbids.
                 self.block.push(Event::Start(Tag::Table(vec![Alignment::None; columns.len()])));
-                End::Then("</div>\n".into())
+                End::OwnAnd("</div>\n".into())
             }
             Tag::FootnoteDefinition(name) => {
-                let start = format!("<div class=\"footnote\"><sup>{}</sup>\n", escaped(&name));
+                let start = format!("<div class=\"footnote\"><sup>{}</sup>\n", escape(&name));
                 self.block.push(Event::Html(start.into()));
-                End::With(Event::Html("</div>\n".into()))
+                End::Instead(Event::Html("</div>\n".into()))
             }
             tag => {
                 self.block.push(Event::Start(tag));
-                End::Itself
+                End::Own
             }
         }
     }
@@ -189,55 +191,55 @@ impl<'doc> Writer<'doc> {
         self.block.push(Event::Start(Tag::Heading { level, id, classes: vec![], attrs: vec![] }));
         let link = format!(
             " <a class=\"anchor\" href=\"#{}\" aria-hidden=\"true\" tabindex=\"-1\">#</a>",
-            address::encoded(&heading.id)
+            link::percent_encode(&heading.id)
         );
         self.block.push(Event::InlineHtml("".into()));
-        End::With(Event::InlineHtml(format!("{link}</h{}>\n", heading.level).into()))
+        End::Instead(Event::InlineHtml(format!("{link}</h{}>\n", heading.level).into()))
     }
 
-    fn start_link(&mut self, link: &str, kind: LinkType) -> End<'doc> {
-        let link = if kind == LinkType::Email { format!("mailto:{link}") } else { link.to_owned() };
-        let within = |fragment: &str| {
-            let id = format!("h-{}{}", self.manner.prefix, slug(fragment));
-            self.ids.contains(id.as_str()).then(|| format!("#{}", address::encoded(&id)))
+    fn start_link(&mut self, url: &str, kind: LinkType) -> End<'doc> {
+        let url = if kind == LinkType::Email { format!("mailto:{url}") } else { url.to_owned() };
+        let fragment_of = |fragment: &str| {
+            let id = format!("h-{}{}", self.options.id_prefix, slug(fragment));
+            self.ids.contains(id.as_str()).then(|| format!("#{}", link::percent_encode(&id)))
         };
-        // A link within a link is none in HTML.
-        let is_within = self.open.iter().any(|end| matches!(end, End::With(Event::InlineHtml(_))));
-        let start = match address::of(&link, &within, self.manner.resolve) {
-            _ if is_within => return End::Nothing,
-            Address::Nowhere => return End::Nothing,
-            Address::Own(address) => format!("<a href=\"{}\">", escaped(&address)),
-            Address::Away(address) => {
-                format!("<a href=\"{}\" rel=\"noopener noreferrer nofollow\">", escaped(&address))
+        // HTML has no link within a link.
+        let is_in_link = self.open.iter().any(|end| matches!(end, End::Instead(Event::InlineHtml(_))));
+        let start = match link::destination(&url, &fragment_of, self.options.resolve) {
+            _ if is_in_link => return End::Nothing,
+            Destination::None => return End::Nothing,
+            Destination::Local(url) => format!("<a href=\"{}\">", escape(&url)),
+            Destination::External(url) => {
+                format!("<a href=\"{}\" rel=\"noopener noreferrer nofollow\">", escape(&url))
             }
         };
         self.block.push(Event::InlineHtml(start.into()));
-        End::With(Event::InlineHtml("</a>".into()))
+        End::Instead(Event::InlineHtml("</a>".into()))
     }
 
     fn end(&mut self, tag: TagEnd) {
         match self.open.pop() {
-            Some(End::Itself) => self.block.push(Event::End(tag)),
-            Some(End::With(event)) => self.block.push(event),
-            Some(End::Then(after)) => {
+            Some(End::Own) => self.block.push(Event::End(tag)),
+            Some(End::Instead(event)) => self.block.push(event),
+            Some(End::OwnAnd(html)) => {
                 self.block.push(Event::End(tag));
-                self.block.push(Event::Html(after));
+                self.block.push(Event::Html(html));
             }
-            Some(End::Picture(began)) if self.block.len() == began => {
+            Some(End::Image(start)) if self.block.len() == start => {
                 self.block.pop();
             }
-            Some(End::Picture(_)) => self.block.push(Event::InlineHtml("</span>".into())),
-            Some(End::Title(began)) => self.block.truncate(began),
-            Some(End::Markup) => self.markup_ended(),
-            // What lay too deep must not run into what follows.
-            Some(End::Nothing) if self.open.len() >= DEEPEST => self.block.push(Event::SoftBreak),
+            Some(End::Image(_)) => self.block.push(Event::InlineHtml("</span>".into())),
+            Some(End::Title(start)) => self.block.truncate(start),
+            Some(End::HtmlBlock) => self.end_html_block(),
+            // Separates the text of elements that are nested too deeply.
+            Some(End::Nothing) if self.open.len() >= MAX_DEPTH => self.block.push(Event::SoftBreak),
             Some(End::Nothing) | None => {}
         }
     }
 
-    /// Markup is not kept, but the words in it are.
-    fn markup_ended(&mut self) {
-        for line in strip::block(&self.markup.take().unwrap_or_default()) {
+    /// Writes the text of an HTML block.
+    fn end_html_block(&mut self) {
+        for line in strip_html::block(&self.html_block.take().unwrap_or_default()) {
             self.block.push(Event::Start(Tag::Paragraph));
             self.block.push(Event::Text(line.into()));
             self.block.push(Event::End(TagEnd::Paragraph));
@@ -246,23 +248,23 @@ impl<'doc> Writer<'doc> {
 
     fn inline(&mut self, event: Event<'doc>) {
         let event = match event {
-            Event::Html(text) => match &mut self.markup {
-                Some(markup) => {
-                    markup.push_str(&text);
+            Event::Html(text) => match &mut self.html_block {
+                Some(html) => {
+                    html.push_str(&text);
                     return;
                 }
                 None => Event::Text(text),
             },
-            Event::InlineHtml(text) => match strip::inline(&text) {
-                Inline::Nothing => return,
-                Inline::Break => Event::HardBreak,
-                Inline::Text => Event::Text(text),
+            Event::InlineHtml(text) => match strip_html::inline(&text) {
+                InlineTag::Dropped => return,
+                InlineTag::LineBreak => Event::HardBreak,
+                InlineTag::NotATag => Event::Text(text),
             },
             Event::InlineMath(text) | Event::DisplayMath(text) => Event::Code(text),
             Event::FootnoteReference(name) => {
-                Event::InlineHtml(format!("<sup>[{}]</sup>", escaped(&name)).into())
+                Event::InlineHtml(format!("<sup>[{}]</sup>", escape(&name)).into())
             }
-            // A box that nobody can tick.
+            // Instead of a checkbox that cannot be used.
             Event::TaskListMarker(done) => Event::Text(if done { "☑ " } else { "☐ " }.into()),
             event => event,
         };
@@ -270,8 +272,9 @@ impl<'doc> Writer<'doc> {
     }
 }
 
-/// An element that names a place.
+/// Returns the anchor of a passage.
 fn anchor(id: &str) -> String {
-    let id: String = id.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').collect();
+    let id: String =
+        id.chars().filter(|character| character.is_ascii_alphanumeric() || *character == '-').collect();
     format!("<span class=\"p\" id=\"p-{id}\"></span>")
 }

@@ -129,7 +129,8 @@ pub(crate) async fn begin(
     let app = &state.app;
     let signer = app.authenticator.signer();
     let signed_in =
-        sign_in::with_password(app.pool(), &app.passwords, signer, &body.name, &body.password, &origin).await?;
+        sign_in::with_password(app.pool(), &app.passwords, signer, &body.name, &body.password, &origin)
+            .await?;
     Ok((NO_STORE, Json(signed_in.into())))
 }
 

@@ -199,7 +199,9 @@ pub(crate) async fn change(
         let password = body.current_password.as_deref().ok_or_else(|| {
             Problem::forbidden("to change your mail address, give your password too (current_password)")
         })?;
-        users::confirm_password(app.pool(), &app.passwords, &actor, password).await.map_err(wrong_password)?;
+        users::confirm_password(app.pool(), &app.passwords, &actor, password)
+            .await
+            .map_err(wrong_password)?;
     }
     let change = UserUpdate {
         email: body.email,
@@ -287,8 +289,15 @@ pub(crate) async fn set_up(
     let username: Username = body.username.parse().map_err(identity::Error::from)?;
     let administrator = (username, parse_email(body.email.as_deref())?, body.password.as_str());
     let token = Token::shown(&body.token);
-    let signed_in =
-        links::create_first_administrator(app.pool(), &app.passwords, app.authenticator.signer(), &token, administrator, &origin).await?;
+    let signed_in = links::create_first_administrator(
+        app.pool(),
+        &app.passwords,
+        app.authenticator.signer(),
+        &token,
+        administrator,
+        &origin,
+    )
+    .await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(signed_in.into())))
 }
 

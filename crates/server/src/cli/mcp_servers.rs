@@ -170,9 +170,11 @@ async fn ask(
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let id = find(&mut transaction, owner, server).await?;
     let change = match tool {
-        Some(tool) => {
-            ServerUpdate { ask_tool: Setting::Set(tool), ask_argument: Some(argument), ..ServerUpdate::default() }
-        }
+        Some(tool) => ServerUpdate {
+            ask_tool: Setting::Set(tool),
+            ask_argument: Some(argument),
+            ..ServerUpdate::default()
+        },
         None => ServerUpdate { ask_tool: Setting::Remove, ..ServerUpdate::default() },
     };
     let changed = servers::update(&mut transaction, &app.secrets, owner, id, change).await?;

@@ -116,8 +116,12 @@ fn known(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
         Error::LastAdministrator => frame.t("fault-last-administrator"),
         Error::InvalidName(InvalidName::Username(_)) => frame.t("fault-bad-username"),
         Error::InvalidName(InvalidName::Email(_)) => frame.t("fault-bad-email"),
-        Error::PasswordPolicy(PasswordPolicyError::TooShort { min }) => frame.t_with("fault-password-short", "least", min),
-        Error::PasswordPolicy(PasswordPolicyError::TooLong { max }) => frame.t_with("fault-password-long", "most", max),
+        Error::PasswordPolicy(PasswordPolicyError::TooShort { min }) => {
+            frame.t_with("fault-password-short", "least", min)
+        }
+        Error::PasswordPolicy(PasswordPolicyError::TooLong { max }) => {
+            frame.t_with("fault-password-long", "most", max)
+        }
         Error::PasswordPolicy(PasswordPolicyError::TooCommon) => frame.t("fault-password-common"),
         _ => return None,
     })

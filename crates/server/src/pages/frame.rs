@@ -161,7 +161,7 @@ impl Frame {
     pub(crate) fn ago(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let words = self.since((Utc::now() - at).num_seconds());
-        format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escaped(&words))
+        format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escape(&words))
     }
 
     /// So many seconds, in the largest unit that they fill.
@@ -184,7 +184,7 @@ impl Frame {
         // Where a language puts it, which no word of ours has in it.
         const PLACE: &str = "\u{fffc}";
         let said = self.words().say(key, &[("ago", PLACE.into())]);
-        markup::escaped(&said).replace(PLACE, &self.ago(at))
+        markup::escape(&said).replace(PLACE, &self.ago(at))
     }
 
     /// The address of a file that pages load.

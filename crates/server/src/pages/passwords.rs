@@ -90,7 +90,8 @@ pub(crate) async fn set_up(
         let administrator =
             (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
         let (signer, token) = (app.authenticator.signer(), Token::shown(&token));
-        links::create_first_administrator(app.pool(), &app.passwords, signer, &token, administrator, &origin).await
+        links::create_first_administrator(app.pool(), &app.passwords, signer, &token, administrator, &origin)
+            .await
     };
     let error = match made.await {
         Ok(signed_in) => return frame.signed_in(&signed_in.token, "/account"),

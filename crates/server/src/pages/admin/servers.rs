@@ -154,7 +154,12 @@ pub(super) async fn change(
     }
 }
 
-async fn written(state: &AppState, posted: &Posted, id: ServerId, change: ServerUpdate) -> Result<(), Problem> {
+async fn written(
+    state: &AppState,
+    posted: &Posted,
+    id: ServerId,
+    change: ServerUpdate,
+) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     servers::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
@@ -203,7 +208,8 @@ pub(super) async fn act(
             }
             _ => return Err(Problem::invalid("the form cannot be read")),
         };
-        written(&state, &posted, id, ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() }).await?;
+        written(&state, &posted, id, ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() })
+            .await?;
         Ok("server-changed")
     };
     let done = done.await.map_err(Problem::into_response)?;

@@ -249,7 +249,7 @@ impl Cited {
 
     /// Its text laid out.
     pub(crate) fn html(&self) -> String {
-        markup::answer::passage(&self.text)
+        markup::answer::render_passage(&self.text)
     }
 }
 
@@ -272,7 +272,7 @@ pub(crate) fn rendered(message: &Message) -> String {
             None => format!("#s-{}-{number}", message.message_id),
         })
     };
-    markup::answer::html(&message.content, &cite)
+    markup::answer::render(&message.content, &cite)
 }
 
 /// The sentences whose ranges were noted.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use library::documents::layout::{self, Place};
 use library::documents::reading::Readable;
-use markup::document::{self, Heading, Manner, Mark};
+use markup::document::{self, Heading, PassageStart, RenderOptions};
 use moka::sync::Cache;
 use percent_encoding::percent_decode_str;
 use sqlx::PgConnection;
@@ -92,17 +92,17 @@ fn render(document: &Readable, layout: &Layout, number: usize, places: Range<usi
     let (text, marks) = marked(before, shown, text);
     let resolve = |link: &str| resolve(document, layout, link);
     let prefix = if number == 0 { String::new() } else { format!("{}-", number + 1) };
-    let manner = Manner {
-        marks: &marks,
-        prefix: &prefix,
-        titled: layout.titled,
+    let options = RenderOptions {
+        passages: &marks,
+        id_prefix: &prefix,
+        has_title: layout.titled,
         is_first: number == 0,
         resolve: &resolve,
     };
     let rendered = if document.document_type == "text" {
-        document::plain(&text, &marks)
+        document::render_plain(&text, &marks)
     } else {
-        document::html(&text, &manner)
+        document::render(&text, &options)
     };
     let moved = |range: Range<usize>| range.start + places.start..range.end + places.start;
     let chunks = rendered.chunks.into_iter();
@@ -116,7 +116,7 @@ fn render(document: &Readable, layout: &Layout, number: usize, places: Range<usi
 
 /// The text of a part as it can be laid out by itself, and where each passage begins in it: with the headings above it that
 /// stand in no passage.
-fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<Mark>) {
+fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<PassageStart>) {
     let from = before.map_or(0, |before| before.to);
     let (mut at, mut passed) = (0, 0);
     // Places are counted in characters, and asked for in their order.
@@ -131,13 +131,13 @@ fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<
     for place in places {
         let (above, begin) = (byte(end), byte(place.from));
         let between = text.get(above..begin).unwrap_or_default();
-        marks.push(Mark { id: place.id.to_string(), at: begin - between.trim_start().len() });
+        marks.push(PassageStart { id: place.id.to_string(), offset: begin - between.trim_start().len() });
         end = place.to;
     }
-    let begin = marks.first().map_or(0, |first| first.at);
+    let begin = marks.first().map_or(0, |first| first.offset);
     let opening = opening(before, places.first(), text.get(begin..).unwrap_or_default());
     for mark in &mut marks {
-        mark.at = mark.at - begin + opening.len();
+        mark.offset = mark.offset - begin + opening.len();
     }
     (format!("{opening}{}", text.get(begin..).unwrap_or_default()), marks)
 }
@@ -231,7 +231,7 @@ mod tests {
             to,
             instruction: None,
         };
-        let starts = |marks: &[Mark]| marks.iter().map(|mark| mark.at).collect::<Vec<_>>();
+        let starts = |marks: &[PassageStart]| marks.iter().map(|mark| mark.offset).collect::<Vec<_>>();
         let places = [place(0, 0, 1, "text"), place(1, 2, 5, "text"), place(2, 14, 17, "text")];
         let (text, marks) = marked(None, &places, "壹\ntwo\n\n## A\n\nsix\n\n## B");
         assert_eq!(text, "壹\ntwo\n\n## A\n\nsix\n\n## B");
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!((text.as_str(), starts(&marks)), ("## A\n\nsix", vec![0]));
         let code = [place(1, 4, 7, "code")];
         let (text, marks) = marked(Some(&place(0, 0, 3, "code")), &code, "\nx\n```");
-        assert_eq!((text.as_str(), marks[0].at), ("```\nx\n```", 4));
+        assert_eq!((text.as_str(), marks[0].offset), ("```\nx\n```", 4));
         let rows = [place(1, 4, 13, "table")];
         let (text, _) = marked(Some(&place(0, 0, 3, "table")), &rows, "\n| a | b |");
         assert_eq!(text, "| | |\n|-|-|\n| a | b |");

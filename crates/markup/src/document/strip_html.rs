@@ -1,18 +1,18 @@
-//! Markup of a document's own: what is an element of HTML goes, and the words in it stay. What only looks like one
-//! (`Map<String>`, `<name>`) is words too.
+//! Removal of HTML from documents: the tags of known elements are dropped, their text stays. What only looks like a tag
+//! (`Map<String>`, `<name>`) is text too.
 
-/// What is left of a tag within a line.
+/// Treatment of a tag within a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Inline {
-    /// Nothing.
-    Nothing,
-    /// The end of a line.
-    Break,
-    /// It is no tag: it stays as it is written.
-    Text,
+pub(crate) enum InlineTag {
+    /// Dropped.
+    Dropped,
+    /// Replaced by a line break.
+    LineBreak,
+    /// Not a tag of HTML: kept as text.
+    NotATag,
 }
 
-/// Elements of HTML, SVG and `MathML` that documents hold.
+/// Known elements of HTML, SVG and `MathML`.
 const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b base bdi bdo big blockquote body br button canvas \
     caption center circle cite code col colgroup data datalist dd del details dfn dialog dir div dl dt ellipse em embed fieldset \
     figcaption figure font footer form frame frameset g h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe image img input ins \
@@ -20,28 +20,28 @@ const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b
     option output p param path picture polygon polyline pre progress q rect rp rt ruby s samp script section select slot small \
     source span strike strong style sub summary sup svg table tbody td template text textarea tfoot th thead time title tr track \
     tt u ul use var video wbr xmp";
-/// Those at which a line ends.
-const LINES: &str = "address article aside blockquote br caption center dd details div dl dt figcaption figure footer form h1 h2 h3 \
+/// Elements that end a line.
+const LINE_ELEMENTS: &str = "address article aside blockquote br caption center dd details div dl dt figcaption figure footer form h1 h2 h3 \
     h4 h5 h6 header hr li main nav ol p pre section summary table tr ul";
-/// Those whose words are not meant for readers.
-const SILENT: [&str; 4] = ["script", "style", "template", "title"];
+/// Elements whose text is not content.
+const HIDDEN_ELEMENTS: [&str; 4] = ["script", "style", "template", "title"];
 
-/// What is left of a tag.
-pub(crate) fn inline(tag: &str) -> Inline {
+/// Classifies an inline tag.
+pub(crate) fn inline(tag: &str) -> InlineTag {
     if tag.starts_with("<!") || tag.starts_with("<?") {
-        return Inline::Nothing;
+        return InlineTag::Dropped;
     }
-    match name(tag.trim_start_matches('<')) {
-        Some(name) if name == "br" => Inline::Break,
-        Some(_) => Inline::Nothing,
-        None => Inline::Text,
+    match element(tag.trim_start_matches('<')) {
+        Some(name) if name == "br" => InlineTag::LineBreak,
+        Some(_) => InlineTag::Dropped,
+        None => InlineTag::NotATag,
     }
 }
 
-/// The words of a block of markup, line by line.
-pub(crate) fn block(markup: &str) -> Vec<String> {
+/// Extracts the text of an HTML block, line by line.
+pub(crate) fn block(html: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let mut rest = markup;
+    let mut rest = html;
     while let Some(start) = rest.find('<') {
         let (before, tag) = rest.split_at(start);
         push(&mut lines, before);
@@ -50,21 +50,21 @@ pub(crate) fn block(markup: &str) -> Vec<String> {
             continue;
         }
         let is_declaration = tag.starts_with("<!") || tag.starts_with("<?");
-        let (Some(end), name) = (tag.find('>'), name(&tag[1..])) else {
+        let (Some(end), element) = (tag.find('>'), element(&tag[1..])) else {
             push(&mut lines, tag);
             rest = "";
             break;
         };
         rest = &tag[end + 1..];
-        match name {
+        match element {
             Some(name) => {
-                if is_in(LINES, &name) {
+                if is_in(LINE_ELEMENTS, &name) {
                     lines.push(String::new());
                 } else if name == "td" || name == "th" {
                     push(&mut lines, " ");
                 }
-                if SILENT.contains(&name.as_str()) && !tag.starts_with("</") {
-                    rest = after(rest, &name);
+                if HIDDEN_ELEMENTS.contains(&name.as_str()) && !tag.starts_with("</") {
+                    rest = after_end(rest, &name);
                 }
             }
             None if is_declaration => {}
@@ -76,20 +76,21 @@ pub(crate) fn block(markup: &str) -> Vec<String> {
     lines.into_iter().map(tidy).filter(|line| !line.is_empty()).collect()
 }
 
+/// Appends text to the last line, with its common entities decoded.
 fn push(lines: &mut [String], text: &str) {
-    let plain =
+    let entities =
         [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
     if let Some(line) = lines.last_mut() {
         if text.contains('&') {
-            line.push_str(&plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)));
+            line.push_str(&entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)));
         } else {
             line.push_str(text);
         }
     }
 }
 
-/// What comes after the end of an element; nothing where it does not end.
-fn after<'text>(text: &'text str, name: &str) -> &'text str {
+/// Returns the text after the end tag of an element; empty if there is none.
+fn after_end<'text>(text: &'text str, name: &str) -> &'text str {
     let mut rest = text;
     while let Some(start) = rest.find("</") {
         rest = &rest[start + 2..];
@@ -101,12 +102,12 @@ fn after<'text>(text: &'text str, name: &str) -> &'text str {
     ""
 }
 
-/// The name of the element that a tag, without its first bracket, begins or ends; `None` where it is none of HTML.
-fn name(tag: &str) -> Option<String> {
+/// Returns the lower-case name of the known element that a tag (without its `<`) starts or ends.
+fn element(tag: &str) -> Option<String> {
     let tag = tag.strip_prefix('/').unwrap_or(tag);
-    let end = tag.find(|one: char| !one.is_ascii_alphanumeric()).unwrap_or(tag.len());
+    let end = tag.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(tag.len());
     let follows = tag[end..].chars().next();
-    let is_tag = follows.is_none_or(|one| one.is_ascii_whitespace() || one == '>' || one == '/');
+    let is_tag = follows.is_none_or(|next| next.is_ascii_whitespace() || next == '>' || next == '/');
     let name = tag[..end].to_ascii_lowercase();
     (is_tag && is_in(ELEMENTS, &name)).then_some(name)
 }
@@ -120,8 +121,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_and_tags_go() {
-        for (markup, expected) in [
+    fn text_stays_and_tags_are_dropped() {
+        for (html, expected) in [
             ("<p align=center>One <b>two</b></p>\n<p>three", &["One two", "three"][..]),
             ("<!-- no --><div>yes</div>", &["yes"]),
             ("<!-- no", &[]),
@@ -133,15 +134,15 @@ mod tests {
             ("<td>a</td><td>b</td>", &["a b"]),
             ("<?php x ?><!DOCTYPE html>", &[]),
         ] {
-            assert_eq!(block(markup), expected, "{markup}");
+            assert_eq!(block(html), expected, "{html}");
         }
         for (tag, expected) in [
-            ("<br/>", Inline::Break),
-            ("<b>", Inline::Nothing),
-            ("</a>", Inline::Nothing),
-            ("<!-- x -->", Inline::Nothing),
-            ("<String>", Inline::Text),
-            ("<a-b>", Inline::Text),
+            ("<br/>", InlineTag::LineBreak),
+            ("<b>", InlineTag::Dropped),
+            ("</a>", InlineTag::Dropped),
+            ("<!-- x -->", InlineTag::Dropped),
+            ("<String>", InlineTag::NotATag),
+            ("<a-b>", InlineTag::NotATag),
         ] {
             assert_eq!(inline(tag), expected, "{tag}");
         }

@@ -1,9 +1,9 @@
-//! For tests: takes HTML apart as a browser would begin to, and refuses whatever is not known to be harmless.
+//! Test helper: tokenizes HTML roughly as a browser does, and fails on anything that is not on an allowlist.
 
-use crate::escape::is_own;
+use crate::escape::is_local_url;
 
-/// All that may be in rendered text: elements, and their attributes.
-const MAY: [(&str, &[&str]); 29] = [
+/// Allowed elements and their attributes.
+const ALLOWED: [(&str, &[&str]); 29] = [
     ("p", &[]),
     ("h2", &["id"]),
     ("h3", &["id"]),
@@ -35,9 +35,9 @@ const MAY: [(&str, &[&str]); 29] = [
     ("kbd", &[]),
 ];
 
-/// Refuses what may not be there, and addresses that are neither ours nor marked as leading away.
+/// Panics on an element or attribute that is not allowed, and on a URL that is neither local nor marked as external.
 #[track_caller]
-pub(crate) fn assert(html: &str) {
+pub(crate) fn assert_safe(html: &str) {
     let mut rest = html;
     while let Some(start) = rest.find('<') {
         rest = &rest[start + 1..];
@@ -45,24 +45,24 @@ pub(crate) fn assert(html: &str) {
         let tag = rest[..end].trim_start_matches('/').trim_end_matches('/').trim();
         rest = &rest[end + 1..];
         let (name, mut attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-        let may = MAY.iter().find(|(known, _)| *known == name);
-        let (_, may) = may.unwrap_or_else(|| panic!("the element {name:?} in {html}"));
-        let leads_away = attributes.ends_with("rel=\"noopener noreferrer nofollow\"");
+        let allowed = ALLOWED.iter().find(|(known, _)| *known == name);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("the element {name:?} in {html}"));
+        let is_external = attributes.ends_with("rel=\"noopener noreferrer nofollow\"");
         while !attributes.trim().is_empty() {
             attributes = attributes.trim_start();
             let end = attributes.find(['=', ' ']).unwrap_or(attributes.len());
             let attribute = &attributes[..end];
-            assert!(may.contains(&attribute), "the attribute {attribute:?} of {name} in {html}");
+            assert!(allowed.contains(&attribute), "the attribute {attribute:?} of {name} in {html}");
             attributes = &attributes[end..];
             let Some(value) = attributes.strip_prefix("=\"") else { continue };
             let end = value.find('"').unwrap_or_else(|| panic!("an open quote in {html}"));
             let (value, after) = (&value[..end], &value[end + 1..]);
             match attribute {
-                "href" if leads_away => assert!(
+                "href" if is_external => assert!(
                     ["http://", "https://", "mailto:"].iter().any(|scheme| value.starts_with(scheme)),
-                    "the address {value:?} in {html}"
+                    "the URL {value:?} in {html}"
                 ),
-                "href" => assert!(is_own(value), "the address {value:?} in {html}"),
+                "href" => assert!(is_local_url(value), "the URL {value:?} in {html}"),
                 "id" => assert!(value.starts_with("h-") || value.starts_with("p-"), "{html}"),
                 _ => {}
             }
