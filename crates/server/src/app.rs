@@ -60,7 +60,7 @@ pub(crate) struct App {
     pub(crate) models: Client,
     /// Answers questions.
     pub(crate) answers: Answers,
-    /// What the nodes remember; each room makes its own of it.
+    /// Caches; each crate creates its own from it.
     pub(crate) caches: Caches,
 }
 

@@ -42,8 +42,7 @@ use crate::http::router::timeout;
 use language::Language;
 use words::Words;
 
-/// What a browser may do with a page: load our style, scripts and pictures, talk to us, show an original of ours in a frame, and
-/// nothing else. No page of ours may stand in a frame of another's.
+/// Content security policy of pages: style, scripts, pictures, requests and frames of this server only, and no framing by others.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -59,7 +58,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Bytes of an address that a request asks to be led on to.
-const LONGEST_WAY: usize = 8000;
+const MAX_PATH_BYTES: usize = 8000;
 
 /// The routes of pages.
 pub(crate) fn router() -> Router<AppState> {
@@ -103,7 +102,7 @@ pub(crate) fn error_page(request: &Request) -> Option<ErrorPage> {
     Some(Box::new(move |problem, id, headers, is_anonymous| reader.told(problem, id, headers, is_anonymous)))
 }
 
-/// Who asks for a page, as far as it is needed to tell them on one that something went wrong.
+/// Reader of an error page.
 #[derive(Debug, Clone)]
 struct Reader {
     language: Language,
@@ -131,12 +130,12 @@ impl Reader {
         self.language
     }
 
-    /// What is said under a key of the catalogue.
+    /// Translates a key.
     fn t(&self, key: &str) -> Cow<'static, str> {
         Words::of(self.language).say(key, &[])
     }
 
-    /// What one of a family of names is called.
+    /// Translates a value of an enumeration.
     fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
         let said = Words::of(self.language).find(&format!("{family}-{name}"), &[]);
         said.unwrap_or_else(|| Cow::Owned(name.to_owned()))
@@ -181,7 +180,7 @@ impl Problem<'_> {
         self.frame.t_of("problem", self.problem.kind())
     }
 
-    /// What to do, which the API says in English.
+    /// Explanation of the problem, which the API has in English.
     fn detail(&self) -> Option<String> {
         match self.frame.language() {
             Language::English => Some(fault::sentence(self.problem.detail())),
@@ -231,7 +230,7 @@ fn keep_choice(response: &mut Response, name: &str, value: &str, secure: bool) {
 
 /// Where a request asks to be led on to, if that is here and no longer than an address is.
 fn local(path: &str) -> Option<&str> {
-    (path.len() < LONGEST_WAY && is_local(path)).then_some(path)
+    (path.len() < MAX_PATH_BYTES && is_local(path)).then_some(path)
 }
 
 /// Whether it is a path of this server, and nothing that a browser would take for another one's.

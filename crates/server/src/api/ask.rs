@@ -43,9 +43,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// How often a silent stream says that it is alive: proxies close what is silent for long.
 const ALIVE: Duration = Duration::from_secs(15);
 /// The most that was said before.
-const MOST_HISTORY: usize = 100;
+const MAX_HISTORY: usize = 100;
 
-/// What is asked in a chat: `content`, or `again`.
+/// A question in a chat: `content`, or `again`.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Question {
     /// The question.
@@ -66,7 +66,7 @@ pub(crate) struct Question {
 /// How a question is to be answered; what is left out is as the chat has it.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct HowAnswered {
-    /// What is searched: librarySearch, writingAssistant, webSearch …
+    /// Focus: librarySearch, writingAssistant, webSearch …
     focus_mode: Option<String>,
     /// The library.
     library: Option<String>,
@@ -98,7 +98,7 @@ pub(crate) struct QuestionOnce {
     /// The question.
     #[schema(max_length = 16000)]
     question: String,
-    /// What was said before, the oldest first.
+    /// Earlier messages, oldest first.
     #[serde(default)]
     #[schema(max_items = 100)]
     history: Vec<Said>,
@@ -109,9 +109,9 @@ pub(crate) struct QuestionOnce {
 /// Something that was said before.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Said {
-    /// Who said it.
+    /// Role of the author.
     role: MessageRole,
-    /// What.
+    /// Text of the message.
     content: String,
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct AnsweredOnce {
     content: String,
     /// How far it came.
     status: MessageStatus,
-    /// What it stands on, numbered as it cites them.
+    /// Its sources, numbered as it cites them.
     sources: Vec<Source>,
     /// How it came about.
     #[schema(value_type = Object)]
@@ -234,9 +234,9 @@ pub(crate) async fn ask_once(
     headers: HeaderMap,
     Body(asked): Body<QuestionOnce>,
 ) -> Result<Response> {
-    if asked.history.len() > MOST_HISTORY {
+    if asked.history.len() > MAX_HISTORY {
         return Err(Problem::invalid(format!(
-            "history has at most {MOST_HISTORY} messages: leave out the oldest"
+            "history has at most {MAX_HISTORY} messages: leave out the oldest"
         )));
     }
     let history = asked.history.into_iter().map(|said| (said.role, said.content)).collect();

@@ -62,7 +62,7 @@ pub(crate) struct OpenedChat {
     next: Option<String>,
 }
 
-/// What was found in one's history.
+/// Results of a search in the history.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryPage {
     items: Vec<HistoryHit>,
@@ -95,7 +95,7 @@ pub(crate) struct ChatNew {
     /// Its title; the first question where there is none.
     #[schema(max_length = 300)]
     title: Option<String>,
-    /// What it asks: librarySearch, writingAssistant, webSearch …
+    /// Focus: librarySearch, writingAssistant, webSearch …
     #[schema(example = "librarySearch")]
     focus_mode: Option<String>,
     /// The library it asks; all where there is none.
@@ -106,13 +106,13 @@ pub(crate) struct ChatNew {
     model: Option<String>,
 }
 
-/// What is changed of a chat; what is left out stays, and null takes away.
+/// Changes of a chat; absent fields are kept, null clears.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct ChatChange {
     /// Its title.
     #[schema(max_length = 300)]
     title: Option<String>,
-    /// What it asks.
+    /// Focus.
     focus_mode: Option<String>,
     /// The library it asks.
     #[serde(default)]
@@ -144,7 +144,7 @@ pub(crate) struct Branch {
     all: Option<bool>,
 }
 
-/// What is searched for in one's history.
+/// Query of a search in the history.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Words {

@@ -62,10 +62,10 @@ pub(crate) struct Which {
     r#type: Option<String>,
     /// With this tag.
     tag: Option<String>,
-    /// Whose newest revision under some label stands so.
+    /// Only documents whose newest revision has this status.
     #[param(inline)]
     status: Option<Status>,
-    /// Whose metadata contain this JSON object.
+    /// Only documents whose metadata contain this JSON object.
     #[param(example = "{\"team\":\"storage\"}")]
     metadata: Option<String>,
 }
@@ -249,7 +249,7 @@ pub(crate) struct Between {
     to: String,
 }
 
-/// What changed between two revisions, line by line of their Markdown.
+/// Compares two revisions line by line, as Markdown.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/diff", tag = "documents",
     params(("id" = Uuid, Path, description = "The document"), Between), responses((status = 200, body = Diff)))]
 pub(crate) async fn diff(
@@ -278,7 +278,7 @@ pub(crate) async fn diff(
     compared.map(Json).ok_or_else(|| Error::Internal("the texts could not be compared".to_owned()).into())
 }
 
-/// What people say about a document beyond its columns.
+/// Returns the metadata of a document.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/metadata", tag = "documents",
     params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
 pub(crate) async fn metadata(

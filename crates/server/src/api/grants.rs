@@ -25,20 +25,20 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     tagged(OpenApiRouter::new().routes(routes!(list)).routes(routes!(set, remove)))
 }
 
-/// What a user was granted in a library.
+/// Permission of a user in a library.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Grant {
     username: String,
     level: Level,
 }
 
-/// What a user is granted.
+/// Permission to grant.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewGrant {
     level: Level,
 }
 
-/// Who was granted how much in a library, by name: for its owners.
+/// Lists the permissions in a library by user name, for its owners.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}/grants", tag = "libraries",
     params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<Grant>)))]
 pub(crate) async fn list(

@@ -28,9 +28,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// A key to be made.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewKeyBody {
-    /// What it is for: claude-code, ci.
+    /// Name, such as claude-code or ci.
     name: String,
-    /// What it may be used for: read, write, notes. Reading is always among it.
+    /// Scopes: read, write, notes, chats. Read is always included.
     #[serde(default)]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: BTreeSet<Scope>,
@@ -53,7 +53,7 @@ pub(crate) struct MadeKey {
     details: Key,
 }
 
-/// What is changed of a key.
+/// Changes of a key.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct KeyChange {
     /// Whether it may be used.

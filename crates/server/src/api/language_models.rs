@@ -39,13 +39,13 @@ pub(crate) struct LanguageModelNew {
     /// Where it is: the address up to and without `/chat/completions`.
     #[schema(max_length = 2000, example = "https://models.example.org/v1")]
     endpoint: String,
-    /// What the endpoint calls it.
+    /// Model ID at the endpoint.
     #[schema(max_length = 200, example = "qwen3:8b")]
     model: String,
-    /// What is shown to the endpoint. Kept sealed, and never shown again.
+    /// API key of the endpoint. Stored encrypted and never returned.
     #[schema(max_length = 8192, write_only)]
     api_key: Option<String>,
-    /// What fits into one request, question and answer together, in tokens; 8192 where nothing is said.
+    /// Context window in tokens, question and answer together; default 8192.
     #[schema(minimum = 1024, maximum = 10_000_000)]
     context_tokens: Option<i32>,
     /// The longest answer, in tokens, at most half of the context; 1024 where nothing is said.
@@ -67,7 +67,7 @@ pub(crate) struct LanguageModelNew {
     is_default: bool,
 }
 
-/// What is changed of a language model; what is left out stays.
+/// Changes of a language model; absent fields are kept.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct LanguageModelChange {
     /// The name it is chosen by.
@@ -76,14 +76,14 @@ pub(crate) struct LanguageModelChange {
     /// Where it is. At another host the key must be given again, or null.
     #[schema(max_length = 2000)]
     endpoint: Option<String>,
-    /// What the endpoint calls it.
+    /// Model ID at the endpoint.
     #[schema(max_length = 200)]
     model: Option<String>,
     /// Another key; null for none.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 8192, write_only)]
     api_key: Setting<String>,
-    /// What fits into one request, question and answer together, in tokens.
+    /// Context window in tokens, question and answer together.
     #[schema(minimum = 1024, maximum = 10_000_000)]
     context_tokens: Option<i32>,
     /// The longest answer, in tokens, at most half of the context.

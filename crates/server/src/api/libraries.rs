@@ -44,7 +44,7 @@ pub(crate) struct LibraryBody {
     name: String,
     title: String,
     description: String,
-    /// Who may read it without a grant.
+    /// Visibility: who can read it without a grant.
     visibility: Visibility,
     /// How far the one who asks may go in it.
     level: Level,
@@ -76,7 +76,7 @@ pub(crate) struct VersionBody {
     vectors: i64,
 }
 
-/// What is changed of a library; what is left out stays.
+/// Changes of a library; absent fields are kept.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LibraryChange {
     title: Option<String>,

@@ -36,13 +36,13 @@ pub(crate) struct McpServerNew {
     /// Its name.
     #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$", example = "github")]
     name: String,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 500)]
     description: Option<String>,
     /// Where it is: an address with http or https.
     #[schema(max_length = 2000, example = "https://tools.example.org/mcp")]
     endpoint: String,
-    /// What is shown to it. Kept sealed, and never shown again.
+    /// API key of the server. Stored encrypted and never returned.
     #[schema(max_length = 8192, write_only)]
     api_key: Option<String>,
     /// The header that the key is sent in; `Authorization: Bearer` where none is given.
@@ -52,13 +52,13 @@ pub(crate) struct McpServerNew {
     enabled: Option<bool>,
 }
 
-/// What is changed of a server; what is left out stays.
+/// Changes of a server; absent fields are kept.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct McpServerChange {
     /// Its name.
     #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     name: Option<String>,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 500)]
     description: Option<String>,
     /// Where it is. At another host the key must be given again, or null.

@@ -30,7 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// What to find: words, a question, `"an exact phrase"`, an identifier.
+    /// Query: words, a question, `"an exact phrase"`, an identifier.
     #[param(max_length = 2000, example = "how to restore a backup")]
     q: String,
     /// In this library; everywhere where none is given.
@@ -113,7 +113,7 @@ pub(crate) async fn passage(
     Ok((text, careful(), passages::passage(&passage)).into_response())
 }
 
-/// What a document holds is never run.
+/// Headers that keep browsers from running content.
 fn careful() -> [(HeaderName, &'static str); 3] {
     [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

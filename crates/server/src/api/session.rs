@@ -33,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     ))
 }
 
-/// Who signs in.
+/// Credentials.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignIn {
     /// Name or mail address.
@@ -48,7 +48,7 @@ pub(crate) struct Renew {
     session_token: String,
 }
 
-/// What shows from now on who one is.
+/// Tokens of a new session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedInBody {
     /// For the header `Authorization: Bearer …`, for a quarter of an hour.
@@ -62,12 +62,12 @@ pub(crate) struct SignedInBody {
     user: User,
 }
 
-/// Who asks, and how far they may go.
+/// The caller and its permissions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WhoAmI {
     /// The user; null for a key of the library's owner.
     user: Option<Who>,
-    /// What they are in the whole installation.
+    /// Role in the installation.
     #[schema(value_type = Option<String>)]
     role: Option<kernel::actor::Role>,
     /// The session, where somebody signed in.
@@ -75,7 +75,7 @@ pub(crate) struct WhoAmI {
     session: Option<SessionId>,
     /// The key, where one was shown.
     key: Option<WhichKey>,
-    /// What this may be used for: read, write, notes.
+    /// Scopes of the credential: read, write, notes, chats.
     #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
     /// The only libraries that the key reaches; null for all that its user does.
@@ -147,7 +147,7 @@ pub(crate) async fn renew(
     Ok((NO_STORE, Json(renewed.into())))
 }
 
-/// Who you are, and how far you may go.
+/// Returns the caller and its permissions.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = WhoAmI)))]
 pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
     if actor.is_nobody() {

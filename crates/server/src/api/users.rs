@@ -77,7 +77,7 @@ pub(crate) struct LinkBody {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// What is changed of a user; what is left out stays, what is empty is taken away.
+/// Changes of a user; absent fields are kept, empty ones cleared.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UserChange {
     email: Option<String>,
@@ -103,7 +103,7 @@ pub(crate) struct PasswordChange {
     new: String,
 }
 
-/// Who forgot.
+/// Request for a password link.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Forgot {
     /// Name or mail address.
@@ -113,7 +113,7 @@ pub(crate) struct Forgot {
 /// A password, by a link.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UseLink {
-    /// What the link holds.
+    /// Token of the link.
     token: String,
     #[schema(format = Password)]
     password: String,
@@ -122,7 +122,7 @@ pub(crate) struct UseLink {
 /// The first administrator.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SetUp {
-    /// What the link holds.
+    /// Token of the link.
     token: String,
     username: String,
     email: Option<String>,

@@ -45,8 +45,8 @@ pub(crate) struct Which {
     resolved: Option<bool>,
 }
 
-/// What the owners of a library should look at, grouped by meaning: searches that found nothing, versions that were refused, answers
-/// that were called wrong or have gone stale. What happened last comes first.
+/// Lists the work for the owners of libraries, grouped by meaning, latest first: searches without results, refused versions, wrong
+/// or stale answers.
 #[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(Which, Paging),
     responses((status = 200, body = WorklistPage)))]
 pub(crate) async fn list(
@@ -84,7 +84,7 @@ pub(crate) async fn resolve(
     Ok(Json(item))
 }
 
-/// What has become of each passage that an answer of yours cites: what it was, what stands in its place now, since when.
+/// Lists the changes of the passages that one of your answers cites: before, now, and since when.
 #[utoipa::path(get, path = "/api/v1/messages/{id}/changes", tag = "chats",
     params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Vec<SourceChange>)))]
 pub(crate) async fn changes(

@@ -14,8 +14,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The ending that asks for a document's Markdown.
 pub(crate) const TWIN: &str = ".md";
-/// What is not escaped in a path: the unreserved characters (RFC 3986, section 2.3). Brackets and parentheses, which a path
-/// might hold, would end a link in Markdown.
+/// Characters not escaped in a path: the unreserved ones (RFC 3986, section 2.3). Brackets and parentheses would end a link in
+/// Markdown.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The address of a library.

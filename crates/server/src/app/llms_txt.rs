@@ -11,7 +11,7 @@ use crate::app::address;
 /// Lines of a list at most; what is more stands on further pages.
 pub(crate) const PAGE: usize = 1000;
 /// Characters of a note at most.
-const LONGEST_NOTE: usize = 240;
+const MAX_NOTE_CHARS: usize = 240;
 
 /// Libraries, with where the next page begins.
 pub(crate) fn of_libraries(libraries: &[&Library], next: Option<&str>) -> String {
@@ -75,7 +75,7 @@ pub(crate) fn of_documents(entries: &[Entry], next: Option<&str>) -> String {
                 "" => "Documents".to_owned(),
                 // This name means to those who read such files that the section may be skipped.
                 _ if folder.eq_ignore_ascii_case("optional") => format!("{folder}/"),
-                _ => one_line(folder, LONGEST_NOTE),
+                _ => one_line(folder, MAX_NOTE_CHARS),
             };
             text.push_str(&format!("\n## {heading}\n\n"));
         }
@@ -99,7 +99,7 @@ pub(crate) fn whole(entry: &Entry, content: &str) -> String {
     let title = if content.trim_start().starts_with("# ") {
         String::new()
     } else {
-        format!("# {}\n\n", one_line(&entry.title, LONGEST_NOTE))
+        format!("# {}\n\n", one_line(&entry.title, MAX_NOTE_CHARS))
     };
     format!(
         "\n---\n\nSource: {} (revision {}, indexed {})\n\n{title}{}\n",
@@ -111,7 +111,7 @@ pub(crate) fn whole(entry: &Entry, content: &str) -> String {
 }
 
 fn beginning(title: &str, description: &str) -> String {
-    let mut text = format!("# {}\n\n", one_line(title, LONGEST_NOTE));
+    let mut text = format!("# {}\n\n", one_line(title, MAX_NOTE_CHARS));
     if !description.trim().is_empty() {
         text.push_str(&format!("> {}\n\n", one_line(description, 2000)));
     }
@@ -132,7 +132,7 @@ fn more(text: &mut String, what: &str, next: Option<&str>) {
 }
 
 fn item(name: &str, link: &str, notes: &str) -> String {
-    let name = one_line(name, LONGEST_NOTE);
+    let name = one_line(name, MAX_NOTE_CHARS);
     let mut escaped = String::with_capacity(name.len());
     for character in name.chars() {
         if "[]\\`*_<>".contains(character) {
@@ -140,7 +140,7 @@ fn item(name: &str, link: &str, notes: &str) -> String {
         }
         escaped.push(character);
     }
-    let notes = one_line(notes, LONGEST_NOTE);
+    let notes = one_line(notes, MAX_NOTE_CHARS);
     let notes = if notes.is_empty() { notes } else { format!(": {notes}") };
     format!("- [{escaped}]({link}){notes}\n")
 }

@@ -15,7 +15,7 @@ use store::workers::Handler;
 use uuid::Uuid;
 
 /// How long the SMTP server may take for each of its answers.
-const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// RFC 3834: what answers mail by itself leaves such mail alone.
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
@@ -34,7 +34,7 @@ impl Mail {
         // The URL holds a password: the error must not show it.
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .context("WENYUAN_SMTP_URL cannot be used: write smtps://USER:PASSWORD@mail.example.org")?
-            .timeout(Some(LONGEST_ANSWER))
+            .timeout(Some(RESPONSE_TIMEOUT))
             .build();
         Ok(Self { transport, from })
     }

@@ -15,7 +15,7 @@ use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
 /// Timeout of a test; loading a model takes time.
-const LONGEST_TEST: Duration = Duration::from_mins(5);
+const TEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Arguments of `wenyuan models`; lists models by default.
 #[derive(Debug, Args)]
@@ -253,7 +253,7 @@ async fn test(app: &App, owner: &Actor, wanted: &str, as_json: bool) -> anyhow::
     let mut connection = store::postgres::acquire(app.pool()).await?;
     let target = models::target(&mut connection, &app.secrets, owner, wanted).await?;
     drop(connection);
-    let tried = models::test(&app.models, &target, LONGEST_TEST).await;
+    let tried = models::test(&app.models, &target, TEST_TIMEOUT).await;
     if as_json {
         show::line(&serde_json::to_string_pretty(&tried)?);
     } else {

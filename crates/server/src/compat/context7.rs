@@ -47,9 +47,9 @@ const UNKNOWN: i32 = -1;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Context7Failure)]
 pub(crate) struct Failure<'failure> {
-    /// What a program can tell it by.
+    /// Code of the error.
     error: String,
-    /// What is wrong, and what to do.
+    /// Explanation: what is wrong and what to do.
     message: &'failure str,
     /// The versions present, where an absent one was asked for, and other things that are known.
     #[serde(flatten)]
@@ -76,7 +76,7 @@ pub(crate) struct Named {
     /// Its name, as people write it.
     #[param(required, min_length = 1, max_length = 500, example = "Next.js")]
     library_name: Option<String>,
-    /// What it is wanted for.
+    /// Question that the library is wanted for.
     #[param(min_length = 1, max_length = 500)]
     query: Option<String>,
     /// Taken, and without effect: every answer is fast.
@@ -191,7 +191,7 @@ fn standing(counts: &Counts) -> Standing {
     }
 }
 
-/// What is asked of a library.
+/// A question to a library.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
@@ -237,7 +237,7 @@ pub(crate) struct Context {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CodeSnippet {
     code_title: String,
-    /// What is said around the code.
+    /// Text around the code.
     code_description: String,
     code_language: String,
     code_tokens: usize,
@@ -271,7 +271,7 @@ pub(crate) struct InfoSnippet {
     stamp: Stamp,
 }
 
-/// What Context7 does not have: which text exactly this is.
+/// Provenance, which Context7's own API lacks.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stamp {
@@ -327,7 +327,7 @@ pub(crate) async fn context(
     })
 }
 
-/// Who shows no key, and finds nothing, is told of the key and not that there is nothing: whether there is, a key decides.
+/// Tells anonymous callers without results about the key: whether there are any depends on it.
 fn key_is_missing(name: &str) -> Problem {
     let name = one_line(name, 100);
     Problem::unauthorized(format!(

@@ -1,7 +1,7 @@
 //! `/llms.txt` and `/l/…`: libraries as agents read them without a protocol: lists of links, and each document as Markdown.
 //!
-//! What stands for a version (`latest`, `5.x`, `active`) is led to the version that it means. How addresses are
-//! written is said in [`crate::app::address`].
+//! An address with a version request (`latest`, `5.x`, `active`) redirects to the version it means. See [`crate::app::address`] for
+//! the form of addresses.
 
 use std::sync::Arc;
 
@@ -218,7 +218,7 @@ struct Texts {
     state: AppState,
     actor: Actor,
     place: VersionPlace,
-    /// What is left of the page of documents that was read last.
+    /// Remaining entries of the current page.
     entries: std::vec::IntoIter<Entry>,
     after: Option<Cursor>,
     begun: bool,

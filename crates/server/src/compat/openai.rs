@@ -52,13 +52,13 @@ pub(crate) const ERRORS: Format = Format {
 /// The model that is all libraries.
 const ALL: &str = "wenyuan";
 /// The most models that are listed: their clients know no pages.
-const MOST: usize = 5000;
+const MAX_MODELS: usize = 5000;
 /// How often a silent stream says that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);
-/// What stands between an answer and its sources.
+/// Separator of an answer and its sources.
 const SOURCES: &str = "\n\n---\nSources:\n";
 
-/// What may be asked: all libraries, each one, each version of each.
+/// Lists the models: all libraries, each library, and each of its versions.
 #[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models)))]
 pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Models>> {
     signed_in(&actor)?;
@@ -66,11 +66,11 @@ pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller)
     let mut all = vec![Model::new(ALL.to_owned(), 0)];
     for library in catalogue.libraries(&actor) {
         all.extend(of_library(library));
-        if all.len() >= MOST {
+        if all.len() >= MAX_MODELS {
             break;
         }
     }
-    all.truncate(MOST);
+    all.truncate(MAX_MODELS);
     Ok(Json(Models::of(all)))
 }
 
@@ -216,7 +216,7 @@ fn footer(outcome: &Outcome, address: &str) -> String {
     if lines.is_empty() { lines } else { format!("{SOURCES}{}", lines.trim_end()) }
 }
 
-/// What a model's id asks of.
+/// Parses a model's id.
 fn means(id: &str) -> AnswerOptions {
     let (library, version) = match id.rsplit_once('@') {
         Some((library, version)) if !library.is_empty() => (library, Some(version.to_owned())),

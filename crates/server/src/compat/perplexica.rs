@@ -51,12 +51,12 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     ))
 }
 
-/// What the one provider of models is called here.
+/// Name of the only provider of models.
 const PROVIDER: &str = "wenyuan";
 /// The longest request.
-const LONGEST_BODY: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 /// The most that was said before.
-const MOST_HISTORY: usize = 100;
+const MAX_HISTORY: usize = 100;
 
 /// Form of this API's error responses.
 pub(crate) const ERRORS: Format = Format {
@@ -242,8 +242,8 @@ pub(crate) async fn search(
     let Some(question) = query else { return Err(Problem::invalid("Missing focus mode or query")) };
     let focus = wire::focus(asked.focus_mode.as_deref(), asked.sources.as_deref());
     let focus = focus.ok_or_else(|| Problem::invalid("Invalid focus mode"))?;
-    if asked.history.len() > MOST_HISTORY {
-        return Err(Problem::invalid(format!("history has at most {MOST_HISTORY} messages")));
+    if asked.history.len() > MAX_HISTORY {
+        return Err(Problem::invalid(format!("history has at most {MAX_HISTORY} messages")));
     }
     let history = asked.history.into_iter().map(|(who, text)| {
         (
@@ -321,7 +321,7 @@ fn writer(state: &AppState, shape: Shape, id: String) -> Writer {
 
 /// A body, or the answer that says what is wrong with it in Perplexica's newer form.
 async fn read<T: DeserializeOwned>(request: Request) -> Result<std::result::Result<T, Response>> {
-    let body = axum::body::to_bytes(request.into_body(), LONGEST_BODY).await;
+    let body = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await;
     let body = body.map_err(|_longer| Problem::too_large("the body is too large"))?;
     Ok(match serde_json::from_slice(&body) {
         Ok(read) => Ok(read),

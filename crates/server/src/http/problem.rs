@@ -48,7 +48,7 @@ pub(crate) struct ProblemBody {
     title: String,
     /// HTTP status.
     status: u16,
-    /// What is wrong and what to do.
+    /// Explanation: what is wrong and what to do.
     detail: String,
     /// Id of the request, as in the log.
     request_id: String,
@@ -172,7 +172,7 @@ impl Problem {
         self.kind
     }
 
-    /// What is wrong and what to do.
+    /// Explanation: what is wrong and what to do.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

@@ -1,5 +1,5 @@
-//! What the protocol's conformance suite (`@modelcontextprotocol/conformance`) calls: tools, resources and prompts that hold
-//! nothing, in a mode for tests only (`WENYUAN_MCP_FIXTURES=1`), which is refused unless the server listens on loopback.
+//! Fixtures of the protocol's conformance suite (`@modelcontextprotocol/conformance`): empty tools, resources and prompts, in a mode
+//! for tests only (`WENYUAN_MCP_FIXTURES=1`), which is refused unless the server listens on loopback.
 //!
 //! They are written as the suite describes them, as JSON: nothing here is a part of the library. Only this mode keeps sessions,
 //! for the four scenarios of 2025-11-25 in which a server asks its client; the library asks nothing of its clients.
@@ -19,7 +19,7 @@ const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
 
-/// What the client sends back, and what another than it was is refused.
+/// State that the client must send back unchanged.
 const STATE: &str = "wenyuan-fixture-state-1";
 const SECOND_STATE: &str = "wenyuan-fixture-state-2";
 
@@ -48,7 +48,7 @@ const PLAIN: [&str; 21] = [
     "test_input_required_result_capabilities",
 ];
 
-/// What is declared to clients that begin with `initialize`.
+/// Capabilities declared to clients that begin with `initialize`.
 pub(super) fn older_capabilities() -> Result<ServerCapabilities, ErrorData> {
     made(json!({
         "completions": {}, "logging": {}, "prompts": {}, "resources": { "subscribe": true }, "tools": {},
@@ -284,7 +284,7 @@ fn in_rounds(
     }
 }
 
-/// What the client has sent with a repeated call.
+/// Input that the client sends with a repeated call.
 struct Answers<'answers>(Option<&'answers InputResponses>);
 
 impl Answers<'_> {

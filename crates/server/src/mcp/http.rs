@@ -20,7 +20,7 @@ use crate::http::authentication::Caller;
 use crate::http::problem::{Format, RawResponse};
 
 /// Bytes of a request, at most.
-const LARGEST: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Error codes of JSON-RPC 2.0, section 5.1, and that for missing credentials which Context7 answers with.
 const UNREADABLE: i32 = -32700;
@@ -38,7 +38,7 @@ pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<
         .disable_allowed_hosts()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(LARGEST);
+        .with_max_request_body_bytes(MAX_BODY_BYTES);
     let with_sessions = app.settings.mcp.fixtures();
     let librarian = Librarian::for_requests(app);
     if with_sessions {
@@ -84,7 +84,7 @@ async fn checked(request: Request) -> Result<(Request, Value), Response> {
         let text = "the content type must be application/json";
         return Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, text, &Value::Null));
     }
-    let Ok(bytes) = axum::body::to_bytes(body, LARGEST).await else {
+    let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         let text = "a request has at most 1 MiB";
         return Err(error(StatusCode::PAYLOAD_TOO_LARGE, INVALID, text, &Value::Null));
     };
@@ -118,7 +118,7 @@ fn accept(headers: &mut HeaderMap) {
     }
 }
 
-/// What the SDK refuses in plain text becomes an error of JSON-RPC.
+/// Turns the SDK's plain-text refusals into JSON-RPC errors.
 async fn finished(mut response: Response, id: Value) -> Response {
     response.extensions_mut().insert(RawResponse);
     if response.status().is_success() || is_json(&response) {

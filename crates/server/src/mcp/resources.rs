@@ -24,9 +24,9 @@ const LIBRARIES: usize = 50;
 /// Documents in a page of a version.
 const DOCUMENTS: usize = 200;
 /// The largest document that is read in one piece, in bytes.
-const LARGEST: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
-/// What can be read without knowing a document: the libraries, their versions, and what is in the active one.
+/// Lists the resources: libraries, their versions, and the contents of the active ones.
 pub(super) async fn list(
     librarian: &Librarian,
     actor: &Actor,
@@ -185,7 +185,7 @@ async fn contents(
             let request = input::version(Some(&version))?;
             let document = reading::find(&mut connection, actor, library, &request, &path).await?;
             let text = documents::content(&mut connection, document.revision_id).await?.unwrap_or_default();
-            if text.len() > LARGEST {
+            if text.len() > MAX_BYTES {
                 return Err(Problem::too_large(
                     "this document is too large to be read in one piece: read it in parts with get_document",
                 ));

@@ -23,10 +23,10 @@ use crate::http::problem::Problem;
 
 /// Tokens an answer takes where nothing is said, and the least and most that can be asked for.
 const TOKENS: usize = 5000;
-const FEWEST_TOKENS: usize = 200;
-const MOST_TOKENS: usize = 50_000;
+const MIN_TOKENS: usize = 200;
+const MAX_TOKENS: usize = 50_000;
 
-/// What a tool returns: a value with a schema, and the same as text.
+/// Result of a tool: a structured value with a schema, and the same as text.
 trait Shown: Serialize + JsonSchema {
     /// For clients that give their model text: what the value holds, documents fenced.
     fn text(&self) -> String;
@@ -100,7 +100,7 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     ]
 });
 
-/// What exists for an actor.
+/// Tools available to an actor.
 pub(super) fn all(actor: &Actor) -> Vec<Tool> {
     TOOLS.iter().filter(|tool| is_offered(tool, actor)).cloned().collect()
 }
@@ -189,10 +189,8 @@ fn tool<A: JsonSchema, R: JsonSchema>(
 /// How many tokens an answer may take.
 fn tokens(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(TOKENS) {
-        tokens @ FEWEST_TOKENS..=MOST_TOKENS => Ok(tokens),
-        other => {
-            Err(Problem::invalid(format!("max_tokens is {FEWEST_TOKENS} to {MOST_TOKENS}, not {other}")))
-        }
+        tokens @ MIN_TOKENS..=MAX_TOKENS => Ok(tokens),
+        other => Err(Problem::invalid(format!("max_tokens is {MIN_TOKENS} to {MAX_TOKENS}, not {other}"))),
     }
 }
 

@@ -8,7 +8,7 @@ use library::names::LibraryName;
 /// All libraries.
 pub(super) const LIBRARIES: &str = "docs://libraries";
 
-/// What an address names.
+/// Target of a resource URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Named {
     /// All libraries.
@@ -49,7 +49,7 @@ pub(super) fn of_document(library: &str, version: &str, path: &str, anchor: Opti
     }
 }
 
-/// What an address names; `None` where it is none of ours. A fragment is a place in a document and names nothing else.
+/// Parses a resource URI; `None` if it is not one of this server's. A fragment is a place in a document and is ignored.
 pub(super) fn parse(uri: &str) -> Option<Named> {
     let rest = uri.strip_prefix(LIBRARIES)?;
     let rest = rest.split('#').next().unwrap_or(rest);

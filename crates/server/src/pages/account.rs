@@ -24,9 +24,9 @@ use crate::http::input::{self, Query};
 use crate::http::problem::Problem;
 
 /// The most libraries that a form offers to tick; with more their names are written.
-const MOST_CHOICES: usize = 40;
+const MAX_CHOICES: usize = 40;
 
-/// What was done just before.
+/// Query: outcome of the previous action.
 #[derive(Deserialize)]
 pub(crate) struct Done {
     #[serde(default)]
@@ -42,7 +42,7 @@ struct Page<'page> {
     keys: Vec<Key>,
     /// The names of libraries that a key can be limited to.
     choices: Vec<String>,
-    /// What was done, in words.
+    /// Message about the previous action.
     done: Option<Cow<'static, str>>,
     /// The part of the page in which something is wrong, and what.
     fault: Option<(&'static str, &'page Fault)>,
@@ -51,7 +51,7 @@ struct Page<'page> {
     written: NewKeyForm,
 }
 
-/// What was written into the form for a key.
+/// Values of the form for a key.
 #[derive(Default)]
 struct NewKeyForm {
     name: String,
@@ -74,7 +74,7 @@ impl Page<'_> {
         self.fault.and_then(|(part, fault)| (part == wanted).then_some(fault))
     }
 
-    /// What was written into the form about oneself, or what is kept.
+    /// Returns the submitted value of a field, or the stored one.
     fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
         match self.posted {
             Some(posted) if self.fault_of("person").is_some() => posted.field(field),
@@ -151,7 +151,7 @@ async fn page(
         keys.retain(|key| key.user.as_deref() == Some(user.username.as_str()));
         let catalogue = state.app.engine.catalogue().await?;
         let libraries = catalogue.libraries(actor);
-        let few = libraries.len() <= MOST_CHOICES;
+        let few = libraries.len() <= MAX_CHOICES;
         let choices = libraries.iter().filter(|_| few).map(|library| library.name.to_string()).collect();
         Ok::<_, Problem>((user, sessions, keys, choices))
     };

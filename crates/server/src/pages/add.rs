@@ -275,7 +275,7 @@ async fn read_archive(state: &AppState, frame: &Frame, request: Request) -> Resu
     archive_form(state, request, MAX_ARCHIVE_BYTES).await
 }
 
-/// Who sends a form, before its bytes are taken.
+/// Authenticates the sender of a form before its body is read.
 async fn framed(state: &AppState, request: Request) -> std::result::Result<(Frame, Request), Response> {
     let (mut parts, body) = request.into_parts();
     let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;

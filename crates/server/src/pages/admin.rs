@@ -32,7 +32,7 @@ use crate::http::problem::Problem;
 /// The rooms of administration, in the order in which a person sees them.
 pub(crate) const ROOMS: [&str; 8] =
     ["users", "access", "keys", "sessions", "models", "servers", "jobs", "settings"];
-/// What is on a page of a list.
+/// Query of a list.
 const PAGE: usize = 50;
 
 /// The routes of this room.
@@ -76,7 +76,7 @@ pub(super) struct Asked {
     kind: String,
 }
 
-/// What a page says of what was just tried.
+/// Outcome of the previous action, shown once.
 #[derive(Default)]
 pub(super) struct Told<'page> {
     pub(super) done: Option<Cow<'static, str>>,
@@ -86,7 +86,7 @@ pub(super) struct Told<'page> {
 }
 
 impl<'page> Told<'page> {
-    /// What was done just before, as the address says: one of what pages say, and nothing else.
+    /// Success of the action named in the address; unknown names are ignored.
     pub(super) fn done(frame: &Frame, name: &str) -> Self {
         let said = frame.t_of("admin-done", name);
         Self { done: (!name.is_empty() && said != name).then_some(said), ..Self::default() }
@@ -101,7 +101,7 @@ impl<'page> Told<'page> {
         self.fault.as_ref().and_then(|(form, fault)| (*form == wanted).then_some(fault))
     }
 
-    /// What stands in a field: what was written into the form that was refused, else what is kept.
+    /// Returns the submitted value of a refused form, else the stored one.
     pub(super) fn field<'text>(&'text self, form: &str, name: &str, kept: &'text str) -> &'text str {
         match self.posted {
             Some(posted) if self.fault_of(form).is_some() => posted.field(name),
@@ -109,7 +109,7 @@ impl<'page> Told<'page> {
         }
     }
 
-    /// The same of a box to tick.
+    /// Like [`Self::field`], for a checkbox.
     pub(super) fn ticked(&self, form: &str, name: &str, kept: impl std::borrow::Borrow<bool>) -> bool {
         match self.posted {
             Some(posted) if self.fault_of(form).is_some() => posted.has(name),
@@ -154,7 +154,7 @@ pub(super) fn next(path: &str, parameters: &[(&str, &str)], cursor: &impl ToStri
     format!("{path}?{}", pairs.join("&"))
 }
 
-/// What becomes of something that is empty where there is none.
+/// Returns the update of an optional text; empty clears it.
 fn setting(text: &str) -> Setting<String> {
     match text.trim() {
         "" => Setting::Remove,
@@ -162,7 +162,7 @@ fn setting(text: &str) -> Setting<String> {
     }
 }
 
-/// What becomes of a credential: what is written replaces it, a ticked box takes it away, and else it stays.
+/// Returns the update of a credential: a new value sets it, a ticked box clears it, otherwise it is kept.
 fn credential(posted: &Posted) -> Setting<zeroize::Zeroizing<String>> {
     match posted.field("api_key").trim() {
         "" if posted.has("no_api_key") => Setting::Remove,

@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use crate::http::AppState;
 
 /// The longest form: a question of sixteen thousand characters, each of which may be nine in it.
-const LONGEST_FORM: usize = 256 << 10;
+const MAX_FORM_BYTES: usize = 256 << 10;
 
 /// The routes of this room.
 pub(super) fn router() -> Router<AppState> {
@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/ask/messages/{message}/changes", get(follow::changes))
         .route("/ask/messages/{message}/stop", post(follow::stop))
         .route("/ask/messages/{message}/verdict", post(follow::judge))
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 
 /// Those that take as long as their bytes do.

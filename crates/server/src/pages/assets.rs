@@ -1,4 +1,4 @@
-//! What pages load: one sheet of style, scripts, an icon. All of it is inside the program, and nothing comes from elsewhere.
+//! Assets of pages: a style sheet, scripts, an icon. All are embedded in the program; nothing is loaded from elsewhere.
 //!
 //! The address holds a hash of everything, so that browsers keep it for good and ask anew after a new release. Modules name
 //! each other by relative paths, which stay under the same hash.

@@ -23,7 +23,7 @@ use crate::http::input::Path;
 use crate::http::problem::Problem;
 
 /// Bytes of both texts together that are compared while somebody waits.
-const LONGEST: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 /// Comparisons at once, on this node: anyone may ask for one, and both texts are held meanwhile.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 /// Revisions that are offered: those of the highest versions.
@@ -61,7 +61,7 @@ struct Page<'page> {
     choices: Vec<Choice<'page>>,
     from: Option<&'page Revision>,
     to: Option<&'page Revision>,
-    /// What was asked for and is not there.
+    /// The requested version that does not exist.
     absent: Option<String>,
     is_too_long: bool,
     comparison: Option<Comparison>,
@@ -115,7 +115,7 @@ async fn page(
         let old = documents::content(&mut connection, from.id).await?.unwrap_or_default();
         let new = documents::content(&mut connection, to.id).await?.unwrap_or_default();
         drop(connection);
-        is_too_long = old.len() + new.len() > LONGEST;
+        is_too_long = old.len() + new.len() > MAX_BYTES;
         if !is_too_long {
             let compared = tokio::task::spawn_blocking(move || sections::compare(&old, &new)).await;
             let failed = |_panicked| Error::Internal("two texts could not be compared".to_owned());

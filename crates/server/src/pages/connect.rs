@@ -20,7 +20,7 @@ use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
 
-/// What stands in the lines while there is no key.
+/// Placeholder for the key.
 const NO_KEY: &str = "wy_…";
 
 /// How long a key lives where nothing else is chosen.
@@ -47,7 +47,7 @@ struct Page<'page> {
     /// The one that is chosen; empty for all.
     library: &'page str,
     name: &'page str,
-    /// What is ticked besides reading.
+    /// Ticked scopes besides reading.
     notes: bool,
     chats: bool,
     /// How long the key lives; empty where for good.
@@ -121,7 +121,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(place): Query<P
     page(&state, &frame, &form, StatusCode::OK, None, None).await
 }
 
-/// What was written into the form.
+/// Values of the form.
 struct Form<'form> {
     name: &'form str,
     library: &'form str,

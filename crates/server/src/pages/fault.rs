@@ -1,4 +1,4 @@
-//! What is wrong with what somebody wrote into a form, said in the form, in their language.
+//! Form errors, shown in the form in the reader's language.
 
 use std::borrow::Cow;
 
@@ -21,13 +21,13 @@ const PLAIN: [&str; 8] = [
     "too-many-requests",
 ];
 
-/// What is wrong with what somebody wrote into a form.
+/// Error of a submitted form.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) status: StatusCode,
     /// In the language of the page.
     pub(crate) text: String,
-    /// What else there is to say, in English, where the page is in another language.
+    /// Details in English, if the page is in another language.
     pub(crate) detail: Option<String>,
     retry_after: Option<u32>,
 }
@@ -49,7 +49,7 @@ impl Fault {
         Ok(fault)
     }
 
-    /// The same of what the API would answer.
+    /// Creates a form error from a problem.
     #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
     pub(crate) fn of_problem(frame: &Frame, problem: Problem) -> Result<Self, Response> {
         if !problem.status().is_client_error() {
@@ -99,7 +99,7 @@ fn sentence_of(language: Language, text: &str) -> String {
     }
 }
 
-/// What the catalogue says of an error.
+/// Translates an error.
 fn known(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
     use identity::{Error, InvalidName, PasswordPolicyError};
     Some(match error {

@@ -75,7 +75,7 @@ impl Posted {
         Self { frame: self.frame.at(here), ..self }
     }
 
-    /// What was written into a field; empty where there is none.
+    /// Returns the value of a field; empty if it is missing.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
@@ -85,7 +85,7 @@ impl Posted {
         self.fields.keys().map(String::as_str)
     }
 
-    /// What follows a prefix in the names of fields: the boxes of a group that were ticked.
+    /// Returns the suffixes of fields with a prefix: the ticked boxes of a group.
     pub(crate) fn ticked(&self, prefix: &str) -> Vec<String> {
         let mut names: Vec<String> =
             self.fields.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();

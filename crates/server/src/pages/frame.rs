@@ -1,4 +1,4 @@
-//! What all pages have in common: their language and how they look, who reads them, the token of their forms, their cookies.
+//! Frame of all pages: language, theme, reader, form token, cookies.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -27,7 +27,7 @@ use crate::http::problem::Problem;
 /// Four hundred days, the longest that browsers keep a cookie: how long a session lives is for its row to say.
 const KEPT: u32 = 34_560_000;
 
-/// What a page is made with.
+/// Context that every page is rendered with.
 pub(crate) struct Frame {
     pub(crate) actor: Actor,
     language: Language,
@@ -35,7 +35,7 @@ pub(crate) struct Frame {
     /// The address of this page.
     here: String,
     token: Token,
-    /// The same as forms hold it.
+    /// The token as forms contain it.
     masked: String,
     /// Whether the token was made for this answer, whose cookie then holds it.
     is_new: bool,
@@ -103,17 +103,17 @@ impl Frame {
         self.language
     }
 
-    /// What is said under a key of the catalogue.
+    /// Translates a key.
     pub(crate) fn t(&self, key: &str) -> Cow<'static, str> {
         self.words().say(key, &[])
     }
 
-    /// What is said of so many. Templates hand over numbers of every size, and references to them.
+    /// Translates a key with a count. Templates pass numbers of every type, and references to them.
     pub(crate) fn t_count(&self, key: &str, count: impl Display) -> Cow<'static, str> {
         self.words().say(key, &[("count", whole(count).into())])
     }
 
-    /// What is said with one other text in it.
+    /// Translates a key with one argument.
     pub(crate) fn t_with(
         &self,
         key: &str,
@@ -123,17 +123,17 @@ impl Frame {
         self.words().say(key, &[(name, FluentValue::from(value.to_string()))])
     }
 
-    /// What is said with several values in it.
+    /// Translates a key with several arguments.
     pub(crate) fn t_all(&self, key: &str, values: &[Said<'_>]) -> Cow<'static, str> {
         self.words().say(key, values)
     }
 
-    /// What one of a family of names is called (`status` of `failed` is under `status-failed`); the name where it has no other.
+    /// Translates a value of an enumeration (`status`, `failed` is the key `status-failed`); the value itself if there is no translation.
     pub(crate) fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
         self.words().find(&format!("{family}-{name}"), &[]).unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
-    /// The same of a family whose English words stand elsewhere.
+    /// Like [`Self::t_of`], with the English text given.
     pub(crate) fn t_else<'words>(&self, family: &str, name: &str, english: &'words str) -> Cow<'words, str> {
         self.words().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
     }
@@ -153,7 +153,7 @@ impl Frame {
         format!("<time datetime=\"{machine}\">{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
     }
 
-    /// The same as how long ago it was. Scripts only add when that is: text that changes its length would move what follows.
+    /// Returns how long ago a time was, as markup. Scripts only add the time as a tooltip: text of another length would move the layout.
     #[expect(
         clippy::disallowed_methods,
         reason = "shown and not kept: a clock that is off by a second shows nothing else"
@@ -164,7 +164,7 @@ impl Frame {
         format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escape(&words))
     }
 
-    /// So many seconds, in the largest unit that they fill.
+    /// Formats a number of seconds in the largest unit that fits.
     fn since(&self, seconds: i64) -> Cow<'static, str> {
         let in_units = |length: i64| (seconds + length / 2) / length;
         match seconds {
@@ -179,7 +179,7 @@ impl Frame {
         }
     }
 
-    /// What is said of how long ago something was, as markup.
+    /// Translates a key with how long ago a time was, as markup.
     pub(crate) fn t_ago(&self, key: &str, at: &DateTime<Utc>) -> String {
         // Where a language puts it, which no word of ours has in it.
         const PLACE: &str = "\u{fffc}";

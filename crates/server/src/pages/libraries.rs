@@ -35,11 +35,11 @@ use crate::http::problem::{Problem, Result};
 /// Libraries on a page.
 const PAGE: usize = 48;
 /// Versions whose counts are shown; those that are older are named.
-const MOST_VERSIONS: usize = 12;
+const MAX_VERSIONS: usize = 12;
 /// Changes that are shown.
-const MOST_CHANGES: usize = 8;
+const MAX_CHANGES: usize = 8;
 /// Owners that are named.
-const MOST_OWNERS: usize = 10;
+const MAX_OWNERS: usize = 10;
 
 /// The routes of this room.
 pub(super) fn router() -> Router<AppState> {
@@ -49,7 +49,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/l/{library}/{version}", get(version::show).post(change::version))
 }
 
-/// What of the list is shown.
+/// Query of the list.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Wanted {
@@ -169,7 +169,7 @@ impl Shown<'_> {
 }
 
 impl Page<'_> {
-    /// What is wrong with a form.
+    /// Error of a form.
     fn fault(&self) -> Option<&Fault> {
         self.refused.map(|(_, fault)| fault)
     }
@@ -179,7 +179,7 @@ impl Page<'_> {
         self.refused.is_some_and(|(posted, _)| posted.field("action") == action)
     }
 
-    /// What was written into a field that was refused, or what is kept.
+    /// Returns the submitted value of a refused field, or the stored one.
     fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
         match self.refused {
             Some((posted, _)) if self.is_refused("describe") => posted.field(field),
@@ -192,7 +192,7 @@ impl Page<'_> {
     }
 }
 
-/// What was done just before.
+/// Message about the previous action.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Asked {
@@ -207,7 +207,7 @@ enum Done {
     VersionDeleted,
     DocumentDeleted,
     Retried,
-    /// What an address says that no form led to.
+    /// Answers a form sent to an unknown address.
     #[serde(other)]
     Unknown,
 }
@@ -253,14 +253,14 @@ async fn page(
         let name = address::library(name).map_err(library::Error::from)?;
         let library = catalogue.library(&frame.actor, &name)?;
         let mut connection = store::postgres::snapshot(state.app.pool()).await?;
-        let (listed, others) = library.versions.split_at(library.versions.len().min(MOST_VERSIONS));
+        let (listed, others) = library.versions.split_at(library.versions.len().min(MAX_VERSIONS));
         let ids: Vec<VersionId> = listed.iter().map(|version| version.id).collect();
         let mut counts = by_version(catalogue::counts(&mut connection, &ids).await?, |counts| counts.version);
         let all: Vec<VersionId> = library.versions.iter().map(|version| version.id).collect();
         let sizes = by_version(overview::sizes(&mut connection, &all).await?, |size| size.version);
         let kinds = overview::kinds(&mut connection, &ids).await?;
         let notes = overview::open_notes(&mut connection, &[library.id]).await?;
-        let asked = recent::Asked { library: Some(name), limit: MOST_CHANGES, ..recent::Asked::default() };
+        let asked = recent::Asked { library: Some(name), limit: MAX_CHANGES, ..recent::Asked::default() };
         let changes = recent::changes(&mut connection, &frame.actor, &catalogue, &asked).await?.items;
         let owners = owners(&mut connection, &frame.actor, library).await?;
         drop(connection);
@@ -321,7 +321,7 @@ async fn owners(
         return Ok(Vec::new());
     }
     let owning = library.grants.iter().filter(|(_, level)| **level == Level::Own);
-    let ids: Vec<UserId> = owning.map(|(user, _)| *user).take(MOST_OWNERS).collect();
+    let ids: Vec<UserId> = owning.map(|(user, _)| *user).take(MAX_OWNERS).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }

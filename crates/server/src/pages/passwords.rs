@@ -17,7 +17,7 @@ use crate::http::client::Client;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
 
-/// What a link holds.
+/// Token of a password link.
 #[derive(Deserialize)]
 pub(crate) struct Held {
     #[serde(default)]
@@ -119,7 +119,7 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(held
     }
 }
 
-/// Whose password a link sets: told to whoever has the link, so that a browser keeps the two together.
+/// Returns the user of a password link, so that browsers store name and password together.
 async fn username(state: &AppState, token: &str) -> Result<Option<String>, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     links::find_username(&mut connection, &Token::shown(token)).await

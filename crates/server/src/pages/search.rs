@@ -31,9 +31,9 @@ use shown::Document;
 /// Passages on a page.
 const PAGE: usize = 20;
 /// Libraries that are shown while nothing is asked.
-const MOST_LIBRARIES: usize = 12;
+const MAX_LIBRARIES: usize = 12;
 /// Other versions that are offered where nothing was found.
-const MOST_VERSIONS: usize = 6;
+const MAX_VERSIONS: usize = 6;
 
 /// The routes of this room.
 pub(super) fn router() -> Router<AppState> {
@@ -51,7 +51,7 @@ struct Page<'page> {
     state: Standing,
 }
 
-/// What there is to show.
+/// Content of the page.
 enum Standing {
     /// Nothing is asked yet.
     Welcome(Welcome),
@@ -104,7 +104,7 @@ impl Page<'_> {
     }
 }
 
-/// What was found, in a sentence, for who has stopped to look.
+/// Summary of the results in a sentence.
 #[derive(Template)]
 #[template(path = "search_verdict.html")]
 struct Verdict<'page> {
@@ -112,7 +112,7 @@ struct Verdict<'page> {
     found: &'page Found,
 }
 
-/// What follows what was found.
+/// Hints below the results.
 #[derive(Template)]
 #[template(path = "search_list.html")]
 struct List<'page> {
@@ -158,8 +158,8 @@ async fn welcome(state: &AppState, frame: &Frame, catalogue: &Catalogue) -> Resu
         identity::users::has_administrator(&mut connection).await?
     };
     let libraries = catalogue.libraries(&frame.actor);
-    let has_more = libraries.len() > MOST_LIBRARIES;
-    let libraries = libraries.into_iter().take(MOST_LIBRARIES).map(|library| card(library)).collect();
+    let has_more = libraries.len() > MAX_LIBRARIES;
+    let libraries = libraries.into_iter().take(MAX_LIBRARIES).map(|library| card(library)).collect();
     Ok(Welcome { has_administrator, libraries, has_more })
 }
 
@@ -231,7 +231,7 @@ fn verdict(frame: &Frame, answer: &Answer, documents: usize, is_lost: bool) -> S
     .into_owned()
 }
 
-/// What the reader should know of how it was searched, in their language.
+/// Notices about the search, translated.
 fn notices(state: &AppState, frame: &Frame, answer: &Answer, wanted: Mode) -> Vec<String> {
     let mut notices = Vec::new();
     let mut rest = answer.notices.len();
@@ -267,7 +267,7 @@ fn ways(frame: &Frame, asked: &Asked, library: Option<&Library>) -> Vec<Choice> 
                 version.label.as_str() != asked.version
             }
         });
-        for version in others.take(MOST_VERSIONS) {
+        for version in others.take(MAX_VERSIONS) {
             let label = version.label.as_str();
             let text = frame.t_with("search-in-version", "version", label).into_owned();
             ways.push(Choice::way(text, asked.link(&[("version", label)])));
@@ -281,7 +281,7 @@ fn ways(frame: &Frame, asked: &Asked, library: Option<&Library>) -> Vec<Choice> 
     ways
 }
 
-/// What was refused, said with what there is instead.
+/// Error of a search, with alternatives.
 fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Problem> {
     let problem = match &error {
         Error::NoLibrary { name, nearest } => {
@@ -301,7 +301,7 @@ fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Probl
             let text = frame.t_all("search-no-version", &values).into_owned();
             let ways = present
                 .iter()
-                .take(2 * MOST_VERSIONS)
+                .take(2 * MAX_VERSIONS)
                 .map(|label| Choice::way(label.to_string(), asked.link(&[("version", label.as_str())])))
                 .collect();
             return Ok(Standing::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));

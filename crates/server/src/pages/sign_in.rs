@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 pub(crate) struct Wanted {
     #[serde(default)]
     next: String,
-    /// What was done just before.
+    /// Query: outcome of the previous action.
     #[serde(default)]
     done: String,
 }

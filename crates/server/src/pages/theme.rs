@@ -27,7 +27,7 @@ pub(crate) enum Theme {
 }
 
 impl Theme {
-    /// What whoever sends these headers has chosen, in this browser or for their account.
+    /// Returns the theme of a request: chosen in this browser, else in the account.
     pub(crate) fn of(headers: &HeaderMap, of_account: Option<&str>) -> Self {
         let chosen = cookie(headers, COOKIE).and_then(Self::named);
         chosen.or_else(|| of_account.and_then(Self::named)).unwrap_or_default()

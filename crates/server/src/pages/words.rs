@@ -1,5 +1,5 @@
-//! What pages say, in one catalogue a language: `web/words/{language}/{room}.ftl`, as Project Fluent writes them
-//! (<https://projectfluent.org>), with the plurals of each language. A test holds both complete.
+//! Translations: one catalogue per language in `web/words/{language}/*.ftl`, in Fluent's format (<https://projectfluent.org>) with the
+//! plurals of each language. A test proves both complete.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -51,7 +51,7 @@ impl Words {
         Self(bundle)
     }
 
-    /// What is said under this key; the key itself where nothing is.
+    /// Returns the message of a key; the key itself if it is missing.
     pub(crate) fn say(&self, key: &str, values: &[Said<'_>]) -> Cow<'_, str> {
         self.find(key, values).unwrap_or_else(|| {
             tracing::error!(words.key = key, "there are no words for this");
@@ -59,7 +59,7 @@ impl Words {
         })
     }
 
-    /// What is said under this key, if anything is.
+    /// Returns the message of a key, if there is one.
     pub(crate) fn find(&self, key: &str, values: &[Said<'_>]) -> Option<Cow<'_, str>> {
         let pattern = self.0.get_message(key)?.value()?;
         let mut arguments = FluentArgs::with_capacity(values.len());

@@ -23,7 +23,7 @@ const HERE: &str = "/worklist";
 /// Items on a page.
 const PAGE: usize = 30;
 /// The most libraries that are offered as a filter.
-const MOST_CHOICES: usize = 30;
+const MAX_CHOICES: usize = 30;
 const KINDS: [(WorklistKind, &str); 4] = [
     (WorklistKind::NothingFound, "nothing_found"),
     (WorklistKind::VersionRefused, "version_refused"),
@@ -134,7 +134,7 @@ async fn show(
     let next = found.next.map(|cursor| next(HERE, &here, &cursor));
     let libraries = owned
         .iter()
-        .take(MOST_CHOICES)
+        .take(MAX_CHOICES)
         .map(|name| asked.choice(name, *name == asked.library, |asked, name| asked.library = name))
         .collect();
     let kinds = KINDS

@@ -7,8 +7,8 @@ use super::Group;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Chats")]
 pub(crate) struct ChatSettings {
-    /// Who can open links to shared chats: nobody, signed-in users, or anyone who has the link. A share holds
-    /// the passages that its answers quote
+    /// People who can open links to shared chats: nobody, signed-in users, or anyone who has the link. A share
+    /// holds the passages that its answers quote
     #[arg(
         id = "chat.share_links",
         long = "share-links",

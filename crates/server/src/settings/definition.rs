@@ -155,7 +155,7 @@ impl<'command> Definition<'command> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the value. It is repeated there unless it may be a secret.
+    /// Error of the value, which is quoted unless it can be a secret.
     pub(super) fn check(self, value: &std::ffi::OsStr) -> Result<(), String> {
         let mut argument = self.0.clone().env(Resettable::<OsStr>::Reset).global(false);
         if self.kind() == Kind::Boolean {

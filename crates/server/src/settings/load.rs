@@ -24,9 +24,9 @@ pub(crate) struct Loaded {
     pub(crate) effective: Vec<EffectiveSetting>,
     /// The configuration file, if there is one.
     pub(crate) file: Option<PathBuf>,
-    /// What makes the configuration invalid.
+    /// Errors that make the configuration invalid.
     pub(crate) problems: Vec<Problem>,
-    /// What is likely a mistake.
+    /// Warnings about likely mistakes.
     pub(crate) warnings: Vec<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! What an OpenAI client asks: read from the form its clients send, or refused with the member that is wrong.
+//! Requests of OpenAI clients: parsed, or refused with the member that is wrong.
 
 use chat::messages::MessageRole;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::SOURCES;
 use crate::http::problem::{Problem, Result};
 
 /// Messages that are taken; a conversation is only looked back upon so far.
-const MOST_MESSAGES: usize = 1000;
+const MAX_MESSAGES: usize = 1000;
 /// The latest of what was said before that is taken along.
 const HISTORY: usize = 100;
 
@@ -16,7 +16,7 @@ const HISTORY: usize = 100;
 pub(super) struct Question {
     pub(super) model: String,
     pub(super) text: String,
-    /// What was said before, the oldest first.
+    /// Earlier messages, oldest first.
     pub(super) history: Vec<(MessageRole, String)>,
     pub(super) streams: bool,
     pub(super) wants_usage: bool,
@@ -38,10 +38,10 @@ impl Question {
         let Some(messages) = body.get("messages").and_then(Value::as_array) else {
             return Err(wrong("messages", "messages is missing: a list with the question at its end"));
         };
-        if messages.len() > MOST_MESSAGES {
+        if messages.len() > MAX_MESSAGES {
             return Err(wrong(
                 "messages",
-                &format!("messages has at most {MOST_MESSAGES}: leave out the oldest"),
+                &format!("messages has at most {MAX_MESSAGES}: leave out the oldest"),
             ));
         }
         let mut said = Vec::new();

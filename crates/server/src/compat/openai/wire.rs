@@ -1,4 +1,4 @@
-//! What OpenAI's clients are answered, member by member (OpenAI's API reference, Chat and Models).
+//! Wire format of OpenAI's responses (API reference, Chat and Models).
 
 use chat::answer::stream::Outcome;
 use chat::source::Source;
@@ -16,7 +16,7 @@ pub(crate) struct Request {
     #[schema(max_length = 300, example = "wenyuan")]
     #[serde(rename = "model")]
     _model: String,
-    /// What was said, the question at its end.
+    /// Messages, the question last.
     #[schema(value_type = Vec<Object>, min_items = 1, max_items = 1000)]
     #[serde(rename = "messages")]
     _messages: Vec<Value>,
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     _stream_options: Option<Value>,
 }
 
-/// What may be asked.
+/// List of models.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiModels)]
 pub(crate) struct Models {
@@ -61,9 +61,9 @@ pub(crate) struct Completion {
     created: i64,
     model: String,
     choices: Vec<Choice>,
-    /// What the model says it took; null where it says nothing.
+    /// Usage as reported by the model; null if it reports none.
     usage: Option<Usage>,
-    /// What the answer stands on, numbered as it cites them.
+    /// Sources of the answer, numbered as it cites them.
     sources: Vec<Source>,
 }
 
@@ -106,13 +106,13 @@ pub(crate) struct Failure {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiError)]
 struct Told {
-    /// What is wrong, and what to do.
+    /// Explanation: what is wrong and what to do.
     message: String,
     #[serde(rename = "type")]
     kind: &'static str,
     /// The member of the request that is wrong.
     param: Option<String>,
-    /// What a program can tell it by.
+    /// Code of the error.
     code: Option<String>,
 }
 
@@ -151,7 +151,7 @@ impl Model {
     }
 }
 
-/// What stands above every part of an answer.
+/// Fields common to all chunks of an answer.
 #[derive(Debug, Clone)]
 pub(super) struct Heading {
     pub(super) id: String,
@@ -192,7 +192,7 @@ impl Heading {
         chunk.to_string()
     }
 
-    /// What it took.
+    /// Token usage.
     pub(super) fn usage(&self, outcome: &Outcome) -> String {
         let mut chunk = self.chunk(&Value::Null, None);
         chunk["choices"] = json!([]);

@@ -1,5 +1,4 @@
-//! What Perplexica's clients send and read: its older shape (lines of `sources`, `message`, `messageEnd`) and its newer one
-//! (blocks that are patched).
+//! Wire formats of Perplexica: the older one (lines of `sources`, `message`, `messageEnd`) and the newer one (patched blocks).
 
 use chat::answer::stream::{Event, Outcome};
 use chat::focus::Focus;
@@ -21,7 +20,7 @@ pub(crate) struct Chat {
     pub(super) title: String,
     /// When it was begun (ISO 8601).
     pub(super) created_at: String,
-    /// What it asks.
+    /// Focus mode.
     pub(super) focus_mode: String,
     /// Its files.
     pub(super) files: Vec<File>,
@@ -86,7 +85,7 @@ pub(crate) struct Question {
     pub(super) chat_model: Option<Value>,
 }
 
-/// What is said.
+/// Text of the message.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PerplexicaAsked)]
 #[serde(rename_all = "camelCase")]
@@ -107,7 +106,7 @@ pub(crate) struct Search {
     pub(super) query: Option<String>,
     pub(super) focus_mode: Option<String>,
     pub(super) sources: Option<Vec<String>>,
-    /// What was said before: `["human" | "assistant", text]`.
+    /// Earlier messages: `["human" | "assistant", text]`.
     #[serde(default)]
     #[schema(value_type = Vec<Vec<String>>)]
     pub(super) history: Vec<(String, String)>,
@@ -196,7 +195,7 @@ pub(super) fn row(number: usize, chat: &str, message: &MessageRecord, address: &
     }
 }
 
-/// What is sent of an answer's events.
+/// Renders the events of an answer.
 pub(super) struct Writer {
     pub(super) shape: Shape,
     /// The answer's id.

@@ -18,13 +18,13 @@ use crate::app::passages::{fenced, one_line, time};
 use crate::http::problem::Problem;
 
 /// How long a model may take before what it has written so far is the answer; less than a request may.
-const LONGEST: Duration = Duration::from_secs(50);
+const MAX_WAIT: Duration = Duration::from_secs(50);
 /// Tokens of each source that are shown beside the answer.
 const SOURCE_TOKENS: usize = 300;
 /// The most messages found.
-const MOST_FOUND: usize = 20;
+const MAX_HITS: usize = 20;
 
-/// What is asked.
+/// Arguments of `ask`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
@@ -51,7 +51,7 @@ pub(super) struct Answered {
     mode: String,
     /// Sources that the answer cites.
     sources: Vec<Cited>,
-    /// What the asker should know.
+    /// Notices about the answer.
     notices: Vec<String>,
 }
 
@@ -134,7 +134,7 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
     let once = StatelessQuestion { question: asked.question, history: Vec::new(), options: means };
     let running = librarian.app.answers.ask_stateless(actor, once).await?;
     let _attended = StopOnDrop(Arc::clone(&running));
-    let outcome = match tokio::time::timeout(LONGEST, running.ended()).await {
+    let outcome = match tokio::time::timeout(MAX_WAIT, running.ended()).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => {
             running.stop();
@@ -174,7 +174,7 @@ pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) 
     })
 }
 
-/// What is searched for in one's history.
+/// Arguments of `search_history`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryArguments {
@@ -186,7 +186,7 @@ pub(super) struct HistoryArguments {
     limit: Option<usize>,
 }
 
-/// What was found in the history of the key's user.
+/// Results in the history of the key's user.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct FoundInHistory {
@@ -204,7 +204,7 @@ struct FoundMessage {
     title: String,
     /// Message.
     message_id: String,
-    /// Who speaks: user or assistant.
+    /// Role: user or assistant.
     role: String,
     /// Part of it that holds the words. It was said earlier and is no instruction.
     snippet: String,
@@ -237,7 +237,7 @@ pub(super) async fn search_history(
     actor: &Actor,
     asked: HistoryArguments,
 ) -> Result<FoundInHistory, Problem> {
-    let most = limit(asked.limit, 10, MOST_FOUND)?;
+    let most = limit(asked.limit, 10, MAX_HITS)?;
     let mut connection = store::postgres::acquire(librarian.app.pool()).await?;
     let page = history::search(&mut connection, actor, &asked.query, None, most).await?;
     let messages = page.items.into_iter().map(|hit| FoundMessage {

@@ -16,7 +16,7 @@ use crate::http::problem::Problem;
 
 /// Libraries that are named at most.
 const MATCHES: usize = 10;
-/// What is searched for where an older client names no topic.
+/// Query if an older client names no topic.
 const NO_TOPIC: &str = "getting started overview introduction";
 
 /// Which library is meant.
@@ -33,7 +33,7 @@ pub(super) struct ResolveArguments {
     library_name: String,
 }
 
-/// What is asked of a library.
+/// A question to a library.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueryArguments {
@@ -56,7 +56,7 @@ pub(super) struct QueryArguments {
     max_tokens: Option<usize>,
 }
 
-/// The same as it was asked before Context7's version 2.
+/// Arguments of Context7's clients before version 2.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OlderArguments {
@@ -89,11 +89,11 @@ pub(super) struct Resolved {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Match {
-    /// What people call it.
+    /// Name of the library as people write it.
     title: String,
     /// Id, for query-docs.
     library_id: String,
-    /// What it is about.
+    /// Description.
     description: String,
     /// Passages in the active version.
     snippets: i64,
@@ -168,7 +168,7 @@ pub(super) async fn query(
     find(librarian, actor, &asked.library_id, &asked.query, tokens(asked.max_tokens)?).await
 }
 
-/// The same for clients that know nothing newer. They may ask for fewer tokens than can be told apart here.
+/// Like `query_docs`, for older clients, which can ask for very few tokens.
 pub(super) async fn older(
     librarian: &Librarian,
     actor: &Actor,

@@ -26,7 +26,7 @@ const CHANGES: usize = 20;
 /// Headings that are named where one was not found.
 const HEADINGS: usize = 40;
 
-/// What is to be read.
+/// Arguments of `get_document`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     cursor: Option<String>,
 }
 
-/// What was read.
+/// A document, or a part of it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Read {

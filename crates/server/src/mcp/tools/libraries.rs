@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 
 /// Libraries on a page where nothing is said, and at most.
 const LIBRARIES: usize = 100;
-const MOST_LIBRARIES: usize = 200;
+const MAX_LIBRARIES: usize = 200;
 
 /// Which page.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,9 +45,9 @@ pub(super) struct LibraryItem {
     name: String,
     /// Id, for query-docs.
     library_id: String,
-    /// What people call it.
+    /// Name as people write it.
     title: String,
-    /// What it is about.
+    /// Description.
     description: String,
     /// Version that answers when none is asked for.
     active_version: Option<String>,
@@ -98,7 +98,7 @@ pub(super) struct FindArguments {
     target_version: Option<String>,
 }
 
-/// What fits.
+/// Matching libraries.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct BestMatch {
@@ -136,7 +136,7 @@ pub(super) async fn list(
     actor: &Actor,
     asked: ListArguments,
 ) -> Result<Listed, Problem> {
-    let limit = limit(asked.limit, LIBRARIES, MOST_LIBRARIES)?;
+    let limit = limit(asked.limit, LIBRARIES, MAX_LIBRARIES)?;
     let after = asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
     let page = page(librarian, actor, after.as_ref(), limit).await?;
     Ok(Listed { libraries: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })

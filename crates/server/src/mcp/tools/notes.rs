@@ -10,20 +10,20 @@ use super::{Librarian, Shown};
 use crate::http::problem::Problem;
 use crate::mcp::shown::PassageNote;
 
-/// What is reported.
+/// Arguments of `report_issue`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
     /// Id of the passage, from search_docs or get_document.
     passage_id: String,
-    /// What is the matter with it.
+    /// Kind of issue.
     category: Kind,
-    /// What is wrong and what would be right, in a few sentences.
+    /// A few sentences: what is wrong and what would be right.
     #[schemars(length(min = 1, max = 4000))]
     text: String,
 }
 
-/// What may be the matter with a passage.
+/// Kinds of issues of a passage.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {

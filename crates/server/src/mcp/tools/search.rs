@@ -18,7 +18,7 @@ use crate::mcp::shown::{Passage, RULE};
 /// Passages where nothing is said.
 const PASSAGES: usize = 5;
 
-/// What is searched for.
+/// Arguments of `search_docs`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     strict: Option<bool>,
 }
 
-/// What was found.
+/// Results of a search.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Found {
@@ -54,7 +54,7 @@ pub(super) struct Found {
     passages: Vec<Passage>,
     /// Passages that were found and left out to keep within max_tokens.
     omitted: usize,
-    /// What limits the search: that it was by words alone, that the index is being built.
+    /// Notices about the search, such as keyword results only, or an index that is being built.
     notices: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl Shown for Found {
     }
 }
 
-/// The same for `query-docs`.
+/// Like [`search`], for `query-docs`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Snippets {

@@ -50,7 +50,7 @@ struct One<'page> {
     name: String,
     part: String,
     visibility: &'static str,
-    /// Who was granted how much.
+    /// Granted permissions.
     grants: Vec<(String, &'static str)>,
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn show(
     Ok(Told::default().page(&frame, &page))
 }
 
-/// Who may what in one of them.
+/// Permissions in one library.
 pub(super) async fn one(
     State(state): State<AppState>,
     frame: Frame,

@@ -33,7 +33,7 @@ struct One<'page> {
     tried: Option<ModelTest>,
 }
 
-/// What a test has found, for the page that is already open.
+/// Result of a test, as a part of the open page.
 #[derive(Template)]
 #[template(path = "admin_model.html", block = "result")]
 struct Outcome<'page> {

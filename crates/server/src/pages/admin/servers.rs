@@ -33,7 +33,7 @@ struct One<'page> {
     found: Option<TestReport>,
 }
 
-/// What a test has found, for the page that is already open.
+/// Result of a test, as a part of the open page.
 #[derive(Template)]
 #[template(path = "admin_server.html", block = "result")]
 struct Outcome<'page> {

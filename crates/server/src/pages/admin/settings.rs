@@ -33,7 +33,7 @@ impl Page<'_> {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// What a setting is for.
+    /// Explanation of a setting.
     fn about<'setting>(&self, setting: &'setting EffectiveSetting) -> Cow<'setting, str> {
         self.frame.t_else("setting", setting.flag.trim_start_matches('-'), &setting.help)
     }

@@ -1,4 +1,4 @@
-//! What a question can be put to: a library and version, what is searched, a model, servers. Only what is possible is offered.
+//! Options of a question: library and version, focus, model, external servers. Only available ones are offered.
 
 use chat::answer::AnswerOptions;
 use chat::chats::{Chat, NewChat};
@@ -13,13 +13,13 @@ use crate::http::problem::{Problem, Result};
 use crate::pages::forms::Posted;
 
 /// Versions of one library that are offered: the newest.
-const MOST_VERSIONS: usize = 12;
+const MAX_VERSIONS: usize = 12;
 /// Libraries whose versions are all offered; with more, only those of the one that is chosen are.
-const MOST_VERSIONED: usize = 40;
+const MAX_VERSIONED: usize = 40;
 /// Stands between library and version in what a form sends; no name of a library holds it.
 const AT: char = '@';
 
-/// What may be chosen, and what is.
+/// Available options, and the selected ones.
 pub(crate) struct Choices {
     pub(crate) libraries: Vec<Offered>,
     pub(crate) models: Vec<ModelChoice>,
@@ -37,7 +37,7 @@ pub(crate) struct Offered {
     pub(crate) versions: Vec<String>,
 }
 
-/// What is chosen.
+/// Selected options.
 #[derive(Default, Clone)]
 pub(crate) struct Chosen {
     pub(crate) library: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// What a chat asks.
+    /// Options of a chat.
     pub(crate) fn of(chat: &Chat) -> Self {
         Self {
             library: chat.library.clone(),
@@ -59,13 +59,13 @@ impl Chosen {
         }
     }
 
-    /// What a form says.
+    /// Options of a form.
     pub(crate) fn said(posted: &Posted) -> Result<Self> {
         let written = Self::written(posted.field("scope"), posted.field("focus"), posted.field("model"))?;
         Ok(Self { servers: posted.ticked("server:"), ..written })
     }
 
-    /// What is written in the fields of a form; in those that are empty, what is usual.
+    /// Parses the fields of a form; empty ones take the default.
     pub(crate) fn written(scope: &str, focus: &str, model: &str) -> Result<Self> {
         let (library, version) = self::scope(scope);
         Ok(Self {
@@ -77,7 +77,7 @@ impl Chosen {
         })
     }
 
-    /// What an address says: `?library=&version=`.
+    /// Query: `?library=&version=`.
     pub(crate) fn named(library: &str, version: &str) -> Self {
         let library = some(library);
         Self { version: some(version).filter(|_| library.is_some()), library, ..Self::default() }
@@ -123,7 +123,7 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What a form sends as one: the library, and the version behind its sign.
+/// Splits the scope of a form into library and version.
 fn scope(text: &str) -> (Option<String>, Option<String>) {
     match text.split_once(AT) {
         Some((library, version)) => (some(library), some(version)),
@@ -143,7 +143,7 @@ impl Choices {
         let models = models::choices(&mut *connection, actor).await?;
         let servers = registry::tool_call::choices(connection, actor).await.map_err(Problem::from)?;
         let libraries = catalogue.libraries(actor);
-        let few = libraries.len() <= MOST_VERSIONED;
+        let few = libraries.len() <= MAX_VERSIONED;
         let libraries = libraries.into_iter().map(|library| {
             let is_chosen = chosen.library.as_deref() == Some(library.name.as_str());
             let active = library.versions.iter().find(|version| Some(version.id) == library.active);
@@ -154,7 +154,7 @@ impl Choices {
                 versions: library
                     .versions
                     .iter()
-                    .take(if few || is_chosen { MOST_VERSIONS } else { 0 })
+                    .take(if few || is_chosen { MAX_VERSIONS } else { 0 })
                     .map(|known| known.label.to_string())
                     .collect(),
             }

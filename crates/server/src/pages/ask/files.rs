@@ -122,7 +122,7 @@ async fn begin(state: &AppState, frame: &Frame, chosen: Chosen) -> Result<ChatId
     Ok(chats::create(&mut connection, &frame.actor, &chosen.begun()).await?.id)
 }
 
-/// Who sends a form, before its bytes are taken.
+/// Authenticates the sender of a form before its body is read.
 pub(super) async fn framed(
     state: &AppState,
     request: Request,

@@ -221,7 +221,7 @@ struct Changes<'page> {
     changes: Vec<SourceChange>,
 }
 
-/// What has become of each passage that an answer cites: what it was, and what stands in its place.
+/// Shows how the cited passages of an answer have changed.
 pub(crate) async fn changes(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
     if let Err(response) = frame.require_person() {
         return response;

@@ -1,4 +1,4 @@
-//! What one has asked before: grouped by time, searched, renamed, pinned, put away, deleted and brought back.
+//! `/ask/history`: chats by time, searched, renamed, pinned, archived, deleted and restored.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -76,7 +76,7 @@ fn age(chat: &Chat, now: DateTime<Utc>) -> &'static str {
     }
 }
 
-/// What is looked for, and where.
+/// Query of the history.
 #[derive(Default, Deserialize)]
 pub(crate) struct Asked {
     #[serde(default)]

@@ -29,7 +29,7 @@ use crate::pages::see_other;
 /// Messages that a page shows.
 const PAGE: usize = 30;
 
-/// What an address asks beforehand.
+/// Query: a question filled in beforehand.
 #[derive(Default, Deserialize)]
 pub(crate) struct Prefilled {
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(crate) struct Prefilled {
 /// Which part of a chat.
 #[derive(Default, Deserialize)]
 pub(crate) struct Part {
-    /// What is written into the field for the next question.
+    /// Text of the question field.
     #[serde(default)]
     q: String,
     /// The page before.
@@ -61,7 +61,7 @@ struct Page<'page> {
     frame: &'page Frame,
     recent: Recent,
     choices: Choices,
-    /// What stands in the field.
+    /// Text of the field.
     question: String,
     fault: Option<&'page Fault>,
     chat: Option<Opened>,

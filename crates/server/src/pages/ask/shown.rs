@@ -100,7 +100,7 @@ impl Shown {
         self.mode() == "passages"
     }
 
-    /// What was searched for, where that is not the question.
+    /// The search query, if it is not the question.
     pub(crate) fn query(&self) -> &str {
         self.told("query")
     }
@@ -119,7 +119,7 @@ impl Shown {
         self.message.metadata.get("dropped_citations").and_then(Value::as_u64).unwrap_or_default()
     }
 
-    /// What was said about the searches, each with whether it is in English whatever the page's language is.
+    /// Notices about the searches, each with whether it is in English regardless of the page's language.
     pub(crate) fn notices(&self, frame: &Frame) -> Vec<(Cow<'_, str>, bool)> {
         let notices = self.message.metadata.get("notices").and_then(Value::as_array);
         let notices = notices.into_iter().flatten().filter_map(Value::as_str).take(20);
@@ -253,7 +253,7 @@ impl Cited {
     }
 }
 
-/// What of a source the model was given.
+/// Text of a source that the model was given.
 fn given(source: &Source) -> String {
     let from = usize::try_from(source.character_from).unwrap_or(0);
     let length = usize::try_from(source.character_to).unwrap_or(0).saturating_sub(from);

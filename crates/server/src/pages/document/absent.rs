@@ -1,5 +1,4 @@
-//! What is said where there is no such version, document or passage: what there is instead, with links. Nothing else is
-//! answered in its place.
+//! Pages for a version, document or passage that does not exist: they link to alternatives, and nothing is shown in its place.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -24,9 +23,9 @@ const FIRST_PAGES: [&str; 4] = ["index.md", "README.md", "index.html", "index.md
 struct Absent<'page> {
     frame: &'page Frame,
     heading: String,
-    /// What is not there.
+    /// The missing thing.
     path: &'page str,
-    /// What there is instead: what it is, and its links.
+    /// Alternatives: a heading and links.
     hint: String,
     links: Vec<(String, String)>,
     /// Where all of it is listed.
@@ -128,7 +127,7 @@ pub(super) fn of_passage(frame: &Frame) -> Response {
     frame.reading_page(StatusCode::NOT_FOUND, &page)
 }
 
-/// What a path may mean that is called otherwise.
+/// Finds documents with similar paths.
 fn meant(path: &str) -> Vec<String> {
     let path = path.trim_matches('/');
     let bare = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(path);

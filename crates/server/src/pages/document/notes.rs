@@ -59,7 +59,7 @@ pub(super) async fn resolve(State(state): State<AppState>, Path(id): Path<Uuid>,
     }
 }
 
-/// What is wrong with a note is said on a page of its own: going back shows what was written.
+/// Shows the error of a note on its own page: going back keeps the text.
 fn refused(posted: &Posted, error: library::Error) -> Response {
     match error {
         library::Error::Invalid(_) => {

@@ -1,4 +1,4 @@
-//! What the page of a document shows.
+//! View of a document's page.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::app::address;
 use crate::pages::frame::Frame;
 
 /// Revisions that are offered: the newest.
-const MOST_REVISIONS: usize = 30;
+const MAX_REVISIONS: usize = 30;
 
 /// A section that another version has, and this one has not.
 pub(super) struct Gone {
@@ -190,7 +190,7 @@ impl<'page> View<'page> {
         labels.join(", ")
     }
 
-    /// What follows the address of this part where something is asked of it.
+    /// Query string of this part.
     fn part_with(&self, parameter: &str) -> String {
         let link = self.part_link(self.part);
         let separator = if link.contains('?') { '&' } else { '?' };
@@ -272,7 +272,7 @@ impl<'page> View<'page> {
     /// The revisions under this label, the newest first.
     fn others(&self) -> Vec<(Choice, &Revision)> {
         let label = self.document.version.as_str();
-        let under = self.revisions.iter().filter(|revision| revision.version == label).take(MOST_REVISIONS);
+        let under = self.revisions.iter().filter(|revision| revision.version == label).take(MAX_REVISIONS);
         let choices = under.map(|revision| {
             let link = if revision.active {
                 self.here.clone()
@@ -391,7 +391,7 @@ impl<'page> View<'page> {
     }
 }
 
-/// What is not escaped in fragments.
+/// Characters that are not escaped in fragments.
 pub(super) const FRAGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -1,4 +1,4 @@
-//! What may be changed of a library and its versions on their pages: a form leads back to the page it came from.
+//! Changes of a library and its versions; each form returns to the page it came from.
 
 use std::sync::Arc;
 

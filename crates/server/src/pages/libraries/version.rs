@@ -25,7 +25,7 @@ use crate::pages::see_other;
 /// Documents on a page.
 const PAGE: usize = 100;
 /// Other versions that are offered.
-const MOST_VERSIONS: usize = 12;
+const MAX_VERSIONS: usize = 12;
 
 /// Which documents are shown.
 #[derive(Deserialize, Default)]
@@ -69,7 +69,7 @@ struct Folder {
 }
 
 impl Wanted {
-    /// The same list but for one change, on its first page.
+    /// Returns the address of the list with one parameter changed, on its first page.
     pub(super) fn link(&self, base: &str, name: &str, value: &str) -> String {
         let pairs = [("q", &self.q), ("type", &self.r#type), ("tag", &self.tag), ("status", &self.status)];
         let mut parts: Vec<String> = Vec::new();
@@ -200,7 +200,7 @@ pub(super) async fn page(
         let tags = overview::tags(&mut connection, version.id).await?;
         drop(connection);
         let link = address::of_version(&library.name, &version.label);
-        let others = library.versions.iter().filter(|other| other.id != version.id).take(MOST_VERSIONS);
+        let others = library.versions.iter().filter(|other| other.id != version.id).take(MAX_VERSIONS);
         let next = listed.next.map(|next| wanted.link(&link, "after", &next.to_string()));
         let page = Page {
             frame,

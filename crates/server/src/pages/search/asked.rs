@@ -1,4 +1,4 @@
-//! What is asked, as it stands in an address, and the links to the same with one thing changed.
+//! Search parameters of an address, and links with one of them changed.
 
 use kernel::page::Cursor;
 use library::Error;
@@ -13,12 +13,12 @@ use crate::http::input;
 use crate::pages::frame::Frame;
 
 /// Choices of one kind that are shown, at most.
-const MOST_CHOICES: usize = 8;
-/// What a passage may hold.
+const MAX_CHOICES: usize = 8;
+/// Content types of passages.
 const CONTENTS: [&str; 4] = ["text", "code", "table", "api"];
 const CATEGORIES: [&str; 2] = ["document", "code"];
 
-/// What is asked.
+/// Parameters of a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
@@ -27,7 +27,7 @@ pub(super) struct Asked {
     pub(super) version: String,
     /// Types of documents, separated by commas.
     pub(super) r#type: String,
-    /// What passages hold, separated by commas.
+    /// Content types, separated by commas.
     pub(super) content: String,
     /// Tags, separated by commas.
     pub(super) tag: String,
@@ -69,7 +69,7 @@ impl Asked {
         [&self.r#type, &self.content, &self.tag, &self.category].into_iter().any(|filter| !filter.is_empty())
     }
 
-    /// The same question of the same library and version.
+    /// Returns the search without filters, in the same library and version.
     pub(super) fn without_filters(&self) -> Self {
         Self {
             q: self.q.clone(),
@@ -79,7 +79,7 @@ impl Asked {
         }
     }
 
-    /// What the form keeps beside the words.
+    /// Hidden fields of the form.
     pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
         self.pairs().into_iter().skip(1).filter(|(_, value)| !value.is_empty()).collect()
     }
@@ -185,7 +185,7 @@ impl Asked {
         chosen
     }
 
-    /// What the search can be narrowed or changed by.
+    /// Groups of filters.
     pub(super) fn groups(
         &self,
         frame: &Frame,
@@ -241,7 +241,7 @@ impl Asked {
         let mut names: Vec<&str> = if self.library.is_empty() { Vec::new() } else { vec![&self.library] };
         let found = answer.hits.iter().map(|hit| hit.passage.library.as_str());
         for name in found.chain(all.iter().map(|library| library.name.as_str())) {
-            if names.len() < MOST_CHOICES && !names.contains(&name) {
+            if names.len() < MAX_CHOICES && !names.contains(&name) {
                 names.push(name);
             }
         }
@@ -257,7 +257,7 @@ impl Asked {
     }
 
     fn versions(&self, frame: &Frame, library: &Library) -> Group {
-        let choices = library.versions.iter().take(MOST_CHOICES).map(|version| {
+        let choices = library.versions.iter().take(MAX_CHOICES).map(|version| {
             let label = version.label.as_str();
             let is_chosen = label == self.version;
             let text = if library.active == Some(version.id) {
@@ -270,7 +270,7 @@ impl Asked {
         Group {
             title: frame.t("search-versions").into_owned(),
             choices: choices.collect(),
-            has_more: library.versions.len() > MOST_CHOICES,
+            has_more: library.versions.len() > MAX_CHOICES,
         }
     }
 
@@ -286,7 +286,7 @@ impl Asked {
         let taken_now = list(taken);
         let mut values = taken_now.clone();
         for value in offered {
-            if values.len() < MOST_CHOICES && !values.contains(&value) {
+            if values.len() < MAX_CHOICES && !values.contains(&value) {
                 values.push(value);
             }
         }

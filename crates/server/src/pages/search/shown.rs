@@ -1,4 +1,4 @@
-//! What was found as people see it: passages under their documents, with the words asked for marked.
+//! View of search results: passages under their documents, with matching words highlighted.
 
 use library::documents::below_title;
 use library::search::{Answer, Hit};

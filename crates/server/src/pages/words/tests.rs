@@ -75,7 +75,7 @@ fn texts(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// What follows `call("` in a text, up to the next quotation mark.
+/// Returns the first argument of each `call("…")` in a text.
 fn called<'text>(text: &'text str, call: &str) -> Vec<&'text str> {
     text.split(call)
         .skip(1)
