@@ -1,6 +1,6 @@
 //! Errors of the use cases: those of the domain crates, and the refusals that no single crate can state.
 //!
-//! Each API maps them to its own form; for HTTP that is [`Problem`](crate::http::problem::Problem).
+//! Each API maps them to its own form; for HTTP that is a problem (RFC 9457).
 
 /// Result of a use case.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -23,9 +23,6 @@ pub(crate) enum Error {
     /// The state of the system does not allow it.
     #[error("{0}")]
     Conflict(String),
-    /// The input exceeds a limit.
-    #[error("{0}")]
-    TooLarge(String),
     /// A limit on concurrent work is reached; retry after this many seconds.
     #[error("{text}")]
     TooMany { seconds: u32, text: String },
@@ -37,10 +34,6 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
-    }
-
-    pub(crate) fn too_large(text: impl Into<String>) -> Self {
-        Self::TooLarge(text.into())
     }
 }
 

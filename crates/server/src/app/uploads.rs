@@ -46,11 +46,6 @@ impl UploadFields {
         [&self.library, &self.version, &self.tags].map(|field| field.clone().unwrap_or_default())
     }
 
-    /// The version as written, or the default one.
-    pub(crate) fn version_or_default(&self) -> &str {
-        self.version.as_deref().filter(|version| !version.is_empty()).unwrap_or(library::label::CURRENT)
-    }
-
     /// Returns the library, version, tags and category that documents are added to.
     ///
     /// # Errors

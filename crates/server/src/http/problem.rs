@@ -297,7 +297,6 @@ impl From<crate::app::Error> for Problem {
             Fault::Forbidden(detail) => Self::forbidden(detail),
             Fault::Invalid(detail) => Self::invalid(detail),
             Fault::Conflict(detail) => Self::conflict(detail),
-            Fault::TooLarge(detail) => Self::too_large(detail),
             Fault::TooMany { seconds, text } => Self::too_many(seconds, text),
             Fault::Internal(cause) => Self::internal(cause),
         }

@@ -17,6 +17,7 @@ mod document_pages;
 mod external_sources;
 mod failures;
 mod language_models;
+mod layout;
 mod library_pages;
 mod llms;
 mod mcp;
