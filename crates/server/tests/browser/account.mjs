@@ -1,9 +1,9 @@
-// One's own account: a key made and copied, another session ended, language and colours that follow to another browser.
+// The account page: creating and copying a key, ending another session, language and theme that follow to another browser.
 import { axe, equal, expects, go, ok, sees, signIn, spec, fixture, step, tabTo, visit } from "./support.mjs";
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: a key is made by keyboard, copied, disabled and deleted`, async () => {
+    await step(`${width}: a key is created by keyboard, copied, disabled and deleted`, async () => {
       const page = await visit({ at: "/account", width, as: "ben" });
       await axe(page);
       const summary = page.locator("details.new > summary");
@@ -34,7 +34,7 @@ await spec(async () => {
     });
   }
 
-  await step("a button that is pressed twice makes one key, and shows it", async () => {
+  await step("a double click creates one key and shows it", async () => {
     const page = await visit({ at: "/connect", as: "ben" });
     await page.locator("#name").fill("pressed twice");
     await page.locator("main form button").dblclick();
@@ -42,7 +42,7 @@ await spec(async () => {
     ok((await page.locator("#key").innerText()).startsWith("wy_"));
   });
 
-  await step("another session is ended, and this one is marked", async () => {
+  await step("another session is ended, and the current one is marked", async () => {
     const here = await visit({ at: "/sign-in" });
     await signIn(here, "ben");
     const there = await visit({ at: "/sign-in", width: "phone" });
@@ -55,7 +55,7 @@ await spec(async () => {
     equal(new URL(there.url()).pathname, "/sign-in");
   });
 
-  await step("what is wrong with a form far down the page comes into view", async () => {
+  await step("an error in a form far down the page scrolls into view", async () => {
     const page = await visit({ at: "/account", as: "ada", width: "phone" });
     expects(page, 403);
     await page.locator("#current").fill("not my password");
@@ -67,7 +67,7 @@ await spec(async () => {
     await axe(page);
   });
 
-  await step("language and colours follow the account", async () => {
+  await step("language and theme follow the account", async () => {
     const here = await visit({ at: "/sign-in", width: "phone" });
     await signIn(here, "ben");
     await go(here, "/account");

@@ -1,4 +1,4 @@
-// Adding: chosen and dropped files, how far they are, what could not be read or sent, and that each goes where it was sent.
+// Adding documents: chosen and dropped files, progress, files that cannot be read or sent, and the target of each upload.
 import { api, axe, equal, expects, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 const text = (name, words) => ({ name, mimeType: "text/markdown", buffer: Buffer.from(words) });
@@ -6,7 +6,7 @@ const row = (page, path) => page.locator("#sent > li").filter({ hasText: path })
 
 await spec(async () => {
   for (const look of [{ width: "desktop" }, { width: "phone", language: "zh", theme: "dark" }]) {
-    await step(`${look.width}: files are added by keyboard, read, and opened`, async () => {
+    await step(`${look.width}: files are added by keyboard, processed, and opened`, async () => {
       const page = await visit({ at: "/add", as: "ada", ...look });
       await axe(page);
       await tabTo(page.locator("#library"), 40);
@@ -15,16 +15,16 @@ await spec(async () => {
         text("lines.md", "# Lines\n\nMooring lines are doubled in a storm.\n"),
         { name: "torn.pdf", mimeType: "application/pdf", buffer: Buffer.from("%PDF-1.7 and nothing of it") },
       ]);
-      // What is chosen can be sent at once.
+      // Chosen files can be sent at once.
       await page.locator("#send:focus").waitFor();
       await page.keyboard.press("Enter");
       for (const path of ["lines.md", "torn.pdf"]) await row(page, path).locator(".badge.good").waitFor();
-      // What is wrong with one is said where one waits for both.
+      // The error of one file is shown where the progress of both is.
       const standing = page.locator("#standing");
       await standing.locator(".rows li", { hasText: "torn.pdf" }).waitFor();
       await standing.locator(".steps .badge.good").nth(1).waitFor();
       await axe(page);
-      // Where one is does not move while the numbers do.
+      // The scroll position stays while the numbers change.
       await page.locator("#standing-open").focus();
       await page.keyboard.press("Enter");
       await page.waitForURL(new RegExp(`/l/pier-${look.width}/`));
@@ -32,7 +32,7 @@ await spec(async () => {
     });
   }
 
-  await step("files are dropped, and what could not be sent is sent again", async () => {
+  await step("files are dropped, and a failed upload is retried", async () => {
     const page = await visit({ at: "/add?library=pier-dropped&version=1", as: "ada" });
     expects(page, 503);
     let refused = 0;
@@ -53,7 +53,7 @@ await spec(async () => {
     await page.locator("#standing-open").waitFor();
   });
 
-  await step("what is written while files go is for the next ones", async () => {
+  await step("changes to the form during an upload apply to the next files", async () => {
     const page = await visit({ at: "/add?library=pier-first&version=1", as: "ada" });
     await page.route("**/api/v1/documents", async (route) => {
       await new Promise((later) => setTimeout(later, 200));

@@ -1,11 +1,11 @@
-// Administration: somebody is added and granted a library, a model is tested, all on a phone and on a desktop.
+// Administration: adding a user and granting a library, testing a model, on a phone and on a desktop.
 import { axe, equal, expects, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const rooms = ["", "/users", "/access", "/keys", "/sessions", "/models", "/servers", "/jobs", "/settings"];
 
 await spec(async () => {
   for (const [width, language, theme] of [["phone", "zh", "dark"], ["desktop", "en", "light"]]) {
-    await step(`${width}: every room is there and sound`, async () => {
+    await step(`${width}: every administration page opens`, async () => {
       const page = await visit({ at: "/admin", width, language, theme, as: "ada" });
       for (const room of rooms) {
         await go(page, `/admin${room}`);
@@ -17,7 +17,7 @@ await spec(async () => {
       await axe(page);
     });
 
-    await step(`${width}: somebody is added by keyboard and is granted a library`, async () => {
+    await step(`${width}: a user is added by keyboard and granted a library`, async () => {
       const page = await visit({ at: "/admin/users", width, as: "ada" });
       const name = `new-${width}`;
       await tabTo(page.locator("details.new > summary"), 60);

@@ -1,4 +1,4 @@
-// Asking: in Chinese about an English document; streamed, cited, stopped, edited, branched; the history; links.
+// Questions: in Chinese about an English document; streaming, citations, stopping, editing, branches; history; shared links.
 import { api, axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const finished = (page) => page.locator("article.said-answer:not([data-follow])").last().waitFor({ timeout: 20000 });
@@ -12,8 +12,8 @@ await spec(async () => {
   await step("a question in Chinese is answered from an English manual, and its citation opens", async () => {
     const page = await visit({ at: "/ask?library=harbour", as: "ada", language: "zh" });
     await axe(page);
-    // Without a model of embeddings the words have to be those of the manual.
-    // A word that is being composed is not sent by Enter.
+    // Without an embedding model the question must use words of the manual.
+    // Enter during composition does not submit.
     await page.locator("#words").fill("Harbour drain connections 吗？");
     await page.locator("#words").dispatchEvent("keydown", { key: "Enter", isComposing: true });
     ok(page.url().includes("/ask?"), "Enter was taken while a word was composed");
@@ -48,7 +48,7 @@ await spec(async () => {
     await sees(page, page.getByText("You stopped this answer."));
   });
 
-  await step("an answer that was left while it was written goes on when one comes back", async () => {
+  await step("an answer left while it streams continues on return", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
     await ask(page, "slowly: how long does Harbour drain its connections?");
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
@@ -62,7 +62,7 @@ await spec(async () => {
     equal(await page.locator("#put button").isDisabled(), false);
   });
 
-  await step("what was written and chosen stays when files are attached", async () => {
+  await step("input and scope stay when files are attached", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
     const question = `${"港口如何在风暴中系泊？".repeat(60)}`;
     await page.locator("#words").fill(question);
@@ -76,7 +76,7 @@ await spec(async () => {
     await sees(page, page.locator("header.head summary", { hasText: "harbour 1.8" }));
   });
 
-  await step("a question is edited, and both branches stay", async () => {
+  await step("an edited question keeps both branches", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
     await ask(page, "How long does Harbour drain its connections?");
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
@@ -92,7 +92,7 @@ await spec(async () => {
   });
 
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: the history is searched, a chat renamed, deleted and brought back`, async () => {
+    await step(`${width}: the history is searched; a chat is renamed, deleted and restored`, async () => {
       const page = await visit({ at: "/ask", as: "ben", width, theme: "dark" });
       await axe(page);
       await ask(page, `How long does the gateway wait on a ${width}?`);
@@ -118,7 +118,7 @@ await spec(async () => {
     });
   }
 
-  await step("a chat is shared, and its link ended", async () => {
+  await step("a chat is shared, and the link revoked", async () => {
     const page = await visit({ at: "/ask", as: "ada" });
     await ask(page, "How long does the gateway drain?");
     await page.waitForURL(/\/ask\/[0-9a-f-]{36}/);
@@ -134,7 +134,7 @@ await spec(async () => {
     await go(page, shared, 404);
   });
 
-  await step("without script one asks, and looks again", async () => {
+  await step("questions work without scripts", async () => {
     const page = await visit({ at: "/ask", as: "ben", script: false });
     await page.locator("#words").fill("How long does Harbour drain its connections?");
     await page.locator("#put button").click();

@@ -1,5 +1,5 @@
-// Every page and state: axe, one heading, language, title, nothing wider than its window, at all widths, in both languages, light and
-// dark, with script and without. A page whose route is not in this list fails it.
+// Every page and state: axe, one heading, language, title, no overflow, at all widths, in both languages, light and dark, with and
+// without scripts. A page whose route is not in this list fails it.
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { api, axe, check, equal, expects, fits, go, leave, ok, site, spec, fixture, step, visit } from "./support.mjs";
@@ -8,8 +8,8 @@ const manual = "/l/harbour/2.0/manual.md";
 const absent = "00000000-0000-7000-8000-000000000000";
 
 /**
- * Pages by the route that answers. `as`: who looks, `ada` (an administrator) unless said. `status`: of the answer. `act`: what is done on
- * the page before it is looked at. Of each route at least one line; further lines are its states.
+ * Pages by route. `as`: the user, by default `ada` (an administrator). `status`: of the response. `act`: an action before the checks.
+ * At least one line for each route; further lines are its states.
  */
 const pages = (scene) => [
   { route: "/", at: "/" },
@@ -81,13 +81,13 @@ const pages = (scene) => [
   { route: null, at: "/no/such/page", status: 404 },
 ];
 
-/** Routes that answer with something else than a page of their own. */
-const none = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+/** Routes that do not answer with a page of their own. */
+const withoutPage = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
   "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
 
 const tags = { en: "en", zh: "zh-CN" };
 
-/** Fills a form in and sends it, whatever the browser thinks of what was written. */
+/** Fills in a form and submits it without the validation of the browser. */
 async function submit(page, fields, form = "main form") {
   const sent = page.locator(form).first();
   for (const [name, value] of Object.entries(fields)) await sent.locator(`[name=${name}]`).fill(value);
@@ -95,7 +95,7 @@ async function submit(page, fields, form = "main form") {
   await Promise.all([page.waitForNavigation(), sent.evaluate((form) => form.requestSubmit())]);
 }
 
-/** The routes of pages, as their sources declare them. */
+/** Routes of pages, as declared in their sources. */
 function routes() {
   const folder = fileURLToPath(new URL("../../src/pages", import.meta.url));
   const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".rs")).map((file) => `${folder}/${file}`);
@@ -105,8 +105,8 @@ function routes() {
   });
 }
 
-/** What has to stand in the library and the history for all pages to have something to show. */
-async function furnish() {
+/** Creates the data that every page needs to show something. */
+async function prepare() {
   const chat = await api("POST", "/api/v1/chats", { library: "harbour" }, "ada");
   await api("POST", `/api/v1/chats/${chat.id}/messages`, { content: "How long does Harbour drain its connections?" }, "ada");
   const read = await api("GET", `/api/v1/chats/${chat.id}`, undefined, "ada");
@@ -121,8 +121,8 @@ async function furnish() {
   return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
 }
 
-/** What holds of every page. */
-async function proper(page, { language }) {
+/** Asserts what holds for every page. */
+async function checkPage(page, { language }) {
   const seen = await page.evaluate(() => ({
     headings: [...document.querySelectorAll("h1")].map((heading) => heading.textContent.trim()),
     language: document.documentElement.lang,
@@ -137,20 +137,20 @@ async function proper(page, { language }) {
 }
 
 await spec(async () => {
-  const scene = await furnish();
+  const scene = await prepare();
   const all = pages(scene);
   const faults = [];
   const places = new Map();
 
   await step("no route is missing", async () => {
-    const known = new Set([...all.map(({ route }) => route), ...none]);
+    const known = new Set([...all.map(({ route }) => route), ...withoutPage]);
     const missing = routes().filter((route) => !known.has(route));
-    equal(missing, [], "routes of pages that everywhere.mjs does not look at");
+    equal(missing, [], "routes that everywhere.mjs does not check");
     const gone = [...known].filter((route) => route && !routes().includes(route));
-    equal(gone, [], "routes that there are no more");
+    equal(gone, [], "routes that no longer exist");
   }).catch((error) => faults.push(error.message));
 
-  /** Goes through all pages in one window; `body` is what is looked at on each. */
+  /** Opens all pages in one window and runs `body` on each. */
   async function walk(look, body) {
     const open = new Map();
     for (const { at, as = "ada", status = 200, expected, act } of all) {
@@ -161,12 +161,12 @@ await spec(async () => {
         if (expected) expects(page, expected);
         await go(page, at, status);
         await act?.(page);
-        await proper(page, look);
+        await checkPage(page, look);
         await body?.(page);
         await check(page);
       } catch (error) {
-        const where = `${at}${act ? " (acted)" : ""} (${Object.values(look).join(" ")} ${as ?? "nobody"})`;
-        // The same fault on many pages is one.
+        const where = `${at}${act ? " (after its action)" : ""} (${Object.values(look).join(" ")} ${as ?? "signed out"})`;
+        // A fault that occurs on many pages is reported once.
         const [first, ...rest] = error.message.split("\n");
         const fault = rest.length > 0 ? rest.join("\n") : first;
         places.set(fault, [...(places.get(fault) ?? []), where]);
@@ -177,8 +177,8 @@ await spec(async () => {
     for (const page of open.values()) await leave(page);
   }
 
-  /** Axe; and a desktop at 200 %. */
-  const closely = async (page) => {
+  /** Runs axe, and checks a desktop at 200 % for overflow. */
+  const checkClosely = async (page) => {
     await axe(page);
     const { width, height } = page.viewportSize();
     if (width < 1000) return;
@@ -188,21 +188,21 @@ await spec(async () => {
   };
 
   const colours = { only: ["color-contrast", "link-in-text-block"] };
-  /** The same, and the colours that only a desktop shows. */
-  const closelyAndWide = async (page) => {
-    await closely(page);
+  /** Like `checkClosely`, and the contrasts that only a desktop shows. */
+  const checkCloselyAndWide = async (page) => {
+    await checkClosely(page);
     const { width, height } = page.viewportSize();
     await page.setViewportSize({ width: 1280, height: 800 });
     await axe(page, colours);
     await page.setViewportSize({ width, height });
   };
 
-  // Between them, each window with each language, each theme, and with script and without.
+  // Together: each window with each language, each theme, with and without scripts.
   await step("every page", () => Promise.all([
-    walk({ width: "phone", language: "en" }, closelyAndWide),
-    walk({ width: "desktop", language: "zh", theme: "dark" }, closely),
+    walk({ width: "phone", language: "en" }, checkCloselyAndWide),
+    walk({ width: "desktop", language: "zh", theme: "dark" }, checkClosely),
   ]));
-  await step("every page, the other way round", () => Promise.all([
+  await step("every page, in the other combinations", () => Promise.all([
     walk({ width: "phone", language: "zh", theme: "dark" }, (page) => axe(page, colours)),
     walk({ width: "desktop", language: "en", script: false }),
   ]));
@@ -210,7 +210,7 @@ await spec(async () => {
   await step("the page of components", async () => {
     for (const [width, theme] of [["phone", "dark"], ["desktop", "light"]]) {
       const page = await visit({ at: "/guide/components.html", width, theme });
-      await proper(page, { language: "en" });
+      await checkPage(page, { language: "en" });
       await axe(page);
     }
   }).catch((error) => faults.push(error.message));

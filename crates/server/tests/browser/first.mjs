@@ -1,8 +1,8 @@
-// The first day: the link that makes an administrator, signing in and out by keyboard, language and colours. An example for other specs.
+// First use: the setup link, signing in and out by keyboard, language and theme. An example for other specs.
 import { axe, equal, expects, go, ok, sees, signIn, site, spec, fixture, step, tabTo, visit } from "./support.mjs";
 
 await spec(async () => {
-  await step("the first-run link makes an administrator, by keyboard on a phone", async () => {
+  await step("the setup link creates an administrator, by keyboard on a phone", async () => {
     const page = await visit({ at: `/setup?token=${fixture.setup}`, width: "phone" });
     await axe(page);
     await tabTo(page.locator("input[name=username]"));
@@ -18,15 +18,15 @@ await spec(async () => {
   });
 
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: one signs in by keyboard, and out`, async () => {
+    await step(`${width}: sign in and out by keyboard`, async () => {
       const page = await visit({ at: "/libraries", width });
-      // The first thing that Tab reaches leads past the head.
+      // The first focus target is the skip link.
       await page.keyboard.press("Tab");
       await page.keyboard.press("Enter");
       equal(new URL(page.url()).hash, "#content");
       await go(page, "/sign-in");
       await axe(page);
-      // Its first field is where one writes at once.
+      // The first field has the focus.
       await sees(page, page.locator("input[name=name]:focus"));
       await page.keyboard.type("ada");
       await tabTo(page.locator("input[name=password]"), 3);
@@ -48,7 +48,7 @@ await spec(async () => {
     });
   }
 
-  await step("a wrong password is said beside the form, and what was written stays", async () => {
+  await step("a wrong password is reported beside the form, which keeps its input", async () => {
     const page = await visit({ at: "/sign-in" });
     expects(page, 403);
     await page.locator("input[name=name]").fill("ada");
@@ -60,7 +60,7 @@ await spec(async () => {
   });
 
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: language and colours are chosen from the menu, and stay`, async () => {
+    await step(`${width}: language and theme are chosen in the menu and stay`, async () => {
       const page = await visit({ at: "/sign-in", width });
       await page.locator("details.menu summary").first().click();
       await page.getByRole("button", { name: "中文" }).click();
@@ -76,7 +76,7 @@ await spec(async () => {
     });
   }
 
-  await step("all of it works without script", async () => {
+  await step("everything works without scripts", async () => {
     const page = await visit({ at: "/sign-in", script: false });
     await signIn(page, "ada");
     await page.locator("details.menu summary").first().click();

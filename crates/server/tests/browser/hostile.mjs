@@ -1,12 +1,12 @@
-// What is hostile in documents, names, notes, chats and answers stays text, on every page that shows it: nothing of it runs, nothing
-// foreign is asked for, no page is left, nothing covers the page.
+// Hostile content in documents, names, notes, chats and answers stays text on every page that shows it: nothing runs, no foreign
+// request is sent, no page is left, nothing covers the page.
 import { answers, api, check, equal, expects, fits, leave, ok, sees, signIn, site, spec, step, visit } from "./support.mjs";
 
 const script = `"><script>window.pwned=1</script><img src=x onerror="window.pwned=2">{{7*7}}<svg onload=window.pwned=3>`;
 const link = "[press](javascript:window.pwned=4) ![x](http://evil.example/x.png) <http://evil.example/>";
 const document = "/l/hostile/1/hostile.md";
 
-/** Nothing of it has run on this page, whatever is pressed on it. */
+/** Asserts that nothing runs on this page, whatever is clicked. */
 async function harmless(page, path, isWhole = false) {
   equal(await page.evaluate(() => window.pwned), undefined, `${path}: something ran`);
   const found = await page.evaluate((isWhole) => {
@@ -34,7 +34,7 @@ async function harmless(page, path, isWhole = false) {
     return bad;
   }, isWhole);
   equal(found, [], path);
-  // Links of the hostile text: pressing them goes nowhere but where it says, and runs nothing.
+  // Links in the hostile text lead only to their address, and run nothing.
   for (const anchor of await page.locator('main a[href^="javascript" i], main a[href^="data" i], main a[href^="vbscript" i]').all()) {
     ok(false, `${path}: ${await anchor.evaluate((element) => element.outerHTML)}`);
   }
@@ -44,7 +44,7 @@ await spec(async () => {
   const places = new Map();
   const see = (path, as = "ada") => places.set(`${path} ${as}`, { path, as });
 
-  await step("hostile texts are put wherever there is room for one", async () => {
+  await step("hostile texts are stored in every field", async () => {
     await api("PATCH", "/api/v1/libraries/hostile", { title: `Library ${script}`, description: `About ${script} ${link}` }, "ada");
     const found = await api("GET", "/api/v1/search?q=hostileword&library=hostile", undefined, "ada");
     ok(found.hits.length > 0, "the hostile document is not found");
@@ -69,7 +69,7 @@ await spec(async () => {
   });
 
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: nothing of it runs or leaves`, async () => {
+    await step(`${width}: nothing runs or navigates`, async () => {
       const faults = [];
       const shown = [];
       for (const as of ["ada", "nobody"]) {
@@ -82,11 +82,11 @@ await spec(async () => {
           try {
             const answer = await page.goto(path, { waitUntil: "load" });
             ok(answer.status() < 500, `${path}: ${answer.status()}`);
-            // Past the moment in which a refresh, a focus or an animation would begin.
+            // Long enough for a refresh, a focus handler or an animation to start.
             await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50))));
             ok(!left, `${path} was left for ${left}`);
             ok(new URL(page.url()).origin === site, page.url());
-            // What is shared is a file by itself, with its own rules and style in it.
+            // A shared chat is a self-contained file with its own policy and style.
             await harmless(page, path, path.startsWith("/share/"));
             await fits(page);
             if ((await page.locator("body").innerText()).includes("<script>window.pwned")) shown.push(path);
@@ -98,12 +98,12 @@ await spec(async () => {
         await leave(page);
       }
       ok(faults.length === 0, faults.join("\n"));
-      // It is there, as the text that it is.
+      // It is shown as text.
       ok(shown.length >= 10, `only ${shown.join(" ")} show it`);
     });
   }
 
-  await step("a session goes nowhere but on", async () => {
+  await step("no address sends a signed-in user to another site", async () => {
     const page = await visit({ at: "/sign-in?next=" + encodeURIComponent("//evil.example/") });
     await signIn(page, "ben");
     equal(new URL(page.url()).origin, site);

@@ -1,9 +1,9 @@
-// Libraries and their versions: what there is, what may be changed, and what is lost when something is deleted.
+// Libraries and their versions: browsing, changing, and the consequences shown before a deletion.
 import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: one looks through a library to a document`, async () => {
+    await step(`${width}: browse from a library to a document`, async () => {
       const page = await visit({ at: "/libraries", width, as: "ben" });
       await axe(page);
       await page.getByRole("searchbox").fill("harb");
@@ -23,7 +23,7 @@ await spec(async () => {
     });
   }
 
-  await step("who owns a library describes it and chooses its active version", async () => {
+  await step("an owner describes a library and activates a version", async () => {
     const page = await visit({ at: "/l/harbour", as: "ada" });
     await axe(page);
     await page.getByText("Title, description and visibility").click();
@@ -38,7 +38,7 @@ await spec(async () => {
     equal((await api("GET", "/api/v1/libraries/harbour", undefined, "ada")).active_version, "1.8");
   });
 
-  await step("a document is deleted with what is said to be lost", async () => {
+  await step("a document is deleted after its consequences are shown", async () => {
     const page = await visit({ at: "/l/harbour/2.0/guides/upgrading.md", as: "ada" });
     await page.locator("details.sure summary").click();
     await sees(page, /from every version that holds it \(2\.0\)/);
@@ -46,12 +46,12 @@ await spec(async () => {
     await page.getByRole("button", { name: "Delete permanently" }).click();
     await sees(page, "Document deleted.");
     await go(page, "/l/harbour/2.0/guides/upgrading.md", 404);
-    // Who may only read is offered nothing of it.
+    // A reader sees none of these controls.
     const reader = await visit({ at: "/l/harbour/2.0/manual.md", as: "ben" });
     equal(await reader.locator("details.sure").count(), 0);
   });
 
-  await step("what would be lost is said before anything is deleted", async () => {
+  await step("the consequences are shown before anything is deleted", async () => {
     const page = await visit({ at: "/l/harbour/2.0", as: "ada", width: "phone" });
     await page.getByText("Delete version").click();
     await sees(page, /This deletes .* documents of this version/);
@@ -67,7 +67,7 @@ await spec(async () => {
     ok(!(await page.getByRole("link", { name: "hostile" }).isVisible()), "the library is still listed");
   });
 
-  await step("in Chinese, in the dark, without script", async () => {
+  await step("in Chinese, dark, without scripts", async () => {
     const page = await visit({ at: "/l/handbook", as: "ben", language: "zh", theme: "dark", script: false });
     await page.getByRole("link", { name: "2026" }).first().click();
     await sees(page, "部署手册.md");

@@ -1,4 +1,4 @@
-// Reading: a member of a Java class, another version, what changed between two, a note by keyboard, a phone.
+// Reading: a member of a Java class, another version, a comparison, a note by keyboard, a phone.
 import { axe, equal, go, ok, sees, spec, step, tabTo, visit } from "./support.mjs";
 
 const berth = "/l/harbour-java/2.0/org/example/harbour/Berth.html";
@@ -6,7 +6,7 @@ const manual = "/l/harbour/2.0/manual.md";
 
 await spec(async () => {
   for (const look of [{ width: "desktop" }, { width: "phone", language: "zh", theme: "dark" }, { width: "zoomed", theme: "dark" }]) {
-    await step(`${look.width}: a document is read by its contents`, async () => {
+    await step(`${look.width}: a document is read by its table of contents`, async () => {
       const page = await visit({ at: manual, as: "ben", ...look });
       equal(await page.locator("h1").count(), 1);
       await axe(page);
@@ -28,10 +28,10 @@ await spec(async () => {
     ok(new URL(page.url()).hash.length > 2, "the address names no place");
   });
 
-  await step("another version opens at the same section, and says when there is none", async () => {
+  await step("another version opens at the same section, or says that it is absent", async () => {
     const page = await visit({ at: `${manual}#h-shutting-down`, as: "ada" });
     await page.waitForFunction(() => document.querySelector("#versions a[data-under]")?.href.includes("under="));
-    // The switch is in sight wherever one reads: going up to it would lose the place.
+    // The version switch is always visible: scrolling up to it would lose the position.
     const [before, summary] = [await page.evaluate(() => scrollY), page.locator("details.menu", { has: page.locator("#versions") }).locator("summary")];
     ok(before > 0, "the page did not go to its section");
     await summary.click();
@@ -55,7 +55,7 @@ await spec(async () => {
     });
   }
 
-  await step("a note is written, seen and settled by keyboard, without script", async () => {
+  await step("a note is written, shown and settled by keyboard, without scripts", async () => {
     const page = await visit({ at: manual, as: "ada", script: false });
     await tabTo(page.locator(".tools a").nth(1), 80);
     await page.keyboard.press("Enter");
@@ -67,12 +67,12 @@ await spec(async () => {
     await page.waitForURL(/#note-/);
     await sees(page, page.getByText("Ninety is too long."));
     await page.locator(".remark button").click();
-    // Where it stood is where one stays.
+    // The scroll position stays.
     await page.waitForURL(/#p-/);
     equal(await page.getByText("Ninety is too long.").count(), 0);
   });
 
-  await step("a note is written where it belongs", async () => {
+  await step("a note is written beside its passage", async () => {
     const page = await visit({ at: manual, as: "ben", width: "phone", theme: "dark" });
     const passage = page.locator(".passage").nth(1);
     await passage.locator(".tools a").nth(1).focus();
@@ -83,14 +83,14 @@ await spec(async () => {
     await page.locator(".noting button").click();
     await page.waitForURL(/#note-/);
     await sees(page, page.getByText("Is this so?"));
-    // Who may only read settles nothing.
+    // A reader cannot settle notes.
     equal(await page.locator(".remark button").count(), 0);
     await axe(page);
   });
 
-  // Some browsers are served otherwise by htmx on the way back: what a document says would stand on the page as markup.
+  // htmx restores history differently in some browsers, where document text could become markup.
   for (const agent of [undefined, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]) {
-    await step(`${agent ?? "as it is"}: between two places of a long document one goes back and on`, async () => {
+    await step(`${agent ?? "default browser"}: back and forward within a long document`, async () => {
       const page = await visit({ at: "/l/hostile/1/log.md", as: "ada", agent });
       await page.locator("p.more a").scrollIntoViewIfNeeded();
       await page.getByRole("heading", { name: "Day 40" }).waitFor();
@@ -104,7 +104,7 @@ await spec(async () => {
       equal(asked, [], "something was asked for on the way");
       equal(await page.locator("h1").innerText(), "Log");
       ok(await page.getByRole("heading", { name: "Day 40" }).count(), "what was read on is gone");
-      // Where a passage of a later part stays is opened there.
+      // A link to a passage of a later part opens that part.
       const link = await page.locator(".passage .tools a").last().getAttribute("href");
       ok(/[?&]part=\d/.test(link), `the address of a passage names no part: ${link}`);
       await go(page, link);
@@ -112,7 +112,7 @@ await spec(async () => {
     });
   }
 
-  await step("the hostile document harms nobody", async () => {
+  await step("the hostile document does nothing", async () => {
     const page = await visit({ at: "/l/hostile/1/hostile.md", as: "ada" });
     equal(await page.evaluate(() => window.pwned), undefined);
     equal(await page.locator(".prose :is(script, iframe, img, svg:not(.icon), style, form, input, object)").count(), 0);

@@ -1,11 +1,11 @@
-// Pictures of each room, for people to look at. scripts/screenshots runs this: DATA FOLDER README_FOLDER.
+// Takes screenshots of the pages. scripts/screenshots runs this: DATA_FOLDER FOLDER README_FOLDER.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const [data, folder, small] = process.argv.slice(2);
+const [data, folder, readmeFolder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const program = process.env.WENYUAN_PROGRAM;
 const password = "three thousand scrolls";
@@ -13,13 +13,13 @@ const environment = { ...process.env, WENYUAN_DATA_DIR: join(data, "library"), W
 delete environment.DATABASE_URL;
 const wenyuan = (...words) => execFileSync(program, words, { env: environment, stdio: ["ignore", "pipe", "ignore"] }).toString();
 
-/** A model that says what the manual says. */
+/** A language model with answers from the manual. */
 const model = createServer((request, response) => {
   let body = "";
   request.on("data", (part) => { body += part; });
   request.on("end", () => {
-    const asked = body === "" ? "" : JSON.parse(body).messages.at(-1).content;
-    const text = /[\u4e00-\u9fff]/.test(asked.split("\n").at(-1))
+    const question = body === "" ? "" : JSON.parse(body).messages.at(-1).content;
+    const text = /[\u4e00-\u9fff]/.test(question.split("\n").at(-1))
       ? "升级到 Harbour 2.0 需要手动修改三处 [1]：\n\n1. 默认端口由 8000 改为 **8080**；沿用旧端口时，请先写明 `listen = \"0.0.0.0:8000\"` [1]。\n2. 文件 `/run/harbour.closed` 不再起作用，脚本改为调用 `harbour drain` [1]。\n3. 连接的排空时间由三十秒延长到九十秒，请调整服务管理器的等待时间 [1]。"
       : "Harbour takes no new requests, and drains its connections for **ninety seconds** before it stops [1]. Who is still waiting then is told `503` [1].\n\nVersion 1.8 waited for thirty seconds only: a service manager that kills after sixty must be told to wait [2].";
     response.writeHead(200, { "content-type": "text/event-stream" });
@@ -40,7 +40,7 @@ const logged = async (pattern) => {
     if (found) return found[1];
     await new Promise((later) => setTimeout(later, 100));
   }
-  throw new Error(`the server does not say ${pattern}:\n${log}`);
+  throw new Error(`the server does not log ${pattern}:\n${log}`);
 };
 
 try {
@@ -56,7 +56,7 @@ try {
   for (const [name, title, description] of [["harbour", "Harbour", "A gateway that stands before the services of a team."], ["harbour-java", "Harbour for Java", "The client for Java."], ["handbook", "部署手册", "生产环境的部署与维护。"]]) {
     await api("PATCH", `/api/v1/libraries/${name}`, { title, description }, "ada");
   }
-  // Questions in Chinese about English documents are answered by meaning.
+  // Questions in Chinese about English documents need semantic search.
   for (const [name, version] of [["harbour", "2.0"], ["harbour", "1.8"], ["harbour-java", "2.0"], ["handbook", "2026"], ["wenyuan", wenyuan("--version").trim().split(" ").at(-1)]]) {
     await until(`vectors of ${name}`, async () => {
       const { passages, vectors } = await api("GET", `/api/v1/libraries/${name}/versions/${version}`, undefined, "ada");
@@ -71,7 +71,7 @@ try {
   }
   await api("POST", "/api/v1/keys", { name: "claude-code", scopes: ["notes"] }, "ada").catch(() => {});
 
-  const rooms = [
+  const pages = [
     ["search", () => "/"],
     ["found", (language) => (language === "zh" ? "/?q=%E5%A4%87%E4%BB%BD" : "/?q=drain+connections")],
     ["nothing", () => "/?q=nosuchwordanywhere"],
@@ -96,13 +96,13 @@ try {
     ["sign-in", () => "/sign-in", undefined],
   ];
   mkdirSync(folder, { recursive: true });
-  mkdirSync(small, { recursive: true });
+  mkdirSync(readmeFolder, { recursive: true });
   await runSpec(async () => {
     for (const width of ["desktop", "phone"]) {
       for (const language of ["en", "zh"]) {
-        for (const who of ["ada", undefined]) {
-          const page = await visit({ at: null, width, language, as: who });
-          for (const [name, at] of rooms.filter((room) => (room.length === 3 ? undefined : "ada") === who)) {
+        for (const user of ["ada", undefined]) {
+          const page = await visit({ at: null, width, language, as: user });
+          for (const [name, at] of pages.filter((entry) => (entry.length === 3 ? undefined : "ada") === user)) {
             await go(page, at(language));
             for (const theme of ["light", "dark"]) {
               await page.emulateMedia({ colorScheme: theme });
@@ -115,12 +115,12 @@ try {
         }
       }
     }
-    // Those of the README.
+    // For the README.
     for (const [name, at, language, theme] of [["search", "/?q=drain+connections", "en", "light"], ["document", "/l/harbour/2.0/manual.md", "en", "dark"], ["answer", `/ask/${chats.zh}`, "zh", "light"]]) {
       const page = await visit({ at, as: "ada", language, theme });
       await page.setViewportSize({ width: 1120, height: 700 });
       await page.evaluate(() => new Promise((done) => setTimeout(done, 200)));
-      await page.screenshot({ path: join(small, `${name}.png`) });
+      await page.screenshot({ path: join(readmeFolder, `${name}.png`) });
       await page.context().close();
     }
   }, 600_000);

@@ -1,4 +1,4 @@
-// Searching: as one types, by keyboard and by pointer, narrowed by links, with what to do where nothing is found.
+// Searching: while typing, by keyboard and by pointer, narrowing by links, and advice when nothing is found.
 import { api, axe, equal, go, ok, sees, spec, step, tabTo, until, visit } from "./support.mjs";
 
 const field = (page) => page.getByRole("searchbox");
@@ -7,7 +7,7 @@ const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
 
 await spec(async () => {
   for (const width of ["phone", "desktop"]) {
-    await step(`${width}: one finds a passage as one types, and opens it by keyboard`, async () => {
+    await step(`${width}: a passage is found while typing and opened by keyboard`, async () => {
       const page = await visit({ at: "/", width, as: "ben" });
       await axe(page);
       await page.evaluate(() => document.activeElement.blur());
@@ -28,7 +28,7 @@ await spec(async () => {
       equal(await page.evaluate(() => document.activeElement.pathname.split("/")[1]), "passages");
     });
 
-    await step(`${width}: links narrow the search, and each can be taken back`, async () => {
+    await step(`${width}: links narrow the search, and each filter can be removed`, async () => {
       const page = await visit({ at: "/?q=berths", width, as: "ben" });
       const filters = page.getByText("Filters", { exact: true });
       if (width === "phone") await filters.click();
@@ -40,7 +40,7 @@ await spec(async () => {
       await sees(page, page.locator(".hit .badge", { hasText: "1.8" }).first());
       equal(await page.locator(".hit .badge.accent", { hasText: "2.0" }).count(), 0);
       await axe(page);
-      // What is typed on is searched in the same version.
+      // Further typing searches in the same version.
       await field(page).fill("settings");
       await until("the version stays", () => query(page).q === "settings" && query(page).version === "1.8");
       await page.getByRole("list", { name: "Selected filters" }).getByRole("link", { name: /^harbour/ }).click();
@@ -49,7 +49,7 @@ await spec(async () => {
     });
   }
 
-  await step("what was typed in vain is offered as it was meant, and owners hear only of what was left standing", async () => {
+  await step("a typo gets a suggestion, and owners see only final questions", async () => {
     const page = await visit({ at: "/?library=harbour", as: "ben" });
     await field(page).pressSequentially("berhts drian", { delay: 20 });
     await page.keyboard.press("Enter");
@@ -64,7 +64,7 @@ await spec(async () => {
     equal((await told()).filter((question) => question.startsWith("sour")), ["sourdough pizza"]);
   });
 
-  await step("what was searched lately is offered again, and forgotten when that is wished", async () => {
+  await step("recent searches are offered and can be cleared", async () => {
     const page = await visit({ at: "/?q=berths", as: "ben" });
     await sees(page, page.locator(".hit").first());
     await go(page, "/");
@@ -77,14 +77,14 @@ await spec(async () => {
     ok(!(await page.getByRole("heading", { name: "Recent searches" }).isVisible()), "they are still shown");
   });
 
-  await step("Chinese is found in Chinese, on a phone and in the dark", async () => {
+  await step("Chinese is found in Chinese, on a phone, dark", async () => {
     const page = await visit({ at: "/", width: "phone", language: "zh", theme: "dark", as: "ben" });
     await field(page).fill("部署");
     await sees(page, page.locator("mark", { hasText: "部署" }).first());
     await axe(page);
   });
 
-  await step("all of it works without script", async () => {
+  await step("everything works without scripts", async () => {
     const page = await visit({ at: "/", as: "ben", script: false });
     await field(page).fill("drain seconds");
     await field(page).press("Enter");
@@ -93,7 +93,7 @@ await spec(async () => {
     equal(query(page), { q: "drain seconds", library: "harbour" });
   });
 
-  await step("the results are reached by Tab, whose focus is seen", async () => {
+  await step("the results can be reached by Tab with a visible focus", async () => {
     const page = await visit({ at: "/?q=berths", as: "ben" });
     await tabTo(hits(page).first());
   });

@@ -1,4 +1,4 @@
-//! The way of documents through the doors: added, found, revised, compared, brought back, deleted.
+//! The life of documents through the command line and HTTP: added, found, revised, compared, rolled back, deleted.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use testkit::{Server, TestApp, documents, each, eventually, within};
 
 use crate::PROGRAM;
 
-/// A summary of `wenyuan add` without what is different each time.
+/// Numbers of added, revised, unchanged and failed documents in a summary of `wenyuan add`.
 fn counts(summary: &Value) -> [u64; 4] {
     let number = |name: &str| summary[name].as_u64().expect("a number");
     let failed = summary["failed"].as_array().expect("a list").len() as u64;
@@ -43,7 +43,7 @@ async fn the_command_line_needs_no_server() {
         let answer = app.run(&["search", absent, "--json"]).await.json();
         assert_eq!(answer["hits"], json!([]), "{absent}");
     }
-    // For a person: where it is, and the words.
+    // Output for people: location and text.
     let shown = app.run(&["search", "flibbertinstall"]).await.succeeded();
     assert!(
         shown.contains("guide 1.0  start.md") && shown.contains("Install with flibbertinstall."),
@@ -54,7 +54,7 @@ async fn the_command_line_needs_no_server() {
 }
 
 #[tokio::test]
-async fn archives_and_standard_input_are_taken() {
+async fn archives_and_standard_input_can_be_added() {
     let app = TestApp::new(PROGRAM).await;
     let files: [(&str, &[u8]); 2] = [("a/one.md", b"# One\n\nzipword one"), ("two.txt", b"zipword two")];
     let zip = app.file("all.zip", documents::zip(&files));
@@ -81,15 +81,15 @@ async fn archives_and_standard_input_are_taken() {
 }
 
 #[tokio::test]
-async fn what_is_added_beside_a_server_is_found_by_it() {
+async fn a_server_finds_documents_added_by_the_command_line() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     for word in ["firstbeside", "secondbeside"] {
         let file = app.file("beside.md", format!("# Beside\n\nThe word is {word}."));
         let (code, summary) = app.add(&file, "beside", "1").await;
         assert_eq!(code, 0, "{summary}");
-        // The promise is two seconds; the machine may be busy with other tests.
-        within(Duration::from_secs(5), "being found", async || {
+        // Normally within two seconds; the machine may be busy with other tests.
+        within(Duration::from_secs(5), "a search hit", async || {
             let answer = server.search(&[("q", word)]).await;
             (each(&answer, "path") == ["beside.md"]).then_some(())
         })
@@ -99,7 +99,7 @@ async fn what_is_added_beside_a_server_is_found_by_it() {
 }
 
 #[tokio::test]
-async fn a_document_goes_through_its_revisions() {
+async fn revisions_are_added_compared_and_rolled_back() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let fields = [("library", "ops"), ("version", "1.0"), ("tags", "night, Backup")];
@@ -108,11 +108,11 @@ async fn a_document_goes_through_its_revisions() {
 
     let reply = server.upload(&fields, vec![("guides/backup.md", old.into())]).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
-    let taken = reply.value();
-    let status = taken[0]["status_url"].as_str().unwrap().to_owned();
+    let accepted = reply.value();
+    let status = accepted[0]["status_url"].as_str().unwrap().to_owned();
     assert_eq!(reply.header("location"), Some(status.as_str()));
-    let id = taken[0]["document_id"].as_str().unwrap().to_owned();
-    assert_json_snapshot!(taken, { "[].document_id" => "[id]", "[].status_url" => "[url]" }, @r#"
+    let id = accepted[0]["document_id"].as_str().unwrap().to_owned();
+    assert_json_snapshot!(accepted, { "[].document_id" => "[id]", "[].status_url" => "[url]" }, @r#"
     [
       {
         "document_id": "[id]",
@@ -126,12 +126,12 @@ async fn a_document_goes_through_its_revisions() {
     server.caught_up().await;
     assert_eq!(found_words(&server).await, ["oldlever"]);
 
-    // The same bytes again: nothing happens.
+    // Identical bytes change nothing.
     let again = server.upload(&fields, vec![("guides/backup.md", old.into())]).await;
     assert_eq!((again.status, &again.value()[0]["outcome"]), (202, &json!("unchanged")));
     assert_eq!(app.database().count("select count(*) from library.document_versions d join library.documents on documents.id = document_id where path = 'guides/backup.md'").await, 1);
 
-    // Other bytes: a further revision, which its address tells of, and not of the one that answers until then.
+    // Other bytes become a new revision, to which the Location header points.
     let revised = server.upload(&fields, vec![("guides/backup.md", new.into())]).await;
     assert_eq!((revised.status, &revised.value()[0]["outcome"]), (202, &json!("revised")));
     let second = completed(&server, revised.header("location").unwrap()).await;
@@ -148,27 +148,27 @@ async fn a_document_goes_through_its_revisions() {
     }
     "#);
 
-    // Rolled back, twice; and forth.
+    // Rolled back, twice, and forward again.
     for (name, word) in [("1.0~1", "oldlever"), ("1.0~1", "oldlever"), ("1.0~2", "newlever")] {
         let now = server.post(&format!("/api/v1/documents/{id}/versions/{name}/activate")).await.ok();
         assert_eq!(now["active"], true);
         server.caught_up().await;
         assert_eq!(found_words(&server).await, [word]);
     }
-    // Both texts stay readable, and the bytes too.
+    // The text and the original bytes of both stay readable.
     let content = |name: &str| format!("/api/v1/documents/{id}/versions/{name}/content");
     assert_eq!(server.get(&content("1.0~1"), &[]).await.text(), old);
     let original = server.get(&content("1.0~1"), &[("format", "original")]).await;
     assert_eq!(original.body, old.as_bytes());
     let tag = original.header("etag").unwrap().to_owned();
-    let held = server.request(reqwest::Method::GET, &content("1.0~1"), &[("format", "original")]);
-    assert_eq!(server.send(held.header("if-none-match", tag)).await.status, 304);
+    let conditional = server.request(reqwest::Method::GET, &content("1.0~1"), &[("format", "original")]);
+    assert_eq!(server.send(conditional.header("if-none-match", tag)).await.status, 304);
     let document = server.json(&format!("/api/v1/documents/{id}")).await;
     assert_eq!(document["tags"], json!(["backup", "night"]));
     assert_eq!((&document["name"], &document["versions"]), (&json!("Backups"), &json!(["1.0"])));
 }
 
-/// Which of the two words of the revisions are found.
+/// The words of the two revisions that a search finds.
 async fn found_words(server: &Server) -> Vec<&'static str> {
     let mut found = Vec::new();
     for word in ["oldlever", "newlever"] {
@@ -181,7 +181,7 @@ async fn found_words(server: &Server) -> Vec<&'static str> {
 }
 
 async fn completed(server: &Server, status: &str) -> Value {
-    testkit::eventually("reading a document", async || {
+    testkit::eventually("processing a document", async || {
         let revision = server.json(status).await;
         (revision["status"] == "completed").then_some(revision)
     })
@@ -189,7 +189,7 @@ async fn completed(server: &Server, status: &str) -> Value {
 }
 
 #[tokio::test]
-async fn many_files_come_in_one_form() {
+async fn one_form_can_upload_many_files() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let big = documents::manual("Big", "bigword", 400);
@@ -202,7 +202,7 @@ async fn many_files_come_in_one_form() {
     files.push(("big.md", big.into_bytes()));
     let reply = server.upload(&[("library", "form"), ("category", "code")], files).await;
     assert_eq!((reply.status, reply.value().as_array().unwrap().len()), (202, 21));
-    testkit::eventually("reading all", async || {
+    testkit::eventually("processing all documents", async || {
         let version = server.json("/api/v1/libraries/form/versions/current").await;
         (version["documents"] == 21).then_some(())
     })
@@ -215,7 +215,7 @@ async fn many_files_come_in_one_form() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone_with_its_bytes() {
+async fn deletion_removes_rows_index_entries_and_bytes() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let shared = b"# Shared\n\nsharedword".as_slice();
@@ -230,7 +230,7 @@ async fn what_is_deleted_is_gone_with_its_bytes() {
         async || library::sweep::sweep(app.database().pool(), &objects, Duration::ZERO).await.unwrap();
     assert!(objects.exists(Hash::of(alone)).await.unwrap());
 
-    // A document, in all its versions.
+    // A document in all its versions.
     let address = format!("/api/v1/documents/{}", lone["document_id"].as_str().unwrap());
     assert_eq!(server.delete(&address).await.status, 204);
     server.delete(&address).await.problem(404);
@@ -241,17 +241,18 @@ async fn what_is_deleted_is_gone_with_its_bytes() {
     assert!(!objects.exists(Hash::of(alone)).await.unwrap());
     assert_eq!(sweep().await, 0);
 
-    // A version: the active one is refused while there is another.
+    // A version. The active one cannot be deleted while there is another.
     server.delete("/api/v1/libraries/shelf/versions/1").await.problem(409);
     assert_eq!(server.post("/api/v1/libraries/shelf/versions/2/activate").await.status, 200);
     assert_eq!(server.delete("/api/v1/libraries/shelf/versions/1").await.status, 204);
     server.delete("/api/v1/libraries/shelf/versions/1").await.problem(404);
     server.caught_up().await;
-    let held = server.json(&format!("/api/v1/documents/{}", page["document_id"].as_str().unwrap())).await;
-    assert_eq!(held["versions"], json!(["2"]));
+    let remaining =
+        server.json(&format!("/api/v1/documents/{}", page["document_id"].as_str().unwrap())).await;
+    assert_eq!(remaining["versions"], json!(["2"]));
     assert_eq!(each(&server.search(&[("q", "sharedword"), ("library", "shelf")]).await, "version"), ["2"]);
 
-    // A library: its bytes stay as long as another one refers to them.
+    // A library. Its bytes stay while another library refers to them.
     assert_eq!(server.delete("/api/v1/libraries/shelf").await.status, 204);
     server.delete("/api/v1/libraries/shelf").await.problem(404);
     server.caught_up().await;
@@ -269,7 +270,7 @@ async fn what_is_deleted_is_gone_with_its_bytes() {
 }
 
 #[tokio::test]
-async fn metadata_are_changed_in_part_and_listed_by() {
+async fn metadata_is_merged_and_can_be_filtered_by() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let revision = server.add("meta", "1", "a.md", "# A\n\nwords").await;
@@ -289,7 +290,7 @@ async fn metadata_are_changed_in_part_and_listed_by() {
 }
 
 #[tokio::test]
-async fn an_archive_becomes_documents_file_by_file() {
+async fn an_archive_becomes_one_document_per_file() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -306,18 +307,18 @@ async fn an_archive_becomes_documents_file_by_file() {
         let request = server.request_as(Some(&ada.access_token), Method::POST, "/api/v1/archives", &[]);
         server.send(request.multipart(form)).await
     };
-    let told = send(archive.clone()).await;
-    assert_eq!(told.status, 202, "{}", told.text());
-    let told = told.value();
-    assert_eq!((&told["added"], &told["failed_count"]), (&json!(2), &json!(1)), "{told}");
-    assert_eq!(told["failed"][0]["path"], "../out.md");
+    let reply = send(archive.clone()).await;
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    let report = reply.value();
+    assert_eq!((&report["added"], &report["failed_count"]), (&json!(2), &json!(1)), "{report}");
+    assert_eq!(report["failed"][0]["path"], "../out.md");
     assert_eq!(send(archive.clone()).await.value()["unchanged"], 2);
-    let found = eventually("the archive is read", async || {
+    let found = eventually("processing the archive", async || {
         let found = server.search(&[("q", "breakwater"), ("library", "harbour")]).await;
         (found["hits"][0]["path"] == "docs/deep/b.md").then_some(found)
     });
     found.await;
-    // What is no archive is refused; of one that breaks off, what came before stays.
+    // Not an archive.
     send(b"no archive".to_vec()).await.problem(400);
     let form = Form::new().text("library", "harbour");
     let request = server.request_as(None, Method::POST, "/api/v1/archives", &[]).multipart(form);

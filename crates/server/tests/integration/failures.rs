@@ -1,4 +1,5 @@
-//! What cannot be read fails alone, with a reason; what is asked wrongly is refused, with a problem; nothing is a 500.
+//! Failures: an unreadable document fails alone with a reason, an invalid request is refused with a problem, and neither
+//! is a 500.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use testkit::{Server, TestApp, documents, each, eventually};
 
 use crate::PROGRAM;
 
-/// The reason for which a path failed, in the summary of `wenyuan add`.
+/// Why a path failed, from the summary of `wenyuan add`.
 fn reason(summary: &Value, path: &str) -> String {
     let failed = summary["failed"].as_array().expect("a list");
     let failure =
@@ -20,11 +21,11 @@ async fn each_hostile_file_fails_alone() {
     let app = TestApp::new(PROGRAM).await;
     app.file("good/one.md", "# One\n\nThe goodword.");
     app.file("good/two.txt", "The goodword again.");
-    // Where the bytes are no text either, the name decides what they were meant to be.
+    // Bytes that are no text are read as the type that the name says.
     let noise: Vec<u8> = (0..4000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     app.file("bad/not.docx", &noise);
     app.file("bad/half.docx", &documents::docx(&["Half", "of a document"])[..300]);
-    // Text that PostgreSQL cannot keep as it is.
+    // NUL, which PostgreSQL cannot store in text.
     let nul = documents::openapi("Nul", "/nul/{id}", "The nulword a\0b");
     assert!(nul.contains("\\u0000"));
     app.file("odd/nul.json", nul);
@@ -46,7 +47,7 @@ async fn each_hostile_file_fails_alone() {
 
     let (code, summary) = app.add(&all, "mixed", "1").await;
     assert_eq!(code, 1);
-    for (path, says) in [
+    for (path, expected) in [
         ("not.docx", ""),
         ("half.docx", ""),
         ("bomb.docx", "limit"),
@@ -57,7 +58,7 @@ async fn each_hostile_file_fails_alone() {
         ("open.json", ""),
     ] {
         let why = reason(&summary, path);
-        assert!(!why.is_empty() && why.to_lowercase().contains(says), "{path}: {why}");
+        assert!(!why.is_empty() && why.to_lowercase().contains(expected), "{path}: {why}");
         assert!(!why.contains("panicked") && !why.contains("crashed"), "{path}: {why}");
     }
     let answer = app.run(&["search", "goodword", "-l", "mixed", "--json"]).await.json();
@@ -69,7 +70,7 @@ async fn each_hostile_file_fails_alone() {
     let answer = app.run(&["search", "nulword", "-l", "mixed", "--json"]).await.json();
     assert!(each(&answer, "path").contains(&"odd/nul.json".to_owned()), "{answer}");
     assert!(each(&answer, "path").contains(&"odd/nul.md".to_owned()), "{answer}");
-    // Nothing of a failed document is kept as a passage, no job is left, and all is said to people too.
+    // A failed document leaves no passage and no job, and its reason is printed for people too.
     assert_eq!(
         app.database().count("select count(*) from store.jobs where kind = 'library.ingest'").await,
         0
@@ -81,7 +82,7 @@ async fn each_hostile_file_fails_alone() {
 }
 
 #[tokio::test]
-async fn archives_keep_to_their_folder() {
+async fn archive_entries_stay_inside_their_folder() {
     let app = TestApp::new(PROGRAM).await;
     let names: [(&str, &[u8]); 5] = [
         ("../outside.md", b"# Out"),
@@ -115,9 +116,9 @@ async fn archives_keep_to_their_folder() {
 }
 
 #[tokio::test]
-async fn a_document_that_takes_too_much_fails_alone() {
+async fn a_document_over_the_limits_fails_alone() {
     let app = TestApp::new(PROGRAM).await;
-    // Far more than can be read in the time, and more than fits into the memory.
+    // Exceeds both the time and the memory limit set below.
     let long = documents::manual("Long", "longword", 24_000);
     app.file("long.md", &long);
     app.file("short.md", "# Short\n\nThe shortword.");
@@ -164,18 +165,19 @@ async fn a_failed_revision_keeps_the_old_one_answering() {
     let listed = server.get("/api/v1/documents", &[("status", "failed")]).await.ok();
     assert_eq!(listed["items"][0]["path"], "a.docx");
     assert_eq!(server.json("/api/v1/libraries/keep/versions/1").await["failed"], 1);
-    // The next that can be read answers.
-    let mended = server.add("keep", "1", "a.docx", documents::docx(&["Mended", "The mendedword."])).await;
-    assert_eq!((&mended["revision"], &mended["active"]), (&json!(3), &json!(true)));
-    assert_eq!(each(&server.search(&[("q", "mendedword")]).await, "revision"), ["3"]);
-    // Too large: refused before anything is made of it.
+    // The next readable revision becomes active.
+    let repaired =
+        server.add("keep", "1", "a.docx", documents::docx(&["Repaired", "The repairedword."])).await;
+    assert_eq!((&repaired["revision"], &repaired["active"]), (&json!(3), &json!(true)));
+    assert_eq!(each(&server.search(&[("q", "repairedword")]).await, "revision"), ["3"]);
+    // Too large: refused before anything is created.
     let large = server.upload(&[("library", "keep")], vec![("large.md", vec![b'a'; 3 << 20])]).await;
     assert_eq!(large.problem(413)["type"], "urn:wenyuan:problem:too-large");
     assert_eq!(testkit::files_under(&app.data().join("objects/staging")), 0);
 }
 
 #[tokio::test]
-async fn bad_requests_are_problems() {
+async fn invalid_requests_are_refused_with_problems() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let revision = server.add("there", "1", "a.md", "# A\n\nword").await;
@@ -258,7 +260,7 @@ async fn bad_requests_are_problems() {
 }
 
 #[tokio::test]
-async fn bad_forms_are_problems_and_leave_nothing() {
+async fn invalid_forms_are_refused_and_leave_nothing() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let file = || vec![("a.md", b"# A".to_vec())];
@@ -286,7 +288,7 @@ async fn bad_forms_are_problems_and_leave_nothing() {
     server.upload(&[("library", &"a".repeat(70_000))], file()).await.problem(413);
     let two = vec![("a.md", b"# A".to_vec()), ("b.md", b"# B".to_vec())];
     server.upload(&[("library", "a"), ("path", "c.md")], two).await.problem(400);
-    // Broken off in the middle: the boundary never ends.
+    // Truncated: the final boundary is missing.
     let broken = server
         .request(Method::POST, "/api/v1/documents", &[])
         .header("content-type", "multipart/form-data; boundary=x")
@@ -299,7 +301,7 @@ async fn bad_forms_are_problems_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn foreign_hosts_and_pages_are_refused() {
+async fn foreign_hosts_and_origins_are_refused() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let own = server.address().to_string();
@@ -330,7 +332,7 @@ async fn foreign_hosts_and_pages_are_refused() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_listed_site_may_ask_and_read() {
+async fn a_listed_origin_can_send_requests() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_ORIGINS", "https://tools.example");
     let server = app.serve().await;
     let ask = async |method: Method, origin: &str| {
@@ -342,7 +344,7 @@ async fn a_page_of_a_listed_site_may_ask_and_read() {
         let reply = ask(method, "https://tools.example").await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(reply.header("access-control-allow-origin"), Some("https://tools.example"));
-        // Its pages show a key or token of their own: our cookie is not lent to them.
+        // Such pages authenticate with their own key or token, never with our cookie.
         assert_eq!(reply.header("access-control-allow-credentials"), None);
     }
     let preflight = ask(Method::OPTIONS, "https://tools.example").await;
@@ -352,14 +354,14 @@ async fn a_page_of_a_listed_site_may_ask_and_read() {
 }
 
 #[tokio::test]
-async fn a_job_that_fails_for_good_is_seen_and_tried_again() {
+async fn a_dead_job_is_listed_and_can_be_retried() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let text = b"# A\n\nThe deadword.".as_slice();
     let revision = server.add("dead", "1", "a.md", text).await;
     let id = revision["document_id"].as_str().unwrap().to_owned();
     assert_eq!(server.stop().await.code(), Some(0));
-    // Its bytes are gone, it is to be read again, and this is the last try.
+    // The bytes are gone, and the document is about to be processed in its last attempt.
     let hash = revision["sha256"].as_str().unwrap();
     let bytes = app.data().join("objects").join(&hash[..2]).join(hash);
     std::fs::remove_file(&bytes).unwrap();
@@ -371,7 +373,7 @@ async fn a_job_that_fails_for_good_is_seen_and_tried_again() {
         .run("insert into store.jobs (id, kind, payload, attempts) select gen_random_uuid(), 'library.ingest', jsonb_build_object('document_version_id', id), 4 from library.document_versions where file_path = 'a.md'")
         .await;
     let server = app.serve().await;
-    let dead = eventually("the end of the last try", async || {
+    let dead = eventually("the last attempt", async || {
         let jobs = server.json("/api/v1/jobs").await;
         jobs.as_array()?.iter().find(|job| job["state"] == "dead").cloned()
     })
@@ -381,11 +383,11 @@ async fn a_job_that_fails_for_good_is_seen_and_tried_again() {
     assert_eq!(failed["status"], "failed", "{failed}");
     let shown = app.run(&["jobs"]).await.succeeded();
     assert!(shown.contains("dead") && shown.contains(dead["id"].as_str().unwrap()), "{shown}");
-    // Mended, and told to try again: by its id, and then there is nothing more to try.
+    // Repaired and retried by id. After that no dead job is left.
     std::fs::write(&bytes, text).unwrap();
     let job = dead["id"].as_str().unwrap();
     assert!(app.run(&["jobs", "retry", job]).await.errors.contains("1 dead job"));
-    eventually("reading it after all", async || {
+    eventually("processing the document", async || {
         let revision = server.json(&format!("/api/v1/documents/{id}/versions/1")).await;
         (revision["status"] == "completed").then_some(())
     })

@@ -1,4 +1,5 @@
-//! Killed, starved, and deprived of its index: the server loses nothing, repeats nothing, and answers nothing wrongly.
+//! Crash safety: killed, short of connections, or without its index, the server loses nothing, repeats nothing, and returns
+//! no wrong result.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,29 +11,29 @@ use testkit::{Server, TestApp, documents, each, eventually};
 
 use crate::PROGRAM;
 
-/// Holds the row that every change ends at: who writes stops there, who reads does not.
-async fn hold_changes(app: &TestApp) -> Transaction<'static, Postgres> {
-    let mut held = app.database().pool().begin().await.expect("a transaction");
+/// Locks the row that every write updates last: writers block, readers do not.
+async fn lock_changes(app: &TestApp) -> Transaction<'static, Postgres> {
+    let mut lock = app.database().pool().begin().await.expect("a transaction");
     let row = "select passages from library.change_sequence for update";
-    sqlx::query(row).execute(&mut *held).await.expect("the row of changes");
-    held
+    sqlx::query(row).execute(&mut *lock).await.expect("the row of changes");
+    lock
 }
 
-/// Waits until some statement waits for a lock.
-async fn somebody_waits(app: &TestApp) {
+/// Waits until some statement is blocked by a lock.
+async fn wait_for_blocked_statement(app: &TestApp) {
     let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    eventually("waiting for a lock", async || (app.database().count(waiting).await > 0).then_some(())).await;
+    eventually("a blocked statement", async || (app.database().count(waiting).await > 0).then_some(())).await;
 }
 
 #[tokio::test]
-async fn killed_while_it_reads_it_completes_everything_once() {
+async fn documents_are_processed_once_after_a_kill() {
     const DOCUMENTS: usize = 40;
     const SECTIONS: usize = 5;
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("crash", "1", "first.md", "# First\n\nwords").await;
-    // Whoever writes what was read stops at this row; so the server is killed in the middle of it for certain.
-    let held = hold_changes(&app).await;
+    // Workers block on this row, so the server is certainly killed in the middle of their work.
+    let lock = lock_changes(&app).await;
     let files: Vec<(String, Vec<u8>)> = (0..DOCUMENTS)
         .map(|number| {
             let text = documents::manual(&format!("Page {number}"), &format!("crash{number}word"), SECTIONS);
@@ -43,13 +44,13 @@ async fn killed_while_it_reads_it_completes_everything_once() {
     let reply = server.upload(&[("library", "crash"), ("version", "1")], files).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     let database = app.database();
-    somebody_waits(&app).await;
+    wait_for_blocked_statement(&app).await;
     server.kill();
-    held.rollback().await.unwrap();
+    lock.rollback().await.unwrap();
     let left = database.count("select count(*) from store.jobs where kind = 'library.ingest'").await;
-    assert!(left > 0, "nothing was in the middle");
+    assert!(left > 0, "no job was in progress");
 
-    // The leases of the dead run out: let the time pass.
+    // Expires the leases of the killed server.
     database
         .run(
             "update store.jobs set leased_until = now() - interval '1 second' where leased_until is not null",
@@ -57,7 +58,7 @@ async fn killed_while_it_reads_it_completes_everything_once() {
         .await;
     let server = app.serve().await;
     let all = json!(DOCUMENTS + 1);
-    eventually("reading the rest", async || {
+    eventually("processing the rest", async || {
         let version = server.json("/api/v1/libraries/crash/versions/1").await;
         (version["documents"] == all && version["processing"] == 0).then_some(())
     })
@@ -78,10 +79,10 @@ async fn killed_while_it_reads_it_completes_everything_once() {
 }
 
 #[tokio::test]
-async fn the_own_postgres_is_made_shared_lost_and_found_again() {
+async fn the_embedded_postgres_is_created_shared_and_recovered() {
     let app = TestApp::with_own_postgres(PROGRAM);
     let file = app.file("a.md", "# A\n\nThe ownword.");
-    // Made by the command line, and stopped with it.
+    // The command line creates it, and stops it when it exits.
     let (code, summary) = app.add(&file, "own", "1").await;
     assert_eq!(code, 0, "{summary}");
     assert_eq!(app.postmaster(), None);
@@ -89,15 +90,15 @@ async fn the_own_postgres_is_made_shared_lost_and_found_again() {
     let found = async |server: &Server| each(&server.search(&[("q", "ownword")]).await, "library") == ["own"];
     assert!(found(&server).await);
 
-    // A second program on the folder shares the server, and leaves it running.
+    // A second program on the same data folder shares it, and leaves it running.
     let running = app.postmaster().expect("a postmaster");
     let beside = app.run(&["search", "ownword", "--json"]).await.json();
     assert_eq!(each(&beside, "library"), ["own"]);
     assert_eq!(app.postmaster(), Some(running));
 
-    // The postmaster is killed while requests come: each is answered or told to come back, and soon all are answered.
+    // The postmaster is killed during requests: each is answered or gets a 503, and soon all are answered.
     testkit::kill_process(running).await;
-    eventually("answering again", async || {
+    eventually("a successful response", async || {
         let reply = server.get("/api/v1/search", &[("q", "ownword")]).await;
         if reply.status == 200 {
             assert_eq!(each(&reply.ok(), "library"), ["own"]);
@@ -113,24 +114,24 @@ async fn the_own_postgres_is_made_shared_lost_and_found_again() {
     server.add("own", "1", "b.md", "# B\n\nAdded after the crash: afterword.").await;
     assert_eq!(each(&server.search(&[("q", "afterword")]).await, "path"), ["b.md"]);
 
-    // All is killed; the pid file that is left misleads nobody.
+    // Everything is killed. The stale pid file does not matter.
     server.kill();
     testkit::kill_process(again).await;
     let pid_file = app.data().join("postgres/data/postmaster.pid");
     assert!(pid_file.exists());
     let server = app.serve().await;
     assert!(found(&server).await);
-    // The server alone is killed; its postmaster is joined by the next.
+    // Only the server is killed. The next one uses its postmaster.
     let orphan = app.postmaster().expect("a postmaster");
     server.kill();
     assert_eq!(app.postmaster(), Some(orphan));
     let server = app.serve().await;
     assert!(found(&server).await);
     assert_eq!(app.postmaster(), Some(orphan));
-    // Told to stop, it takes the postmaster with it.
+    // A server that stops also stops the postmaster.
     assert_eq!(server.stop().await.code(), Some(0));
     assert_eq!(app.postmaster(), None);
-    // A pid file whose number is another program's now.
+    // A pid file with the number of another process.
     let own = std::process::id();
     let data = app.data().join("postgres/data");
     std::fs::write(&pid_file, format!("{own}\n{}\n1700000000\n5432\n\n\n\n", data.display())).unwrap();
@@ -147,7 +148,7 @@ fn generations(app: &TestApp) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn an_index_that_is_deleted_is_made_again() {
+async fn a_deleted_or_damaged_index_is_rebuilt() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("index", "1", "a.md", "# A\n\nThe indexword.").await;
@@ -157,9 +158,9 @@ async fn an_index_that_is_deleted_is_made_again() {
     let server = app.serve().await;
     let found =
         async || each(&server.search(&[("q", "indexword"), ("library", "index")]).await, "path") == ["a.md"];
-    eventually("being found", async || found().await.then_some(())).await;
+    eventually("a search hit", async || found().await.then_some(())).await;
 
-    // While it runs: never an answer that is wrong, and all is found again.
+    // While the server runs: no wrong result, and everything is found again.
     std::fs::remove_dir_all(&index).unwrap();
     eventually("a new folder", async || {
         let reply = server.get("/api/v1/search", &[("q", "indexword"), ("library", "index")]).await;
@@ -168,23 +169,23 @@ async fn an_index_that_is_deleted_is_made_again() {
     })
     .await;
     server.add("index", "1", "b.md", "# B\n\nThe laterword.").await;
-    eventually("being found", async || found().await.then_some(())).await;
+    eventually("a search hit", async || found().await.then_some(())).await;
     assert_eq!(each(&server.search(&[("q", "laterword")]).await, "path"), ["b.md"]);
 
-    // A damaged one too.
+    // A damaged index is rebuilt too.
     assert_eq!(server.stop().await.code(), Some(0));
     for file in std::fs::read_dir(&generations(&app)[0]).unwrap().flatten() {
         std::fs::write(file.path(), b"damaged").unwrap();
     }
     let server = app.serve().await;
-    eventually("being found", async || {
+    eventually("a search hit", async || {
         (each(&server.search(&[("q", "laterword")]).await, "path") == ["b.md"]).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_index_is_built_anew_beside_a_server() {
+async fn reindex_runs_beside_a_server() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("anew", "1", "a.md", "# A\n\nThe anewword.").await;
@@ -192,7 +193,7 @@ async fn an_index_is_built_anew_beside_a_server() {
         let before = generations(&app);
         let reindex = app.run(&["reindex"]);
         tokio::pin!(reindex);
-        // Meanwhile the old one answers.
+        // Meanwhile the old index answers.
         let run = loop {
             tokio::select! {
                 run = &mut reindex => break run,
@@ -212,14 +213,14 @@ async fn an_index_is_built_anew_beside_a_server() {
 }
 
 #[tokio::test]
-async fn what_changed_is_not_shown_as_it_was() {
+async fn a_stale_index_never_returns_outdated_results() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("behind", "1", "changes.md", "# C\n\nThe staleword of old.").await;
     let gone = server.add("behind", "1", "goes.md", "# G\n\nThe staleword that goes.").await;
     server.add("behind", "1", "stays.md", "# S\n\nThe staleword that stays.").await;
     assert_eq!(server.stop().await.code(), Some(0));
-    // Another program writes the index, and does not come to it.
+    // Another program holds the lock of the index writer.
     let lock = generations(&app)[0].join(".tantivy-writer.lock");
     let lock = File::options().create(true).truncate(false).write(true).open(lock).unwrap();
     lock.try_lock().unwrap();
@@ -247,17 +248,17 @@ async fn what_changed_is_not_shown_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_exhausted_pool_says_when_to_come_back() {
+async fn an_exhausted_pool_answers_503_with_retry_after() {
     let app =
         TestApp::new(PROGRAM).await.set("WENYUAN_POOL_MAX", "4").set("WENYUAN_POOL_ACQUIRE_SECONDS", "0.3");
     let server = app.serve().await;
     server.add("pool", "1", "a.md", "# A\n\nThe poolword.").await;
-    let held = hold_changes(&app).await;
-    // Each of these holds a connection and waits for the lock.
+    let lock = lock_changes(&app).await;
+    // Each of these holds a connection while it waits for the lock.
     let body = json!({ "title": "Pool" });
     let waiting = (0..6).map(|_| server.patch("/api/v1/libraries/pool", &body));
     let waiting = futures::future::join_all(waiting);
-    let asking = async {
+    let requests = async {
         let refused = eventually("exhaustion", async || {
             let reply = server.get("/api/v1/libraries", &[]).await;
             (reply.status == 503).then_some(reply)
@@ -265,17 +266,17 @@ async fn an_exhausted_pool_says_when_to_come_back() {
         .await;
         assert_eq!(refused.problem(503)["type"], "urn:wenyuan:problem:busy");
         assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
-        // What needs no database is answered all the same.
+        // Requests without the database are still answered.
         assert_eq!(server.get("/healthz", &[]).await.status, 200);
         let metrics = server.get("/metrics", &[]).await.text();
         assert!(metrics.contains("wenyuan_pool_exhausted_total"), "{metrics}");
-        held.rollback().await.unwrap();
+        lock.rollback().await.unwrap();
     };
-    let (changed, ()) = futures::join!(waiting, asking);
+    let (changed, ()) = futures::join!(waiting, requests);
     for reply in changed {
         assert!(reply.status == 200 || reply.status == 503, "{}", reply.text());
     }
-    eventually("answering again", async || {
+    eventually("a successful response", async || {
         (server.get("/api/v1/libraries", &[]).await.status == 200).then_some(())
     })
     .await;
@@ -283,7 +284,7 @@ async fn an_exhausted_pool_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn one_connection_is_enough_to_work() {
+async fn one_connection_is_enough() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_POOL_MAX", "1");
     let server = app.serve().await;
     server.add("one", "1", "a.md", "# A\n\nThe oneword.").await;
@@ -293,14 +294,14 @@ async fn one_connection_is_enough_to_work() {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_comes_back() {
+async fn the_server_recovers_from_cut_database_connections() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("cut", "1", "a.md", "# A\n\nThe cutword.").await;
-    // Every connection is cut, those of the pool and the one that listens.
+    // Cuts every connection, including the one that listens.
     for _ in 0..3 {
         app.database().run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name = 'wenyuan'").await;
-        eventually("answering again", async || {
+        eventually("a successful response", async || {
             let reply = server.get("/api/v1/search", &[("q", "cutword")]).await;
             assert!(reply.status == 200 || reply.status == 503, "{}: {}", reply.status, reply.text());
             (reply.status == 200).then_some(())
@@ -312,50 +313,50 @@ async fn a_database_that_goes_away_comes_back() {
 }
 
 #[tokio::test]
-async fn it_starts_once_at_an_address_and_stops_when_told() {
+async fn an_address_is_used_once_and_sigterm_completes_requests() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let taken = app.run(&["serve", "--listen", &server.address().to_string()]).await.failed();
     assert!(taken.contains("cannot listen on"), "{taken}");
-    // A request in hand is finished.
+    // A running request is completed before the stop.
     server.add("stop", "1", "a.md", "# A\n\nwords").await;
-    let held = hold_changes(&app).await;
+    let lock = lock_changes(&app).await;
     let change = server
         .request(Method::PATCH, "/api/v1/libraries/stop", &[])
         .header("if-match", "*")
         .json(&json!({ "title": "Stopped" }));
     let changing = tokio::spawn(change.send());
-    somebody_waits(&app).await;
+    wait_for_blocked_statement(&app).await;
     server.terminate();
-    held.rollback().await.unwrap();
+    lock.rollback().await.unwrap();
     assert_eq!(changing.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.stop().await.code(), Some(0));
     let titled = "select count(*) from library.libraries where title = 'Stopped'";
     assert_eq!(app.database().count(titled).await, 1);
     assert_eq!(app.database().count("select count(*) from store.jobs where leased_by is not null").await, 0);
-    // A database that does not answer, a URL that is none: said plainly.
+    // An unreachable database and an invalid URL are reported without the password.
     let nowhere = app.set("DATABASE_URL", "postgres://nobody:secretword@127.0.0.1:1/none");
-    let said = nowhere.run(&["libraries"]).await.failed();
-    assert!(said.contains("cannot connect to PostgreSQL") && !said.contains("secretword"), "{said}");
+    let error = nowhere.run(&["libraries"]).await.failed();
+    assert!(error.contains("cannot connect to PostgreSQL") && !error.contains("secretword"), "{error}");
     let nonsense = nowhere.set("DATABASE_URL", "secretword://");
-    let said = nonsense.run(&["libraries"]).await.failed();
-    assert!(said.contains("DATABASE_URL is not") && !said.contains("secretword"), "{said}");
+    let error = nonsense.run(&["libraries"]).await.failed();
+    assert!(error.contains("DATABASE_URL is not") && !error.contains("secretword"), "{error}");
 }
 
 #[tokio::test]
-async fn two_servers_share_a_folder() {
+async fn two_servers_share_a_data_folder() {
     let app = TestApp::new(PROGRAM).await;
     let first = app.serve().await;
     let second = app.serve().await;
     first.add("both", "1", "a.md", "# A\n\nThe bothword.").await;
     second.add("both", "1", "b.md", "# B\n\nThe bothword too.").await;
-    // One writes the index, and each finds what either took.
+    // One of them writes the index, and each finds the documents of both.
     for server in [&first, &second] {
         server.caught_up().await;
         assert_eq!(each(&server.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 2);
     }
     first.kill();
-    // Whichever of them wrote, the other goes on.
+    // Whichever wrote the index, the other continues.
     second.add("both", "1", "c.md", "# C\n\nThe bothword, a third time.").await;
     assert_eq!(each(&second.search(&[("q", "bothword"), ("library", "both")]).await, "path").len(), 3);
     let third = app.serve().await;
@@ -366,11 +367,11 @@ async fn two_servers_share_a_folder() {
 }
 
 #[tokio::test]
-async fn what_comes_at_once_is_kept_in_order() {
+async fn concurrent_uploads_become_ordered_revisions() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let fields = [("library", "race"), ("version", "1")];
-    // A library, a version and a document that none of them finds: made once; and a revision for each.
+    // Library, version and document do not exist yet: each is created once, with one revision an upload.
     let uploads = (0..12).map(|number| {
         let text = format!("# R\n\nThe raceword number{number}.");
         server.upload(&fields, vec![("r.md", text.into_bytes())])
@@ -385,7 +386,7 @@ async fn what_comes_at_once_is_kept_in_order() {
     documents.dedup();
     assert_eq!(documents.len(), 1);
     let address = format!("/api/v1/documents/{}/versions", documents[0].trim_matches('"'));
-    let revisions = eventually("reading all", async || {
+    let revisions = eventually("processing all revisions", async || {
         let revisions = server.json(&address).await;
         let all = revisions.as_array()?;
         all.iter().all(|revision| revision["status"] == "completed").then(|| all.clone())

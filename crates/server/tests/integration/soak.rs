@@ -1,5 +1,5 @@
-//! Many calls over few connections, and many connections that break off: afterwards the server holds nothing of them.
-//! What it holds is read from the kernel and from its own count of tasks.
+//! Leaks: many calls over few connections and many aborted connections must leave no socket, thread, task or memory behind.
+//! The numbers are read from /proc and from the metric `wenyuan_tasks`.
 #![cfg(target_os = "linux")]
 
 use std::fmt::Write as _;
@@ -12,26 +12,26 @@ use tokio::task::JoinSet;
 
 use crate::PROGRAM;
 
-/// Calls, over so many connections that are kept open, and connections that break off.
 const CALLS: usize = 10_000;
+/// Persistent connections that carry the calls.
 const CONNECTIONS: usize = 4;
-const BROKEN: usize = 1000;
-/// How many of them are open at once.
-const AT_ONCE: usize = 50;
+const ABORTED_CONNECTIONS: usize = 1000;
+/// Aborted connections open at the same time.
+const MAX_OPEN: usize = 50;
 
-/// What a caller may have left behind.
+/// Resources that the server holds.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct ResourceUsage {
     sockets: usize,
     threads: u64,
-    /// Of its own, in KiB.
-    memory: u64,
-    /// Beyond those of the connections that ask.
+    /// Anonymous resident memory.
+    memory_kib: u64,
+    /// Without those of the connections of this test.
     tasks: usize,
 }
 
-impl Held {
-    async fn by(server: &Server) -> Self {
+impl ResourceUsage {
+    async fn of(server: &Server) -> Self {
         let metrics = server.get("/metrics", &[]).await.text();
         let tasks = metrics.lines().find_map(|line| line.strip_prefix("wenyuan_tasks "));
         let status =
@@ -43,28 +43,28 @@ impl Held {
         Self {
             sockets: sockets(server),
             threads: number("Threads:"),
-            memory: number("RssAnon:"),
+            memory_kib: number("RssAnon:"),
             tasks: tasks.and_then(|tasks| tasks.parse().ok()).expect("the number of tasks"),
         }
     }
 }
 
-/// The connections that the server has, also those whose other end is gone; not those the kernel keeps after their end.
+/// Number of connections to the server in any state but LISTEN and TIME_WAIT.
 fn sockets(server: &Server) -> usize {
-    const LISTENING: &str = "0A";
-    const AFTER_THE_END: &str = "06";
+    const LISTEN: &str = "0A";
+    const TIME_WAIT: &str = "06";
     let table =
         std::fs::read_to_string(format!("/proc/{}/net/tcp", server.process())).expect("the connections");
     let port = format!(":{:04X}", server.address().port());
     let of_server = |line: &&str| {
         let mut fields = line.split_whitespace().skip(1);
         let (local, state) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
-        local.ends_with(&port) && state != LISTENING && state != AFTER_THE_END
+        local.ends_with(&port) && state != LISTEN && state != TIME_WAIT
     };
     table.lines().filter(of_server).count()
 }
 
-/// The calls in turn: both eras, lists, searches, and one that is refused.
+/// The call with this number: in both protocol revisions, lists, searches, and one that is refused.
 fn call(number: usize) -> (&'static str, Value) {
     let (method, mut parameters) = match number % 10 {
         0 => ("tools/list", json!({})),
@@ -82,7 +82,7 @@ fn call(number: usize) -> (&'static str, Value) {
             )
         }
     };
-    // Every other round speaks the revision without handshake, where each request says all.
+    // Every other round uses the revision without a handshake, where each request carries its metadata.
     let modern = (number / 10).is_multiple_of(2);
     if modern {
         parameters["_meta"] = json!({
@@ -106,10 +106,10 @@ fn headers(revision: &str, message: &Value) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// So many calls, in turn over a few connections, each of which must be answered as it should be.
+/// Sends calls over [`CONNECTIONS`] connections and checks each response.
 async fn calls(server: &Server, count: usize) {
-    let over_one = async |first: usize| {
-        // A client of its own keeps a connection of its own.
+    let over_one_connection = async |first: usize| {
+        // A client of its own has a connection of its own.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         for number in (first..count).step_by(CONNECTIONS) {
             let (revision, message) = call(number);
@@ -125,11 +125,16 @@ async fn calls(server: &Server, count: usize) {
             assert_eq!(reply["result"]["isError"].as_bool().unwrap_or(false), refused, "{message}: {reply}");
         }
     };
-    tokio::join!(over_one(0), over_one(1), over_one(2), over_one(3));
+    tokio::join!(
+        over_one_connection(0),
+        over_one_connection(1),
+        over_one_connection(2),
+        over_one_connection(3)
+    );
 }
 
-/// So many connections that end in the middle: of the head, of the body, of the wait for the answer.
-async fn broken(server: &Server, count: usize) {
+/// Opens connections that end in the middle of the head, of the body, or of the wait for the response.
+async fn abort_connections(server: &Server, count: usize) {
     let address = server.address();
     let mut open = JoinSet::new();
     for number in 0..count {
@@ -148,7 +153,7 @@ async fn broken(server: &Server, count: usize) {
             1 => head.len() + body.len() / 2,
             _ => whole.len(),
         };
-        if open.len() >= AT_ONCE {
+        if open.len() >= MAX_OPEN {
             open.join_next().await.expect("a connection").expect("its end");
         }
         open.spawn(async move {
@@ -160,26 +165,26 @@ async fn broken(server: &Server, count: usize) {
 }
 
 #[tokio::test]
-async fn many_calls_and_broken_connections_leave_nothing_behind() {
+async fn many_calls_and_aborted_connections_leak_nothing() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("soak", "1", "soak.md", documents::manual("Soak", "soakword", 8)).await;
-    // What is made once (pools, threads, caches) is made.
+    // Warms up pools, threads and caches.
     calls(&server, CALLS / 5).await;
-    broken(&server, BROKEN / 5).await;
-    // The test's own connection is left.
+    abort_connections(&server, ABORTED_CONNECTIONS / 5).await;
+    // The connection for metrics remains.
     eventually("the end of the connections", async || (sockets(&server) <= 1).then_some(())).await;
-    let before = Held::by(&server).await;
+    let before = ResourceUsage::of(&server).await;
     calls(&server, CALLS).await;
-    broken(&server, BROKEN).await;
-    // What breaks off is noticed at once; threads that wait for work wait ten seconds.
-    let after = eventually("letting go of connections, tasks and threads", async || {
-        let held = Held::by(&server).await;
+    abort_connections(&server, ABORTED_CONNECTIONS).await;
+    // Aborted connections are noticed at once; idle threads exit after ten seconds.
+    let after = eventually("releasing connections, tasks and threads", async || {
+        let usage = ResourceUsage::of(&server).await;
         let is_as_before =
-            held.sockets <= 1 && held.tasks <= before.tasks && held.threads <= before.threads + 2;
-        is_as_before.then_some(held)
+            usage.sockets <= 1 && usage.tasks <= before.tasks && usage.threads <= before.threads + 2;
+        is_as_before.then_some(usage)
     })
     .await;
-    // Ten thousand calls that each left a page would be 40 MiB.
-    assert!(after.memory < before.memory + 16 * 1024, "{before:?} {after:?}");
+    // A leak of one page (4 KiB) a call would be 40 MiB.
+    assert!(after.memory_kib < before.memory_kib + 16 * 1024, "{before:?} {after:?}");
 }
