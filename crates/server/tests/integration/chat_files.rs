@@ -1,4 +1,4 @@
-//! Files attached to a chat: taken, read, found within that chat alone, given back as they were, and gone with it.
+//! Files attached to a chat: upload, processing, search within that chat only, download, deletion.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn attach(server: &Server, chat: &str, given: &[(&str, &[u8])]) -> Reply {
     server.send(server.request(Method::POST, &path, &[]).multipart(form)).await
 }
 
-/// Waits until all files of a chat are read, and lists them.
+/// Waits until all files of a chat are processed, and lists them.
 async fn read(server: &Server, chat: &str) -> Value {
     eventually("reading the files", async || {
         let files = server.json(&format!("/api/v1/chats/{chat}/files")).await;
@@ -41,7 +41,7 @@ fn each_of(list: &Value, member: &str) -> Vec<String> {
     each(&json!({ "hits": list }), member)
 }
 
-/// The library's owner made the key, so the chats are theirs.
+/// Searches as the library's owner, who made the key and owns the chats.
 async fn found(app: &TestApp, chat: &str, query: &str, model: Option<Arc<Model>>) -> Vec<(String, bool)> {
     let pool = app.database().pool();
     let chat = ChatId(chat.parse().expect("an id"));
@@ -50,7 +50,7 @@ async fn found(app: &TestApp, chat: &str, query: &str, model: Option<Arc<Model>>
 }
 
 #[tokio::test]
-async fn files_are_read_found_in_their_chat_and_given_back() {
+async fn files_are_searched_in_their_chat_and_downloaded() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let (chat, other) = (begin(&server).await, begin(&server).await);
@@ -72,7 +72,7 @@ async fn files_are_read_found_in_their_chat_and_given_back() {
     assert!(files::search(app.database().pool(), &nobody, id, "docxword", None, 8).await.is_err());
     let flagged = "select count(*) from chat.file_passages where instruction is not null";
     assert_eq!(app.database().count(flagged).await, 1);
-    // What is in a chat is in no library.
+    // Files of a chat are not in any library.
     assert_eq!(server.search(&[("q", "docxword")]).await["hits"], json!([]));
 
     let id = files[1]["file_id"].as_str().unwrap();
@@ -93,7 +93,7 @@ async fn files_are_read_found_in_their_chat_and_given_back() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_or_read_is_said() {
+async fn unreadable_and_excess_files_are_reported() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let chat = begin(&server).await;
@@ -123,7 +123,7 @@ async fn what_cannot_be_taken_or_read_is_said() {
 }
 
 #[tokio::test]
-async fn bytes_stay_while_a_chat_needs_them_and_go_with_it() {
+async fn bytes_are_deleted_with_the_last_chat_that_uses_them() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     eventually("the guide", async || {
@@ -139,7 +139,7 @@ async fn bytes_stay_while_a_chat_needs_them_and_go_with_it() {
     let hash = store::objects::Hash::of(b"# A\n\nThe sweepword.");
     sweep().await;
     assert!(objects.exists(hash).await.unwrap());
-    // Needed still: it was touched, so that it is not asked about at once.
+    // Still in use: marked as used, so that the garbage collection skips it for a while.
     let touched = "select count(*) from library.objects where touched_at > now() - interval '1 minute'";
     assert_eq!(app.database().count(touched).await, 1);
     server.delete(&format!("/api/v1/chats/{chat}")).await;
@@ -155,7 +155,7 @@ async fn bytes_stay_while_a_chat_needs_them_and_go_with_it() {
 }
 
 #[tokio::test]
-async fn files_are_found_by_meaning_too() {
+async fn files_are_searched_semantically() {
     let app = TestApp::new(PROGRAM).await.with_model();
     let server = app.serve().await;
     let chat = begin(&server).await;

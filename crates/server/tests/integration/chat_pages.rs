@@ -1,5 +1,5 @@
-//! Asking on pages, as a browser without scripts does: questions, answers with what they stand on, branches, history, files,
-//! links, imports. And hostile answers, which stay text.
+//! Chat pages without scripts: questions, answers with sources, branches, history, files,
+//! shared links, imports, and hostile answers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::PROGRAM;
 const GATE: &str =
     "# Timeouts\n\nThe gateway waits 30 seconds for a service. `--upstream-timeout` changes that.\n";
 
-/// A browser with somebody signed in.
+/// Browser with a signed-in user.
 struct Browser<'server> {
     server: &'server Server,
     cookies: Vec<(String, String)>,
@@ -73,7 +73,7 @@ impl<'server> Browser<'server> {
         self.send(request).await
     }
 
-    /// Sends a form that leads on, and says where to.
+    /// Submits a form that redirects, and returns the target.
     async fn goes(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
         let reply = self.post(path, fields).await;
         assert_eq!(reply.status, 303, "{path}: {}", reply.text());
@@ -91,7 +91,7 @@ impl<'server> Browser<'server> {
         self.send(request).await
     }
 
-    /// Asks, and gives the chat's page when the answer is there.
+    /// Asks, and returns the chat's page once it contains the answer.
     async fn asks(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
         let to = self.goes(path, fields).await;
         let chat = to.split('#').next().expect("a path").to_owned();
@@ -117,7 +117,7 @@ fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
     rest.split(after).next().expect("a value")
 }
 
-/// The id of the last answer on a page.
+/// Returns the id of the last answer on a page.
 fn last_answer(page: &str) -> &str {
     let at = page.rfind("said-answer\" id=\"m-").unwrap_or_else(|| panic!("no answer in {page}"));
     between(&page[at..], "id=\"m-", "\"")
@@ -134,7 +134,7 @@ async fn begin(app: &TestApp) -> (Server, Person, LanguageModel) {
 }
 
 #[tokio::test]
-async fn without_a_model_passages_are_laid_out_in_place_of_an_answer() {
+async fn without_a_model_passages_replace_the_answer() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -147,7 +147,7 @@ async fn without_a_model_passages_are_laid_out_in_place_of_an_answer() {
     let passage = between(&page, "<div class=\"given answer\"", "</div>");
     assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
     assert!(passage.contains("30 seconds for a service. <code>--upstream-timeout</code>"), "{passage}");
-    // Once, and not as Markdown in a block of code as well.
+    // Once, and not repeated as Markdown in a code block.
     assert_eq!(page.matches("waits 30 seconds for a service").count(), 1, "{page}");
     assert!(page.contains("<a href=\"/passages/"), "{page}");
 }
@@ -179,7 +179,7 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     assert!(text.contains("The gateway waits 30 seconds for a service."), "{text}");
     let answer = last_answer(&page).to_owned();
 
-    // Once more, and in other words: both stay.
+    // Regenerated and edited: both versions stay.
     model.script([Answer::streaming(&["Half a minute [1]."]), Answer::streaming(&["For ever."])]);
     let (_, page) = ada.asks(&chat, &[("again", &answer)]).await;
     assert!(
@@ -200,7 +200,7 @@ async fn a_question_is_asked_and_answered_without_scripts() {
         "{page}"
     );
 
-    // Judged, and copied.
+    // Marked with a verdict, and copied.
     let answer = last_answer(&page).to_owned();
     let verdict = format!("/ask/messages/{answer}/verdict");
     ada.goes(&verdict, &[("verdict", "wrong"), ("reason", "not for ever"), ("correction", "30 s")]).await;
@@ -238,7 +238,7 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     assert_eq!((names.first(), names.last()), (Some(&"sources"), Some(&"end")), "{told}");
     assert!(told.contains("said-answer") && !told.contains("aria-busy"), "{told}");
 
-    // A follow-up is put into one query first.
+    // A follow-up question is condensed into one query first.
     model.script([
         Answer::streaming(&["How long does the gateway wait?"]),
         Answer::streaming(&["One ", "two ", "three"]).hanging_after(1),
@@ -255,7 +255,7 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
 }
 
 #[tokio::test]
-async fn whatever_is_written_stays_text() {
+async fn hostile_text_is_never_rendered() {
     const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg/onload=alert(3)>";
     let app = TestApp::new(PROGRAM).await;
     let (server, ada, model) = begin(&app).await;
@@ -288,7 +288,7 @@ async fn whatever_is_written_stays_text() {
 }
 
 #[tokio::test]
-async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
+async fn history_is_searched_archived_restored_and_private() {
     let app = TestApp::new(PROGRAM).await;
     let (server, ada, model) = begin(&app).await;
     let ben = server.person(&ada, "ben", "user").await;
@@ -320,13 +320,13 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     ] {
         assert_eq!(ben.post(&path, &fields).await.status, 404, "{path} {fields:?}");
     }
-    // What is refused leaves no chat behind, and no memory is spent on what is no form of ours.
+    // A refused request leaves no chat, and a form of unknown fields is not buffered.
     let means = [("scope", "gate"), ("focus", ""), ("model", "")];
     let refused = ben.upload("/ask/files", &means, ("", b"")).await;
     assert_eq!(refused.status, 400, "{}", refused.text());
     assert!(refused.text().contains("role=\"alert\""), "{}", refused.text());
     let long = Form::new().text("form_token", ben.token().await).text("scope", "x".repeat((64 << 10) + 1));
-    // What is refused half-way ends its connection, which nothing else must come by.
+    // A request that is refused half-way closes its connection, so it is not reused.
     let request = ben.request(Method::POST, "/ask/files").header("connection", "close").multipart(long);
     let refused = ben.send(request).await;
     assert_eq!(refused.status, 413, "{}", refused.text());
@@ -339,7 +339,7 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert_eq!(foreign.status, 404);
     assert!(!ben.page("/ask/history?q=gateway").await.contains("How long"));
 
-    // Found by what was said; put away; deleted and brought back.
+    // Search, archive, delete and restore.
     let found = ada.page("/ask/history?q=thirty").await;
     assert!(found.contains("<mark>Thirty</mark>") && found.contains(&chat), "{found}");
     let part =
@@ -352,7 +352,7 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert!(ada.page(&gone).await.contains("is deleted"), "{gone}");
     assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
     assert_eq!(ada.goes(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
-    // Who tidies up the history stays in it.
+    // Actions on the history page lead back to it.
     let tidied = ada.goes(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
     assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
     assert!(ada.page(&tidied).await.contains("It can be brought back"));
@@ -360,7 +360,7 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
     assert_eq!(back, "/ask/history");
     assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
 
-    // Out and in.
+    // Export and import.
     let exported = ada.get("/api/v1/history/export").await;
     assert_eq!(exported.status, 200);
     let bytes = exported.text();
@@ -376,7 +376,7 @@ async fn ones_history_is_found_put_away_brought_back_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_link_shows_what_a_chat_was_until_it_is_ended() {
+async fn a_link_shows_a_snapshot_until_it_is_revoked() {
     let app = TestApp::new(PROGRAM).await;
     let (server, ada, model) = begin(&app).await;
     let mut ada = Browser::of(&server, &ada);
@@ -394,7 +394,7 @@ async fn a_link_shows_what_a_chat_was_until_it_is_ended() {
 }
 
 #[tokio::test]
-async fn a_wrong_answer_is_the_business_of_the_library_that_gave_it() {
+async fn a_wrong_answer_is_listed_for_the_library_that_gave_it() {
     let app = TestApp::new(PROGRAM).await;
     let (server, ada, model) = begin(&app).await;
     let ben = server.person(&ada, "ben", "user").await;

@@ -1,4 +1,4 @@
-//! Whatever is done to chats, in whatever order and by however many at once: every chat is a tree, every message's sources
+//! Concurrent random changes of chats: every chat stays a tree, every message's sources
 //! resolve, and the branch that is shown is one of the chat's.
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use testkit::{Server, TestApp};
 
 use crate::PROGRAM;
 
-/// Numbers that are the same in every run (Knuth, The Art of Computer Programming, volume 2, 3.3.4: MMIX).
+/// Deterministic pseudo-random numbers (Knuth, The Art of Computer Programming, volume 2, 3.3.4: MMIX).
 struct Numbers(u64);
 
 impl Numbers {
@@ -32,7 +32,7 @@ async fn list(server: &Server, path: &str) -> Vec<Value> {
     all
 }
 
-/// One of the things that can be done, to some chat or message that is there.
+/// Performs a random operation on a random chat or message.
 async fn act(server: &Server, numbers: &mut Numbers) {
     let post = async |path: String, body: Value| {
         let reply = server.send(server.request(Method::POST, &path, &[]).json(&body)).await;
@@ -73,7 +73,7 @@ async fn act(server: &Server, numbers: &mut Numbers) {
     }
 }
 
-/// Every chat is a tree whose messages' sources open.
+/// Asserts that every chat is a tree and that all sources open. Returns the number of messages.
 async fn look(server: &Server) -> usize {
     let mut opened = HashMap::new();
     let mut seen = 0;
@@ -112,7 +112,7 @@ async fn look(server: &Server) -> usize {
 }
 
 #[tokio::test]
-async fn chats_stay_trees_and_sources_stay_open() {
+async fn concurrent_changes_keep_chats_trees_and_sources_open() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let text = "# Timeouts\n\nThe gateway waits 30 seconds. `--timeout` changes that.\n\n# 超时\n\n用 `--timeout` 改变超时。\n";

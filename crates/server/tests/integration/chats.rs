@@ -1,4 +1,4 @@
-//! Questions and answers through REST: asked of a scripted model, kept, followed, branched, judged, found again.
+//! Questions and answers over REST, with a scripted model: streaming, resuming, branching, feedback, history search.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::PROGRAM;
 const GATE: &str =
     "# Timeouts\n\nThe gateway waits 30 seconds for a service. `--upstream-timeout` changes that.\n";
 
-/// A server that knows the gateway, and a model for it.
+/// Starts a server with the gateway's documents and a scripted model.
 async fn begin(app: &TestApp) -> (Server, LanguageModel) {
     let model = LanguageModel::start().await;
     let server = app.serve().await;
@@ -32,13 +32,13 @@ async fn ask(server: &Server, chat: &str, body: Value) -> Value {
     server.send(server.request(Method::POST, &path, &[]).json(&body)).await.ok()
 }
 
-/// A member of each item.
+/// Returns this member of each item.
 fn column(items: &Value, member: &str) -> Vec<String> {
     let items = items.as_array().unwrap_or_else(|| panic!("no list: {items}"));
     items.iter().map(|item| item[member].as_str().expect("a text").to_owned()).collect()
 }
 
-/// An event of a stream: its name, its id, its data.
+/// Event of a stream: name, id, data.
 #[derive(Debug, Clone)]
 struct Event {
     name: String,
@@ -46,7 +46,7 @@ struct Event {
     data: Value,
 }
 
-/// A stream that is read event by event.
+/// Event stream, read one event at a time.
 struct Events {
     response: reqwest::Response,
     read: String,
@@ -119,7 +119,7 @@ fn text_of(events: &[Event]) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_cites_what_the_model_was_given_and_says_what_is_wrong_with_it() {
+async fn an_answer_cites_its_sources_and_reports_its_flaws() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     model.script([Answer::streaming(&[
@@ -143,12 +143,12 @@ async fn an_answer_cites_what_the_model_was_given_and_says_what_is_wrong_with_it
     assert_eq!(end["metadata"]["dropped_citations"], 1);
     assert_eq!(end["metadata"]["unsupported"], json!([[25, 51]]));
     assert_eq!(end["metadata"]["usage"], json!({ "prompt_tokens": 12, "completion_tokens": 7 }));
-    // What the model was given: numbered, fenced, word for word.
+    // The model was given the sources numbered, fenced and verbatim.
     let asked = model.request(0).await;
     assert!(asked.system_prompt().contains("[1] gate 1.4 | Timeouts"), "{}", asked.system_prompt());
     assert!(asked.system_prompt().contains("waits 30 seconds for a service"), "{}", asked.system_prompt());
     assert_eq!(asked.last_question(), "How long does the gateway wait?");
-    // It is kept with its source, whose passage opens.
+    // The answer is stored with its source, whose passage opens.
     let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
     assert_eq!(opened["title"], "How long does the gateway wait?");
     assert_eq!(column(&opened["messages"], "role"), ["user", "assistant"]);
@@ -164,7 +164,7 @@ async fn an_answer_cites_what_the_model_was_given_and_says_what_is_wrong_with_it
 }
 
 #[tokio::test]
-async fn without_a_model_the_passages_are_the_answer_and_nothing_is_made_up() {
+async fn without_a_model_the_passages_are_the_answer() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1.4", "timeouts.md", GATE).await;
@@ -185,7 +185,7 @@ async fn without_a_model_the_passages_are_the_answer_and_nothing_is_made_up() {
             .await;
     assert_eq!(told["answer"]["metadata"]["mode"], "nothing_found");
     assert!(told["answer"]["sources"].as_array().unwrap().is_empty());
-    // An absent version is refused before anything is written, and nothing is answered from another.
+    // A missing version is refused before anything is written, and no other version answers.
     let path = format!("/api/v1/chats/{chat}/messages");
     let body = json!({ "content": "How long?", "library": "gate", "version": "9" });
     let refused = server.send(server.request(Method::POST, &path, &[]).json(&body)).await.problem(404);
@@ -194,7 +194,7 @@ async fn without_a_model_the_passages_are_the_answer_and_nothing_is_made_up() {
 }
 
 #[tokio::test]
-async fn nothing_relevant_means_that_no_model_is_asked() {
+async fn no_model_is_asked_if_nothing_is_relevant() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let chat = new_chat(&server, json!({})).await;
@@ -205,7 +205,7 @@ async fn nothing_relevant_means_that_no_model_is_asked() {
 }
 
 #[tokio::test]
-async fn a_broken_stream_is_taken_up_again_and_the_model_is_asked_once() {
+async fn a_broken_stream_resumes_and_the_model_is_asked_once() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let gate = Gate::new();
@@ -217,7 +217,7 @@ async fn a_broken_stream_is_taken_up_again_and_the_model_is_asked_once() {
     let seen = stream.until("text").await;
     assert_eq!(seen.data["text"], "It waits ");
     drop(stream);
-    // While it is written it can be looked at, and a second question waits.
+    // While the answer is written it can be read, and a second question is refused.
     let path = format!("/api/v1/chats/{chat}/messages");
     let body = json!({ "content": "And then?" });
     server.send(server.request(Method::POST, &path, &[]).json(&body)).await.problem(409);
@@ -225,7 +225,7 @@ async fn a_broken_stream_is_taken_up_again_and_the_model_is_asked_once() {
     let rest = Events::followed(&server, &answer, Some(&seen.id)).await.rest().await;
     assert_eq!(text_of(&rest), "30 seconds [1].");
     assert_eq!(rest[rest.len() - 1].data["content"], "It waits 30 seconds [1].");
-    // After the end it is told again, whole.
+    // After the end the whole answer is delivered again.
     let whole = Events::followed(&server, &answer, None).await.rest().await;
     assert_eq!(text_of(&whole), "It waits 30 seconds [1].");
     assert_eq!(whole[0].name, "sources");
@@ -233,7 +233,7 @@ async fn a_broken_stream_is_taken_up_again_and_the_model_is_asked_once() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_stopped_and_what_there_is_of_it_stays() {
+async fn a_stopped_answer_keeps_its_text() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let gate = Gate::new();
@@ -249,14 +249,14 @@ async fn an_answer_can_be_stopped_and_what_there_is_of_it_stays() {
         (&end.data["status"], &end.data["content"]),
         (&json!("stopped"), &json!("It waits 30 seconds [1]. "))
     );
-    // The model is hung up on.
+    // The connection to the model is closed.
     model.wait_for_disconnects(1).await;
     let kept = server.json(&format!("/api/v1/messages/{answer}")).await;
     assert_eq!((&kept["status"], &kept["sources"][0]["cited"]), (&json!("stopped"), &json!(true)));
 }
 
 #[tokio::test]
-async fn a_server_that_dies_keeps_the_question_and_the_part_of_the_answer() {
+async fn a_crash_keeps_the_question_and_the_text_so_far() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let gate = Gate::new();
@@ -281,7 +281,7 @@ async fn a_server_that_dies_keeps_the_question_and_the_part_of_the_answer() {
     .await;
     assert_eq!(kept["content"], "It waits 30 seconds [1].");
     assert_eq!(kept["sources"][0]["library"], "gate");
-    // Following it ends at once, and asking again works.
+    // Following it ends at once, and regenerating works.
     let events = Events::followed(&server, &answer, None).await.rest().await;
     assert_eq!(events[events.len() - 1].data["status"], "interrupted");
     model.script([Answer::streaming(&["It waits 30 seconds [1]."])]);
@@ -291,7 +291,7 @@ async fn a_server_that_dies_keeps_the_question_and_the_part_of_the_answer() {
 }
 
 #[tokio::test]
-async fn a_stop_of_the_server_marks_what_it_was_writing() {
+async fn a_shutdown_marks_answers_as_interrupted() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let gate = Gate::new();
@@ -310,7 +310,7 @@ async fn a_stop_of_the_server_marks_what_it_was_writing() {
 }
 
 #[tokio::test]
-async fn a_conversation_is_searched_as_one_question() {
+async fn a_follow_up_question_is_searched_with_its_conversation() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
@@ -325,11 +325,11 @@ async fn a_conversation_is_searched_as_one_question() {
     assert_eq!(told["answer"]["content"], "With `--upstream-timeout` [1].");
     let condensing = model.request(1).await;
     assert!(condensing.last_question().ends_with("Last question: How do I change that?"));
-    // The conversation goes along, without numbers that would mean other sources now.
+    // The conversation is included, without citations, whose numbers would mean other sources now.
     let messages = model.request(2).await.body["messages"].clone();
     assert_eq!(messages[1]["content"], "How long does the gateway wait?");
     assert_eq!(messages[2]["content"], "It waits 30 seconds.");
-    // What a model makes of a conversation may be worse than its words: then these are searched.
+    // A condensed query may be worse than the words of the conversation: these are searched too.
     model.script([
         Answer::streaming(&["apple pie with cinnamon"]),
         Answer::streaming(&["With `--upstream-timeout` [1]."]),
@@ -342,7 +342,7 @@ async fn a_conversation_is_searched_as_one_question() {
 }
 
 #[tokio::test]
-async fn edits_and_second_answers_stand_beside_the_earlier_ones() {
+async fn edits_and_regenerated_answers_are_siblings() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     model.answer_with(|_asked| Answer::streaming(&["It waits [1]."]));
@@ -361,7 +361,7 @@ async fn edits_and_second_answers_stand_beside_the_earlier_ones() {
     let opened = server.json(&format!("/api/v1/chats/{chat}")).await;
     assert_eq!(opened["messages"][0]["siblings"], json!([question, edit["question_id"]]));
     assert_eq!(opened["messages"].as_array().unwrap().len(), 2);
-    // The earlier branch is chosen again.
+    // Select the earlier branch.
     let chosen = server.patch(&format!("/api/v1/chats/{chat}"), &json!({ "current": question })).await.ok();
     assert_eq!(chosen["current"], again["answer"]["message_id"]);
     let messages = server.json(&format!("/api/v1/chats/{chat}/messages")).await;
@@ -376,7 +376,7 @@ async fn edits_and_second_answers_stand_beside_the_earlier_ones() {
 }
 
 #[tokio::test]
-async fn chats_are_listed_renamed_put_away_deleted_and_brought_back() {
+async fn chats_are_listed_renamed_archived_deleted_and_restored() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let mut made = Vec::new();
@@ -407,7 +407,7 @@ async fn chats_are_listed_renamed_put_away_deleted_and_brought_back() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_long_ago_is_gone_with_its_words() {
+async fn a_purged_chat_is_gone_with_its_quotations() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1.4", "timeouts.md", GATE).await;
@@ -427,7 +427,7 @@ async fn what_was_deleted_long_ago_is_gone_with_its_words() {
 }
 
 #[tokio::test]
-async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
+async fn history_search_finds_only_own_messages_in_both_languages() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
@@ -452,7 +452,7 @@ async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
     let found = async |person: &testkit::Person, words: &str| {
         let path = format!("/api/v1/history/search?q={words}");
         let page = server.ask(Some(&of(person)), Method::GET, &path, None).await.value();
-        // A question and its answer may hold the same words.
+        // A question and its answer may contain the same words.
         let mut titles = column(&page["items"], "title");
         titles.dedup();
         titles
@@ -461,7 +461,7 @@ async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
     assert_eq!(found(&ada, "恢复 备份").await, ["数据库的备份怎样恢复？"]);
     assert_eq!(found(&bo, "timeout").await, ["Which timeouts are there?"]);
     assert!(found(&bo, "备份").await.is_empty());
-    // Others' chats do not exist, whoever one is.
+    // Chats of other users do not exist for anybody.
     for (method, path) in [
         (Method::GET, chats[0].clone()),
         (Method::GET, format!("{}/messages", chats[0])),
@@ -474,8 +474,8 @@ async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
         }
         assert_eq!(server.ask(None, method, &path, None).await.status, 401);
     }
-    // A key reaches its user's history only if it was made for that.
-    // One that is confined to libraries does not: the history quotes others too.
+    // An API key reaches its user's history only with the scope chats.
+    // A key confined to libraries does not: the history quotes other libraries too.
     for (name, scopes, libraries, status) in [
         ("reads", json!(["read"]), Value::Null, 403),
         ("confined", json!(["read", "chats"]), json!(["wenyuan"]), 403),
@@ -489,7 +489,7 @@ async fn ones_own_history_is_found_in_both_languages_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn an_answer_is_judged_by_its_owner() {
+async fn only_the_owner_sets_a_verdict() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1.4", "timeouts.md", GATE).await;
@@ -513,7 +513,7 @@ async fn an_answer_is_judged_by_its_owner() {
 }
 
 #[tokio::test]
-async fn a_model_that_fails_leaves_the_passages_and_one_that_breaks_off_its_words() {
+async fn a_failed_model_falls_back_to_passages_and_a_broken_answer_is_kept() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
@@ -557,7 +557,7 @@ async fn opening_a_chat_of_any_length_takes_two_statements() {
     assert_eq!(statements(&server).await - before, 2);
     assert_eq!(opened["messages"].as_array().unwrap().len(), 50);
     assert_eq!(opened["messages"][49]["content"], "message 300");
-    // Page by page to the beginning.
+    // Page back to the first message.
     let mut next = opened["next"].as_str().map(str::to_owned);
     let mut first = opened["messages"][0]["content"].clone();
     let mut pages = 1;
@@ -570,7 +570,7 @@ async fn opening_a_chat_of_any_length_takes_two_statements() {
     assert_eq!((first, pages), (json!("message 1"), 6));
 }
 
-/// Statements of chats and messages that the server has run so far, by its own metrics.
+/// Returns the number of statements on chats and messages that the server has run, from its metrics.
 async fn statements(server: &Server) -> u64 {
     let text = server.get("/metrics", &[]).await.text();
     let of_chats = text.lines().filter(|line| {
@@ -581,7 +581,7 @@ async fn statements(server: &Server) -> u64 {
 }
 
 #[tokio::test]
-async fn the_command_line_asks_goes_on_and_finds_it_again() {
+async fn the_command_line_asks_continues_and_searches_chats() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     drop(server);
@@ -605,7 +605,7 @@ async fn the_command_line_asks_goes_on_and_finds_it_again() {
     ]);
     let next = app.run(&["ask", "--last", "How", "do", "I", "change", "that?", "--json"]).await.json();
     assert_eq!((&next["chat_id"], &next["status"]), (&json!(chat), &json!("complete")));
-    // What is asked to be forgotten is.
+    // A question with --forget is not stored.
     model.script([Answer::streaming(&["It waits [1]."])]);
     app.run(&["ask", "--forget", "How long does the gateway wait?", "-l", "gate"]).await.succeeded();
     let listed = app.run(&["chats", "--json"]).await.json();
@@ -621,13 +621,13 @@ async fn the_command_line_asks_goes_on_and_finds_it_again() {
     assert!(app.run(&["chats", "list", "--deleted"]).await.succeeded().contains("Timeouts"));
     app.run(&["chats", "restore", &chat]).await.succeeded();
     assert!(app.run(&["chats", "show", &chat]).await.succeeded().contains("wrong"));
-    // What cannot be answered as it is asked is refused, and leaves no empty chat.
+    // A question that cannot be answered is refused, and leaves no empty chat.
     let refused = app.run(&["ask", "How long?", "-l", "gate", "-V", "9"]).await.failed();
     assert!(refused.contains("gate has no version 9; it has 1.4"), "{refused}");
     let refused = app.run(&["ask", "How long?", "-m", "large"]).await.failed();
     assert!(refused.contains("small"), "{refused}");
     assert_eq!(app.run(&["chats", "--json"]).await.json()["items"].as_array().map(Vec::len), Some(1));
-    // An answer that cites nothing says so, and shows what the model was given.
+    // An answer without citations is reported as such, with the sources that the model was given.
     model.script([Answer::streaming(&["It waits half a minute."])]);
     let uncited = app.run(&["ask", "How long does the gateway wait?", "-l", "gate"]).await;
     assert!(uncited.errors.contains("the answer cites nothing"), "{uncited:?}");
@@ -641,8 +641,8 @@ async fn appending_takes_a_fixed_number_of_statements() {
     let chat = new_chat(&server, json!({ "library": "wenyuan" })).await;
     let question = json!({ "content": "Zzyzx qwrtpl?" });
     ask(&server, &chat, question.clone()).await;
-    // Looked up, put in its app, written, read for the conversation, ended, and read again for the answer: the chat as it is,
-    // one message more or hundreds.
+    // Find the chat, lock it, find the position, write question and answer, read the conversation, record the end, read the answer:
+    // the number does not depend on the length of the chat.
     for _ in 0..2 {
         let before = statements(&server).await;
         ask(&server, &chat, question.clone()).await;
@@ -651,7 +651,7 @@ async fn appending_takes_a_fixed_number_of_statements() {
 }
 
 #[tokio::test]
-async fn one_person_does_not_take_all_the_answers() {
+async fn simultaneous_answers_per_user_are_limited() {
     let app = TestApp::new(PROGRAM).await;
     let (server, model) = begin(&app).await;
     app.run(&["models", "change", "small", "--concurrency", "100"]).await.succeeded();
@@ -669,7 +669,7 @@ async fn one_person_does_not_take_all_the_answers() {
     let refused = server.send(server.request(Method::POST, &path, &[]).json(&question)).await;
     assert_eq!(refused.header("retry-after"), Some("5"));
     refused.problem(429);
-    // Others are answered, and with one stopped there is room again.
+    // Other users are answered, and stopping one answer frees its slot.
     let admin = server.set_up().await;
     let other = json!({ "question": "Zzyzx qwrtpl?" });
     assert_eq!(

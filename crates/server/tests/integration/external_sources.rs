@@ -1,4 +1,4 @@
-//! What a question finds outside the library: at another's MCP server, by the one tool that may be called, and on the web.
+//! Sources outside the library: registered MCP servers, by their one allowed tool, and the web.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use testkit::{Server, TestApp};
 use crate::PROGRAM;
 const SECRET: &str = "sesame-Xy71pQ";
 
-/// A server with a tool that finds, one that fails and one that would do harm.
+/// MCP server with a search tool, a failing tool and a harmful one.
 #[derive(Clone, Default)]
 struct Workshop {
     called: Arc<Mutex<Vec<Value>>>,
@@ -52,7 +52,7 @@ impl ServerHandler for Workshop {
     }
 }
 
-/// The workshop behind its key, and a search engine.
+/// Starts the MCP server behind its API key, and a search engine.
 async fn others(workshop: &Workshop) -> String {
     let workshop = workshop.clone();
     let service = StreamableHttpService::new(
@@ -78,7 +78,7 @@ async fn others(workshop: &Workshop) -> String {
     address
 }
 
-/// Answers as SearXNG does.
+/// Answers like SearXNG.
 async fn search(uri: Uri) -> Response {
     let query = uri.query().unwrap_or_default();
     if !query.contains("format=json") {
@@ -103,7 +103,7 @@ async fn ask(server: &Server, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_server_is_asked_by_the_one_tool_that_is_named() {
+async fn only_the_allowed_tool_of_a_server_is_called() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_LOG", "trace");
     let workshop = Workshop::default();
     let endpoint = format!("{}/mcp", others(&workshop).await);
@@ -115,7 +115,7 @@ async fn a_server_is_asked_by_the_one_tool_that_is_named() {
         let body = json!({ "question": "Where is the saw?", "servers": ["workshop"] });
         server.ask(Some(server.key()), Method::POST, "/api/v1/ask", Some(body)).await
     };
-    // Nobody has said that it may be asked.
+    // No tool is allowed yet.
     let refused = asked().await.problem(404);
     assert!(refused["detail"].as_str().unwrap().contains("mcp-servers ask"), "{refused}");
     app.run(&["mcp-servers", "ask", "workshop", "find", "--argument", "q"]).await.succeeded();
@@ -131,7 +131,7 @@ async fn a_server_is_asked_by_the_one_tool_that_is_named() {
     assert_eq!(called.len(), 1);
     assert_eq!(called[0]["tool"], "find");
     assert!(called[0]["arguments"]["q"].as_str().is_some_and(|query| query.contains("saw")), "{called:?}");
-    // What goes wrong there is said, in words of ours.
+    // Errors of the server are reported in our own words.
     for (tool, says) in [("fails", "failed"), ("absent", "refuses the tool absent")] {
         app.run(&["mcp-servers", "ask", "workshop", tool]).await.succeeded();
         let answer = ask(&server, named.clone()).await.to_string();
@@ -144,7 +144,7 @@ async fn a_server_is_asked_by_the_one_tool_that_is_named() {
 }
 
 #[tokio::test]
-async fn the_web_is_searched_where_an_endpoint_is_set() {
+async fn the_web_is_searched_if_an_endpoint_is_configured() {
     let address = others(&Workshop::default()).await;
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_SEARXNG_URL", &address);
     let server = app.serve().await;

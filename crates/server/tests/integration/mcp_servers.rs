@@ -157,7 +157,7 @@ async fn a_server_is_added_tested_changed_and_deleted() {
     let change = |body: Value| server.send(by(&server, "ada", Method::PATCH, &path).json(&body));
     assert_eq!(change(json!({ "header": "X-Tool-Key" })).await.ok()["header"], "x-tool-key");
     assert_eq!(test(&server, &path).await["works"], true);
-    // A key does not go along to another host.
+    // An API key is not kept for another host.
     let moved = change(json!({ "endpoint": "http://localhost:1/mcp" })).await.problem(400);
     assert!(moved["detail"].as_str().unwrap().contains("enter it again"), "{moved}");
     assert_eq!(
@@ -273,7 +273,7 @@ async fn the_command_line_has_it_in_hand_too_and_changes_the_key() {
         assert!(works().await);
         assert_eq!(remembered().await.header("idempotent-replayed"), Some("true"));
     }
-    // A row whose key is bound to another place does not open.
+    // A key bound to another row cannot be opened.
     app
         .database()
         .run("update registry.mcp_configs set api_key = (select api_key from registry.mcp_configs where name = 'workshop') where name = 'open'")

@@ -1,4 +1,4 @@
-//! Whether what is found has to do with what is asked: the best passages of a library that says nothing of it do not.
+//! Relevance: the best hits for a question that the library does not answer are not relevant.
 
 use serde_json::Value;
 use testkit::{Server, TestApp, eventually};
@@ -50,7 +50,7 @@ async fn relevant(server: &Server, question: &str, mode: &str) -> Vec<String> {
 
 async fn with_pages(app: &TestApp) -> Server {
     let server = app.serve().await;
-    // The guide is long, and its vectors are not what is waited for here.
+    // The guide is long, and the tests do not wait for its vectors.
     eventually("the guide", async || {
         (server.delete("/api/v1/libraries/wenyuan").await.status == 204).then_some(())
     })
@@ -62,7 +62,7 @@ async fn with_pages(app: &TestApp) -> Server {
 }
 
 #[tokio::test]
-async fn by_words_alone_what_has_nothing_to_do_with_a_question_is_told_apart() {
+async fn keyword_search_tells_relevant_from_irrelevant_hits() {
     let app = TestApp::new(PROGRAM).await;
     let server = with_pages(&app).await;
     for (question, (path, _)) in ANSWERED.into_iter().zip(PAGES) {
@@ -71,7 +71,7 @@ async fn by_words_alone_what_has_nothing_to_do_with_a_question_is_told_apart() {
     for question in NOT_ANSWERED {
         assert!(relevant(&server, question, "text").await.is_empty(), "{question}");
     }
-    // One word of many is not enough, though it is found.
+    // A hit with one word of many is not relevant.
     let answer =
         server.search(&[("q", "backup of a wordpress blog with duplicity"), ("library", "judged")]).await;
     let hit = &answer["hits"][0];
@@ -80,7 +80,7 @@ async fn by_words_alone_what_has_nothing_to_do_with_a_question_is_told_apart() {
 }
 
 #[tokio::test]
-async fn by_meaning_too() {
+async fn semantic_search_tells_relevant_from_irrelevant_hits() {
     let app = TestApp::new(PROGRAM).await.with_model();
     let server = with_pages(&app).await;
     eventually("embedding", async || {
@@ -98,7 +98,7 @@ async fn by_meaning_too() {
             assert!(relevant(&server, question, mode).await.is_empty(), "{mode}: {question}");
         }
     }
-    // Questions in one language on texts in another.
+    // Questions in another language than the texts.
     for (question, path) in [
         ("怎样恢复备份？", "backup.md"),
         ("上传的文件最大可以多大？", "limits.md"),
@@ -108,7 +108,7 @@ async fn by_meaning_too() {
         let found = relevant(&server, question, "hybrid").await;
         assert!(found.iter().any(|one| one == path), "{question}: {found:?}");
     }
-    // Not half of its words are there: the meaning adds what is missing.
+    // Less than half of the words match: the semantic similarity decides.
     let question = "recover data after a crash from the nightly dump";
     assert_eq!(relevant(&server, question, "text").await, [""; 0]);
     assert_eq!(relevant(&server, question, "hybrid").await, ["backup.md"]);

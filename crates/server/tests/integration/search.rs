@@ -281,7 +281,7 @@ async fn without_a_model_everything_works_on_words_and_says_so() {
 async fn meaning_is_found_where_words_differ() {
     let app = TestApp::new(PROGRAM).await.with_model();
     let server = app.serve().await;
-    // The guide is long, and its vectors are not what is waited for here.
+    // The guide is long, and the tests do not wait for its vectors.
     eventually("the guide", async || {
         (server.delete("/api/v1/libraries/wenyuan").await.status == 204).then_some(())
     })

@@ -1,4 +1,4 @@
-//! Answers live on: the mark of a stale one comes and goes with what it cites, and says what changed.
+//! Stale answers: the mark follows the cited passages, and the changes are shown.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ const FIRST: &str = "# Gate\n\n## Timeouts\n\nThe gateway waits 30 seconds for a
 const SECOND: &str = "# Gate\n\n## Timeouts\n\nThe gateway waits 45 seconds for a service.\n";
 const THIRD: &str = "# Gate\n\n## Retries\n\nThe gateway asks a service three times.\n";
 
-/// Asks without a model: the answer quotes and cites what was found.
+/// Asks without a model: the answer quotes and cites passages.
 async fn ask(server: &Server, library: &str, version: Option<&str>) -> String {
     let made = server.ask(Some(server.key()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
     let path = format!("/api/v1/chats/{}/messages", made.value()["id"].as_str().expect("an id"));
@@ -21,12 +21,12 @@ async fn ask(server: &Server, library: &str, version: Option<&str>) -> String {
     answered["answer"]["message_id"].as_str().expect("an id").to_owned()
 }
 
-/// The first source that is cited.
+/// Returns the first source that is cited.
 fn cited(answer: &Value) -> Option<&Value> {
     answer["sources"].as_array()?.iter().find(|source| source["cited"] == true)
 }
 
-/// Waits until the answer's source is marked so; `fresh` where it is not.
+/// Waits until the answer's source has this mark; `fresh` means none.
 async fn marked(server: &Server, answer: &str, mark: &str) {
     eventually(&format!("the mark {mark}"), async || {
         let message = server.json(&format!("/api/v1/messages/{answer}")).await;
@@ -41,7 +41,7 @@ async fn changes(server: &Server, answer: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_mark_comes_and_goes_with_what_is_cited() {
+async fn the_stale_mark_follows_the_cited_passage() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let revision = server.add("gate", "1", "gate.md", FIRST).await;
@@ -50,7 +50,7 @@ async fn the_mark_comes_and_goes_with_what_is_cited() {
     let fresh = changes(&server, &answer).await;
     assert_eq!((&fresh[0]["stale"], &fresh[0]["now"]), (&Value::Null, &Value::Null), "{fresh}");
 
-    // Another text in the same section.
+    // A different text in the same section.
     server.add("gate", "1", "gate.md", SECOND).await;
     marked(&server, &answer, "changed").await;
     let changed = changes(&server, &answer).await;
@@ -64,12 +64,12 @@ async fn the_mark_comes_and_goes_with_what_is_cited() {
     let url = changed[0]["now"]["url"].as_str().unwrap();
     assert!(server.json(url).await["content"].as_str().unwrap().contains("45 seconds"));
 
-    // Rolled back, it is true again.
+    // After a rollback the mark is cleared.
     let back = format!("/api/v1/documents/{document}/versions/1~1/activate");
     assert_eq!(server.post(&back).await.status, 200);
     marked(&server, &answer, "fresh").await;
 
-    // The section is not there any more.
+    // The section is removed.
     server.add("gate", "1", "gate.md", THIRD).await;
     marked(&server, &answer, "gone").await;
     assert_eq!(changes(&server, &answer).await[0]["now"], Value::Null);
@@ -78,12 +78,12 @@ async fn the_mark_comes_and_goes_with_what_is_cited() {
 
     assert_eq!(server.delete(&format!("/api/v1/documents/{document}")).await.status, 204);
     marked(&server, &answer, "gone").await;
-    // What was cited is kept.
+    // The cited text stays.
     assert!(changes(&server, &answer).await[0]["was"].as_str().unwrap().contains("30 seconds"));
 }
 
 #[tokio::test]
-async fn who_named_no_version_follows_the_active_one_and_who_did_does_not() {
+async fn only_an_answer_without_a_version_follows_the_active_one() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "gate.md", FIRST).await;
@@ -109,7 +109,7 @@ async fn who_named_no_version_follows_the_active_one_and_who_did_does_not() {
 }
 
 #[tokio::test]
-async fn what_changed_while_no_server_ran_is_marked_when_one_does() {
+async fn changes_without_a_running_server_are_marked_at_the_next_start() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "gate.md", FIRST).await;
@@ -119,7 +119,7 @@ async fn what_changed_while_no_server_ran_is_marked_when_one_does() {
     assert_eq!(app.add(&file, "gate", "1").await.0, 0);
     let server = app.serve().await;
     marked(&server, &answer, "changed").await;
-    // Nobody else's key reaches it.
+    // Keys of other users do not reach it.
     app.run(&["user", "create", "bo", "--role", "editor"]).await.succeeded();
     let other = app.create_key("bo", &["--user", "bo", "--scope", "write,chats"]).await;
     let path = format!("/api/v1/messages/{answer}/changes");

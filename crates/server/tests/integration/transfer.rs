@@ -1,4 +1,4 @@
-//! Histories that leave and come: ours byte for byte, what others export, one chat as a file, links to what a chat was.
+//! Exports and imports: round trips of our own format, formats of other programs, one chat as a file, shared links.
 
 use std::fmt::Write as _;
 
@@ -21,13 +21,13 @@ fn id(number: u32) -> String {
     format!("01900000-0000-7000-8000-{number:012}")
 }
 
-/// So many bytes of nothing, as base64.
+/// Returns this number of zero bytes in base64.
 fn zeros(count: usize) -> String {
     let end = ["", "AA==", "AAA="][count % 3];
     "AAAA".repeat(count / 3) + end
 }
 
-/// A history of two chats, the first with two branches, a quotation in common, and a file of two pieces.
+/// Returns a history of two chats: the first with two branches, a shared quotation, and a file of two pieces.
 fn history() -> String {
     let file = vec![0_u8; 1_500_000];
     let sha256 = hash(&file);
@@ -93,13 +93,13 @@ async fn get(server: &Server, person: &Person, path: &str) -> Reply {
     server.ask(Some(&person.access_token), Method::GET, path, None).await
 }
 
-/// The lines as values, so that the order of members does not matter.
+/// Returns the lines as JSON values, so that the order of members does not matter.
 fn values(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 #[tokio::test]
-async fn what_is_exported_imported_and_exported_again_is_the_same() {
+async fn a_round_trip_through_export_and_import_changes_nothing() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -111,12 +111,12 @@ async fn what_is_exported_imported_and_exported_again_is_the_same() {
     );
     let first = export(&server, &ada).await;
     assert_eq!(values(&first), values(&original));
-    // Twice is once.
+    // Importing twice changes nothing.
     let again = import(&server, &ada, first.clone()).await.ok();
     assert_eq!((&again["messages"], &again["files"]), (&json!(0), &json!(0)), "{again}");
     assert_eq!(again["already_there"], 7);
     assert_eq!(export(&server, &ada).await, first);
-    // At the command line, into another library and out of it.
+    // On the command line, into another installation and out of it.
     let other = TestApp::new(PROGRAM).await;
     let told = other.run_with_input(&["history", "import", "-", "--json"], first.as_bytes()).await;
     assert_eq!(told.json()["messages"], 5);
@@ -127,18 +127,18 @@ async fn what_is_exported_imported_and_exported_again_is_the_same() {
     let told = other.run(&["history", "import", &file]).await;
     assert!(told.errors.contains("7 duplicates skipped"), "{}", told.errors);
     other.run(&["history", "import", "/nowhere"]).await.failed();
-    // Their bytes, too.
+    // The bytes of the files are the same too.
     assert_eq!(testkit::files_under(&other.data().join("objects")), 1);
 }
 
 #[tokio::test]
-async fn a_longer_export_adds_what_is_new_and_others_keep_what_is_theirs() {
+async fn a_longer_export_adds_messages_and_other_users_get_copies() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
     let bo = server.person(&ada, "bo", "user").await;
     let whole = history();
-    // Without the second chat, and without the answer that was shown.
+    // Leaves out the second chat and the answer that was shown.
     let shorter: String = whole
         .lines()
         .filter(|line| !line.contains(&id(13)) || line.contains("\"type\":\"chat\""))
@@ -153,7 +153,7 @@ async fn a_longer_export_adds_what_is_new_and_others_keep_what_is_theirs() {
         (&json!(1), &json!(3), &json!(3))
     );
     assert_eq!(values(&export(&server, &ada).await), values(&whole));
-    // Another's import of the same becomes theirs, under ids of its own, and stays the same from then on.
+    // Another user's import of the same file gets its own ids, and later round trips change nothing.
     let report = import(&server, &bo, whole.clone()).await.ok();
     assert_eq!(
         (&report["chats"], &report["messages"], &report["files"]),
@@ -166,12 +166,12 @@ async fn a_longer_export_adds_what_is_new_and_others_keep_what_is_theirs() {
     assert_eq!(import(&server, &bo, of_bo.clone()).await.ok()["messages"], 0);
     assert_eq!(export(&server, &bo).await, of_bo);
     assert_eq!(values(&export(&server, &ada).await), values(&whole));
-    // Nobody reaches another's.
+    // No user reaches another's chats.
     let path = format!("/api/v1/chats/{}/export?format=json", id(1));
     get(&server, &bo, &path).await.problem(404);
     get(&server, &ada, &path).await.ok();
     server.ask(None, Method::GET, EXPORT, None).await.problem(401);
-    // What was deleted comes back with its import.
+    // Importing restores a deleted chat.
     let chat = format!("/api/v1/chats/{}", id(1));
     assert_eq!(server.ask(Some(&ada.access_token), Method::DELETE, &chat, None).await.status, 204);
     get(&server, &ada, &path).await.problem(404);
@@ -180,7 +180,7 @@ async fn a_longer_export_adds_what_is_new_and_others_keep_what_is_theirs() {
 }
 
 #[tokio::test]
-async fn words_of_what_was_imported_are_found() {
+async fn imported_messages_are_searchable() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -193,7 +193,7 @@ async fn words_of_what_was_imported_are_found() {
 }
 
 #[tokio::test]
-async fn exports_of_others_are_taken_in() {
+async fn exports_of_other_programs_are_imported() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -230,7 +230,7 @@ async fn exports_of_others_are_taken_in() {
         let counts = (&again["chats"], &again["messages"], &again["already_there"]);
         assert_eq!(counts, (&json!(0), &json!(0), &json!(2)), "{name}: {again}");
     }
-    // As a form too, and what is none is refused.
+    // As a form too; a file without chats is refused.
     let form = Form::new().part("file", Part::bytes(history().into_bytes()).file_name("h.ndjson"));
     let request = server.request_as(Some(&ada.access_token), Method::POST, IMPORT, &[]).multipart(form);
     assert_eq!(server.send(request).await.ok()["chats"], 2);
@@ -241,7 +241,7 @@ async fn exports_of_others_are_taken_in() {
     let form = Form::new().text("other", "x");
     let request = server.request_as(Some(&ada.access_token), Method::POST, IMPORT, &[]).multipart(form);
     server.send(request).await.problem(400);
-    // All of it, from there to elsewhere.
+    // A round trip of everything to another server.
     let exported = export(&server, &ada).await;
     let bo = server.person(&ada, "bo", "user").await;
     let report = import(&server, &bo, exported).await.ok();
@@ -249,7 +249,7 @@ async fn exports_of_others_are_taken_in() {
 }
 
 #[tokio::test]
-async fn a_source_finds_its_passage_again() {
+async fn an_imported_source_is_linked_to_its_passage() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -266,10 +266,10 @@ async fn a_source_finds_its_passage_again() {
     import(&server, &ada, history).await.ok();
     let chat = get(&server, &ada, &format!("/api/v1/chats/{}/export?format=json", id(1))).await.ok();
     assert_eq!(chat["messages"][1]["sources"][0]["passage_id"], passage["id"], "{chat}");
-    // And an export does not tell of it.
+    // An export does not reveal it.
     let lines = export(&server, &ada).await;
     assert!(!lines.contains(passage["id"].as_str().unwrap()) && !lines.contains("document_id"), "{lines}");
-    // Who may not read the library does not learn from an import whether it holds the passage.
+    // An import does not reveal whether a library that the user cannot read contains the passage.
     server.patch("/api/v1/libraries/fastify", &json!({ "visibility": "private" })).await.ok();
     let bo = server.person(&ada, "bo", "user").await;
     import(&server, &bo, lines).await.ok();
@@ -281,7 +281,7 @@ async fn a_source_finds_its_passage_again() {
 }
 
 #[tokio::test]
-async fn one_chat_is_a_file_that_holds_nothing_foreign() {
+async fn an_exported_chat_contains_nothing_external() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -319,7 +319,7 @@ async fn one_chat_is_a_file_that_holds_nothing_foreign() {
     }
     let request = server.request_as(Some(&ada.access_token), Method::GET, &path("html"), &[]);
     assert!(server.send(request.header("accept-language", "zh-CN")).await.text().contains("来源"));
-    // As JSON it can be taken in again, with its branches; not its files.
+    // The JSON can be imported again, with its branches but without its files.
     let whole = get(&server, &ada, &path("json")).await;
     assert_eq!(whole.ok()["messages"].as_array().unwrap().len(), 3);
     let bo = server.person(&ada, "bo", "user").await;
@@ -333,7 +333,7 @@ async fn one_chat_is_a_file_that_holds_nothing_foreign() {
 }
 
 #[tokio::test]
-async fn a_link_shows_what_the_chat_was_until_it_ends() {
+async fn a_link_shows_a_snapshot_until_it_expires() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -353,7 +353,7 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     for hours in [0, 8785] {
         link_to(&ada, json!({ "hours": hours })).await.problem(400);
     }
-    // Whoever is signed in may read it; others are asked to sign in, whether there is one or not.
+    // Signed-in users can open it; others are asked to sign in, whether the link exists or not.
     let page = get(&server, &bo, &link).await;
     assert_eq!(page.status, 200, "{}", page.text());
     assert!(page.text().contains("关闭服务") && !page.text().contains("It works."), "{}", page.text());
@@ -367,14 +367,14 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
         assert_eq!((asked.status, asked.header("location").unwrap().starts_with("/sign-in")), (303, true));
     }
     get(&server, &bo, "/share/wshare_none").await.problem(404);
-    // It is frozen.
+    // The snapshot does not change.
     let rename = json!({ "title": "Another title" });
     server
         .ask(Some(&ada.access_token), Method::PATCH, &format!("/api/v1/chats/{}", id(1)), Some(rename))
         .await
         .ok();
     assert!(!get(&server, &bo, &link).await.text().contains("Another title"));
-    // The token is not kept.
+    // The token is not stored.
     let token = link.trim_start_matches("/share/").to_owned();
     assert!(!server.log().contains(&token));
     let listed = get(&server, &ada, &path).await;
@@ -387,14 +387,14 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
     assert_eq!(server.ask(Some(&ada.access_token), Method::DELETE, &share, None).await.status, 204);
     server.ask(Some(&ada.access_token), Method::DELETE, &share, None).await.problem(404);
     get(&server, &bo, &link).await.problem(404);
-    // It ends by itself, and with its chat.
+    // It expires by time, and with its chat.
     let again = link_to(&ada, json!({ "hours": 1 })).await.value();
     let link = format!("/share/{}", again["url"].as_str().unwrap().split_once("/share/").unwrap().1);
     assert_eq!(get(&server, &bo, &link).await.status, 200);
     app.database().run("update chat.shares set expires_at = now() - interval '1 second'").await;
     get(&server, &bo, &link).await.problem(404);
     assert_eq!(get(&server, &ada, &path).await.ok(), json!([]));
-    // Before the next start, which takes away what has expired.
+    // Before the next start, which deletes expired links.
     app.database().run("update chat.shares set expires_at = now() + interval '1 hour'").await;
     drop(server);
     let app = app.set("WENYUAN_SHARE_LINKS", "anyone");
@@ -411,11 +411,11 @@ async fn a_link_shows_what_the_chat_was_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_huge_history_takes_little_memory() {
+async fn a_large_history_needs_little_memory() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
-    // Sixty messages of 1 MiB in three chats, and a chat of 3000 short ones.
+    // Sixty messages of 1 MiB in three chats, and a chat with 3000 short messages.
     let mut lines = String::from("{\"type\":\"history\",\"format\":1}\n");
     let long = "文渊 ".repeat((1 << 20) / 7 - 10);
     for chat in 1..=4_u32 {
@@ -436,7 +436,7 @@ async fn a_huge_history_takes_little_memory() {
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     };
-    // The dictionary of Chinese words is read with the first of them.
+    // The Chinese dictionary is loaded at the first message.
     import(&server, &ada, history()).await.ok();
     let bo = server.person(&ada, "bo", "user").await;
     let before = most(&server);

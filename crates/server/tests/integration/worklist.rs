@@ -1,4 +1,4 @@
-//! The work list: what came to nothing or went wrong, grouped by meaning, for those who own the library.
+//! Work list: zero-result searches, wrong and stale answers, grouped by meaning, for the owners of a library.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::PROGRAM;
 
 const GATE: &str = "# Gate\n\n## Timeouts\n\nThe gateway waits 30 seconds for a service.\n";
 
-/// Waits until the list is so long, and gives it.
+/// Waits until the list has this length, and returns it.
 async fn listed(server: &Server, query: &str, length: usize) -> Value {
     let mut last = Value::Null;
     let path = format!("/api/v1/worklist?limit=100&{query}");
@@ -31,7 +31,7 @@ async fn search(server: &Server, question: &str) {
 }
 
 #[tokio::test]
-async fn what_came_to_nothing_is_listed_grouped_and_resolved() {
+async fn zero_result_searches_are_listed_grouped_and_resolved() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "gate.md", GATE).await;
@@ -39,7 +39,7 @@ async fn what_came_to_nothing_is_listed_grouped_and_resolved() {
     search(&server, "How do I bake sourdough bread?").await;
     search(&server, "bake a sourdough bread").await;
     search(&server, "How do I restart the turbine?").await;
-    // A page that goes on and a filter that keeps things away say nothing of the library.
+    // An empty further page and a filter without matches do not count as missing content.
     server.search(&[("q", "grow tomatoes"), ("library", "gate"), ("tag", "none")]).await;
     let refused = [("q", "gateway timeouts"), ("library", "gate"), ("version", "7.1")];
     for _ in 0..3 {
@@ -52,7 +52,7 @@ async fn what_came_to_nothing_is_listed_grouped_and_resolved() {
     assert_eq!((&items[1]["occurrences"], &items[1]["library"]), (&json!(2), &json!("gate")));
     let refusals = listed(&server, "kind=version_refused", 1).await;
     assert_eq!((&refusals[0]["subject"], &refusals[0]["occurrences"]), (&json!("7.1"), &json!(3)));
-    // Of no library: for administrators, among all.
+    // Items without a library are listed for administrators.
     let all = listed(&server, "", 4).await;
     assert!(all.as_array().unwrap().iter().any(|item| item["library"].is_null()), "{all}");
     assert!(!all.to_string().contains("tests"), "nobody is named: {all}");
@@ -64,12 +64,12 @@ async fn what_came_to_nothing_is_listed_grouped_and_resolved() {
     assert_eq!(again["resolved_at"], resolved["resolved_at"]);
     listed(&server, "library=gate&kind=nothing_found", 1).await;
     assert_eq!(listed(&server, "resolved=true", 1).await[0]["id"], id);
-    // What happens after is a new one.
+    // A later occurrence is a new item.
     search(&server, "How do I bake sourdough bread?").await;
     let items = listed(&server, "library=gate&kind=nothing_found", 2).await;
     assert_eq!(items[0]["occurrences"], 1);
 
-    // Page by page, everything once.
+    // Paging returns each item once.
     let first = server.json("/api/v1/worklist?limit=3").await;
     let rest =
         server.json(&format!("/api/v1/worklist?limit=3&cursor={}", first["next"].as_str().unwrap())).await;
@@ -77,7 +77,7 @@ async fn what_came_to_nothing_is_listed_grouped_and_resolved() {
 }
 
 #[tokio::test]
-async fn the_command_line_tells_too_and_resolves() {
+async fn the_command_line_lists_and_resolves_items() {
     let app = TestApp::new(PROGRAM).await;
     let file = app.file("gate.md", GATE);
     assert_eq!(app.add(&file, "gate", "1").await.0, 0);
@@ -119,7 +119,7 @@ async fn wrong_and_stale_answers_are_listed() {
 }
 
 #[tokio::test]
-async fn only_owners_see_and_resolve_what_is_of_their_library() {
+async fn only_owners_see_and_resolve_items_of_their_library() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "gate.md", GATE).await;
@@ -150,7 +150,7 @@ async fn only_owners_see_and_resolve_what_is_of_their_library() {
     }
     server.ask(None, Method::GET, "/api/v1/worklist", None).await.problem(401);
     server.ask(None, Method::POST, &resolve, None).await.problem(401);
-    // A library that does not exist for somebody has no work list either.
+    // A library that does not exist for a user has no work list either.
     let private = json!({ "visibility": "private" });
     let patched =
         server.ask(Some(server.key()), Method::PATCH, "/api/v1/libraries/gate", Some(private)).await;
@@ -162,7 +162,7 @@ async fn only_owners_see_and_resolve_what_is_of_their_library() {
 }
 
 #[tokio::test]
-async fn what_means_the_same_is_one_group() {
+async fn questions_with_the_same_meaning_are_one_item() {
     let app = TestApp::new(PROGRAM).await.with_model();
     let server = app.serve().await;
     eventually("the guide", async || {
