@@ -74,7 +74,7 @@ impl<'server> Browser<'server> {
     }
 
     /// Submits a form that redirects, and returns the target.
-    async fn goes(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
+    async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
         let reply = self.post(path, fields).await;
         assert_eq!(reply.status, 303, "{path}: {}", reply.text());
         reply.header("location").expect("a way on").to_owned()
@@ -92,14 +92,14 @@ impl<'server> Browser<'server> {
     }
 
     /// Asks, and returns the chat's page once it contains the answer.
-    async fn asks(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
-        let to = self.goes(path, fields).await;
+    async fn ask(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let to = self.submit(path, fields).await;
         let chat = to.split('#').next().expect("a path").to_owned();
-        let page = self.answered(&chat).await;
+        let page = self.wait_for_answer(&chat).await;
         (chat, page)
     }
 
-    async fn answered(&mut self, chat: &str) -> String {
+    async fn wait_for_answer(&mut self, chat: &str) -> String {
         for _ in 0..400 {
             let page = self.page(chat).await;
             if !page.contains("aria-busy") {
@@ -123,7 +123,7 @@ fn last_answer(page: &str) -> &str {
     between(&page[at..], "id=\"m-", "\"")
 }
 
-async fn begin(app: &TestApp) -> (Server, Person, LanguageModel) {
+async fn start(app: &TestApp) -> (Server, Person, LanguageModel) {
     let model = LanguageModel::start().await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -142,7 +142,7 @@ async fn without_a_model_passages_replace_the_answer() {
     server.caught_up().await;
     let mut ada = Browser::of(&server, &ada);
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
-    let (_, page) = ada.asks("/ask", &asked).await;
+    let (_, page) = ada.ask("/ask", &asked).await;
     assert!(page.contains("No language model is set up here"), "{page}");
     let passage = between(&page, "<div class=\"given answer\"", "</div>");
     assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
@@ -155,7 +155,7 @@ async fn without_a_model_passages_replace_the_answer() {
 #[tokio::test]
 async fn a_question_is_asked_and_answered_without_scripts() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let mut ada = Browser::of(&server, &ada);
     let page = ada.page("/ask?q=How%20long%3F&library=gate&version=1.4").await;
     assert!(page.contains("How long?</textarea>") && page.contains("value=\"gate@1.4\" selected"), "{page}");
@@ -168,7 +168,7 @@ async fn a_question_is_asked_and_answered_without_scripts() {
 
     model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "Bananas ripen quickly [1]. See [7]."])]);
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
-    let (chat, page) = ada.asks("/ask", &asked).await;
+    let (chat, page) = ada.ask("/ask", &asked).await;
     assert!(page.contains("30 seconds <sup>[<a href=\"/passages/"), "{page}");
     for said in
         ["One sentence shares no word", "Bananas ripen quickly", "one number without a source", "gate 1.4"]
@@ -181,17 +181,17 @@ async fn a_question_is_asked_and_answered_without_scripts() {
 
     // Regenerated and edited: both versions stay.
     model.script([Answer::streaming(&["Half a minute [1]."]), Answer::streaming(&["For ever."])]);
-    let (_, page) = ada.asks(&chat, &[("again", &answer)]).await;
+    let (_, page) = ada.ask(&chat, &[("again", &answer)]).await;
     assert!(
         page.contains("Half a minute") && page.contains("2/2") && !page.contains("30 seconds <sup>"),
         "{page}"
     );
-    ada.goes(&format!("{chat}/change"), &[("show", &answer)]).await;
+    ada.submit(&format!("{chat}/change"), &[("show", &answer)]).await;
     let page = ada.page(&chat).await;
     assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
     let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
     let (_, page) = ada
-        .asks(&chat, &[("edit", &question), ("content", "How long does the gateway wait, in seconds?")])
+        .ask(&chat, &[("edit", &question), ("content", "How long does the gateway wait, in seconds?")])
         .await;
     assert!(
         page.contains("wait, in seconds?")
@@ -203,10 +203,10 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     // Marked with a verdict, and copied.
     let answer = last_answer(&page).to_owned();
     let verdict = format!("/ask/messages/{answer}/verdict");
-    ada.goes(&verdict, &[("verdict", "wrong"), ("reason", "not for ever"), ("correction", "30 s")]).await;
+    ada.submit(&verdict, &[("verdict", "wrong"), ("reason", "not for ever"), ("correction", "30 s")]).await;
     let page = ada.page(&chat).await;
     assert!(page.contains("marked as wrong") && page.contains("not for ever"), "{page}");
-    ada.goes(&verdict, &[("verdict", "")]).await;
+    ada.submit(&verdict, &[("verdict", "")]).await;
     assert!(!ada.page(&chat).await.contains("marked as wrong"));
     let copied = ada.page(&format!("/ask/messages/{answer}/markdown")).await;
     assert!(copied.starts_with("For ever."), "{copied}");
@@ -215,11 +215,11 @@ async fn a_question_is_asked_and_answered_without_scripts() {
 #[tokio::test]
 async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let mut ada = Browser::of(&server, &ada);
     let gate = Gate::new();
     model.script([Answer::streaming(&["It waits ", "30 seconds [1]."]).gated_after(1, &gate)]);
-    let chat = ada.goes("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
+    let chat = ada.submit("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
     let answer = eventually("a part of the answer", async || {
         let page = server.send(ada.request(Method::GET, &chat)).await.text();
         (page.contains("It waits") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
@@ -243,13 +243,13 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
         Answer::streaming(&["How long does the gateway wait?"]),
         Answer::streaming(&["One ", "two ", "three"]).hanging_after(1),
     ]);
-    ada.goes(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
+    ada.submit(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
     let answer = eventually("a part of the answer", async || {
         let page = server.send(ada.request(Method::GET, &chat)).await.text();
         (page.contains("<p>One") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
     })
     .await;
-    ada.goes(&format!("/ask/messages/{answer}/stop"), &[]).await;
+    ada.submit(&format!("/ask/messages/{answer}/stop"), &[]).await;
     let page = ada.page(&chat).await;
     assert!(page.contains("You stopped this answer") && page.contains("One"), "{page}");
 }
@@ -258,15 +258,15 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
 async fn hostile_text_is_never_rendered() {
     const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg/onload=alert(3)>";
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let mut ada = Browser::of(&server, &ada);
     model.script([Answer::streaming(&[
         HOSTILE,
         "\n\n[x](javascript:alert(4)) ![x](https://evil.example/p.png) [1](/ask/history?which=deleted) [1]\n\n```html\n<script>\n```",
     ])]);
-    let (chat, _) = ada.asks("/ask", &[("content", HOSTILE), ("scope", "gate")]).await;
+    let (chat, _) = ada.ask("/ask", &[("content", HOSTILE), ("scope", "gate")]).await;
     let named = format!("{HOSTILE} gateway timeouts");
-    ada.goes(&format!("{chat}/change"), &[("act", "rename"), ("title", &named)]).await;
+    ada.submit(&format!("{chat}/change"), &[("act", "rename"), ("title", &named)]).await;
     let taken = ada
         .upload(
             &format!("{chat}/files"),
@@ -275,7 +275,7 @@ async fn hostile_text_is_never_rendered() {
         )
         .await;
     assert_eq!(taken.status, 303, "{}", taken.text());
-    ada.goes(&format!("{chat}/change"), &[("act", "pin")]).await;
+    ada.submit(&format!("{chat}/change"), &[("act", "pin")]).await;
     for path in [chat.as_str(), "/ask", "/ask/history", "/ask/history?q=gateway", &format!("{chat}/share")] {
         let page = ada.page(path).await;
         let scripts = page.matches("<script").count();
@@ -290,11 +290,11 @@ async fn hostile_text_is_never_rendered() {
 #[tokio::test]
 async fn history_is_searched_archived_restored_and_private() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let ben = server.person(&ada, "ben", "user").await;
     let (mut ada, mut ben) = (Browser::of(&server, &ada), Browser::of(&server, &ben));
     model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
-    let (chat, page) = ada.asks("/ask", &[("content", "How long does the gateway wait?")]).await;
+    let (chat, page) = ada.ask("/ask", &[("content", "How long does the gateway wait?")]).await;
     let answer = last_answer(&page).to_owned();
     let share = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await;
     assert_eq!(share.status, 201, "{}", share.text());
@@ -345,18 +345,18 @@ async fn history_is_searched_archived_restored_and_private() {
     let part =
         server.send(ada.request(Method::GET, "/ask/history?q=thirty").header("hx-request", "true")).await;
     assert!(part.text().contains("<mark>") && !part.text().contains("<html"), "{}", part.text());
-    ada.goes(&format!("{chat}/change"), &[("act", "archive")]).await;
+    ada.submit(&format!("{chat}/change"), &[("act", "archive")]).await;
     assert!(!ada.page("/ask/history").await.contains(&chat));
     assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
-    let gone = ada.goes(&format!("{chat}/change"), &[("act", "delete")]).await;
+    let gone = ada.submit(&format!("{chat}/change"), &[("act", "delete")]).await;
     assert!(ada.page(&gone).await.contains("is deleted"), "{gone}");
     assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
-    assert_eq!(ada.goes(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
+    assert_eq!(ada.submit(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
     // Actions on the history page lead back to it.
-    let tidied = ada.goes(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
+    let tidied = ada.submit(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
     assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
     assert!(ada.page(&tidied).await.contains("It can be brought back"));
-    let back = ada.goes(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
+    let back = ada.submit(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
     assert_eq!(back, "/ask/history");
     assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
 
@@ -378,10 +378,10 @@ async fn history_is_searched_archived_restored_and_private() {
 #[tokio::test]
 async fn a_link_shows_a_snapshot_until_it_is_revoked() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let mut ada = Browser::of(&server, &ada);
     model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
-    let (chat, _) = ada.asks("/ask", &[("content", "How long does the gateway wait?")]).await;
+    let (chat, _) = ada.ask("/ask", &[("content", "How long does the gateway wait?")]).await;
     let made = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await.text();
     let url = between(&made, "id=\"made\">", "<").to_owned();
     let path = url.split_once("/share/").map(|(_, token)| format!("/share/{token}")).unwrap();
@@ -389,14 +389,14 @@ async fn a_link_shows_a_snapshot_until_it_is_revoked() {
     let list = ada.page(&format!("{chat}/share")).await;
     assert!(!list.contains("wshare_"), "{list}");
     let id = between(&list, "name=\"id\" value=\"", "\"").to_owned();
-    ada.goes(&format!("{chat}/share/end"), &[("id", &id)]).await;
+    ada.submit(&format!("{chat}/share/end"), &[("id", &id)]).await;
     assert_eq!(ada.get(&path).await.status, 404);
 }
 
 #[tokio::test]
 async fn a_wrong_answer_is_listed_for_the_library_that_gave_it() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, ada, model) = begin(&app).await;
+    let (server, ada, model) = start(&app).await;
     let ben = server.person(&ada, "ben", "user").await;
     server.add("other", "1", "other.md", "# Other\n\nSomething else.\n").await;
     server.add("hidden", "1", "hidden.md", "# Hidden\n\nNobody knows.\n").await;
@@ -407,10 +407,10 @@ async fn a_wrong_answer_is_listed_for_the_library_that_gave_it() {
     let mut ben = Browser::of(&server, &ben);
     for scope in ["other", "hidden"] {
         let (chat, page) =
-            ben.asks("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
-        ben.goes(&format!("{chat}/change"), &[("act", "means"), ("scope", scope)]).await;
+            ben.ask("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
+        ben.submit(&format!("{chat}/change"), &[("act", "means"), ("scope", scope)]).await;
         let verdict = format!("/ask/messages/{}/verdict", last_answer(&page));
-        ben.goes(&verdict, &[("verdict", "wrong"), ("reason", scope)]).await;
+        ben.submit(&verdict, &[("verdict", "wrong"), ("reason", scope)]).await;
     }
     let listed = async |library: &str| {
         let path = format!("/api/v1/worklist?kind=answer_wrong&library={library}");

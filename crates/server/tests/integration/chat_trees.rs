@@ -33,7 +33,7 @@ async fn list(server: &Server, path: &str) -> Vec<Value> {
 }
 
 /// Performs a random operation on a random chat or message.
-async fn act(server: &Server, numbers: &mut Numbers) {
+async fn random_operation(server: &Server, numbers: &mut Numbers) {
     let post = async |path: String, body: Value| {
         let reply = server.send(server.request(Method::POST, &path, &[]).json(&body)).await;
         assert!(reply.status < 500, "{path} {body}: {}", reply.text());
@@ -74,7 +74,7 @@ async fn act(server: &Server, numbers: &mut Numbers) {
 }
 
 /// Asserts that every chat is a tree and that all sources open. Returns the number of messages.
-async fn look(server: &Server) -> usize {
+async fn assert_trees(server: &Server) -> usize {
     let mut opened = HashMap::new();
     let mut seen = 0;
     let mut chats = list(server, "/api/v1/chats").await;
@@ -123,13 +123,13 @@ async fn concurrent_changes_keep_chats_trees_and_sources_open() {
             async move {
                 let mut numbers = Numbers(seed * 100 + hand);
                 for _ in 0..25 {
-                    act(server, &mut numbers).await;
+                    random_operation(server, &mut numbers).await;
                 }
             }
         });
         let mut hands: Vec<_> = hands.map(Box::pin).collect();
         let (one, two, three) = (hands.remove(0), hands.remove(0), hands.remove(0));
         tokio::join!(one, two, three);
-        assert!(look(&server).await > 20);
+        assert!(assert_trees(&server).await > 20);
     }
 }

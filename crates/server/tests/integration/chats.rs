@@ -12,7 +12,7 @@ const GATE: &str =
     "# Timeouts\n\nThe gateway waits 30 seconds for a service. `--upstream-timeout` changes that.\n";
 
 /// Starts a server with the gateway's documents and a scripted model.
-async fn begin(app: &TestApp) -> (Server, LanguageModel) {
+async fn start(app: &TestApp) -> (Server, LanguageModel) {
     let model = LanguageModel::start().await;
     let server = app.serve().await;
     server.add("gate", "1.4", "timeouts.md", GATE).await;
@@ -60,12 +60,12 @@ impl Events {
         Self { response, read: String::new() }
     }
 
-    async fn asked(server: &Server, chat: &str, body: &Value) -> Self {
+    async fn ask(server: &Server, chat: &str, body: &Value) -> Self {
         let path = format!("/api/v1/chats/{chat}/messages");
         Self::open(server.request(Method::POST, &path, &[]).json(body)).await
     }
 
-    async fn followed(server: &Server, answer: &str, last: Option<&str>) -> Self {
+    async fn follow(server: &Server, answer: &str, last: Option<&str>) -> Self {
         let path = format!("/api/v1/messages/{answer}/events");
         let request = server.request(Method::GET, &path, &[]);
         Self::open(match last {
@@ -121,7 +121,7 @@ fn text_of(events: &[Event]) -> String {
 #[tokio::test]
 async fn an_answer_cites_its_sources_and_reports_its_flaws() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     model.script([Answer::streaming(&[
         "It waits 30 sec",
         "onds [1]. Bananas ripen quickly [1]. ",
@@ -129,7 +129,7 @@ async fn an_answer_cites_its_sources_and_reports_its_flaws() {
         "mple/?q=secret)",
     ])]);
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
-    let events = Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" }))
+    let events = Events::ask(&server, &chat, &json!({ "content": "How long does the gateway wait?" }))
         .await
         .rest()
         .await;
@@ -196,7 +196,7 @@ async fn without_a_model_the_passages_are_the_answer() {
 #[tokio::test]
 async fn no_model_is_asked_if_nothing_is_relevant() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let chat = new_chat(&server, json!({})).await;
     let told = ask(&server, &chat, json!({ "content": "苹果派需要多少肉桂和黄油？" })).await;
     assert_eq!(told["answer"]["metadata"]["mode"], "nothing_found");
@@ -207,12 +207,12 @@ async fn no_model_is_asked_if_nothing_is_relevant() {
 #[tokio::test]
 async fn a_broken_stream_resumes_and_the_model_is_asked_once() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let gate = Gate::new();
     model.script([Answer::streaming(&["It waits ", "30 seconds [1]."]).gated_after(1, &gate)]);
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let mut stream =
-        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+        Events::ask(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
     let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
     let seen = stream.until("text").await;
     assert_eq!(seen.data["text"], "It waits ");
@@ -222,11 +222,11 @@ async fn a_broken_stream_resumes_and_the_model_is_asked_once() {
     let body = json!({ "content": "And then?" });
     server.send(server.request(Method::POST, &path, &[]).json(&body)).await.problem(409);
     gate.open();
-    let rest = Events::followed(&server, &answer, Some(&seen.id)).await.rest().await;
+    let rest = Events::follow(&server, &answer, Some(&seen.id)).await.rest().await;
     assert_eq!(text_of(&rest), "30 seconds [1].");
     assert_eq!(rest[rest.len() - 1].data["content"], "It waits 30 seconds [1].");
     // After the end the whole answer is delivered again.
-    let whole = Events::followed(&server, &answer, None).await.rest().await;
+    let whole = Events::follow(&server, &answer, None).await.rest().await;
     assert_eq!(text_of(&whole), "It waits 30 seconds [1].");
     assert_eq!(whole[0].name, "sources");
     assert_eq!(model.count(), 1);
@@ -235,12 +235,12 @@ async fn a_broken_stream_resumes_and_the_model_is_asked_once() {
 #[tokio::test]
 async fn a_stopped_answer_keeps_its_text() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let gate = Gate::new();
     model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "And more."]).gated_after(1, &gate)]);
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let mut stream =
-        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+        Events::ask(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
     let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
     stream.until("text").await;
     assert_eq!(server.post(&format!("/api/v1/messages/{answer}/stop")).await.status, 204);
@@ -258,12 +258,12 @@ async fn a_stopped_answer_keeps_its_text() {
 #[tokio::test]
 async fn a_crash_keeps_the_question_and_the_text_so_far() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let gate = Gate::new();
     model.script([Answer::streaming(&["It waits 30 seconds [1].", " And"]).gated_after(1, &gate)]);
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let mut stream =
-        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+        Events::ask(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
     let answer = stream.until("begun").await.data["answer_id"].as_str().unwrap().to_owned();
     stream.until("text").await;
     let path = format!("/api/v1/messages/{answer}");
@@ -282,7 +282,7 @@ async fn a_crash_keeps_the_question_and_the_text_so_far() {
     assert_eq!(kept["content"], "It waits 30 seconds [1].");
     assert_eq!(kept["sources"][0]["library"], "gate");
     // Following it ends at once, and regenerating works.
-    let events = Events::followed(&server, &answer, None).await.rest().await;
+    let events = Events::follow(&server, &answer, None).await.rest().await;
     assert_eq!(events[events.len() - 1].data["status"], "interrupted");
     model.script([Answer::streaming(&["It waits 30 seconds [1]."])]);
     let again = ask(&server, &chat, json!({ "again": answer })).await;
@@ -293,12 +293,12 @@ async fn a_crash_keeps_the_question_and_the_text_so_far() {
 #[tokio::test]
 async fn a_shutdown_marks_answers_as_interrupted() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let gate = Gate::new();
     model.script([Answer::streaming(&["It waits", " 30"]).gated_after(1, &gate)]);
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let mut stream =
-        Events::asked(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
+        Events::ask(&server, &chat, &json!({ "content": "How long does the gateway wait?" })).await;
     stream.until("text").await;
     server.terminate();
     assert_eq!(stream.until("end").await.data["status"], "interrupted");
@@ -312,7 +312,7 @@ async fn a_shutdown_marks_answers_as_interrupted() {
 #[tokio::test]
 async fn a_follow_up_question_is_searched_with_its_conversation() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     model.script([
         Answer::streaming(&["It waits 30 seconds [1]."]),
@@ -344,7 +344,7 @@ async fn a_follow_up_question_is_searched_with_its_conversation() {
 #[tokio::test]
 async fn edits_and_regenerated_answers_are_siblings() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     model.answer_with(|_asked| Answer::streaming(&["It waits [1]."]));
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let first = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
@@ -449,7 +449,7 @@ async fn history_search_finds_only_own_messages_in_both_languages() {
         );
         chats.push(path);
     }
-    let found = async |person: &testkit::Person, words: &str| {
+    let search = async |person: &testkit::Person, words: &str| {
         let path = format!("/api/v1/history/search?q={words}");
         let page = server.ask(Some(&of(person)), Method::GET, &path, None).await.value();
         // A question and its answer may contain the same words.
@@ -457,10 +457,10 @@ async fn history_search_finds_only_own_messages_in_both_languages() {
         titles.dedup();
         titles
     };
-    assert_eq!(found(&ada, "timeout").await, ["How do timeouts of the gateway work?"]);
-    assert_eq!(found(&ada, "恢复 备份").await, ["数据库的备份怎样恢复？"]);
-    assert_eq!(found(&bo, "timeout").await, ["Which timeouts are there?"]);
-    assert!(found(&bo, "备份").await.is_empty());
+    assert_eq!(search(&ada, "timeout").await, ["How do timeouts of the gateway work?"]);
+    assert_eq!(search(&ada, "恢复 备份").await, ["数据库的备份怎样恢复？"]);
+    assert_eq!(search(&bo, "timeout").await, ["Which timeouts are there?"]);
+    assert!(search(&bo, "备份").await.is_empty());
     // Chats of other users do not exist for anybody.
     for (method, path) in [
         (Method::GET, chats[0].clone()),
@@ -515,7 +515,7 @@ async fn only_the_owner_sets_a_verdict() {
 #[tokio::test]
 async fn a_failed_model_falls_back_to_passages_and_a_broken_answer_is_kept() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     let chat = new_chat(&server, json!({ "library": "gate" })).await;
     model.script([Answer::status(401, r#"{"error":{"message":"bad key sk-secret"}}"#)]);
     let told = ask(&server, &chat, json!({ "content": "How long does the gateway wait?" })).await;
@@ -583,7 +583,7 @@ async fn statements(server: &Server) -> u64 {
 #[tokio::test]
 async fn the_command_line_asks_continues_and_searches_chats() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     drop(server);
     model.script([Answer::streaming(&["It waits ", "30 seconds [1]. Bananas [1]."])]);
     let asked = app.run(&["ask", "How long does the gateway wait?", "--library", "gate"]).await;
@@ -653,14 +653,14 @@ async fn appending_takes_a_fixed_number_of_statements() {
 #[tokio::test]
 async fn simultaneous_answers_per_user_are_limited() {
     let app = TestApp::new(PROGRAM).await;
-    let (server, model) = begin(&app).await;
+    let (server, model) = start(&app).await;
     app.run(&["models", "change", "small", "--concurrency", "100"]).await.succeeded();
     model.answer_with(|_asked| Answer::streaming(&["It waits", " 30"]).hanging_after(1));
     let mut streams = Vec::new();
     let question = json!({ "content": "How long does the gateway wait?" });
     for _ in 0..50 {
         let chat = new_chat(&server, json!({ "library": "gate" })).await;
-        let mut stream = Events::asked(&server, &chat, &question).await;
+        let mut stream = Events::ask(&server, &chat, &question).await;
         let begun = stream.until("begun").await;
         streams.push((stream, begun.data["answer_id"].as_str().expect("an id").to_owned()));
     }
@@ -679,6 +679,6 @@ async fn simultaneous_answers_per_user_are_limited() {
     let (mut stream, answer) = streams.pop().expect("a stream");
     assert_eq!(server.post(&format!("/api/v1/messages/{answer}/stop")).await.status, 204);
     stream.until("end").await;
-    let mut stream = Events::asked(&server, &chat, &question).await;
+    let mut stream = Events::ask(&server, &chat, &question).await;
     stream.until("text").await;
 }

@@ -53,7 +53,7 @@ impl ServerHandler for Workshop {
 }
 
 /// Starts the MCP server behind its API key, and a search engine.
-async fn others(workshop: &Workshop) -> String {
+async fn start_services(workshop: &Workshop) -> String {
     let workshop = workshop.clone();
     let service = StreamableHttpService::new(
         move || Ok(workshop.clone()),
@@ -106,7 +106,7 @@ async fn ask(server: &Server, more: Value) -> Value {
 async fn only_the_allowed_tool_of_a_server_is_called() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_LOG", "trace");
     let workshop = Workshop::default();
-    let endpoint = format!("{}/mcp", others(&workshop).await);
+    let endpoint = format!("{}/mcp", start_services(&workshop).await);
     let add = ["mcp-servers", "add", "workshop", &endpoint, "--api-key-file", "-"];
     app.run_with_input(&add, SECRET.as_bytes()).await.succeeded();
     let server = app.serve().await;
@@ -145,7 +145,7 @@ async fn only_the_allowed_tool_of_a_server_is_called() {
 
 #[tokio::test]
 async fn the_web_is_searched_if_an_endpoint_is_configured() {
-    let address = others(&Workshop::default()).await;
+    let address = start_services(&Workshop::default()).await;
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_SEARXNG_URL", &address);
     let server = app.serve().await;
     let answer = ask(&server, json!({ "focus_mode": "webSearch" })).await;

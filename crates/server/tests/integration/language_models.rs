@@ -14,21 +14,27 @@ use crate::PROGRAM;
 const SECRET: &str = "sesame-Xy71pQ";
 const MODELS: &str = "/api/v1/language-models";
 
-async fn asked(server: &Server, who: &Person, method: Method, path: &str, body: Value) -> testkit::Reply {
+async fn send_request(
+    server: &Server,
+    who: &Person,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> testkit::Reply {
     let body = Some(body).filter(|body| !body.is_null());
     server.ask(Some(&who.access_token), method, path, body).await
 }
 
 async fn add(server: &Server, ada: &Person, body: Value) -> String {
-    let reply = asked(server, ada, Method::POST, MODELS, body).await;
+    let reply = send_request(server, ada, Method::POST, MODELS, body).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let path = reply.header("location").expect("an address").to_owned();
-    assert_eq!(asked(server, ada, Method::GET, &path, Value::Null).await.ok(), reply.value());
+    assert_eq!(send_request(server, ada, Method::GET, &path, Value::Null).await.ok(), reply.value());
     path
 }
 
 async fn test(server: &Server, ada: &Person, name: &str) -> Value {
-    asked(server, ada, Method::POST, &format!("{MODELS}/{name}/test"), Value::Null).await.ok()
+    send_request(server, ada, Method::POST, &format!("{MODELS}/{name}/test"), Value::Null).await.ok()
 }
 
 #[tokio::test]
@@ -40,8 +46,8 @@ async fn a_model_is_added_tested_changed_and_deleted() {
     let scripted = LanguageModel::start().await;
     let new = json!({ "name": "small", "endpoint": scripted.url(), "model": "qwen3:8b", "api_key": SECRET });
     let path = add(&server, &ada, new.clone()).await;
-    asked(&server, &ada, Method::POST, MODELS, new).await.problem(409);
-    let shown = asked(&server, &ada, Method::GET, MODELS, Value::Null).await;
+    send_request(&server, &ada, Method::POST, MODELS, new).await.problem(409);
+    let shown = send_request(&server, &ada, Method::GET, MODELS, Value::Null).await;
     assert!(shown.ok()[0]["has_api_key"] == true && !shown.text().contains(SECRET), "{}", shown.text());
     scripted.script([Answer::streaming(&["Bl", "ue."])]);
     let tried = test(&server, &ada, "small").await;
@@ -52,18 +58,19 @@ async fn a_model_is_added_tested_changed_and_deleted() {
     assert_eq!((&request.body["model"], &request.body["stream"]), (&json!("qwen3:8b"), &json!(true)));
     assert_eq!(request.body["stream_options"], json!({ "include_usage": true }));
     assert_eq!(request.body["messages"][0]["role"], "user");
-    // By name and by id; another default takes its app.
+    // By name and by id; another default replaces it.
     add(
         &server,
         &ada,
         json!({ "name": "large", "endpoint": scripted.url(), "model": "l", "is_default": true }),
     )
     .await;
-    let choices =
-        async || asked(&server, &bo, Method::GET, &format!("{MODELS}/choices"), Value::Null).await.ok();
+    let choices = async || {
+        send_request(&server, &bo, Method::GET, &format!("{MODELS}/choices"), Value::Null).await.ok()
+    };
     let both = |large: bool| json!([{ "name": "large", "is_default": large }, { "name": "small", "is_default": !large }]);
     assert_eq!(choices().await, both(true));
-    let change = |body: Value| asked(&server, &ada, Method::PATCH, &path, body);
+    let change = |body: Value| send_request(&server, &ada, Method::PATCH, &path, body);
     assert_eq!(change(json!({ "is_default": true, "answer_tokens": 64 })).await.ok()["answer_tokens"], 64);
     assert_eq!(choices().await, both(false));
     assert_eq!(change(json!({ "enabled": false })).await.ok()["is_default"], true);
@@ -90,11 +97,11 @@ async fn a_model_is_added_tested_changed_and_deleted() {
         change(bad).await.problem(400);
     }
     // Not for other users, and not with API keys.
-    asked(&server, &bo, Method::GET, MODELS, Value::Null).await.problem(403);
+    send_request(&server, &bo, Method::GET, MODELS, Value::Null).await.problem(403);
     server.send(server.request(Method::GET, MODELS, &[])).await.problem(403);
-    assert_eq!(asked(&server, &ada, Method::DELETE, &path, Value::Null).await.status, 204);
-    asked(&server, &ada, Method::DELETE, &path, Value::Null).await.problem(404);
-    asked(&server, &ada, Method::GET, &path, Value::Null).await.problem(404);
+    assert_eq!(send_request(&server, &ada, Method::DELETE, &path, Value::Null).await.status, 204);
+    send_request(&server, &ada, Method::DELETE, &path, Value::Null).await.problem(404);
+    send_request(&server, &ada, Method::GET, &path, Value::Null).await.problem(404);
 }
 
 #[tokio::test]
@@ -237,7 +244,7 @@ async fn an_error_says_what_to_do_and_contains_no_key() {
     for (endpoint, says) in
         [("http://127.0.0.1:1/v1", "cannot be reached"), ("https://127.0.0.1:1/v1", "cannot be reached")]
     {
-        asked(&server, &ada, Method::PATCH, &path, json!({ "endpoint": endpoint, "api_key": SECRET }))
+        send_request(&server, &ada, Method::PATCH, &path, json!({ "endpoint": endpoint, "api_key": SECRET }))
             .await
             .ok();
         let tried = test(&server, &ada, "bad").await;

@@ -39,7 +39,7 @@ const NOT_ANSWERED: [&str; 5] = [
     "怎么申请护照",
 ];
 
-async fn relevant(server: &Server, question: &str, mode: &str) -> Vec<String> {
+async fn relevant_paths(server: &Server, question: &str, mode: &str) -> Vec<String> {
     let answer = server.search(&[("q", question), ("library", "judged"), ("mode", mode)]).await;
     assert_eq!(answer["mode"], mode, "{answer}");
     let hits = answer["hits"].as_array().expect("hits").iter();
@@ -48,7 +48,7 @@ async fn relevant(server: &Server, question: &str, mode: &str) -> Vec<String> {
         .collect()
 }
 
-async fn with_pages(app: &TestApp) -> Server {
+async fn server_with_pages(app: &TestApp) -> Server {
     let server = app.serve().await;
     // The guide is long, and the tests do not wait for its vectors.
     eventually("the guide", async || {
@@ -64,12 +64,12 @@ async fn with_pages(app: &TestApp) -> Server {
 #[tokio::test]
 async fn keyword_search_tells_relevant_from_irrelevant_hits() {
     let app = TestApp::new(PROGRAM).await;
-    let server = with_pages(&app).await;
+    let server = server_with_pages(&app).await;
     for (question, (path, _)) in ANSWERED.into_iter().zip(PAGES) {
-        assert_eq!(relevant(&server, question, "text").await, [path], "{question}");
+        assert_eq!(relevant_paths(&server, question, "text").await, [path], "{question}");
     }
     for question in NOT_ANSWERED {
-        assert!(relevant(&server, question, "text").await.is_empty(), "{question}");
+        assert!(relevant_paths(&server, question, "text").await.is_empty(), "{question}");
     }
     // A hit with one word of many is not relevant.
     let answer =
@@ -82,7 +82,7 @@ async fn keyword_search_tells_relevant_from_irrelevant_hits() {
 #[tokio::test]
 async fn semantic_search_tells_relevant_from_irrelevant_hits() {
     let app = TestApp::new(PROGRAM).await.with_model();
-    let server = with_pages(&app).await;
+    let server = server_with_pages(&app).await;
     eventually("embedding", async || {
         let version = server.json("/api/v1/libraries/judged/versions/1").await;
         (version["passages"] == version["vectors"]).then_some(())
@@ -91,11 +91,11 @@ async fn semantic_search_tells_relevant_from_irrelevant_hits() {
     server.caught_up().await;
     for mode in ["hybrid", "vector"] {
         for (question, (path, _)) in ANSWERED.into_iter().zip(PAGES) {
-            let found = relevant(&server, question, mode).await;
+            let found = relevant_paths(&server, question, mode).await;
             assert!(found.first().is_some_and(|first| first == path), "{question}: {found:?}");
         }
         for question in NOT_ANSWERED {
-            assert!(relevant(&server, question, mode).await.is_empty(), "{mode}: {question}");
+            assert!(relevant_paths(&server, question, mode).await.is_empty(), "{mode}: {question}");
         }
     }
     // Questions in another language than the texts.
@@ -105,11 +105,11 @@ async fn semantic_search_tells_relevant_from_irrelevant_hits() {
         ("请求太多会怎样？", "limits.md"),
         ("How do I add a node to the cluster?", "cluster.md"),
     ] {
-        let found = relevant(&server, question, "hybrid").await;
+        let found = relevant_paths(&server, question, "hybrid").await;
         assert!(found.iter().any(|one| one == path), "{question}: {found:?}");
     }
     // Less than half of the words match: the semantic similarity decides.
     let question = "recover data after a crash from the nightly dump";
-    assert_eq!(relevant(&server, question, "text").await, [""; 0]);
-    assert_eq!(relevant(&server, question, "hybrid").await, ["backup.md"]);
+    assert_eq!(relevant_paths(&server, question, "text").await, [""; 0]);
+    assert_eq!(relevant_paths(&server, question, "hybrid").await, ["backup.md"]);
 }

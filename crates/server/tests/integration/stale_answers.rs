@@ -27,7 +27,7 @@ fn cited(answer: &Value) -> Option<&Value> {
 }
 
 /// Waits until the answer's source has this mark; `fresh` means none.
-async fn marked(server: &Server, answer: &str, mark: &str) {
+async fn wait_for_mark(server: &Server, answer: &str, mark: &str) {
     eventually(&format!("the mark {mark}"), async || {
         let message = server.json(&format!("/api/v1/messages/{answer}")).await;
         let source = cited(&message)?;
@@ -52,7 +52,7 @@ async fn the_stale_mark_follows_the_cited_passage() {
 
     // A different text in the same section.
     server.add("gate", "1", "gate.md", SECOND).await;
-    marked(&server, &answer, "changed").await;
+    wait_for_mark(&server, &answer, "changed").await;
     let changed = changes(&server, &answer).await;
     assert!(changed[0]["was"].as_str().unwrap().contains("30 seconds"), "{changed}");
     assert!(changed[0]["now"]["content"].as_str().unwrap().contains("45 seconds"), "{changed}");
@@ -67,17 +67,17 @@ async fn the_stale_mark_follows_the_cited_passage() {
     // After a rollback the mark is cleared.
     let back = format!("/api/v1/documents/{document}/versions/1~1/activate");
     assert_eq!(server.post(&back).await.status, 200);
-    marked(&server, &answer, "fresh").await;
+    wait_for_mark(&server, &answer, "fresh").await;
 
     // The section is removed.
     server.add("gate", "1", "gate.md", THIRD).await;
-    marked(&server, &answer, "gone").await;
+    wait_for_mark(&server, &answer, "gone").await;
     assert_eq!(changes(&server, &answer).await[0]["now"], Value::Null);
     server.post(&back).await;
-    marked(&server, &answer, "fresh").await;
+    wait_for_mark(&server, &answer, "fresh").await;
 
     assert_eq!(server.delete(&format!("/api/v1/documents/{document}")).await.status, 204);
-    marked(&server, &answer, "gone").await;
+    wait_for_mark(&server, &answer, "gone").await;
     // The cited text stays.
     assert!(changes(&server, &answer).await[0]["was"].as_str().unwrap().contains("30 seconds"));
 }
@@ -94,18 +94,18 @@ async fn only_an_answer_without_a_version_follows_the_active_one() {
         assert_eq!(server.post(&path).await.status, 200);
     };
     activate("2").await;
-    marked(&server, &following, "changed").await;
+    wait_for_mark(&server, &following, "changed").await;
     assert_eq!(changes(&server, &following).await[0]["now"]["version"], "2");
-    marked(&server, &fixed, "fresh").await;
+    wait_for_mark(&server, &fixed, "fresh").await;
     activate("1").await;
-    marked(&server, &following, "fresh").await;
+    wait_for_mark(&server, &following, "fresh").await;
     activate("2").await;
-    marked(&server, &following, "changed").await;
+    wait_for_mark(&server, &following, "changed").await;
     assert_eq!(server.delete("/api/v1/libraries/gate/versions/1").await.status, 204);
-    marked(&server, &fixed, "gone").await;
-    marked(&server, &following, "changed").await;
+    wait_for_mark(&server, &fixed, "gone").await;
+    wait_for_mark(&server, &following, "changed").await;
     assert_eq!(server.delete("/api/v1/libraries/gate").await.status, 204);
-    marked(&server, &following, "gone").await;
+    wait_for_mark(&server, &following, "gone").await;
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn changes_without_a_running_server_are_marked_at_the_next_start() {
     let file = app.file("gate.md", SECOND);
     assert_eq!(app.add(&file, "gate", "1").await.0, 0);
     let server = app.serve().await;
-    marked(&server, &answer, "changed").await;
+    wait_for_mark(&server, &answer, "changed").await;
     // Keys of other users do not reach it.
     app.run(&["user", "create", "bo", "--role", "editor"]).await.succeeded();
     let other = app.create_key("bo", &["--user", "bo", "--scope", "write,chats"]).await;

@@ -9,7 +9,7 @@ use crate::PROGRAM;
 const GATE: &str = "# Gate\n\n## Timeouts\n\nThe gateway waits 30 seconds for a service.\n";
 
 /// Waits until the list has this length, and returns it.
-async fn listed(server: &Server, query: &str, length: usize) -> Value {
+async fn wait_for_items(server: &Server, query: &str, length: usize) -> Value {
     let mut last = Value::Null;
     let path = format!("/api/v1/worklist?limit=100&{query}");
     let found = tokio::time::timeout(testkit::SOON, async {
@@ -46,14 +46,14 @@ async fn zero_result_searches_are_listed_grouped_and_resolved() {
         server.get("/api/v1/search", &refused).await.problem(404);
     }
     server.search(&[("q", "weather in Berlin tomorrow")]).await;
-    let items = listed(&server, "library=gate&kind=nothing_found", 2).await;
+    let items = wait_for_items(&server, "library=gate&kind=nothing_found", 2).await;
     assert_eq!(items[0]["questions"], json!(["How do I restart the turbine?"]));
     assert_eq!(items[1]["questions"], json!(["How do I bake sourdough bread?", "bake a sourdough bread"]));
     assert_eq!((&items[1]["occurrences"], &items[1]["library"]), (&json!(2), &json!("gate")));
-    let refusals = listed(&server, "kind=version_refused", 1).await;
+    let refusals = wait_for_items(&server, "kind=version_refused", 1).await;
     assert_eq!((&refusals[0]["subject"], &refusals[0]["occurrences"]), (&json!("7.1"), &json!(3)));
     // Items without a library are listed for administrators.
-    let all = listed(&server, "", 4).await;
+    let all = wait_for_items(&server, "", 4).await;
     assert!(all.as_array().unwrap().iter().any(|item| item["library"].is_null()), "{all}");
     assert!(!all.to_string().contains("tests"), "nobody is named: {all}");
 
@@ -62,11 +62,11 @@ async fn zero_result_searches_are_listed_grouped_and_resolved() {
     assert!(resolved["resolved_at"].is_string() && resolved["resolved_by"] == "tests", "{resolved}");
     let again = server.post(&format!("/api/v1/worklist/{id}/resolve")).await.ok();
     assert_eq!(again["resolved_at"], resolved["resolved_at"]);
-    listed(&server, "library=gate&kind=nothing_found", 1).await;
-    assert_eq!(listed(&server, "resolved=true", 1).await[0]["id"], id);
+    wait_for_items(&server, "library=gate&kind=nothing_found", 1).await;
+    assert_eq!(wait_for_items(&server, "resolved=true", 1).await[0]["id"], id);
     // A later occurrence is a new item.
     search(&server, "How do I bake sourdough bread?").await;
-    let items = listed(&server, "library=gate&kind=nothing_found", 2).await;
+    let items = wait_for_items(&server, "library=gate&kind=nothing_found", 2).await;
     assert_eq!(items[0]["occurrences"], 1);
 
     // Paging returns each item once.
@@ -108,13 +108,13 @@ async fn wrong_and_stale_answers_are_listed() {
     for _ in 0..2 {
         server.ask(Some(server.key()), Method::PUT, &verdict, Some(wrong.clone())).await.ok();
     }
-    let items = listed(&server, "kind=answer_wrong&library=gate", 1).await;
+    let items = wait_for_items(&server, "kind=answer_wrong&library=gate", 1).await;
     assert_eq!(
         (&items[0]["questions"], &items[0]["details"], &items[0]["occurrences"]),
         (&json!(["How long does the gateway wait?"]), &json!(["It waits longer. → 40 seconds"]), &json!(1))
     );
     server.add("gate", "1", "gate.md", GATE.replace("30", "45")).await;
-    let items = listed(&server, "kind=answer_stale&library=gate", 1).await;
+    let items = wait_for_items(&server, "kind=answer_stale&library=gate", 1).await;
     assert_eq!(items[0]["details"], json!(["gate.md"]));
 }
 
@@ -124,7 +124,7 @@ async fn only_owners_see_and_resolve_items_of_their_library() {
     let server = app.serve().await;
     server.add("gate", "1", "gate.md", GATE).await;
     search(&server, "How do I bake sourdough bread?").await;
-    let items = listed(&server, "library=gate", 1).await;
+    let items = wait_for_items(&server, "library=gate", 1).await;
     let resolve = format!("/api/v1/worklist/{}/resolve", items[0]["id"].as_str().unwrap());
     let list = "/api/v1/worklist?library=gate";
     for (name, level) in [("reader", "read"), ("writer", "write"), ("owner", "own")] {
@@ -184,7 +184,7 @@ async fn questions_with_the_same_meaning_are_one_item() {
     ] {
         search(&server, question).await;
     }
-    let items = listed(&server, "library=gate", 3).await;
+    let items = wait_for_items(&server, "library=gate", 3).await;
     let mut counts: Vec<i64> =
         items.as_array().unwrap().iter().map(|item| item["occurrences"].as_i64().unwrap()).collect();
     counts.sort_unstable();
