@@ -1,4 +1,4 @@
-//! Accounts, through HTTP: the first administrator, signing in and out, passwords, sessions on several nodes, keys, mail.
+//! Accounts over HTTP: the first administrator, sign-in, passwords, sessions on several nodes, API keys, reset mails.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use testkit::{MailServer, PASSWORD, Person, Reply, Server, TestApp, eventually};
 
 use crate::PROGRAM;
 
-async fn get(server: &Server, shown: &str, path: &str) -> Reply {
-    server.ask(Some(shown), Method::GET, path, None).await
+async fn get(server: &Server, credential: &str, path: &str) -> Reply {
+    server.ask(Some(credential), Method::GET, path, None).await
 }
 
-async fn post(server: &Server, shown: &str, path: &str, body: Value) -> Reply {
-    server.ask(Some(shown), Method::POST, path, Some(body)).await
+async fn post(server: &Server, credential: &str, path: &str, body: Value) -> Reply {
+    server.ask(Some(credential), Method::POST, path, Some(body)).await
 }
 
-async fn make_key(server: &Server, person: &Person, body: Value) -> (String, String) {
+async fn create_key(server: &Server, person: &Person, body: Value) -> (String, String) {
     let made = post(server, &person.access_token, "/api/v1/keys", body).await;
     assert_eq!(made.status, 201, "{}", made.text());
     assert_eq!(made.header("cache-control"), Some("no-store"));
@@ -24,7 +24,7 @@ async fn make_key(server: &Server, person: &Person, body: Value) -> (String, Str
     (text(&made["key"]), text(&made["details"]["id"]))
 }
 
-/// The same request from another client, seen through a proxy on this machine.
+/// Signs in from a client address, as a proxy on this machine forwards it.
 async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str) -> Reply {
     let request = server.request_as(None, Method::POST, "/api/v1/session", &[]);
     let body = json!({ "name": name, "password": password });
@@ -37,7 +37,7 @@ async fn password_hash(app: &TestApp, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_first_administrator_is_made_by_a_link_and_once() {
+async fn the_setup_link_creates_one_administrator_and_works_once() {
     let app = TestApp::new(PROGRAM).await;
     let first = app.serve().await;
     let old = first.setup_token().await;
@@ -47,7 +47,7 @@ async fn the_first_administrator_is_made_by_a_link_and_once() {
     assert_ne!(old, token);
     let set_up = |token: &str, username: &str, password: &str| json!({ "token": token, "username": username, "password": password });
     let ask = async |body: Value| server.ask(None, Method::POST, "/api/v1/setup", Some(body)).await;
-    // Neither a guess nor the link of an earlier start.
+    // A guessed token and the link of an earlier start are refused.
     ask(set_up("guess", "ada", PASSWORD)).await.problem(404);
     ask(set_up(&old, "ada", PASSWORD)).await.problem(404);
     for (name, password) in
@@ -55,7 +55,7 @@ async fn the_first_administrator_is_made_by_a_link_and_once() {
     {
         ask(set_up(&token, name, password)).await.problem(400);
     }
-    // At once, and one of them it is.
+    // Of two concurrent requests one succeeds.
     let (one, other) =
         tokio::join!(ask(set_up(&token, "ada", PASSWORD)), ask(set_up(&token, "eve", PASSWORD)));
     let mut statuses = [one.status, other.status];
@@ -66,14 +66,14 @@ async fn the_first_administrator_is_made_by_a_link_and_once() {
     let me = get(&server, &admin.access_token, "/api/v1/session").await.ok();
     assert_eq!((&me["role"], &me["user"]["username"]), (&json!("admin"), &json!(admin.name)));
     assert_eq!(app.database().count("select count(*) from identity.users").await, 1);
-    // Whoever starts it now is shown no link.
+    // The next start shows no link.
     server.stop().await;
     let again = app.serve().await;
     assert!(!again.log().contains("/setup?token="), "{}", again.log());
 }
 
 #[tokio::test]
-async fn one_signs_in_by_name_or_address_and_a_wrong_password_tells_nothing() {
+async fn sign_in_works_by_name_or_email_and_failures_reveal_nothing() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
@@ -81,20 +81,20 @@ async fn one_signs_in_by_name_or_address_and_a_wrong_password_tells_nothing() {
     for name in ["bo", " BO ", "bo@example.org", "Bo@Example.Org"] {
         assert_eq!(Person::of(&server.sign_in(name, PASSWORD).await).name, "bo");
     }
-    // The answers differ in the request's id alone.
-    let told = async |name: &str, password: &str| {
+    // The responses differ in the request id only.
+    let refusal = async |name: &str, password: &str| {
         let mut problem = server.sign_in(name, password).await.problem(401);
         problem["request_id"] = json!(null);
         problem
     };
-    let wrong = told("bo", "another password").await;
-    assert_eq!(wrong, told("nobody-of-this-name", PASSWORD).await);
-    assert_eq!(wrong, told("nobody@example.org", PASSWORD).await);
-    assert_eq!(wrong, told("bo", &"x".repeat(5000)).await);
+    let wrong = refusal("bo", "another password").await;
+    assert_eq!(wrong, refusal("nobody-of-this-name", PASSWORD).await);
+    assert_eq!(wrong, refusal("nobody@example.org", PASSWORD).await);
+    assert_eq!(wrong, refusal("bo", &"x".repeat(5000)).await);
     let hash = password_hash(&app, "bo").await;
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
 
-    // Somebody from another system: bcrypt, here with few rounds, of "imported password".
+    // An imported user: bcrypt, with few rounds, of "imported password".
     let bcrypt = "$2b$04$abcdefghijklmnopqrstuuyORs7TtHQx.W274qDwbW3DAAYboqWFa";
     let imported = json!({ "username": "cy", "password_hash": bcrypt });
     let made = post(&server, &admin.access_token, "/api/v1/users", imported).await;
@@ -105,7 +105,7 @@ async fn one_signs_in_by_name_or_address_and_a_wrong_password_tells_nothing() {
     Person::of(&server.sign_in("cy", "imported password").await);
     let bad = json!({ "username": "dee", "password_hash": "5f4dcc3b5aa765d61d8327deb882cf99" });
     post(&server, &admin.access_token, "/api/v1/users", bad).await.problem(400);
-    // Renewing, until the session ends.
+    // Access tokens are renewed until the session ends.
     let bo = Person::of(&server.sign_in("bo", PASSWORD).await);
     let renew = async || {
         let body = json!({ "session_token": bo.session_token });
@@ -120,7 +120,7 @@ async fn one_signs_in_by_name_or_address_and_a_wrong_password_tells_nothing() {
 }
 
 #[tokio::test]
-async fn many_attempts_have_to_wait_by_account_and_by_address() {
+async fn many_attempts_have_to_wait_by_account_and_by_network() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
@@ -128,12 +128,12 @@ async fn many_attempts_have_to_wait_by_account_and_by_address() {
     for _ in 0..5 {
         sign_in_from(&server, "192.0.2.1", "bo", "wrong").await.problem(401);
     }
-    // Each further one doubles the wait; this is the thirteenth, so that it is longer than any machine is slow.
+    // Each further attempt doubles the wait. The thirteenth waits longer than a slow machine takes for this test.
     app.database()
         .run("update identity.sign_in_attempts set attempts = 12 where subject = 'account bo'")
         .await;
     sign_in_from(&server, "192.0.2.1", "bo", "wrong").await.problem(401);
-    // The right one has to wait too, also from elsewhere; another account does not.
+    // The right password has to wait too, also from another address; another account does not.
     for address in ["192.0.2.1", "192.0.2.2"] {
         let waits = sign_in_from(&server, address, "bo", PASSWORD).await;
         waits.problem(429);
@@ -144,7 +144,7 @@ async fn many_attempts_have_to_wait_by_account_and_by_address() {
         .run("update identity.sign_in_attempts set blocked_until = now() - interval '1 second'")
         .await;
     Person::of(&sign_in_from(&server, "192.0.2.1", "bo", PASSWORD).await);
-    // One address that tries many accounts. What a client writes before the proxy's word does not count.
+    // One address tries many accounts. Addresses that the client itself adds to the header do not count.
     app.database()
         .run("update identity.sign_in_attempts set attempts = 30 where subject = 'address 192.0.2.1'")
         .await;
@@ -154,16 +154,16 @@ async fn many_attempts_have_to_wait_by_account_and_by_address() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
+async fn revocation_takes_effect_at_once_on_every_node() {
     let app = TestApp::new(PROGRAM).await;
     let one = app.serve().await;
-    // Before another start makes another link.
+    // Before the start of the other node replaces the setup link.
     let admin = one.set_up().await;
     let other = app.serve().await;
     let bo = one.person(&admin, "bo", "user").await;
     let again = Person::of(&one.sign_in("bo", PASSWORD).await);
-    let (key, key_id) = make_key(&one, &bo, json!({ "name": "ci" })).await;
-    // Both nodes have seen and remembered them.
+    let (key, key_id) = create_key(&one, &bo, json!({ "name": "ci" })).await;
+    // Both nodes have them in their caches.
     let by_cookie = async |server: &Server, person: &Person| {
         let request = server.request_as(None, Method::GET, "/api/v1/session", &[]);
         server
@@ -182,7 +182,7 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
     assert!(current.contains(&true) && current.contains(&false), "{listed}");
     let of_other = sessions.iter().find(|session| session["current"] == false).unwrap();
     let path = format!("/api/v1/sessions/{}", of_other["id"].as_str().unwrap());
-    // Nobody ends another's, and a key ends none.
+    // Users cannot end the sessions of others, and keys cannot end any.
     let cy = one.person(&admin, "cy", "editor").await;
     one.ask(Some(&cy.access_token), Method::DELETE, &path, None).await.problem(404);
     one.ask(Some(&key), Method::DELETE, &path, None).await.problem(403);
@@ -191,7 +191,7 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
     eventually("the other node", async || (by_cookie(&other, &again).await == 401).then_some(())).await;
     one.ask(Some(&bo.access_token), Method::DELETE, &path, None).await.problem(404);
 
-    // Another password ends the other sessions, and this one stays.
+    // A new password ends all sessions except the current one.
     let third = Person::of(&one.sign_in("bo", PASSWORD).await);
     assert_eq!(by_cookie(&other, &third).await, 200);
     let body = json!({ "current": "wrong", "new": "another good password" });
@@ -207,7 +207,7 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
     eventually("the other node", async || (by_cookie(&other, &third).await == 401).then_some(())).await;
     one.sign_in("bo", PASSWORD).await.problem(401);
 
-    // A key that is disabled, and one whose user is.
+    // A disabled key, and a key of a disabled user.
     let enable = async |enabled: bool| {
         let body = json!({ "enabled": enabled });
         one.ask(Some(&bo.access_token), Method::PATCH, &format!("/api/v1/keys/{key_id}"), Some(body))
@@ -238,7 +238,7 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
     one.sign_in("bo", "another good password").await.problem(401);
     change(json!({ "is_active": true })).await.ok();
     assert_eq!(get(&one, &key, "/api/v1/session").await.status, 200);
-    // Deleted with all that is theirs, and the last administrator stays.
+    // Deleting a user deletes their keys and sessions; the last administrator cannot be deleted.
     assert_eq!(one.ask(Some(&admin.access_token), Method::DELETE, &user, None).await.status, 204);
     get(&one, &key, "/api/v1/session").await.problem(401);
     assert_eq!(
@@ -252,7 +252,7 @@ async fn what_is_revoked_is_revoked_at_once_and_everywhere() {
 }
 
 #[tokio::test]
-async fn a_mail_address_is_changed_by_whoever_knows_the_password() {
+async fn changing_the_email_address_needs_the_password() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
@@ -269,12 +269,12 @@ async fn a_mail_address_is_changed_by_whoever_knows_the_password() {
     let changed = change(json!({ "email": "Bo@New.example", "current_password": PASSWORD })).await.ok();
     assert_eq!(changed["email"], "bo@new.example");
     change(json!({ "email": "no address", "current_password": PASSWORD })).await.problem(400);
-    // Nobody learns of others.
+    // Users cannot see other users.
     get(&server, &bo.access_token, &format!("/api/v1/users/{}", admin.id)).await.problem(404);
     get(&server, &bo.access_token, "/api/v1/users").await.problem(403);
 }
 
-/// In how many rows of any table this text stands, as such or as bytes.
+/// Counts the rows of all tables that hold a text, plain or as bytes.
 async fn rows_with(app: &TestApp, text: &str) -> i64 {
     let pool = app.database().pool();
     let tables: Vec<String> = sqlx::query_scalar(
@@ -298,7 +298,7 @@ async fn rows_with(app: &TestApp, text: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
+async fn a_key_is_limited_and_stored_as_a_hash() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("open", "1", "a.md", "# A\n\nThe openword.").await;
@@ -319,10 +319,10 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
     let absent = json!({ "name": "a", "libraries": ["absent"] });
     post(&server, &bo.access_token, "/api/v1/keys", absent).await.problem(404);
     let (reads, reads_id) =
-        make_key(&server, &bo, json!({ "name": "reads", "libraries": ["open"], "rate_limit": 5 })).await;
+        create_key(&server, &bo, json!({ "name": "reads", "libraries": ["open"], "rate_limit": 5 })).await;
     assert!(reads.starts_with("wy_") && reads.len() > 40);
     post(&server, &bo.access_token, "/api/v1/keys", json!({ "name": "reads" })).await.problem(409);
-    // A key makes no key, and tells none.
+    // A key can neither create nor list keys.
     post(&server, &reads, "/api/v1/keys", json!({ "name": "b" })).await.problem(403);
     get(&server, &reads, "/api/v1/keys").await.problem(403);
     let me = get(&server, &reads, "/api/v1/session").await.ok();
@@ -332,7 +332,7 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
     );
     assert_eq!((&me["key"]["name"], &me["session"]), (&json!("reads"), &json!(null)));
     get(&server, &reads, "/api/v1/libraries/shut").await.problem(404);
-    // Five a minute: these four and the one that follows, whatever they were answered.
+    // Five requests per minute: these four, refused ones included, and the next.
     let last = get(&server, &reads, "/api/v1/libraries/open").await;
     assert_eq!(
         (last.status, last.header("ratelimit-limit"), last.header("ratelimit-remaining")),
@@ -343,25 +343,26 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
     assert!(waits.header("retry-after").is_some() && waits.header("ratelimit-reset").is_some());
 
     let (writes, writes_id) =
-        make_key(&server, &bo, json!({ "name": "writes", "scopes": ["write"], "libraries": ["open"] })).await;
+        create_key(&server, &bo, json!({ "name": "writes", "scopes": ["write"], "libraries": ["open"] }))
+            .await;
     let patch = async |key: &str, library: &str| {
         let body = Some(json!({ "title": "T" }));
         server.ask(Some(key), Method::PATCH, &format!("/api/v1/libraries/{library}"), body).await.status
     };
     assert_eq!((patch(&writes, "open").await, patch(&writes, "shut").await), (200, 404));
-    let (all, _) = make_key(&server, &bo, json!({ "name": "all", "expires_in_days": 30 })).await;
+    let (all, _) = create_key(&server, &bo, json!({ "name": "all", "expires_in_days": 30 })).await;
     assert_eq!(
         (patch(&all, "open").await, get(&server, &all, "/api/v1/libraries/shut").await.status),
         (403, 200)
     );
-    let (late, _) = make_key(&server, &bo, json!({ "name": "late", "expires_in_days": 1 })).await;
+    let (late, _) = create_key(&server, &bo, json!({ "name": "late", "expires_in_days": 1 })).await;
     app.database()
         .run("update identity.mcp_api_keys set expires_at = now() - interval '1 second' where name = 'late'")
         .await;
     let refused = get(&server, &late, "/api/v1/session").await;
     assert_eq!(refused.problem(401)["type"], "urn:wenyuan:problem:sign-in");
     assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
-    // Another's keys do not exist; an administrator's list has all.
+    // Keys of others are not found; an administrator lists all.
     let cy = server.person(&admin, "cy", "editor").await;
     let address = format!("/api/v1/keys/{writes_id}");
     server.ask(Some(&cy.access_token), Method::DELETE, &address, None).await.problem(404);
@@ -370,7 +371,7 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
     assert!(listed.text().contains(&reads_id) && !listed.text().contains(&reads), "{}", listed.text());
     assert_eq!(server.ask(Some(&bo.access_token), Method::DELETE, &address, None).await.status, 204);
     get(&server, &writes, "/api/v1/session").await.problem(401);
-    // Neither keys nor tokens nor passwords lie in the database, nor in the log.
+    // No key, token or password is in the database or the log.
     let log = server.log();
     for secret in [&reads, &writes, &all, &bo.session_token, &bo.access_token, PASSWORD] {
         assert_eq!(rows_with(&app, secret).await, 0, "{secret}");
@@ -389,7 +390,7 @@ async fn a_key_lives_within_its_limits_and_is_kept_as_a_hash() {
 }
 
 #[tokio::test]
-async fn an_owner_says_who_may_do_what_in_a_library() {
+async fn owners_grant_and_revoke_access_to_a_library() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
@@ -403,9 +404,9 @@ async fn an_owner_says_who_may_do_what_in_a_library() {
     let private = Some(json!({ "visibility": "private" }));
     server.ask(Some(&bo.access_token), Method::PATCH, path, private).await.ok();
     get(&server, &cy.access_token, path).await.problem(404);
-    let grant = async |shown: &str, name: &str, level: &str| {
+    let grant = async |credential: &str, name: &str, level: &str| {
         let body = Some(json!({ "level": level }));
-        server.ask(Some(shown), Method::PUT, &format!("{path}/grants/{name}"), body).await
+        server.ask(Some(credential), Method::PUT, &format!("{path}/grants/{name}"), body).await
     };
     grant(&bo.access_token, "nobody-of-this-name", "read").await.problem(404);
     for _ in 0..2 {
@@ -416,7 +417,7 @@ async fn an_owner_says_who_may_do_what_in_a_library() {
     }
     assert_eq!(get(&server, &cy.access_token, path).await.ok()["level"], "read");
     grant(&cy.access_token, "cy", "own").await.problem(403);
-    // Nobody takes their library from themselves; another owner, or an administrator, may.
+    // Owners cannot lower their own grant; another owner or an administrator can.
     grant(&bo.access_token, "bo", "read").await.problem(409);
     server.ask(Some(&bo.access_token), Method::DELETE, &format!("{path}/grants/bo"), None).await.problem(409);
     grant(&bo.access_token, "cy", "own").await.ok();
@@ -428,14 +429,14 @@ async fn an_owner_says_who_may_do_what_in_a_library() {
         assert_eq!(taken.status, 204, "{}", taken.text());
     }
     get(&server, &bo.access_token, path).await.problem(404);
-    // Gone with the user.
+    // Grants are deleted with the user.
     let user = format!("/api/v1/users/{}", cy.id);
     assert_eq!(server.ask(Some(&admin.access_token), Method::DELETE, &user, None).await.status, 204);
     assert_eq!(get(&server, &admin.access_token, &format!("{path}/grants")).await.ok(), json!([]));
 }
 
 #[tokio::test]
-async fn who_forgot_their_password_is_sent_a_link_that_works_once() {
+async fn a_reset_link_is_mailed_works_once_and_reveals_no_account() {
     let mail = MailServer::start().await;
     let app = TestApp::new(PROGRAM)
         .await
@@ -450,11 +451,11 @@ async fn who_forgot_their_password_is_sent_a_link_that_works_once() {
         let reply = server.ask(None, Method::POST, "/api/v1/password-resets", body).await;
         (reply.status, reply.text())
     };
-    // The same for all: who is there, who is not, and who has no address.
-    let told = forgot("bo").await;
-    assert_eq!(told, (202, String::new()));
+    // The response is the same for existing users, unknown names, and users without an address.
+    let response = forgot("bo").await;
+    assert_eq!(response, (202, String::new()));
     for name in ["nobody-of-this-name", "ada", "nobody@example.org"] {
-        assert_eq!(forgot(name).await, told, "{name}");
+        assert_eq!(forgot(name).await, response, "{name}");
     }
     let first = mail.message(0).await;
     assert_eq!((&first["to"], &first["automatic"]), (&json!(["bo@example.org"]), &json!("auto-generated")));
@@ -482,7 +483,7 @@ async fn who_forgot_their_password_is_sent_a_link_that_works_once() {
     get(&server, &bo.access_token, "/api/v1/session").await.problem(401);
     server.sign_in("bo", PASSWORD).await.problem(401);
     Person::of(&server.sign_in("bo", new).await);
-    // Too old, and asked for too often.
+    // Expired links are refused, and so are too many requests.
     forgot("bo").await;
     let third = token_of(&mail.message(2).await);
     app.database()
@@ -500,7 +501,7 @@ async fn who_forgot_their_password_is_sent_a_link_that_works_once() {
             .then_some(())
     })
     .await;
-    // A mail that cannot be handed over is tried again, and nobody had to wait for it.
+    // A mail that cannot be delivered is retried, without delaying the response.
     let run = app.run(&["user", "change", "ada", "--email", "ada@refused.example"]).await;
     run.succeeded();
     assert_eq!(forgot("ada").await.0, 202);
@@ -512,7 +513,7 @@ async fn who_forgot_their_password_is_sent_a_link_that_works_once() {
 }
 
 #[tokio::test]
-async fn without_mail_nobody_is_promised_one_and_half_a_setting_is_refused() {
+async fn without_mail_resets_are_refused_and_incomplete_settings_too() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let body = Some(json!({ "name": "ada" }));
@@ -525,13 +526,13 @@ async fn without_mail_nobody_is_promised_one_and_half_a_setting_is_refused() {
 }
 
 #[tokio::test]
-async fn metrics_are_for_this_machine_and_for_administrators() {
+async fn metrics_are_for_the_local_machine_and_administrators() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let admin = server.set_up().await;
     let bo = server.person(&admin, "bo", "editor").await;
-    let metrics = async |shown: Option<&str>, forwarded: bool| {
-        let request = server.request_as(shown, Method::GET, "/metrics", &[]);
+    let metrics = async |credential: Option<&str>, forwarded: bool| {
+        let request = server.request_as(credential, Method::GET, "/metrics", &[]);
         let request = if forwarded { request.header("x-forwarded-for", "192.0.2.1") } else { request };
         server.send(request).await.status
     };

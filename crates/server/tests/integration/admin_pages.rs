@@ -1,5 +1,5 @@
-//! Administration and work lists, as a browser asks for them: each act once, refused to whoever is no administrator, and no secret
-//! on any page.
+//! Administration pages and work list, as a browser requests them: each action once, refused without the administrator's role,
+//! and no secret on any page.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use testkit::{Answer, LanguageModel, PASSWORD, Reply, Server, TestApp, eventuall
 
 use crate::PROGRAM;
 const SECRET: &str = "sesame-Xy71pQ";
-const ROOMS: [&str; 9] = [
+const PAGES: [&str; 9] = [
     "/admin",
     "/admin/users",
     "/admin/access",
@@ -20,11 +20,11 @@ const ROOMS: [&str; 9] = [
     "/admin/settings",
 ];
 
-/// A browser in which somebody is signed in.
+/// Browser in which a user is signed in.
 struct Browser<'server> {
     server: &'server Server,
     cookies: Vec<(String, String)>,
-    /// All that was shown so far.
+    /// Text of all responses so far.
     shown: String,
 }
 
@@ -63,14 +63,14 @@ impl<'server> Browser<'server> {
         reply
     }
 
-    /// A page that is there.
+    /// Returns a page that must exist.
     async fn page(&mut self, path: &str) -> String {
         let reply = self.send(Method::GET, path, &[], false).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
         reply.text()
     }
 
-    /// Sends a form of a page.
+    /// Submits a form of a page.
     async fn fill(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
         self.fill_in(page, action, fields, false).await
     }
@@ -81,7 +81,7 @@ impl<'server> Browser<'server> {
         self.send(Method::POST, action, &[fields, &[("form_token", token)]].concat(), partial).await
     }
 
-    /// Sends a form of a page, which is taken, and shows where that leads.
+    /// Submits a form that must be accepted, and returns the page it redirects to.
     async fn done(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> String {
         let reply = self.fill(page, action, fields).await;
         assert_eq!(reply.status, 303, "{action}: {}", reply.text());
@@ -99,14 +99,14 @@ fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
 }
 
 #[tokio::test]
-async fn nobody_else_administers() {
+async fn the_pages_are_for_administrators_only() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
     let bo = server.person(&ada, "bo", "editor").await;
     let mut browser = Browser::signed_in(&server, "bo").await;
     let user = format!("/admin/users/{}", bo.id);
-    let pages: Vec<String> = ROOMS.into_iter().map(str::to_owned).chain([user.clone()]).collect();
+    let pages: Vec<String> = PAGES.into_iter().map(str::to_owned).chain([user.clone()]).collect();
     for path in &pages {
         let refused = browser.send(Method::GET, path, &[], false).await;
         assert_eq!(refused.status, 403, "{path}: {}", refused.text());
@@ -138,7 +138,7 @@ async fn nobody_else_administers() {
         let refused = browser.fill("/account", action, &fields).await;
         assert_eq!(refused.status, 403, "{action}: {}", refused.text());
     }
-    // A key of an administrator opens none of it either.
+    // An API key of an administrator is refused too.
     let key = server.key();
     for path in &pages {
         let request = server.request_as(Some(key), Method::GET, path, &[]).header("accept", "text/html");
@@ -148,12 +148,12 @@ async fn nobody_else_administers() {
 }
 
 #[tokio::test]
-async fn people_their_sessions_and_their_keys() {
+async fn users_sessions_and_keys_are_managed() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
     let mut admin = Browser::signed_in(&server, "ada").await;
-    for path in ROOMS {
+    for path in PAGES {
         admin.page(path).await;
     }
     let fields = |name| [("username", name), ("email", "bo@example.org"), ("role", "editor")];
@@ -173,7 +173,7 @@ async fn people_their_sessions_and_their_keys() {
     let secret =
         between(&key.text(), "<pre class=\"secret\"", "</pre>").split('>').nth(1).unwrap().to_owned();
 
-    // Found by name and by address, and not by what is none.
+    // Search by name and by email address, and without a match.
     let list = admin.page("/admin/users?q=BO%40example").await;
     assert!(list.contains("<strong>bo</strong>") && !list.contains("<strong>ada</strong>"), "{list}");
     assert!(admin.page("/admin/users?q=nobody-at-all").await.contains("class=\"empty\""));
@@ -182,7 +182,7 @@ async fn people_their_sessions_and_their_keys() {
     let shown = admin.page(&user).await;
     assert!(shown.contains("<strong>agent</strong>") && !shown.contains(&secret), "{shown}");
 
-    // Keys of everybody: off, on, gone.
+    // Every user's keys can be disabled, enabled and deleted.
     let keys = admin.page("/admin/keys?q=agent").await;
     let key = between(&keys, "name=\"id\" value=\"", "\"").to_owned();
     let works = async || server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status;
@@ -193,7 +193,7 @@ async fn people_their_sessions_and_their_keys() {
     let gone = [("id", key.as_str()), ("action", "delete")];
     assert_eq!(admin.fill("/admin/keys", "/admin/keys", &gone).await.status, 404);
 
-    // Their sessions, from either list.
+    // Sessions can be ended from either list.
     let sessions = admin.page(&user).await;
     let session = between(&sessions, "name=\"id\" value=\"", "\"").to_owned();
     let all = admin.page("/admin/sessions").await;
@@ -202,7 +202,7 @@ async fn people_their_sessions_and_their_keys() {
     admin.done(&user, &format!("{user}/sessions"), &[("all", "1")]).await;
     assert_eq!(bo.send(Method::GET, "/account", &[], false).await.status, 303);
 
-    // Another role, no activity, another link; the last administrator stays one.
+    // Role, activity and link can be changed; the last administrator keeps the role.
     let change = [("role", "user"), ("email", "b@example.org"), ("first_name", "<b>Bo"), ("last_name", "")];
     let shown = admin.done(&user, &user, &change).await;
     assert!(shown.contains("&#60;b&#62;Bo") && !shown.contains("<b>Bo"), "{shown}");
@@ -223,7 +223,7 @@ async fn people_their_sessions_and_their_keys() {
 }
 
 #[tokio::test]
-async fn access_to_libraries() {
+async fn access_to_libraries_is_managed() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
@@ -247,7 +247,7 @@ async fn access_to_libraries() {
     assert!(shown.contains("<strong>bo</strong>") && shown.contains("owner"), "{shown}");
     assert_eq!(sees().await, 200);
 
-    // An owner who is no administrator has a work list, and only of what they own.
+    // An owner without the administrator role has a work list, with items of their own libraries only.
     let mut owner = Browser::signed_in(&server, "bo").await;
     server.search(&[("q", "How do I bake sourdough bread?"), ("library", "team/gate")]).await;
     server.search(&[("q", "weather in Berlin tomorrow")]).await;
@@ -295,7 +295,7 @@ async fn models_and_servers_keep_their_secrets() {
     ]);
     let tried = admin.fill(&model, &format!("{model}/test"), &[]).await.text();
     assert!(tried.contains("Blue &#60;script&#62;") && tried.contains("It works"), "{tried}");
-    // The page alone changes where a script asks.
+    // A script gets a fragment instead of the whole page.
     let tried = admin.fill_in(&model, &format!("{model}/test"), &[], true).await.text();
     assert!(tried.contains("class=\"fault\"") && !tried.contains("<html"), "{tried}");
     let change = [
@@ -311,7 +311,7 @@ async fn models_and_servers_keep_their_secrets() {
     for action in ["enable", "default", "disable"] {
         admin.done(list, &format!("{model}/act"), &[("action", action)]).await;
     }
-    // A key goes to nobody whom it was not given for.
+    // A stored key is not sent to another host.
     let away = [("name", "small"), ("endpoint", "https://evil.example/v1"), ("model", "m")];
     let refused = admin.fill(&model, &model, &away).await;
     assert!(refused.status == 400 && refused.text().contains("enter it again"), "{}", refused.text());
@@ -348,7 +348,7 @@ async fn models_and_servers_keep_their_secrets() {
 }
 
 #[tokio::test]
-async fn jobs_and_settings() {
+async fn jobs_and_settings_are_shown() {
     let app = TestApp::new(PROGRAM)
         .await
         .set("WENYUAN_SMTP_URL", format!("smtp://ada:{SECRET}@127.0.0.1:9"))
@@ -373,7 +373,7 @@ async fn jobs_and_settings() {
     assert!(read.contains("解析一篇文档的时限（秒）。"), "{settings}");
     admin.send(Method::GET, "/language?to=en&back=/", &[], false).await;
 
-    // Jobs that nobody does stay where they are.
+    // Jobs of an unknown kind stay in the queue.
     app
         .database()
         .run(
@@ -397,7 +397,7 @@ async fn jobs_and_settings() {
     );
     assert!(!admin.page("/admin/jobs?kind=test.other").await.contains("it broke"));
     assert!(admin.page("/admin").await.contains("55 dead jobs"));
-    // One again, one away, all the others.
+    // Retry one, discard one, then all others.
     let (_, rows) = jobs.split_once("<ul class=\"rows\">").unwrap();
     let ids: Vec<&str> =
         rows.split("name=\"id\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();

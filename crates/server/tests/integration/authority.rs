@@ -1,4 +1,4 @@
-//! Every route, walked by everybody: one table says what each is answered, and a route that is missing in it fails.
+//! Authority of every route: one table holds the expected status for each kind of caller, and fails if a route is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use testkit::{PASSWORD, Person, Server, TestApp, eventually};
 
 use crate::PROGRAM;
 
-/// Who walks. All grants are on one private library. `key` is an administrator's that may only read, `elsewhere` one of
-/// theirs that may write in another library alone.
-const WALKERS: [&str; 9] =
+/// Kinds of callers. All grants are on one private library. `key` is a read-only API key of an administrator, `elsewhere` one
+/// that is limited to writing in another library.
+const CALLERS: [&str; 9] =
     ["nobody", "stranger", "reader", "writer", "owner", "editor", "key", "elsewhere", "admin"];
 
-/// Method, path, and the status for each of [`WALKERS`]. What a path names in braces is made before each walk, or once.
-/// To add a route: a line here, and its body, if it takes one, in [`body`].
+/// Method, path, and the status for each of [`CALLERS`]. Names in braces are created before each request
+/// (`fresh_…`) or once. To add a route, add a line here and its body, if it takes one, to [`body`].
 const TABLE: &str = "
 GET    /api/v1/search?q=hiddenword&library={library}                     404 404 200 200 200 404 200 404 200
 GET    /api/v1/passages/{passage}                                        404 404 200 200 200 404 200 404 200
@@ -161,9 +161,9 @@ POST   /account/keys                                                     403 403
 POST   /account/keys/change                                              403 403 403 403 403 403 403 403 403
 ";
 
-/// What a request brings.
-fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
-    let stranger = &walk.people["stranger"];
+/// Returns the JSON body of a request.
+fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Value> {
+    let stranger = &fixture.people["stranger"];
     Some(match (method, path.trim_start_matches("/api/v1/")) {
         ("PATCH", "libraries/{library}") => json!({ "title": "Hidden" }),
         ("PUT", "libraries/{library}/grants/{username}") => json!({ "level": "read" }),
@@ -193,23 +193,25 @@ fn body(walk: &Walk, method: &str, path: &str, number: usize) -> Option<Value> {
         ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
         ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
         ("PUT", "messages/{message}/verdict") => json!({ "verdict": "good" }),
-        ("POST", "ask") => json!({ "question": "What is the hiddenword?", "library": walk.names["library"] }),
+        ("POST", "ask") => {
+            json!({ "question": "What is the hiddenword?", "library": fixture.names["library"] })
+        }
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         _ => return None,
     })
 }
 
-/// The server, who walks, and what they walk over.
-struct Walk {
+/// Server with the callers and the objects that paths name.
+struct Fixture {
     server: Server,
     people: BTreeMap<&'static str, Person>,
     keys: BTreeMap<&'static str, String>,
     names: BTreeMap<&'static str, String>,
-    made: usize,
+    created: usize,
 }
 
-impl Walk {
-    async fn begin(app: &TestApp) -> Self {
+impl Fixture {
+    async fn new(app: &TestApp) -> Self {
         let server = app.serve().await;
         let admin = server.set_up().await;
         let mut people = BTreeMap::new();
@@ -246,32 +248,34 @@ impl Walk {
         names.insert("model", made.value()["id"].as_str().expect("an id").to_owned());
         names.insert("file", "a.md".to_owned());
         people.insert("admin", admin);
-        let mut walk = Self { server, people, keys, names, made: 0 };
-        let (library, document) = walk.library().await;
-        walk.server.processed(&document, "1").await;
-        walk.server.caught_up().await;
-        let found = walk.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
+        let mut fixture = Self { server, people, keys, names, created: 0 };
+        let (library, document) = fixture.library().await;
+        fixture.server.processed(&document, "1").await;
+        fixture.server.caught_up().await;
+        let found = fixture.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
         let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
-        walk.names.extend([("library", library), ("document", document), ("passage", passage)]);
-        let chat = walk.chat().await;
+        fixture.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        let chat = fixture.chat().await;
         let path = format!("/api/v1/chats/{chat}/messages");
         let asked = Some(json!({ "content": "What is the hiddenword?" }));
-        let told = walk.server.ask(Some(walk.admin()), Method::POST, &path, asked).await.value();
+        let told = fixture.server.ask(Some(fixture.admin()), Method::POST, &path, asked).await.value();
         let message = told["answer"]["message_id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
-        walk.names.extend([("chat", chat), ("message", message)]);
+        fixture.names.extend([("chat", chat), ("message", message)]);
         let attached =
-            walk.attach(Some(walk.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
-        walk.names.insert("attached", attached);
-        // A version that is refused is something for the owners of the library to look at.
-        let refused = [("q", "hiddenword"), ("library", walk.names["library"].as_str()), ("version", "99")];
-        walk.server.get("/api/v1/search", &refused).await.problem(404);
+            fixture.attach(Some(fixture.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
+        fixture.names.insert("attached", attached);
+        // A search for an absent version adds an item to the work list of the owners.
+        let refused =
+            [("q", "hiddenword"), ("library", fixture.names["library"].as_str()), ("version", "99")];
+        fixture.server.get("/api/v1/search", &refused).await.problem(404);
         let item = eventually("the work list", async || {
-            let list = walk.server.ask(Some(walk.admin()), Method::GET, "/api/v1/worklist", None).await.ok();
+            let list =
+                fixture.server.ask(Some(fixture.admin()), Method::GET, "/api/v1/worklist", None).await.ok();
             Some(list["items"][0]["id"].as_str()?.to_owned())
         })
         .await;
-        walk.names.insert("item", item);
-        walk
+        fixture.names.insert("item", item);
+        fixture
     }
 
     fn admin(&self) -> &str {
@@ -279,24 +283,24 @@ impl Walk {
     }
 
     /// Attaches a file to the administrator's chat.
-    async fn attach(&self, shown: Option<&str>) -> (u16, Value) {
+    async fn attach(&self, credential: Option<&str>) -> (u16, Value) {
         let file = Part::bytes(b"# A\n\nThe hiddenword.".to_vec()).file_name("a.md");
         let path = format!("/api/v1/chats/{}/files", self.names["chat"]);
-        let request = self.server.request_as(shown, Method::POST, &path, &[]);
+        let request = self.server.request_as(credential, Method::POST, &path, &[]);
         let reply = self.server.send(request.multipart(Form::new().part("file", file))).await;
         (reply.status, reply.value())
     }
 
-    /// A chat of the administrator's.
+    /// Creates a chat of the administrator.
     async fn chat(&self) -> String {
         let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/chats", Some(json!({}))).await;
         made.value()["id"].as_str().expect("an id").to_owned()
     }
 
-    /// A private library with these grants, and its document.
+    /// Creates a private library with the grants and a document.
     async fn library(&mut self) -> (String, String) {
-        self.made += 1;
-        let name = format!("hidden-{}", self.made);
+        self.created += 1;
+        let name = format!("hidden-{}", self.created);
         let taken = self.upload(Some(self.admin()), "/api/v1/documents", &name).await;
         assert_eq!(taken.0, 202, "{}", taken.1);
         let path = format!("/api/v1/libraries/{name}");
@@ -310,7 +314,7 @@ impl Walk {
         (name, document)
     }
 
-    async fn upload(&self, shown: Option<&str>, path: &str, library: &str) -> (u16, Value) {
+    async fn upload(&self, credential: Option<&str>, path: &str, library: &str) -> (u16, Value) {
         let bytes = if path.ends_with("archives") {
             testkit::documents::zip(&[("a.md", b"# A\n\nThe hiddenword.")])
         } else {
@@ -318,26 +322,25 @@ impl Walk {
         };
         let file = Part::bytes(bytes).file_name("a.md");
         let form = Form::new().text("library", library.to_owned()).text("version", "1").part("file", file);
-        let request = self.server.request_as(shown, Method::POST, path, &[]);
+        let request = self.server.request_as(credential, Method::POST, path, &[]);
         let reply = self.server.send(request.multipart(form)).await;
         (reply.status, reply.value())
     }
 
-    /// What a walker shows.
-    async fn shown(&self, walker: &str, gives_away: bool) -> Option<String> {
-        match walker {
+    /// Returns the credential of a caller. `ends_session` requests get a session of their own.
+    async fn credential(&self, caller: &str, ends_session: bool) -> Option<String> {
+        match caller {
             "nobody" => None,
-            "key" | "elsewhere" => Some(self.keys[walker].clone()),
-            // A session that is ended by the walk is one of its own.
-            _ if gives_away => {
-                let name = &self.people[walker].name;
+            "key" | "elsewhere" => Some(self.keys[caller].clone()),
+            _ if ends_session => {
+                let name = &self.people[caller].name;
                 Some(Person::of(&self.server.sign_in(name, PASSWORD).await).access_token)
             }
-            _ => Some(self.people[walker].access_token.clone()),
+            _ => Some(self.people[caller].access_token.clone()),
         }
     }
 
-    /// The path with what it names.
+    /// Replaces the names in a path.
     async fn address(&mut self, path: &str) -> String {
         let mut address = path.to_owned();
         for (name, value) in &self.names {
@@ -348,8 +351,8 @@ impl Walk {
             address = address.replace("{fresh}", &library).replace("{fresh_document}", &document);
         }
         if address.contains("{fresh_user}") {
-            self.made += 1;
-            let body = Some(json!({ "username": format!("fresh-{}", self.made) }));
+            self.created += 1;
+            let body = Some(json!({ "username": format!("fresh-{}", self.created) }));
             let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
             address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
         }
@@ -366,8 +369,8 @@ impl Walk {
             address = address.replace("{session}", sessions[0]["id"].as_str().expect("a session"));
         }
         if address.contains("{key}") {
-            self.made += 1;
-            let body = Some(json!({ "name": format!("fresh-{}", self.made) }));
+            self.created += 1;
+            let body = Some(json!({ "name": format!("fresh-{}", self.created) }));
             let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/keys", body).await.value();
             address = address.replace("{key}", made["details"]["id"].as_str().expect("an id"));
         }
@@ -376,25 +379,25 @@ impl Walk {
     }
 }
 
-/// The lines of the table: method, path, statuses.
+/// Parses the table: method, path, statuses.
 fn rows() -> Vec<(&'static str, &'static str, Vec<u16>)> {
     let row = |line: &'static str| {
         let mut words = line.split_whitespace();
         let (method, path) = (words.next()?, words.next()?);
         let statuses: Vec<u16> = words.map(|word| word.parse().expect(line)).collect();
-        assert_eq!(statuses.len(), WALKERS.len(), "{line}");
+        assert_eq!(statuses.len(), CALLERS.len(), "{line}");
         Some((method, path, statuses))
     };
     TABLE.lines().filter_map(row).collect()
 }
 
-/// A path without its parameters, and without what the braces are called.
+/// Returns a path without its query and without the names in braces.
 fn shape(path: &str) -> String {
     let path = path.split('?').next().unwrap_or(path);
     path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
 }
 
-/// Method and path of every route: those described, and those of the sources that are not.
+/// Returns method and path of every route: those of the API description, and those found in the sources.
 fn routes(description: &Value) -> BTreeSet<(String, String)> {
     let mut routes = BTreeSet::new();
     for (path, item) in description["paths"].as_object().expect("paths") {
@@ -412,7 +415,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
     ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
-            // Up to the end of the call: what follows may hold the same words.
+            // Only up to the end of the call: what follows can hold the same words.
             let handlers = declaration.split(".layer(").next().unwrap_or_default();
             let handlers = handlers.split("\n}").next().unwrap_or_default();
             let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
@@ -430,49 +433,50 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_route_is_walked_by_everybody() {
+async fn every_route_answers_each_caller_as_the_table_says() {
     let app = TestApp::new(PROGRAM).await;
-    let mut walk = Walk::begin(&app).await;
-    let description = walk.server.json("/api/openapi.json").await;
+    let mut fixture = Fixture::new(&app).await;
+    let description = fixture.server.json("/api/openapi.json").await;
     let in_table: BTreeSet<(String, String)> =
         rows().into_iter().map(|(method, path, _)| (method.to_owned(), shape(path))).collect();
-    assert_eq!(routes(&description), in_table, "a route is missing in the table, or one too many");
+    assert_eq!(routes(&description), in_table, "routes and table differ");
     let mut wrong = Vec::new();
     for (method, path, statuses) in rows() {
-        for (number, (walker, status)) in WALKERS.into_iter().zip(statuses).enumerate() {
-            let gives_away = (method, path) == ("DELETE", "/api/v1/session");
-            let shown = walk.shown(walker, gives_away).await;
-            let address = walk.address(path).await;
+        for (number, (caller, status)) in CALLERS.into_iter().zip(statuses).enumerate() {
+            let ends_session = (method, path) == ("DELETE", "/api/v1/session");
+            let credential = fixture.credential(caller, ends_session).await;
+            let address = fixture.address(path).await;
             let verb: Method = method.parse().expect("a method");
-            let (answered, text) =
-                if ["/api/v1/documents", "/api/v1/archives"].contains(&path) && method == "POST" {
-                    let library = walk.names["library"].clone();
-                    let (status, body) = walk.upload(shown.as_deref(), path, &library).await;
-                    (status, body.to_string())
-                } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
-                    let (status, body) = walk.attach(shown.as_deref()).await;
-                    (status, body.to_string())
-                } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
-                    // A form of somebody else's page, which has no token of ours.
-                    let form = walk.server.request_as(shown.as_deref(), verb, &address, &[]).body("x=1");
-                    let form = form.header("content-type", "application/x-www-form-urlencoded");
-                    let reply = walk.server.send(form).await;
-                    (reply.status, reply.text())
-                } else {
-                    let body = body(&walk, method, path, number);
-                    let reply = walk.server.ask(shown.as_deref(), verb, &address, body).await;
-                    (reply.status, reply.text())
-                };
+            let (answered, text) = if ["/api/v1/documents", "/api/v1/archives"].contains(&path)
+                && method == "POST"
+            {
+                let library = fixture.names["library"].clone();
+                let (status, body) = fixture.upload(credential.as_deref(), path, &library).await;
+                (status, body.to_string())
+            } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
+                let (status, body) = fixture.attach(credential.as_deref()).await;
+                (status, body.to_string())
+            } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
+                // A form from another site, without a form token.
+                let form = fixture.server.request_as(credential.as_deref(), verb, &address, &[]).body("x=1");
+                let form = form.header("content-type", "application/x-www-form-urlencoded");
+                let reply = fixture.server.send(form).await;
+                (reply.status, reply.text())
+            } else {
+                let body = body(&fixture, method, path, number);
+                let reply = fixture.server.ask(credential.as_deref(), verb, &address, body).await;
+                (reply.status, reply.text())
+            };
             if answered != status {
                 let text: String = text.chars().take(300).collect();
-                wrong.push(format!("{method} {path} as {walker}: {answered} and not {status}: {text}"));
+                wrong.push(format!("{method} {path} as {caller}: {answered} instead of {status}: {text}"));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The addresses of forms in all rooms of the pages.
+/// Collects the paths of all forms in the sources of the pages.
 fn forms(folder: &std::path::Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
@@ -491,9 +495,9 @@ fn forms(folder: &std::path::Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A form without the token of a page of ours changes nothing, whoever sends it.
+/// A form without a form token is refused, also from a signed-in user.
 #[tokio::test]
-async fn every_form_of_a_page_needs_its_token() {
+async fn every_form_needs_its_token() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;

@@ -1,4 +1,4 @@
-//! What holds at every address: pages that lead on, changes that are for a state, requests that are done once.
+//! Conventions of all endpoints: paging by links, conditional updates, idempotent requests.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use testkit::{Reply, Server, TestApp};
 
 use crate::PROGRAM;
 
-/// Where the header `Link` says that the next page is.
+/// Returns the URL of the next page from the `Link` header.
 fn next(reply: &Reply) -> Option<String> {
     let (target, relation) = reply.header("link")?.split_once('>')?;
     assert_eq!(relation, "; rel=\"next\"");
@@ -14,7 +14,7 @@ fn next(reply: &Reply) -> Option<String> {
 }
 
 #[tokio::test]
-async fn lists_are_walked_by_their_links() {
+async fn lists_are_paged_by_links() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     for name in ["a.md", "b.md", "c.md", "d.md", "e.md"] {
@@ -48,7 +48,7 @@ async fn patch(server: &Server, path: &str, tag: Option<&str>, body: &Value) -> 
 }
 
 #[tokio::test]
-async fn a_change_is_made_to_what_was_seen_or_not_at_all() {
+async fn an_update_needs_the_current_etag() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let added = server.add("gate", "1", "a.md", "# A").await;
@@ -59,19 +59,19 @@ async fn a_change_is_made_to_what_was_seen_or_not_at_all() {
         (&metadata, json!({ "team": "storage" }), json!({ "team": "network" })),
     ] {
         let seen = server.get(path, &[]).await.header("etag").expect("a tag").to_owned();
-        let blind = patch(&server, path, None, &change).await.problem(428);
-        assert!(blind["detail"].as_str().unwrap().contains("If-Match"), "{blind}");
+        let unconditional = patch(&server, path, None, &change).await.problem(428);
+        assert!(unconditional["detail"].as_str().unwrap().contains("If-Match"), "{unconditional}");
         let changed = patch(&server, path, Some(&seen), &change).await;
         let tag = changed.header("etag").expect("a tag").to_owned();
         let now = server.get(path, &[]).await;
         assert_eq!((now.header("etag"), now.ok()), (Some(tag.as_str()), changed.ok()));
-        // The same again is for a state that is past.
+        // The old ETag no longer matches.
         let late = patch(&server, path, Some(&seen), &other).await.problem(412);
         assert_eq!(late["type"], "urn:wenyuan:problem:changed-since");
         assert_eq!(server.json(path).await, changed.ok());
         patch(&server, path, Some(&format!("\"x\", {tag}")), &other).await.ok();
         patch(&server, path, Some("*"), &change).await.ok();
-        // What would be refused anyway is refused for that.
+        // An invalid body is refused before the missing condition.
         patch(&server, path, None, &json!([])).await.problem(400);
     }
     patch(&server, "/api/v1/libraries/absent", None, &json!({ "title": "x" })).await.problem(404);
@@ -81,7 +81,7 @@ async fn a_change_is_made_to_what_was_seen_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn of_changes_at_once_for_one_state_one_is_made() {
+async fn of_concurrent_updates_of_one_state_one_succeeds() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "a.md", "# A").await;
@@ -101,7 +101,7 @@ async fn post(server: &Server, path: &str, key: &str, body: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_request_with_a_key_is_done_once() {
+async fn a_request_with_an_idempotency_key_runs_once() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "a.md", "# A").await;
@@ -114,21 +114,21 @@ async fn a_request_with_a_key_is_done_once() {
         (json!("2"), None)
     );
     post(&server, one, "k-2", "").await.ok();
-    // Sent again it is answered as it was, and not done: version 1 stays the active one.
+    // Repeated, it returns the stored response and does nothing: version 1 stays active.
     let again = post(&server, two, "\"k-1\"", "").await;
     assert_eq!((again.ok(), again.header("idempotent-replayed")), (first.ok(), Some("true")));
     assert_eq!(again.header("content-type"), Some("application/json"));
     assert_eq!(server.json("/api/v1/libraries/gate").await["active_version"], "1");
-    // Under the same key another request is refused, by its address or by its body.
+    // Another request with the same key is refused, whether its path or its body differs.
     for (path, body) in [(one, ""), (two, "{}")] {
         let other = post(&server, path, "k-1", body).await.problem(422);
         assert_eq!(other["type"], "urn:wenyuan:problem:idempotency-key-used");
     }
-    // Somebody else's key of the same name is another.
+    // Idempotency keys are separate for each API key.
     let other = app.create_key("other", &["--scope", "write"]).await;
     let request = server.request_as(Some(&other), Method::POST, two, &[]).header("idempotency-key", "k-1");
     assert_eq!(server.send(request).await.header("idempotent-replayed"), None);
-    // What was refused was not done: the key is free.
+    // A refused request does not use up its key.
     let absent = "/api/v1/libraries/absent/versions/1/activate";
     post(&server, absent, "k-3", "").await.problem(404);
     server.add("absent", "1", "a.md", "# A").await;
@@ -136,7 +136,7 @@ async fn a_request_with_a_key_is_done_once() {
     for bad in ["", "two words", &"k".repeat(256)] {
         post(&server, one, bad, "").await.problem(400);
     }
-    // Answers lie sealed, and what is older than a day is forgotten.
+    // Stored responses are sealed, and expire after a day.
     let plain = "select count(*) from store.idempotency where position('active_version' in encode(answer, 'escape')) > 0";
     assert_eq!(app.database().count(plain).await, 0);
     app.database().run("update store.idempotency set created_at = now() - interval '25 hours'").await;
@@ -145,17 +145,17 @@ async fn a_request_with_a_key_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_being_done_is_not_begun_again() {
+async fn a_running_request_is_not_started_again() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("gate", "1", "a.md", "# A").await;
     let path = "/api/v1/libraries/gate/versions/1/activate";
-    // The library's row is held, so that the request waits in the middle.
+    // A lock on the library's row makes the request wait.
     let mut holding = app.database().pool().begin().await.unwrap();
     sqlx::query("select id from library.libraries for update").fetch_all(&mut *holding).await.unwrap();
     let begun = server.request(Method::POST, path, &[]).header("idempotency-key", "k");
     let begun = begun.header("content-type", "application/json").body("");
-    // Who asks hangs up, and the request goes on.
+    // The client disconnects, and the request goes on.
     let hung_up = server.try_send(begun.timeout(std::time::Duration::from_millis(500))).await;
     assert!(hung_up.is_err());
     let waiting = post(&server, path, "k", "").await;
@@ -168,7 +168,7 @@ async fn a_request_that_is_being_done_is_not_begun_again() {
     })
     .await;
     assert_eq!(done.header("idempotent-replayed"), Some("true"));
-    // Of many at once one is done; the others wait for it or are given its answer.
+    // Of many concurrent requests one runs; the others are refused for now or get its response.
     let at_once = (0..8).map(|_| post(&server, path, "many", ""));
     let replies = futures::future::join_all(at_once).await;
     let first_hand =

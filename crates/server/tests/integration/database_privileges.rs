@@ -1,5 +1,5 @@
-//! Who the server is in the database: a role that reads and writes rows and can do nothing else, with the built-in
-//! PostgreSQL and with the operator's own.
+//! Privileges of the server's database role: it reads and writes rows and nothing else, with the built-in PostgreSQL and with
+//! an external one.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -7,24 +7,24 @@ use testkit::{Database, TestApp, each};
 
 use crate::PROGRAM;
 
-async fn refused(connection: &mut PgConnection, statement: &str) {
+async fn assert_refused(connection: &mut PgConnection, statement: &str) {
     let done = connection.execute(AssertSqlSafe(statement.to_owned())).await;
     let error = done.err().unwrap_or_else(|| panic!("allowed: {statement}"));
     let code = error.as_database_error().and_then(|error| error.code().map(String::from));
     assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
 }
 
-async fn is_true(connection: &mut PgConnection, question: &'static str) -> bool {
-    sqlx::query_scalar(question).fetch_one(connection).await.expect(question)
+async fn is_true(connection: &mut PgConnection, query: &'static str) -> bool {
+    sqlx::query_scalar(query).fetch_one(connection).await.expect(query)
 }
 
-/// Asks the database whether the role of this connection owns nothing and can change nothing but rows.
-async fn owns_nothing(connection: &mut PgConnection) {
-    let powerless = "select not (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication)
+/// Asserts that the role of a connection owns nothing and can change rows only.
+async fn assert_unprivileged(connection: &mut PgConnection) {
+    let is_unprivileged = "select not (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication)
         and not exists (select from pg_auth_members where member = pg_roles.oid)
         and not exists (select from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = pg_roles.oid and deptype = 'o')
         from pg_roles where rolname = current_user";
-    assert!(is_true(connection, powerless).await);
+    assert!(is_true(connection, is_unprivileged).await);
     let tables: Vec<String> = sqlx::query_scalar(
         "select oid::regclass::text from pg_class where relkind in ('r', 'p')
          and relnamespace in (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema')",
@@ -42,17 +42,17 @@ async fn owns_nothing(connection: &mut PgConnection) {
             format!("create index on {table} ((1))"),
             format!("grant select on {table} to public"),
         ] {
-            // A grant that the role cannot pass on is a warning where it holds the privilege itself.
+            // A grant without the grant option is only a warning if the role has the privilege itself.
             if statement.starts_with("grant") {
                 let _warned = connection.execute(AssertSqlSafe(statement)).await;
             } else {
-                refused(connection, &statement).await;
+                assert_refused(connection, &statement).await;
             }
         }
     }
-    let passed_on = "select exists (select from information_schema.role_table_grants
+    let is_public = "select exists (select from information_schema.role_table_grants
         where grantee = 'PUBLIC' and table_schema in ('library', 'store'))";
-    assert!(!is_true(connection, passed_on).await);
+    assert!(!is_true(connection, is_public).await);
     for statement in [
         "create table public.mine (a int)",
         "create table library.mine (a int)",
@@ -66,13 +66,13 @@ async fn owns_nothing(connection: &mut PgConnection) {
         "set role wenyuan",
         "copy library.libraries to program 'true'",
     ] {
-        refused(connection, statement).await;
+        assert_refused(connection, statement).await;
     }
     assert!(is_true(connection, "select count(*) > 0 from public._sqlx_migrations").await);
 }
 
 #[tokio::test]
-async fn the_server_owns_nothing_and_can_alter_nothing() {
+async fn the_server_role_owns_nothing_and_can_alter_nothing() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     server.add("role", "1", "a.md", "# A\n\nThe roleword.").await;
@@ -86,9 +86,9 @@ async fn the_server_owns_nothing_and_can_alter_nothing() {
     let roles: Vec<String> = sqlx::query_scalar(used).fetch_one(app.database().pool()).await.unwrap();
     assert_eq!(roles, ["wenyuan_test_server"]);
     let mut connection = PgConnection::connect(&app.database().url()).await.unwrap();
-    owns_nothing(&mut connection).await;
+    assert_unprivileged(&mut connection).await;
 
-    // What was given since is taken back at the next start, and what was taken is given.
+    // The next start revokes excess privileges and grants missing ones.
     app.database()
         .run("grant all on library.documents, public._sqlx_migrations to wenyuan_test_server")
         .await;
@@ -96,21 +96,21 @@ async fn the_server_owns_nothing_and_can_alter_nothing() {
     app.database().run("revoke select on library.versions from wenyuan_test_server").await;
     let (a, b) = tokio::join!(app.run(&["libraries"]), app.run(&["libraries"]));
     assert_eq!((a.code, b.code), (0, 0), "{a:?} {b:?}");
-    owns_nothing(&mut connection).await;
-    // Migrated down and up again, it is as before.
+    assert_unprivileged(&mut connection).await;
+    // Migrating down and up restores the same privileges.
     drop(server);
     app.run(&["migrate", "down", "0", "--yes"]).await.succeeded();
     app.run(&["migrate", "up"]).await.succeeded();
-    owns_nothing(&mut connection).await;
+    assert_unprivileged(&mut connection).await;
 }
 
 #[tokio::test]
-async fn a_server_needs_no_owner_once_it_is_migrated() {
+async fn a_migrated_database_needs_no_owner_url() {
     let app = TestApp::new(PROGRAM).await;
     let owner = app.database().owner_url();
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", "");
-    let said = app.run(&["serve"]).await.failed();
-    assert!(said.contains("WENYUAN_OWNER_DATABASE_URL"), "{said}");
+    let error = app.run(&["serve"]).await.failed();
+    assert!(error.contains("WENYUAN_OWNER_DATABASE_URL"), "{error}");
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", &owner);
     app.run(&["migrate", "up"]).await.succeeded();
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", "");
@@ -120,7 +120,7 @@ async fn a_server_needs_no_owner_once_it_is_migrated() {
 }
 
 #[tokio::test]
-async fn one_role_for_both_is_told_of() {
+async fn a_server_role_that_owns_the_schema_is_logged() {
     let app = TestApp::new(PROGRAM).await;
     let owner = app.database().owner_url();
     let app = app.set("DATABASE_URL", &owner).set("WENYUAN_OWNER_DATABASE_URL", "");
@@ -131,22 +131,25 @@ async fn one_role_for_both_is_told_of() {
 }
 
 #[tokio::test]
-async fn urls_that_do_not_fit_are_refused() {
+async fn inconsistent_database_urls_are_refused() {
     let app = TestApp::new(PROGRAM).await;
     let other = Database::new().await;
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", other.owner_url());
-    let said = app.run(&["libraries"]).await.failed();
-    assert!(said.contains("name different databases"), "{said}");
+    let error = app.run(&["libraries"]).await.failed();
+    assert!(error.contains("name different databases"), "{error}");
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", "postgres://nobody:secretword@127.0.0.1:1/none");
-    let said = app.run(&["libraries"]).await.failed();
-    assert!(said.contains("WENYUAN_OWNER_DATABASE_URL names it") && !said.contains("secretword"), "{said}");
+    let error = app.run(&["libraries"]).await.failed();
+    assert!(
+        error.contains("WENYUAN_OWNER_DATABASE_URL names it") && !error.contains("secretword"),
+        "{error}"
+    );
     let app = app.set("DATABASE_URL", "");
-    let said = app.run(&["libraries"]).await.failed();
-    assert!(said.contains("DATABASE_URL is not"), "{said}");
+    let error = app.run(&["libraries"]).await.failed();
+    assert!(error.contains("DATABASE_URL is not"), "{error}");
 }
 
 #[tokio::test]
-async fn the_built_in_server_is_used_as_another_role_too() {
+async fn the_built_in_postgres_has_a_server_role_too() {
     let app = TestApp::with_own_postgres(PROGRAM);
     let server = app.serve().await;
     server.add("own", "1", "a.md", "# A\n\nThe ownword.").await;
@@ -155,14 +158,14 @@ async fn the_built_in_server_is_used_as_another_role_too() {
         .username("wenyuan_server")
         .database("wenyuan");
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
-    owns_nothing(&mut connection).await;
+    assert_unprivileged(&mut connection).await;
     let only = "select bool_and(usename = 'wenyuan_server') from pg_stat_activity where application_name = 'wenyuan'";
     assert!(is_true(&mut connection, only).await);
     assert!(!server.log().contains("may do more"), "{}", server.log());
     connection.close().await.unwrap();
     server.kill();
 
-    // A cluster of an earlier release knows no such role.
+    // A cluster of an earlier release lacks the role.
     let mut owner = PgConnection::connect_with(&options.clone().username("wenyuan")).await.unwrap();
     owner
         .execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'wenyuan_server'")
@@ -174,5 +177,5 @@ async fn the_built_in_server_is_used_as_another_role_too() {
     let server = app.serve().await;
     assert_eq!(each(&server.search(&[("q", "ownword")]).await, "library"), ["own"]);
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
-    owns_nothing(&mut connection).await;
+    assert_unprivileged(&mut connection).await;
 }

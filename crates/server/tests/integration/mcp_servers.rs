@@ -1,4 +1,4 @@
-//! The registry of MCP servers: who may see it, what is kept of a key, what a test of a server finds, changing the key.
+//! Registry of MCP servers: authority, storage of API keys, connection tests, change of the master key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ use crate::PROGRAM;
 const SECRET: &str = "sesame-Xy71pQ";
 const SERVERS: &str = "/api/v1/mcp-servers";
 
-/// A server with three tools on two pages.
+/// MCP server with three tools on two pages.
 struct Tools;
 
 impl ServerHandler for Tools {
@@ -50,14 +50,14 @@ impl ServerHandler for Tools {
     }
 }
 
-/// Programs of others on one port: a workshop behind a key, and what is none.
-struct Others {
+/// External servers on one port: an MCP server that requires a key, and endpoints that fail in different ways.
+struct ExternalServers {
     address: String,
-    /// Requests that came to where a redirect leads.
-    led_astray: Arc<AtomicUsize>,
+    /// Number of requests to the target of the redirect.
+    redirected: Arc<AtomicUsize>,
 }
 
-async fn others() -> Others {
+async fn external_servers() -> ExternalServers {
     let workshop = || {
         StreamableHttpService::new(
             || Ok(Tools),
@@ -65,17 +65,17 @@ async fn others() -> Others {
             StreamableHttpServerConfig::default(),
         )
     };
-    let led_astray = Arc::new(AtomicUsize::new(0));
-    let astray = Arc::clone(&led_astray);
-    let shown = |headers: &HeaderMap, name: &str| {
+    let redirected = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&redirected);
+    let header = |headers: &HeaderMap, name: &str| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     };
     let guard = move |request: axum::extract::Request, next: axum::middleware::Next| async move {
-        let bearer = shown(request.headers(), "authorization");
-        if bearer == format!("Bearer {SECRET}") || shown(request.headers(), "x-tool-key") == SECRET {
+        let bearer = header(request.headers(), "authorization");
+        if bearer == format!("Bearer {SECRET}") || header(request.headers(), "x-tool-key") == SECRET {
             return next.run(request).await;
         }
-        // A server that repeats what it was shown must not bring it into our log or answer.
+        // A server that repeats the credential must not get it into the log or a response.
         (StatusCode::UNAUTHORIZED, format!("{bearer} is not a key")).into_response()
     };
     let echo = |headers: HeaderMap| async move { format!("{headers:?}") };
@@ -92,17 +92,17 @@ async fn others() -> Others {
         .route(
             "/astray",
             any(move || {
-                astray.fetch_add(1, Ordering::Relaxed);
+                counter.fetch_add(1, Ordering::Relaxed);
                 async { StatusCode::NOT_FOUND }
             }),
         );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("its address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Others { address, led_astray }
+    ExternalServers { address, redirected }
 }
 
-/// Lets two people be signed in: `ada`, an administrator, and `bo`, who is none.
+/// Creates two signed-in users: `ada`, an administrator, and `bo`, an editor.
 async fn sign_in(app: &TestApp) {
     app.run(&["user", "create", "ada", "--admin"]).await.succeeded();
     app.run(&["user", "create", "bo", "--role", "editor"]).await.succeeded();
@@ -116,36 +116,36 @@ async fn sign_in(app: &TestApp) {
         .await;
 }
 
-/// A request in person.
-fn by(server: &Server, name: &str, method: Method, path: &str) -> RequestBuilder {
+/// Request of a signed-in user.
+fn request_by(server: &Server, name: &str, method: Method, path: &str) -> RequestBuilder {
     let request =
         server.request_as(None, method, path, &[]).header("cookie", format!("wenyuan_session=ws_{name}"));
     request.header("sec-fetch-site", "same-origin").header("if-match", "*")
 }
 
 async fn add(server: &Server, body: Value) -> String {
-    let reply = server.send(by(server, "ada", Method::POST, SERVERS).json(&body)).await;
+    let reply = server.send(request_by(server, "ada", Method::POST, SERVERS).json(&body)).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let path = reply.header("location").expect("an address").to_owned();
-    assert_eq!(server.send(by(server, "ada", Method::GET, &path)).await.ok(), reply.value());
+    assert_eq!(server.send(request_by(server, "ada", Method::GET, &path)).await.ok(), reply.value());
     path
 }
 
 async fn test(server: &Server, path: &str) -> Value {
-    server.send(by(server, "ada", Method::POST, &format!("{path}/test"))).await.ok()
+    server.send(request_by(server, "ada", Method::POST, &format!("{path}/test"))).await.ok()
 }
 
 #[tokio::test]
-async fn a_server_is_added_tested_changed_and_deleted() {
+async fn a_server_is_added_tested_updated_and_deleted() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     sign_in(&app).await;
-    let others = others().await;
-    let endpoint = format!("{}/mcp", others.address);
+    let external = external_servers().await;
+    let endpoint = format!("{}/mcp", external.address);
     let new = json!({ "name": "workshop", "endpoint": endpoint, "api_key": SECRET, "description": "tools" });
     let path = add(&server, new.clone()).await;
-    server.send(by(&server, "ada", Method::POST, SERVERS).json(&new)).await.problem(409);
-    let shown = server.send(by(&server, "ada", Method::GET, &path)).await;
+    server.send(request_by(&server, "ada", Method::POST, SERVERS).json(&new)).await.problem(409);
+    let shown = server.send(request_by(&server, "ada", Method::GET, &path)).await;
     assert!(shown.ok()["has_api_key"] == true && !shown.text().contains(SECRET), "{}", shown.text());
     let found = test(&server, &path).await;
     assert_eq!((&found["works"], &found["server"]), (&json!(true), &json!("workshop 1.2.3")), "{found}");
@@ -153,8 +153,8 @@ async fn a_server_is_added_tested_changed_and_deleted() {
         found["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!((names, &found["more_tools"]), (vec!["hammer", "plane", "saw"], &json!(false)));
     assert_eq!(found["tools"][0]["description"], "does  something");
-    // The same key in a header of another name.
-    let change = |body: Value| server.send(by(&server, "ada", Method::PATCH, &path).json(&body));
+    // The key can be sent in another header.
+    let change = |body: Value| server.send(request_by(&server, "ada", Method::PATCH, &path).json(&body));
     assert_eq!(change(json!({ "header": "X-Tool-Key" })).await.ok()["header"], "x-tool-key");
     assert_eq!(test(&server, &path).await["works"], true);
     // An API key is not kept for another host.
@@ -176,29 +176,29 @@ async fn a_server_is_added_tested_changed_and_deleted() {
     ] {
         change(bad).await.problem(400);
     }
-    server.send(by(&server, "ada", Method::DELETE, &path)).await;
-    server.send(by(&server, "ada", Method::DELETE, &path)).await.problem(404);
-    server.send(by(&server, "ada", Method::GET, &path)).await.problem(404);
+    server.send(request_by(&server, "ada", Method::DELETE, &path)).await;
+    server.send(request_by(&server, "ada", Method::DELETE, &path)).await.problem(404);
+    server.send(request_by(&server, "ada", Method::GET, &path)).await.problem(404);
 }
 
 #[tokio::test]
-async fn a_test_says_why_a_server_cannot_be_used() {
+async fn a_failed_test_names_the_cause_and_holds_no_key() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_LOG", "trace");
     let server = app.serve().await;
     sign_in(&app).await;
-    let others = others().await;
+    let external = external_servers().await;
     let wrong = "not-Sesame-91";
     for (name, endpoint, says) in [
-        ("locked", format!("{}/mcp", others.address), "401"),
-        ("page", format!("{}/page", others.address), "does not speak MCP"),
-        ("echo", format!("{}/echo", others.address), "does not speak MCP"),
-        ("nothing", format!("{}/nothing", others.address), "404"),
-        ("fails", format!("{}/fails", others.address), "500"),
-        ("large", format!("{}/large", others.address), "larger"),
-        ("leads", format!("{}/leads", others.address), "307"),
+        ("locked", format!("{}/mcp", external.address), "401"),
+        ("page", format!("{}/page", external.address), "does not speak MCP"),
+        ("echo", format!("{}/echo", external.address), "does not speak MCP"),
+        ("nothing", format!("{}/nothing", external.address), "404"),
+        ("fails", format!("{}/fails", external.address), "500"),
+        ("large", format!("{}/large", external.address), "larger"),
+        ("leads", format!("{}/leads", external.address), "307"),
         ("dead", "http://127.0.0.1:1/mcp".to_owned(), "no connection"),
-        ("tls", others.address.replace("http:", "https:"), "no connection"),
-        ("hangs", format!("{}/hangs", others.address), "did not answer"),
+        ("tls", external.address.replace("http:", "https:"), "no connection"),
+        ("hangs", format!("{}/hangs", external.address), "did not answer"),
     ] {
         let path = add(&server, json!({ "name": name, "endpoint": endpoint, "api_key": wrong })).await;
         let found = test(&server, &path).await;
@@ -206,12 +206,12 @@ async fn a_test_says_why_a_server_cannot_be_used() {
         assert!(found["works"] == false && problem.contains(says), "{name}: {found}");
         assert!(!found.to_string().contains(wrong), "{name}: {found}");
     }
-    assert_eq!(others.led_astray.load(Ordering::Relaxed), 0);
+    assert_eq!(external.redirected.load(Ordering::Relaxed), 0);
     assert!(!server.log().contains(wrong), "the key is in the log");
 }
 
 #[tokio::test]
-async fn only_administrators_in_person_have_the_registry_in_hand() {
+async fn only_administrators_in_person_can_use_the_registry() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     sign_in(&app).await;
@@ -228,39 +228,42 @@ async fn only_administrators_in_person_have_the_registry_in_hand() {
         let body = json!({ "name": "b", "endpoint": "http://127.0.0.1:1/" });
         let nobody = server.request_as(None, method.clone(), path, &[]).json(&body);
         server.send(nobody).await.problem(401);
-        server.send(by(&server, "bo", method.clone(), path).json(&body)).await.problem(403);
-        // The owner's own key, with all scopes.
+        server.send(request_by(&server, "bo", method.clone(), path).json(&body)).await.problem(403);
+        // An API key of the owner, with all scopes.
         server.send(server.request(method.clone(), path, &[]).json(&body)).await.problem(403);
     }
-    assert_eq!(server.send(by(&server, "ada", Method::GET, SERVERS)).await.ok().as_array().unwrap().len(), 1);
+    assert_eq!(
+        server.send(request_by(&server, "ada", Method::GET, SERVERS)).await.ok().as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
-async fn the_command_line_has_it_in_hand_too_and_changes_the_key() {
+async fn the_command_line_manages_servers_and_rotates_the_master_key() {
     let app = TestApp::new(PROGRAM).await;
-    let others = others().await;
-    let endpoint = format!("{}/mcp", others.address);
+    let external = external_servers().await;
+    let endpoint = format!("{}/mcp", external.address);
     let add = ["mcp-servers", "add", "workshop", &endpoint, "--api-key-file", "-"];
     app.run_with_input(&add, format!("{SECRET}\n").as_bytes()).await.succeeded();
-    app.run(&["mcp-servers", "add", "open", &format!("{}/open", others.address)]).await.succeeded();
+    app.run(&["mcp-servers", "add", "open", &format!("{}/open", external.address)]).await.succeeded();
     let listed = app.run(&["mcp-servers", "--json"]).await;
     assert_eq!(listed.json()[1]["has_api_key"], true);
     assert!(!listed.output.contains(SECRET));
     let works = async || app.run(&["mcp-server", "test", "workshop", "--json"]).await.json()["works"] == true;
     assert!(works().await);
     assert!(app.run(&["mcp-servers", "test", "open"]).await.succeeded().contains("hammer"));
-    // Nowhere in the database as it is.
+    // The key is not stored in plain text.
     let plain =
         "select count(*) from registry.mcp_configs where position('sesame' in encode(api_key, 'escape')) > 0";
     assert_eq!(app.database().count(plain).await, 0);
-    // Twice, beside a server that goes on and has remembered an answer.
+    // Rotated twice, while a server is running that has stored an idempotent response.
     let server = app.serve().await;
     server.add("gate", "1", "a.md", "# A").await;
-    let remembered = async || {
+    let replayed = async || {
         let request = server.request(Method::POST, "/api/v1/libraries/gate/versions/1/activate", &[]);
         server.send(request.header("idempotency-key", "k")).await
     };
-    remembered().await.ok();
+    replayed().await.ok();
     let key_file = app.data().join("secret.key");
     for _ in 0..2 {
         let before = std::fs::read_to_string(&key_file).unwrap();
@@ -271,7 +274,7 @@ async fn the_command_line_has_it_in_hand_too_and_changes_the_key() {
         let key = |text: &str| text.lines().find(|line| !line.starts_with('#')).map(str::to_owned);
         assert!(key(&before) != key(&after) && !after.contains(&key(&before).unwrap()));
         assert!(works().await);
-        assert_eq!(remembered().await.header("idempotent-replayed"), Some("true"));
+        assert_eq!(replayed().await.header("idempotent-replayed"), Some("true"));
     }
     // A key bound to another row cannot be opened.
     app
