@@ -20,6 +20,7 @@
 mod app;
 mod database;
 pub mod documents;
+mod html;
 pub mod language_model;
 mod llama;
 mod mail;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use app::{TestApp, kill_process};
 pub use database::Database;
+pub use html::HtmlPage;
 pub use language_model::{Answer, ChatRequest, Gate, LanguageModel};
 pub use llama::LlamaServer;
 pub use mail::MailServer;

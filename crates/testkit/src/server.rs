@@ -12,6 +12,7 @@ use reqwest::{Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use crate::eventually;
+use crate::html::HtmlPage;
 use crate::process::Process;
 
 /// Time in which a server must start: it may have to create a database cluster on a busy machine.
@@ -273,6 +274,14 @@ impl Reply {
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.value()
+    }
+
+    /// The body as HTML. Panics unless that is its content type.
+    #[track_caller]
+    pub fn html(&self) -> HtmlPage {
+        let content_type = self.header("content-type").unwrap_or_default();
+        assert!(content_type.starts_with("text/html"), "{content_type}: {}", self.text());
+        HtmlPage::parse(self.text())
     }
 
     /// Value of a header, if it is text.
