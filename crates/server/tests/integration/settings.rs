@@ -122,11 +122,14 @@ async fn a_valid_configuration_passes_and_the_template_is_one() {
     assert!(template.contains("# Address and port to listen on"), "{template}");
     assert_eq!(config(&app, &template, &["check"]).await.code, 0);
     // Uncommented it says what holds anyhow.
-    let lines = template.lines().map(|line| match line.strip_prefix('#') {
-        Some(setting) if !setting.starts_with(' ') => setting,
-        _ => line,
-    });
-    let uncommented: String = lines.map(|line| format!("{line}\n")).collect();
+    let lines: Vec<&str> = template
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => setting,
+            _ => line,
+        })
+        .collect();
+    let uncommented = lines.join("\n");
     let without = config(&app, "", &["show", "--json"]).await.json();
     let run = config(&app, &uncommented, &["check"]).await;
     assert_eq!(run.code, 0, "{run:?}");

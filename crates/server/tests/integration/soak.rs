@@ -49,7 +49,7 @@ impl ResourceUsage {
     }
 }
 
-/// Number of connections to the server in any state but LISTEN and TIME_WAIT.
+/// Number of connections to the server in any state but `LISTEN` and `TIME_WAIT`.
 fn sockets(server: &Server) -> usize {
     const LISTEN: &str = "0A";
     const TIME_WAIT: &str = "06";
