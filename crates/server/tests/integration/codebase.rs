@@ -1,5 +1,5 @@
-//! Rules of the codebase that a test can hold: dependencies between crates and between modules of the server, the shape
-//! of files and migrations, the page of components.
+//! Rules of the codebase that a test can hold: dependencies between crates, the shape of files and migrations, the page of
+//! components. `layout.rs` holds the imports between modules of the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,16 +38,6 @@ const SERVER_LIBRARIES: [&str; 9] = [
     "tower-http",
     "indicatif",
     "metrics-exporter-prometheus",
-];
-
-/// Modules of `server` that a module may import. `http` imports no API, and no API imports another.
-const SERVER_MODULES: [(&str, &[&str]); 6] = [
-    ("http", &["app"]),
-    ("app", &["http"]),
-    ("api", &["app", "http"]),
-    ("compat", &["app", "http"]),
-    ("mcp", &["app", "http"]),
-    ("pages", &["app", "http"]),
 ];
 
 fn root() -> PathBuf {
@@ -97,25 +87,6 @@ fn crates_depend_only_on_crates_below_them() {
             // The benchmarks have a command line too.
             let may = name == "server" || (name == "bench" && on == "clap");
             assert!(may || !SERVER_LIBRARIES.contains(&on), "{name} depends on {on}, which is for `server`");
-        }
-    }
-}
-
-#[test]
-fn http_imports_no_api_and_no_api_imports_another() {
-    let modules: Vec<&str> =
-        SERVER_MODULES.iter().map(|(module, _)| *module).chain(["cli", "routes"]).collect();
-    for (module, allowed) in SERVER_MODULES {
-        let folder = format!("crates/server/src/{module}");
-        let files = rust_files(&folder).into_iter().chain([root().join(format!("{folder}.rs"))]);
-        for file in files.filter(|file| !file.ends_with("tests.rs")) {
-            let text = std::fs::read_to_string(&file).expect("a source file");
-            for path in text.split("crate::").skip(1) {
-                let end = path.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-                let imported = &path[..end.unwrap_or(path.len())];
-                let may = imported == module || allowed.contains(&imported) || !modules.contains(&imported);
-                assert!(may, "{} imports {imported}", file.display());
-            }
         }
     }
 }
