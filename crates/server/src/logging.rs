@@ -26,7 +26,7 @@ pub(crate) fn start(settings: &Settings, default_level: &str) {
     let without_sdk = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));
     let lines = lines.with_filter(filter.and(without_sdk));
     // sqlx reports the duration of each statement in an event, which becomes a metric and no line.
-    let durations = store::statements::Durations
+    let durations = store::statements::StatementDurations
         .with_filter(Targets::new().with_target(store::statements::TARGET, LevelFilter::DEBUG));
     tracing_subscriber::registry().with(lines).with(durations).init();
 }

@@ -1,5 +1,5 @@
-//! Migrations: one linear history in `migrations/`, each with its way back, checksummed by sqlx and applied under its
-//! advisory lock, so that two programs that start at once do not both apply them.
+//! Migrations: one linear history in `migrations/`, each with a way down, checksummed by sqlx and applied under its advisory lock,
+//! so that two programs that start at once do not both apply them.
 
 use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
@@ -9,22 +9,25 @@ use crate::postgres::{Database, privileges};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// What a migration is and whether it is applied.
+/// SQLSTATE of a statement that the role may not run.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Migration and its state in the database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Status {
-    /// Its number, which is its place in the order.
+    /// Number of the migration; they are applied in this order.
     pub version: i64,
-    /// What it does, from its file name.
+    /// Description from the file name.
     pub description: String,
-    /// When it was applied; `None` when it is pending.
+    /// When it was applied; `None` while it is pending.
     pub applied_at: Option<DateTime<Utc>>,
-    /// What is wrong with it, if anything: its file has changed since, or it is unknown to this program.
+    /// Fault, if any: interrupted, changed since it was applied, or unknown to this program.
     pub fault: Option<String>,
 }
 
-/// A row of sqlx's own table.
+/// Row of sqlx's own table.
 #[derive(sqlx::FromRow)]
-struct Applied {
+struct AppliedMigration {
     version: i64,
     description: String,
     installed_on: DateTime<Utc>,
@@ -32,65 +35,69 @@ struct Applied {
     success: bool,
 }
 
-/// Why migrating failed.
+/// Error of a migration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// sqlx refused or a statement failed.
+    /// sqlx refused the history, or a statement failed.
     #[error("a migration failed")]
     Migrate(#[from] MigrateError),
     /// The history could not be read.
-    #[error("the history of migrations cannot be read")]
+    #[error("failed to read the history of migrations")]
     History(#[from] sqlx::Error),
     /// There is no migration with this number.
     #[error("there is no migration {0}; `wenyuan migrate status` lists them")]
     Unknown(i64),
-    /// The role that would migrate may not.
+    /// The role lacks the privileges to migrate.
     #[error(
-        "migrations are pending, and the role of the database may not apply them: set WENYUAN_OWNER_DATABASE_URL to a URL of \
+        "migrations are pending, and the database role lacks the privileges to apply them: set WENYUAN_OWNER_DATABASE_URL to a URL of \
          the role that owns the library, or run `wenyuan migrate up` with it"
     )]
     NotOwner(#[source] MigrateError),
 }
 
-/// Brings a database up to date as its owner, and sets what the server's role may do. Where nothing is pending and
-/// nothing is to be set, the owner is not needed: a server may be run without its password.
+/// Applies pending migrations as the owner, and sets the privileges of the server's role. Where nothing is pending and the privileges
+/// are right, the owner is not needed, so that a server can run without the owner's password.
+///
+/// # Errors
+///
+/// Fails when a migration fails, or when the role may not apply it.
 pub async fn migrate(database: &Database) -> Result<(), Error> {
     if is_ready(database).await.unwrap_or(false) {
         return Ok(());
     }
     let mut owner = PgConnection::connect_with(database.owner_options()).await?;
-    // One lock for both, which sqlx takes once more by itself; it goes with the connection.
+    // One lock for both steps. sqlx takes it again by itself; it ends with the connection.
     owner.lock().await?;
-    MIGRATOR.run(&mut owner).await.map_err(refused)?;
-    if database.owner_is_apart() {
+    MIGRATOR.run(&mut owner).await.map_err(explain_privileges)?;
+    if database.has_separate_owner() {
         privileges::set(&mut owner, database.server_role()).await?;
     }
     owner.unlock().await?;
     Ok(owner.close().await?)
 }
 
+/// Whether nothing is pending and the privileges are right.
 async fn is_ready(database: &Database) -> Result<bool, Error> {
     let history = status(database.pool()).await?;
     let all_applied = history.iter().all(|step| step.applied_at.is_some() && step.fault.is_none());
-    Ok(all_applied && (!database.owner_is_apart() || database.standing().await?.is_right()))
+    Ok(all_applied && (!database.has_separate_owner() || database.privilege_report().await?.is_exact()))
 }
 
-fn refused(error: MigrateError) -> Error {
+fn explain_privileges(error: MigrateError) -> Error {
     let statement = match &error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.as_database_error(),
         _ => None,
     };
-    // insufficient_privilege
-    if statement.is_some_and(|fault| fault.code().is_some_and(|code| code == "42501")) {
+    if statement.is_some_and(|fault| fault.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE)) {
         return Error::NotOwner(error);
     }
     Error::Migrate(error)
 }
 
-/// The schemas that the migrations make, and which therefore are the library's own.
+/// Returns the names of the schemas that the migrations create, sorted.
 pub(crate) fn schemas() -> Vec<String> {
-    let ways_up = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
-    let mut names: Vec<String> = ways_up
+    let up_migrations = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
+    let mut names: Vec<String> = up_migrations
         .flat_map(|migration| {
             let lines = migration.sql.as_str().lines().map(str::to_lowercase).collect::<Vec<_>>();
             lines.into_iter().filter_map(|line| {
@@ -104,12 +111,20 @@ pub(crate) fn schemas() -> Vec<String> {
     names
 }
 
-/// Applies what is pending, in order.
+/// Applies pending migrations in order.
+///
+/// # Errors
+///
+/// Fails when a migration fails; those before it stay applied.
 pub async fn up(pool: &PgPool) -> Result<(), Error> {
     Ok(MIGRATOR.run(pool).await?)
 }
 
-/// Goes back until `target` is the newest applied migration; `0` undoes all of them.
+/// Undoes migrations until `target` is the newest applied one; `0` undoes all of them.
+///
+/// # Errors
+///
+/// Fails when there is no migration `target`, or when a statement fails.
 pub async fn down(pool: &PgPool, target: i64) -> Result<(), Error> {
     if target != 0 && !MIGRATOR.iter().any(|migration| migration.version == target) {
         return Err(Error::Unknown(target));
@@ -117,12 +132,16 @@ pub async fn down(pool: &PgPool, target: i64) -> Result<(), Error> {
     Ok(MIGRATOR.undo(pool, target).await?)
 }
 
-/// The whole history: what this program knows, and what the database has applied.
+/// Returns all migrations that this program knows or the database has applied, by number.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
     let exists: bool = sqlx::query_scalar("select to_regclass('public._sqlx_migrations') is not null")
         .fetch_one(pool)
         .await?;
-    let mut applied: Vec<Applied> = if exists {
+    let mut applied: Vec<AppliedMigration> = if exists {
         sqlx::query_as(
             "select version, description, installed_on, checksum, success from public._sqlx_migrations order by version",
         )
@@ -133,10 +152,10 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
     };
     let mut history = Vec::new();
     for known in MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration()) {
-        let place = applied.iter().position(|row| row.version == known.version);
-        let row = place.map(|index| applied.remove(index));
+        let position = applied.iter().position(|row| row.version == known.version);
+        let row = position.map(|index| applied.remove(index));
         let fault = match &row {
-            Some(row) if !row.success => Some("was interrupted; mend the database by hand".to_owned()),
+            Some(row) if !row.success => Some("was interrupted; repair the database by hand".to_owned()),
             Some(row) if row.checksum != *known.checksum => {
                 Some("its file has changed since it was applied".to_owned())
             }
@@ -163,9 +182,9 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Error> {
 mod tests {
     #[test]
     fn every_schema_is_known() {
-        let found = super::schemas();
+        let schemas = super::schemas();
         for schema in ["library", "store"] {
-            assert!(found.contains(&schema.to_owned()), "{found:?}");
+            assert!(schemas.contains(&schema.to_owned()), "{schemas:?}");
         }
     }
 }

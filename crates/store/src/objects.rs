@@ -1,5 +1,6 @@
-//! The object store: bytes under their SHA-256, in a local folder now, behind an interface that S3 speaks too.
-//! The same bytes are stored once. Who refers to an object, and when it may go, is known by the rooms that use it.
+//! Object store: bytes under their SHA-256 in a local folder, behind an interface that S3 implements too.
+//!
+//! Equal bytes are stored once. The crates that use the store know what refers to an object and when it can be deleted.
 
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
@@ -14,19 +15,19 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use sha2::{Digest as _, Sha256};
 
-/// Where bytes lie until their hash is known.
+/// Folder of bytes whose hash is not known yet.
 const STAGING: &str = "staging";
-/// Bytes of an upload that are held in memory rather than in a file.
-const SMALL: u64 = 1 << 20;
-/// No upload takes longer than this.
-const ABANDONED: Duration = Duration::from_hours(24);
+/// Size up to which an upload is held in memory rather than in a file, in bytes.
+const MAX_IN_MEMORY_BYTES: u64 = 1 << 20;
+/// Age at which a staged file is abandoned: no upload takes longer.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
-/// The SHA-256 of some bytes, which is their name.
+/// SHA-256 of an object, which is its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// The hash of these bytes.
+    /// Hashes bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -60,44 +61,47 @@ impl serde::Serialize for Hash {
     }
 }
 
-/// Bytes that are in the store.
+/// Object in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Their name.
+    /// Name of the object.
     pub hash: Hash,
-    /// Their number.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// Bytes that have come in whole but are not under their hash yet.
+/// Upload that is complete but not under its hash yet.
 #[derive(Debug)]
-#[must_use = "staged bytes are kept or discarded"]
+#[must_use = "promote or discard a staged upload"]
 pub struct Staged {
-    /// What they will be.
+    /// Object that it becomes.
     pub stored: Stored,
-    place: Place,
+    location: StagingLocation,
 }
 
-/// Where staged bytes are: small ones are not worth a file that is renamed a moment later.
+/// Location of a staged upload: a small one is not worth a file that is renamed a moment later.
 #[derive(Debug)]
-enum Place {
+enum StagingLocation {
     Memory(Bytes),
     File(Path),
 }
 
-/// Why the object store failed.
+/// Error of the object store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// More bytes came than are allowed.
+    /// The upload exceeds its limit.
     #[error("larger than the limit of {limit} bytes")]
-    TooLarge { limit: u64 },
-    /// The sender stopped in the middle.
-    #[error("the upload broke off: {0}")]
+    TooLarge {
+        /// Limit in bytes.
+        limit: u64,
+    },
+    /// The sender stopped before the end.
+    #[error("upload interrupted: {0}")]
     Interrupted(String),
-    /// The object is not there.
+    /// There is no such object.
     #[error("object {0} is not in the store")]
     Absent(Hash),
-    /// The store itself failed.
+    /// The store failed.
     #[error("the object store failed")]
     Store(#[source] object_store::Error),
 }
@@ -108,7 +112,7 @@ impl From<object_store::Error> for Error {
     }
 }
 
-/// The store.
+/// Handle to the store; clones share it.
 #[derive(Debug, Clone)]
 pub struct Objects {
     inner: Arc<dyn ObjectStore>,
@@ -116,33 +120,49 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Opens a local folder, making it where it is missing, and clears away uploads that broke off with their program.
+    /// Opens a local folder, creates it if it is missing, and removes uploads that were interrupted with their program.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the folder cannot be created or opened.
     pub fn in_folder(folder: &FilePath) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(local)?;
+        std::fs::create_dir_all(folder).map_err(local_error)?;
         remove_abandoned(&folder.join(STAGING));
         let inner = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
         Ok(Self { inner: Arc::new(inner), folder: folder.to_owned() })
     }
 
-    /// Makes sure that what was stored survives a loss of power. To be called before the database is told of it: the
-    /// database does as much for its own part.
+    /// Flushes stored objects to disk, so that they survive a loss of power as the database does. Call it before committing rows
+    /// that refer to them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file system does.
     pub async fn flush(&self) -> Result<(), Error> {
         let folder = self.folder.clone();
         let flushed = tokio::task::spawn_blocking(move || flush(&folder)).await;
-        flushed.map_err(std::io::Error::other).and_then(|flushed| flushed).map_err(local)
+        flushed.map_err(std::io::Error::other).and_then(|flushed| flushed).map_err(local_error)
     }
 
-    /// Stores bytes that are already in memory, under the hash that the caller has computed of them.
+    /// Stores bytes in memory under the hash that the caller has computed of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does.
     pub async fn put(&self, hash: Hash, bytes: Bytes) -> Result<(), Error> {
-        // Content under its own hash never changes: what is there is what would be written.
+        // Content under its own hash never changes.
         if !self.exists(hash).await? {
             self.inner.put(&path_of(hash), bytes.into()).await?;
         }
         Ok(())
     }
 
-    /// Takes bytes as they come, without holding them, while their hash is computed. They are not in the store until
-    /// they are [kept](Self::keep). Nothing is left when the sender breaks off or sends more than `limit` bytes.
+    /// Streams an upload into the staging folder and computes its hash. The bytes are not in the store until they are
+    /// [promoted](Self::promote).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the sender stops before the end or sends more than `limit` bytes, and when the store does. Nothing is left then.
     pub async fn stage<E: fmt::Display>(
         &self,
         mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -151,10 +171,10 @@ impl Objects {
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
         let mut held = Vec::new();
-        while size <= SMALL {
-            let Some(chunk) = next(&mut chunks, &mut hasher, &mut size, limit).await? else {
+        while size <= MAX_IN_MEMORY_BYTES {
+            let Some(chunk) = next_chunk(&mut chunks, &mut hasher, &mut size, limit).await? else {
                 let stored = Stored { hash: Hash(hasher.finalize().into()), size };
-                return Ok(Staged { stored, place: Place::Memory(held.into()) });
+                return Ok(Staged { stored, location: StagingLocation::Memory(held.into()) });
             };
             held.extend_from_slice(&chunk);
         }
@@ -162,7 +182,7 @@ impl Objects {
         let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
         upload.put(held.into());
         let fault = loop {
-            match next(&mut chunks, &mut hasher, &mut size, limit).await {
+            match next_chunk(&mut chunks, &mut hasher, &mut size, limit).await {
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
                 Ok(Some(chunk)) => {
@@ -175,48 +195,68 @@ impl Objects {
             }
         };
         if let Some(fault) = fault {
-            // The sender's fault is what matters; what could not be cleaned up lies in `staging/` under no hash.
+            // The sender's fault matters more than a failed clean-up, which leaves a file in `staging/` under no hash.
             let _not_cleaned = upload.abort().await;
             return Err(fault);
         }
         upload.finish().await?;
         let stored = Stored { hash: Hash(hasher.finalize().into()), size };
-        Ok(Staged { stored, place: Place::File(path) })
+        Ok(Staged { stored, location: StagingLocation::File(path) })
     }
 
-    /// A file for as long as it is open: it has no name, and is gone with whoever has it open.
-    pub fn scratch(&self) -> Result<std::fs::File, Error> {
+    /// Creates a temporary file without a name, which disappears when it is closed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file system does.
+    pub fn spool_file(&self) -> Result<std::fs::File, Error> {
         let folder = self.folder.join(STAGING);
-        std::fs::create_dir_all(&folder).map_err(local)?;
+        std::fs::create_dir_all(&folder).map_err(local_error)?;
         let path = folder.join(kernel::id::new().to_string());
-        let file =
-            std::fs::File::options().read(true).write(true).create_new(true).open(&path).map_err(local)?;
-        std::fs::remove_file(&path).map_err(local)?;
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(local_error)?;
+        std::fs::remove_file(&path).map_err(local_error)?;
         Ok(file)
     }
 
-    /// Puts staged bytes under their hash.
-    pub async fn keep(&self, staged: Staged) -> Result<Stored, Error> {
+    /// Moves a staged upload under its hash.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does.
+    pub async fn promote(&self, staged: Staged) -> Result<Stored, Error> {
         let path = path_of(staged.stored.hash);
         let is_there = self.exists(staged.stored.hash).await?;
-        match staged.place {
-            Place::Memory(_) if is_there => {}
-            Place::Memory(bytes) => drop(self.inner.put(&path, bytes.into()).await?),
-            Place::File(staging) if is_there => self.inner.delete(&staging).await?,
-            Place::File(staging) => self.inner.rename(&staging, &path).await?,
+        match staged.location {
+            StagingLocation::Memory(_) if is_there => {}
+            StagingLocation::Memory(bytes) => drop(self.inner.put(&path, bytes.into()).await?),
+            StagingLocation::File(staging) if is_there => self.inner.delete(&staging).await?,
+            StagingLocation::File(staging) => self.inner.rename(&staging, &path).await?,
         }
         Ok(staged.stored)
     }
 
-    /// Drops staged bytes.
+    /// Deletes a staged upload.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does.
     pub async fn discard(&self, staged: Staged) -> Result<(), Error> {
-        match staged.place {
-            Place::Memory(_) => Ok(()),
-            Place::File(staging) => Ok(self.inner.delete(&staging).await?),
+        match staged.location {
+            StagingLocation::Memory(_) => Ok(()),
+            StagingLocation::File(staging) => Ok(self.inner.delete(&staging).await?),
         }
     }
 
-    /// The whole object.
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Error::Absent`] when there is none, and when the store does.
     pub async fn get(&self, hash: Hash) -> Result<Bytes, Error> {
         match self.inner.get(&path_of(hash)).await {
             Ok(result) => Ok(result.bytes().await?),
@@ -225,7 +265,11 @@ impl Objects {
         }
     }
 
-    /// The object piece by piece.
+    /// Streams an object.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Error::Absent`] when there is none, and when the store does.
     pub async fn stream(
         &self,
         hash: Hash,
@@ -237,7 +281,11 @@ impl Objects {
         }
     }
 
-    /// Whether it is there.
+    /// Returns whether there is such an object.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does.
     pub async fn exists(&self, hash: Hash) -> Result<bool, Error> {
         match self.inner.head(&path_of(hash)).await {
             Ok(_) => Ok(true),
@@ -246,7 +294,11 @@ impl Objects {
         }
     }
 
-    /// Removes it; removing what is not there is no error.
+    /// Deletes an object. An absent one is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does.
     pub async fn delete(&self, hash: Hash) -> Result<(), Error> {
         match self.inner.delete(&path_of(hash)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -255,8 +307,8 @@ impl Objects {
     }
 }
 
-/// The next chunk, counted and hashed.
-async fn next<E: fmt::Display>(
+/// Reads, counts and hashes the next chunk.
+async fn next_chunk<E: fmt::Display>(
     chunks: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     hasher: &mut Sha256,
     size: &mut u64,
@@ -272,7 +324,7 @@ async fn next<E: fmt::Display>(
     Ok(Some(chunk))
 }
 
-/// One call for the whole file system: a call for each of a thousand small files would take a second each hundred.
+/// Flushes the whole file system in one call: separate calls take a second for each hundred small files.
 #[cfg(target_os = "linux")]
 fn flush(folder: &FilePath) -> std::io::Result<()> {
     Ok(nix::unistd::syncfs(std::fs::File::open(folder)?)?)
@@ -291,18 +343,18 @@ fn remove_abandoned(staging: &FilePath) {
             .and_then(|metadata| metadata.modified())
             .ok()
             .and_then(|time| time.elapsed().ok());
-        if age.is_some_and(|age| age > ABANDONED) {
-            // Whatever cannot be removed is tried again at the next start.
+        if age.is_some_and(|age| age > ABANDONED_AFTER) {
+            // A file that cannot be removed is retried at the next start.
             let _left = std::fs::remove_file(entry.path());
         }
     }
 }
 
-fn local(source: std::io::Error) -> Error {
+fn local_error(source: std::io::Error) -> Error {
     Error::Store(object_store::Error::Generic { store: "local folder", source: Box::new(source) })
 }
 
-/// `ab/abcdef…`: folders of some hundred files rather than one of a million.
+/// Returns `ab/abcdef…`: folders of some hundred files rather than one of a million.
 fn path_of(hash: Hash) -> Path {
     let name = hash.to_string();
     Path::from(format!("{}/{name}", &name[..2]))
@@ -317,14 +369,14 @@ mod tests {
     type Chunk = Result<Bytes, String>;
 
     #[tokio::test]
-    async fn the_same_bytes_are_stored_once() {
+    async fn equal_bytes_are_stored_once() {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
         let hash = Hash::of(b"hello");
         objects.put(hash, Bytes::from_static(b"hello")).await.unwrap();
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Ok(Bytes::from_static(b"lo"))];
         let staged = objects.stage(stream::iter(chunks), 100).await.unwrap();
-        let stored = objects.keep(staged).await.unwrap();
+        let stored = objects.promote(staged).await.unwrap();
         assert_eq!(stored, Stored { hash, size: 5 });
         assert_eq!(objects.get(hash).await.unwrap(), "hello");
         assert_eq!(testkit::files_under(folder.path()), 1);
@@ -338,7 +390,7 @@ mod tests {
         let chunks = || stream::iter((0..4).map(|_| Chunk::Ok(chunk.clone())).collect::<Vec<_>>());
         for _ in 0..2 {
             let staged = objects.stage(chunks(), 10_000_000).await.unwrap();
-            assert_eq!(objects.keep(staged).await.unwrap().size, 3_600_000);
+            assert_eq!(objects.promote(staged).await.unwrap().size, 3_600_000);
         }
         let staged = objects.stage(chunks(), 10_000_000).await.unwrap();
         objects.discard(staged).await.unwrap();
@@ -349,12 +401,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_breaks_off_leaves_nothing() {
+    async fn an_interrupted_upload_leaves_nothing() {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hel")), Err("gone".to_owned())];
         let error = objects.stage(stream::iter(chunks), 100).await.unwrap_err();
-        assert_eq!(error.to_string(), "the upload broke off: gone");
+        assert_eq!(error.to_string(), "upload interrupted: gone");
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"hello"))];
         let error = objects.stage(stream::iter(chunks), 4).await.unwrap_err();
         assert_eq!(error.to_string(), "larger than the limit of 4 bytes");
@@ -362,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn deleting_twice_is_once() {
+    async fn deleting_twice_is_no_error() {
         let folder = testkit::folder();
         let objects = Objects::in_folder(folder.path()).unwrap();
         let hash = Hash::of(b"hello");

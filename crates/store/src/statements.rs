@@ -1,7 +1,7 @@
-//! How long each statement takes, by its name, without a wrapper round every call.
+//! Durations of database statements by name, without a wrapper round every call.
 //!
-//! A statement names itself in its first line, `-- documents.by_path`, and sqlx tells of each statement it has run
-//! in a `tracing` event. [`Durations`] listens to those events and nothing else.
+//! A statement names itself in its first line, `-- documents.by_path`, and sqlx emits a `tracing` event for each statement it has
+//! run. [`StatementDurations`] records those events and nothing else.
 
 use std::fmt;
 
@@ -10,32 +10,33 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The target of sqlx's events; a layer with this listener must let it pass at level DEBUG.
+/// Target of sqlx's events; the layer's filter has to let it pass at level DEBUG.
 pub const TARGET: &str = "sqlx::query";
 
-/// Records `wenyuan_statement_seconds{statement}` for each statement.
+/// Layer that records `wenyuan_statement_seconds{statement}` for each statement.
 #[derive(Debug, Default)]
-pub struct Durations;
+pub struct StatementDurations;
 
-impl<S: Subscriber> Layer<S> for Durations {
+impl<S: Subscriber> Layer<S> for StatementDurations {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if event.metadata().target() != TARGET {
             return;
         }
-        let mut seen = Seen::default();
-        event.record(&mut seen);
-        let (Some(name), Some(seconds)) = (seen.name, seen.seconds) else { return };
+        let mut fields = StatementFields::default();
+        event.record(&mut fields);
+        let (Some(name), Some(seconds)) = (fields.name, fields.seconds) else { return };
         metrics::histogram!("wenyuan_statement_seconds", "statement" => name).record(seconds);
     }
 }
 
+/// Fields of an event that are recorded.
 #[derive(Default)]
-struct Seen {
+struct StatementFields {
     name: Option<String>,
     seconds: Option<f64>,
 }
 
-impl Visit for Seen {
+impl Visit for StatementFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "summary" {
             self.name = name_of(value);
@@ -51,12 +52,12 @@ impl Visit for Seen {
     fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
 }
 
-/// The name in a statement's summary, which is its first words. Only names of the form `room.verb` are taken, so that
-/// a statement without a name cannot flood the metrics with its text.
+/// Returns the name in a statement's summary, which is its first words. Only names of the form `thing.verb` are accepted, so that a
+/// statement without a name cannot flood the metrics with its text.
 fn name_of(summary: &str) -> Option<String> {
     let name = summary.strip_prefix("-- ")?.split_whitespace().next()?;
-    let plain = |character: char| character.is_ascii_lowercase() || character == '_' || character == '.';
-    (name.contains('.') && name.len() <= 64 && name.chars().all(plain)).then(|| name.to_owned())
+    let is_plain = |character: char| character.is_ascii_lowercase() || character == '_' || character == '.';
+    (name.contains('.') && name.len() <= 64 && name.chars().all(is_plain)).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ mod tests {
     use super::name_of;
 
     #[test]
-    fn a_name_is_the_first_line_and_nothing_else() {
+    fn only_the_first_line_is_a_name() {
         assert_eq!(name_of("-- jobs.claim update store.jobs …"), Some("jobs.claim".to_owned()));
         assert_eq!(name_of("select * from …"), None);
         assert_eq!(name_of("-- Robert'); drop"), None);

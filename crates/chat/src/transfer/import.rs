@@ -343,7 +343,7 @@ impl Writer<'_> {
         }
         // First the row, then the bytes: a garbage collection in between leaves them alone.
         library::sweep::touch(self.pool, &[(stored.hash, stored.size)]).await?;
-        self.objects.keep(staged).await?;
+        self.objects.promote(staged).await?;
         self.objects.flush().await?;
         self.stored.insert(stored.hash);
         self.write_file(&file, stored.hash).await

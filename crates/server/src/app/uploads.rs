@@ -155,7 +155,7 @@ pub(crate) async fn promote(app: &App, files: Vec<(String, Staged)>) -> Result<V
     sweep::touch(app.pool(), &marked).await?;
     let mut stored = Vec::with_capacity(files.len());
     for (name, staged) in files {
-        stored.push((name, app.objects.keep(staged).await?));
+        stored.push((name, app.objects.promote(staged).await?));
     }
     app.objects.flush().await?;
     Ok(stored)

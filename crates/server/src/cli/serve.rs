@@ -113,11 +113,11 @@ async fn offer_setup(app: &App, public: &str) {
 
 /// Warns if the server's database role has more privileges than it needs.
 async fn warn_of_powers(app: &App) {
-    let Ok(standing) = app.database.standing().await else { return };
-    if !standing.excess.is_empty() {
+    let Ok(report) = app.database.privilege_report().await else { return };
+    if !report.excess.is_empty() {
         tracing::warn!(
-            database.role = standing.role,
-            excess = standing.excess.join(", "),
+            database.role = report.role,
+            excess = report.excess.join(", "),
             "the server's database role may do more than the server needs: let DATABASE_URL name a role that owns nothing, \
              and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Database roles in the operator's guide)"
         );

@@ -16,11 +16,11 @@ pub(crate) async fn write(
     max_bytes: u64,
 ) -> Result<std::fs::File> {
     let full = |error: std::io::Error| Problem::internal(error.to_string());
-    let mut file = tokio::fs::File::from_std(objects.scratch()?);
+    let mut file = tokio::fs::File::from_std(objects.spool_file()?);
     let mut pieces = std::pin::pin!(pieces);
     let mut size = 0;
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Problem::invalid(format!("the upload broke off: {error}")))?;
+        let piece = piece.map_err(|error| Problem::invalid(format!("upload interrupted: {error}")))?;
         size += piece.len() as u64;
         if size > max_bytes {
             return Err(Problem::too_large(format!("at most {max_bytes} bytes are accepted")));

@@ -1,9 +1,8 @@
-//! The private PostgreSQL: made, started, shared, watched and stopped by the programs that use it.
+//! Private PostgreSQL cluster: created, started, shared, watched and stopped by the programs that use it.
 //!
-//! Several programs may use one data folder at once (`wenyuan serve`, and `wenyuan add` beside it). Each holds a shared
-//! lock on `users.lock`; whoever can take it exclusively on leaving was the last and stops the server. The kernel
-//! gives a lock back when its program is killed, so nothing is ever left locked, and a server that was left running is
-//! simply joined by the next program.
+//! Several programs can use one data folder at once (`wenyuan serve`, and `wenyuan add` beside it). Each holds a shared lock on
+//! `users.lock`; a program that can lock it exclusively on leaving is the last one and stops the server. The kernel releases the lock
+//! of a killed program, so nothing stays locked, and a server that was left running is joined by the next program.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,81 +22,80 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-/// The major version whose programs are used; a data folder of another one is refused.
-const MAJOR: &str = "18";
-/// The database in the cluster that holds the library.
+/// Major version of the programs; a data folder of another one is refused.
+const MAJOR_VERSION: &str = "18";
+/// Name of the library's database in the cluster.
 const DATABASE: &str = "wenyuan";
-/// The role that owns it and migrates it.
-pub(super) const ROLE: &str = "wenyuan";
-/// The role that the server uses it as; what it may do is set by `privileges`.
+/// Role that owns and migrates the database.
+pub(super) const OWNER_ROLE: &str = "wenyuan";
+/// Role that the server connects as; `privileges` sets what it can do.
 const SERVER_ROLE: &str = "wenyuan_server";
-/// The longest path a Unix socket may have on every supported platform, less the name of the socket itself.
-const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
-/// How long a server may take to start; recovery after a crash is part of it.
+/// Maximum length of the socket's folder in bytes: the shortest limit of the supported platforms, less the socket's name.
+const MAX_SOCKET_FOLDER_BYTES: usize = 103 - "/.s.PGSQL.5432".len();
+/// Time within which the server has to start, including recovery after a crash.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
-
-/// How long what a killed server leaves behind may be in the way of the next.
+/// Time for which the remains of a killed server can block the next.
 const REMAINS_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where the cluster lies and what runs it.
+/// Configuration of the cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
-    /// The folder that holds the data, the socket, the log and the locks.
+    /// Folder of the data, the socket, the log and the locks.
     pub folder: PathBuf,
-    /// The folder of the PostgreSQL programs (`bin/postgres` …).
+    /// Folder of the PostgreSQL programs (`bin/postgres` …).
     pub programs: PathBuf,
-    /// The user to run as when this program is root, which PostgreSQL refuses: the first of these that exists.
+    /// Users to run as when this program is root, which PostgreSQL refuses; the first that exists is taken.
     pub users: Vec<String>,
-    /// Further lines of `postgresql.conf`.
+    /// Additional settings of `postgresql.conf`.
     pub settings: Vec<(String, String)>,
-    /// Leave the server running when the last program goes: for tests, which come and go by the hundred.
+    /// Whether the server keeps running when the last program leaves, for tests, which start and end by the hundred.
     pub keep_running: bool,
 }
 
 impl ClusterConfig {
-    /// The usual configuration.
+    /// Creates the default configuration.
     pub fn new(folder: PathBuf, programs: PathBuf) -> Self {
         let users = ["wenyuan", "postgres", "nobody"].map(str::to_owned).to_vec();
         Self { folder, programs, users, settings: Vec::new(), keep_running: false }
     }
 }
 
-/// Why the private cluster cannot be run.
+/// Error of the private cluster. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The programs are missing.
+    /// The PostgreSQL programs are missing.
     #[error(
         "the built-in PostgreSQL is not in {0}: start with ./run, which fetches it, or set DATABASE_URL to use a server of yours"
     )]
     NoPrograms(PathBuf),
-    /// The data was made by another major version.
+    /// The data folder is of another major version.
     #[error(
-        "the data in {folder} belong to PostgreSQL {found}, and this program runs {MAJOR}: use the release that made them, or restore a backup"
+        "the data in {folder} belong to PostgreSQL {found}, and this program runs {MAJOR_VERSION}: use the release that made them, or restore a backup"
     )]
     OtherMajor { folder: PathBuf, found: String },
-    /// Root, and nobody to run as.
+    /// This program is root, and there is no user to run the server as.
     #[error(
         "PostgreSQL does not run as root and none of the users {0:?} exists: create one (useradd --system wenyuan)"
     )]
     NoUser(Vec<String>),
-    /// The user that PostgreSQL runs as cannot get to the data.
+    /// The server's user cannot enter a folder above the data.
     #[error(
         "PostgreSQL does not run as root, and the user it runs as cannot enter {0}: choose a data folder elsewhere \
          (WENYUAN_DATA_DIR), or run this as an ordinary user"
     )]
-    ClosedFolder(PathBuf),
+    InaccessibleFolder(PathBuf),
     /// A file or folder cannot be used.
     #[error("cannot use {path}")]
     Io { path: PathBuf, source: io::Error },
-    /// One of the programs failed; its own words are in `output`.
+    /// One of the programs failed; `output` holds its messages and the end of the log.
     #[error("{program} failed: {output}")]
     Program { program: &'static str, output: String },
     /// The server does not answer.
     #[error("the built-in PostgreSQL does not answer; its log is {log}")]
-    Silent { log: PathBuf, source: sqlx::Error },
+    Unresponsive { log: PathBuf, source: sqlx::Error },
 }
 
-/// A running private cluster, used by this program and perhaps by others.
+/// Running private cluster, used by this program and perhaps by others.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     shared: Arc<Shared>,
@@ -108,51 +106,54 @@ struct Shared {
     config: ClusterConfig,
     owner: Option<(Uid, Gid)>,
     sockets: PathBuf,
-    /// Held for as long as this program uses the cluster.
+    /// Held while this program uses the cluster.
     users_lock: File,
 }
 
 impl Cluster {
-    /// Makes the cluster if there is none, starts it if it does not run, and joins its users.
+    /// Creates the cluster if there is none, starts it if it does not run, and joins its users.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the programs, a usable user or access to the folder is missing, or when the server does not start.
     pub async fn open(config: &ClusterConfig) -> Result<Self, Error> {
         if !config.programs.join("bin/postgres").is_file() {
             return Err(Error::NoPrograms(config.programs.clone()));
         }
         let owner = unprivileged_user(config)?;
-        make_folder(&config.folder, owner)?;
-        check_way(&config.folder, owner)?;
+        create_folder(&config.folder, owner)?;
+        check_ancestors(&config.folder, owner)?;
         let sockets = socket_folder(&config.folder);
-        make_folder(&sockets, owner)?;
+        create_folder(&sockets, owner)?;
         let users_lock = lock_file(&config.folder.join("users.lock"))?;
         let shared = Shared { config: config.clone(), owner, sockets, users_lock };
         {
-            // One program at a time decides whether the server runs. Blocking, so kept off the runtime's threads.
-            let turnstile = lock_file(&shared.config.folder.join("start.lock"))?;
-            let _turn = hold(turnstile, shared.config.folder.join("start.lock")).await?;
+            // One program at a time decides whether the server runs.
+            let _start_lock = lock_exclusively(shared.config.folder.join("start.lock")).await?;
             shared.users_lock.lock_shared().map_err(|source| shared.io("users.lock", source))?;
-            shared.make_cluster().await?;
+            shared.create_cluster().await?;
             shared.start().await?;
-            shared.make_database().await?;
+            shared.create_database().await?;
         }
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// How to connect to the library's database, as its owner.
+    /// Returns the connection options of the owner of the library's database.
     pub fn connect_options(&self) -> PgConnectOptions {
         self.shared.connect_options(DATABASE)
     }
 
-    /// How the server connects to it, which owns nothing.
+    /// Returns the connection options of the server's role, which owns nothing.
     pub fn server_options(&self) -> PgConnectOptions {
         self.shared.connect_options(DATABASE).username(SERVER_ROLE)
     }
 
-    /// How to connect to another database of the cluster.
+    /// Returns the owner's connection options for another database of the cluster.
     pub fn connect_options_to(&self, database: &str) -> PgConnectOptions {
         self.shared.connect_options(database)
     }
 
-    /// Starts the server again whenever it is gone: killed, or out of memory. Ends when the task is aborted.
+    /// Restarts the server whenever it is gone (killed, out of memory), until the task is aborted.
     pub fn spawn_watch(&self) -> tokio::task::JoinHandle<()> {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -161,20 +162,20 @@ impl Cluster {
                 if shared.server_process().is_some() {
                     continue;
                 }
-                tracing::warn!("the built-in PostgreSQL is gone; starting it again");
+                tracing::warn!("built-in PostgreSQL is gone, restarting it");
                 if let Err(error) = shared.restart().await {
-                    tracing::error!(error = %Chain(&error), "the built-in PostgreSQL does not start");
+                    tracing::error!(error = %Chain(&error), "failed to restart the built-in PostgreSQL");
                     sleep(Duration::from_secs(1)).await;
                 }
             }
         })
     }
 
-    /// Leaves the cluster, and stops it if this program was its last user. Ends with the program too: a server
-    /// that could not be stopped is joined by the next program.
+    /// Leaves the cluster, and stops it if this program was its last user. A server that cannot be stopped is joined by the next
+    /// program.
     pub async fn close(self) {
         if let Err(error) = self.shared.leave().await {
-            tracing::warn!(error = %Chain(&error), "the built-in PostgreSQL was left running");
+            tracing::warn!(error = %Chain(&error), "failed to stop the built-in PostgreSQL");
         }
     }
 }
@@ -196,15 +197,15 @@ impl Shared {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.sockets)
             .port(5432)
-            .username(ROLE)
+            .username(OWNER_ROLE)
             .database(database)
     }
 
-    /// initdb into a folder beside, renamed when complete: an interrupted initdb leaves nothing half made.
-    async fn make_cluster(&self) -> Result<(), Error> {
+    /// Runs initdb in a folder beside the data, renamed when complete, so that an interrupted initdb leaves no partial cluster.
+    async fn create_cluster(&self) -> Result<(), Error> {
         let version_file = self.data().join("PG_VERSION");
         match std::fs::read_to_string(&version_file) {
-            Ok(version) if version.trim() == MAJOR => return Ok(()),
+            Ok(version) if version.trim() == MAJOR_VERSION => return Ok(()),
             Ok(version) => {
                 let found = version.trim().to_owned();
                 return Err(Error::OtherMajor { folder: self.data(), found });
@@ -212,7 +213,7 @@ impl Shared {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::Io { path: version_file, source }),
         }
-        tracing::info!(folder = %self.config.folder.display(), "making the library's database");
+        tracing::info!(folder = %self.config.folder.display(), "creating the library's database");
         let unfinished = self.config.folder.join("data.unfinished");
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).map_err(|source| self.io("data.unfinished", source))?;
@@ -220,7 +221,7 @@ impl Shared {
         let mut command = self.command("initdb");
         command.arg("--pgdata").arg(&unfinished).args([
             "--username",
-            ROLE,
+            OWNER_ROLE,
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
@@ -233,10 +234,10 @@ impl Shared {
         std::fs::rename(&unfinished, self.data()).map_err(|source| self.io("data", source))
     }
 
-    /// Starts the server unless it runs.
+    /// Starts the server if it does not run.
     async fn start(&self) -> Result<(), Error> {
         if self.server_process().is_some() {
-            return self.wait_until_it_answers().await;
+            return self.wait_until_ready().await;
         }
         self.remove_misleading_pid_file()?;
         self.write_settings()?;
@@ -249,9 +250,9 @@ impl Shared {
             command.arg("--pgdata").arg(self.data()).arg("--log").arg(self.log());
             match self.run("pg_ctl", command).await {
                 Ok(()) => return Ok(()),
-                // After kill -9 of the postmaster its children hold the shared memory for a moment longer, and it holds
-                // its number until it is waited for.
-                Err(_) if Instant::now() < deadline && self.remains_of_the_dead_are_in_the_way() => {
+                // After kill -9 of the postmaster its children hold the shared memory a moment longer, and its process id is taken
+                // until it is waited for.
+                Err(_) if Instant::now() < deadline && self.is_blocked_by_dead_server() => {
                     sleep(Duration::from_millis(200)).await;
                 }
                 Err(error) => return Err(error),
@@ -260,8 +261,7 @@ impl Shared {
     }
 
     async fn restart(&self) -> Result<(), Error> {
-        let path = self.config.folder.join("start.lock");
-        let _turn = hold(lock_file(&path)?, path).await?;
+        let _start_lock = lock_exclusively(self.config.folder.join("start.lock")).await?;
         self.start().await
     }
 
@@ -269,8 +269,7 @@ impl Shared {
         if self.config.keep_running {
             return Ok(());
         }
-        let path = self.config.folder.join("start.lock");
-        let _turn = hold(lock_file(&path)?, path).await?;
+        let _start_lock = lock_exclusively(self.config.folder.join("start.lock")).await?;
         self.users_lock.unlock().map_err(|source| self.io("users.lock", source))?;
         if self.users_lock.try_lock().is_err() {
             return Ok(());
@@ -283,8 +282,7 @@ impl Shared {
         self.run("pg_ctl", command).await
     }
 
-    /// Our settings lie in a file of their own, written at each start, so that `postgresql.conf` stays the
-    /// operator's.
+    /// Writes the built-in settings to a file of their own at each start, so that `postgresql.conf` stays the operator's.
     fn write_settings(&self) -> Result<(), Error> {
         let sockets = self.sockets.display().to_string();
         let mut settings = vec![
@@ -309,7 +307,7 @@ impl Shared {
         }
         let path = self.data().join("wenyuan.conf");
         std::fs::write(&path, text).map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.give(&path)?;
+        self.change_owner(&path)?;
         let main = self.data().join("postgresql.conf");
         let mut configuration =
             std::fs::read_to_string(&main).map_err(|source| Error::Io { path: main.clone(), source })?;
@@ -320,35 +318,36 @@ impl Shared {
         Ok(())
     }
 
-    /// The postmaster, if it lives: the process that `postmaster.pid` names, provided that it is ours.
+    /// Returns the running postmaster: the process that `postmaster.pid` names, if it is of this cluster.
     fn server_process(&self) -> Option<Pid> {
         self.named_process().filter(|pid| self.is_our_postmaster(*pid))
     }
 
-    /// The living process that `postmaster.pid` names, whatever it is.
+    /// Returns the running process that `postmaster.pid` names, of whatever program.
     fn named_process(&self) -> Option<Pid> {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?);
         matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM)).then_some(pid)
     }
 
-    /// A postmaster works in its data folder. Where there is no `/proc`, a living process is taken for it.
+    /// Whether a process is the postmaster of this cluster, which works in its data folder. Without `/proc`, any running process is
+    /// taken for it.
     fn is_our_postmaster(&self, pid: Pid) -> bool {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
             return !Path::new("/proc/self/stat").exists();
         };
-        // `12 (postgres) S …`; a zombie has ended but has not been waited for.
+        // `12 (postgres) S …`; a zombie has ended and was not waited for yet.
         if !stat.contains("(postgres)") || stat.contains(") Z ") {
             return false;
         }
         match (std::fs::read_link(format!("/proc/{pid}/cwd")), self.data().canonicalize()) {
-            (Ok(works_in), Ok(data)) => works_in == data,
+            (Ok(folder), Ok(data)) => folder == data,
             _ => true,
         }
     }
 
-    /// PostgreSQL sees by itself that a pid file is stale, and checks that no orphan of the dead server still uses
-    /// its memory; only a file whose number another program has got since must be taken out of its way.
+    /// Removes a pid file whose process id another program has taken since. PostgreSQL itself recognises other stale pid files, and
+    /// checks that no orphan of the dead server still uses its memory.
     fn remove_misleading_pid_file(&self) -> Result<(), Error> {
         if self.named_process().is_none_or(|pid| self.is_our_postmaster(pid)) {
             return Ok(());
@@ -357,14 +356,14 @@ impl Shared {
         std::fs::remove_file(&path).map_err(|source| Error::Io { path, source })
     }
 
-    fn remains_of_the_dead_are_in_the_way(&self) -> bool {
+    fn is_blocked_by_dead_server(&self) -> bool {
         let log = std::fs::read(self.log()).unwrap_or_default();
         let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();
         tail.contains("shared memory block")
             || (tail.contains("lock file") && tail.contains("already exists"))
     }
 
-    async fn wait_until_it_answers(&self) -> Result<(), Error> {
+    async fn wait_until_ready(&self) -> Result<(), Error> {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             match PgConnection::connect_with(&self.connect_options("postgres")).await {
@@ -375,42 +374,42 @@ impl Shared {
                 Err(_) if Instant::now() < deadline && self.server_process().is_some() => {
                     sleep(Duration::from_millis(100)).await;
                 }
-                Err(source) => return Err(Error::Silent { log: self.log(), source }),
+                Err(source) => return Err(Error::Unresponsive { log: self.log(), source }),
             }
         }
     }
 
-    async fn make_database(&self) -> Result<(), Error> {
-        let silent = |source| Error::Silent { log: self.log(), source };
+    async fn create_database(&self) -> Result<(), Error> {
+        let unresponsive = |source| Error::Unresponsive { log: self.log(), source };
         let mut connection =
-            PgConnection::connect_with(&self.connect_options("postgres")).await.map_err(silent)?;
+            PgConnection::connect_with(&self.connect_options("postgres")).await.map_err(unresponsive)?;
         let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
             .bind(DATABASE)
             .fetch_one(&mut connection)
             .await
-            .map_err(silent)?;
+            .map_err(unresponsive)?;
         if !exists {
-            connection.execute("create database wenyuan").await.map_err(silent)?;
+            connection.execute("create database wenyuan").await.map_err(unresponsive)?;
         }
-        // A cluster of an earlier release has no such role. No other program is here: the caller holds the turnstile.
+        // A cluster of an earlier release has no such role. The caller's start lock keeps other programs away.
         let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
             .bind(SERVER_ROLE)
             .fetch_one(&mut connection)
             .await
-            .map_err(silent)?;
+            .map_err(unresponsive)?;
         if !exists {
             let role = "create role wenyuan_server login nosuperuser nocreatedb nocreaterole noreplication nobypassrls";
-            connection.execute(role).await.map_err(silent)?;
+            connection.execute(role).await.map_err(unresponsive)?;
         }
-        connection.close().await.map_err(silent)
+        connection.close().await.map_err(unresponsive)
     }
 
-    /// One of the programs, to be run as the unprivileged user, deaf to the keyboard's Ctrl-C.
+    /// Builds the command of a program, run as the unprivileged user in a process group of its own, out of reach of Ctrl-C.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.config.programs.join("bin").join(program));
-        // The working folder must be one that the unprivileged user can read.
+        // A working folder that the unprivileged user can read.
         command.current_dir("/").stdin(Stdio::null()).process_group(0);
-        // Only what the programs need: a PGHOST or PGDATA of the caller must not lead them elsewhere.
+        // A PGHOST or PGDATA of the caller must not lead the programs elsewhere.
         command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
         if let Some((uid, gid)) = self.owner {
             command.uid(uid.as_raw()).gid(gid.as_raw());
@@ -418,24 +417,24 @@ impl Shared {
         command
     }
 
-    /// Runs a program to its end. Its output goes to a file, not a pipe: the server that `pg_ctl` leaves behind
-    /// inherits it, and a pipe would stay open as long as the server runs.
+    /// Runs a program to its end. Its output goes to a file and not a pipe, because the server that `pg_ctl` leaves behind inherits
+    /// it, and a pipe would stay open as long as the server runs.
     async fn run(&self, program: &'static str, mut command: Command) -> Result<(), Error> {
         let path = self.config.folder.join(format!("{program}.out"));
         let file = File::create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let again = file.try_clone().map_err(|source| Error::Io { path: path.clone(), source })?;
+        let stderr = file.try_clone().map_err(|source| Error::Io { path: path.clone(), source })?;
         let status =
-            command.stdout(file).stderr(again).status().await.map_err(|source| Error::Io {
+            command.stdout(file).stderr(stderr).status().await.map_err(|source| Error::Io {
                 path: self.config.programs.join("bin").join(program),
                 source,
             })?;
         if status.success() {
             return Ok(());
         }
-        let said = std::fs::read_to_string(&path).unwrap_or_default();
+        let messages = std::fs::read_to_string(&path).unwrap_or_default();
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(5).collect();
-        let mut output = said.trim().to_owned();
+        let mut output = messages.trim().to_owned();
         for line in last.into_iter().rev() {
             output.push_str("\n  ");
             output.push_str(line);
@@ -443,12 +442,12 @@ impl Shared {
         Err(Error::Program { program, output })
     }
 
-    fn give(&self, path: &Path) -> Result<(), Error> {
-        give(path, self.owner)
+    fn change_owner(&self, path: &Path) -> Result<(), Error> {
+        change_owner(path, self.owner)
     }
 }
 
-/// The user to run as: only asked for when this program is root.
+/// Returns the user to run the server as, if this program is root.
 fn unprivileged_user(config: &ClusterConfig) -> Result<Option<(Uid, Gid)>, Error> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -461,8 +460,8 @@ fn unprivileged_user(config: &ClusterConfig) -> Result<Option<(Uid, Gid)>, Error
         .ok_or_else(|| Error::NoUser(config.users.clone()))
 }
 
-/// Makes a folder that only its owner may enter: whoever reaches the socket is trusted by the server.
-fn make_folder(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+/// Creates a folder that only its owner can enter, because the server trusts everyone who reaches its socket.
+fn create_folder(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(io)?;
@@ -473,42 +472,42 @@ fn make_folder(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
         Err(source) => return Err(io(source)),
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
-    give(path, owner)
+    change_owner(path, owner)
 }
 
-/// Checks that the unprivileged user may enter every folder on the way to the data.
-fn check_way(folder: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+/// Checks that the unprivileged user can enter every folder above the data.
+fn check_ancestors(folder: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
     let Some((uid, gid)) = owner else { return Ok(()) };
-    for above in folder.ancestors().skip(1) {
-        let Ok(metadata) = std::fs::metadata(above) else { continue };
+    for ancestor in folder.ancestors().skip(1) {
+        let Ok(metadata) = std::fs::metadata(ancestor) else { continue };
         let (mode, by_user, by_group) =
             (metadata.mode(), metadata.uid() == uid.as_raw(), metadata.gid() == gid.as_raw());
-        let may_enter =
+        let can_enter =
             mode & 0o001 != 0 || (by_user && mode & 0o100 != 0) || (by_group && mode & 0o010 != 0);
-        if !may_enter {
-            return Err(Error::ClosedFolder(above.to_owned()));
+        if !can_enter {
+            return Err(Error::InaccessibleFolder(ancestor.to_owned()));
         }
     }
     Ok(())
 }
 
-fn give(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+fn change_owner(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
     let Some((uid, gid)) = owner else { return Ok(()) };
     chown(path, Some(uid), Some(gid))
         .map_err(|errno| Error::Io { path: path.to_owned(), source: io::Error::from(errno) })
 }
 
-/// The folder of the socket: beside the data, or, where that path is too long for a socket, a short one that is
-/// derived from it.
+/// Returns the folder of the socket: beside the data, or a short one derived from it where that path is too long for a socket.
 fn socket_folder(folder: &Path) -> PathBuf {
     let beside = folder.join("socket");
-    if beside.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
+    if beside.as_os_str().len() <= MAX_SOCKET_FOLDER_BYTES {
         return beside;
     }
     let digest = Sha256::digest(folder.as_os_str().as_encoded_bytes());
     Path::new("/tmp").join(format!("wenyuan-{}", hex::encode(&digest[..8])))
 }
 
+/// Opens a lock file, and creates it if it is missing.
 fn lock_file(path: &Path) -> Result<File, Error> {
     OpenOptions::new()
         .create(true)
@@ -518,8 +517,9 @@ fn lock_file(path: &Path) -> Result<File, Error> {
         .map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-/// Waits for an exclusive lock without blocking the runtime; the lock is held until the file is dropped.
-async fn hold(file: File, path: PathBuf) -> Result<File, Error> {
+/// Waits for an exclusive lock without blocking the runtime. The lock is held until the file is dropped.
+async fn lock_exclusively(path: PathBuf) -> Result<File, Error> {
+    let file = lock_file(&path)?;
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
     match locked {
         Ok(Ok(file)) => Ok(file),
@@ -537,7 +537,7 @@ mod tests {
         let short = Path::new("/var/lib/wenyuan/postgres");
         assert_eq!(socket_folder(short), short.join("socket"));
         let long = Path::new("/").join("x".repeat(200));
-        assert!(socket_folder(&long).as_os_str().len() <= LONGEST_SOCKET_FOLDER);
+        assert!(socket_folder(&long).as_os_str().len() <= MAX_SOCKET_FOLDER_BYTES);
         assert_eq!(socket_folder(&long), socket_folder(&long));
     }
 }

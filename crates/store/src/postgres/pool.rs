@@ -1,4 +1,4 @@
-//! The pool of connections: its bounds, its gauges, and the two ways to take from it.
+//! Connection pool: bounds, gauges, and the ways to take a connection.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use tracing::log::LevelFilter;
 
 use super::Error;
 
-/// How long a connection may have idled and still be handed out untried.
-const IDLE_UNTRIED: Duration = Duration::from_secs(1);
+/// Idle time up to which a connection is handed out without a ping.
+const MAX_IDLE_WITHOUT_PING: Duration = Duration::from_secs(1);
 
 /// Bounds of the pool.
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
-    /// Connections kept open even when idle.
+    /// Number of connections kept open even when idle.
     pub minimum: u32,
-    /// Connections at most.
+    /// Maximum number of connections.
     pub maximum: u32,
-    /// How long a request waits for a connection before it is told to come back later.
+    /// How long a request waits for a connection before it fails with [`Error::Exhausted`].
     pub acquire_timeout: Duration,
-    /// How long an idle connection beyond the minimum is kept.
+    /// How long an idle connection above the minimum stays open.
     pub idle_timeout: Duration,
-    /// How long any connection lives.
+    /// How long a connection stays open at most.
     pub maximum_lifetime: Duration,
-    /// Whether a connection is tried before it is handed out: costs a round trip, notices a dead server at once.
+    /// Whether to ping connections before use (one extra round trip, but a dead server is noticed at once).
     pub test_before_acquire: bool,
-    /// How long a statement may run before the server ends it.
+    /// How long a statement may run before the server cancels it.
     pub statement_timeout: Duration,
 }
 
@@ -39,8 +39,8 @@ impl Default for PoolConfig {
             acquire_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(10),
             maximum_lifetime: Duration::from_mins(30),
-            // Off: a broken connection shows at its first statement, is discarded, and the caller tries again;
-            // on, every request would pay a round trip for it.
+            // Off: a broken connection fails at its first statement, is discarded, and the caller retries; on, every request
+            // would pay a round trip.
             test_before_acquire: false,
             statement_timeout: Duration::from_mins(1),
         }
@@ -49,7 +49,7 @@ impl Default for PoolConfig {
 
 pub(super) fn open(config: &PoolConfig, options: PgConnectOptions) -> PgPool {
     let options = options
-        // Durations by statement name are taken from these events (see `crate::statements`).
+        // `crate::statements` takes durations by statement name from these events.
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, Duration::from_secs(2))
         .options([("statement_timeout", config.statement_timeout.as_millis().to_string())]);
@@ -60,10 +60,10 @@ pub(super) fn open(config: &PoolConfig, options: PgConnectOptions) -> PgPool {
         .idle_timeout(config.idle_timeout)
         .max_lifetime(config.maximum_lifetime)
         .test_before_acquire(config.test_before_acquire)
-        // A connection that has idled may have died meanwhile; one in steady use shows it by itself.
+        // A connection that was idle may have died unnoticed; one in steady use fails by itself.
         .before_acquire(|connection, usage| {
             Box::pin(async move {
-                if usage.idle_for > IDLE_UNTRIED {
+                if usage.idle_for > MAX_IDLE_WITHOUT_PING {
                     connection.ping().await?;
                 }
                 Ok(true)
@@ -72,18 +72,30 @@ pub(super) fn open(config: &PoolConfig, options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Takes a connection, or says that the pool is exhausted.
+/// Takes a connection from the pool.
+///
+/// # Errors
+///
+/// Fails with [`Error::Exhausted`] when none comes free in time, or when the database does.
 pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     Ok(pool.acquire().await.inspect_err(count_exhaustion)?)
 }
 
-/// Begins a transaction, or says that the pool is exhausted. It is rolled back unless committed.
+/// Begins a transaction, which is rolled back unless committed.
+///
+/// # Errors
+///
+/// Fails with [`Error::Exhausted`] when no connection comes free in time, or when the database does.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     Ok(pool.begin().await.inspect_err(count_exhaustion)?)
 }
 
-/// Begins a transaction in which all statements see the database as it is at the first of them, for reading several
-/// things that must agree with each other.
+/// Begins a read-only transaction in which all statements see one state (repeatable read), for reading several things that must
+/// agree with each other.
+///
+/// # Errors
+///
+/// Fails with [`Error::Exhausted`] when no connection comes free in time, or when the database does.
 pub async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     let begin = "begin isolation level repeatable read, read only";
     Ok(pool.begin_with(begin).await.inspect_err(count_exhaustion)?)
@@ -95,7 +107,7 @@ fn count_exhaustion(error: &sqlx::Error) {
     }
 }
 
-/// Keeps the gauges of the pool true until the pool is closed.
+/// Updates the gauges of the pool every two seconds until the pool is closed.
 pub fn spawn_pool_gauges(pool: PgPool, maximum: u32) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         metrics::gauge!("wenyuan_pool_connections_max").set(f64::from(maximum));
