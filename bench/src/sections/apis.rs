@@ -91,7 +91,7 @@ async fn authentication(harness: &mut Harness) -> anyhow::Result<Table> {
     })?;
     let caches = Caches::new(None, &sealer)?;
     // The cache is only used while the listener receives revocations.
-    let listener = store::workers::spawn_listener(pool.clone(), Vec::new(), caches.clone());
+    let listener = store::listener::spawn_listener(pool.clone(), Vec::new(), caches.clone());
     while !caches.is_hearing() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -10,7 +10,6 @@ mod search;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use serde::Serialize;
-use serde_json::json;
 use sqlx::PgConnection;
 use store::jobs::{self, NewJob};
 use store::objects::{Hash, Stored};
@@ -20,6 +19,7 @@ use uuid::Uuid;
 use crate::Error;
 use crate::chats::{self, ChatId};
 
+pub(crate) use read::new_job;
 pub use read::{EMBED_JOB, READ_JOB, embed, mark_failed, read};
 pub use search::{FilePassage, search};
 
@@ -154,10 +154,8 @@ pub async fn attach(
     .execute(&mut *connection)
     .await?;
     // Ahead of documents: a user waits to ask.
-    let to_read: Vec<NewJob> = ids
-        .iter()
-        .map(|id| NewJob { priority: -5, ..NewJob::new(READ_JOB, json!({ "file_id": id })) })
-        .collect();
+    let to_read: Vec<NewJob> =
+        ids.iter().map(|id| NewJob { priority: -5, ..new_job(READ_JOB, *id) }).collect();
     jobs::enqueue(&mut *connection, &to_read).await?;
     let attached = list(connection, actor, chat).await?;
     Ok(attached.into_iter().filter(|file| ids.contains(&file.file_id.0)).collect())

@@ -5,6 +5,7 @@
 //! embedding model, if the vectors of their questions are close. No user is named, and questions are truncated to 500 characters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use embedding::Model;
@@ -17,7 +18,9 @@ use library::names::LibraryName;
 use library::search::Miss;
 use library::search::relevance::content_terms;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
+use store::jobs::{self, JobKind, NewJob};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -174,7 +177,19 @@ pub async fn record(connection: &mut PgConnection, occurrences: &[Occurrence]) -
         .execute(&mut *connection)
         .await?;
     }
-    Ok(())
+    Ok(enqueue_regroup(connection).await?)
+}
+
+/// Kind of the job that merges groups with one meaning. It waits for a node with an embedding model.
+pub const REGROUP_JOB: JobKind = JobKind::new("chat.regroup_worklist").keep_done(Duration::from_hours(1));
+
+/// Enqueues the job that merges groups with one meaning; while one waits, it is the same job.
+///
+/// # Errors
+///
+/// Fails when the database does.
+pub async fn enqueue_regroup(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    jobs::enqueue(connection, &[NewJob::unique(REGROUP_JOB, "all", json!({}))]).await
 }
 
 /// Records that an answer was marked as wrong, in the transaction of the verdict, for the library that answered, whatever its chat

@@ -1,11 +1,13 @@
 //! Links with a single-use token that set a password: for the first administrator, for a new user, and for one who forgot it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Role, UserId};
 use kernel::secret::Token;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
-use store::jobs::{self, NewJob};
+use store::jobs::{self, JobKind, NewJob};
 
 use crate::access_tokens::TokenSigner;
 use crate::authority::require_admin;
@@ -15,7 +17,8 @@ use crate::users::{self, NewUser, User};
 use crate::{Email, Error, Username, attempts};
 
 /// Kind of the job that mails a reset link.
-pub const MAIL_JOB: &str = "identity.reset_mail";
+pub const MAIL_JOB: JobKind =
+    JobKind::new("identity.reset_mail").retry(8, Duration::from_secs(10), Duration::from_mins(10));
 
 /// Lifetime of a reset link in hours.
 const RESET_HOURS: f64 = 1.0;

@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use embedding::Model;
 use serde::Deserialize;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
-use store::jobs::{self, Leased};
+use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use uuid::Uuid;
 
 use crate::Error;
 use crate::documents::DocumentVersionId;
 
 /// The kind of the job.
-pub const JOB: &str = "library.embed";
+pub const JOB: JobKind = JobKind::new("library.embed");
 /// Revisions that are leased at once: one, so that what was added last is always next.
 pub const BATCH: i64 = 1;
 /// Passages that are embedded before their vectors are written: some seconds of work, lost at most.
@@ -25,13 +26,19 @@ struct Payload {
     document_version_id: DocumentVersionId,
 }
 
+/// Creates the job that embeds a revision. While one waits for it, another is the same job.
+pub(crate) fn new_job(revision: DocumentVersionId) -> NewJob {
+    let payload = json!({ "document_version_id": revision });
+    NewJob { priority: 5, ..NewJob::unique(JOB, revision.0.to_string(), payload) }
+}
+
 /// Makes the missing vectors of the revisions these jobs name. When it is told to stop it leaves the rest, and its
 /// jobs, to whoever comes next.
 pub async fn run(
     pool: &PgPool,
     model: &Arc<Model>,
     worker: Uuid,
-    leased: &[Leased],
+    leased: &[LeasedJob],
     is_stopped: impl Fn() -> bool + Send,
 ) -> Result<(), Error> {
     let revisions: Vec<Uuid> = leased
@@ -181,13 +188,12 @@ pub async fn pending(connection: &mut PgConnection, model: &str) -> Result<i64, 
 /// Throws all vectors away and schedules them to be made anew.
 pub async fn rebuild(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!("-- vectors.clear\ndelete from library.vectors").execute(&mut *connection).await?;
-    sqlx::query!(
-        "-- vectors.schedule_all
-         insert into store.jobs (id, kind, payload, priority)
-         select gen_random_uuid(), 'library.embed', jsonb_build_object('document_version_id', id), 5
-         from library.document_versions where active"
+    let active = sqlx::query_scalar!(
+        r#"-- vectors.active_revisions
+         select id as "id: DocumentVersionId" from library.document_versions where active"#
     )
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    let jobs: Vec<NewJob> = active.into_iter().map(new_job).collect();
+    Ok(jobs::enqueue(connection, &jobs).await?)
 }

@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use extract::model::{ContentType, DocumentType, ExtractedDocument, Passage};
 use serde::Deserialize;
-use serde_json::json;
 use sqlx::{PgConnection, PgPool};
-use store::jobs::{self, Leased, NewJob};
+use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use store::objects::{Hash, Objects};
 use uuid::Uuid;
 
@@ -20,7 +19,7 @@ use crate::reader::{ReadError, Reader};
 use crate::{Error, sweep};
 
 /// The kind of the job.
-pub const JOB: &str = "library.ingest";
+pub const JOB: JobKind = JobKind::new("library.ingest");
 /// Documents that are written in one transaction, at most.
 pub const BATCH: i64 = 32;
 /// Text that is held before it is written; a larger document is a batch by itself.
@@ -60,7 +59,7 @@ pub async fn run(
     objects: &Objects,
     reader: &mut Reader,
     worker: Uuid,
-    leased: &[Leased],
+    leased: &[LeasedJob],
     is_stopped: impl Fn() -> bool + Send,
 ) -> Result<Vec<Failed>, Error> {
     let (to_read, gone) = find(pool, leased).await?;
@@ -93,7 +92,7 @@ pub async fn run(
 }
 
 /// Marks the revision of a job that was tried in vain as failed. Trying the job again reads it again.
-pub async fn give_up(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
+pub async fn give_up(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<(), Error> {
     let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else { return Ok(()) };
     sqlx::query!(
         "-- ingest.give_up
@@ -108,7 +107,7 @@ pub async fn give_up(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Err
 }
 
 /// What the jobs name, and the jobs whose revision is gone or read already.
-async fn find(pool: &PgPool, leased: &[Leased]) -> Result<(Vec<ToRead>, Vec<Uuid>), Error> {
+async fn find(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<ToRead>, Vec<Uuid>), Error> {
     let mut jobs_of = std::collections::HashMap::new();
     let mut gone = Vec::new();
     for job in leased {
@@ -245,13 +244,7 @@ async fn write(pool: &PgPool, worker: Uuid, batch: &[WasRead]) -> Result<(), Err
     let newest = newest_under_each_label(&mut transaction, &completed).await?;
     documents::move_pointers(&mut transaction, &newest.iter().map(|source| source.id).collect::<Vec<_>>())
         .await?;
-    let to_embed: Vec<NewJob> = newest
-        .iter()
-        .map(|source| NewJob {
-            priority: 5,
-            ..NewJob::new(embed::JOB, json!({ "document_version_id": source.id }))
-        })
-        .collect();
+    let to_embed: Vec<NewJob> = newest.iter().map(|source| embed::new_job(source.id)).collect();
     jobs::enqueue(&mut transaction, &to_embed).await?;
     complete(&mut transaction, worker, &jobs).await?;
     let changed: Vec<_> = newest.iter().map(|source| (source.document, source.version)).collect();

@@ -9,18 +9,26 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection, PgPool};
-use store::jobs::{self, NewJob};
+use store::jobs::{self, JobKind, NewJob};
 use store::objects::{Hash, Objects};
 use uuid::Uuid;
 
 use crate::Error;
 
 /// The kind of the job.
-pub const JOB: &str = "library.sweep";
+pub const JOB: JobKind = JobKind::new("library.sweep");
 
-/// Schedules a sweep for when what is deleted now may be taken.
+/// Enqueues a sweep for when what is deleted now may be taken. All deletions of one [`GRACE`] period share a job, which runs
+/// between one and two periods after each of them.
 pub async fn schedule(connection: &mut PgConnection) -> Result<(), Error> {
-    let job = NewJob { delay: GRACE, priority: 10, ..NewJob::new(JOB, json!({})) };
+    let period = sqlx::query_scalar!(
+        r#"-- objects.period
+         select floor(extract(epoch from now())::float8 / $1)::int8::text as "period!""#,
+        GRACE.as_secs_f64(),
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let job = NewJob { delay: 2 * GRACE, priority: 10, ..NewJob::unique(JOB, period, json!({})) };
     Ok(jobs::enqueue(connection, &[job]).await?)
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod accounts;
 pub(crate) mod address;
 pub(crate) mod archives;
+pub(crate) mod background;
 pub(crate) mod chat_files;
 mod error;
 pub(crate) mod guide;
@@ -19,7 +20,6 @@ pub(crate) mod places;
 pub(crate) mod sessions;
 pub(crate) mod shares;
 pub(crate) mod uploads;
-pub(crate) mod work;
 
 use std::sync::Arc;
 

@@ -107,6 +107,7 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("kind", ""), ("state", "`waiting`, `running`, `dead`")],
         "Jobs, counted every ten seconds",
     ),
+    histogram("wenyuan_job_seconds", &[("kind", "")], "Time to run a batch of jobs"),
     gauge(
         "wenyuan_index_changes_behind",
         &[],
@@ -173,7 +174,7 @@ pub(crate) fn spawn_job_gauges(pool: PgPool) -> JoinHandle<()> {
         let mut known: Vec<(String, &'static str)> = Vec::new();
         loop {
             tick.tick().await;
-            let Ok(counts) = store::jobs::counts(&pool).await else { continue };
+            let Ok(counts) = store::jobs::inspect::counts(&pool).await else { continue };
             // A state without jobs is not among the counts.
             for (kind, state) in &known {
                 metrics::gauge!("wenyuan_jobs", "kind" => kind.clone(), "state" => *state).set(0.0);

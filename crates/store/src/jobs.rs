@@ -1,166 +1,209 @@
-//! Durable jobs: rows that are written in the caller's transaction, leased by a worker, and deleted in the
-//! transaction that holds their effect. A worker that is killed loses its lease and nothing else.
+//! Durable job queue: rows written in the caller's transaction, leased by a worker, and deleted in the transaction that holds
+//! their effect. A worker that is killed loses its lease and nothing else.
+//!
+//! A job carries ids, and running it twice changes nothing. Two waiting jobs of one kind with the same unique key are one job.
+//! Done jobs move to a table of their own and are purged by kind. Workers are in [`crate::workers`], periodic work in
+//! [`crate::schedules`], what operators see and do in [`inspect`].
+
+pub mod inspect;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::postgres::Error as DatabaseError;
 
-/// Tries before a job is set aside with its last error.
-const MAXIMUM_ATTEMPTS: i32 = 5;
-/// The channel on which waiting workers are told of new jobs.
+/// Channel on which waiting workers are notified of new jobs.
 pub const CHANNEL: &str = "wenyuan_jobs";
+/// Maximum length of a stored error, in characters.
+const MAX_ERROR_CHARS: usize = 4000;
+/// Unique index that makes two waiting jobs with one key one job.
+const UNIQUE_INDEX: &str = "jobs_waiting_unique_key";
 
-/// A job to be written.
+/// Kind of job, with the policy that workers and the purge apply to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobKind {
+    /// Name in the table, the API and metrics: `crate.verb`, 1 to 64 of `a-z`, `_` and `.`.
+    pub name: &'static str,
+    /// Attempts before the job is dead, at least 1.
+    pub max_attempts: i32,
+    /// Pause after the first failed attempt; it doubles with each further one.
+    pub first_pause: Duration,
+    /// Upper bound of the pause.
+    pub max_pause: Duration,
+    /// Time for which a done job stays listed.
+    pub keep_done: Duration,
+}
+
+impl JobKind {
+    /// Creates a kind with the default policy: 5 attempts, pauses of 2 s to 1 h, done jobs kept for 3 days.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            max_attempts: 5,
+            first_pause: Duration::from_secs(2),
+            max_pause: Duration::from_hours(1),
+            keep_done: inspect::KEEP_DONE,
+        }
+    }
+
+    /// Replaces the number of attempts and the pauses between them.
+    #[must_use]
+    pub const fn retry(self, max_attempts: i32, first_pause: Duration, max_pause: Duration) -> Self {
+        Self { max_attempts, first_pause, max_pause, ..self }
+    }
+
+    /// Replaces the time for which done jobs stay listed.
+    #[must_use]
+    pub const fn keep_done(self, keep_done: Duration) -> Self {
+        Self { keep_done, ..self }
+    }
+
+    /// Pause after failed attempt number `attempt`, counted from 1.
+    fn pause_after(&self, attempt: i32) -> Duration {
+        let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0);
+        self.first_pause.saturating_mul(2_u32.saturating_pow(doublings)).min(self.max_pause)
+    }
+}
+
+/// Job to be enqueued.
 #[derive(Debug, Clone)]
 pub struct NewJob {
-    /// What is to be done.
-    pub kind: &'static str,
-    /// The ids it is to be done to.
+    /// Kind of work.
+    pub kind: JobKind,
+    /// Ids of what the work is about.
     pub payload: Value,
-    /// Lower is sooner.
+    /// Names the work within its kind, in 1 to 200 characters: while a job with this key waits, another becomes one with it.
+    pub unique_key: Option<String>,
+    /// Lower runs sooner.
     pub priority: i16,
-    /// How long to wait before the first try.
+    /// Time to wait before the first attempt.
     pub delay: Duration,
 }
 
 impl NewJob {
-    /// A job to be done as soon as a worker is free.
-    pub fn new(kind: &'static str, payload: Value) -> Self {
-        Self { kind, payload, priority: 0, delay: Duration::ZERO }
+    /// Creates a job that runs as soon as a worker is free.
+    pub fn new(kind: JobKind, payload: Value) -> Self {
+        Self { kind, payload, unique_key: None, priority: 0, delay: Duration::ZERO }
+    }
+
+    /// Creates a job that becomes one with a waiting job of the same kind and key.
+    pub fn unique(kind: JobKind, key: impl Into<String>, payload: Value) -> Self {
+        Self { unique_key: Some(key.into()), ..Self::new(kind, payload) }
     }
 }
 
-/// A job that this worker has leased.
+/// Job that this worker holds a lease on.
 #[derive(Debug, Clone)]
-pub struct Leased {
-    /// Its id.
+pub struct LeasedJob {
+    /// Id of the job.
     pub id: Uuid,
-    /// What is to be done.
+    /// Name of its kind.
     pub kind: String,
-    /// The ids it is to be done to.
+    /// Ids of what the work is about.
     pub payload: Value,
-    /// Which try this is, from 1.
+    /// Number of this attempt, from 1.
     pub attempt: i32,
+    /// Schedule that enqueued the job, if any.
+    pub schedule: Option<String>,
 }
 
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-#[schema(as = JobState)]
-pub enum State {
-    /// Waits for a worker or for its time.
-    Waiting,
-    /// A worker is at it.
-    Running,
-    /// Was tried in vain as often as is allowed, and waits for a person.
-    Dead,
-}
-
-impl State {
-    /// All there are.
-    pub const ALL: [Self; 3] = [Self::Dead, Self::Running, Self::Waiting];
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// A job as people see it.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct Job {
-    /// Its id.
-    pub id: Uuid,
-    /// What is to be done.
-    pub kind: String,
-    /// The ids it is to be done to.
-    pub payload: Value,
-    /// Where it stands.
-    pub state: State,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// When it is due.
-    pub run_at: DateTime<Utc>,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-    /// Why the last try failed.
-    pub last_error: Option<String>,
-}
-
-/// Another worker has taken the job over since; what was done for it must not be kept.
+/// Error of [`complete`]: the effect must not be committed.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
-    /// The lease ran out and the job is another's.
-    #[error("the lease on a job ran out before it was done")]
+    /// The lease expired, and another worker has taken the job.
+    #[error("the lease on a job expired before it was done")]
     LeaseLost,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// Writes jobs, in the caller's transaction: they exist when it commits and never did when it does not.
+/// Order in which equally urgent jobs are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOrder {
+    /// The job that has waited longest first: nothing waits for ever.
+    OldestFirst,
+    /// The job enqueued last first: people look at what they have just added.
+    NewestFirst,
+}
+
+/// Enqueues jobs in the caller's transaction: they exist when it commits.
+///
+/// A job whose unique key waits already becomes one with the waiting job, which keeps its payload and takes the more urgent
+/// priority and, unless it has failed before, the earlier time. The waiting row stays locked until the caller commits, so that
+/// no worker claims it and reads the state from before. Enqueue after other row locks of the transaction and before the change
+/// sequence, so that all transactions lock in one order.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn enqueue(connection: &mut PgConnection, jobs: &[NewJob]) -> Result<(), sqlx::Error> {
+    enqueue_from(connection, jobs, None).await
+}
+
+/// Like [`enqueue`], on behalf of a schedule.
+pub(crate) async fn enqueue_from(
+    connection: &mut PgConnection,
+    jobs: &[NewJob],
+    schedule: Option<&str>,
+) -> Result<(), sqlx::Error> {
     if jobs.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = jobs.iter().map(|_| kernel::id::new()).collect();
-    let kinds: Vec<String> = jobs.iter().map(|job| job.kind.to_owned()).collect();
+    let kinds: Vec<String> = jobs.iter().map(|job| job.kind.name.to_owned()).collect();
     let payloads: Vec<Value> = jobs.iter().map(|job| job.payload.clone()).collect();
+    let keys: Vec<Option<String>> = jobs.iter().map(|job| job.unique_key.clone()).collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.priority).collect();
     let delays: Vec<f64> = jobs.iter().map(|job| job.delay.as_secs_f64()).collect();
+    // Sorted by key, so that two transactions cannot wait for each other.
     sqlx::query!(
         "-- jobs.enqueue
          with written as (
-           insert into store.jobs (id, kind, payload, priority, run_at)
-           select id, kind, payload, priority, now() + make_interval(secs => delay)
-           from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::int2[], $5::float8[])
-             as job (id, kind, payload, priority, delay)
+           insert into store.jobs (id, kind, payload, unique_key, priority, run_at, schedule)
+           select distinct on (kind, unique_key, case when unique_key is null then id end)
+             id, kind, payload, unique_key, priority, now() + make_interval(secs => delay), $7
+           from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int2[], $6::float8[])
+             as job (id, kind, payload, unique_key, priority, delay)
+           order by kind, unique_key, case when unique_key is null then id end, priority, delay
+           on conflict (kind, unique_key) where unique_key is not null and leased_by is null and dead_at is null
+           do update set priority = least(jobs.priority, excluded.priority),
+             run_at = case when jobs.attempts > 0 then jobs.run_at else least(jobs.run_at, excluded.run_at) end
            returning kind
          )
          select pg_notify('wenyuan_jobs', kind) from (select distinct kind from written) kinds",
         &ids,
         &kinds,
         &payloads,
+        &keys as &[Option<String>],
         &priorities,
         &delays,
+        schedule,
     )
     .fetch_all(connection)
     .await?;
     Ok(())
 }
 
-/// Which of equally urgent jobs is done first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// The one that waits longest: nothing waits for ever.
-    OldestFirst,
-    /// The one that was written last: people look at what they have just added.
-    NewestFirst,
-}
-
 /// Leases up to `limit` due jobs of these kinds, the most urgent first.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn claim(
     pool: &PgPool,
     worker: Uuid,
     kinds: &[String],
-    turn: Turn,
+    order: ClaimOrder,
     limit: i64,
     lease: Duration,
-) -> Result<Vec<Leased>, DatabaseError> {
-    match turn {
-        Turn::OldestFirst => claim_oldest(pool, worker, kinds, limit, lease).await,
-        Turn::NewestFirst => claim_newest(pool, worker, kinds, limit, lease).await,
+) -> Result<Vec<LeasedJob>, DatabaseError> {
+    match order {
+        ClaimOrder::OldestFirst => claim_oldest(pool, worker, kinds, limit, lease).await,
+        ClaimOrder::NewestFirst => claim_newest(pool, worker, kinds, limit, lease).await,
     }
 }
 
@@ -170,13 +213,13 @@ async fn claim_oldest(
     kinds: &[String],
     limit: i64,
     lease: Duration,
-) -> Result<Vec<Leased>, DatabaseError> {
-    // A lease that ran out counts as a failed try: a job that kills its worker must not do so for ever.
+) -> Result<Vec<LeasedJob>, DatabaseError> {
+    // An expired lease counts as a failed attempt: a job that kills its worker must not do so for ever.
     let mut jobs = sqlx::query_as!(
-        Leased,
+        LeasedJob,
         r#"-- jobs.claim
          update store.jobs
-         set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1
+         set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1, started_at = now()
          where id in (
            select id from store.jobs
            where kind = any ($2) and dead_at is null and run_at <= now()
@@ -185,7 +228,7 @@ async fn claim_oldest(
            for update skip locked
            limit $3
          )
-         returning id, kind, payload, attempts as attempt"#,
+         returning id, kind, payload, attempts as attempt, schedule"#,
         worker,
         kinds,
         limit,
@@ -204,12 +247,12 @@ async fn claim_newest(
     kinds: &[String],
     limit: i64,
     lease: Duration,
-) -> Result<Vec<Leased>, DatabaseError> {
+) -> Result<Vec<LeasedJob>, DatabaseError> {
     let mut jobs = sqlx::query_as!(
-        Leased,
+        LeasedJob,
         r#"-- jobs.claim_newest
          update store.jobs
-         set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1
+         set leased_by = $1, leased_until = now() + make_interval(secs => $4), attempts = attempts + 1, started_at = now()
          where id in (
            select id from store.jobs
            where kind = any ($2) and dead_at is null and run_at <= now()
@@ -218,7 +261,7 @@ async fn claim_newest(
            for update skip locked
            limit $3
          )
-         returning id, kind, payload, attempts as attempt"#,
+         returning id, kind, payload, attempts as attempt, schedule"#,
         worker,
         kinds,
         limit,
@@ -230,7 +273,11 @@ async fn claim_newest(
     Ok(jobs)
 }
 
-/// Prolongs every lease of this worker.
+/// Extends every lease of this worker.
+///
+/// # Errors
+///
+/// Fails when the database does; the leases then expire by themselves.
 pub async fn heartbeat(pool: &PgPool, worker: Uuid, lease: Duration) -> Result<(), DatabaseError> {
     sqlx::query!(
         "-- jobs.heartbeat
@@ -243,151 +290,172 @@ pub async fn heartbeat(pool: &PgPool, worker: Uuid, lease: Duration) -> Result<(
     Ok(())
 }
 
-/// Takes jobs off the list, in the transaction that holds their effect: both happen or neither.
+/// Moves jobs from the queue to the done jobs, in the transaction that holds their effect: both happen or neither.
+///
+/// # Errors
+///
+/// Fails when another worker holds one of the jobs by now, or when the database fails: roll back.
 pub async fn complete(
     connection: &mut PgConnection,
     worker: Uuid,
     ids: &[Uuid],
 ) -> Result<(), CompleteError> {
-    let done = sqlx::query!(
-        "-- jobs.complete
-         delete from store.jobs where id = any ($1) and leased_by = $2",
+    let done = sqlx::query_scalar!(
+        r#"-- jobs.complete
+         with done as (
+           delete from store.jobs where id = any ($1) and leased_by = $2 returning *
+         ), kept as (
+           insert into store.done_jobs (id, kind, payload, attempts, created_at, started_at, finished_at)
+           select id, kind, payload, attempts, created_at, coalesce(started_at, now()), clock_timestamp() from done
+         ), scheduled as (
+           update store.schedules set last_started_at = coalesce(done.started_at, now()),
+             last_finished_at = clock_timestamp(), last_error = null
+           from done where schedules.name = done.schedule
+         )
+         select count(*) as "count!" from done"#,
         ids,
         worker,
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    if done.rows_affected() == ids.len() as u64 { Ok(()) } else { Err(CompleteError::LeaseLost) }
+    if usize::try_from(done) == Ok(ids.len()) { Ok(()) } else { Err(CompleteError::LeaseLost) }
 }
 
-/// Notes that a try failed: the job is due again after a pause that doubles, or is set aside when that was its last.
-/// Says whether it was set aside.
-pub async fn fail(pool: &PgPool, worker: Uuid, id: Uuid, error: &str) -> Result<bool, DatabaseError> {
-    let error: String = error.chars().take(4000).collect();
-    let dead = sqlx::query_scalar!(
-        r#"-- jobs.fail
+/// What happened to a job whose attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureOutcome {
+    /// It runs again after a pause.
+    Retried,
+    /// That was its last attempt. It is dead until a person decides; a scheduled job is over, and its next run tries again.
+    GaveUp,
+    /// It is gone: the lease was lost, or a waiting job with the same key does its work.
+    Gone,
+}
+
+/// Records that an attempt failed: the job runs again after the pause of its kind, or this was its last attempt.
+///
+/// # Errors
+///
+/// Fails when the database does; the lease then expires by itself.
+pub async fn fail(
+    pool: &PgPool,
+    worker: Uuid,
+    job: &LeasedJob,
+    kind: &JobKind,
+    error: &str,
+) -> Result<FailureOutcome, DatabaseError> {
+    let error: String = error.chars().take(MAX_ERROR_CHARS).collect();
+    let is_last = job.attempt >= kind.max_attempts;
+    if is_last && job.schedule.is_some() {
+        return end_scheduled(pool, worker, job.id, &error).await;
+    }
+    let failed = sqlx::query!(
+        "-- jobs.fail
          update store.jobs
-         set leased_by = null, leased_until = null, last_error = $3,
-             dead_at = case when attempts >= $4 then now() end,
-             run_at = now() + make_interval(secs => power(2, attempts))
-         where id = $1 and leased_by = $2
-         returning dead_at is not null as "dead!""#,
+         set leased_by = null, leased_until = null, last_error = $3, dead_at = case when $4 then now() end,
+             run_at = now() + make_interval(secs => $5)
+         where id = $1 and leased_by = $2",
+        job.id,
+        worker,
+        error,
+        is_last,
+        kind.pause_after(job.attempt).as_secs_f64(),
+    )
+    .execute(pool)
+    .await;
+    match failed {
+        Ok(failed) if failed.rows_affected() == 0 => Ok(FailureOutcome::Gone),
+        Ok(_) if is_last => Ok(FailureOutcome::GaveUp),
+        Ok(_) => Ok(FailureOutcome::Retried),
+        Err(error) if is_waiting_already(&error) => {
+            sqlx::query!(
+                "-- jobs.supersede
+                 delete from store.jobs where id = $1 and leased_by = $2",
+                job.id,
+                worker,
+            )
+            .execute(pool)
+            .await?;
+            Ok(FailureOutcome::Gone)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends a scheduled job whose last attempt failed: there is nothing for a person to retry, because its next run will.
+async fn end_scheduled(
+    pool: &PgPool,
+    worker: Uuid,
+    id: Uuid,
+    error: &str,
+) -> Result<FailureOutcome, DatabaseError> {
+    let ended = sqlx::query_scalar!(
+        r#"-- jobs.end_scheduled
+         with ended as (
+           delete from store.jobs where id = $1 and leased_by = $2 returning *
+         ), kept as (
+           insert into store.done_jobs (id, kind, payload, attempts, created_at, started_at, finished_at, last_error)
+           select id, kind, payload, attempts, created_at, coalesce(started_at, now()), clock_timestamp(), $3 from ended
+         ), scheduled as (
+           update store.schedules set last_started_at = coalesce(ended.started_at, now()),
+             last_finished_at = clock_timestamp(), last_error = $3
+           from ended where schedules.name = ended.schedule
+         )
+         select count(*) as "count!" from ended"#,
         id,
         worker,
         error,
-        MAXIMUM_ATTEMPTS,
     )
-    .fetch_optional(pool)
+    .fetch_one(pool)
     .await?;
-    Ok(dead.unwrap_or(false))
+    Ok(if ended == 0 { FailureOutcome::Gone } else { FailureOutcome::GaveUp })
 }
 
-/// Gives every lease of this worker back at once, without counting the try: it is leaving.
+fn is_waiting_already(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(UNIQUE_INDEX)
+}
+
+/// Gives up every lease of this worker, without counting the attempt, because it is shutting down. Returns the number of leases.
+///
+/// # Errors
+///
+/// Fails when the database does; the leases then expire by themselves.
 pub async fn release(pool: &PgPool, worker: Uuid) -> Result<u64, DatabaseError> {
-    let released = sqlx::query!(
-        "-- jobs.release
-         update store.jobs
-         set leased_by = null, leased_until = null, attempts = greatest(attempts - 1, 0)
-         where leased_by = $1",
+    // A job whose key waits again is dropped: the waiting job does its work.
+    let released = sqlx::query_scalar!(
+        r#"-- jobs.release
+         with leased as (
+           select id, exists (
+             select from store.jobs as waiting
+             where waiting.kind = jobs.kind and waiting.unique_key = jobs.unique_key
+               and waiting.leased_by is null and waiting.dead_at is null
+           ) as is_superseded
+           from store.jobs where leased_by = $1
+         ), dropped as (
+           delete from store.jobs using leased where jobs.id = leased.id and is_superseded returning 1
+         ), released as (
+           update store.jobs
+           set leased_by = null, leased_until = null, attempts = greatest(attempts - 1, 0)
+           from leased where jobs.id = leased.id and not is_superseded
+           returning 1
+         )
+         select (select count(*) from dropped) + (select count(*) from released) as "count!""#,
         worker,
     )
-    .execute(pool)
+    .fetch_one(pool)
     .await?;
-    Ok(released.rows_affected())
+    Ok(released.unsigned_abs())
 }
 
-/// The jobs, the dead first, then the running, then the waiting in the order of their turn.
-pub async fn list(pool: &PgPool, limit: i64) -> Result<Vec<Job>, DatabaseError> {
-    Ok(sqlx::query_as!(
-        Job,
-        r#"-- jobs.list
-         select id, kind, payload, attempts, run_at, created_at, last_error,
-           case when dead_at is not null then 'dead'
-                when leased_until >= now() then 'running'
-                else 'waiting' end as "state!: State"
-         from store.jobs
-         order by dead_at is null, leased_until is null, priority, run_at, id
-         limit $1"#,
-        limit,
-    )
-    .fetch_all(pool)
-    .await?)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Which jobs are looked at.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Which<'which> {
-    /// Those in this state.
-    pub state: Option<State>,
-    /// Those of this kind.
-    pub kind: Option<&'which str>,
-}
-
-/// The jobs of a state and kind, those written last first, from below the id `after`.
-pub async fn page(
-    pool: &PgPool,
-    which: Which<'_>,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Job>, DatabaseError> {
-    Ok(sqlx::query_as!(
-        Job,
-        r#"-- jobs.page
-         select id as "id!", kind as "kind!", payload as "payload!", attempts as "attempts!", run_at as "run_at!",
-           created_at as "created_at!", last_error, state as "state!: State"
-         from (
-           select *, case when dead_at is not null then 'dead' when leased_until >= now() then 'running' else 'waiting' end as state
-           from store.jobs
-         ) as job
-         where ($1::text is null or state = $1) and ($2::text is null or kind = $2) and ($3::uuid is null or id < $3)
-         order by id desc limit $4"#,
-        which.state as Option<State>,
-        which.kind,
-        after,
-        limit,
-    )
-    .fetch_all(pool)
-    .await?)
-}
-
-/// How many jobs of each kind are in each state.
-pub async fn counts(pool: &PgPool) -> Result<Vec<(String, State, i64)>, DatabaseError> {
-    let rows = sqlx::query!(
-        r#"-- jobs.counts
-         select kind,
-           case when dead_at is not null then 'dead'
-                when leased_until >= now() then 'running'
-                else 'waiting' end as "state!: State",
-           count(*) as "count!"
-         from store.jobs group by 1, 2 order by 1, 2"#
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.kind, row.state, row.count)).collect())
-}
-
-/// Makes dead jobs due again: one, or all. Says how many.
-pub async fn retry(pool: &PgPool, id: Option<Uuid>) -> Result<u64, DatabaseError> {
-    let retried = sqlx::query!(
-        "-- jobs.retry
-         update store.jobs set dead_at = null, attempts = 0, run_at = now()
-         where dead_at is not null and ($1::uuid is null or id = $1)",
-        id,
-    )
-    .execute(pool)
-    .await?;
-    sqlx::query("-- jobs.wake\nselect pg_notify('wenyuan_jobs', '')").execute(pool).await?;
-    Ok(retried.rows_affected())
-}
-
-/// Removes dead jobs for good: one, or all. Says how many.
-pub async fn discard(pool: &PgPool, id: Option<Uuid>) -> Result<u64, DatabaseError> {
-    let discarded = sqlx::query!(
-        "-- jobs.discard
-         delete from store.jobs where dead_at is not null and ($1::uuid is null or id = $1)",
-        id,
-    )
-    .execute(pool)
-    .await?;
-    Ok(discarded.rows_affected())
+    #[test]
+    fn pauses_double_up_to_their_bound() {
+        let kind = JobKind::new("test.kind").retry(9, Duration::from_secs(10), Duration::from_mins(1));
+        let pauses: Vec<u64> = (1..=5).map(|attempt| kind.pause_after(attempt).as_secs()).collect();
+        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        assert_eq!(kind.pause_after(i32::MAX), kind.max_pause);
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use store::cache::{Cache, Caches, Limits};
+use store::listener::spawn_listener;
 use store::secrets::{Sealer, SecretConfig};
-use store::workers::spawn_listener;
 use testkit::{Database, Redis, eventually};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;

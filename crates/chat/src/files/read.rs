@@ -11,7 +11,7 @@ use library::reader::Reader;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
-use store::jobs::{self, Leased, NewJob};
+use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use store::objects::Objects;
 use uuid::Uuid;
 
@@ -19,18 +19,23 @@ use super::{FileId, MAX_PASSAGES};
 use crate::Error;
 
 /// Kind of the job that reads a file.
-pub const READ_JOB: &str = "chat.read_file";
+pub const READ_JOB: JobKind = JobKind::new("chat.read_file");
 /// Kind of the job that embeds the passages of a file.
-pub const EMBED_JOB: &str = "chat.embed_file";
+pub const EMBED_JOB: JobKind = JobKind::new("chat.embed_file");
 /// Number of passages embedded before their vectors are written.
 const EMBED_BATCH: i64 = 32;
+
+/// Creates a job about a file. While one of its kind waits for the file, another is the same job.
+pub(crate) fn new_job(kind: JobKind, file: Uuid) -> NewJob {
+    NewJob::unique(kind, file.to_string(), json!({ "file_id": file }))
+}
 
 #[derive(Debug, Deserialize)]
 struct Payload {
     file_id: FileId,
 }
 
-fn file_of(job: &Leased) -> Option<FileId> {
+fn file_of(job: &LeasedJob) -> Option<FileId> {
     serde_json::from_value::<Payload>(job.payload.clone()).ok().map(|payload| payload.file_id)
 }
 
@@ -45,7 +50,7 @@ pub async fn read(
     objects: &Objects,
     reader: &mut Reader,
     worker: Uuid,
-    leased: &[Leased],
+    leased: &[LeasedJob],
 ) -> Result<Vec<(Uuid, String)>, Error> {
     let mut failed = Vec::new();
     for job in leased {
@@ -61,7 +66,7 @@ async fn read_one(
     objects: &Objects,
     reader: &mut Reader,
     worker: Uuid,
-    job: &Leased,
+    job: &LeasedJob,
 ) -> Result<(), Error> {
     let id = file_of(job).map_or(Uuid::nil(), |file| file.0);
     let file = sqlx::query!(
@@ -166,7 +171,7 @@ async fn write(
     .execute(&mut *connection)
     .await?;
     // A user waits for these.
-    let job = NewJob { priority: -5, ..NewJob::new(EMBED_JOB, json!({ "file_id": id })) };
+    let job = NewJob { priority: -5, ..new_job(EMBED_JOB, id) };
     Ok(jobs::enqueue(connection, &[job]).await?)
 }
 
@@ -187,8 +192,8 @@ async fn fail(connection: &mut PgConnection, id: Uuid, reason: &str) -> Result<(
 /// # Errors
 ///
 /// Fails if the database fails.
-pub async fn mark_failed(pool: &PgPool, job: &Leased, error: &str) -> Result<(), Error> {
-    let Some(file) = file_of(job).filter(|_| job.kind == READ_JOB) else { return Ok(()) };
+pub async fn mark_failed(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<(), Error> {
+    let Some(file) = file_of(job).filter(|_| job.kind == READ_JOB.name) else { return Ok(()) };
     let mut connection = store::postgres::acquire(pool).await?;
     let reason = format!("reading the file failed repeatedly (see `wenyuan jobs`): {error}");
     fail(&mut connection, file.0, &reason).await
@@ -204,7 +209,7 @@ pub async fn embed(
     pool: &PgPool,
     model: &Arc<Model>,
     worker: Uuid,
-    leased: &[Leased],
+    leased: &[LeasedJob],
     is_stopped: impl Fn() -> bool + Send,
 ) -> Result<(), Error> {
     let files: Vec<Uuid> = leased.iter().filter_map(file_of).map(|file| file.0).collect();

@@ -297,7 +297,7 @@ pub async fn retry(
 }
 
 fn to_be_read(id: &DocumentVersionId) -> NewJob {
-    NewJob::new(ingest::JOB, json!({ "document_version_id": id }))
+    NewJob::unique(ingest::JOB, id.0.to_string(), json!({ "document_version_id": id }))
 }
 
 async fn read_again(connection: &mut PgConnection, failed: &[DocumentVersionId]) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use store::workers::Ear;
+use store::listener::Subscription;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::watch;
 
@@ -54,7 +54,7 @@ impl Follower {
     }
 
     /// Follows until `stop` is true.
-    pub async fn run(mut self, mut bell: Ear, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut changes: Subscription, mut stop: watch::Receiver<bool>) {
         let mut seen = (0, Instant::now());
         while !*stop.borrow() {
             match self.catch_up(|_| {}).await {
@@ -74,7 +74,7 @@ impl Follower {
                 }
             }
             tokio::select! {
-                _ = bell.wait(LOOK) => {}
+                _ = changes.wait(LOOK) => {}
                 _ = stop.changed() => {}
             }
         }

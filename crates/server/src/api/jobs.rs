@@ -1,12 +1,19 @@
-//! Jobs, as the operator sees them.
+//! `/api/v1/jobs` and `/api/v1/schedules`: background work, for administrators.
 
 use axum::Json;
-use axum::extract::State;
-use kernel::actor::Role;
-use store::jobs::{self, Job};
+use axum::extract::{OriginalUri, State};
+use kernel::actor::{Actor, Role};
+use kernel::page::{Cursor, Page};
+use serde::{Deserialize, Serialize};
+use store::jobs::inspect::{self, Job, JobFilter, JobState};
+use store::schedules::{self, ScheduleStatus};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::http::AppState;
 use crate::http::authentication::Caller;
+use crate::http::input::{Paging, Query};
+use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
 use crate::http::router::bounded;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,18 +21,71 @@ use utoipa_axum::routes;
 
 /// Returns the routes.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    bounded(OpenApiRouter::new().routes(routes!(list)))
+    bounded(OpenApiRouter::new().routes(routes!(list)).routes(routes!(schedules)))
 }
 
-/// Jobs that wait, run, or failed for good; done ones are gone.
-#[utoipa::path(get, path = "/api/v1/jobs", tag = "operation", responses((status = 200, body = Vec<Job>)))]
-pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Job>>> {
-    if !actor.has_role(Role::Admin) || actor.libraries().is_some() {
-        return Err(if actor.is_nobody() {
-            library::Error::SignIn.into()
-        } else {
-            Problem::forbidden("jobs are for administrators to see")
-        });
+/// A page of jobs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct JobPage {
+    items: Vec<Job>,
+    /// Cursor of the next page.
+    next: Option<String>,
+}
+
+/// Filter of jobs.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct JobParams {
+    /// Jobs in this state. Without it, all that are not done.
+    #[param(inline)]
+    state: Option<JobState>,
+    /// Jobs of this kind.
+    kind: Option<String>,
+}
+
+/// Lists jobs, newest first: those that wait, run or are dead, or with `state=done` those that are done and not purged yet.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "operation", params(JobParams, Paging),
+    responses((status = 200, body = JobPage)))]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    Query(params): Query<JobParams>,
+    Query(paging): Query<Paging>,
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<JobPage>> {
+    require_administrator(&actor)?;
+    let limit = paging.limit()?;
+    let after: Option<Uuid> = match paging.cursor()? {
+        Some(cursor) => Some(cursor.decode().map_err(|error| Problem::invalid(error.to_string()))?),
+        None => None,
+    };
+    let filter = JobFilter { state: params.state, kind: params.kind.as_deref() };
+    // One more than the page holds tells whether there is another page.
+    let rows_limit = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let rows = inspect::page(state.app.pool(), filter, after, rows_limit).await?;
+    let page = Page::cut(rows, limit, |job| Cursor::encode(&job.id));
+    let next = page.next.map(|next| next.to_string());
+    Ok(Paged::new(&address, next.clone(), JobPage { items: page.items, next }))
+}
+
+/// Lists the schedules of periodic work, with the outcome of the last run and the time of the next.
+#[utoipa::path(get, path = "/api/v1/schedules", tag = "operation",
+    responses((status = 200, body = Vec<ScheduleStatus>)))]
+pub(crate) async fn schedules(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<ScheduleStatus>>> {
+    require_administrator(&actor)?;
+    Ok(Json(schedules::list(state.app.pool()).await?))
+}
+
+fn require_administrator(actor: &Actor) -> Result<()> {
+    if actor.has_role(Role::Admin) && actor.libraries().is_none() {
+        return Ok(());
     }
-    Ok(Json(jobs::list(state.app.pool(), 200).await?))
+    Err(if actor.is_nobody() {
+        library::Error::SignIn.into()
+    } else {
+        Problem::forbidden("only administrators can see jobs")
+    })
 }

@@ -10,7 +10,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use sqlx::PgPool;
-use store::jobs::{self, Leased};
+use store::jobs::{self, JobKind, LeasedJob};
 use store::workers::Handler;
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ pub(crate) struct ResetMails {
 }
 
 impl ResetMails {
-    async fn send(&self, job: &Leased) -> anyhow::Result<()> {
+    async fn send(&self, job: &LeasedJob) -> anyhow::Result<()> {
         let request = ResetRequest::from_job(&job.payload).context("the job names no user")?;
         let mut transaction = store::postgres::begin(&self.pool).await?;
         let made = links::create_for_reset(&mut transaction, request).await?;
@@ -76,15 +76,15 @@ impl ResetMails {
 }
 
 impl Handler for ResetMails {
-    fn kinds(&self) -> &[&'static str] {
+    fn kinds(&self) -> &[JobKind] {
         &[links::MAIL_JOB]
     }
 
-    fn batch(&self) -> i64 {
+    fn batch_size(&self) -> i64 {
         1
     }
 
-    async fn run(&mut self, worker: Uuid, jobs: &[Leased]) -> Result<Vec<(Uuid, String)>, String> {
+    async fn run(&mut self, worker: Uuid, jobs: &[LeasedJob]) -> Result<Vec<(Uuid, String)>, String> {
         let mut failed = Vec::new();
         for job in jobs {
             if let Err(error) = self.send(job).await {

@@ -24,7 +24,7 @@ use super::operate::bar;
 use super::search::CategoryArgument;
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
-use crate::app::work::Work;
+use crate::app::background::BackgroundTasks;
 use sources::Found;
 
 /// Arguments of `wenyuan add`.
@@ -126,15 +126,15 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         bar: bar("adding", 0),
     };
     // Workers start at once: the first documents are processed while the last are still being listed.
-    let mut work = Work::start(app);
-    work.read_documents(app)?;
+    let mut background = BackgroundTasks::start(app);
+    background.ingest(app)?;
     let added = adding.all(&arguments.paths, &arguments.name).await;
     let read = match added {
         Ok(()) => adding.wait_until_read().await,
         Err(error) => Err(error),
     };
     adding.bar.finish_and_clear();
-    work.stop().await;
+    background.stop().await;
     read?;
     if let Some((title, description)) = &adding.about {
         describe(app, &library, title.as_deref(), description.as_deref()).await?;

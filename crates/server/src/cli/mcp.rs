@@ -13,7 +13,7 @@ use rmcp::ServiceExt as _;
 use tokio::time::{Instant, sleep};
 
 use crate::app::App;
-use crate::app::work::Work;
+use crate::app::background::BackgroundTasks;
 use crate::mcp::Librarian;
 
 /// Arguments of `wenyuan mcp`.
@@ -39,9 +39,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     let actor =
         Actor::owner().narrowed(None, "wenyuan mcp", scopes, Some(libraries).filter(|all| !all.is_empty()));
     // The index follows changes by other processes; ingesting documents is left to them.
-    let mut work = Work::start(app);
-    work.follow(app);
-    work.also(tokio::spawn({
+    let mut background = BackgroundTasks::start(app);
+    background.update_index(app);
+    background.adopt(tokio::spawn({
         let app = app.clone();
         async move { drop(app.load_model().await) }
     }));
@@ -53,7 +53,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         service.waiting().await.context("failed to serve the agent")
     };
     let ended: anyhow::Result<_> = served.await;
-    work.stop().await;
+    background.stop().await;
     match ended {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.context("the agent does not speak MCP, or has disconnected")),

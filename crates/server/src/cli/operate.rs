@@ -7,16 +7,21 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use library::search::ModelState;
 use library::{changes, embed as vectors};
-use store::{Database, jobs as queue, migrations};
+use store::jobs::inspect::{self, Job, JobFilter, JobState};
+use store::schedules::{self, RunOutcome, ScheduleStatus};
+use store::{Database, migrations};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
-use crate::app::work::Work;
+use crate::app::background::BackgroundTasks;
 use crate::settings::Settings;
 
-/// What to do with jobs; lists them where nothing is said.
+/// Maximum number of jobs that are listed.
+const MAX_JOBS: i64 = 200;
+
+/// Arguments of `wenyuan jobs`.
 #[derive(Debug, Args)]
 pub(super) struct JobArguments {
     #[command(subcommand)]
@@ -29,55 +34,113 @@ pub(super) struct JobArguments {
 
 #[derive(Debug, Subcommand)]
 enum JobAction {
-    /// List jobs (the default).
-    List,
-    /// Try dead jobs again: one, or all.
+    /// List jobs that are not done: dead, running, waiting (the default)
+    List {
+        /// Only jobs in this state: dead, running, waiting, done; newest first
+        #[arg(long, value_parser = parse_state)]
+        state: Option<JobState>,
+        /// Only jobs of this kind; newest first
+        #[arg(long)]
+        kind: Option<String>,
+    },
+    /// List the schedules of periodic work
+    Schedules,
+    /// Retry a dead job, or all
     Retry {
-        /// The job.
+        /// Id of the job [default: all dead jobs]
         id: Option<Uuid>,
     },
-    /// Remove dead jobs for good: one, or all.
+    /// Delete a dead job, or all
     Discard {
-        /// The job.
+        /// Id of the job [default: all dead jobs]
         id: Option<Uuid>,
     },
 }
 
-/// Lists and mends jobs.
+fn parse_state(text: &str) -> Result<JobState, String> {
+    let known = JobState::ALL.into_iter().find(|state| state.as_str() == text);
+    known.ok_or_else(|| "expected dead, running, waiting or done".to_owned())
+}
+
+/// Runs `wenyuan jobs`.
 pub(super) async fn jobs(app: &App, arguments: JobArguments) -> anyhow::Result<ExitCode> {
-    match arguments.action.unwrap_or(JobAction::List) {
-        JobAction::List => {
-            let jobs = queue::list(app.pool(), 200).await?;
-            if arguments.json {
-                show::line(&serde_json::to_string_pretty(&jobs)?);
-                return Ok(ExitCode::SUCCESS);
-            }
-            if jobs.is_empty() {
-                show::note("no jobs: everything is done");
-            }
-            for job in jobs {
-                let style = if job.state == queue::State::Dead { WRONG } else { DIM };
-                show::line(&format!(
-                    "{}  {:<8} {:<16} {} tries  {}  {}",
-                    job.id,
-                    styled(style, job.state.as_str()),
-                    job.kind,
-                    job.attempts,
-                    job.created_at.format("%Y-%m-%d %H:%M:%S"),
-                    job.last_error.unwrap_or_default(),
-                ));
-            }
+    let list = JobAction::List { state: None, kind: None };
+    match arguments.action.unwrap_or(list) {
+        JobAction::List { state: None, kind: None } => {
+            print_jobs(&inspect::list(app.pool(), MAX_JOBS).await?, arguments.json)?;
         }
+        JobAction::List { state, kind } => {
+            let filter = JobFilter { state, kind: kind.as_deref() };
+            print_jobs(&inspect::page(app.pool(), filter, None, MAX_JOBS).await?, arguments.json)?;
+        }
+        JobAction::Schedules => print_schedules(&schedules::list(app.pool()).await?, arguments.json)?,
         JobAction::Retry { id } => {
-            let number = queue::retry(app.pool(), id).await?;
-            show::note(&format!("{number} dead jobs are tried again"));
+            let number = inspect::retry(app.pool(), id).await?;
+            show::note(&format!("retrying {number} dead {}", plural(number)));
         }
         JobAction::Discard { id } => {
-            let number = queue::discard(app.pool(), id).await?;
-            show::note(&format!("{number} dead jobs removed"));
+            let number = inspect::discard(app.pool(), id).await?;
+            show::note(&format!("deleted {number} dead {}", plural(number)));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn plural(number: u64) -> &'static str {
+    if number == 1 { "job" } else { "jobs" }
+}
+
+fn print_jobs(jobs: &[Job], json: bool) -> anyhow::Result<()> {
+    if json {
+        show::line(&serde_json::to_string_pretty(jobs)?);
+        return Ok(());
+    }
+    if jobs.is_empty() {
+        show::note("no jobs");
+    }
+    for job in jobs {
+        let style = if job.state == JobState::Dead { WRONG } else { DIM };
+        let duration = job.seconds.map(|seconds| format!("in {seconds:.3} s  ")).unwrap_or_default();
+        show::line(&format!(
+            "{}  {:<8} {:<26} {} {}  {}  {duration}{}",
+            job.id,
+            styled(style, job.state.as_str()),
+            job.kind,
+            job.attempts,
+            if job.attempts == 1 { "try" } else { "tries" },
+            job.created_at.format("%Y-%m-%d %H:%M:%S"),
+            job.last_error.as_deref().unwrap_or_default(),
+        ));
+    }
+    Ok(())
+}
+
+fn print_schedules(schedules: &[ScheduleStatus], json: bool) -> anyhow::Result<()> {
+    if json {
+        show::line(&serde_json::to_string_pretty(schedules)?);
+        return Ok(());
+    }
+    if schedules.is_empty() {
+        show::note("no schedules: a server registers them when it starts");
+    }
+    for schedule in schedules {
+        let last = match (schedule.last_outcome, schedule.last_started_at, schedule.last_seconds) {
+            (Some(outcome), Some(started), Some(seconds)) => {
+                let style = if outcome == RunOutcome::Failed { WRONG } else { WELL };
+                let started = started.format("%Y-%m-%d %H:%M:%S");
+                format!("last {started}, {} in {seconds:.3} s", styled(style, outcome.as_str()))
+            }
+            _ => "no run yet".to_owned(),
+        };
+        show::line(&format!(
+            "{:<32} {:<12}  next {}  {last}  {}",
+            schedule.name,
+            schedule.cron,
+            schedule.next_run_at.format("%Y-%m-%d %H:%M:%S"),
+            schedule.last_error.as_deref().unwrap_or_default(),
+        ));
+    }
+    Ok(())
 }
 
 /// Arguments of `wenyuan migrate`; shows migrations by default.
@@ -209,8 +272,8 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     };
     let all = pending().await?;
     let bar = bar("embedding", all);
-    let mut work = Work::start(app);
-    work.embed(app);
+    let mut background = BackgroundTasks::start(app);
+    background.embed(app);
     loop {
         let left = pending().await?;
         bar.set_position(all.saturating_sub(left));
@@ -220,7 +283,7 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
         sleep(Duration::from_millis(500)).await;
     }
     bar.finish_and_clear();
-    work.stop().await;
+    background.stop().await;
     show::note(&format!("{all} passages got their vectors"));
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::show;
 use crate::app::App;
+use crate::app::background::BackgroundTasks;
 use crate::app::guide;
 use crate::app::mail::Mail;
-use crate::app::work::Work;
 use crate::http::AppState;
 use crate::http::guard::Names;
 use crate::settings::Settings;
@@ -42,26 +42,26 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let address = listener.local_addr()?;
     warn_of_powers(&app).await;
-    let mut work = Work::start(&app);
-    work.follow(&app);
-    work.read_documents(&app)?;
-    work.embed(&app);
-    work.sweep(&app);
-    work.keep_gate(&app);
-    work.keep_chats(&app);
-    work.follow_answers(&app);
-    work.keep_worklist(&app);
+    let mut background = BackgroundTasks::start(&app);
+    background.update_index(&app);
+    background.ingest(&app)?;
+    background.embed(&app);
+    background.sweep_objects(&app);
+    background.maintain(&app);
+    background.record_usage(&app);
+    background.record_zero_results(&app);
+    background.mark_stale_answers(&app);
     let public = public_address(settings, address);
     if let Some(mail) = mail {
-        work.send_mail(&app, mail, Arc::clone(&public));
+        background.send_mail(&app, mail, Arc::clone(&public));
     }
-    work.also(metrics::spawn_job_gauges(app.pool().clone()));
+    background.adopt(metrics::spawn_job_gauges(app.pool().clone()));
     let maximum = settings.database().pool.maximum;
-    work.also(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
+    background.adopt(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
     if let Some(cluster) = app.database.cluster() {
-        work.also(cluster.spawn_watch());
+        background.adopt(cluster.spawn_watch());
     }
-    work.also(tokio::spawn({
+    background.adopt(tokio::spawn({
         let app = app.clone();
         async move { guide::add(&app).await }
     }));
@@ -75,7 +75,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(stopping(app.clone())).await?;
     tracing::info!("stopping: finishing or releasing running work");
-    work.stop().await;
+    background.stop().await;
     app.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

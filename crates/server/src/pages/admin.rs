@@ -1,7 +1,7 @@
 //! `/admin`: what administrators look after, in person. The rules are those of the rooms below, which the API follows too.
 
 mod access;
-mod jobs;
+pub(crate) mod jobs;
 mod keys;
 mod models;
 mod servers;
@@ -22,7 +22,7 @@ use kernel::setting::Setting;
 use library::search::ModelState;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use store::jobs::State as JobState;
+use store::jobs::inspect::{self, JobState};
 
 use super::forms::Posted;
 use super::frame::{Fault, Frame};
@@ -215,7 +215,7 @@ async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, R
     require(&frame)?;
     let read = async {
         let libraries = state.app.engine.catalogue().await?.libraries(&frame.actor).len();
-        let counts = store::jobs::counts(state.app.pool()).await?;
+        let counts = inspect::counts(state.app.pool()).await?;
         let (mut dead, mut at_work) = (0, 0);
         for (_, job, count) in counts {
             *(if job == JobState::Dead { &mut dead } else { &mut at_work }) += count;

@@ -43,6 +43,7 @@ GET    /api/v1/documents/{document}/diff?from={version}&to={version}     404 404
 GET    /api/v1/documents/{document}/metadata                             404 404 200 200 200 404 200 404 200
 PATCH  /api/v1/documents/{document}/metadata                             404 404 403 200 200 404 403 404 200
 GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
+GET    /api/v1/schedules                                                 401 403 403 403 403 403 200 403 200
 POST   /api/v1/session                                                   200 200 200 200 200 200 200 200 200
 GET    /api/v1/session                                                   401 200 200 200 200 200 200 200 200
 DELETE /api/v1/session                                                   401 204 204 204 204 204 403 403 204

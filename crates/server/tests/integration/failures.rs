@@ -375,7 +375,7 @@ async fn a_dead_job_is_listed_and_can_be_retried() {
     let server = app.serve().await;
     let dead = eventually("the last attempt", async || {
         let jobs = server.json("/api/v1/jobs").await;
-        jobs.as_array()?.iter().find(|job| job["state"] == "dead").cloned()
+        jobs["items"].as_array()?.iter().find(|job| job["state"] == "dead").cloned()
     })
     .await;
     assert!(dead["last_error"].as_str().unwrap().contains("not in the store"), "{dead}");

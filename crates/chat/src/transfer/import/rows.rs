@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use store::jobs::{self, NewJob};
+use store::jobs;
 use store::objects::Hash;
 use uuid::Uuid;
 
@@ -426,6 +426,6 @@ pub(super) async fn write_file(
     if written.rows_affected() == 0 {
         return Ok(Attached::LimitReached);
     }
-    jobs::enqueue(connection, &[NewJob::new(READ_JOB, json!({ "file_id": id }))]).await?;
+    jobs::enqueue(connection, &[crate::files::new_job(READ_JOB, id)]).await?;
     Ok(Attached::New)
 }

@@ -1,9 +1,12 @@
-//! `/admin/jobs`: what is to be done, is being done, and was tried in vain.
+//! `/admin/jobs`: jobs by state and kind, retry and discard of dead jobs, schedules.
+
+use std::fmt::Display;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use store::jobs::{self, Job, State as JobState, Which};
+use store::jobs::inspect::{self, Job, JobFilter, JobState};
+use store::schedules::{self, ScheduleStatus};
 use uuid::Uuid;
 
 use super::{Asked, PAGE, Told, next, require};
@@ -16,8 +19,8 @@ use crate::pages::see_other;
 
 const HERE: &str = "/admin/jobs";
 
-/// A choice among the jobs, with how many there are.
-struct Choice {
+/// Filter that can be chosen, with the number of jobs behind it.
+struct FilterChoice {
     name: String,
     count: i64,
     address: String,
@@ -29,14 +32,15 @@ struct Choice {
 struct List<'page> {
     frame: &'page Frame,
     told: Told<'page>,
-    states: Vec<Choice>,
-    kinds: Vec<Choice>,
+    states: Vec<FilterChoice>,
+    kinds: Vec<FilterChoice>,
     dead: i64,
     jobs: Vec<Job>,
+    schedules: Vec<ScheduleStatus>,
     next: Option<String>,
 }
 
-/// Those of a state and kind, the newest first.
+/// Lists the jobs of a state and kind, newest first, and the schedules.
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
@@ -48,32 +52,38 @@ pub(super) async fn show(
     let read = async {
         let after: Option<Uuid> = match asked.cursor.as_str() {
             "" => None,
-            text => Some(text.parse().map_err(|_none| Problem::invalid("no list goes on there"))?),
+            text => Some(text.parse().map_err(|_invalid| Problem::invalid("invalid cursor"))?),
         };
-        let counts = jobs::counts(state.app.pool()).await?;
+        let pool = state.app.pool();
+        let mut counts = inspect::counts(pool).await?;
+        let done = inspect::done_counts(pool).await?;
+        counts.extend(done.into_iter().map(|(kind, count)| (kind, JobState::Done, count)));
+        counts.sort_by(|one, other| one.0.cmp(&other.0));
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let found = jobs::page(state.app.pool(), Which { state: chosen, kind }, after, limit).await?;
-        Ok::<_, Problem>((counts, found))
+        let jobs = inspect::page(pool, JobFilter { state: chosen, kind }, after, limit).await?;
+        Ok::<_, Problem>((counts, jobs, schedules::list(pool).await?))
     };
-    let (counts, mut found) = read.await.map_err(Problem::into_response)?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
+    let (counts, mut jobs, schedules) = read.await.map_err(Problem::into_response)?;
+    let has_more = jobs.len() > PAGE;
+    jobs.truncate(PAGE);
     let here = [("state", asked.state.as_str()), ("kind", asked.kind.as_str())];
-    let next = found.last().filter(|_| more).map(|last| next(HERE, &here, &last.id));
+    let next = jobs.last().filter(|_| has_more).map(|last| next(HERE, &here, &last.id));
     let states = JobState::ALL
         .into_iter()
-        .map(|state| Choice {
+        .map(|state| FilterChoice {
             name: state.as_str().to_owned(),
             count: counts.iter().filter(|(_, one, _)| *one == state).map(|(.., count)| count).sum(),
             is_chosen: chosen == Some(state),
             address: link(if chosen == Some(state) { "" } else { state.as_str() }, &asked.kind),
         })
         .collect();
-    let mut kinds: Vec<Choice> = Vec::new();
-    for (name, _, count) in &counts {
+    let mut kinds: Vec<FilterChoice> = Vec::new();
+    // Counted as the list is filtered: done jobs are listed only where they are asked for.
+    let is_listed = |state: JobState| chosen.map_or(state != JobState::Done, |chosen| chosen == state);
+    for (name, _, count) in counts.iter().filter(|(_, state, _)| is_listed(*state)) {
         match kinds.last_mut() {
             Some(last) if last.name == *name => last.count += count,
-            _ => kinds.push(Choice {
+            _ => kinds.push(FilterChoice {
                 name: name.clone(),
                 count: *count,
                 is_chosen: kind == Some(name),
@@ -83,7 +93,7 @@ pub(super) async fn show(
     }
     let dead = counts.iter().filter(|(_, one, _)| *one == JobState::Dead).map(|(.., count)| count).sum();
     let told = Told::done(&frame, &asked.done);
-    let page = List { frame: &frame, told, states, kinds, dead, jobs: found, next };
+    let page = List { frame: &frame, told, states, kinds, dead, jobs, schedules, next };
     Ok(page.told.page(&frame, &page))
 }
 
@@ -97,24 +107,29 @@ fn link(state: &str, kind: &str) -> String {
     }
 }
 
-/// Tries dead jobs again, or takes them away: one, or all.
+/// Retries or discards dead jobs, one or all.
 pub(super) async fn act(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
     require(&posted.frame)?;
     let pool = state.app.pool();
     let done = async {
         let id: Option<Uuid> = match posted.field("id") {
-            // Only a button that says so means all.
+            // Only the button for all jobs leaves the id out.
             "" if posted.has("all") => None,
-            text => Some(text.parse().map_err(|_none| Problem::not_found("there is no such job"))?),
+            text => Some(text.parse().map_err(|_invalid| Problem::not_found("job not found"))?),
         };
         match posted.field("action") {
-            "retry" => Ok((jobs::retry(pool, id).await?, "job-again")),
-            "discard" => Ok((jobs::discard(pool, id).await?, "job-discarded")),
+            "retry" => Ok((inspect::retry(pool, id).await?, "job-again")),
+            "discard" => Ok((inspect::discard(pool, id).await?, "job-discarded")),
             _ => Err(Problem::invalid("the form cannot be read")),
         }
     };
     let (number, done) = done.await.map_err(Problem::into_response)?;
-    // Somebody else was faster, or it was never dead.
+    // Somebody else was faster, or the job was never dead.
     let done = if number == 0 { "job-none" } else { done };
     Ok(see_other(&format!("{HERE}?done={done}")))
+}
+
+/// Formats a duration in seconds, to the millisecond.
+pub(crate) fn seconds(seconds: impl Display) -> String {
+    format!("{seconds:.3}")
 }

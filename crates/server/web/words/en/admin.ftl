@@ -146,13 +146,14 @@ admin-count-tools =
        *[other] It has { $count } tools.
     }
 
-admin-jobs-about = Background jobs. Finished jobs disappear; failed ones stay until you retry or delete them.
+admin-jobs-about = Background jobs. Finished jobs are kept for some days; failed ones stay until you retry or delete them.
 admin-jobs-state = State
 admin-jobs-kind = Type
 admin-jobs-none = No such jobs.
 admin-job-waiting = waiting
 admin-job-running = running
 admin-job-dead = failed
+admin-job-done = finished
 admin-job-tries =
     { $count ->
         [0] not tried yet
@@ -161,6 +162,7 @@ admin-job-tries =
     }
 admin-job-written = created { $ago }
 admin-job-due = due { $ago }
+admin-job-took = took { $seconds } s
 admin-job-retry = Retry
 admin-job-discard = Delete
 admin-job-discard-lost = Its work is not done and not retried.
@@ -175,6 +177,12 @@ admin-jobs-discard-sure =
         [one] Delete it permanently
        *[other] Delete { $count } permanently
     }
+admin-schedules = Schedules
+admin-schedule-succeeded = succeeded
+admin-schedule-failed = failed
+admin-schedule-next = next run
+admin-schedule-last = last run { $ago }
+admin-schedule-never = no run yet
 admin-count-dead =
     { $count ->
         [one] { $count } failed job

@@ -137,13 +137,14 @@ admin-count-tools =
        *[other] 它有 { $count } 个工具。
     }
 
-admin-jobs-about = 后台任务。完成的任务不再列出；失败的任务会保留，直到您重试或删除。
+admin-jobs-about = 后台任务。完成的任务保留数日；失败的任务一直保留，直到您重试或删除。
 admin-jobs-state = 状态
 admin-jobs-kind = 种类
-admin-jobs-none = 没有这样的任务，全部已完成。
+admin-jobs-none = 没有任务。
 admin-job-waiting = 等待中
 admin-job-running = 进行中
 admin-job-dead = 已失败
+admin-job-done = 已完成
 admin-job-tries =
     { $count ->
         [0] 尚未尝试
@@ -151,12 +152,19 @@ admin-job-tries =
     }
 admin-job-written = { $ago }创建
 admin-job-due = { $ago }执行
+admin-job-took = 耗时 { $seconds } 秒
 admin-job-retry = 重试
 admin-job-discard = 删除
 admin-job-discard-lost = 该任务不会完成，也不再重试。
 admin-jobs-retry-all = 重试全部 { $count } 个失败任务
 admin-jobs-discard-all = 删除全部失败任务
 admin-jobs-discard-sure = 永久删除 { $count } 个任务
+admin-schedules = 定时任务
+admin-schedule-succeeded = 成功
+admin-schedule-failed = 失败
+admin-schedule-next = 下次运行
+admin-schedule-last = 上次运行于{ $ago }
+admin-schedule-never = 尚未运行
 admin-count-dead = { $count } 个失败任务
 admin-none-dead = 没有失败任务
 admin-count-at-work = { $count } 个等待中或进行中

@@ -1,0 +1,220 @@
+//! Background work of this node: job workers, schedules, followers of the change sequence, and loops over memory.
+//!
+//! [`handlers`] runs jobs that a change has caused, [`maintenance`] those that are due from time to time. What several nodes
+//! share is a job or a schedule in the database; only what lies in this process's memory is a loop here.
+
+mod handlers;
+mod maintenance;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kernel::chain::Chain;
+use library::changes;
+use library::reader::Reader;
+use library::search::ModelState;
+use store::jobs;
+use store::listener::{Notifier, Subscription, spawn_listener};
+use store::workers::{Handler, run_worker};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::handlers::{EmbedFiles, EmbedPassages, Ingest, RegroupWorklist, SweepObjects};
+use crate::app::App;
+use crate::app::mail::{Mail, ResetMails};
+
+/// Interval at which the use of keys and sessions is written.
+const RECORD_USAGE: Duration = Duration::from_mins(1);
+/// Interval at which searches without results are written; those of one interval are one transaction.
+const RECORD_ZERO_RESULTS: Duration = Duration::from_secs(1);
+/// Interval at which answers are compared with the library when no change is notified.
+const COMPARE_ANSWERS: Duration = Duration::from_secs(30);
+/// Time within which tasks have to end once they are told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Background tasks that run until they are stopped.
+pub(crate) struct BackgroundTasks {
+    stop: watch::Sender<bool>,
+    jobs: Notifier,
+    changes: Notifier,
+    /// Told to stop, and waited for.
+    tasks: Vec<JoinHandle<()>>,
+    /// Aborted once the others have ended.
+    aborted: Vec<JoinHandle<()>>,
+}
+
+impl BackgroundTasks {
+    /// Starts listening to the database, so that the tasks started later miss no notification.
+    pub(crate) fn start(app: &App) -> Self {
+        let (jobs, changes) = (Notifier::default(), Notifier::default());
+        let notifiers = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
+        let listener = spawn_listener(app.pool().clone(), notifiers, app.caches.clone());
+        Self { stop: watch::Sender::new(false), jobs, changes, tasks: Vec::new(), aborted: vec![listener] }
+    }
+
+    /// Ingests documents and reads files of chats, with one worker per reader process.
+    pub(crate) fn ingest(&mut self, app: &App) -> anyhow::Result<()> {
+        for _ in 0..app.settings.documents.readers() {
+            let reader = Reader::new(app.reader_config()?);
+            self.spawn_worker(app, Ingest::new(app, reader, self.stop.subscribe()));
+        }
+        Ok(())
+    }
+
+    /// Embeds passages and merges the work list once the model is loaded. Uses half of the processors at most, so that full text
+    /// goes first.
+    pub(crate) fn embed(&mut self, app: &App) {
+        let app = app.clone();
+        let (jobs, stop) = (self.jobs.clone(), self.stop.subscribe());
+        self.tasks.push(tokio::spawn(async move {
+            let model = match app.engine.model() {
+                ModelState::Ready(model) => model,
+                ModelState::Off(_) => return,
+                ModelState::Loading => match app.load_model().await {
+                    Some(model) => model,
+                    None => return,
+                },
+            };
+            // Groups of the work list may have vectors of another model.
+            if let Err(error) = enqueue_regroup(&app).await {
+                tracing::warn!(error = %format!("{error:#}"), "failed to enqueue merging the work list");
+            }
+            let pool = app.pool();
+            let embed = || EmbedPassages::new(pool.clone(), Arc::clone(&model), stop.clone());
+            let workers = (0..(app.settings.documents.readers() / 2).max(1))
+                .map(|_| run_worker(pool.clone(), embed(), jobs.subscribe(), stop.clone()));
+            // Files of chats do not wait for libraries: somebody is about to ask about them.
+            let files = run_worker(pool.clone(), EmbedFiles(embed()), jobs.subscribe(), stop.clone());
+            let worklist = RegroupWorklist::new(pool.clone(), Arc::clone(&model), stop.clone());
+            let worklist = run_worker(pool.clone(), worklist, jobs.subscribe(), stop.clone());
+            tokio::join!(futures::future::join_all(workers), files, worklist);
+        }));
+    }
+
+    /// Removes stored bytes that nothing refers to.
+    pub(crate) fn sweep_objects(&mut self, app: &App) {
+        self.spawn_worker(app, SweepObjects::new(app));
+    }
+
+    /// Sends the mails that are enqueued.
+    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
+        self.spawn_worker(app, ResetMails { pool: app.pool().clone(), mail, address });
+    }
+
+    /// Enqueues scheduled jobs when they are due, and runs them.
+    pub(crate) fn maintain(&mut self, app: &App) {
+        let schedules =
+            store::schedules::run(app.pool().clone(), maintenance::SCHEDULES, self.stop.subscribe());
+        self.tasks.push(tokio::spawn(schedules));
+        self.spawn_worker(app, maintenance::Maintenance::new(app.pool().clone()));
+    }
+
+    /// Writes which keys and sessions were used, which this process has gathered in memory.
+    pub(crate) fn record_usage(&mut self, app: &App) {
+        let app = app.clone();
+        self.repeat("record the use of keys and sessions", Wake::Every(RECORD_USAGE), move |_stop| {
+            let app = app.clone();
+            async move { Ok(app.authenticator.record_usage().await?) }
+        });
+    }
+
+    /// Writes the searches without results, which this process has gathered in memory, into the work list.
+    pub(crate) fn record_zero_results(&mut self, app: &App) {
+        let app = app.clone();
+        self.repeat("record searches without results", Wake::Every(RECORD_ZERO_RESULTS), move |_stop| {
+            let app = app.clone();
+            async move {
+                let misses = Arc::clone(&app.misses);
+                app.write_misses(&mut *misses.lock().await).await;
+                Ok(())
+            }
+        });
+    }
+
+    /// Marks answers whose sources have changed, as the library changes.
+    pub(crate) fn mark_stale_answers(&mut self, app: &App) {
+        let pool = app.pool().clone();
+        let wake = Wake::Notified(self.changes.subscribe(), COMPARE_ANSWERS);
+        self.repeat("compare answers with the library", wake, move |stop| {
+            let pool = pool.clone();
+            async move { Ok(chat::stale::follow(&pool, || *stop.borrow()).await?) }
+        });
+    }
+
+    /// Keeps the full-text index up to date.
+    pub(crate) fn update_index(&mut self, app: &App) {
+        let follower = app.engine.follower();
+        self.tasks.push(tokio::spawn(follower.run(self.changes.subscribe(), self.stop.subscribe())));
+    }
+
+    /// Adopts a task that is aborted when the others have ended.
+    pub(crate) fn adopt(&mut self, task: JoinHandle<()>) {
+        self.aborted.push(task);
+    }
+
+    /// Lets all tasks finish what they are at, up to [`STOP_TIMEOUT`]; leases that are not released expire by themselves.
+    pub(crate) async fn stop(self) {
+        let _no_receivers = self.stop.send(true);
+        let all = futures::future::join_all(self.tasks);
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("background work did not end in time; its leases expire and it is done again");
+        }
+        for task in self.aborted {
+            task.abort();
+        }
+    }
+
+    fn spawn_worker(&mut self, app: &App, handler: impl Handler + 'static) {
+        let worker = run_worker(app.pool().clone(), handler, self.jobs.subscribe(), self.stop.subscribe());
+        self.tasks.push(tokio::spawn(worker));
+    }
+
+    /// Repeats `work` until told to stop, and once more then. A failure is logged, and the next round tries again.
+    fn repeat<W, F>(&mut self, name: &'static str, mut wake: Wake, mut work: W)
+    where
+        W: FnMut(watch::Receiver<bool>) -> F + Send + 'static,
+        F: Future<Output = anyhow::Result<()>> + Send,
+    {
+        let mut stop = self.stop.subscribe();
+        self.tasks.push(tokio::spawn(async move {
+            loop {
+                let is_last = *stop.borrow();
+                if let Err(error) = work(stop.clone()).await {
+                    tracing::warn!(error = %Chain(error.as_ref()), "failed to {name}");
+                }
+                if is_last {
+                    return;
+                }
+                tokio::select! {
+                    () = wake.wait() => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }));
+    }
+}
+
+/// When repeated work runs again.
+enum Wake {
+    /// After this time.
+    Every(Duration),
+    /// When notified, or after this time.
+    Notified(Subscription, Duration),
+}
+
+impl Wake {
+    async fn wait(&mut self) {
+        match self {
+            Self::Every(period) => tokio::time::sleep(*period).await,
+            Self::Notified(subscription, longest) => {
+                subscription.wait(*longest).await;
+            }
+        }
+    }
+}
+
+async fn enqueue_regroup(app: &App) -> anyhow::Result<()> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    chat::worklist::enqueue_regroup(&mut connection).await.context("the database failed")
+}
