@@ -1,121 +1,106 @@
-//! The change sequence: what read models follow and caches are valid by.
+//! Change sequences of the library: passages, which the full-text index follows, and the catalogue, which caches are valid by.
 //!
-//! The counters live in one row whose lock is held until the change commits, so whoever reads `n` has every change
-//! up to `n` before their eyes. A change is recorded last in its transaction, to keep that lock short.
+//! How they are numbered and followed: [`store::change_sequence`]. A change is recorded last in its transaction.
 
 use sqlx::PgConnection;
+use store::change_sequence::{self, ChangeSequence};
 use uuid::Uuid;
 
 use crate::Error;
 use crate::documents::DocumentId;
+
+pub use store::change_sequence::CHANNEL;
 
 kernel::id! {
     /// A version of a library.
     VersionId
 }
 
-/// The channel on which followers are told of changes.
-pub const CHANNEL: &str = "wenyuan_changes";
+/// Numbers changes of the passages that can be found.
+const PASSAGES: ChangeSequence = ChangeSequence::new("library.passages");
+/// Numbers changes of libraries and versions.
+const CATALOGUE: ChangeSequence = ChangeSequence::new("library.catalogue");
+/// Numbers requests to rebuild the full-text index.
+const REBUILD: ChangeSequence = ChangeSequence::new("library.rebuild");
 
-/// Where the truth stands.
+/// Position of the library's change sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sequence {
-    /// Which database this is.
+    /// Id of the database.
     pub database_id: Uuid,
-    /// Counts changes of what is found.
+    /// Number of the last change of the passages that can be found.
     pub passages: i64,
-    /// Counts changes of libraries and versions.
+    /// Number of the last change of libraries and versions.
     pub catalogue: i64,
-    /// Counts requests to build the full-text index anew.
+    /// Number of the last request to rebuild the full-text index.
     pub rebuild: i64,
 }
 
-/// A document under a label whose passages are not what they were.
+/// Document under a version whose passages have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The document.
     pub document: DocumentId,
     /// The version.
     pub version: VersionId,
-    /// The number of the change.
+    /// Number of the change.
     pub sequence: i64,
 }
 
-/// Where the truth stands now.
+/// Reads the current position.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn sequence(connection: &mut PgConnection) -> Result<Sequence, Error> {
-    Ok(sqlx::query_as!(
-        Sequence,
-        "-- changes.sequence
-         select database_id, passages, catalogue, rebuild from library.change_sequence",
-    )
-    .fetch_one(connection)
-    .await?)
+    let position = change_sequence::position(connection, [PASSAGES, CATALOGUE, REBUILD]).await?;
+    let [passages, catalogue, rebuild] = position.numbers;
+    Ok(Sequence { database_id: position.database_id, passages, catalogue, rebuild })
 }
 
-/// Records that the passages of these documents under these labels have changed.
+/// Records that the passages of these documents under these versions have changed.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn record(connection: &mut PgConnection, changed: &[(DocumentId, VersionId)]) -> Result<(), Error> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    // In one order for everybody, so that two transactions cannot wait for each other.
-    let mut changed = changed.to_vec();
-    changed.sort_unstable();
-    changed.dedup();
-    let documents: Vec<Uuid> = changed.iter().map(|change| change.0.0).collect();
-    let versions: Vec<Uuid> = changed.iter().map(|change| change.1.0).collect();
-    // Each change has a number of its own, so that a follower may stop between any two.
-    sqlx::query!(
-        "-- changes.record
-         with bumped as (
-           update library.change_sequence set passages = passages + cardinality($1::uuid[]) returning passages
-         ), told as (
-           select pg_notify('wenyuan_changes', '')
-         )
-         insert into library.changes (document_id, version_id, sequence)
-         select document_id, version_id, bumped.passages - cardinality($1::uuid[]) + place
-         from bumped, told, unnest($1::uuid[], $2::uuid[]) with ordinality as change (document_id, version_id, place)
-         on conflict (document_id, version_id) do update set sequence = excluded.sequence",
-        &documents,
-        &versions,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    let subjects: Vec<Vec<Uuid>> =
+        changed.iter().map(|(document, version)| vec![document.0, version.0]).collect();
+    Ok(PASSAGES.record(connection, &subjects).await?)
 }
 
 /// Records that libraries or versions have changed.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn record_catalogue(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!(
-        "-- changes.record_catalogue
-         with told as (select pg_notify('wenyuan_changes', ''))
-         update library.change_sequence set catalogue = catalogue + 1 from told"
-    )
-    .execute(connection)
-    .await?;
+    CATALOGUE.advance(connection).await?;
     Ok(())
 }
 
-/// The changes after a number, oldest first.
+/// Returns up to `limit` changes after the number `sequence`, oldest first.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn since(connection: &mut PgConnection, sequence: i64, limit: i64) -> Result<Vec<Change>, Error> {
-    Ok(sqlx::query_as!(
-        Change,
-        r#"-- changes.since
-         select document_id as "document: DocumentId", version_id as "version: VersionId", sequence
-         from library.changes where sequence > $1 order by sequence limit $2"#,
-        sequence,
-        limit,
-    )
-    .fetch_all(connection)
-    .await?)
+    let changes = PASSAGES.since(connection, sequence, limit).await?;
+    changes.iter().map(read_change).collect()
 }
 
-/// Asks every node to build its full-text index anew. Returns the number of the request.
+fn read_change(change: &change_sequence::Change) -> Result<Change, Error> {
+    let &[document, version] = change.subject.as_slice() else {
+        return Err(Error::Internal("a change of passages names no document and version".to_owned()));
+    };
+    Ok(Change { document: DocumentId(document), version: VersionId(version), sequence: change.number })
+}
+
+/// Requests that every node rebuild its full-text index, and returns the number of the request.
+///
+/// # Errors
+///
+/// Fails when the database does.
 pub async fn request_rebuild(connection: &mut PgConnection) -> Result<i64, Error> {
-    Ok(sqlx::query_scalar!(
-        "-- changes.request_rebuild
-         with told as (select pg_notify('wenyuan_changes', ''))
-         update library.change_sequence set rebuild = rebuild + 1 from told returning rebuild"
-    )
-    .fetch_one(connection)
-    .await?)
+    Ok(REBUILD.advance(connection).await?)
 }

@@ -25,6 +25,7 @@
 //! Start with [`Database::open`], [`jobs`] and [`workers`].
 
 pub mod cache;
+pub mod change_sequence;
 pub mod credentials;
 pub mod idempotency;
 pub mod jobs;

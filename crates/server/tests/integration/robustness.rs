@@ -14,7 +14,7 @@ use crate::PROGRAM;
 /// Locks the row that every write updates last: writers block, readers do not.
 async fn lock_changes(app: &TestApp) -> Transaction<'static, Postgres> {
     let mut lock = app.database().pool().begin().await.expect("a transaction");
-    let row = "select passages from library.change_sequence for update";
+    let row = "select value from store.change_sequences where name = 'library.passages' for update";
     sqlx::query(row).execute(&mut *lock).await.expect("the row of changes");
     lock
 }
