@@ -1,7 +1,7 @@
 //! Stale answers: marks citations whose passage has changed or disappeared in the version that answers now.
 //!
 //! ```text
-//! library.changes, active versions ──► enqueue_changes ──► chat.stale_pending ──► compare_due ──► message_sources.stale
+//! store.changes, active versions  ──► enqueue_changes ──► chat.stale_pending ──► compare_due ──► message_sources.stale
 //! ```
 //!
 //! Changed documents are enqueued in the transaction that advances the position in the change sequence, so a crash loses nothing;
