@@ -235,7 +235,7 @@ impl Answers {
         actor: &Actor,
         question: StatelessQuestion,
     ) -> Result<Arc<AnswerStream>, Error> {
-        if actor.is_nobody() {
+        if actor.is_anonymous() {
             return Err(Error::SignIn);
         }
         let StatelessQuestion { question, history, options } = question;

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Scope};
 use kernel::page::{Cursor, Page};
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -36,16 +36,16 @@ const MAX_DERIVED_TITLE_CHARS: usize = 120;
 ///
 /// Fails if the actor is anonymous, or uses an API key without the scope `chats` or confined to libraries.
 pub fn owner_id(actor: &Actor) -> Result<Uuid, Error> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
-    if !actor.may(Scope::Chats) {
+    if !actor.has_scope(Scope::Chats) {
         return Err(Error::NotAllowed(
             "this API key lacks the scope chats, which its user's questions and answers need: use one that has it"
                 .to_owned(),
         ));
     }
-    if actor.libraries().is_some() {
+    if actor.key_libraries().is_some() {
         return Err(Error::NotAllowed(
             "this API key is confined to libraries, and a history quotes from any of them: use a key without that limit"
                 .to_owned(),
@@ -109,11 +109,11 @@ pub struct Change {
     /// Focus mode.
     pub focus: Option<Focus>,
     /// Library to search.
-    pub library: Setting<String>,
+    pub library: FieldUpdate<String>,
     /// Version to search.
-    pub version: Setting<String>,
+    pub version: FieldUpdate<String>,
     /// Language model to use.
-    pub model: Setting<String>,
+    pub model: FieldUpdate<String>,
     /// Whether the chat is listed before the others.
     pub pinned: Option<bool>,
     /// Whether the chat is archived.
@@ -263,7 +263,7 @@ pub async fn list(
         .fetch_all(connection)
         .await?
     };
-    Ok(Page::cut(rows, limit, |last| {
+    Ok(Page::from_rows(rows, limit, |last| {
         let at = if which == ChatFilter::Deleted {
             last.deleted_at.unwrap_or(last.updated_at)
         } else {
@@ -317,9 +317,9 @@ pub async fn change(
 ) -> Result<Chat, Error> {
     let owner = owner_id(actor)?;
     let title = change.title.as_deref().map(checked_title).transpose()?;
-    let new_value = |setting: &Setting<String>| match setting {
-        Setting::Set(text) => Some(text.clone()),
-        Setting::Keep | Setting::Remove => None,
+    let new_value = |setting: &FieldUpdate<String>| match setting {
+        FieldUpdate::Set(text) => Some(text.clone()),
+        FieldUpdate::Keep | FieldUpdate::Clear => None,
     };
     let (library, version, model) =
         (new_value(&change.library), new_value(&change.version), new_value(&change.model));
@@ -335,9 +335,9 @@ pub async fn change(
     .await?
     .ok_or_else(absent)?;
     // A version belongs to the library it was chosen with.
-    let library = if change.library.is_kept() { before.library.clone() } else { library };
+    let library = if change.library.is_keep() { before.library.clone() } else { library };
     let version =
-        if change.version.is_kept() { before.version.filter(|_| library == before.library) } else { version };
+        if change.version.is_keep() { before.version.filter(|_| library == before.library) } else { version };
     check(library.as_deref(), version.as_deref(), model.as_deref())?;
     let current = match change.current {
         Some(message) => Some(newest_below(&mut *connection, id, message).await?),
@@ -354,7 +354,7 @@ pub async fn change(
         change.focus.map(Focus::as_str),
         library,
         version,
-        !change.model.is_kept(),
+        !change.model.is_keep(),
         model,
         change.pinned,
         change.archived,

@@ -74,7 +74,7 @@ pub async fn search(
     )
     .fetch_all(connection)
     .await?;
-    let page = Page::cut(rows, limit, |last| Cursor::encode(&last.id));
+    let page = Page::from_rows(rows, limit, |last| Cursor::encode(&last.id));
     let items = page.items.into_iter().map(|row| {
         let (snippet, highlights) = excerpt(&row.content, words);
         HistoryHit {

@@ -126,7 +126,7 @@ pub async fn list_all(
     .fetch_all(connection)
     .await?;
     let rows = rows.into_iter().map(Message::from).collect();
-    Ok(Page::cut(rows, limit, |last: &Message| Cursor::encode(&last.id)))
+    Ok(Page::from_rows(rows, limit, |last: &Message| Cursor::encode(&last.id)))
 }
 
 /// Returns a message of one of the actor's chats, and the chat's id.

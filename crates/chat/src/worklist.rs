@@ -314,7 +314,7 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<WorklistItem>, Error> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
     let (libraries, without_library) = match &filter.library {
@@ -347,7 +347,7 @@ pub async fn list(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor::encode(&(last.last_at, last.id))))
+    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.last_at, last.id))))
 }
 
 /// Resolves an item; later occurrences start a new one. Idempotent.
@@ -361,7 +361,7 @@ pub async fn resolve(
     actor: &Actor,
     id: Uuid,
 ) -> Result<WorklistItem, Error> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
     let absent = || Error::NotFound("item not found in your work list".to_owned());
@@ -411,7 +411,7 @@ fn owned_libraries(catalogue: &Catalogue, actor: &Actor) -> Vec<Uuid> {
 
 /// Whether an actor sees items without a library.
 fn sees_items_without_library(actor: &Actor) -> bool {
-    actor.has_role(Role::Admin) && actor.may(Scope::Write) && actor.libraries().is_none()
+    actor.has_role(Role::Admin) && actor.has_scope(Scope::Write) && actor.key_libraries().is_none()
 }
 
 /// Locks the work list against other writers, until the end of the transaction.

@@ -89,7 +89,7 @@ async fn many_chats_are_found_in_the_order_asked_and_only_ones_own() {
     let found = chats::find_many(&mut connection, &Actor::owner(), &asked).await.unwrap();
     assert_eq!(found.iter().map(|chat| chat.id).collect::<Vec<_>>(), [owners]);
     assert!(chats::find_many(&mut connection, &stage.ada, &[]).await.unwrap().is_empty());
-    let refused = chats::find_many(&mut connection, &Actor::nobody(), &asked).await;
+    let refused = chats::find_many(&mut connection, &Actor::anonymous(), &asked).await;
     assert!(matches!(refused, Err(Error::SignIn)), "{refused:?}");
 }
 
@@ -115,7 +115,7 @@ async fn many_messages_are_found_in_the_order_asked_and_only_in_ones_own_chats()
         let refused = messages::find(&mut connection, actor, id).await.map(drop);
         assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
     }
-    let refused = messages::find_many(&mut connection, &Actor::nobody(), &asked).await.map(drop);
+    let refused = messages::find_many(&mut connection, &Actor::anonymous(), &asked).await.map(drop);
     assert!(matches!(refused, Err(Error::SignIn)), "{refused:?}");
 }
 

@@ -125,7 +125,7 @@ impl Authenticator {
                 self.authenticate_session(&token_id.to_string(), Some(token_id), None).await
             }
             Credential::Cookie(text) => {
-                let hash = Token::shown(text).hash();
+                let hash = Token::from_text(text).hash();
                 self.authenticate_session(&hex::encode(hash), None, Some(&hash)).await
             }
         }
@@ -133,7 +133,7 @@ impl Authenticator {
 
     async fn authenticate_key(&self, text: &str) -> Result<Authentication, Error> {
         let invalid = Error::InvalidCredential("this API key is unknown, disabled or expired");
-        let hash = Token::shown(text).hash();
+        let hash = Token::from_text(text).hash();
         let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
             let found = keys::find_by_hash(&mut connection, &hash).await?;
@@ -158,7 +158,7 @@ impl Authenticator {
             None => Actor::owner(),
         };
         Ok(Authentication {
-            actor: owner.narrowed(Some(key.id), &key.name, key.scopes, key.libraries),
+            actor: owner.with_key(Some(key.id), &key.name, key.scopes, key.libraries),
             limit: Some(KeyRateLimit { key: key.id, per_minute: key.rate_limit }),
             preferences: Preferences::default(),
         })

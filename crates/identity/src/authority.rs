@@ -8,7 +8,7 @@ use crate::Error;
 pub(crate) fn require_admin(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin() {
         Ok(())
-    } else if actor.is_nobody() {
+    } else if actor.is_anonymous() {
         Err(Error::SignIn)
     } else {
         Err(Error::NotAllowed("only an administrator who is signed in can do this; an API key cannot"))
@@ -29,5 +29,5 @@ pub(crate) fn require_in_person(actor: &Actor) -> Result<(), Error> {
 
 /// Requires that it is known who acts, in person or through an API key.
 pub(crate) fn require_signed_in(actor: &Actor) -> Result<(), Error> {
-    if actor.is_nobody() { Err(Error::SignIn) } else { Ok(()) }
+    if actor.is_anonymous() { Err(Error::SignIn) } else { Ok(()) }
 }

@@ -112,8 +112,8 @@ impl From<store::postgres::Error> for Error {
     }
 }
 
-impl From<kernel::secret::NoRandomness> for Error {
-    fn from(error: kernel::secret::NoRandomness) -> Self {
+impl From<kernel::secret::RandomnessError> for Error {
+    fn from(error: kernel::secret::RandomnessError) -> Self {
         Self::Internal(error.to_string())
     }
 }

@@ -82,7 +82,7 @@ pub async fn create(
 ) -> Result<(Key, Token), Error> {
     require_keys_of(actor, user)?;
     check(&key)?;
-    let token = Token::new(PREFIX)?;
+    let token = Token::generate(PREFIX)?;
     let mut scopes = key.scopes;
     scopes.insert(Scope::Read);
     let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
@@ -186,7 +186,7 @@ pub async fn search(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| {
+    Ok(Page::from_rows(rows, limit, |last| {
         Cursor::encode(&(last.user.as_deref().unwrap_or_default(), &last.name, last.id))
     }))
 }

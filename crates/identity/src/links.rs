@@ -61,7 +61,7 @@ pub async fn create_setup_link(connection: &mut PgConnection, actor: &Actor) -> 
     if users::has_administrator(connection).await? {
         return Ok(None);
     }
-    let token = Token::new("")?;
+    let token = Token::generate("")?;
     sqlx::query!(
         "-- links.for_setup
          insert into identity.setup_token (token_hash) values ($1)
@@ -203,7 +203,7 @@ pub async fn create_for_reset(
 }
 
 async fn create(connection: &mut PgConnection, user: UserId, hours: f64) -> Result<Link, Error> {
-    let token = Token::new("")?;
+    let token = Token::generate("")?;
     sqlx::query!(
         "-- links.void
          delete from identity.password_reset_tokens where user_id = $1",

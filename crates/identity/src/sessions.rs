@@ -107,7 +107,7 @@ pub async fn list_all(
             expires_at: row.expires_at,
         },
     });
-    Ok(Page::cut(sessions.collect(), limit, |last| {
+    Ok(Page::from_rows(sessions.collect(), limit, |last| {
         Cursor::encode(&(last.session.last_used, last.session.id))
     }))
 }

@@ -104,7 +104,7 @@ pub(crate) async fn start_session(
     client: &ClientInfo,
 ) -> Result<SessionTokens, Error> {
     let user = users::by_id(connection, user).await?.filter(|user| user.is_active).ok_or(Error::NoUser)?;
-    let (id, token_id, token) = (SessionId::new(), kernel::id::new(), Token::new(TOKEN_PREFIX)?);
+    let (id, token_id, token) = (SessionId::new(), kernel::id::new(), Token::generate(TOKEN_PREFIX)?);
     let shortened = |text: &Option<String>| {
         text.as_ref().map(|text| text.chars().take(MAX_CLIENT_INFO_CHARS).collect::<String>())
     };

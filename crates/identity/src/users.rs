@@ -257,7 +257,7 @@ pub async fn search(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor::encode(&last.username)))
+    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&last.username)))
 }
 
 /// Updates a user: themselves or an administrator, in person. A deactivated user is signed out everywhere.

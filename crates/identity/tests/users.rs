@@ -42,9 +42,9 @@ async fn many_users_are_found_by_the_same_rule_and_in_the_order_of_the_ids() {
     }
     assert!(users::find_many(&mut connection, &admin, &[]).await.unwrap().is_empty());
 
-    let nobody = users::find_many(&mut connection, &Actor::nobody(), &ids).await;
+    let nobody = users::find_many(&mut connection, &Actor::anonymous(), &ids).await;
     assert!(matches!(nobody, Err(Error::SignIn)));
-    let key = admin.narrowed(Some(KeyId::new()), "agent", [].into(), None);
+    let key = admin.with_key(Some(KeyId::new()), "agent", [].into(), None);
     let by_key = users::find_many(&mut connection, &key, &ids).await;
     assert!(matches!(by_key, Err(Error::NotAllowed(_))));
 }
@@ -61,8 +61,8 @@ async fn names_and_ids_are_told_to_those_who_are_signed_in() {
     assert_eq!(names, [(ada, "ada".to_owned()), (bo, "bo".to_owned())]);
     assert_eq!(users::find_id(&mut connection, &actor, &"ada".parse().unwrap()).await.unwrap(), ada);
 
-    let refused = users::usernames(&mut connection, &Actor::nobody(), &[bo]).await;
+    let refused = users::usernames(&mut connection, &Actor::anonymous(), &[bo]).await;
     assert!(matches!(refused, Err(Error::SignIn)));
-    let refused = users::find_id(&mut connection, &Actor::nobody(), &"ada".parse().unwrap()).await;
+    let refused = users::find_id(&mut connection, &Actor::anonymous(), &"ada".parse().unwrap()).await;
     assert!(matches!(refused, Err(Error::SignIn)));
 }

@@ -1,4 +1,6 @@
-//! Who acts, and how far they may: made once at the door, handed to every room, where authority is checked.
+//! The actor of a request: a user, the owner at the command line, or nobody known, narrowed by an API key.
+//!
+//! A transport builds it once by authentication and passes it to the domain crates, which check authority.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,51 +22,51 @@ crate::id! {
     SessionId
 }
 
-/// What a user is in the whole installation. Each may do what those before may.
+/// Role of a user in the installation. Each includes the rights of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads what the team may read, and writes where it was granted.
+    /// Reads what is visible to the team and writes where a grant allows it.
     User,
-    /// Makes libraries, and writes in those that the team may read.
+    /// Creates libraries and writes in those visible to the team.
     Editor,
-    /// May everything.
+    /// Has every right.
     Admin,
 }
 
-/// What an API key may be used for.
+/// Scope of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Reading and searching. Every key has it.
+    /// Read and search. Every key has it.
     Read,
-    /// Adding, changing and deleting what is in libraries.
+    /// Add, change and delete the content of libraries.
     Write,
-    /// Writing notes on passages.
+    /// Write notes on passages.
     Notes,
-    /// Reading and writing the user's own questions and answers.
+    /// Read and write the user's own chats.
     Chats,
 }
 
 impl Scope {
-    /// All there are.
+    /// All scopes.
     pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Notes, Self::Chats];
 }
 
-/// A word that names no role or scope; the text says which there are.
+/// Name of no role or scope; the text lists the valid ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unknown {
-    /// No role.
-    #[error("there is no role {0:?}; there are user, editor, admin")]
+pub enum UnknownName {
+    /// Unknown role, cut to 40 characters.
+    #[error("unknown role {0:?}; expected user, editor or admin")]
     Role(String),
-    /// No scope.
-    #[error("there is no scope {0:?}; there are read, write, notes, chats")]
+    /// Unknown scope, cut to 40 characters.
+    #[error("unknown scope {0:?}; expected read, write, notes or chats")]
     Scope(String),
 }
 
 impl Role {
-    /// Its name in the database and at every door.
+    /// Name in the database and in every API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -75,7 +77,7 @@ impl Role {
 }
 
 impl Scope {
-    /// Its name in the database and at every door.
+    /// Name in the database and in every API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -87,24 +89,24 @@ impl Scope {
 }
 
 impl FromStr for Role {
-    type Err = Unknown;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, Unknown> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         [Self::User, Self::Editor, Self::Admin]
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| Unknown::Role(text.chars().take(40).collect()))
+            .ok_or_else(|| UnknownName::Role(text.chars().take(40).collect()))
     }
 }
 
 impl FromStr for Scope {
-    type Err = Unknown;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, Unknown> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| Unknown::Scope(text.chars().take(40).collect()))
+            .ok_or_else(|| UnknownName::Scope(text.chars().take(40).collect()))
     }
 }
 
@@ -120,50 +122,50 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Who acts.
+/// The one who acts: an identity, and the API key that narrows it, if one is used.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    who: Who,
+    identity: Identity,
     key: Option<Key>,
 }
 
 #[derive(Debug, Clone)]
-enum Who {
-    Nobody,
+enum Identity {
+    Anonymous,
     Owner,
     User { id: UserId, name: Arc<str>, role: Role, session: Option<SessionId> },
 }
 
-/// The key that narrows an actor.
+/// The API key that narrows an actor.
 #[derive(Debug, Clone)]
 struct Key {
     id: Option<KeyId>,
     name: Arc<str>,
     scopes: BTreeSet<Scope>,
-    /// The names of the only libraries it reaches; all where none are named.
+    /// Names of the libraries that the key is limited to; `None` for all.
     libraries: Option<BTreeSet<String>>,
 }
 
 impl Actor {
-    /// Not signed in: sees public libraries.
-    pub fn nobody() -> Self {
-        Self { who: Who::Nobody, key: None }
+    /// An unauthenticated actor, who sees public libraries only.
+    pub fn anonymous() -> Self {
+        Self { identity: Identity::Anonymous, key: None }
     }
 
-    /// The command line on the library's own machine, where whoever reaches the data is its owner.
+    /// The command line on the library's own machine: file access to the data makes its user the owner.
     pub fn owner() -> Self {
-        Self { who: Who::Owner, key: None }
+        Self { identity: Identity::Owner, key: None }
     }
 
-    /// A user in person.
+    /// A user, signed in by `session` if there is one.
     pub fn user(id: UserId, name: &str, role: Role, session: Option<SessionId>) -> Self {
-        Self { who: Who::User { id, name: name.into(), role, session }, key: None }
+        Self { identity: Identity::User { id, name: name.into(), role, session }, key: None }
     }
 
-    /// The same, narrowed to what a key allows. `id` is none where the narrowing is no row (`wenyuan mcp --scope read`);
-    /// `libraries` names the only libraries that are reached.
+    /// Narrows the actor to an API key's scopes and, if `libraries` is given, to the libraries named there. `id` is `None`
+    /// where the restriction is not a stored key (`wenyuan mcp --scope read`).
     #[must_use]
-    pub fn narrowed(
+    pub fn with_key(
         self,
         id: Option<KeyId>,
         name: &str,
@@ -173,88 +175,88 @@ impl Actor {
         Self { key: Some(Key { id, name: name.into(), scopes, libraries }), ..self }
     }
 
-    /// The user, unless it is nobody or the owner at the command line.
+    /// User id; `None` for the anonymous actor and for the owner at the command line.
     pub fn user_id(&self) -> Option<UserId> {
-        match self.who {
-            Who::User { id, .. } => Some(id),
-            Who::Nobody | Who::Owner => None,
+        match self.identity {
+            Identity::User { id, .. } => Some(id),
+            Identity::Anonymous | Identity::Owner => None,
         }
     }
 
-    /// The session, where a user signed in.
+    /// Session id, if the user is signed in by one.
     pub fn session_id(&self) -> Option<SessionId> {
-        match self.who {
-            Who::User { session, .. } => session,
-            Who::Nobody | Who::Owner => None,
+        match self.identity {
+            Identity::User { session, .. } => session,
+            Identity::Anonymous | Identity::Owner => None,
         }
     }
 
-    /// The key that was used, if one was.
+    /// Id of the API key, if a stored one is used.
     pub fn key_id(&self) -> Option<KeyId> {
         self.key.as_ref().and_then(|key| key.id)
     }
 
-    /// What stands beside what they write.
+    /// Name shown as the author of what the actor writes.
     pub fn name(&self) -> &str {
-        match (&self.who, &self.key) {
-            (Who::User { name, .. }, _) => name,
+        match (&self.identity, &self.key) {
+            (Identity::User { name, .. }, _) => name,
             (_, Some(key)) => &key.name,
-            (Who::Owner, None) => "owner",
-            (Who::Nobody, None) => "nobody",
+            (Identity::Owner, None) => "owner",
+            (Identity::Anonymous, None) => "anonymous",
         }
     }
 
-    /// The name of the key that was used, if one was.
+    /// Name of the API key, if one is used.
     pub fn key_name(&self) -> Option<&str> {
         self.key.as_ref().map(|key| &*key.name)
     }
 
-    /// What they are in the whole installation; `None` for nobody. The owner is as an administrator.
+    /// Role in the installation; `None` for the anonymous actor. The owner counts as an administrator.
     pub fn role(&self) -> Option<Role> {
-        match self.who {
-            Who::Nobody => None,
-            Who::Owner => Some(Role::Admin),
-            Who::User { role, .. } => Some(role),
+        match self.identity {
+            Identity::Anonymous => None,
+            Identity::Owner => Some(Role::Admin),
+            Identity::User { role, .. } => Some(role),
         }
     }
 
-    /// Whether it is not known who this is.
-    pub fn is_nobody(&self) -> bool {
-        matches!(self.who, Who::Nobody)
+    /// Whether the actor is unauthenticated.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.identity, Identity::Anonymous)
     }
 
-    /// Whether the user has at least this role, in person or through a key. The owner has every role.
-    pub fn has_role(&self, least: Role) -> bool {
-        self.role().is_some_and(|role| role >= least)
+    /// Whether the user has at least the `minimum` role, in person or through a key. The owner has every role.
+    pub fn has_role(&self, minimum: Role) -> bool {
+        self.role().is_some_and(|role| role >= minimum)
     }
 
-    /// Whether this is an administrator in person. Accounts, keys of others and the registry are not for keys: a key that
-    /// leaks must not be able to make another.
+    /// Whether this is an administrator who acts in person. Keys cannot administer accounts, keys of others or the registry:
+    /// a leaked key must not be able to create another.
     pub fn is_admin(&self) -> bool {
         self.key.is_none() && self.has_role(Role::Admin)
     }
 
-    /// Whether a person acts, and not a key.
+    /// Whether a user or the owner acts directly, without an API key.
     pub fn in_person(&self) -> bool {
-        self.key.is_none() && !self.is_nobody()
+        self.key.is_none() && !self.is_anonymous()
     }
 
-    /// Whether the key, if one is used, is good for this.
-    pub fn may(&self, scope: Scope) -> bool {
+    /// Whether the scope is granted: always without a key (the anonymous actor can only read), else as the key says.
+    pub fn has_scope(&self, scope: Scope) -> bool {
         match &self.key {
-            None => !self.is_nobody() || scope == Scope::Read,
+            None => !self.is_anonymous() || scope == Scope::Read,
             Some(_) if scope == Scope::Read => true,
             Some(key) => key.scopes.contains(&scope),
         }
     }
 
-    /// Whether the key, if one is used, reaches this library.
-    pub fn reaches(&self, library: &str) -> bool {
-        self.libraries().is_none_or(|libraries| libraries.contains(library))
+    /// Whether the key, if one is used, is valid for the library of this name.
+    pub fn key_allows_library(&self, library: &str) -> bool {
+        self.key_libraries().is_none_or(|libraries| libraries.contains(library))
     }
 
-    /// The only libraries that the key reaches; `None` for all.
-    pub fn libraries(&self) -> Option<&BTreeSet<String>> {
+    /// Names of the libraries that the key is limited to; `None` for all.
+    pub fn key_libraries(&self) -> Option<&BTreeSet<String>> {
         self.key.as_ref().and_then(|key| key.libraries.as_ref())
     }
 }
@@ -265,26 +267,30 @@ mod tests {
 
     fn key(actor: Actor, scopes: &[Scope], libraries: Option<&[&str]>) -> Actor {
         let libraries = libraries.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        actor.narrowed(Some(KeyId::new()), "agent", scopes.iter().copied().collect(), libraries)
+        actor.with_key(Some(KeyId::new()), "agent", scopes.iter().copied().collect(), libraries)
     }
 
     #[test]
-    fn a_key_narrows_and_never_widens() {
+    fn a_key_restricts_and_never_extends() {
         let admin = Actor::user(UserId::new(), "ada", Role::Admin, None);
-        assert!(admin.is_admin() && admin.may(Scope::Write) && admin.reaches("any"));
+        assert!(admin.is_admin() && admin.has_scope(Scope::Write) && admin.key_allows_library("any"));
         let narrowed = key(admin, &[Scope::Read], Some(&["fastify"]));
-        assert!(!narrowed.is_admin() && narrowed.has_role(Role::Admin) && narrowed.may(Scope::Read));
-        assert!(!narrowed.may(Scope::Write) && !narrowed.may(Scope::Notes));
-        assert!(narrowed.reaches("fastify") && !narrowed.reaches("gate"));
+        assert!(!narrowed.is_admin() && narrowed.has_role(Role::Admin) && narrowed.has_scope(Scope::Read));
+        assert!(!narrowed.has_scope(Scope::Write) && !narrowed.has_scope(Scope::Notes));
+        assert!(narrowed.key_allows_library("fastify") && !narrowed.key_allows_library("gate"));
         let reader = key(Actor::user(UserId::new(), "bo", Role::User, None), &[Scope::Write], None);
-        assert!(reader.may(Scope::Write) && !reader.has_role(Role::Editor));
+        assert!(reader.has_scope(Scope::Write) && !reader.has_role(Role::Editor));
     }
 
     #[test]
-    fn nobody_may_only_read() {
-        let nobody = Actor::nobody();
-        assert!(nobody.may(Scope::Read) && !nobody.may(Scope::Write) && !nobody.may(Scope::Notes));
-        assert!(!nobody.has_role(Role::User) && !nobody.in_person());
+    fn the_anonymous_actor_can_only_read() {
+        let anonymous = Actor::anonymous();
+        assert!(
+            anonymous.has_scope(Scope::Read)
+                && !anonymous.has_scope(Scope::Write)
+                && !anonymous.has_scope(Scope::Notes)
+        );
+        assert!(!anonymous.has_role(Role::User) && !anonymous.in_person());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! An error and its causes on one line, for the log and the terminal. An error's own text never repeats its cause, so
-//! the chain is put together here, once, where it is shown.
+//! An error and its causes on one line, for the log and the terminal. An error's own text never repeats its cause; the
+//! chain is put together here.
 
 use std::error::Error;
 use std::fmt;
 
-/// Shows an error followed by its causes: `the database failed: connection refused`.
+/// Displays an error followed by its causes: `the database failed: connection refused`.
 #[derive(Debug)]
 pub struct Chain<'error>(pub &'error dyn Error);
 

@@ -1,14 +1,15 @@
-//! Ids: UUID version 7 (RFC 9562), so that they are made without asking the database and sort by age.
+//! Typed ids: UUIDs of version 7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562)), created without asking the database and
+//! sorted by time of creation.
 
 use uuid::Uuid;
 
-/// Makes an id.
-#[expect(clippy::disallowed_methods, reason = "the one place where ids are made")]
+/// Generates an id.
+#[expect(clippy::disallowed_methods, reason = "the only place that generates ids")]
 pub fn new() -> Uuid {
     Uuid::now_v7()
 }
 
-/// Declares an id type of its own for one kind of row, so that two kinds cannot be mixed up.
+/// Declares an id type for one table, so that ids of different tables cannot be mixed up.
 #[macro_export]
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
@@ -22,8 +23,8 @@ macro_rules! id {
         pub struct $name(pub ::uuid::Uuid);
 
         impl $name {
-            /// Makes a new one.
-            #[expect(clippy::new_without_default, reason = "a default id would be a different one each time")]
+            /// Generates a new id.
+            #[expect(clippy::new_without_default, reason = "each call returns another id, which nobody expects of a default")]
             pub fn new() -> Self {
                 Self($crate::id::new())
             }

@@ -1,4 +1,4 @@
-//! Pages of results. A cursor is opaque to its holder and names the place where the next page begins.
+//! Pages of results with opaque cursors.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A page of results and the way to the next.
+/// Longest accepted cursor. A position is a handful of values, so a longer text is not one of ours.
+const MAX_CURSOR_BYTES: usize = 1024;
+
+/// A page of results and the cursor of the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Page<T> {
-    /// What is on this page.
+    /// Results on this page, in the order of the query.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last.
+    /// Start of the next page; `None` on the last.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// Cuts a page from rows that were read with a limit of `limit + 1`: the extra row only tells that there is more.
-    pub fn cut(mut rows: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> Cursor) -> Self {
+    /// Builds a page from rows that were read with a limit of `limit + 1`: the extra row only shows that there are more.
+    /// `cursor` makes the cursor from the last row of the page.
+    pub fn from_rows(mut rows: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> Cursor) -> Self {
         let next = if rows.len() > limit {
             rows.truncate(limit);
             rows.last().map(cursor)
@@ -30,27 +34,30 @@ impl<T> Page<T> {
     }
 }
 
-/// Where a page begins: base64url of JSON.
+/// Start of a page, opaque to clients: base64url of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(String);
 
-/// A cursor that this service did not make.
+/// A cursor that this service did not issue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one that this service gave out")]
-pub struct BadCursor;
+#[error("invalid cursor")]
+pub struct InvalidCursor;
 
 impl Cursor {
-    /// Makes a cursor for a position.
+    /// Encodes a position.
     pub fn encode(position: &impl Serialize) -> Self {
-        // Positions are tuples and structs of plain values, which JSON always can express.
+        // Positions are tuples and structs of plain values, which JSON can always express.
         Self(URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default()))
     }
 
-    /// Reads the position back.
-    pub fn decode<P: DeserializeOwned>(&self) -> Result<P, BadCursor> {
-        let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_invalid| BadCursor)?;
-        serde_json::from_slice(&bytes).map_err(|_invalid| BadCursor)
+    /// Decodes the position.
+    ///
+    /// # Errors
+    /// When the cursor is not base64url of a JSON `P`.
+    pub fn decode<P: DeserializeOwned>(&self) -> Result<P, InvalidCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_invalid| InvalidCursor)?;
+        serde_json::from_slice(&bytes).map_err(|_invalid| InvalidCursor)
     }
 }
 
@@ -61,11 +68,10 @@ impl fmt::Display for Cursor {
 }
 
 impl FromStr for Cursor {
-    type Err = BadCursor;
+    type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A position is a handful of values; anything longer is not ours.
-        if text.len() > 1024 { Err(BadCursor) } else { Ok(Self(text.to_owned())) }
+        if text.len() > MAX_CURSOR_BYTES { Err(InvalidCursor) } else { Ok(Self(text.to_owned())) }
     }
 }
 
@@ -74,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_as_it_was() {
+    fn a_cursor_decodes_to_the_encoded_position() {
         let cursor = Cursor::encode(&("接口", 7_u32));
         let text = cursor.to_string();
         assert_eq!(text.parse::<Cursor>().unwrap().decode::<(String, u32)>(), Ok(("接口".to_owned(), 7)));
@@ -82,15 +88,15 @@ mod tests {
 
     #[test]
     fn a_foreign_cursor_is_refused() {
-        assert_eq!("!!".parse::<Cursor>().unwrap().decode::<u32>(), Err(BadCursor));
-        assert_eq!("a".repeat(2000).parse::<Cursor>(), Err(BadCursor));
+        assert_eq!("!!".parse::<Cursor>().unwrap().decode::<u32>(), Err(InvalidCursor));
+        assert_eq!("a".repeat(2000).parse::<Cursor>(), Err(InvalidCursor));
     }
 
     #[test]
-    fn the_extra_row_only_tells_that_there_is_more() {
-        let page = Page::cut(vec![1, 2, 3], 2, Cursor::encode);
+    fn the_extra_row_only_shows_that_there_are_more() {
+        let page = Page::from_rows(vec![1, 2, 3], 2, Cursor::encode);
         assert_eq!(page.items, [1, 2]);
         assert_eq!(page.next.unwrap().decode::<i32>(), Ok(2));
-        assert_eq!(Page::cut(vec![1, 2], 2, Cursor::encode).next, None);
+        assert_eq!(Page::from_rows(vec![1, 2], 2, Cursor::encode).next, None);
     }
 }

@@ -1,40 +1,43 @@
-//! Tokens: random secrets that are shown once to whom they are for, and kept as hashes.
+//! Random secret tokens, shown once to their owner and stored as hashes.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of randomness in a token. So many that nobody guesses one and that a fast hash keeps it.
-const BYTES: usize = 24;
+/// Random bytes in a token: 192 bits cannot be guessed, so a fast hash is enough to store them.
+const RANDOM_BYTES: usize = 24;
 
-/// A secret that grants something to whoever shows it. Never shown by accident: [`Token::reveal`] is the one way.
+/// A bearer secret. `Debug` hides it; [`Token::reveal`] is the only way to read it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// The operating system gave no randomness.
+/// Failure of the operating system's random number generator.
 #[derive(Debug, thiserror::Error)]
-#[error("the operating system gives no randomness: {0}")]
-pub struct NoRandomness(String);
+#[error("the operating system's random number generator failed: {0}")]
+pub struct RandomnessError(String);
 
 impl Token {
-    /// Makes one that begins with this, by which people and scanners know what it is.
-    pub fn new(prefix: &str) -> Result<Self, NoRandomness> {
-        let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
+    /// Generates a token: `prefix`, by which people and secret scanners recognize its type, and 48 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the operating system's random number generator fails.
+    pub fn generate(prefix: &str) -> Result<Self, RandomnessError> {
+        let mut bytes = [0; RANDOM_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| RandomnessError(error.to_string()))?;
         Ok(Self(format!("{prefix}{}", hex::encode(bytes))))
     }
 
-    /// One that somebody shows.
-    pub fn shown(text: &str) -> Self {
+    /// Wraps a token that a client presents. Any text is accepted.
+    pub fn from_text(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Its SHA-256, under which it is kept.
+    /// SHA-256 of the token, under which it is stored.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -51,11 +54,11 @@ mod tests {
     use super::Token;
 
     #[test]
-    fn each_is_another_and_none_shows_itself() {
-        let (one, other) = (Token::new("wy_").unwrap(), Token::new("wy_").unwrap());
+    fn tokens_are_unique_and_hidden_from_debug_output() {
+        let (one, other) = (Token::generate("wy_").unwrap(), Token::generate("wy_").unwrap());
         assert_ne!(one, other);
         assert_eq!(one.reveal().len(), 3 + 48);
-        assert_eq!(one.hash(), Token::shown(one.reveal()).hash());
+        assert_eq!(one.hash(), Token::from_text(one.reveal()).hash());
         assert_eq!(format!("{one:?}"), "Token(…)");
     }
 }

@@ -59,7 +59,7 @@ impl<'library> Standing<'library> {
     }
 
     fn level(self, actor: &Actor) -> Option<Level> {
-        if !actor.reaches(self.name) {
+        if !actor.key_allows_library(self.name) {
             return None;
         }
         let by_role = if actor.has_role(Role::Admin) {
@@ -67,13 +67,13 @@ impl<'library> Standing<'library> {
         } else {
             let open = match self.visibility {
                 Visibility::Private => false,
-                Visibility::Team => !actor.is_nobody(),
+                Visibility::Team => !actor.is_anonymous(),
                 Visibility::Public => true,
             };
             open.then(|| if actor.has_role(Role::Editor) { Level::Write } else { Level::Read })
         };
         let level = by_role.max(self.granted)?;
-        Some(if actor.may(Scope::Write) { level } else { Level::Read })
+        Some(if actor.has_scope(Scope::Write) { level } else { Level::Read })
     }
 
     pub(crate) fn require(
@@ -85,8 +85,8 @@ impl<'library> Standing<'library> {
         match self.level(actor) {
             None => Err(unseen()),
             Some(level) if level >= needed => Ok(()),
-            Some(_) if actor.is_nobody() => Err(Error::SignIn),
-            Some(_) if !actor.may(Scope::Write) => Err(Error::NotAllowed(
+            Some(_) if actor.is_anonymous() => Err(Error::SignIn),
+            Some(_) if !actor.has_scope(Scope::Write) => Err(Error::NotAllowed(
                 "this key may read and no more: use one with the scope write".to_owned(),
             )),
             Some(_) => Err(Error::NotAllowed(format!(
@@ -120,20 +120,20 @@ pub fn require(actor: &Actor, library: &Library, needed: Level) -> Result<(), Er
 
 /// Whether an actor may make libraries at all; which names they may have is asked with the name.
 pub fn may_make(actor: &Actor) -> bool {
-    actor.may(Scope::Write) && actor.has_role(Role::Editor)
+    actor.has_scope(Scope::Write) && actor.has_role(Role::Editor)
 }
 
 /// Refuses an actor who may not make libraries.
 pub(crate) fn require_making(actor: &Actor, name: &str) -> Result<(), Error> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
-    if !actor.may(Scope::Write) {
+    if !actor.has_scope(Scope::Write) {
         return Err(Error::NotAllowed(
             "this key may read and no more: use one with the scope write".to_owned(),
         ));
     }
-    if !actor.reaches(name) {
+    if !actor.key_allows_library(name) {
         return Err(Error::NotAllowed(format!("this key does not reach a library {name}")));
     }
     if !actor.has_role(Role::Editor) {
@@ -151,7 +151,7 @@ pub async fn require_adding(
     name: &LibraryName,
 ) -> Result<(), Error> {
     // First: whether a hidden library has this name is nothing to tell a stranger.
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
     let found = sqlx::query!(
@@ -340,9 +340,9 @@ mod tests {
         use Level::{Own, Read, Write};
         use Visibility::{Private, Public, Team};
         for (actor, visibility, granted, expected) in [
-            (Actor::nobody(), Private, None, None),
-            (Actor::nobody(), Team, None, None),
-            (Actor::nobody(), Public, None, Some(Read)),
+            (Actor::anonymous(), Private, None, None),
+            (Actor::anonymous(), Team, None, None),
+            (Actor::anonymous(), Public, None, Some(Read)),
             (user(Role::User), Private, None, None),
             (user(Role::User), Private, Some(Read), Some(Read)),
             (user(Role::User), Team, None, Some(Read)),
@@ -362,7 +362,7 @@ mod tests {
     fn a_key_reaches_what_it_names_and_reads_unless_it_may_write() {
         let key = |scopes: &[Scope], libraries: Option<&str>| {
             let libraries = libraries.map(|name| [name.to_owned()].into());
-            user(Role::Admin).narrowed(Some(KeyId::new()), "ci", scopes.iter().copied().collect(), libraries)
+            user(Role::Admin).with_key(Some(KeyId::new()), "ci", scopes.iter().copied().collect(), libraries)
         };
         assert_eq!(level(&key(&[Scope::Write], None), Visibility::Private, None), Some(Level::Own));
         assert_eq!(level(&key(&[Scope::Read], None), Visibility::Private, None), Some(Level::Read));

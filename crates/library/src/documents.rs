@@ -309,7 +309,7 @@ pub async fn list(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor::encode(&(&last.library, &last.path))))
+    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(&last.library, &last.path))))
 }
 
 /// All revisions of a document, the highest label first and under it the newest; none where it does not exist for the

@@ -110,8 +110,8 @@ pub async fn add(
     actor: &Actor,
     note: &NewNote,
 ) -> Result<(Note, Passage), Error> {
-    if !actor.may(Scope::Notes) {
-        return Err(if actor.is_nobody() {
+    if !actor.has_scope(Scope::Notes) {
+        return Err(if actor.is_anonymous() {
             Error::SignIn
         } else {
             Error::NotAllowed("this key may not write notes: use one with the scope notes".to_owned())

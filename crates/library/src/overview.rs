@@ -174,7 +174,7 @@ pub async fn documents(
     let after: Option<(bool, String)> = after
         .map(Cursor::decode)
         .transpose()
-        .map_err(|foreign: kernel::page::BadCursor| Error::Invalid(foreign.to_string()))?;
+        .map_err(|foreign: kernel::page::InvalidCursor| Error::Invalid(foreign.to_string()))?;
     let (after_folder, after_path) = after.unzip();
     let rows = sqlx::query_as!(
         Listed,
@@ -212,5 +212,5 @@ pub async fn documents(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
+    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
 }

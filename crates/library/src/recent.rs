@@ -93,5 +93,5 @@ pub async fn changes(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, asked.limit, |last| Cursor::encode(&(last.indexed_at, last.id))))
+    Ok(Page::from_rows(rows, asked.limit, |last| Cursor::encode(&(last.indexed_at, last.id))))
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use reqwest::Url;
 use reqwest::header::HeaderName;
 use serde::Serialize;
@@ -82,13 +82,13 @@ pub struct ServerUpdate {
     /// Endpoint. If its origin changes, a stored API key must be set again or removed.
     pub endpoint: Option<String>,
     /// API key to send to the endpoint.
-    pub api_key: Setting<Zeroizing<String>>,
+    pub api_key: FieldUpdate<Zeroizing<String>>,
     /// Header that carries the API key; without one it is `Authorization: Bearer`.
-    pub header: Setting<String>,
+    pub header: FieldUpdate<String>,
     /// Whether the server can be used.
     pub enabled: Option<bool>,
     /// Tool that is called with users' questions.
-    pub ask_tool: Setting<String>,
+    pub ask_tool: FieldUpdate<String>,
     /// Argument of the tool that receives the question.
     pub ask_argument: Option<String>,
 }
@@ -214,14 +214,14 @@ pub async fn update(
         None => stored.endpoint.clone(),
     };
     let header = match update.header {
-        Setting::Keep => before.header.clone(),
-        Setting::Remove => None,
-        Setting::Set(name) => Some(parse_header(&name)?.to_string()),
+        FieldUpdate::Keep => before.header.clone(),
+        FieldUpdate::Clear => None,
+        FieldUpdate::Set(name) => Some(parse_header(&name)?.to_string()),
     };
     let ask_tool = match update.ask_tool {
-        Setting::Keep => before.ask_tool.clone(),
-        Setting::Remove => None,
-        Setting::Set(tool) => Some(tool),
+        FieldUpdate::Keep => before.ask_tool.clone(),
+        FieldUpdate::Clear => None,
+        FieldUpdate::Set(tool) => Some(tool),
     };
     let ask_argument = update.ask_argument.unwrap_or_else(|| before.ask_argument.clone());
     check_tool(ask_tool.as_deref(), &ask_argument)?;
@@ -327,7 +327,7 @@ pub(crate) fn open(
 fn require_admin(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin() {
         Ok(())
-    } else if actor.is_nobody() {
+    } else if actor.is_anonymous() {
         Err(Error::SignIn)
     } else {
         Err(Error::NotAllowed)

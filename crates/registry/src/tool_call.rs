@@ -88,7 +88,7 @@ pub async fn choices(connection: &mut PgConnection, actor: &Actor) -> Result<Vec
 }
 
 fn require_signed_in(actor: &Actor) -> Result<(), Error> {
-    if actor.is_nobody() { Err(Error::SignIn) } else { Ok(()) }
+    if actor.is_anonymous() { Err(Error::SignIn) } else { Ok(()) }
 }
 
 async fn not_callable(connection: &mut PgConnection, name: &str) -> Result<Error, Error> {

@@ -73,7 +73,7 @@ impl Librarian {
                 .get::<axum::http::request::Parts>()
                 .and_then(|parts| parts.extensions.get::<Actor>())
                 .cloned()
-                .unwrap_or_else(Actor::nobody),
+                .unwrap_or_else(Actor::anonymous),
         }
     }
 }
@@ -311,7 +311,7 @@ fn is_older(context: &RequestContext<RoleServer>) -> bool {
 
 /// Whether the actor may write notes.
 fn may_note(actor: &Actor) -> bool {
-    actor.may(Scope::Notes)
+    actor.has_scope(Scope::Notes)
 }
 
 /// Maps an error to the protocol. Internal errors are logged and not sent.
@@ -326,7 +326,7 @@ fn refused(error: impl Into<Problem>) -> ErrorData {
 /// These lists fit on one page, so no cursor was given out.
 fn refuse_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor).filter(|cursor| !cursor.is_empty()) {
-        Some(_) => Err(ErrorData::invalid_params("the cursor is not one that this service gave out", None)),
+        Some(_) => Err(ErrorData::invalid_params("invalid cursor", None)),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@
 //! otherwise an administrator could have another's key sent to a host of their choice. [`ApiKeyColumn::update`] holds that.
 //! See [`crate::secrets`] for the encryption, and [`crate::sealed`] for changing the key that seals.
 
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use sqlx::PgConnection;
 use url::Url;
 use uuid::Uuid;
@@ -110,12 +110,12 @@ impl ApiKeyColumn {
         id: Uuid,
         stored: StoredKey,
         endpoint: &Url,
-        update: Setting<Zeroizing<String>>,
+        update: FieldUpdate<Zeroizing<String>>,
     ) -> Result<Option<Vec<u8>>, Error> {
         match update {
-            Setting::Keep => keep(stored, endpoint),
-            Setting::Remove => Ok(None),
-            Setting::Set(api_key) => self.seal(connection, sealer, id, Some(&api_key)).await,
+            FieldUpdate::Keep => keep(stored, endpoint),
+            FieldUpdate::Clear => Ok(None),
+            FieldUpdate::Set(api_key) => self.seal(connection, sealer, id, Some(&api_key)).await,
         }
     }
 

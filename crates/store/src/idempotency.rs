@@ -75,7 +75,7 @@ impl Request {
             hash.update(part.len().to_be_bytes());
             hash.update(part);
         }
-        Self { actor, key_hash: Token::shown(key).hash(), fingerprint: hash.finalize().into() }
+        Self { actor, key_hash: Token::from_text(key).hash(), fingerprint: hash.finalize().into() }
     }
 
     fn place(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use store::credentials::{ApiKeyColumn, Error, SealedKey, StoredKey};
 use store::secrets::{Sealer, SecretConfig};
 use testkit::Database;
@@ -50,18 +50,18 @@ async fn an_update_sends_a_stored_key_to_no_other_origin() {
     let stored = || StoredKey { sealed: sealed.clone(), endpoint: url("https://tools.example/mcp") };
     let (same, other) = (url("https://tools.example/v2"), url("https://evil.example/mcp"));
 
-    let kept = SERVERS.update(&mut connection, &sealer, id, stored(), &same, Setting::Keep).await;
+    let kept = SERVERS.update(&mut connection, &sealer, id, stored(), &same, FieldUpdate::Keep).await;
     assert_eq!(kept.unwrap(), sealed);
-    let refused = SERVERS.update(&mut connection, &sealer, id, stored(), &other, Setting::Keep).await;
+    let refused = SERVERS.update(&mut connection, &sealer, id, stored(), &other, FieldUpdate::Keep).await;
     let refused = refused.unwrap_err();
     assert!(matches!(refused, Error::Invalid(_)) && !refused.to_string().contains("sesame"), "{refused}");
 
-    let removed = SERVERS.update(&mut connection, &sealer, id, stored(), &other, Setting::Remove).await;
+    let removed = SERVERS.update(&mut connection, &sealer, id, stored(), &other, FieldUpdate::Clear).await;
     assert_eq!(removed.unwrap(), None);
-    let new = Setting::Set("open barley".to_owned().into());
+    let new = FieldUpdate::Set("open barley".to_owned().into());
     let replaced = SERVERS.update(&mut connection, &sealer, id, stored(), &other, new).await.unwrap();
     assert_eq!(SERVERS.open(&sealer, id, replaced.as_deref()).unwrap().unwrap().as_str(), "open barley");
-    let invalid = Setting::Set("line\nbreak".to_owned().into());
+    let invalid = FieldUpdate::Set("line\nbreak".to_owned().into());
     let refused = SERVERS.update(&mut connection, &sealer, id, stored(), &same, invalid).await;
     assert!(matches!(refused, Err(Error::Invalid(_))));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde::Serialize;
 use sqlx::PgConnection;
 use store::credentials::{self, ApiKeyColumn, SealedKey, StoredKey, name_for_message};
@@ -119,7 +119,7 @@ pub struct ModelUpdate {
     /// Name of the model at the endpoint.
     pub model: Option<String>,
     /// API key to send to the endpoint.
-    pub api_key: Setting<Zeroizing<String>>,
+    pub api_key: FieldUpdate<Zeroizing<String>>,
     /// Limits.
     pub limits: Limits,
     /// Whether the model can be used.
@@ -162,7 +162,7 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Mo
 ///
 /// If the actor is not signed in.
 pub async fn choices(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<ModelChoice>, Error> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
     let rows = sqlx::query!(
@@ -405,7 +405,7 @@ pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Re
 fn require_admin(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin() {
         Ok(())
-    } else if actor.is_nobody() {
+    } else if actor.is_anonymous() {
         Err(Error::SignIn)
     } else {
         Err(Error::NotAllowed(

@@ -70,7 +70,7 @@ pub async fn list(
         created_at: row.created_at,
         files: row.file_ids.into_iter().zip(row.file_names).collect(),
     });
-    Ok(Page::cut(chats.collect(), limit, |last| Cursor::encode(&(last.created_at, last.id.0))))
+    Ok(Page::from_rows(chats.collect(), limit, |last| Cursor::encode(&(last.created_at, last.id.0))))
 }
 
 /// Returns the actor's chat with this id, ours or external.

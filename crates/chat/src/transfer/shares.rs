@@ -75,7 +75,7 @@ pub async fn create(
             size.div_ceil(1 << 20)
         )));
     }
-    let token = Token::new(TOKEN_PREFIX).map_err(|error| Error::Internal(error.to_string()))?;
+    let token = Token::generate(TOKEN_PREFIX).map_err(|error| Error::Internal(error.to_string()))?;
     let made = sqlx::query_as!(
         Share,
         r#"-- shares.create

@@ -57,7 +57,7 @@ pub async fn outline(
     let after: Option<(bool, String)> = after
         .map(Cursor::decode)
         .transpose()
-        .map_err(|foreign: kernel::page::BadCursor| Error::Invalid(foreign.to_string()))?;
+        .map_err(|foreign: kernel::page::InvalidCursor| Error::Invalid(foreign.to_string()))?;
     let (after_folder, after_path) = after.unzip();
     let rows = sqlx::query_as!(
         Entry,
@@ -84,7 +84,7 @@ pub async fn outline(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
+    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
 }
 
 /// How much each of these versions holds; who asks has found them in the catalogue.

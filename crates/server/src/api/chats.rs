@@ -7,7 +7,7 @@ use chat::chats::{self, Change, Chat, ChatFilter, ChatId, MessageId, NewChat};
 use chat::history::{self, HistoryHit};
 use chat::messages::Verdict;
 use chat::messages::{self, Message};
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -117,15 +117,15 @@ pub(crate) struct ChatChange {
     /// The library it asks.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    library: Setting<String>,
+    library: FieldUpdate<String>,
     /// The version it asks.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    version: Setting<String>,
+    version: FieldUpdate<String>,
     /// The model that answers.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    model: Setting<String>,
+    model: FieldUpdate<String>,
     /// Whether it stands before the others.
     pinned: Option<bool>,
     /// Whether it is put away.

@@ -63,7 +63,7 @@ pub(crate) async fn list(
     // One more than the page holds tells whether there is another page.
     let rows_limit = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let rows = inspect::page(state.app.pool(), filter, after, rows_limit).await?;
-    let page = Page::cut(rows, limit, |job| Cursor::encode(&job.id));
+    let page = Page::from_rows(rows, limit, |job| Cursor::encode(&job.id));
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), JobPage { items: page.items, next }))
 }
@@ -80,10 +80,10 @@ pub(crate) async fn schedules(
 }
 
 fn require_administrator(actor: &Actor) -> Result<()> {
-    if actor.has_role(Role::Admin) && actor.libraries().is_none() {
+    if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
         return Ok(());
     }
-    Err(if actor.is_nobody() {
+    Err(if actor.is_anonymous() {
         library::Error::SignIn.into()
     } else {
         Problem::forbidden("only administrators can see jobs")

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use chat::models::{self, Limits, Model, ModelChoice, ModelTest, ModelUpdate, NewModel};
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -82,7 +82,7 @@ pub(crate) struct LanguageModelChange {
     /// Another key; null for none.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 8192, write_only)]
-    api_key: Setting<String>,
+    api_key: FieldUpdate<String>,
     /// Context window in tokens, question and answer together.
     #[schema(minimum = 1024, maximum = 10_000_000)]
     context_tokens: Option<i32>,

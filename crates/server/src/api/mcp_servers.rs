@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use registry::client::{self, TestReport};
 use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 use serde::Deserialize;
@@ -67,17 +67,17 @@ pub(crate) struct McpServerChange {
     /// Another key; null for none.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 8192, write_only)]
-    api_key: Setting<String>,
+    api_key: FieldUpdate<String>,
     /// Another header; null for `Authorization: Bearer`.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 60, pattern = "^[A-Za-z0-9-]+$")]
-    header: Setting<String>,
+    header: FieldUpdate<String>,
     /// Whether it may be used.
     enabled: Option<bool>,
     /// The tool that is called with people's questions; null where it is not asked.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 128)]
-    ask_tool: Setting<String>,
+    ask_tool: FieldUpdate<String>,
     /// The tool's argument that a question goes into.
     #[schema(max_length = 128)]
     ask_argument: Option<String>,

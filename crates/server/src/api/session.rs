@@ -142,7 +142,7 @@ pub(crate) async fn renew(
     Body(body): Body<Renew>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let token = Token::shown(&body.session_token);
+    let token = Token::from_text(&body.session_token);
     let renewed = sign_in::renew(&mut connection, state.app.authenticator.signer(), &token).await?;
     Ok((NO_STORE, Json(renewed.into())))
 }
@@ -150,7 +150,7 @@ pub(crate) async fn renew(
 /// Returns the caller and its permissions.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = WhoAmI)))]
 pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(identity::Error::SignIn.into());
     }
     Ok(Json(WhoAmI {
@@ -158,8 +158,8 @@ pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
         role: actor.role(),
         session: actor.session_id(),
         key: actor.key_name().map(|name| WhichKey { id: actor.key_id(), name: name.to_owned() }),
-        scopes: Scope::ALL.into_iter().filter(|scope| actor.may(*scope)).collect(),
-        libraries: actor.libraries().map(|names| names.iter().cloned().collect()),
+        scopes: Scope::ALL.into_iter().filter(|scope| actor.has_scope(*scope)).collect(),
+        libraries: actor.key_libraries().map(|names| names.iter().cloned().collect()),
     }))
 }
 

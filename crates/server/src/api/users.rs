@@ -272,7 +272,7 @@ pub(crate) async fn forgot(
     responses((status = 204)))]
 pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
     let app = &state.app;
-    links::set_password(app.pool(), &app.passwords, &Token::shown(&body.token), &body.password).await?;
+    links::set_password(app.pool(), &app.passwords, &Token::from_text(&body.token), &body.password).await?;
     app.authenticator.forget();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -288,7 +288,7 @@ pub(crate) async fn set_up(
     let app = &state.app;
     let username: Username = body.username.parse().map_err(identity::Error::from)?;
     let administrator = (username, parse_email(body.email.as_deref())?, body.password.as_str());
-    let token = Token::shown(&body.token);
+    let token = Token::from_text(&body.token);
     let signed_in = links::create_first_administrator(
         app.pool(),
         &app.passwords,

@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 pub(crate) fn require_person(actor: &Actor) -> Result<UserId> {
     match actor.user_id() {
         Some(user) if actor.in_person() => Ok(user),
-        _ if actor.is_nobody() => Err(identity::Error::SignIn.into()),
+        _ if actor.is_anonymous() => Err(identity::Error::SignIn.into()),
         _ => Err(Error::Forbidden("an API key cannot do this: sign in".to_owned())),
     }
 }

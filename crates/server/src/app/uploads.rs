@@ -96,10 +96,10 @@ impl UploadFields {
 
 /// Refuses an actor who can add to no library at all: checked before any byte is read.
 pub(crate) fn require_writer(actor: &Actor) -> Result<()> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(LibraryError::SignIn.into());
     }
-    if !actor.may(Scope::Write) {
+    if !actor.has_scope(Scope::Write) {
         let why = "this API key is read-only: use one with the scope write".to_owned();
         return Err(LibraryError::NotAllowed(why).into());
     }

@@ -37,7 +37,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     scopes.insert(Scope::Read);
     let libraries: BTreeSet<String> = arguments.libraries.iter().map(ToString::to_string).collect();
     let actor =
-        Actor::owner().narrowed(None, "wenyuan mcp", scopes, Some(libraries).filter(|all| !all.is_empty()));
+        Actor::owner().with_key(None, "wenyuan mcp", scopes, Some(libraries).filter(|all| !all.is_empty()));
     // The index follows changes by other processes; ingesting documents is left to them.
     let mut background = BackgroundTasks::start(app);
     background.update_index(app);

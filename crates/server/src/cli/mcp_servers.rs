@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use registry::client::{self, TestReport};
 use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 use serde_json::json;
@@ -171,11 +171,11 @@ async fn ask(
     let id = find(&mut transaction, owner, server).await?;
     let change = match tool {
         Some(tool) => ServerUpdate {
-            ask_tool: Setting::Set(tool),
+            ask_tool: FieldUpdate::Set(tool),
             ask_argument: Some(argument),
             ..ServerUpdate::default()
         },
-        None => ServerUpdate { ask_tool: Setting::Remove, ..ServerUpdate::default() },
+        None => ServerUpdate { ask_tool: FieldUpdate::Clear, ..ServerUpdate::default() },
     };
     let changed = servers::update(&mut transaction, &app.secrets, owner, id, change).await?;
     transaction.commit().await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat::models::{self, Limits, Model, ModelTest, ModelUpdate, NewModel};
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde_json::json;
 
 use super::keys_of::read_key;
@@ -164,9 +164,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         Action::Add(new) => add(app, &owner, new).await?,
         Action::Change(changes) => {
             let api_key = match (&changes.api_key_file, changes.no_api_key) {
-                (Some(file), _) => Setting::Set(read_key(file)?),
-                (None, true) => Setting::Remove,
-                (None, false) => Setting::Keep,
+                (Some(file), _) => FieldUpdate::Set(read_key(file)?),
+                (None, true) => FieldUpdate::Clear,
+                (None, false) => FieldUpdate::Keep,
             };
             let change = ModelUpdate {
                 name: changes.name,

@@ -148,7 +148,7 @@ pub(crate) async fn search(
     let query = named.query.as_deref().map(|query| of_length("query", Some(query))).transpose()?;
     let catalogue = state.app.engine.catalogue().await?;
     let mut found = library_ids::matching(&catalogue, &actor, name, query.unwrap_or_default());
-    if found.is_empty() && actor.is_nobody() {
+    if found.is_empty() && actor.is_anonymous() {
         return Err(key_is_missing(name));
     }
     found.truncate(MATCHES);
@@ -299,7 +299,7 @@ pub(crate) async fn context(
     let catalogue = state.app.engine.catalogue().await?;
     let (name, version) = library_ids::parse(id)?;
     let library = match catalogue.library(&actor, &name) {
-        Err(Error::NoLibrary { .. }) if actor.is_nobody() => return Err(key_is_missing(name.as_str())),
+        Err(Error::NoLibrary { .. }) if actor.is_anonymous() => return Err(key_is_missing(name.as_str())),
         found => found?,
     };
     let version = library.resolve(&version)?;

@@ -264,6 +264,6 @@ fn cut<T>(items: &[T], cursor: impl FnOnce(&T) -> Cursor) -> (&[T], Option<Strin
     }
 }
 
-fn foreign(error: &kernel::page::BadCursor) -> Error {
+fn foreign(error: &kernel::page::InvalidCursor) -> Error {
     Error::Invalid(error.to_string())
 }

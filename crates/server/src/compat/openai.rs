@@ -254,7 +254,7 @@ fn made_at(id: Uuid) -> i64 {
 }
 
 fn signed_in(actor: &Actor) -> Result<()> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(Problem::unauthorized("give an API key of this library: Authorization: Bearer wy_…"));
     }
     Ok(())

@@ -231,7 +231,7 @@ pub(crate) async fn search(
     Caller(actor): Caller,
     request: Request,
 ) -> Result<Response> {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return Err(chat::Error::SignIn.into());
     }
     let asked: Search = match read(request).await? {

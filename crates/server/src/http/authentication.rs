@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<Actor>().cloned().unwrap_or_else(Actor::nobody)))
+        Ok(Self(parts.extensions.get::<Actor>().cloned().unwrap_or_else(Actor::anonymous)))
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn authenticate(
     };
     let limit = verified.as_ref().and_then(|verified| verified.limit);
     let (actor, preferences) = verified.map_or_else(
-        || (Actor::nobody(), Preferences::default()),
+        || (Actor::anonymous(), Preferences::default()),
         |verified| (verified.actor, verified.preferences),
     );
     let rate_limit = limit.map(|limit| state.limits.count(limit));
@@ -82,11 +82,11 @@ pub(crate) async fn authenticate(
         );
         return rate_limit.add_headers(problem.into_response());
     }
-    let is_nobody = actor.is_nobody();
+    let is_anonymous = actor.is_anonymous();
     request.extensions_mut().insert(actor);
     request.extensions_mut().insert(preferences);
     let mut response = next.run(request).await;
-    if is_nobody {
+    if is_anonymous {
         response.extensions_mut().insert(ToAnonymous);
     }
     match rate_limit {

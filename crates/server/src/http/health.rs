@@ -59,7 +59,7 @@ async fn metrics(
     Caller(actor): Caller,
     IsLocal(is_local): IsLocal,
 ) -> Result<impl IntoResponse> {
-    if !is_local && actor.is_nobody() {
+    if !is_local && actor.is_anonymous() {
         return Err(library::Error::SignIn.into());
     }
     if !is_local && !actor.has_role(Role::Admin) {

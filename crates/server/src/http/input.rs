@@ -99,7 +99,7 @@ pub(crate) struct IfMatch {
 
 /// Parses a cursor.
 pub(crate) fn cursor(text: &str) -> Result<Cursor> {
-    text.parse().map_err(|error: kernel::page::BadCursor| Problem::invalid(error.to_string()))
+    text.parse().map_err(|error: kernel::page::InvalidCursor| Problem::invalid(error.to_string()))
 }
 
 /// Parses a library name.

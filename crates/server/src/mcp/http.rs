@@ -63,7 +63,7 @@ async fn answer<M: SessionManager>(
     Caller(actor): Caller,
     request: Request,
 ) -> Response {
-    if actor.is_nobody() {
+    if actor.is_anonymous() {
         return unauthorised();
     }
     if request.method() != Method::POST {

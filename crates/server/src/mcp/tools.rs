@@ -114,7 +114,7 @@ pub(super) fn find(name: &str) -> Option<Tool> {
 pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
     match &*tool.name {
         "report_issue" => may_note(actor),
-        "ask" => !actor.is_nobody(),
+        "ask" => !actor.is_anonymous(),
         "search_history" => chat::chats::owner_id(actor).is_ok(),
         _ => true,
     }

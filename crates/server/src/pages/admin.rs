@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use kernel::page::Cursor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use library::search::ModelState;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -155,19 +155,19 @@ pub(super) fn next(path: &str, parameters: &[(&str, &str)], cursor: &impl ToStri
 }
 
 /// Returns the update of an optional text; empty clears it.
-fn setting(text: &str) -> Setting<String> {
+fn setting(text: &str) -> FieldUpdate<String> {
     match text.trim() {
-        "" => Setting::Remove,
-        text => Setting::Set(text.to_owned()),
+        "" => FieldUpdate::Clear,
+        text => FieldUpdate::Set(text.to_owned()),
     }
 }
 
 /// Returns the update of a credential: a new value sets it, a ticked box clears it, otherwise it is kept.
-fn credential(posted: &Posted) -> Setting<zeroize::Zeroizing<String>> {
+fn credential(posted: &Posted) -> FieldUpdate<zeroize::Zeroizing<String>> {
     match posted.field("api_key").trim() {
-        "" if posted.has("no_api_key") => Setting::Remove,
-        "" => Setting::Keep,
-        text => Setting::Set(text.to_owned().into()),
+        "" if posted.has("no_api_key") => FieldUpdate::Clear,
+        "" => FieldUpdate::Keep,
+        text => FieldUpdate::Set(text.to_owned().into()),
     }
 }
 

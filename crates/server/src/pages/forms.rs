@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kernel::secret::{NoRandomness, Token};
+use kernel::secret::{RandomnessError, Token};
 
 use super::frame::Frame;
 use crate::http::AppState;
@@ -101,15 +101,15 @@ impl Posted {
 
 /// A token as a form holds it: a mask, and the token under it. Texts that are compressed together with what a stranger chose tell
 /// of secrets by their length only where these stay the same (BREACH).
-pub(crate) fn mask(token: &Token) -> Result<String, NoRandomness> {
-    let mask = Token::new("")?;
+pub(crate) fn mask(token: &Token) -> Result<String, RandomnessError> {
+    let mask = Token::generate("")?;
     Ok(format!("{}{}", mask.reveal(), combined(mask.reveal(), token.reveal()).unwrap_or_default()))
 }
 
 /// The token that a form holds.
 fn unmask(text: &str) -> Option<Token> {
     let (mask, masked) = text.split_at_checked(text.len() / 2)?;
-    Some(Token::shown(&combined(mask, masked)?))
+    Some(Token::from_text(&combined(mask, masked)?))
 }
 
 /// Two texts of hexadecimal digits, one over the other.
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_token_looks_different_each_time_and_is_the_same() {
-        let token = Token::new("").unwrap();
+        let token = Token::generate("").unwrap();
         let (one, other) = (mask(&token).unwrap(), mask(&token).unwrap());
         assert_ne!(one, other);
         for masked in [one, other] {

@@ -67,8 +67,8 @@ impl FromRequestParts<AppState> for Frame {
             .filter(|text| text.len() == 48 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let is_new = kept.is_none();
         let token = match kept {
-            Some(text) => Token::shown(text),
-            None => Token::new("").map_err(identity::Error::from)?,
+            Some(text) => Token::from_text(text),
+            None => Token::generate("").map_err(identity::Error::from)?,
         };
         let masked = forms::mask(&token).map_err(identity::Error::from)?;
         let here = if parts.method.is_safe() {

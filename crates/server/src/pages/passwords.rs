@@ -60,7 +60,7 @@ pub(crate) async fn show_setup(
 ) -> Response {
     let is_good = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        links::is_setup_token(&mut connection, &Token::shown(&held.token)).await
+        links::is_setup_token(&mut connection, &Token::from_text(&held.token)).await
     };
     match is_good.await {
         Ok(true) => {
@@ -89,7 +89,7 @@ pub(crate) async fn set_up(
         let app = &state.app;
         let administrator =
             (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
-        let (signer, token) = (app.authenticator.signer(), Token::shown(&token));
+        let (signer, token) = (app.authenticator.signer(), Token::from_text(&token));
         links::create_first_administrator(app.pool(), &app.passwords, signer, &token, administrator, &origin)
             .await
     };
@@ -122,7 +122,7 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(held
 /// Returns the user of a password link, so that browsers store name and password together.
 async fn username(state: &AppState, token: &str) -> Result<Option<String>, identity::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    links::find_username(&mut connection, &Token::shown(token)).await
+    links::find_username(&mut connection, &Token::from_text(token)).await
 }
 
 fn bad_link(frame: &Frame) -> Response {
@@ -135,7 +135,7 @@ pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Respon
     let posted = posted.at(&format!("/password?token={token}"));
     let (app, frame) = (&state.app, &posted.frame);
     let password = posted.field("password");
-    let set = links::set_password(app.pool(), &app.passwords, &Token::shown(&token), password).await;
+    let set = links::set_password(app.pool(), &app.passwords, &Token::from_text(&token), password).await;
     let error = match set {
         Ok(_user) => {
             app.authenticator.forget();

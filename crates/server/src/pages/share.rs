@@ -24,14 +24,16 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(token
         return absent();
     }
     // Asked before the link is looked up: nobody learns by being sent to sign in whether there is one.
-    if allowed == ShareLinks::Team && frame.actor.is_nobody() {
+    if allowed == ShareLinks::Team && frame.actor.is_anonymous() {
         return see_other(&format!("/sign-in?next={}", frame.here()));
     }
     let rendered = async {
         // Held until it is rendered: what waits is small, what is rendered is some ten megabytes.
         let _one_of_few = SHOWN.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let Some(chat) = shares::open(&mut connection, &Token::shown(&token)).await? else { return Ok(None) };
+        let Some(chat) = shares::open(&mut connection, &Token::from_text(&token)).await? else {
+            return Ok(None);
+        };
         drop(connection);
         let (address, language) = (state.address.clone(), frame.language().of_chats());
         let rendering = tokio::task::spawn_blocking(move || html::render(&chat, &address, language));

@@ -76,7 +76,7 @@ async fn files_are_searched_in_their_chat_and_downloaded() {
         [("m.docx".to_owned(), true)]
     );
     assert!(search_files(&app, &other, "docxword", None).await.is_empty());
-    let (nobody, id) = (Actor::nobody(), ChatId(chat.parse().unwrap()));
+    let (nobody, id) = (Actor::anonymous(), ChatId(chat.parse().unwrap()));
     assert!(files::search(app.database().pool(), &nobody, id, "docxword", None, 8).await.is_err());
     let flagged = "select count(*) from chat.file_passages where instruction is not null";
     assert_eq!(app.database().count(flagged).await, 1);

@@ -160,7 +160,7 @@ async fn page(
         .take(limit + 1)
         .map(|library| LibraryItem::from(&**library))
         .collect();
-    Ok(Page::cut(items, limit, |last: &LibraryItem| Cursor::encode(&last.name)))
+    Ok(Page::from_rows(items, limit, |last: &LibraryItem| Cursor::encode(&last.name)))
 }
 
 /// Says which version a request means. An absent one is not an error here: that is the question.

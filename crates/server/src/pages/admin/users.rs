@@ -113,7 +113,7 @@ fn show_link(state: &AppState, frame: &Frame, user: &User, link: &links::Link) -
 }
 
 fn role(name: &str) -> Result<Role, Error> {
-    name.parse().map_err(|error: kernel::actor::Unknown| Error::Invalid(error.to_string()))
+    name.parse().map_err(|error: kernel::actor::UnknownName| Error::Invalid(error.to_string()))
 }
 
 /// One of them.

@@ -11,7 +11,7 @@ use chat::chats::{self, Change, Chat, ChatId, MessageId};
 use chat::files::{self, ChatFile};
 use chat::messages::{self, QuestionAction};
 use kernel::page::Cursor;
-use kernel::setting::Setting;
+use kernel::update::FieldUpdate;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -331,7 +331,7 @@ async fn changed(state: &AppState, id: ChatId, posted: &Posted) -> Result<String
         act @ ("archive" | "unarchive") => Change { archived: Some(act == "archive"), ..Change::default() },
         "means" => {
             let chosen = Chosen::said(posted)?;
-            let setting = |value: Option<String>| value.map_or(Setting::Remove, Setting::Set);
+            let setting = |value: Option<String>| value.map_or(FieldUpdate::Clear, FieldUpdate::Set);
             Change {
                 focus: Some(chosen.focus),
                 library: setting(chosen.library),

@@ -135,7 +135,7 @@ impl Asked {
         };
         let after: Option<Cursor> = some(&self.after)
             .map(|text| {
-                text.parse().map_err(|error: kernel::page::BadCursor| Error::Invalid(error.to_string()))
+                text.parse().map_err(|error: kernel::page::InvalidCursor| Error::Invalid(error.to_string()))
             })
             .transpose()?;
         Ok(Question {
