@@ -12,24 +12,24 @@ use kernel::actor::{Actor, KeyId, Role, Scope, SessionId, UserId};
 use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use store::cache::{Cache, Caches, Limits};
+use store::cache::{Cache, CacheConfig, Caches, Namespace};
 
 use crate::access_tokens::TokenSigner;
 use crate::{Error, Preferences, keys, sessions};
 
 /// Cache of API keys by their hash.
-const KEY_CACHE: Limits = Limits {
-    entries: 20_000,
-    in_process: Duration::from_mins(10),
-    in_redis: Duration::from_mins(10),
-    absent: Duration::from_secs(10),
+const KEY_CACHE: CacheConfig = CacheConfig {
+    max_entries: 20_000,
+    local_ttl: Duration::from_mins(10),
+    redis_ttl: Duration::from_mins(10),
+    negative_ttl: Duration::from_secs(10),
 };
 /// Cache of sessions by their token's id or hash.
-const SESSION_CACHE: Limits = Limits {
-    entries: 20_000,
-    in_process: Duration::from_mins(10),
-    in_redis: Duration::from_hours(24),
-    absent: Duration::from_secs(10),
+const SESSION_CACHE: CacheConfig = CacheConfig {
+    max_entries: 20_000,
+    local_ttl: Duration::from_mins(10),
+    redis_ttl: Duration::from_hours(24),
+    negative_ttl: Duration::from_secs(10),
 };
 
 /// A credential sent with a request.
@@ -102,7 +102,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// Creates an authenticator with empty caches.
     pub fn new(pool: PgPool, signer: TokenSigner, caches: &Caches) -> Self {
-        let (keys, sessions) = (caches.cache("keys", KEY_CACHE), caches.cache("sessions", SESSION_CACHE));
+        let (keys, sessions) = (caches.cache(Namespace::new("keys"), KEY_CACHE), caches.cache(Namespace::new("sessions"), SESSION_CACHE));
         let (used_keys, used_sessions) = Default::default();
         Self { pool, signer, caches: caches.clone(), keys, sessions, used_keys, used_sessions }
     }
@@ -185,7 +185,7 @@ impl Authenticator {
         let mut session = self.sessions.get_with(cache_key, load).await?;
         if session.as_ref().is_some_and(|session| is_past(session.expires_at)) {
             // It may have been renewed since it was cached.
-            self.sessions.forget(cache_key).await;
+            self.sessions.evict(cache_key).await;
             session =
                 self.sessions.get_with(cache_key, load).await?.filter(|session| !is_past(session.expires_at));
         }
@@ -198,7 +198,7 @@ impl Authenticator {
     /// Forgets everything that is remembered on this node: something of it is no longer so. The others are told by the
     /// transaction that changed it.
     pub fn forget(&self) {
-        self.caches.forget_all();
+        self.caches.invalidate_everything();
     }
 
     /// Writes the time of last use of the keys and sessions used since the previous call, and extends those sessions.

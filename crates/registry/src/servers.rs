@@ -8,7 +8,7 @@ use reqwest::header::HeaderName;
 use serde::Serialize;
 use sqlx::PgConnection;
 use store::credentials::{self, ApiKeyColumn, SealedKey, StoredKey};
-use store::sealed::Resealed;
+use store::sealed::ResealReport;
 use store::secrets::Sealer;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -286,7 +286,7 @@ pub async fn target(
 /// # Errors
 ///
 /// If the database or the sealer fails. A key that cannot be opened is reported and stays as it is.
-pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Resealed, Error> {
+pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<ResealReport, Error> {
     let rows = sqlx::query_as!(
         SealedKey,
         r#"-- mcp_servers.sealed

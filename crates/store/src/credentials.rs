@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::sealed::{self, Resealed};
+use crate::sealed::{self, ResealReport};
 use crate::secrets::{self, Sealer};
 
 const MAX_NAME_BYTES: usize = 60;
@@ -71,7 +71,7 @@ pub struct ResealedKeys {
     /// Keys sealed with the newest master key.
     pub sealed: Vec<Vec<u8>>,
     /// Counts, and the keys that could not be opened.
-    pub report: Resealed,
+    pub report: ResealReport,
 }
 
 impl ApiKeyColumn {
@@ -80,7 +80,7 @@ impl ApiKeyColumn {
         Self { path, service }
     }
 
-    /// Checks and seals the key of a new row. Takes the lock of [`sealed::hold_keys`] for the rest of the transaction.
+    /// Checks and seals the key of a new row. Takes the lock of [`sealed::lock_keys_shared`] for the rest of the transaction.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl ApiKeyColumn {
     ) -> Result<Option<Vec<u8>>, Error> {
         let Some(api_key) = api_key else { return Ok(None) };
         check_api_key(api_key)?;
-        sealed::hold_keys(connection).await?;
+        sealed::lock_keys_shared(connection).await?;
         Ok(Some(sealer.seal(&self.context(id), api_key.as_bytes())?))
     }
 
@@ -146,12 +146,12 @@ impl ApiKeyColumn {
         for row in rows.into_iter().filter(|row| !sealer.is_current(&row.sealed)) {
             let context = self.context(row.id);
             let Ok(plain) = sealer.open_sealed(&context, &row.sealed) else {
-                resealed.report.lost.push(format!("the API key of the {} {}", self.service, row.name));
+                resealed.report.unreadable.push(format!("the API key of the {} {}", self.service, row.name));
                 continue;
             };
             resealed.sealed.push(sealer.seal(&context, &plain)?);
             resealed.ids.push(row.id);
-            resealed.report.renewed += 1;
+            resealed.report.resealed += 1;
         }
         Ok(resealed)
     }

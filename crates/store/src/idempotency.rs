@@ -1,96 +1,99 @@
-//! Requests that are one and the same however often they are sent: the first is done and its answer written down, the
-//! others are given that answer (IETF draft-ietf-httpapi-idempotency-key-header).
+//! Idempotency keys: a request that is sent again gets the response of the first, and is not executed again
+//! ([draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 //!
-//! Only what was done is remembered. A request that was refused, or broke off, has changed nothing: its key is free again.
+//! Only successful requests are stored. One that was refused or interrupted has changed nothing, and its key can be used again.
 
 use kernel::secret::Token;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::sealed::{self, Resealed};
+use crate::sealed::{self, ResealReport};
 use crate::secrets::{self, Sealer};
 
-/// The longest answer that is kept, in bytes.
-const LONGEST: usize = 16 * 1024;
-/// The most requests that one actor has remembered at a time.
-const MOST: i64 = 10_000;
-/// Rows that are sealed anew in one go.
-const BATCH: i64 = 500;
+/// Longest response that is stored, headers included.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024;
+/// Maximum number of stored requests of one actor.
+const MAX_REQUESTS_PER_ACTOR: i64 = 10_000;
+/// Rows that are resealed by one query.
+const RESEAL_BATCH: i64 = 500;
 
-/// A request under a key.
+/// A request with an idempotency key.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Whose key it is.
+    /// Actor who sent it. Keys of different actors are different keys.
     pub actor: String,
     key_hash: [u8; 32],
     fingerprint: [u8; 32],
 }
 
-/// An answer to be given again.
+/// Stored response of a completed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Its status, of those that say that something was done.
+pub struct StoredResponse {
+    /// HTTP status, 200 to 299.
     pub status: u16,
-    /// Those of its headers that belong to it. No value holds a line break.
+    /// Headers to repeat. No value contains a line break.
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
-/// What is to become of a request.
+/// Decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// It is to be done, by the holder of this id and nobody else.
-    Mine(Uuid),
-    /// It was done.
-    Done(Answer),
-    /// It was done, and its answer was too long to keep or does not open any more.
-    DoneUnseen,
-    /// Somebody is doing it.
+    /// The caller executes it, and completes or releases it by this id.
+    Claimed(Uuid),
+    /// It was completed with this response.
+    Completed(StoredResponse),
+    /// It was completed; the response was too long to store or cannot be opened any more.
+    CompletedWithoutResponse,
+    /// Another caller is executing it.
     InProgress,
-    /// The key came with another request.
-    OfAnother,
-    /// The actor has too many requests remembered.
-    TooMany,
+    /// The key was used for a different request.
+    KeyReused,
+    /// The actor has the maximum number of stored requests.
+    TooManyRequests,
 }
 
-/// Why it cannot be told.
+/// Failure to look up or store a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database.
+    /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// The secret keys.
+    /// Sealing failed.
     #[error(transparent)]
     Secrets(#[from] secrets::Error),
 }
 
 impl Request {
-    /// `parts` are what makes it this request and no other.
+    /// Identifies a request by its key and `parts`: method, path, body and whatever else makes it a different request.
     pub fn new(actor: String, key: &str, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
-            // Lengths keep two parts from reading as other two.
+            // The lengths keep two lists of parts with the same concatenation apart.
             hash.update(part.len().to_be_bytes());
             hash.update(part);
         }
         Self { actor, key_hash: Token::from_text(key).hash(), fingerprint: hash.finalize().into() }
     }
 
-    fn place(&self) -> String {
-        place(&self.actor, &self.key_hash)
+    fn context(&self) -> String {
+        context(&self.actor, &self.key_hash)
     }
 }
 
-fn place(actor: &str, key_hash: &[u8]) -> String {
+fn context(actor: &str, key_hash: &[u8]) -> String {
     format!("store.idempotency/answer/{actor}/{}", hex::encode(key_hash))
 }
 
-/// Asks whether a request is to be done, and takes it on if so. What nobody has finished within two minutes, longer than
-/// an answer may take, may be taken on again: who did it is gone.
+/// Claims a request for execution, unless it is stored. A claim that was not completed within two minutes, longer than any
+/// request may take, is taken over: its process is gone.
+///
+/// # Errors
+/// When the database fails.
 pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Request) -> Result<Claim, Error> {
-    let taken = sqlx::query_scalar!(
+    let claimed = sqlx::query_scalar!(
         "-- idempotency.claim
          insert into store.idempotency as held (actor, key_hash, fingerprint, claim)
          select $1, $2, $3, $4
@@ -105,14 +108,14 @@ pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Reque
         &request.key_hash,
         &request.fingerprint,
         kernel::id::new(),
-        MOST,
+        MAX_REQUESTS_PER_ACTOR,
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(claim) = taken {
-        return Ok(Claim::Mine(claim));
+    if let Some(claim) = claimed {
+        return Ok(Claim::Claimed(claim));
     }
-    let held = sqlx::query!(
+    let stored = sqlx::query!(
         "-- idempotency.find
          select fingerprint, status, answer from store.idempotency where actor = $1 and key_hash = $2",
         request.actor,
@@ -120,28 +123,31 @@ pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Reque
     )
     .fetch_optional(connection)
     .await?;
-    let Some(held) = held else { return Ok(Claim::TooMany) };
-    if held.fingerprint != request.fingerprint {
-        return Ok(Claim::OfAnother);
+    let Some(stored) = stored else { return Ok(Claim::TooManyRequests) };
+    if stored.fingerprint != request.fingerprint {
+        return Ok(Claim::KeyReused);
     }
-    let Some(status) = held.status else { return Ok(Claim::InProgress) };
-    let opened = held.answer.and_then(|sealed| keys.open_sealed(&request.place(), &sealed).ok());
-    let answer = opened.and_then(|bytes| read(u16::try_from(status).ok()?, &bytes));
-    Ok(answer.map_or(Claim::DoneUnseen, Claim::Done))
+    let Some(status) = stored.status else { return Ok(Claim::InProgress) };
+    let opened = stored.answer.and_then(|sealed| keys.open_sealed(&request.context(), &sealed).ok());
+    let response = opened.and_then(|bytes| decode(u16::try_from(status).ok()?, &bytes));
+    Ok(response.map_or(Claim::CompletedWithoutResponse, Claim::Completed))
 }
 
-/// Writes the answer down. To be called in a transaction.
+/// Stores the response of a claimed request. Call it in a transaction.
+///
+/// # Errors
+/// When the database or sealing fails.
 pub async fn complete(
     connection: &mut PgConnection,
     keys: &Sealer,
     request: &Request,
     claim: Uuid,
-    answer: &Answer,
+    response: &StoredResponse,
 ) -> Result<(), Error> {
-    let bytes = written(answer);
-    let sealed = if bytes.len() <= LONGEST {
-        sealed::hold_keys(connection).await?;
-        Some(keys.seal(&request.place(), &bytes)?)
+    let bytes = encode(response);
+    let sealed = if bytes.len() <= MAX_RESPONSE_BYTES {
+        sealed::lock_keys_shared(connection).await?;
+        Some(keys.seal(&request.context(), &bytes)?)
     } else {
         None
     };
@@ -151,7 +157,7 @@ pub async fn complete(
         request.actor,
         &request.key_hash,
         claim,
-        i16::try_from(answer.status).unwrap_or(200),
+        i16::try_from(response.status).unwrap_or(200),
         sealed,
     )
     .execute(connection)
@@ -159,7 +165,10 @@ pub async fn complete(
     Ok(())
 }
 
-/// Gives a request back that was not done: the key is free.
+/// Releases a claimed request that was not executed, so that its key can be used again.
+///
+/// # Errors
+/// When the database fails.
 pub async fn release(connection: &mut PgConnection, request: &Request, claim: Uuid) -> Result<(), Error> {
     sqlx::query!(
         "-- idempotency.release
@@ -173,8 +182,11 @@ pub async fn release(connection: &mut PgConnection, request: &Request, claim: Uu
     Ok(())
 }
 
-/// Forgets what is older than a day.
-pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
+/// Deletes requests that are older than a day.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_expired(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
         "-- idempotency.sweep
          delete from store.idempotency where created_at < now() - interval '24 hours'"
@@ -184,9 +196,12 @@ pub async fn sweep(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Seals with the newest key what is sealed with another. An answer that does not open any more is forgotten.
-pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Resealed, Error> {
-    let mut resealed = Resealed::default();
+/// Reseals with the newest key the responses that are sealed with another. One that cannot be opened is dropped.
+///
+/// # Errors
+/// When the database or sealing fails.
+pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<ResealReport, Error> {
+    let mut report = ResealReport::default();
     let (mut actor, mut key_hash) = (String::new(), Vec::new());
     loop {
         let rows = sqlx::query!(
@@ -196,19 +211,19 @@ pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Rese
              order by actor, key_hash limit $3 for update"#,
             actor,
             &key_hash,
-            BATCH,
+            RESEAL_BATCH,
         )
         .fetch_all(&mut *connection)
         .await?;
-        let Some(last) = rows.last() else { return Ok(resealed) };
+        let Some(last) = rows.last() else { return Ok(report) };
         (actor, key_hash) = (last.actor.clone(), last.key_hash.clone());
         for row in rows.into_iter().filter(|row| !keys.is_current(&row.answer)) {
-            let place = place(&row.actor, &row.key_hash);
-            let sealed = match keys.open_sealed(&place, &row.answer) {
-                Ok(plain) => Some(keys.seal(&place, &plain)?),
-                Err(_lost) => None,
+            let context = context(&row.actor, &row.key_hash);
+            let sealed = match keys.open_sealed(&context, &row.answer) {
+                Ok(plain) => Some(keys.seal(&context, &plain)?),
+                Err(_unreadable) => None,
             };
-            resealed.renewed += u64::from(sealed.is_some());
+            report.resealed += u64::from(sealed.is_some());
             sqlx::query!(
                 "-- idempotency.reseal
                  update store.idempotency set answer = $3 where actor = $1 and key_hash = $2",
@@ -222,25 +237,25 @@ pub async fn reseal(connection: &mut PgConnection, keys: &Sealer) -> Result<Rese
     }
 }
 
-/// Headers line by line, an empty line, the body: as HTTP itself writes it.
-fn written(answer: &Answer) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(answer.body.len() + 200);
-    for (name, value) in &answer.headers {
+/// Encodes headers line by line, an empty line and the body, like HTTP/1.1.
+fn encode(response: &StoredResponse) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(response.body.len() + 200);
+    for (name, value) in &response.headers {
         bytes.extend_from_slice(format!("{name}: {value}\n").as_bytes());
     }
     bytes.push(b'\n');
-    bytes.extend_from_slice(&answer.body);
+    bytes.extend_from_slice(&response.body);
     bytes
 }
 
-fn read(status: u16, bytes: &[u8]) -> Option<Answer> {
+fn decode(status: u16, bytes: &[u8]) -> Option<StoredResponse> {
     let mut headers = Vec::new();
     let mut rest = bytes;
     loop {
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         let (line, after) = (rest.get(..end)?, rest.get(end + 1..)?);
         if line.is_empty() {
-            return Some(Answer { status, headers, body: after.to_vec() });
+            return Some(StoredResponse { status, headers, body: after.to_vec() });
         }
         let (name, value) = std::str::from_utf8(line).ok()?.split_once(": ")?;
         headers.push((name.to_owned(), value.to_owned()));
@@ -253,17 +268,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_comes_back_as_it_was() {
+    fn a_response_decodes_as_it_was_encoded() {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        let answer = Answer { status: 201, headers, body: b"{\"a\":\n\n1}".to_vec() };
-        assert_eq!(read(201, &written(&answer)), Some(answer));
-        let empty = Answer { status: 204, headers: Vec::new(), body: Vec::new() };
-        assert_eq!(read(204, &written(&empty)), Some(empty));
-        assert_eq!(read(200, b"no end"), None);
+        let response = StoredResponse { status: 201, headers, body: b"{\"a\":\n\n1}".to_vec() };
+        assert_eq!(decode(201, &encode(&response)), Some(response));
+        let empty = StoredResponse { status: 204, headers: Vec::new(), body: Vec::new() };
+        assert_eq!(decode(204, &encode(&empty)), Some(empty));
+        assert_eq!(decode(200, b"no end"), None);
     }
 
     #[test]
-    fn another_request_has_another_fingerprint() {
+    fn different_requests_have_different_fingerprints() {
         let of = |parts: &[&[u8]]| Request::new("user".to_owned(), "k", parts).fingerprint;
         assert_eq!(of(&[b"POST", b"/a", b"x"]), of(&[b"POST", b"/a", b"x"]));
         assert_ne!(of(&[b"POST", b"/a", b"x"]), of(&[b"POST", b"/ax", b""]));

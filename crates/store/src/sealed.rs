@@ -1,41 +1,47 @@
-//! Sealed values in tables, and the changing of the key they are sealed with.
+//! Coordination of writers of sealed values with key rotation, by an advisory lock.
 //!
-//! Whoever seals and writes holds the keys for that transaction ([`hold_keys`]); whoever changes the key waits, after the
-//! new one is in front, until nobody writes what they may have sealed with the old ([`await_writers`]). What is written
-//! afterwards is sealed with the new one, since a [`crate::secrets::Sealer`] looks at its file each time.
+//! A transaction that seals and writes takes the lock shared ([`lock_keys_shared`]). A rotation adds the new key and then takes
+//! it exclusively ([`lock_keys_exclusive`]), which waits for transactions that may have sealed with the old key. Later ones
+//! seal with the new key, since a [`Sealer`](crate::secrets::Sealer) checks its file each time.
 
 use sqlx::PgConnection;
 
-/// The number of the advisory lock; any that nobody else uses.
-const LOCK: i64 = 0x77_656e_7975_616e;
+/// Number of the advisory lock: `wenyuan` in ASCII.
+const LOCK_ID: i64 = 0x77_656e_7975_616e;
 
-/// What became of a room's sealed values.
+/// Result of resealing the values of a crate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Resealed {
-    /// How many were sealed anew.
-    pub renewed: u64,
-    /// Which could not be opened, and stay as they are.
-    pub lost: Vec<String>,
+pub struct ResealReport {
+    /// Number of values that were sealed with the newest key.
+    pub resealed: u64,
+    /// Names of the values that could not be opened and were left unchanged.
+    pub unreadable: Vec<String>,
 }
 
-/// Called before something is sealed, in the transaction that writes it.
-pub async fn hold_keys(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Takes the lock until the transaction ends. Call it before sealing, in the transaction that writes the sealed value.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_keys_shared(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- sealed.hold_keys
          select pg_advisory_xact_lock_shared($1)",
-        LOCK,
+        LOCK_ID,
     )
     .fetch_one(connection)
     .await?;
     Ok(())
 }
 
-/// Waits until nobody writes what they have sealed before, and keeps others from beginning to until the transaction ends.
-pub async fn await_writers(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Waits for the transactions that hold the lock shared, and keeps others from taking it until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_keys_exclusive(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- sealed.await_writers
          select pg_advisory_xact_lock($1)",
-        LOCK,
+        LOCK_ID,
     )
     .fetch_one(connection)
     .await?;

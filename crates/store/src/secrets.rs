@@ -1,10 +1,12 @@
-//! Secrets at rest: what must be kept so that it can be read again (credentials of other servers, keys of language models)
-//! is sealed with XChaCha20-Poly1305 under a key that is not in the database.
+//! Encryption of secrets at rest: credentials of other servers and keys of language models, which must be readable again, are
+//! sealed with XChaCha20-Poly1305 ([draft-irtf-cfrg-xchacha](https://datatracker.ietf.org/doc/draft-irtf-cfrg-xchacha/)) under a
+//! key that is not in the database.
 //!
-//! A sealed value is one byte of version, eight that name the key, a nonce of 24, and the ciphertext with its tag. It is
-//! bound to its place, such as `registry.servers/credential/<id>`, and opens nowhere else. Several keys may be known: the
-//! newest seals, all of them open. To change the key: [`Sealer::add_key`], seal every row again that is not
-//! [current](Sealer::is_current), look once more, then [`Sealer::drop_old`]. Each step may be interrupted and repeated.
+//! A sealed value is 1 byte of format version, 8 bytes of key id, a nonce of 24 bytes, and the ciphertext with its tag. Its
+//! associated data is a *context* that names its row, such as `registry.servers/credential/<id>`: it opens with no other.
+//! Several keys can be known: the newest seals, all of them open. To rotate: [`Sealer::add_key`], reseal every row that is not
+//! [current](Sealer::is_current), check once more, then [`Sealer::remove_old_keys`]. Each step can be interrupted and repeated.
+//! `keys.rs` reads and writes the key file; [`crate::sealed`] keeps rotation and writers apart.
 
 mod keys;
 
@@ -18,21 +20,22 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use keys::{Key, KeyId, Stamp};
+use keys::{FileState, Key, KeyId};
 
-const VERSION: u8 = 1;
-const NONCE: usize = 24;
-/// Version and name of the key; with the place, what the tag vouches for beside the text.
-const HEADER: usize = 1 + size_of::<KeyId>();
+const FORMAT_VERSION: u8 = 1;
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+/// Format version and key id. They are authenticated together with the context.
+const HEADER_BYTES: usize = 1 + size_of::<KeyId>();
 
-/// Where the keys come from.
+/// Source of the keys.
 #[derive(Clone)]
 pub struct SecretConfig {
     /// `WENYUAN_SECRET_KEY`: the keys themselves, separated by commas, newest first.
     pub keys: Option<Zeroizing<String>>,
-    /// `WENYUAN_SECRET_KEY_FILE`: a file of keys, which must exist.
+    /// `WENYUAN_SECRET_KEY_FILE`: a key file, which must exist.
     pub file: Option<PathBuf>,
-    /// The file that is used, and made, where neither is given.
+    /// Key file to use if neither is given; created if it does not exist.
     pub default_file: PathBuf,
 }
 
@@ -42,189 +45,206 @@ impl fmt::Debug for SecretConfig {
     }
 }
 
-/// Why something cannot be sealed or opened. Each text says what to do.
+/// Failure to seal, to open or to read keys. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system gave no randomness.
-    #[error("the operating system gives no randomness: {0}")]
-    NoRandomness(String),
-    /// What should be a key is none. The text never repeats it.
+    /// The operating system's random number generator failed.
+    #[error("the operating system's random number generator failed: {0}")]
+    Randomness(String),
+    /// Malformed keys. The text does not repeat them.
     #[error(
-        "{place} does not hold secret keys: a key is 32 bytes in base64 or hexadecimal, one a line or separated by \
-         commas, the newest first; to make one: openssl rand -base64 32"
+        "{origin} does not contain secret keys: a key is 32 bytes in base64 or hexadecimal, one per line or separated by \
+         commas, the newest first; to generate one: openssl rand -base64 32"
     )]
-    BadKey { place: String },
-    /// The file is open to others.
+    InvalidKey { origin: String },
+    /// The key file is accessible to other users.
     #[error(
-        "the secret keys in {path} are open to others (mode {mode:03o}): chmod 600 {path}, and consider them known"
+        "the key file {path} is accessible to other users (mode {mode:03o}): chmod 600 {path}, and consider its keys compromised"
     )]
-    OpenToOthers { path: PathBuf, mode: u32 },
-    /// The file that was named does not exist.
+    InsecureMode { path: PathBuf, mode: u32 },
+    /// The configured key file does not exist.
     #[error(
-        "there is no file of secret keys at {0}, which WENYUAN_SECRET_KEY_FILE names; to make one: (umask 077; openssl rand -base64 32 > {0})"
+        "the key file {0}, set by WENYUAN_SECRET_KEY_FILE, does not exist; to create it: (umask 077; openssl rand -base64 32 > {0})"
     )]
-    Missing(PathBuf),
-    /// The file cannot be used.
-    #[error("cannot use the secret keys in {path}")]
+    MissingFile(PathBuf),
+    /// The key file cannot be read or written.
+    #[error("failed to read or write the key file {path}")]
     Io { path: PathBuf, source: std::io::Error },
-    /// The key of a sealed value is not known.
+    /// The value was sealed with a key that is not known.
     #[error(
-        "this was sealed with the secret key {0}, which is not among the keys: put that key back as the last line of \
-         the key file (or at the end of WENYUAN_SECRET_KEY); if it is lost, enter the secret anew"
+        "the secret was sealed with the key {0}, which is not among the keys: put that key back as the last line of \
+         the key file (or at the end of WENYUAN_SECRET_KEY); if it is lost, enter the secret again"
     )]
     UnknownKey(String),
-    /// The value was changed, or belongs to another place.
+    /// The value was changed, or sealed with another context.
     #[error(
-        "a sealed secret does not open: it was changed, or moved from another row; enter the secret anew"
+        "a sealed secret failed authentication: it was changed, or copied from another row; enter the secret again"
     )]
-    Refused,
-    /// Not a sealed value of this release.
+    NotAuthentic,
+    /// Unknown format of a sealed value.
     #[error(
-        "this is not a sealed secret that this release knows: use the release that sealed it, or enter the secret anew"
+        "a sealed secret has a format that this release does not know: use the release that sealed it, or enter the secret again"
     )]
-    Unreadable,
-    /// The keys cannot be changed by the program.
+    UnknownFormat,
+    /// The keys are not in a file, so the program cannot change them.
     #[error(
-        "the secret keys are given in WENYUAN_SECRET_KEY, which this program cannot change: put a new key in front of \
-         it on every node, start them again, seal again, and then remove the old key"
+        "the secret keys are set in WENYUAN_SECRET_KEY, which this program cannot change: put a new key in front of \
+         it on every node, restart them, reseal, and then remove the old key"
     )]
     NotAFile,
-    /// Another program has changed the keys meanwhile.
-    #[error("another program has changed the secret keys meanwhile: rotate again")]
-    Overtaken,
+    /// Another process changed the keys during a rotation.
+    #[error("another process has changed the secret keys: rotate again")]
+    ConcurrentRotation,
 }
 
-/// Seals and opens. Cheap to clone. Shows no key.
+/// Seals and opens secrets. Cheap to clone. `Debug` shows no key.
 #[derive(Clone)]
 pub struct Sealer {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The file the keys are in, if they are in one.
+    /// The key file, if the keys are in one.
     file: Option<PathBuf>,
-    known: RwLock<Arc<Known>>,
+    keys: RwLock<Arc<KeySet>>,
 }
 
-/// The keys as they were last read, newest first and never none.
-struct Known {
+/// The keys as they were last read, newest first; at least one.
+struct KeySet {
     keys: Vec<Key>,
-    stamp: Option<Stamp>,
+    /// State of the file that they were read from.
+    file_state: Option<FileState>,
 }
 
 impl Sealer {
-    /// Reads the keys; makes the default file where none are given and it does not exist.
+    /// Reads the keys. Without configured keys it uses the default file, and creates it with a new key if it does not exist.
+    ///
+    /// # Errors
+    /// When the keys are malformed, or their file is missing, unreadable or accessible to other users.
     pub fn open(config: &SecretConfig) -> Result<Self, Error> {
         if let Some(text) = config.keys.as_ref().filter(|text| !text.trim().is_empty()) {
             let keys = keys::parse(text, "WENYUAN_SECRET_KEY")?;
-            return Ok(Self::with(None, Known { keys, stamp: None }));
+            return Ok(Self::with(None, KeySet { keys, file_state: None }));
         }
         let path = match &config.file {
-            Some(file) if !file.exists() => return Err(Error::Missing(file.clone())),
+            Some(file) if !file.exists() => return Err(Error::MissingFile(file.clone())),
             Some(file) => file,
             None => {
                 if !config.default_file.exists() {
-                    keys::make(&config.default_file)?;
+                    keys::create(&config.default_file)?;
                 }
                 &config.default_file
             }
         };
-        let known = Known::read(path)?;
-        Ok(Self::with(Some(path.clone()), known))
+        Ok(Self::with(Some(path.clone()), KeySet::read(path)?))
     }
 
-    fn with(file: Option<PathBuf>, known: Known) -> Self {
-        Self { shared: Arc::new(Shared { file, known: RwLock::new(Arc::new(known)) }) }
+    fn with(file: Option<PathBuf>, keys: KeySet) -> Self {
+        Self { shared: Arc::new(Shared { file, keys: RwLock::new(Arc::new(keys)) }) }
     }
 
-    /// Seals with the newest key. `place` names where the value will lie, down to its row; it opens only there.
-    pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
-        // The file is looked at each time: what is sealed with a key that was replaced meanwhile would be lost with it.
-        let known = self.newest()?;
-        let Some(key) = known.keys.first() else { return Err(Error::NotAFile) };
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(|error| Error::NoRandomness(error.to_string()))?;
-        let mut sealed = Vec::with_capacity(HEADER + NONCE + plain.len() + 16);
-        sealed.push(VERSION);
+    /// Seals with the newest key. `context` names the row and column that will hold the value, which opens with no other.
+    ///
+    /// # Errors
+    /// When the key file cannot be read or random numbers cannot be generated.
+    pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
+        // The file is checked each time: a value sealed with a key that was removed meanwhile would be lost.
+        let current = self.current()?;
+        let Some(key) = current.keys.first() else { return Err(Error::NotAFile) };
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|error| Error::Randomness(error.to_string()))?;
+        let mut sealed = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + plain.len() + TAG_BYTES);
+        sealed.push(FORMAT_VERSION);
         sealed.extend_from_slice(&key.id());
-        let bound = bound(&sealed, place);
-        let text = cipher(key)
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &bound })
-            .map_err(|_too_long| Error::Unreadable)?;
+        let associated_data = associated_data(&sealed, context);
+        let ciphertext = cipher(key)
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &associated_data })
+            .map_err(|_too_long| Error::UnknownFormat)?;
         sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&text);
+        sealed.extend_from_slice(&ciphertext);
         Ok(sealed)
     }
 
-    /// Opens what was sealed for this place.
-    pub fn open_sealed(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let id = key_of(sealed).ok_or(Error::Unreadable)?;
-        let held = self.known();
-        let key = match held.find(id) {
+    /// Opens a value that was sealed with this context.
+    ///
+    /// # Errors
+    /// When its key or format is not known, or when it was changed or sealed with another context.
+    pub fn open_sealed(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let id = key_id(sealed).ok_or(Error::UnknownFormat)?;
+        let known = self.known();
+        let key = match known.find(id) {
             Some(key) => key.clone(),
-            // The key may have been changed by another program since.
-            None => self.newest()?.find(id).cloned().ok_or_else(|| Error::UnknownKey(hex::encode(id)))?,
+            // Another process may have rotated the key since.
+            None => self.current()?.find(id).cloned().ok_or_else(|| Error::UnknownKey(hex::encode(id)))?,
         };
-        let (header, rest) = sealed.split_at(HEADER);
-        let (nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(Error::Unreadable)?;
-        let payload = Payload { msg: text, aad: &bound(header, place) };
+        let (header, rest) = sealed.split_at(HEADER_BYTES);
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Error::UnknownFormat)?;
+        let payload = Payload { msg: ciphertext, aad: &associated_data(header, context) };
         let plain =
-            cipher(&key).decrypt(&XNonce::from(*nonce), payload).map_err(|_says_nothing| Error::Refused)?;
+            cipher(&key).decrypt(&XNonce::from(*nonce), payload).map_err(|_opaque| Error::NotAuthentic)?;
         Ok(Zeroizing::new(plain))
     }
 
     /// Whether a value is sealed with the newest key.
     pub fn is_current(&self, sealed: &[u8]) -> bool {
-        let known = self.newest().unwrap_or_else(|_unreadable| self.known());
-        key_of(sealed).is_some_and(|id| known.keys.first().is_some_and(|key| key.id() == id))
+        let current = self.current().unwrap_or_else(|_unreadable| self.known());
+        key_id(sealed).is_some_and(|id| current.keys.first().is_some_and(|key| key.id() == id))
     }
 
-    /// A key of its own for a purpose, such as signing tokens (HKDF-SHA256, RFC 5869). Another newest key gives another.
+    /// Derives a key for a purpose, such as signing tokens, from the newest key (HKDF-SHA256,
+    /// [RFC 5869](https://www.rfc-editor.org/rfc/rfc5869)).
     pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         self.derive_all(purpose).into_iter().next().unwrap_or_default()
     }
 
-    /// The same for every known key, newest first: what was signed before the key was changed can still be verified.
+    /// Like [`derive`](Self::derive), from every known key, newest first: signatures from before a rotation can be verified.
     pub fn derive_all(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
-        let known = self.newest().unwrap_or_else(|_unreadable| self.known());
-        known.keys.iter().map(|key| expand(key, "derive", purpose)).collect()
+        let current = self.current().unwrap_or_else(|_unreadable| self.known());
+        current.keys.iter().map(|key| expand(key, "derive", purpose)).collect()
     }
 
-    /// How many keys are known: more than one while the key is being changed.
-    pub fn number_of_keys(&self) -> usize {
+    /// Number of known keys: more than one during a rotation.
+    pub fn key_count(&self) -> usize {
         self.known().keys.len()
     }
 
-    /// First step of changing the key: puts a new one in front, with which everything is sealed from now on, in every
-    /// program that uses the file. Where an earlier change was interrupted, that one is gone on with.
+    /// First step of a rotation: adds a new key, with which every process that uses the file seals from now on. Does nothing
+    /// if an earlier rotation was interrupted, which is then continued.
+    ///
+    /// # Errors
+    /// When the keys are not in a file, or the file cannot be written.
     pub fn add_key(&self) -> Result<(), Error> {
         keys::add(self.shared.file.as_ref().ok_or(Error::NotAFile)?)?;
-        self.newest().map(drop)
+        self.current().map(drop)
     }
 
-    /// Last step: forgets all keys but the newest. What is still sealed with another can then not be opened any more, so
-    /// the caller has looked that there is nothing, *after* its own transaction was committed.
-    pub fn drop_old(&self) -> Result<(), Error> {
+    /// Last step of a rotation: removes all keys but the newest. Values sealed with another are lost, so the caller has
+    /// checked that there are none, *after* its own transaction was committed.
+    ///
+    /// # Errors
+    /// When the keys are not in a file, when the file cannot be written, or when another process has changed it.
+    pub fn remove_old_keys(&self) -> Result<(), Error> {
         let path = self.shared.file.as_ref().ok_or(Error::NotAFile)?;
         let known = self.known();
         let newest = known.keys.first().ok_or(Error::NotAFile)?;
-        keys::drop_old(path, newest.id())?;
-        self.newest().map(drop)
+        keys::remove_old(path, newest.id())?;
+        self.current().map(drop)
     }
 
-    fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.shared.known.read().unwrap_or_else(PoisonError::into_inner))
+    /// The keys as they were last read.
+    fn known(&self) -> Arc<KeySet> {
+        Arc::clone(&self.shared.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keys as the file has them now.
-    fn newest(&self) -> Result<Arc<Known>, Error> {
-        let held = self.known();
-        let Some(path) = &self.shared.file else { return Ok(held) };
-        if held.stamp == Some(keys::stamp(path)?) {
-            return Ok(held);
+    /// The keys, read again if their file has changed.
+    fn current(&self) -> Result<Arc<KeySet>, Error> {
+        let known = self.known();
+        let Some(path) = &self.shared.file else { return Ok(known) };
+        if known.file_state == Some(keys::file_state(path)?) {
+            return Ok(known);
         }
-        let read = Arc::new(Known::read(path)?);
-        *self.shared.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&read);
+        let read = Arc::new(KeySet::read(path)?);
+        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&read);
         Ok(read)
     }
 }
@@ -239,10 +259,10 @@ impl fmt::Debug for Sealer {
     }
 }
 
-impl Known {
+impl KeySet {
     fn read(path: &std::path::Path) -> Result<Self, Error> {
-        let (keys, stamp) = keys::read(path)?;
-        Ok(Self { keys, stamp: Some(stamp) })
+        let (keys, file_state) = keys::read(path)?;
+        Ok(Self { keys, file_state: Some(file_state) })
     }
 
     fn find(&self, id: KeyId) -> Option<&Key> {
@@ -250,28 +270,28 @@ impl Known {
     }
 }
 
-/// The name of the key in a sealed value of this version.
-fn key_of(sealed: &[u8]) -> Option<KeyId> {
+/// Id of the key of a sealed value, if its format is known.
+fn key_id(sealed: &[u8]) -> Option<KeyId> {
     let (&version, rest) = sealed.split_first()?;
-    (version == VERSION).then(|| rest.first_chunk().copied()).flatten()
+    (version == FORMAT_VERSION).then(|| rest.first_chunk().copied()).flatten()
 }
 
-/// What the tag vouches for beside the text. The header's length is fixed, so no place reads as another.
-fn bound(header: &[u8], place: &str) -> Vec<u8> {
-    [header, place.as_bytes()].concat()
+/// Data that the tag authenticates beside the ciphertext. The header has a fixed length, so no two contexts give the same.
+fn associated_data(header: &[u8], context: &str) -> Vec<u8> {
+    [header, context.as_bytes()].concat()
 }
 
 fn cipher(key: &Key) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&(*expand(key, "seal", "")).into())
 }
 
-/// No key is used for two things: each use expands it under a name of its own.
-fn expand(key: &Key, what: &str, purpose: &str) -> Zeroizing<[u8; 32]> {
-    let mut made = Zeroizing::new([0; 32]);
-    let info: [&[u8]; 4] = [b"wenyuan ", what.as_bytes(), b":", purpose.as_bytes()];
-    let expanded = Hkdf::<Sha256>::new(None, key.bytes()).expand_multi_info(&info, &mut *made);
-    debug_assert!(expanded.is_ok(), "32 bytes are within what HKDF gives");
-    made
+/// Derives a subkey: no key is used directly or for two purposes.
+fn expand(key: &Key, operation: &str, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut subkey = Zeroizing::new([0; 32]);
+    let info: [&[u8]; 4] = [b"wenyuan ", operation.as_bytes(), b":", purpose.as_bytes()];
+    let expanded = Hkdf::<Sha256>::new(None, key.bytes()).expand_multi_info(&info, &mut *subkey);
+    debug_assert!(expanded.is_ok(), "HKDF-SHA256 can output 32 bytes");
+    subkey
 }
 
 #[cfg(test)]

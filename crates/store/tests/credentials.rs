@@ -81,8 +81,8 @@ async fn keys_are_sealed_again_and_those_that_do_not_open_are_reported() {
 
     let resealed = SERVERS.reseal(&both, rows).unwrap();
     assert_eq!(resealed.ids, [first]);
-    assert_eq!(resealed.report.renewed, 1);
-    assert_eq!(resealed.report.lost, ["the API key of the server moved"]);
+    assert_eq!(resealed.report.resealed, 1);
+    assert_eq!(resealed.report.unreadable, ["the API key of the server moved"]);
     let opened = SERVERS.open(&sealer(NEW_KEY), first, Some(&resealed.sealed[0])).unwrap().unwrap();
     assert_eq!(opened.as_str(), "sesame");
 }

@@ -8,7 +8,7 @@ use kernel::update::FieldUpdate;
 use serde::Serialize;
 use sqlx::PgConnection;
 use store::credentials::{self, ApiKeyColumn, SealedKey, StoredKey, name_for_message};
-use store::sealed::Resealed;
+use store::sealed::ResealReport;
 use store::secrets::Sealer;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -379,7 +379,7 @@ pub async fn resolve(
 /// # Errors
 ///
 /// If the database or the sealer fails. A key that cannot be opened is reported and stays as it is.
-pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Resealed, Error> {
+pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<ResealReport, Error> {
     let rows = sqlx::query_as!(
         SealedKey,
         r#"-- models.sealed

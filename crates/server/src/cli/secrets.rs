@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use sqlx::PgConnection;
-use store::sealed::{self, Resealed};
+use store::sealed::{self, ResealReport};
 use store::secrets::Sealer;
 
 use super::show;
@@ -32,7 +32,7 @@ pub(super) async fn run(app: &App, arguments: &Arguments) -> anyhow::Result<Exit
             app.secrets.add_key()?;
             let resealed = reseal(app).await?;
             // Only after everything is committed and nothing is written with the old key any more.
-            app.secrets.drop_old()?;
+            app.secrets.remove_old_keys()?;
             tell(&resealed);
             show::note("master key rotated; copies of the old key open nothing any more");
         }
@@ -45,31 +45,31 @@ pub(super) async fn run(app: &App, arguments: &Arguments) -> anyhow::Result<Exit
 }
 
 /// Re-encrypts the secrets of every crate: first while others write, then the rest while they wait.
-async fn reseal(app: &App) -> anyhow::Result<Resealed> {
+async fn reseal(app: &App) -> anyhow::Result<ResealReport> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let early = reseal_rooms(&mut transaction, &app.secrets).await?;
     transaction.commit().await?;
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    sealed::await_writers(&mut transaction).await?;
+    sealed::lock_keys_exclusive(&mut transaction).await?;
     let late = reseal_rooms(&mut transaction, &app.secrets).await?;
     transaction.commit().await?;
-    Ok(Resealed { renewed: early.renewed + late.renewed, lost: late.lost })
+    Ok(ResealReport { resealed: early.resealed + late.resealed, unreadable: late.unreadable })
 }
 
 /// Every crate that seals secrets is listed here.
-async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow::Result<Resealed> {
+async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow::Result<ResealReport> {
     let servers = registry::servers::reseal(connection, sealer).await?;
     let answers = store::idempotency::reseal(connection, sealer).await?;
     let models = chat::models::reseal(connection, sealer).await?;
-    Ok(Resealed {
-        renewed: servers.renewed + models.renewed + answers.renewed,
-        lost: [servers.lost, models.lost, answers.lost].concat(),
+    Ok(ResealReport {
+        resealed: servers.resealed + models.resealed + answers.resealed,
+        unreadable: [servers.unreadable, models.unreadable, answers.unreadable].concat(),
     })
 }
 
-fn tell(resealed: &Resealed) {
-    show::note(&format!("re-encrypted {} secrets", resealed.renewed));
-    for lost in &resealed.lost {
-        show::error(&format!("{lost} does not open with any key: enter it anew"));
+fn tell(report: &ResealReport) {
+    show::note(&format!("re-encrypted {} secrets", report.resealed));
+    for name in &report.unreadable {
+        show::error(&format!("{name} does not open with any key: enter it anew"));
     }
 }

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
 use kernel::chain::Chain;
-use store::idempotency::{self, Answer, Claim};
+use store::idempotency::{self, Claim, StoredResponse};
 use uuid::Uuid;
 
 use super::AppState;
@@ -28,7 +28,7 @@ pub(crate) async fn once(State(state): State<AppState>, request: Request, next: 
     match actor_of(&request) {
         Some(actor) => match begin(&state, request, actor).await {
             Ok((claimed, request)) => match claimed.claim {
-                Claim::Mine(claim) => finish(state, claimed.request, claim, request, next).await,
+                Claim::Claimed(claim) => finish(state, claimed.request, claim, request, next).await,
                 other => already(other),
             },
             Err(problem) => problem.into_response(),
@@ -92,8 +92,8 @@ fn key(headers: &HeaderMap) -> Result<String> {
 
 fn already(claim: Claim) -> Response {
     match claim {
-        Claim::Done(answer) => replay(answer),
-        Claim::DoneUnseen => Problem::conflict(
+        Claim::Completed(answer) => replay(answer),
+        Claim::CompletedWithoutResponse => Problem::conflict(
             "the request was already executed, and its response is not stored: GET the result",
         )
         .into_response(),
@@ -101,11 +101,11 @@ fn already(claim: Claim) -> Response {
             "a request with this Idempotency-Key is being executed: retry in a second",
         )
         .into_response(),
-        Claim::OfAnother => Problem::key_of_another(
+        Claim::KeyReused => Problem::key_of_another(
             "this Idempotency-Key was used for another request: use a new key for each request, and the same one only to repeat it",
         )
         .into_response(),
-        Claim::TooMany | Claim::Mine(_) => Problem::too_many(
+        Claim::TooManyRequests | Claim::Claimed(_) => Problem::too_many(
             60,
             "too many of your Idempotency-Keys are stored, each for a day: send this request without one",
         )
@@ -113,7 +113,7 @@ fn already(claim: Claim) -> Response {
     }
 }
 
-fn replay(answer: Answer) -> Response {
+fn replay(answer: StoredResponse) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
@@ -150,8 +150,11 @@ async fn finish(
                 let value = parts.headers.get(name)?.to_str().ok()?;
                 Some((name.to_string(), value.to_owned()))
             });
-            let answer =
-                Answer { status: parts.status.as_u16(), headers: headers.collect(), body: body.to_vec() };
+            let answer = StoredResponse {
+                status: parts.status.as_u16(),
+                headers: headers.collect(),
+                body: body.to_vec(),
+            };
             if let Err(error) = store_response(&state, &asked, claim, &answer).await {
                 // It was executed, so the response is sent; a retry within two minutes is told to wait.
                 tracing::warn!(error = %Chain(&error), "failed to store the response to an idempotent request");
@@ -176,7 +179,7 @@ async fn store_response(
     state: &AppState,
     asked: &idempotency::Request,
     claim: Uuid,
-    answer: &Answer,
+    answer: &StoredResponse,
 ) -> std::result::Result<(), idempotency::Error> {
     let mut transaction = state.app.pool().begin().await?;
     idempotency::complete(&mut transaction, &state.app.secrets, asked, claim, answer).await?;

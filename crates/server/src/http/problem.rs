@@ -376,7 +376,7 @@ impl From<chat::models::client::ModelError> for Problem {
 /// Whether a stored secret cannot be opened: the text says what to do.
 fn is_recoverable(error: &store::secrets::Error) -> bool {
     use store::secrets::Error as Fault;
-    matches!(error, Fault::UnknownKey(_) | Fault::Refused | Fault::Unreadable)
+    matches!(error, Fault::UnknownKey(_) | Fault::NotAuthentic | Fault::UnknownFormat)
 }
 
 impl From<store::objects::Error> for Problem {
