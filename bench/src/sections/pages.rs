@@ -7,6 +7,8 @@ use identity::users::{self, NewUser};
 use identity::{PasswordHasher, TokenSigner, sign_in};
 use kernel::actor::{Actor, Role};
 use sqlx::Executor as _;
+use store::cache::Caches;
+use store::secrets::{Sealer, SecretConfig};
 use store::{Database, DatabaseConfig};
 
 use crate::figures::{Table, count, info, lower_is_better, quantile, wall_time};
@@ -103,8 +105,11 @@ async fn create_session(harness: &Harness, server: &Server) -> anyhow::Result<St
     drop(connection);
     let signer = TokenSigner::new(&[[7; 32]]).context("a signing key")?;
     let client = sign_in::ClientInfo::default();
+    let default_file = server.data().join("secret.key");
+    let caches = Caches::new(None, &Sealer::open(&SecretConfig { keys: None, file: None, default_file })?)?;
     let signed_in =
-        sign_in::with_password(database.pool(), &passwords, &signer, &name, password, &client).await?;
+        sign_in::with_password(database.pool(), &caches, &passwords, &signer, &name, password, &client)
+            .await?;
     database.close().await;
     Ok(signed_in.token.reveal().to_owned())
 }

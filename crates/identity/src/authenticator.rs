@@ -1,7 +1,7 @@
 //! Authentication: resolves an API key, access token or session cookie to an [`Actor`].
 //!
-//! Look-ups of keys and sessions are cached. Every node drops its entries when a key, a session or a user changes on any
-//! node (see [`store::cache`]), so a revocation takes effect immediately.
+//! Look-ups of keys and sessions are cached. A change of a key, a session or a user invalidates its entries on every node (see
+//! `revocation.rs` and [`store::cache`]), so a revocation takes effect immediately.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -12,9 +12,10 @@ use kernel::actor::{Actor, KeyId, Role, Scope, SessionId, UserId};
 use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use store::cache::{Cache, CacheConfig, Caches, Namespace};
+use store::cache::{Cache, CacheConfig, Caches};
 
 use crate::access_tokens::TokenSigner;
+use crate::revocation::{KEYS, SESSIONS, token_hash_key, token_id_key};
 use crate::{Error, Preferences, keys, sessions};
 
 /// Cache of API keys by their hash.
@@ -90,7 +91,6 @@ struct CachedSession {
 pub struct Authenticator {
     pool: PgPool,
     signer: TokenSigner,
-    caches: Caches,
     keys: Cache<CachedKey>,
     sessions: Cache<CachedSession>,
     /// Keys used since [`Authenticator::record_usage`] last ran.
@@ -102,9 +102,9 @@ pub struct Authenticator {
 impl Authenticator {
     /// Creates an authenticator with empty caches.
     pub fn new(pool: PgPool, signer: TokenSigner, caches: &Caches) -> Self {
-        let (keys, sessions) = (caches.cache(Namespace::new("keys"), KEY_CACHE), caches.cache(Namespace::new("sessions"), SESSION_CACHE));
+        let (keys, sessions) = (caches.cache(KEYS, KEY_CACHE), caches.cache(SESSIONS, SESSION_CACHE));
         let (used_keys, used_sessions) = Default::default();
-        Self { pool, signer, caches: caches.clone(), keys, sessions, used_keys, used_sessions }
+        Self { pool, signer, keys, sessions, used_keys, used_sessions }
     }
 
     /// Returns the signer of access tokens.
@@ -122,11 +122,11 @@ impl Authenticator {
             Credential::Bearer(text) if text.starts_with(keys::PREFIX) => self.authenticate_key(text).await,
             Credential::Bearer(text) => {
                 let token_id = self.signer.verify(text)?;
-                self.authenticate_session(&token_id.to_string(), Some(token_id), None).await
+                self.authenticate_session(&token_id_key(token_id), Some(token_id), None).await
             }
             Credential::Cookie(text) => {
                 let hash = Token::from_text(text).hash();
-                self.authenticate_session(&hex::encode(hash), None, Some(&hash)).await
+                self.authenticate_session(&token_hash_key(&hash), None, Some(&hash)).await
             }
         }
     }
@@ -148,7 +148,7 @@ impl Authenticator {
                 expires_at: found.expires_at,
             }))
         };
-        let Some(key) = self.keys.get_with(&hex::encode(hash), load).await? else { return Err(invalid) };
+        let Some(key) = self.keys.get_with(&token_hash_key(&hash), load).await? else { return Err(invalid) };
         if key.expires_at.is_some_and(is_past) {
             return Err(invalid);
         }
@@ -193,12 +193,6 @@ impl Authenticator {
         record(&self.used_sessions, session.id);
         let actor = Actor::user(session.user, &session.username, session.role, Some(session.id));
         Ok(Authentication { actor, limit: None, preferences: session.preferences })
-    }
-
-    /// Forgets everything that is remembered on this node: something of it is no longer so. The others are told by the
-    /// transaction that changed it.
-    pub fn forget(&self) {
-        self.caches.invalidate_everything();
     }
 
     /// Writes the time of last use of the keys and sessions used since the previous call, and extends those sessions.

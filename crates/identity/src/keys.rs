@@ -9,6 +9,7 @@ use kernel::page::{Cursor, Page};
 use kernel::secret::Token;
 use serde::Serialize;
 use sqlx::PgConnection;
+use store::Transaction;
 use utoipa::ToSchema;
 
 use crate::authority::{require_admin, require_in_person, require_self};
@@ -197,22 +198,24 @@ pub async fn search(
 ///
 /// If there is no such key, or the actor may not change it.
 pub async fn enable(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     actor: &Actor,
     id: KeyId,
     enabled: bool,
 ) -> Result<Key, Error> {
-    require_owned(connection, actor, id).await?;
-    sqlx::query!(
+    require_owned(transaction, actor, id).await?;
+    let hash = sqlx::query_scalar!(
         "-- keys.enable
-         update identity.mcp_api_keys set enabled = $2 where id = $1",
+         update identity.mcp_api_keys set enabled = $2 where id = $1 returning key_hash",
         id.0,
         enabled,
     )
-    .execute(&mut *connection)
-    .await?;
-    revocation::announce(connection).await?;
-    by_id(connection, id).await?.ok_or(Error::NoKey)
+    .fetch_optional(&mut **transaction)
+    .await?
+    .ok_or(Error::NoKey)?;
+    // Also when it is enabled: its absence is cached.
+    revocation::invalidate_key(transaction, &hash);
+    by_id(transaction, id).await?.ok_or(Error::NoKey)
 }
 
 /// Deletes a key. Takes effect immediately on every node.
@@ -220,16 +223,18 @@ pub async fn enable(
 /// # Errors
 ///
 /// If there is no such key, or the actor may not delete it.
-pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: KeyId) -> Result<(), Error> {
-    require_owned(connection, actor, id).await?;
-    sqlx::query!(
+pub async fn delete(transaction: &mut Transaction, actor: &Actor, id: KeyId) -> Result<(), Error> {
+    require_owned(transaction, actor, id).await?;
+    let hash = sqlx::query_scalar!(
         "-- keys.delete
-         delete from identity.mcp_api_keys where id = $1",
+         delete from identity.mcp_api_keys where id = $1 returning key_hash",
         id.0,
     )
-    .execute(&mut *connection)
-    .await?;
-    revocation::announce(connection).await
+    .fetch_optional(&mut **transaction)
+    .await?
+    .ok_or(Error::NoKey)?;
+    revocation::invalidate_key(transaction, &hash);
+    Ok(())
 }
 
 /// Sets the time of last use of several keys to now.

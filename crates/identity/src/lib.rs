@@ -16,7 +16,7 @@
 //! let signer = TokenSigner::new(&[[7; 32]]).ok_or("no signing key")?;
 //! let passwords = PasswordHasher::new(2);
 //! let client = ClientInfo::default();
-//! let tokens = sign_in::with_password(&pool, &passwords, &signer, "ada", "correct horse battery", &client).await?;
+//! let tokens = sign_in::with_password(&pool, &caches, &passwords, &signer, "ada", "correct horse battery", &client).await?;
 //!
 //! let authenticator = Authenticator::new(pool, signer, &caches);
 //! let authentication = authenticator.authenticate(Credential::Bearer(&tokens.access_token)).await?;

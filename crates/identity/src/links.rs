@@ -7,6 +7,7 @@ use kernel::actor::{Actor, Role, UserId};
 use kernel::secret::Token;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use store::cache::Caches;
 use store::jobs::{self, JobKind, NewJob};
 
 use crate::access_tokens::TokenSigner;
@@ -97,6 +98,7 @@ pub async fn is_setup_token(connection: &mut PgConnection, token: &Token) -> Res
 /// policy.
 pub async fn create_first_administrator(
     pool: &PgPool,
+    caches: &Caches,
     passwords: &PasswordHasher,
     signer: &TokenSigner,
     token: &Token,
@@ -111,7 +113,7 @@ pub async fn create_first_administrator(
     drop(connection);
     PasswordHasher::check_policy(password, &[username.as_str(), email.as_ref().map_or("", Email::as_str)])?;
     let hash = passwords.hash(password).await?;
-    let mut transaction = store::postgres::begin(pool).await?;
+    let mut transaction = caches.begin(pool).await?;
     // Deleting the row claims the link: of two concurrent requests one finds none.
     let deleted = sqlx::query!(
         "-- links.use_setup
@@ -257,6 +259,7 @@ async fn find_user(connection: &mut PgConnection, token: &Token) -> Result<Optio
 /// [`Error::InvalidLink`] if the link is invalid; also if the password does not meet the policy.
 pub async fn set_password(
     pool: &PgPool,
+    caches: &Caches,
     passwords: &PasswordHasher,
     token: &Token,
     password: &str,
@@ -266,7 +269,7 @@ pub async fn set_password(
     drop(connection);
     PasswordHasher::check_policy(password, &users::guessable_names(&user))?;
     let hash = passwords.hash(password).await?;
-    let mut transaction = store::postgres::begin(pool).await?;
+    let mut transaction = caches.begin(pool).await?;
     let deleted = sqlx::query!(
         "-- links.use
          delete from identity.password_reset_tokens where token_hash = $1 and expires_at > now()",

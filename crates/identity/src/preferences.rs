@@ -3,6 +3,7 @@
 use kernel::actor::Actor;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use store::Transaction;
 
 use crate::authority::require_self;
 use crate::{Error, revocation};
@@ -39,9 +40,11 @@ pub async fn find(connection: &mut PgConnection, actor: &Actor) -> Result<Prefer
 /// # Errors
 ///
 /// If the actor is not a user in person.
-pub async fn update(connection: &mut PgConnection, actor: &Actor, update: &Preferences) -> Result<(), Error> {
+pub async fn update(transaction: &mut Transaction, actor: &Actor, update: &Preferences) -> Result<(), Error> {
     let user = actor.user_id().ok_or(Error::SignIn)?;
     require_self(actor, user)?;
+    // The preferences are cached with the sessions.
+    revocation::invalidate_sessions_of(transaction, user).await?;
     sqlx::query!(
         "-- preferences.choose
          update identity.users set language = coalesce($2, language), theme = coalesce($3, theme) where id = $1",
@@ -49,8 +52,7 @@ pub async fn update(connection: &mut PgConnection, actor: &Actor, update: &Prefe
         update.language,
         update.theme,
     )
-    .execute(&mut *connection)
+    .execute(&mut **transaction)
     .await?;
-    // The preferences are cached with the session.
-    revocation::announce(connection).await
+    Ok(())
 }

@@ -5,11 +5,13 @@ use kernel::actor::{Actor, Role, SessionId, UserId};
 use kernel::page::{Cursor, Page};
 use serde::Serialize;
 use sqlx::PgConnection;
+use store::Transaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::authority::{require_admin, require_in_person, require_self};
-use crate::{Error, attempts, revocation};
+use crate::revocation::{SessionEntry, invalidate_sessions};
+use crate::{Error, attempts};
 
 /// Lifetime of an unused session in days.
 pub(crate) const LIFETIME_DAYS: f64 = 30.0;
@@ -117,21 +119,23 @@ pub async fn list_all(
 /// # Errors
 ///
 /// If the actor is not signed in in person, or there is no such session.
-pub async fn end(connection: &mut PgConnection, actor: &Actor, session: SessionId) -> Result<(), Error> {
+pub async fn end(transaction: &mut Transaction, actor: &Actor, session: SessionId) -> Result<(), Error> {
     require_in_person(actor)?;
-    let ended = sqlx::query!(
+    let ended = sqlx::query_as!(
+        SessionEntry,
         "-- sessions.end
-         delete from identity.user_sessions where id = $1 and ($2 or user_id = $3)",
+         delete from identity.user_sessions where id = $1 and ($2 or user_id = $3) returning token_id, token_hash",
         session.0,
         actor.is_admin(),
         actor.user_id().map(|user| user.0),
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut **transaction)
     .await?;
-    if ended.rows_affected() == 0 {
+    if ended.is_empty() {
         return Err(Error::NoSession);
     }
-    revocation::announce(connection).await
+    invalidate_sessions(transaction, &ended);
+    Ok(())
 }
 
 /// Ends all sessions of a user, with or without the actor's own: for themselves and for administrators, in person.
@@ -140,30 +144,33 @@ pub async fn end(connection: &mut PgConnection, actor: &Actor, session: SessionI
 ///
 /// If the actor may not do this.
 pub async fn end_all_of(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     actor: &Actor,
     user: UserId,
     keep_current: bool,
 ) -> Result<(), Error> {
     require_self(actor, user)?;
-    end_all(connection, user, actor.session_id().filter(|_| keep_current)).await
+    end_all(transaction, user, actor.session_id().filter(|_| keep_current)).await
 }
 
 /// Ends all sessions of a user except one, without checking authority.
 pub(crate) async fn end_all(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     user: UserId,
     except: Option<SessionId>,
 ) -> Result<(), Error> {
-    sqlx::query!(
+    let ended = sqlx::query_as!(
+        SessionEntry,
         "-- sessions.end_all
-         delete from identity.user_sessions where user_id = $1 and ($2::uuid is null or id <> $2)",
+         delete from identity.user_sessions where user_id = $1 and ($2::uuid is null or id <> $2)
+         returning token_id, token_hash",
         user.0,
         except.map(|session| session.0),
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut **transaction)
     .await?;
-    revocation::announce(connection).await
+    invalidate_sessions(transaction, &ended);
+    Ok(())
 }
 
 /// Sets the time of last use of several sessions to now, and extends them.

@@ -6,11 +6,14 @@
 use kernel::actor::{Actor, SessionId, UserId};
 use kernel::secret::Token;
 use sqlx::{PgConnection, PgPool};
+use store::Transaction;
+use store::cache::Caches;
 
 use crate::Error;
 use crate::access_tokens::{LIFETIME_SECONDS, TokenSigner};
 use crate::attempts::Attempt;
 use crate::passwords::PasswordHasher;
+use crate::revocation::{SessionEntry, invalidate_sessions};
 use crate::sessions::LIFETIME_DAYS;
 use crate::users::{self, User};
 
@@ -61,6 +64,7 @@ impl SessionTokens {
 /// has to wait.
 pub async fn with_password(
     pool: &PgPool,
+    caches: &Caches,
     passwords: &PasswordHasher,
     signer: &TokenSigner,
     login: &str,
@@ -81,7 +85,7 @@ pub async fn with_password(
     let stored = account.as_ref().filter(|user| user.is_active).and_then(|user| user.password_hash.clone());
     let verification = passwords.verify(password, stored).await?;
     let Some(account) = account.filter(|_| verification.matches) else { return Err(Error::WrongPassword) };
-    let mut transaction = store::postgres::begin(pool).await?;
+    let mut transaction = caches.begin(pool).await?;
     attempt.succeeded(&mut transaction).await?;
     sqlx::query!(
         "-- sessions.note_login
@@ -98,12 +102,12 @@ pub async fn with_password(
 
 /// Starts a session for a user who has been authenticated.
 pub(crate) async fn start_session(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     signer: &TokenSigner,
     user: UserId,
     client: &ClientInfo,
 ) -> Result<SessionTokens, Error> {
-    let user = users::by_id(connection, user).await?.filter(|user| user.is_active).ok_or(Error::NoUser)?;
+    let user = users::by_id(transaction, user).await?.filter(|user| user.is_active).ok_or(Error::NoUser)?;
     let (id, token_id, token) = (SessionId::new(), kernel::id::new(), Token::generate(TOKEN_PREFIX)?);
     let shortened = |text: &Option<String>| {
         text.as_ref().map(|text| text.chars().take(MAX_CLIENT_INFO_CHARS).collect::<String>())
@@ -121,17 +125,20 @@ pub(crate) async fn start_session(
         shortened(&client.user_agent),
         LIFETIME_DAYS,
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(&mut **transaction)
     .await?;
-    sqlx::query!(
+    let replaced = sqlx::query_as!(
+        SessionEntry,
         "-- sessions.make_room
          delete from identity.user_sessions where id in
-           (select id from identity.user_sessions where user_id = $1 order by last_used desc, id desc offset $2)",
+           (select id from identity.user_sessions where user_id = $1 order by last_used desc, id desc offset $2)
+         returning token_id, token_hash",
         user.id.0,
         MAX_SESSIONS,
     )
-    .execute(connection)
+    .fetch_all(&mut **transaction)
     .await?;
+    invalidate_sessions(transaction, &replaced);
     let access_token = signer.sign(user.id.0, token_id, now)?;
     Ok(SessionTokens { user, session: id, token, access_token, expires_in: LIFETIME_SECONDS })
 }

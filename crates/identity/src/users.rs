@@ -5,6 +5,8 @@ use kernel::actor::{Actor, Role, SessionId, UserId};
 use kernel::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
+use store::Transaction;
+use store::cache::Caches;
 use utoipa::ToSchema;
 
 use crate::attempts::Attempt;
@@ -266,7 +268,7 @@ pub async fn search(
 ///
 /// If the actor may not do this, a field is invalid or taken, or no active administrator would remain.
 pub async fn update(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     actor: &Actor,
     id: UserId,
     update: &UserUpdate,
@@ -275,7 +277,8 @@ pub async fn update(
     let changes_authority = update.role.is_some() || update.is_active.is_some();
     if changes_authority {
         require_admin(actor)?;
-        lock_administrators(connection).await?;
+        lock_administrators(transaction).await?;
+        revocation::invalidate_user(transaction, id).await?;
     }
     check_names(update.first_name.as_deref(), update.last_name.as_deref())?;
     if update.avatar.as_deref().is_some_and(|avatar| avatar.len() > MAX_AVATAR_BYTES) {
@@ -307,15 +310,14 @@ pub async fn update(
         update.role as Option<Role>,
         update.is_active,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(&mut **transaction)
     .await?
     .ok_or(Error::NoUser)?;
     if changes_authority {
-        require_an_administrator(connection).await?;
+        require_an_administrator(transaction).await?;
         if !user.is_active {
-            sessions::end_all(connection, id, None).await?;
+            sessions::end_all(transaction, id, None).await?;
         }
-        revocation::announce(connection).await?;
     }
     Ok(user)
 }
@@ -325,21 +327,21 @@ pub async fn update(
 /// # Errors
 ///
 /// If the actor is not an administrator in person, there is no such user, or no active administrator would remain.
-pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: UserId) -> Result<(), Error> {
+pub async fn delete(transaction: &mut Transaction, actor: &Actor, id: UserId) -> Result<(), Error> {
     require_admin(actor)?;
-    lock_administrators(connection).await?;
+    lock_administrators(transaction).await?;
+    revocation::invalidate_user(transaction, id).await?;
     let deleted = sqlx::query!(
         "-- users.delete
          delete from identity.users where id = $1",
         id.0,
     )
-    .execute(&mut *connection)
+    .execute(&mut **transaction)
     .await?;
     if deleted.rows_affected() == 0 {
         return Err(Error::NoUser);
     }
-    require_an_administrator(connection).await?;
-    revocation::announce(connection).await
+    require_an_administrator(transaction).await
 }
 
 /// Changes the actor's own password and ends their other sessions.
@@ -349,6 +351,7 @@ pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: UserId) ->
 /// If the actor is not a user in person, the current password is wrong, or the new one does not meet the policy.
 pub async fn change_password(
     pool: &PgPool,
+    caches: &Caches,
     passwords: &PasswordHasher,
     actor: &Actor,
     current: &str,
@@ -357,7 +360,7 @@ pub async fn change_password(
     let (user, attempt) = verify_own(pool, passwords, actor, current).await?;
     PasswordHasher::check_policy(new, &guessable_names(&user))?;
     let hash = passwords.hash(new).await?;
-    let mut transaction = store::postgres::begin(pool).await?;
+    let mut transaction = caches.begin(pool).await?;
     attempt.succeeded(&mut transaction).await?;
     set_password(&mut transaction, user.id, &hash, actor.session_id()).await?;
     transaction.commit().await?;
@@ -412,7 +415,7 @@ async fn verify_own(
 
 /// Sets the password hash and ends the user's sessions except one.
 pub(crate) async fn set_password(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     id: UserId,
     hash: &str,
     except: Option<SessionId>,
@@ -423,9 +426,9 @@ pub(crate) async fn set_password(
         id.0,
         hash,
     )
-    .execute(&mut *connection)
+    .execute(&mut **transaction)
     .await?;
-    sessions::end_all(connection, id, except).await
+    sessions::end_all(transaction, id, except).await
 }
 
 /// Returns the names and address that are guessed first as a user's password.

@@ -112,6 +112,11 @@ impl App {
         })
     }
 
+    /// Begins a transaction that can invalidate caches. Others begin with [`store::postgres::begin`].
+    pub(crate) async fn begin(&self) -> Result<store::Transaction, store::postgres::Error> {
+        self.caches.begin(self.pool()).await
+    }
+
     pub(crate) fn pool(&self) -> &PgPool {
         self.database.pool()
     }

@@ -93,8 +93,23 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     counter(
         "wenyuan_cache_lookups_total",
-        &[("cache", ""), ("level", "`in_process`, `redis`, `database`")],
-        "Cache look-ups, by the level that answered",
+        &[
+            ("cache", "`keys`, `sessions`"),
+            ("level", "`local`, `redis`, `database`"),
+            ("outcome", "`hit`, `miss`, `stale`, `error`"),
+        ],
+        "Cache look-ups; each level is asked when the one before has no hit",
+    ),
+    counter(
+        "wenyuan_cache_invalidations_total",
+        &[("cache", "`keys`, `sessions`"), ("scope", "`key`, `namespace`, `all`")],
+        "Cache invalidations that this node applied; `all` at each reconnection to the notifications",
+    ),
+    gauge("wenyuan_cache_entries", &[("cache", "`keys`, `sessions`")], "Cache entries in the process"),
+    gauge(
+        "wenyuan_cache_listening",
+        &[],
+        "1 while cache invalidations are received, else 0: then values are cached for two seconds",
     ),
     counter("wenyuan_cache_redis_failures_total", &[], "Failures of Redis; the database answered instead"),
     gauge(

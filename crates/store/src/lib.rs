@@ -39,4 +39,5 @@ pub mod secrets;
 pub mod statements;
 pub mod workers;
 
+pub use cache::Transaction;
 pub use postgres::{Database, DatabaseConfig};

@@ -60,7 +60,7 @@ pub fn spawn_listener(
         let guard = DisconnectOnDrop(caches);
         loop {
             let interrupted = listen(&pool, &notifiers, &guard.0).await;
-            guard.0.is_deaf();
+            guard.0.disconnected();
             if let Err(error) = interrupted {
                 tracing::debug!(error = %Chain(&error), "connection of the database listener failed");
                 sleep(RECONNECT_PAUSE).await;
@@ -77,7 +77,7 @@ struct DisconnectOnDrop(Caches);
 
 impl Drop for DisconnectOnDrop {
     fn drop(&mut self) {
-        self.0.is_deaf();
+        self.0.disconnected();
     }
 }
 
@@ -95,7 +95,7 @@ async fn listen(
     let channels = notifiers.iter().map(|(channel, _)| *channel);
     listener.listen_all(channels.chain([cache::CHANNEL])).await?;
     // Notifications may have been missed before.
-    caches.hears();
+    caches.connected();
     for (_, notifier) in notifiers {
         notifier.notify();
     }
@@ -111,7 +111,7 @@ async fn listen(
         };
         let Some(notification) = notification else { return Ok(()) };
         if notification.channel() == cache::CHANNEL {
-            caches.called(notification.payload());
+            caches.notified(notification.payload());
         }
         for (channel, notifier) in notifiers {
             if notification.channel() == *channel {

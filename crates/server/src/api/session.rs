@@ -128,9 +128,16 @@ pub(crate) async fn begin(
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
     let signer = app.authenticator.signer();
-    let signed_in =
-        sign_in::with_password(app.pool(), &app.passwords, signer, &body.name, &body.password, &origin)
-            .await?;
+    let signed_in = sign_in::with_password(
+        app.pool(),
+        &app.caches,
+        &app.passwords,
+        signer,
+        &body.name,
+        &body.password,
+        &origin,
+    )
+    .await?;
     Ok((NO_STORE, Json(signed_in.into())))
 }
 

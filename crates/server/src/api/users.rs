@@ -272,8 +272,14 @@ pub(crate) async fn forgot(
     responses((status = 204)))]
 pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
     let app = &state.app;
-    links::set_password(app.pool(), &app.passwords, &Token::from_text(&body.token), &body.password).await?;
-    app.authenticator.forget();
+    links::set_password(
+        app.pool(),
+        &app.caches,
+        &app.passwords,
+        &Token::from_text(&body.token),
+        &body.password,
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -291,6 +297,7 @@ pub(crate) async fn set_up(
     let token = Token::from_text(&body.token);
     let signed_in = links::create_first_administrator(
         app.pool(),
+        &app.caches,
         &app.passwords,
         app.authenticator.signer(),
         &token,

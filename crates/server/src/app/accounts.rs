@@ -26,9 +26,7 @@ pub(crate) async fn change_password(
     current: &str,
     new: &str,
 ) -> std::result::Result<(), identity::Error> {
-    users::change_password(app.pool(), &app.passwords, actor, current, new).await?;
-    app.authenticator.forget();
-    Ok(())
+    users::change_password(app.pool(), &app.caches, &app.passwords, actor, current, new).await
 }
 
 /// Changes a user: the actor or, for administrators, anyone.
@@ -38,23 +36,21 @@ pub(crate) async fn change(
     id: UserId,
     change: &UserUpdate,
 ) -> std::result::Result<User, identity::Error> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     let user = users::update(&mut transaction, actor, id, change).await?;
     transaction.commit().await?;
-    app.authenticator.forget();
     Ok(user)
 }
 
 /// Deletes a user with everything that belongs to them alone.
 pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result::Result<(), identity::Error> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     users::delete(&mut transaction, actor, id).await?;
     // Their grants are deleted with them.
     library::changes::record_catalogue(&mut transaction)
         .await
         .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
     transaction.commit().await?;
-    app.authenticator.forget();
     Ok(())
 }
 

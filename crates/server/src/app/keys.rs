@@ -35,18 +35,16 @@ pub(crate) async fn create(app: &App, actor: &Actor, mut new: NewKey) -> Result<
 
 /// Enables or disables a key.
 pub(crate) async fn set_enabled(app: &App, actor: &Actor, id: KeyId, enabled: bool) -> Result<Key> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     let key = keys::enable(&mut transaction, actor, id, enabled).await?;
     transaction.commit().await?;
-    app.authenticator.forget();
     Ok(key)
 }
 
 /// Deletes a key.
 pub(crate) async fn delete(app: &App, actor: &Actor, id: KeyId) -> Result<()> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     keys::delete(&mut transaction, actor, id).await?;
     transaction.commit().await?;
-    app.authenticator.forget();
     Ok(())
 }

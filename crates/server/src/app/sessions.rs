@@ -19,19 +19,16 @@ pub(crate) fn require_person(actor: &Actor) -> Result<UserId> {
 
 /// Ends one session: the actor's own or, for administrators, anyone's.
 pub(crate) async fn end(app: &App, actor: &Actor, session: SessionId) -> Result<()> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     identity::sessions::end(&mut transaction, actor, session).await?;
     transaction.commit().await?;
-    // The other nodes are notified by the database.
-    app.authenticator.forget();
     Ok(())
 }
 
 /// Ends all sessions of a user, or all but the one of the actor.
 pub(crate) async fn end_all(app: &App, actor: &Actor, user: UserId, keep_current: bool) -> Result<()> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     identity::sessions::end_all_of(&mut transaction, actor, user, keep_current).await?;
     transaction.commit().await?;
-    app.authenticator.forget();
     Ok(())
 }

@@ -84,7 +84,7 @@ struct Create {
 /// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     match arguments.action.unwrap_or(Action::List) {
         Action::List => {
             let all = keys::list(&mut transaction, &owner).await?;

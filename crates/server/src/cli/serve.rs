@@ -58,6 +58,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     background.adopt(metrics::spawn_job_gauges(app.pool().clone()));
     let maximum = settings.database().pool.maximum;
     background.adopt(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
+    background.adopt(app.caches.spawn_gauges(app.pool().clone()));
     if let Some(cluster) = app.database.cluster() {
         background.adopt(cluster.spawn_watch());
     }

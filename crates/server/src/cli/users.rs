@@ -90,7 +90,7 @@ struct ChangeArguments {
 /// Runs the command.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let owner = Actor::owner();
-    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let mut transaction = app.begin().await?;
     match arguments.action.unwrap_or(Action::List) {
         Action::List => list(&mut transaction, &owner, arguments.json).await?,
         Action::Create(create) => {

@@ -205,7 +205,7 @@ pub(crate) async fn change_person(State(state): State<AppState>, posted: Posted)
             last_name: Some(posted.field("last_name").trim().to_owned()),
             ..UserUpdate::default()
         };
-        let mut transaction = store::postgres::begin(app.pool()).await?;
+        let mut transaction = app.begin().await?;
         users::update(&mut transaction, actor, id, &change).await?;
         Ok::<_, identity::Error>(transaction.commit().await?)
     };

@@ -90,8 +90,16 @@ pub(crate) async fn set_up(
         let administrator =
             (username.parse::<Username>()?, parse_email(Some(address))?, posted.field("password"));
         let (signer, token) = (app.authenticator.signer(), Token::from_text(&token));
-        links::create_first_administrator(app.pool(), &app.passwords, signer, &token, administrator, &origin)
-            .await
+        links::create_first_administrator(
+            app.pool(),
+            &app.caches,
+            &app.passwords,
+            signer,
+            &token,
+            administrator,
+            &origin,
+        )
+        .await
     };
     let error = match made.await {
         Ok(signed_in) => return frame.signed_in(&signed_in.token, "/account"),
@@ -135,10 +143,11 @@ pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Respon
     let posted = posted.at(&format!("/password?token={token}"));
     let (app, frame) = (&state.app, &posted.frame);
     let password = posted.field("password");
-    let set = links::set_password(app.pool(), &app.passwords, &Token::from_text(&token), password).await;
+    let set =
+        links::set_password(app.pool(), &app.caches, &app.passwords, &Token::from_text(&token), password)
+            .await;
     let error = match set {
         Ok(_user) => {
-            app.authenticator.forget();
             return see_other("/sign-in?done=password");
         }
         Err(identity::Error::InvalidLink) => return bad_link(frame),

@@ -57,7 +57,9 @@ pub(crate) async fn sign_in(
     let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
     let app = &state.app;
     let (signer, password) = (app.authenticator.signer(), posted.field("password"));
-    let signed_in = sign_in::with_password(app.pool(), &app.passwords, signer, name, password, &origin).await;
+    let signed_in =
+        sign_in::with_password(app.pool(), &app.caches, &app.passwords, signer, name, password, &origin)
+            .await;
     match signed_in {
         Ok(signed_in) => {
             let mut response = posted.frame.signed_in(&signed_in.token, next);

@@ -99,9 +99,8 @@ fn keep(response: &mut Response, language: Option<Language>, theme: Option<Theme
 }
 
 async fn written(state: &AppState, actor: &Actor, chosen: &Preferences) -> Result<(), Problem> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let mut transaction = state.app.begin().await?;
     preferences::update(&mut transaction, actor, chosen).await?;
     transaction.commit().await?;
-    state.app.authenticator.forget();
     Ok(())
 }
