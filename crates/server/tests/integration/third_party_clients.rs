@@ -1,6 +1,6 @@
-//! The server, proven by other people's programs: the official MCP conformance suite and clients, the Inspector, the stock
-//! package of Context7, a linter of descriptions and a fuzzer of APIs. `./test` fetches them; `tests/clients/` holds what
-//! they are told.
+//! The server under third-party programs: the official MCP conformance suite and clients, the MCP Inspector, the Context7
+//! package, a linter of OpenAPI descriptions and an API fuzzer. `./test` fetches them; `tests/clients/` has the scripts that
+//! drive them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,16 @@ use testkit::{Program, Server, TestApp, documents, folder};
 
 use crate::PROGRAM;
 
-/// The revisions of the protocol that are served: the one with sessions and handshakes before 2026, and the one without.
+/// Supported revisions of the protocol: the last one with sessions and a handshake, and the first one without.
 const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// A library with two versions that differ, and another.
-async fn fill(app: &TestApp) {
-    // The first one is the active one.
+/// Adds a library with two different versions, and another library.
+async fn add_libraries(app: &TestApp) {
+    // The first version becomes the active one.
     for (version, lever) in [("5.2.1", "newlever"), ("5.1.0", "oldlever")] {
         let restoring =
             format!("Restore a backup with the {lever} command.\n\n```sh\nops {lever} --all\n```");
@@ -34,13 +34,13 @@ async fn fill(app: &TestApp) {
     assert_eq!(code, 0, "{summary}");
 }
 
-/// The id of a passage about backups.
-async fn some_passage(server: &Server) -> String {
+/// Returns the id of a passage about backups.
+async fn backup_passage(server: &Server) -> String {
     let found = server.search(&[("q", "restore a backup"), ("library", "example/ops")]).await;
     found["hits"][0]["id"].as_str().expect("an id").to_owned()
 }
 
-/// Everything that the MCP server offers to a key with all scopes, once: what `official.py` and `official.mjs` go through.
+/// Plan for `official.py` and `official.mjs`: one use of everything that the MCP server offers to a key with all scopes.
 async fn plan(server: &Server) -> Value {
     let ops = "example/ops";
     let document = "docs://libraries/example%2Fops/5.1.0/guides/backup.md";
@@ -66,7 +66,7 @@ async fn plan(server: &Server) -> Value {
             call("query-docs", json!({ "libraryId": "/example/ops/5.2.1", "query": "restore a backup" }), "newlever"),
             refused("query-docs", json!({ "libraryId": "/example/ops/4", "query": "restore" }), "5.2.1"),
             call("get-library-docs", json!({ "context7CompatibleLibraryID": "/example/ops", "topic": "backup" }), "newlever"),
-            call("report_issue", json!({ "passage_id": some_passage(server).await, "category": "outdated", "text": "The lever has changed." }), ""),
+            call("report_issue", json!({ "passage_id": backup_passage(server).await, "category": "outdated", "text": "The lever has changed." }), ""),
             call("ask", json!({ "question": "How do I restore a backup?", "library": ops, "version": "5.1.0" }), "oldlever"),
             call("search_history", json!({ "query": "nosuchwordanywhere" }), "Nothing was found"),
         ],
@@ -89,8 +89,8 @@ async fn plan(server: &Server) -> Value {
     })
 }
 
-/// The official client for Python and the one for TypeScript, each so many times at once, go through the plan.
-async fn go_through(plan: &Value, transport: Value, clients: usize) {
+/// Runs the plan with the official clients for Python and TypeScript, each with this many concurrent clients.
+async fn run_plan(plan: &Value, transport: Value, clients: usize) {
     let mut plan = plan.clone();
     plan["transport"] = transport;
     plan["clients"] = json!(clients);
@@ -101,7 +101,7 @@ async fn go_through(plan: &Value, transport: Value, clients: usize) {
     for run in [python, node] {
         assert_eq!(run.code, 0, "{}\n{}", run.output, run.errors);
         let done = run.json();
-        let done = done.as_array().expect("what each has done");
+        let done = done.as_array().expect("a report for each client");
         assert_eq!(done.len(), clients, "{done:?}");
         let all = |each: &Value| {
             each["tools"] == 11 && each["calls"] == 20 && each["resources"] == 4 && each["prompts"] == 3
@@ -111,20 +111,20 @@ async fn go_through(plan: &Value, transport: Value, clients: usize) {
 }
 
 #[tokio::test]
-async fn the_official_clients_use_everything_there_is() {
+async fn the_official_clients_can_use_every_feature() {
     let app = TestApp::new(PROGRAM).await;
-    fill(&app).await;
+    add_libraries(&app).await;
     let server = app.serve().await;
     server.caught_up().await;
     let plan = plan(&server).await;
     let url = format!("http://{}/mcp", server.address());
-    go_through(&plan, json!({ "url": url, "key": server.key() }), 20).await;
-    // Over a pipe, beside the server and without a key: as the library's owner.
+    run_plan(&plan, json!({ "url": url, "key": server.key() }), 20).await;
+    // Over stdio, beside the server and without a key: as the library's owner.
     let pipe = json!({ "command": app.program(), "arguments": ["mcp", "--scope", "notes,chats"], "environment": app.environment() });
-    go_through(&plan, pipe, REVISIONS.len()).await;
+    run_plan(&plan, pipe, REVISIONS.len()).await;
 }
 
-/// The suite's summary: each scenario, and whether it passed.
+/// Runs the conformance suite. Returns its exit code, whether each scenario passed, and the output.
 async fn conformance(server: &Server, revision: &str) -> (i32, Vec<(String, bool)>, String) {
     let url = format!("http://{}/mcp", server.address());
     let suite = "@modelcontextprotocol/conformance/dist/index.js";
@@ -150,26 +150,26 @@ async fn conformance(server: &Server, revision: &str) -> (i32, Vec<(String, bool
     (run.code, scenarios, format!("{}\n{}", run.output, run.errors))
 }
 
-/// What the suite runs without counting it, and a server cannot pass that offers no extension, resumes no streams and has
-/// no tool whose arguments are repeated in headers.
-const UNCOUNTED: [&str; 3] = ["tasks-", "server-sse-polling", "http-custom-header-server-validation"];
+/// Scenarios that the suite runs but does not score. They need an extension, resumable streams, or a tool whose arguments are
+/// repeated in headers.
+const UNSCORED: [&str; 3] = ["tasks-", "server-sse-polling", "http-custom-header-server-validation"];
 
 #[tokio::test]
-async fn the_official_conformance_suite_passes_in_both_eras() {
+async fn the_official_conformance_suite_passes_in_both_revisions() {
     let app = TestApp::new(PROGRAM).await.set("WENYUAN_MCP_FIXTURES", "1");
     let server = app.serve().await;
-    for (revision, scored) in REVISIONS.into_iter().zip([30, 37]) {
+    for (revision, min_passed) in REVISIONS.into_iter().zip([30, 37]) {
         let (code, scenarios, output) = conformance(&server, revision).await;
         assert_eq!(code, 0, "{output}");
-        let counted = |name: &str| !UNCOUNTED.iter().any(|uncounted| name.starts_with(uncounted));
-        let failed: Vec<_> = scenarios.iter().filter(|(name, passed)| !passed && counted(name)).collect();
+        let is_scored = |name: &str| !UNSCORED.iter().any(|prefix| name.starts_with(prefix));
+        let failed: Vec<_> = scenarios.iter().filter(|(name, passed)| !passed && is_scored(name)).collect();
         assert!(failed.is_empty(), "{failed:?}\n{output}");
         let passed = scenarios.iter().filter(|(_, passed)| *passed).count();
-        assert!(passed >= scored, "{passed} of at least {scored} scenarios\n{output}");
+        assert!(passed >= min_passed, "{passed} of at least {min_passed} scenarios\n{output}");
     }
 }
 
-/// What the suite can see without its fixtures: the server as it is in ordinary use.
+/// Scenarios that need no fixtures, so that the server is tested as in production. By revision.
 const WITHOUT_FIXTURES: [&[&str]; 2] = [
     &[
         "server-initialize",
@@ -195,9 +195,9 @@ const WITHOUT_FIXTURES: [&[&str]; 2] = [
 ];
 
 #[tokio::test]
-async fn the_suite_passes_without_its_fixtures_where_it_needs_none() {
+async fn the_suite_passes_on_a_production_server() {
     let app = TestApp::new(PROGRAM).await;
-    fill(&app).await;
+    add_libraries(&app).await;
     let server = app.serve().await;
     for (revision, wanted) in REVISIONS.into_iter().zip(WITHOUT_FIXTURES) {
         let (_, scenarios, output) = conformance(&server, revision).await;
@@ -211,9 +211,9 @@ async fn the_suite_passes_without_its_fixtures_where_it_needs_none() {
 }
 
 #[tokio::test]
-async fn the_inspector_lists_calls_and_reads() {
+async fn the_inspector_can_list_call_and_read() {
     let app = TestApp::new(PROGRAM).await;
-    fill(&app).await;
+    add_libraries(&app).await;
     let server = app.serve().await;
     server.caught_up().await;
     let url = format!("http://{}/mcp", server.address());
@@ -225,7 +225,7 @@ async fn the_inspector_lists_calls_and_reads() {
             .run()
             .await
     };
-    // Strict: a schema that some client could not take is a failure.
+    // Strict: a schema that some clients do not accept is a failure.
     let (tools, found, resources, text) = tokio::join!(
         inspect(&["--method", "tools/list", "--strict"]),
         inspect(&[
@@ -255,9 +255,9 @@ async fn the_inspector_lists_calls_and_reads() {
 }
 
 #[tokio::test]
-async fn the_stock_context7_package_answers_from_here() {
+async fn the_context7_package_works_with_this_server() {
     let app = TestApp::new(PROGRAM).await;
-    fill(&app).await;
+    add_libraries(&app).await;
     let server = app.serve().await;
     server.caught_up().await;
     let docs = |id: &str| json!({ "libraryId": id, "query": "restore a backup" });
@@ -284,7 +284,7 @@ async fn the_stock_context7_package_answers_from_here() {
 }
 
 #[tokio::test]
-async fn the_description_is_clean_under_a_public_linter() {
+async fn the_openapi_description_passes_a_linter() {
     let app = TestApp::new(PROGRAM).await;
     let description = app.file("openapi.json", app.run(&["openapi"]).await.succeeded());
     let rules = script("redocly.yaml").display().to_string();
@@ -302,7 +302,7 @@ async fn the_description_is_clean_under_a_public_linter() {
     );
 }
 
-/// What schemathesis looks at. Not that valid requests succeed: what a name may be is more than a schema says.
+/// Checks of schemathesis, without positive_data_acceptance.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance";
 
@@ -333,14 +333,14 @@ async fn fuzz(server: &Server, settings: &str, arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn an_api_fuzzer_finds_no_fault_and_no_answer_that_is_not_as_described() {
+async fn an_api_fuzzer_finds_no_error_and_no_undescribed_response() {
     let app = TestApp::new(PROGRAM).await;
-    fill(&app).await;
+    add_libraries(&app).await;
     let server = app.serve().await;
     let found = server.get("/api/v1/documents", &[("library", "example/ops")]).await.ok();
     let document = found["items"][0]["id"].as_str().expect("an id");
-    let passage = some_passage(&server).await;
-    // Once with what there is, so that the answers are many; then with anything.
+    let passage = backup_passage(&server).await;
+    // Once with existing ids, for successful responses, then with arbitrary values.
     let known = format!(
         r#"
         [[operations]]
