@@ -62,7 +62,7 @@ fn parse_uuid(text: &str) -> Option<Uuid> {
     if text.len() == 36 { Uuid::parse_str(text).ok().filter(|id| !id.is_nil()) } else { None }
 }
 
-/// Chat as exported and imported: with its messages and files, without passage ids of this library.
+/// Chat as exported and imported, with its messages and files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatRecord {
     /// Chat id.
