@@ -34,6 +34,7 @@ pub(crate) fn new_job(revision: DocumentVersionId) -> NewJob {
 
 /// Makes the missing vectors of the revisions these jobs name. When it is told to stop it leaves the rest, and its
 /// jobs, to whoever comes next.
+#[tracing::instrument(name = "embed", skip_all, fields(jobs = leased.len()))]
 pub async fn run(
     pool: &PgPool,
     model: &Arc<Model>,

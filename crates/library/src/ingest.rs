@@ -54,6 +54,7 @@ pub type Failed = (Uuid, String);
 
 /// Reads the revisions of these jobs and writes what was found. Jobs that fail for another reason than their document
 /// are returned, to be tried again. When it is told to stop it leaves the rest to whoever comes next.
+#[tracing::instrument(name = "ingest", skip_all, fields(jobs = leased.len()))]
 pub async fn run(
     pool: &PgPool,
     objects: &Objects,

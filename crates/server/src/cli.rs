@@ -32,6 +32,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 
 use crate::app::App;
 use crate::settings::{self, Loaded, Settings};
+use crate::telemetry::Export;
 
 /// 文渊: a technical library for a team and its agents.
 #[derive(Debug, Parser)]
@@ -160,18 +161,30 @@ pub(crate) fn main() -> ExitCode {
         return read_documents::run(arguments);
     }
     let default_log = if matches!(action, Action::Serve) { "info" } else { "warn" };
-    crate::logging::start(&settings, default_log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
+    let export = match start_export(&settings, &runtime) {
+        Ok(export) => export,
+        Err(error) => return failed(&error),
+    };
+    crate::logging::start(&settings, default_log, export.as_ref());
     let done = runtime.block_on(run(action, &settings));
+    if let Some(export) = export {
+        export.stop();
+    }
     // Nobody waits for the result of tasks that still run: they do not keep the program from ending.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match done {
         Ok(code) => code,
         Err(error) => failed(&error),
     }
+}
+
+fn start_export(settings: &Settings, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Option<Export>> {
+    let _entered = runtime.enter();
+    settings.tracing.otlp_endpoint()?.map(Export::start).transpose()
 }
 
 /// Inserts `serve` if no command is named.

@@ -1,4 +1,4 @@
-//! Log lines on standard error, for people or as JSON.
+//! The subscriber: log lines on standard error, for people or as JSON; durations of statements; the export of spans.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
@@ -7,9 +7,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::settings::{LogFormat, Settings};
+use crate::telemetry::Export;
 
 /// Installs the subscriber. `default_level` applies if the settings have no filter.
-pub(crate) fn start(settings: &Settings, default_level: &str) {
+pub(crate) fn start(settings: &Settings, default_level: &str, export: Option<&Export>) {
     // PostgreSQL's notices ("already exists, skipping") are noise.
     let default = format!("{default_level},sqlx::postgres::notice=warn");
     let filter = settings.logging.filter().unwrap_or(&default);
@@ -28,5 +29,6 @@ pub(crate) fn start(settings: &Settings, default_level: &str) {
     // sqlx reports the duration of each statement in an event, which becomes a metric and no line.
     let durations = store::statements::StatementDurations
         .with_filter(Targets::new().with_target(store::statements::TARGET, LevelFilter::DEBUG));
-    tracing_subscriber::registry().with(lines).with(durations).init();
+    // Without an export there is no layer: recording spans then costs what their log lines do.
+    tracing_subscriber::registry().with(export.map(Export::layer)).with(lines).with(durations).init();
 }

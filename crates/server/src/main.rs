@@ -17,6 +17,7 @@ mod pages;
 mod reference;
 mod routes;
 mod settings;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -152,6 +152,11 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("outcome", "`begun`, `busy`, `unreachable`, `refused`, `timed_out`, `broke_off`, `unreadable`")],
         "Requests to language models",
     ),
+    counter(
+        "wenyuan_trace_exports_total",
+        &[("outcome", "`sent`, `lost`")],
+        "Batches of spans exported to the collector",
+    ),
     counter("wenyuan_answers_total", &[("mode", ""), ("status", "")], "Answers written"),
     histogram(
         "wenyuan_answer_seconds",

@@ -21,6 +21,7 @@ mod search;
 mod secret;
 mod server;
 mod storage;
+mod tracing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) mcp: mcp::McpSettings,
     #[command(flatten)]
     pub(crate) logging: logging::LoggingSettings,
+    #[command(flatten)]
+    pub(crate) tracing: tracing::TracingSettings,
 
     #[arg(skip)]
     effective: Arc<Vec<EffectiveSetting>>,
@@ -80,7 +83,7 @@ trait Group {
 }
 
 impl Settings {
-    fn groups(&self) -> [&dyn Group; 11] {
+    fn groups(&self) -> [&dyn Group; 12] {
         [
             &self.server,
             &self.storage,
@@ -93,6 +96,7 @@ impl Settings {
             &self.limits,
             &self.mcp,
             &self.logging,
+            &self.tracing,
         ]
     }
 

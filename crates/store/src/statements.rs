@@ -4,6 +4,7 @@
 //! run. [`StatementDurations`] records those events and nothing else.
 
 use std::fmt;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -19,13 +20,29 @@ pub struct StatementDurations;
 
 impl<S: Subscriber> Layer<S> for StatementDurations {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let Some(Statement { name, duration }) = Statement::read(event) else { return };
+        metrics::histogram!("wenyuan_statement_seconds", "statement" => name).record(duration.as_secs_f64());
+    }
+}
+
+/// A named statement that was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Name, `thing.verb`.
+    pub name: String,
+    /// Time until its result was complete.
+    pub duration: Duration,
+}
+
+impl Statement {
+    /// Reads an event of sqlx; `None` if it is another event, or the statement has no name.
+    pub fn read(event: &Event<'_>) -> Option<Self> {
         if event.metadata().target() != TARGET {
-            return;
+            return None;
         }
         let mut fields = StatementFields::default();
         event.record(&mut fields);
-        let (Some(name), Some(seconds)) = (fields.name, fields.seconds) else { return };
-        metrics::histogram!("wenyuan_statement_seconds", "statement" => name).record(seconds);
+        Some(Self { name: fields.name?, duration: Duration::try_from_secs_f64(fields.seconds?).ok()? })
     }
 }
 

@@ -18,6 +18,7 @@
 //! ```
 
 mod app;
+mod collector;
 mod database;
 pub mod documents;
 mod html;
@@ -34,6 +35,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use app::{TestApp, kill_process};
+pub use collector::{Collector, ReceivedSpan};
 pub use database::Database;
 pub use html::HtmlPage;
 pub use language_model::{Answer, ChatRequest, Gate, LanguageModel};

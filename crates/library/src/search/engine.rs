@@ -165,6 +165,7 @@ impl Engine {
     }
 
     /// Searches what exists for the actor.
+    #[tracing::instrument(skip_all)]
     pub async fn search(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
         let answered = self.answer(actor, question).await;
         if let Some(misses) = &self.misses {

@@ -1,4 +1,4 @@
-//! Each request is counted, timed and logged once.
+//! Observation of requests: the span that covers each, metrics, and one log line.
 
 use std::time::Instant;
 
@@ -6,20 +6,25 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::request_id::RequestId;
+use tracing::Instrument as _;
 
-/// Counts, times and logs a request.
+use crate::telemetry;
+
+/// Counts, times and logs a request, in a span of its own.
 pub(crate) async fn request(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    // The one address whose path holds a secret.
+    // The one path that holds a secret.
     let path = match request.uri().path() {
         path if path.starts_with("/share/") => "/share/…".to_owned(),
         path => path.to_owned(),
     };
-    // The pattern, not the path: one series a route.
+    // The pattern, not the path: one series per route.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request.extensions().get::<RequestId>().cloned();
-    let response = next.run(request).await;
+    let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    let span = telemetry::request_span(id, &method, &route, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     metrics::counter!(
@@ -28,9 +33,9 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     )
     .increment(1);
     metrics::histogram!("wenyuan_http_request_seconds", "route" => route).record(seconds);
-    let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    telemetry::record_status(&span, status);
+    let _entered = span.enter();
     tracing::info!(
-        request.id = id,
         http.method = %method,
         http.path = path,
         http.status = status,

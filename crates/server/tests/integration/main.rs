@@ -35,6 +35,7 @@ mod search;
 mod settings;
 mod soak;
 mod stale_answers;
+mod telemetry;
 mod third_party_clients;
 mod transfer;
 mod versions;

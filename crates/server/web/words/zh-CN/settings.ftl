@@ -23,6 +23,7 @@ setting-read-memory-mib = 解析一篇文档的内存上限（MiB）。
 setting-readers = 并行解析的文档数，1 到 64；计算向量的并行数为其一半（默认为处理器数）。
 setting-rate-limit = API 密钥的默认限流（每分钟请求数）。
 setting-share-links = 谁可以打开问答的分享链接：无人（off）、已登录的用户（team）、有链接的任何人（anyone）。分享中包含答案引用的段落。
+setting-otlp-endpoint = 接收链路追踪数据的 OpenTelemetry Collector 的 URL（http://127.0.0.1:4318），使用 OTLP/HTTP。不设置则不记录 span。
 setting-log-format = 日志格式：文本（text），或每行一个 JSON 对象（json）。
 setting-log = 日志级别：error、warn、info、debug，也可按模块设置（info,library=debug）。默认：serve 为 info，其他命令为 warn。
 setting-pool-min = 连接池的最小连接数。
