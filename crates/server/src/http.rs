@@ -19,6 +19,7 @@ mod observe;
 pub(crate) mod openapi;
 pub(crate) mod paging;
 pub(crate) mod problem;
+pub(crate) mod problem_types;
 pub(crate) mod router;
 pub(crate) mod spool;
 

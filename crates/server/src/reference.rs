@@ -5,6 +5,7 @@
 
 mod cli;
 mod configuration;
+mod errors;
 mod metrics;
 
 use std::path::{Path, PathBuf};
@@ -12,8 +13,12 @@ use std::path::{Path, PathBuf};
 /// A page: its file in `docs/reference`, and the function that renders it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: &[Page] =
-    &[("cli.md", cli::render), ("configuration.md", configuration::render), ("metrics.md", metrics::render)];
+const PAGES: &[Page] = &[
+    ("cli.md", cli::render),
+    ("configuration.md", configuration::render),
+    ("errors.md", errors::render),
+    ("metrics.md", metrics::render),
+];
 
 const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p server --bin wenyuan reference";
 

@@ -10,7 +10,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value;
 use prost::Message as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -150,10 +152,7 @@ fn attributes(pairs: Vec<opentelemetry_proto::tonic::common::v1::KeyValue>) -> B
         any_value::Value::BoolValue(value) => value.to_string(),
         other => format!("{other:?}"),
     };
-    pairs
-        .into_iter()
-        .filter_map(|pair| Some((pair.key, text(pair.value?.value?))))
-        .collect()
+    pairs.into_iter().filter_map(|pair| Some((pair.key, text(pair.value?.value?)))).collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

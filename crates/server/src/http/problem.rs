@@ -16,6 +16,7 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use super::authentication::ToAnonymous;
+use super::problem_types::{self as types, ProblemType};
 
 /// Result of a handler.
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -23,9 +24,9 @@ pub(crate) type Result<T> = std::result::Result<T, Problem>;
 /// An error response before it is rendered.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
+    /// That of the type, unless the framework refused the request with another.
     status: StatusCode,
-    /// Last part of its type, which identifies it to programs.
-    kind: &'static str,
+    kind: &'static ProblemType,
     detail: String,
     more: Map<String, Value>,
     retry_after: Option<u32>,
@@ -58,64 +59,65 @@ pub(crate) struct ProblemBody {
 }
 
 impl Problem {
-    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+    fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
+        let status = kind.status;
         Self { status, kind, detail: detail.into(), more: Map::new(), retry_after: None, cause: None }
     }
 
     /// 404.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+        Self::new(&types::NOT_FOUND, detail)
     }
 
     /// 400.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+        Self::new(&types::INVALID, detail)
     }
 
     /// 403.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(&types::FORBIDDEN, detail)
     }
 
     /// 409.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
+        Self::new(&types::CONFLICT, detail)
     }
 
     /// 409, temporarily: the same request is in progress.
     pub(crate) fn in_progress(detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(1), ..Self::new(StatusCode::CONFLICT, "in-progress", detail) }
+        Self { retry_after: Some(1), ..Self::new(&types::IN_PROGRESS, detail) }
     }
 
     /// 412: the resource is in another state than the change was made for.
     pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", detail)
+        Self::new(&types::CHANGED_SINCE, detail)
     }
 
     /// 422: the idempotency key belongs to another request.
     pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used", detail)
+        Self::new(&types::IDEMPOTENCY_KEY_USED, detail)
     }
 
     /// 428 (RFC 6585): the change must name the state it applies to.
     pub(crate) fn precondition_required(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+        Self::new(&types::PRECONDITION_REQUIRED, detail)
     }
 
     /// 401.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "sign-in", detail)
+        Self::new(&types::SIGN_IN, detail)
     }
 
     /// 429.
     pub(crate) fn too_many(seconds: u32, detail: impl Into<String>) -> Self {
         let retry_after = Some(seconds.max(1));
-        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
+        Self { retry_after, ..Self::new(&types::TOO_MANY_REQUESTS, detail) }
     }
 
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+        Self::new(&types::TOO_LARGE, detail)
     }
 
     /// 503, temporarily.
@@ -124,19 +126,19 @@ impl Problem {
     }
 
     fn busy(detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
+        Self { retry_after: Some(2), ..Self::new(&types::BUSY, detail) }
     }
 
     /// 500: its cause is logged and not sent.
     pub(crate) fn internal(cause: String) -> Self {
         let detail = "internal error; the server's log has the details under this request id";
-        Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+        Self { cause: Some(cause), ..Self::new(&types::INTERNAL, detail) }
     }
 
     /// Renders the body (RFC 9457).
     fn body(&self, id: &str) -> Vec<u8> {
         let body = ProblemBody {
-            kind: format!("urn:wenyuan:problem:{}", self.kind),
+            kind: format!("urn:wenyuan:problem:{}", self.kind.name),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             detail: self.detail.clone(),
@@ -156,7 +158,7 @@ impl Problem {
         if let Some(cause) = &self.cause {
             tracing::error!(error = cause, "request failed");
         }
-        if self.kind == "internal" {
+        if self.kind == &types::INTERNAL {
             return "internal error; see the server's log".to_owned();
         }
         self.detail.clone()
@@ -169,7 +171,7 @@ impl Problem {
 
     /// Last part of its type.
     pub(crate) fn kind(&self) -> &'static str {
-        self.kind
+        self.kind.name
     }
 
     /// Explanation: what is wrong and what to do.
@@ -208,30 +210,26 @@ impl From<Error> for Problem {
         let detail = error.to_string();
         match error {
             Error::NoLibrary { nearest, .. } => {
-                Self::new(StatusCode::NOT_FOUND, "no-library", detail).with("nearest", nearest)
+                Self::new(&types::NO_LIBRARY, detail).with("nearest", nearest)
             }
-            Error::NoVersion { library, wanted, present, nearest } => {
-                Self::new(StatusCode::NOT_FOUND, "no-version", detail)
-                    .with("library", library)
-                    .with("wanted", wanted)
-                    .with("present", present)
-                    .with("nearest", nearest)
-            }
-            Error::EmptyLibrary(library) => {
-                Self::new(StatusCode::NOT_FOUND, "no-version", detail).with("library", library)
-            }
+            Error::NoVersion { library, wanted, present, nearest } => Self::new(&types::NO_VERSION, detail)
+                .with("library", library)
+                .with("wanted", wanted)
+                .with("present", present)
+                .with("nearest", nearest),
+            Error::EmptyLibrary(library) => Self::new(&types::NO_VERSION, detail).with("library", library),
             Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
-            Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Error::NameTaken(_) => Self::new(&types::NAME_TAKEN, detail),
             Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
-                Self::new(StatusCode::CONFLICT, "conflict", detail)
+                Self::new(&types::CONFLICT, detail)
             }
             Error::BadName(_)
             | Error::BadLabel(_)
             | Error::Invalid(_)
             | Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
-            Error::NoModel => Self::new(StatusCode::CONFLICT, "no-model", detail),
+            Error::NoModel => Self::new(&types::NO_MODEL, detail),
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
             Error::Exhausted => Self::busy(detail),
             // PostgreSQL is down or restarting: temporary.
@@ -275,9 +273,9 @@ impl From<identity::Error> for Problem {
             Fault::NotAllowed(_) => Self::forbidden(detail),
             Fault::InvalidLink | Fault::NoUser | Fault::NoSession | Fault::NoKey => Self::not_found(detail),
             Fault::UsernameTaken | Fault::EmailTaken | Fault::KeyNameTaken => {
-                Self::new(StatusCode::CONFLICT, "name-taken", detail)
+                Self::new(&types::NAME_TAKEN, detail)
             }
-            Fault::LastAdministrator => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Fault::LastAdministrator => Self::new(&types::CONFLICT, detail),
             Fault::InvalidName(_) | Fault::PasswordPolicy(_) | Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             // Database errors are mapped once, above.
@@ -326,7 +324,7 @@ impl From<registry::Error> for Problem {
             Fault::SignIn => Self::unauthorized(detail),
             Fault::NotAllowed => Self::forbidden(detail),
             Fault::NoServer | Fault::NotCallable(_) => Self::not_found(detail),
-            Fault::NameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::NameTaken => Self::new(&types::NAME_TAKEN, detail),
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Exhausted => Self::busy(detail),
             Fault::Database(source) => Error::Database(source).into(),
@@ -347,7 +345,7 @@ impl From<chat::Error> for Problem {
             Fault::Invalid(_) => Self::invalid(detail),
             Fault::Conflict(_) => Self::conflict(detail),
             Fault::TooManyAnswers(_) => Self::too_many(5, detail),
-            Fault::ModelNameTaken => Self::new(StatusCode::CONFLICT, "name-taken", detail),
+            Fault::ModelNameTaken => Self::new(&types::NAME_TAKEN, detail),
             Fault::Library(error) => error.into(),
             Fault::Registry(error) => error.into(),
             Fault::Model(failure) => failure.into(),
@@ -368,7 +366,7 @@ impl From<chat::models::client::ModelError> for Problem {
             chat::models::client::ModelErrorKind::Busy => {
                 Self { retry_after: failure.retry_after.or(Some(5)), ..Self::busy(failure.text) }
             }
-            _ => Self::new(StatusCode::BAD_GATEWAY, "model-failed", failure.text),
+            _ => Self::new(&types::MODEL_FAILED, failure.text),
         }
     }
 }
@@ -475,19 +473,20 @@ fn refused(status: StatusCode, text: String) -> Problem {
         StatusCode::SERVICE_UNAVAILABLE => Problem::busy("the request timed out; try again, or ask for less"),
         _ if status.is_server_error() => Problem { status, ..Problem::internal(text) },
         StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(status, "method-not-allowed", "this address does not support that method")
+            Problem::new(&types::METHOD_NOT_ALLOWED, "this address does not support that method")
         }
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(text),
         StatusCode::NOT_FOUND => Problem::not_found("nothing was found at this address"),
         _ => {
-            Problem::new(status, "invalid", if text.is_empty() { "invalid request".to_owned() } else { text })
+            let detail = if text.is_empty() { "invalid request".to_owned() } else { text };
+            Problem { status, ..Problem::new(&types::INVALID, detail) }
         }
     }
 }
 
 fn send(problem: &Problem, format: Option<&Format>, id: &str, mut response: Response) -> Response {
     if let Some(cause) = &problem.cause {
-        tracing::error!(request.id = id, error = cause, status = problem.status.as_u16(), "request failed");
+        tracing::error!(error = cause, status = problem.status.as_u16(), "request failed");
     }
     let (body, content_type) = match format {
         None => (problem.body(id), "application/problem+json"),

@@ -10,7 +10,12 @@ use super::{Group, Problems};
 #[command(next_help_heading = "Tracing")]
 pub(crate) struct TracingSettings {
     /// URL of an OpenTelemetry collector (`http://127.0.0.1:4318`) that spans are exported to, by OTLP over HTTP. Without it no spans are recorded
-    #[arg(id = "tracing.otlp_endpoint", long = "otlp-endpoint", env = "WENYUAN_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(
+        id = "tracing.otlp_endpoint",
+        long = "otlp-endpoint",
+        env = "WENYUAN_OTLP_ENDPOINT",
+        value_name = "URL"
+    )]
     otlp_endpoint: Option<String>,
 }
 

@@ -24,15 +24,15 @@ async fn a_request_is_traced_down_to_its_statements() {
     // The last spans are sent when the server stops; the log is read before.
     eventually("the request's log line", async || {
         let log = server.log();
-        let line = log.lines().find(|line| line.contains("of-the-test") && line.contains("http.status=200"))?;
+        let line =
+            log.lines().find(|line| line.contains("of-the-test") && line.contains("http.status=200"))?;
         assert!(line.contains(&format!("trace.id={TRACE}")), "{line}");
         Some(())
     })
     .await;
     server.stop().await;
-    let spans = collector
-        .spans_of(TRACE, |spans| spans.iter().any(|span| span.name == "GET /api/v1/search"))
-        .await;
+    let spans =
+        collector.spans_of(TRACE, |spans| spans.iter().any(|span| span.name == "GET /api/v1/search")).await;
     let request = spans.iter().find(|span| span.name == "GET /api/v1/search").expect("the request");
     assert_eq!((request.parent_id.as_str(), request.kind), (CALLER, 2), "{request:?}");
     let attribute = |name: &str| request.attributes.get(name).map(String::as_str);
@@ -64,7 +64,8 @@ async fn without_a_collector_the_trace_id_of_the_caller_is_logged() {
         .request(Method::GET, "/api/v1/libraries", &[])
         .header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
     assert_eq!(server.send(traced).await.status, 200);
-    eventually("a trace id", async || server.log().contains(&format!("trace.id={TRACE}")).then_some(())).await;
+    eventually("a trace id", async || server.log().contains(&format!("trace.id={TRACE}")).then_some(()))
+        .await;
     // A malformed header is ignored.
     let malformed = server
         .request(Method::GET, "/api/v1/libraries", &[])
@@ -115,13 +116,14 @@ async fn a_running_server_emits_described_metrics_alone() {
     let reference = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/metrics.md");
     let reference = std::fs::read_to_string(reference).expect("the reference");
     let metrics = server.get("/metrics", &[]).await.text();
-    let emitted: Vec<(&str, &str)> = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
-        .collect();
+    let emitted: Vec<(&str, &str)> =
+        metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     assert!(emitted.len() > 10, "{metrics}");
     for (name, kind) in emitted {
-        assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name} {kind} is not in the reference");
+        assert!(
+            reference.contains(&format!("| `{name}` | {kind} |")),
+            "{name} {kind} is not in the reference"
+        );
         assert!(metrics.contains(&format!("# HELP {name} ")), "{name} has no description");
     }
 }
