@@ -43,39 +43,43 @@ pub(crate) use error::Error;
 
 use crate::settings::Settings;
 
-/// An open library.
+/// The opened library: settings, stores and services, shared by every API. Clones are cheap.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) settings: Arc<Settings>,
     pub(crate) database: Database,
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
-    /// Searches that came to nothing; whoever writes them down holds it.
+    /// Searches without results that are not recorded yet; locked by the task that records them.
     pub(crate) misses: Arc<Mutex<Receiver<Miss>>>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) passwords: PasswordHasher,
-    /// Seals and opens what is secret and must be read again; keys of other purposes are derived from its key.
+    /// Seals and opens secrets that must be read again; keys for other purposes are derived from its key.
     pub(crate) secrets: Sealer,
-    /// Asks language models.
+    /// Client of language models.
     pub(crate) models: Client,
-    /// Answers questions.
+    /// Answers in progress.
     pub(crate) answers: Answers,
-    /// Caches; each crate creates its own from it.
+    /// Caches shared by the nodes; each crate creates its own from it.
     pub(crate) caches: Caches,
 }
 
 impl App {
-    /// Opens the library: its database, migrated, its object store, its index.
+    /// Opens the library: the migrated database, the object store, the full-text index.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is invalid, or the data directory, the secret keys or the database cannot be used.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = settings.storage.data_dir();
         std::fs::create_dir_all(&data).with_context(|| {
-            format!("the data folder {} cannot be made; set WENYUAN_DATA_DIR", data.display())
+            format!("failed to create the data directory {}; set WENYUAN_DATA_DIR", data.display())
         })?;
         let web = settings.search.web()?;
         let secrets = Sealer::open(&settings.storage.secrets())?;
         let caches = Caches::new(settings.redis.url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
-        migrations::migrate(&database).await.context("the database cannot be brought up to date")?;
+        migrations::migrate(&database).await.context("failed to migrate the database")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
         let config = EngineConfig {
             index_folder: data.join("index"),
@@ -85,9 +89,9 @@ impl App {
         let (telling, misses) = Misses::new();
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
-        let signer = TokenSigner::new(&keys).context("there is no key to sign access tokens with")?;
+        let signer = TokenSigner::new(&keys).context("no key to sign access tokens")?;
         let authenticator = Arc::new(Authenticator::new(database.pool().clone(), signer, &caches));
-        // Each check takes 19 MiB and a processor.
+        // Each check takes 19 MiB of memory and a processor.
         let passwords = PasswordHasher::new(settings.documents.readers().div_ceil(2));
         let models = Client::new();
         let answers = Answers::new(Resources {
@@ -117,12 +121,13 @@ impl App {
         self.caches.begin(self.pool()).await
     }
 
+    /// Connection pool of the database.
     pub(crate) fn pool(&self) -> &PgPool {
         self.database.pool()
     }
 
-    /// Loads the embedding model, if there is to be one. A model that cannot be loaded turns search by meaning off and
-    /// is said so; everything else works.
+    /// Loads the embedding model, if one is set. If that fails, semantic search is turned off with the reason; everything
+    /// else works.
     pub(crate) async fn load_model(&self) -> Option<Arc<Model>> {
         let file = self.settings.search.model().ok()?;
         let loaded = tokio::task::spawn_blocking({
@@ -138,21 +143,25 @@ impl App {
             }
             Ok(Err(error)) => {
                 let error = kernel::chain::Chain(&error).to_string();
-                tracing::error!(model.file = %file.display(), error, "the embedding model cannot be loaded");
+                tracing::error!(model.file = %file.display(), error, "failed to load the embedding model");
                 self.engine
-                    .set_model(ModelState::Off(format!("the embedding model cannot be loaded ({error})")));
+                    .set_model(ModelState::Off(format!("the embedding model failed to load ({error})")));
                 None
             }
             Err(_panicked) => {
-                self.engine.set_model(ModelState::Off("the embedding model cannot be loaded".to_owned()));
+                self.engine.set_model(ModelState::Off("the embedding model failed to load".to_owned()));
                 None
             }
         }
     }
 
-    /// How document readers are run: this program, as a child.
+    /// Configuration of the document readers, which run this program as a child process.
+    ///
+    /// # Errors
+    ///
+    /// If the path of this program cannot be determined.
     pub(crate) fn reader_config(&self) -> anyhow::Result<ReaderConfig> {
-        let program = std::env::current_exe().context("this program cannot find itself")?;
+        let program = std::env::current_exe().context("failed to find the path of this program")?;
         let defaults = extract::model::Limits::default();
         Ok(ReaderConfig {
             program,
@@ -165,14 +174,14 @@ impl App {
         })
     }
 
-    /// Writes down the searches that have come to nothing so far.
+    /// Records the searches without results so far, for the work list.
     pub(crate) async fn write_misses(&self, misses: &mut Receiver<Miss>) {
         let mut occurrences: Vec<Occurrence> = Vec::new();
         while let Ok(miss) = misses.try_recv() {
             occurrences.push(miss.into());
         }
         if let Err(error) = self.record(&occurrences).await {
-            tracing::warn!(error = %kernel::chain::Chain(&error), "searches that came to nothing could not be written down");
+            tracing::warn!(error = %kernel::chain::Chain(&error), "failed to record searches without results");
         }
     }
 
@@ -185,10 +194,10 @@ impl App {
         Ok(transaction.commit().await?)
     }
 
-    /// Closes the library; the built-in PostgreSQL stops if nobody else uses it.
+    /// Closes the library; the built-in PostgreSQL stops unless another program uses it.
     pub(crate) async fn close(self) {
         self.answers.close().await;
-        // Held by whoever wrote them while the server ran, if that has not ended in time.
+        // Locked if the task that records them has not ended in time.
         if let Ok(mut misses) = self.misses.try_lock() {
             self.write_misses(&mut misses).await;
         }
