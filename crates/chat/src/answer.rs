@@ -24,6 +24,7 @@ use registry::tool_call::ToolTarget;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use store::secrets::Sealer;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::Error;
@@ -335,7 +336,7 @@ impl Answers {
 
     fn spawn(&self, id: Uuid, task: Task, stream: Arc<AnswerStream>) {
         let answers = self.clone();
-        tokio::spawn(async move {
+        let writing = async move {
             let outcome = write::answer(&answers.inner, &task, &stream).await;
             if let Some(pending) = &task.pending
                 && let Err(error) = write::record_end(&answers.inner.resources.pool, pending, &outcome).await
@@ -344,7 +345,9 @@ impl Answers {
             }
             stream.end(outcome);
             answers.unregister(id);
-        });
+        };
+        // In the span of the request that asks.
+        tokio::spawn(writing.in_current_span());
     }
 
     /// Follows an answer of the actor, on whichever node it is written. An answer that has ended is delivered from the database.

@@ -76,6 +76,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// Writes an answer to its end and saves its text meanwhile.
+#[tracing::instrument(skip_all)]
 pub(super) async fn answer(inner: &Arc<Inner>, task: &Task, stream: &Arc<AnswerStream>) -> Outcome {
     let started_at = Instant::now();
     let written = {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules of `server/src` and the modules that each can import. `routes`, `cli` and `reference` put the others together.
 const IMPORTS: [(&str, &[&str]); 6] = [
     ("app", &["settings"]),
-    ("http", &["app", "settings"]),
+    ("http", &["app", "settings", "telemetry"]),
     ("api", &["app", "http", "settings"]),
     ("compat", &["app", "http", "settings"]),
     ("mcp", &["app", "http", "settings"]),
