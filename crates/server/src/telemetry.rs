@@ -1,6 +1,6 @@
 //! Distributed tracing: W3C trace contexts of requests, and export of spans by OTLP (protobuf over HTTP).
 //!
-//! Nothing of it is installed unless `WENYUAN_OTLP_ENDPOINT` is set; then [`logging`](crate::logging) adds [`layer`]. Spans are
+//! Nothing of it is installed unless `WENYUAN_OTLP_ENDPOINT` is set; then [`logging`](crate::logging) adds [`Export::layer`]. Spans are
 //! those of our own crates, and one for each database statement, made of the event in which sqlx reports its name and
 //! duration. Log lines and statement texts are not exported. A collector that is away loses spans and nothing else.
 //!
@@ -52,6 +52,7 @@ impl Export {
     pub(crate) fn start(endpoint: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(EXPORT_TIMEOUT)
+            .no_proxy()
             .build()
             .context("failed to set up the export of spans")?;
         let client = Collector { http, runtime: Handle::current(), is_away: AtomicBool::new(false) };
