@@ -321,7 +321,7 @@ pub async fn complete(
     if usize::try_from(done) == Ok(ids.len()) { Ok(()) } else { Err(CompleteError::LeaseLost) }
 }
 
-/// What happened to a job whose attempt failed.
+/// Consequence of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureOutcome {
     /// It runs again after a pause.

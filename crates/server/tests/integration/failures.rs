@@ -396,3 +396,39 @@ async fn a_dead_job_is_listed_and_can_be_retried() {
     server.caught_up().await;
     assert_eq!(each(&server.search(&[("q", "deadword")]).await, "path"), ["a.md"]);
 }
+
+#[tokio::test]
+async fn done_jobs_and_schedules_are_shown_to_operators() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.add("done", "1", "a.md", b"# A\n\nThe doneword.").await;
+    server.add("done", "1", "b.md", b"# B\n\nThe doneword.").await;
+    let done = "/api/v1/jobs?state=done&kind=library.ingest&limit=1";
+    let first = eventually("two done jobs", async || {
+        let page = server.json(done).await;
+        page["next"].is_string().then_some(page)
+    })
+    .await;
+    assert_eq!(first["items"][0]["state"], "done", "{first}");
+    assert!(first["items"][0]["seconds"].as_f64().unwrap() > 0.0, "{first}");
+    let rest = server.json(&format!("{done}&cursor={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &json!(null)));
+    assert_ne!(rest["items"][0]["id"], first["items"][0]["id"]);
+    server.get("/api/v1/jobs?state=finished", &[]).await.problem(400);
+    server.get("/api/v1/jobs?cursor=wrong", &[]).await.problem(400);
+    let listed = app.run(&["jobs", "list", "--state", "done", "--json"]).await.json();
+    assert!(listed.as_array().unwrap().iter().any(|job| job["kind"] == "library.ingest"), "{listed}");
+    // A run that was missed while no server was up is made up for at the start; the schedule shows its outcome.
+    assert!(server.stop().await.success());
+    app.database().run("update store.schedules set next_run_at = now() where name = 'chat.purge'").await;
+    let server = app.serve().await;
+    let ran = eventually("a run", async || {
+        let schedules = server.json("/api/v1/schedules").await;
+        let purge = schedules.as_array()?.iter().find(|schedule| schedule["name"] == "chat.purge")?.clone();
+        (purge["last_outcome"] == "succeeded").then_some(purge)
+    })
+    .await;
+    assert!(ran["last_seconds"].as_f64().unwrap() >= 0.0 && ran["last_error"].is_null(), "{ran}");
+    let shown = app.run(&["jobs", "schedules"]).await.succeeded();
+    assert!(shown.contains("chat.purge") && shown.contains("succeeded"), "{shown}");
+}
