@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::Target;
-use super::validate::{Numbers, check_model, endpoint};
+use super::validate::{ValidatedLimits, parse_endpoint, validate_model};
 use crate::Error;
 
 kernel::id! {
@@ -199,9 +199,9 @@ pub async fn create(
 ) -> Result<Model, Error> {
     require_admin(actor)?;
     credentials::check_name(&new.name)?;
-    check_model(&new.model)?;
-    let endpoint = endpoint(&new.endpoint)?;
-    let numbers = Numbers::of(new.limits, None)?;
+    validate_model(&new.model)?;
+    let endpoint = parse_endpoint(&new.endpoint)?;
+    let numbers = ValidatedLimits::of(new.limits, None)?;
     let id = ModelId::new();
     let api_key = new.api_key.as_deref().map(String::as_str);
     let sealed = API_KEYS.seal(connection, sealer, id.0, api_key).await?;
@@ -257,14 +257,14 @@ pub async fn update(
     let name = update.name.unwrap_or_else(|| before.name.clone());
     credentials::check_name(&name)?;
     let model = update.model.unwrap_or_else(|| before.model.clone());
-    check_model(&model)?;
-    let stored = StoredKey { sealed: api_key, endpoint: endpoint(&before.endpoint)? };
+    validate_model(&model)?;
+    let stored = StoredKey { sealed: api_key, endpoint: parse_endpoint(&before.endpoint)? };
     let endpoint = match &update.endpoint {
-        Some(text) => endpoint(text)?,
+        Some(text) => parse_endpoint(text)?,
         None => stored.endpoint.clone(),
     };
     let sealed = API_KEYS.update(connection, sealer, before.id.0, stored, &endpoint, update.api_key).await?;
-    let numbers = Numbers::of(update.limits, Some(&before))?;
+    let numbers = ValidatedLimits::of(update.limits, Some(&before))?;
     let is_default = update.is_default.unwrap_or(before.is_default);
     if is_default && !before.is_default {
         clear_default(connection, before.id).await?;
@@ -490,7 +490,7 @@ fn open(sealer: &Sealer, row: Row) -> Result<Target, Error> {
     let size = |number: i32| usize::try_from(number).unwrap_or_default();
     let seconds = |number: i32| Duration::from_secs(u64::try_from(number).unwrap_or_default());
     Ok(Target {
-        endpoint: endpoint(&row.endpoint)?,
+        endpoint: parse_endpoint(&row.endpoint)?,
         name: row.name,
         model: row.model,
         api_key,

@@ -8,7 +8,7 @@ use crate::Error;
 
 /// Validated limits.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct ValidatedLimits {
     pub(super) context_tokens: i32,
     pub(super) answer_tokens: i32,
     pub(super) first_seconds: i32,
@@ -16,7 +16,7 @@ pub(super) struct Numbers {
     pub(super) concurrency: i32,
 }
 
-impl Numbers {
+impl ValidatedLimits {
     /// Validates limits; those not given are kept from the model, or take their defaults.
     pub(super) fn of(given: Limits, current: Option<&Model>) -> Result<Self, Error> {
         let within = |name: &str, number: i32, min: i32, max: i32| {
@@ -50,7 +50,7 @@ impl Numbers {
     }
 }
 
-pub(super) fn check_model(model: &str) -> Result<(), Error> {
+pub(super) fn validate_model(model: &str) -> Result<(), Error> {
     if model.trim().is_empty() || model.chars().count() > 200 || model.chars().any(char::is_control) {
         return Err(Error::Invalid(
             "invalid model: use the name by which the endpoint knows it, such as gpt-5-mini or qwen3:8b, 1 to 200 characters"
@@ -61,7 +61,7 @@ pub(super) fn check_model(model: &str) -> Result<(), Error> {
 }
 
 /// Parses an endpoint. A trailing `/chat/completions` is removed.
-pub(super) fn endpoint(text: &str) -> Result<Url, Error> {
+pub(super) fn parse_endpoint(text: &str) -> Result<Url, Error> {
     let mut url = credentials::parse_endpoint(text, "https://models.example.org/v1")?;
     if url.query().is_some() {
         return Err(Error::Invalid(
@@ -88,17 +88,17 @@ mod tests {
             ("http://127.0.0.1:8081", "http://127.0.0.1:8081/"),
             ("http://127.0.0.1:8081/chat/completions/", "http://127.0.0.1:8081/"),
         ] {
-            assert_eq!(endpoint(given).unwrap().as_str(), expected);
+            assert_eq!(parse_endpoint(given).unwrap().as_str(), expected);
         }
         for bad in ["", "api.example", "ftp://a", "https://", "https://a:b@c/", "https://a/v1?key=1"] {
-            assert!(endpoint(bad).is_err(), "{bad}");
+            assert!(parse_endpoint(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn limits_out_of_range_are_refused() {
         let of = |context_tokens, answer_tokens| {
-            Numbers::of(Limits { context_tokens, answer_tokens, ..Limits::default() }, None)
+            ValidatedLimits::of(Limits { context_tokens, answer_tokens, ..Limits::default() }, None)
         };
         assert_eq!(of(None, None).unwrap().answer_tokens, 1024);
         assert_eq!(of(Some(1024), None).unwrap().answer_tokens, 512);
@@ -106,15 +106,15 @@ mod tests {
             of(Some(1024), Some(513)).is_err() && of(Some(1), None).is_err() && of(None, Some(1)).is_err()
         );
         let slow = Limits { first_seconds: Some(0), ..Limits::default() };
-        assert!(Numbers::of(slow, None).is_err());
+        assert!(ValidatedLimits::of(slow, None).is_err());
     }
 
     #[test]
     fn names_and_models_out_of_bounds_are_refused() {
-        assert!(credentials::check_name("gpt-5.2_mini").is_ok() && check_model("qwen3:8b").is_ok());
+        assert!(credentials::check_name("gpt-5.2_mini").is_ok() && validate_model("qwen3:8b").is_ok());
         for bad in ["", "Gpt", "-a", "a b", "文", &"a".repeat(61)] {
             assert!(credentials::check_name(bad).is_err(), "{bad}");
         }
-        assert!(check_model(" ").is_err() && check_model("a\nb").is_err());
+        assert!(validate_model(" ").is_err() && validate_model("a\nb").is_err());
     }
 }
