@@ -1,4 +1,4 @@
-// What the scripts for Node share: the packages, which lie outside the clone, and a way to say what is wrong.
+// Shared by the scripts for Node: packages, which lie outside the clone, and assertions.
 import { createRequire } from "node:module";
 
 /** Loads a package of the tests' clients. */

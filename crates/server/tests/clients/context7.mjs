@@ -1,4 +1,4 @@
-// The stock Context7 package, unchanged, as an agent starts it: over stdio, told by its variables where its service is.
+// Runs the unmodified Context7 package as an agent does: over stdio, with the address of the service in its environment.
 // The plan: api, key, found {libraryName, query, says}, answered {libraryId, query, says}, and refused: [{key?, tool, arguments, says}].
 import { dirname } from "node:path";
 import { expect, load, run, textOf } from "./clients.mjs";

@@ -1,5 +1,5 @@
-// The official TypeScript client goes through everything the MCP server offers: the same plan as in official.py, which explains it.
-// It holds structuredContent to the tool's output schema by itself.
+// Uses everything the MCP server offers with the official TypeScript client. The plan is described in official.py.
+// The client validates structuredContent against the tool's output schema.
 import { expect, load, run, textOf } from "./clients.mjs";
 
 const { Client, StreamableHTTPClientTransport } = load("@modelcontextprotocol/client");

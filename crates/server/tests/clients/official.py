@@ -1,14 +1,14 @@
-"""The official Python client goes through everything the MCP server offers, as many at once as the plan says.
+"""Uses everything the MCP server offers with the official Python client.
 
-usage: official.py PLAN, where PLAN is a JSON text, made by tests/clients.rs:
+usage: official.py PLAN, where PLAN is JSON, made by third_party_clients.rs:
   transport    {"url", "key"} or {"command", "arguments", "environment"}
-  revisions    protocol revisions; the clients take them in turn
-  clients      how many at once
-  calls        [{"tool", "arguments", "says", "refused"}]: every tool that is listed must be among them, and the other way round
+  revisions    protocol revisions, used by the clients in turn
+  clients      number of concurrent clients
+  calls        [{"tool", "arguments", "says", "refused"}]: the tools called must be exactly the tools listed
   resources    [{"uri", "says"}]
   prompts      [{"name", "arguments", "says"}]
   completions  [{"prompt" or "template", "argument", "value", "context", "offers"}]
-It prints what was done, as JSON. Whatever is not as it should be ends it with a message and an exit code of 1.
+Prints a report as JSON. On a failure, prints a message and exits with 1.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""The official OpenAI client asks the library, streams, and is refused.
+"""Sends questions with the official OpenAI client, streamed and not, and requests that are refused.
 
-usage: openai_official.py URL KEY PLAN, where PLAN is a JSON text, made by tests/openai.rs:
+usage: openai_official.py URL KEY PLAN, where PLAN is JSON, made by openai.rs:
   models     ids that must be listed
-  asks       [{"model", "messages", "says", "cites"}]: each is asked at once and streamed
+  asks       [{"model", "messages", "says", "cites"}]: each is sent unstreamed and streamed
   refusals   [{"request", "error", "status", "code", "param"}]
-It prints what was done, as JSON. Whatever is not as it should be ends it with a message and an exit code of 1.
+Prints a report as JSON. On a failure, prints a message and exits with 1.
 """
 
 import json
@@ -62,7 +62,7 @@ def main():
             expect(client.models.retrieve(name).id == name, name)
         pieces = [ask(client, asked) for asked in plan["asks"]]
         told = [refused(client, planned) for planned in plan["refusals"]]
-        # Nobody reads on: the answer is stopped.
+        # Stops the answer by closing the stream.
         if "left" in plan:
             stream = client.chat.completions.create(**plan["left"], stream=True)
             for chunk in stream:

@@ -1,5 +1,5 @@
-// Puts a key on every request of a program that cannot be told one: `node --import …/with-key.mjs PROGRAM` with WENYUAN_TEST_KEY.
-// fetch and undici say on one channel that a request begins, node:http on another; both may still be given a header then.
+// Adds the key WENYUAN_TEST_KEY to every request of a program without such an option: `node --import …/with-key.mjs PROGRAM`.
+// fetch and undici announce a request on one diagnostics channel, node:http on another; headers can still be added then.
 import { subscribe } from "node:diagnostics_channel";
 
 const authorization = `Bearer ${process.env.WENYUAN_TEST_KEY}`;
