@@ -1,5 +1,7 @@
 -- Jobs: the same work waiting twice is one job, done jobs are kept for a while, and periodic work is a schedule in the database.
 
+set local lock_timeout = '10s';
+
 alter table store.jobs
   -- names the work within its kind; null: each job stands for itself
   add column unique_key text check (length(unique_key) between 1 and 200),
@@ -10,6 +12,8 @@ alter table store.jobs
 
 -- Only while it waits: work that becomes due again while it runs must be queued once more, since the running attempt may have
 -- read the old state already.
+-- Not concurrently, since the queue is small.
+-- squawk-ignore require-concurrent-index-creation
 create unique index jobs_waiting_unique_key on store.jobs (kind, unique_key)
   where unique_key is not null and leased_by is null and dead_at is null;
 
