@@ -41,7 +41,7 @@ impl Scale {
 
     /// Returns the time limit for anything that is waited for.
     pub(crate) fn timeout(self) -> Duration {
-        self.choose(Duration::from_mins(40), Duration::from_mins(1))
+        self.choose(Duration::from_mins(40), Duration::from_mins(2))
     }
 
     /// Pauses, in a real measurement only.

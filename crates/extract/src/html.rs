@@ -55,7 +55,8 @@ pub(crate) struct Member {
     pub(crate) is_block: bool,
 }
 
-/// Returns the title of the page: the first `h1` if the title element contains it, else the title element.
+/// Returns the title of the page: the first `h1` if the title element contains it, else the title element, else the
+/// `h1`.
 pub(crate) fn title(dom: &Dom) -> Option<String> {
     let mut title_element = None;
     let mut heading = None;
