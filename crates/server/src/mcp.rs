@@ -41,7 +41,7 @@ const INSTRUCTIONS: &str = "A library of technical documents in versions. Find p
 
 /// Answers agents.
 #[derive(Clone)]
-pub(crate) struct Librarian {
+pub(crate) struct McpServer {
     app: App,
     acting: Acting,
 }
@@ -55,7 +55,7 @@ enum Acting {
     As(Box<Actor>),
 }
 
-impl Librarian {
+impl McpServer {
     /// Answers as whoever a request is from.
     pub(crate) fn for_requests(app: App) -> Self {
         Self { app, acting: Acting::AsRequested }
@@ -78,7 +78,7 @@ impl Librarian {
     }
 }
 
-impl ServerHandler for Librarian {
+impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         let name = Implementation::new("wenyuan", env!("CARGO_PKG_VERSION")).with_title("Wenyuan 文渊");
         let capabilities = ServerCapabilities::builder()
@@ -290,7 +290,7 @@ impl ServerHandler for Librarian {
     }
 }
 
-impl Librarian {
+impl McpServer {
     /// Features that the library does not offer and the conformance suite expects in older revisions.
     fn only_with_fixtures(
         &self,

@@ -40,7 +40,7 @@ pub(crate) struct ArchiveUpload {
 /// Adds every file of an archive.
 #[utoipa::path(post, path = "/api/v1/archives", tag = "documents",
     request_body(content = ArchiveUpload, content_type = "multipart/form-data"),
-    responses((status = 202, description = "Taken, to be read", body = ArchiveReport)))]
+    responses((status = 202, description = "Accepted", body = ArchiveReport)))]
 pub(crate) async fn add(
     State(state): State<AppState>,
     Caller(actor): Caller,

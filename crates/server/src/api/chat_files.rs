@@ -40,7 +40,7 @@ pub(crate) struct ChatFileForm {
 #[utoipa::path(post, path = "/api/v1/chats/{id}/files", tag = "chats",
     params(("id" = Uuid, Path, description = "The chat")),
     request_body(content = ChatFileForm, content_type = "multipart/form-data"),
-    responses((status = 202, description = "Taken, to be read", body = Vec<ChatFile>)))]
+    responses((status = 202, description = "Accepted", body = Vec<ChatFile>)))]
 pub(crate) async fn attach(
     State(state): State<AppState>,
     Caller(actor): Caller,

@@ -73,7 +73,7 @@ pub(crate) struct HistoryPage {
 /// Which chats.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Asked {
+pub(crate) struct HistoryQuery {
     /// Those that are open, archived, or deleted within the last thirty days.
     #[param(inline)]
     which: Option<WhichChats>,
@@ -154,12 +154,12 @@ pub(crate) struct Words {
 }
 
 /// Your chats: pinned ones first, then by their newest message.
-#[utoipa::path(get, path = "/api/v1/chats", tag = "chats", params(Asked, Paging),
+#[utoipa::path(get, path = "/api/v1/chats", tag = "chats", params(HistoryQuery, Paging),
     responses((status = 200, body = ChatPage)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<HistoryQuery>,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<ChatPage>> {

@@ -42,9 +42,9 @@ pub(crate) struct UploadForm {
     file: String,
 }
 
-/// A document that was taken.
+/// A document that was accepted for ingestion.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedDocument {
     #[schema(value_type = uuid::Uuid)]
     document_id: documents::DocumentId,
     path: String,
@@ -56,22 +56,22 @@ pub(crate) struct Taken {
 /// Adds documents. They are read behind the answer, whose addresses tell how far they are.
 #[utoipa::path(post, path = "/api/v1/documents", tag = "documents",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
-    responses((status = 202, description = "Taken, to be read", body = Vec<Taken>,
+    responses((status = 202, description = "Accepted", body = Vec<AcceptedDocument>,
         headers(("location" = String, description = "The first document's revision")))))]
 pub(crate) async fn add(
     State(state): State<AppState>,
     Caller(actor): Caller,
     request: Request,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Vec<Taken>>)> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Vec<AcceptedDocument>>)> {
     uploads::require_writer(&actor)?;
     let form = document_form(&state, request).await?;
     let (target, added) = uploads::add(&state.app, &actor, &form.fields, form.files).await?;
-    let taken: Vec<Taken> = added.into_iter().map(|added| taken(added, &target.version)).collect();
+    let taken: Vec<AcceptedDocument> = added.into_iter().map(|added| taken(added, &target.version)).collect();
     let first = taken.first().map(|taken| taken.status_url.clone()).unwrap_or_default();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, first)], Json(taken)))
 }
 
-fn taken(added: Added, version: &Label) -> Taken {
+fn taken(added: Added, version: &Label) -> AcceptedDocument {
     let status_url = format!("/api/v1/documents/{}/versions/{version}~{}", added.document_id, added.revision);
-    Taken { document_id: added.document_id, path: added.path, outcome: added.outcome, status_url }
+    AcceptedDocument { document_id: added.document_id, path: added.path, outcome: added.outcome, status_url }
 }

@@ -25,7 +25,7 @@ use super::search::CategoryArgument;
 use super::show::{self, BOLD, DIM, WELL, WRONG, styled};
 use crate::app::App;
 use crate::app::background::BackgroundTasks;
-use sources::Found;
+use sources::SourceEvent;
 
 /// Arguments of `wenyuan add`.
 #[derive(Debug, Args)]
@@ -169,25 +169,25 @@ struct Adding<'app> {
 impl Adding<'_> {
     async fn all(&mut self, paths: &[PathBuf], name: &str) -> anyhow::Result<()> {
         // Listed on a blocking thread, a few files ahead at most, so that memory is bounded.
-        let (sender, mut found) = tokio::sync::mpsc::channel::<Found>(16);
+        let (sender, mut found) = tokio::sync::mpsc::channel::<SourceEvent>(16);
         let (paths, name) = (paths.to_vec(), name.to_owned());
         let limit = self.app.settings.documents.max_bytes();
         let finding = tokio::task::spawn_blocking(move || sources::find(&paths, &name, limit, &sender));
         while let Some(found) = found.recv().await {
             match found {
-                Found::File { path, bytes, declared } => {
+                SourceEvent::File { path, bytes, declared } => {
                     self.bar.inc_length(1);
                     match path.parse::<DocumentPath>() {
                         Ok(path) => self.push(path, bytes, declared).await?,
                         Err(error) => self.fail(path, error.to_string()),
                     }
                 }
-                Found::Failed { path, reason } => {
+                SourceEvent::Failed { path, reason } => {
                     self.bar.inc_length(1);
                     self.fail(path, reason);
                 }
-                Found::Skipped { path, reason } => self.summary.skipped.push(Failure { path, reason }),
-                Found::About { title, summary } => self.about = Some((title, summary)),
+                SourceEvent::Skipped { path, reason } => self.summary.skipped.push(Failure { path, reason }),
+                SourceEvent::About { title, summary } => self.about = Some((title, summary)),
             }
         }
         self.flush().await?;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::app::background::BackgroundTasks;
-use crate::mcp::Librarian;
+use crate::mcp::McpServer;
 
 /// Arguments of `wenyuan mcp`.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     catch_up(app).await;
     let served = async {
         // The future of a whole conversation is large, so it is boxed.
-        let greeting = Box::pin(Librarian::acting_as(app.clone(), actor).serve(rmcp::transport::stdio()));
+        let greeting = Box::pin(McpServer::acting_as(app.clone(), actor).serve(rmcp::transport::stdio()));
         let service = greeting.await?;
         service.waiting().await.context("failed to serve the agent")
     };

@@ -107,7 +107,7 @@ pub(crate) struct Match {
     branch: String,
     /// When it was last changed.
     last_update_date: String,
-    state: Standing,
+    state: LibraryState,
     /// About how many tokens that version takes.
     total_tokens: i64,
     /// Its passages.
@@ -125,7 +125,7 @@ pub(crate) struct Match {
 /// How far a library is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Standing {
+enum LibraryState {
     /// It holds nothing.
     Initial,
     /// Its first documents are being read.
@@ -171,7 +171,7 @@ fn matched(library: &Library, counts: &[Counts], extents: &[Extent]) -> Match {
         description: one_line(&library.description, 500),
         branch: active.map(|version| version.label.to_string()).unwrap_or_default(),
         last_update_date: time(library.updated_at),
-        state: counts.map_or(Standing::Initial, standing),
+        state: counts.map_or(LibraryState::Initial, standing),
         // Four bytes are a token of English, more or less.
         total_tokens: extent.map_or(0, |extent| extent.bytes / 4),
         total_snippets: counts.map_or(0, |counts| counts.passages),
@@ -182,12 +182,12 @@ fn matched(library: &Library, counts: &[Counts], extents: &[Extent]) -> Match {
     }
 }
 
-fn standing(counts: &Counts) -> Standing {
+fn standing(counts: &Counts) -> LibraryState {
     match counts {
-        Counts { documents: 1.., .. } => Standing::Finalized,
-        Counts { processing: 1.., .. } => Standing::Processing,
-        Counts { failed: 1.., .. } => Standing::Error,
-        _ => Standing::Initial,
+        Counts { documents: 1.., .. } => LibraryState::Finalized,
+        Counts { processing: 1.., .. } => LibraryState::Processing,
+        Counts { failed: 1.., .. } => LibraryState::Error,
+        _ => LibraryState::Initial,
     }
 }
 
@@ -195,7 +195,7 @@ fn standing(counts: &Counts) -> Standing {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Asked {
+pub(crate) struct ContextQuery {
     /// `/owner/project`, `/owner/project/version` or `/owner/project@version`.
     #[param(required, min_length = 1, max_length = 500, example = "/vercel/next.js/15")]
     library_id: Option<String>,
@@ -284,13 +284,13 @@ pub(crate) struct Stamp {
 }
 
 /// Passages that answer a question, from the version that is asked for and no other.
-#[utoipa::path(get, path = "/api/v2/context", tag = "context7", params(Asked),
+#[utoipa::path(get, path = "/api/v2/context", tag = "context7", params(ContextQuery),
     responses((status = 200, content((Context = "application/json"), (String = "text/plain"))),
               (status = 202, description = "Its first documents are being read", body = Failure<'_>)))]
 pub(crate) async fn context(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ContextQuery>,
 ) -> Result<Response> {
     let id = of_length("libraryId", asked.library_id.as_deref())?;
     let query = of_length("query", asked.query.as_deref())?;
@@ -314,7 +314,7 @@ pub(crate) async fn context(
     if answer.hits.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let counts = catalogue::counts(&mut connection, &[version.id]).await?;
-        if counts.first().is_some_and(|counts| standing(counts) == Standing::Processing) {
+        if counts.first().is_some_and(|counts| standing(counts) == LibraryState::Processing) {
             return Ok(not_finalized(form, &format!("{named} is still being read: ask again shortly")));
         }
     }

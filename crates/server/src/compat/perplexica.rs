@@ -35,7 +35,7 @@ use crate::http::problem::{Format, Problem, RawResponse, Result};
 use crate::http::router::{bounded, unhurried};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wire::{Answer, Chat, Chats, File, Opened, Question, Search, Shape, Told, Writer};
+use wire::{Answer, Chat, Chats, File, Message, Opened, Question, Search, Shape, Writer};
 
 /// Returns the routes.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -131,16 +131,16 @@ pub(crate) async fn show(
 
 /// Deletes one of your chats. For thirty days it can be brought back.
 #[utoipa::path(delete, path = "/api/chats/{id}", tag = "perplexica",
-    params(("id" = String, Path, description = "The chat")), responses((status = 200, body = Told)))]
+    params(("id" = String, Path, description = "The chat")), responses((status = 200, body = Message)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(name): Path<String>,
-) -> Result<Json<Told>> {
+) -> Result<Json<Message>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let id = external_ids::find(&mut connection, &actor, &name).await?.ok_or_else(absent)?;
     chats::delete(&mut connection, &actor, id).await?;
-    Ok(Json(Told { message: "Chat deleted successfully".to_owned() }))
+    Ok(Json(Message { message: "Chat deleted successfully".to_owned() }))
 }
 
 /// Asks in a chat, begun where it is missing. The answer streams as lines of JSON: `sources`, `message`, `messageEnd` for older

@@ -8,12 +8,12 @@ use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
 use store::postgres::acquire;
 
-use super::{Librarian, prompts, refused, resources};
+use super::{McpServer, prompts, refused, resources};
 use crate::http::input;
 
 /// Offers what the argument may become.
 pub(super) async fn complete(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
@@ -80,7 +80,7 @@ fn versions(library: &Library, begun: &str) -> Vec<String> {
 }
 
 async fn paths(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     library: &Library,
     version: Option<&str>,

@@ -14,7 +14,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
 
-use super::Librarian;
+use super::McpServer;
 use crate::app::App;
 use crate::http::authentication::Caller;
 use crate::http::problem::{Format, RawResponse};
@@ -40,7 +40,7 @@ pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_BODY_BYTES);
     let with_sessions = app.settings.mcp.fixtures();
-    let librarian = Librarian::for_requests(app);
+    let librarian = McpServer::for_requests(app);
     if with_sessions {
         let config = config.with_legacy_session_mode(true);
         let service = service(librarian, LocalSessionManager::default(), config);
@@ -51,15 +51,15 @@ pub(crate) fn route<S: Clone + Send + Sync + 'static>(app: App) -> MethodRouter<
 }
 
 fn service<M: SessionManager>(
-    librarian: Librarian,
+    librarian: McpServer,
     sessions: M,
     config: StreamableHttpServerConfig,
-) -> StreamableHttpService<Librarian, M> {
+) -> StreamableHttpService<McpServer, M> {
     StreamableHttpService::new(move || Ok(librarian.clone()), Arc::new(sessions), config)
 }
 
 async fn answer<M: SessionManager>(
-    service: StreamableHttpService<Librarian, M>,
+    service: StreamableHttpService<McpServer, M>,
     Caller(actor): Caller,
     request: Request,
 ) -> Response {

@@ -6,7 +6,7 @@ use rmcp::model::{
     GetPromptRequestParams, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role,
 };
 
-use super::{Librarian, refused, shorten};
+use super::{McpServer, refused, shorten};
 use crate::http::input;
 use crate::http::problem::Problem;
 
@@ -54,7 +54,7 @@ pub(super) fn all() -> Vec<Prompt> {
 
 /// A prompt with its arguments filled in. A library and versions that it names must be there.
 pub(super) async fn get(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
@@ -128,7 +128,7 @@ impl Arguments {
 
 /// Where to search, in words.
 async fn place(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     library: Option<&str>,
     version: Option<&str>,
@@ -146,7 +146,7 @@ async fn place(
 }
 
 async fn resolved(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     library: &str,
     version: &str,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::postgres::acquire;
 
 use super::uri::{self, Named};
-use super::{Librarian, refused};
+use super::{McpServer, refused};
 use crate::app::passages;
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -28,7 +28,7 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// Lists the resources: libraries, their versions, and the contents of the active ones.
 pub(super) async fn list(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     cursor: Option<String>,
 ) -> Result<ListResourcesResult, ErrorData> {
@@ -97,7 +97,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 
 /// Reads what an address names. What does not exist for the actor is not there.
 pub(super) async fn read(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     uri: &str,
 ) -> Result<ReadResourceResult, ErrorData> {
@@ -113,7 +113,7 @@ fn absent(uri: &str, text: &str) -> ErrorData {
 }
 
 async fn contents(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     uri: &str,
     named: Named,

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Librarian, may_note, schema};
+use super::{McpServer, may_note, schema};
 use crate::http::problem::Problem;
 
 /// Tokens an answer takes where nothing is said, and the least and most that can be asked for.
@@ -27,7 +27,7 @@ const MIN_TOKENS: usize = 200;
 const MAX_TOKENS: usize = 50_000;
 
 /// Result of a tool: a structured value with a schema, and the same as text.
-trait Shown: Serialize + JsonSchema {
+trait ToolOutput: Serialize + JsonSchema {
     /// For clients that give their model text: what the value holds, documents fenced.
     fn text(&self) -> String;
 }
@@ -35,7 +35,7 @@ trait Shown: Serialize + JsonSchema {
 /// The tools, in the order in which they are listed.
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
-        reading::<search::Arguments, search::Found>(
+        reading::<search::Arguments, search::SearchResults>(
             "search_docs",
             "Search documents",
             "Finds the passages of the library's documents that answer a question, by words and by meaning. \
@@ -122,7 +122,7 @@ pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
 
 /// Calls the tool of this name, which is offered to the actor.
 pub(super) async fn call(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     name: &str,
     arguments: JsonObject,
@@ -147,7 +147,7 @@ pub(super) async fn call(
 async fn run<A, R, F>(arguments: JsonObject, work: impl FnOnce(A) -> F) -> CallToolResult
 where
     A: DeserializeOwned,
-    R: Shown,
+    R: ToolOutput,
     F: Future<Output = Result<R, Problem>>,
 {
     let asked = match serde_json::from_value(arguments.into()) {

@@ -64,7 +64,7 @@ struct Page<'page> {
     fault: Option<&'page Fault>,
     /// Whether there is a library that may be added to, or one may be made.
     may_add: bool,
-    standing: Option<Standing<'page>>,
+    standing: Option<IngestStatus<'page>>,
     /// Bytes of one file at most, and of one archive.
     largest: u64,
     largest_archive: u64,
@@ -79,7 +79,7 @@ impl Page<'_> {
 /// How far a version's documents are.
 #[derive(Template)]
 #[template(path = "add_standing.html")]
-struct Standing<'page> {
+struct IngestStatus<'page> {
     frame: &'page Frame,
     library: String,
     version: String,
@@ -93,7 +93,7 @@ struct Standing<'page> {
     has_model: bool,
 }
 
-impl Standing<'_> {
+impl IngestStatus<'_> {
     /// Documents that are there, or on their way.
     fn all(&self) -> i64 {
         self.counts.documents.max(0) + self.counts.processing
@@ -177,7 +177,7 @@ async fn stand<'frame>(
     frame: &'frame Frame,
     library: &str,
     version: &str,
-) -> Result<Standing<'frame>> {
+) -> Result<IngestStatus<'frame>> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&frame.actor, &input::library(library)?)?;
     let wanted = if version.is_empty() { library::label::CURRENT } else { version };
@@ -205,7 +205,7 @@ async fn stand<'frame>(
     };
     let active =
         library.versions.iter().find(|held| library.active == Some(held.id) && held.id != version.id);
-    Ok(Standing {
+    Ok(IngestStatus {
         frame,
         answers: active.map(|active| active.label.to_string()),
         library: library.name.to_string(),

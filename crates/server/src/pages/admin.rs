@@ -68,7 +68,7 @@ pub(crate) fn path(room: &str) -> String {
 /// Which part of a list is asked for, and what was done just before.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct ListQuery {
     done: String,
     q: String,
     cursor: String,
@@ -78,14 +78,14 @@ pub(super) struct Asked {
 
 /// Outcome of the previous action, shown once.
 #[derive(Default)]
-pub(super) struct Told<'page> {
+pub(super) struct FlashMessage<'page> {
     pub(super) done: Option<Cow<'static, str>>,
     /// The form that was refused, and why.
     fault: Option<(&'static str, Fault)>,
     posted: Option<&'page Posted>,
 }
 
-impl<'page> Told<'page> {
+impl<'page> FlashMessage<'page> {
     /// Success of the action named in the address; unknown names are ignored.
     pub(super) fn done(frame: &Frame, name: &str) -> Self {
         let said = frame.t_of("admin-done", name);
@@ -178,11 +178,11 @@ struct Page<'page> {
     libraries: usize,
     dead: i64,
     at_work: i64,
-    standing: Standing,
+    standing: IndexStatus,
 }
 
 /// How index and vectors stand.
-struct Standing {
+struct IndexStatus {
     /// How many changes the index is behind; none while it is built.
     behind: Option<i64>,
     /// The model that makes vectors; else why there is none.
@@ -191,7 +191,7 @@ struct Standing {
     missing: i64,
 }
 
-impl Standing {
+impl IndexStatus {
     async fn read(state: &AppState) -> Result<Self, Problem> {
         let behind = state.app.engine.lag().await?;
         let model = match state.app.engine.model() {
@@ -220,7 +220,7 @@ async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, R
         for (_, job, count) in counts {
             *(if job == JobState::Dead { &mut dead } else { &mut at_work }) += count;
         }
-        let standing = Standing::read(&state).await?;
+        let standing = IndexStatus::read(&state).await?;
         Ok::<_, Problem>(Page { frame: &frame, libraries, dead, at_work, standing })
     };
     let page = read.await.map_err(Problem::into_response)?;

@@ -38,7 +38,7 @@ pub(super) fn router() -> Router<AppState> {
 
 /// Which two.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
+struct CompareQuery {
     /// LABEL or LABEL~NUMBER.
     from: Option<String>,
     to: Option<String>,
@@ -73,7 +73,7 @@ async fn show(
     Path((library, path)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    let wanted = Query::<Wanted>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
+    let wanted = Query::<CompareQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
     match page(&state, &frame, &library, &path, &wanted).await {
         Ok(response) => response,
         Err(error) => Problem::from(error).into_response(),
@@ -85,7 +85,7 @@ async fn page(
     frame: &Frame,
     library: &str,
     path: &str,
-    wanted: &Wanted,
+    wanted: &CompareQuery,
 ) -> Result<Response, Error> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&frame.actor, &address::library(library)?)?;

@@ -30,7 +30,7 @@ use crate::app::places::{self, Place};
 use crate::http::input::Path;
 use crate::http::problem::Problem;
 use crate::http::{self, AppState, accept};
-use layout::{Found, Layout};
+use layout::{HeadingMatch, Layout};
 use view::View;
 
 /// Parts of a document that are looked through for the heading of a short section.
@@ -49,7 +49,7 @@ pub(super) fn router() -> Router<AppState> {
 
 /// Which of a document, and how.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
+struct DocumentQuery {
     /// Another revision than the one that answers.
     revision: Option<String>,
     /// The part of a long one, from 1.
@@ -98,7 +98,7 @@ pub(crate) async fn show(
             return http::markdown::send(&state, &frame.actor, &place, &[bare], &headers).await;
         }
     }
-    let wanted = Query::<Wanted>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
+    let wanted = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
     Ok(page(&state, &frame, library, version, &path, (&wanted, uri.query())).await?)
 }
 
@@ -108,7 +108,7 @@ async fn page(
     library: &Library,
     version: &Version,
     path: &str,
-    (wanted, query): (&Wanted, Option<&str>),
+    (wanted, query): (&DocumentQuery, Option<&str>),
 ) -> Result<Response, library::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let Ok(name) = path.parse::<DocumentPath>() else {
@@ -138,9 +138,9 @@ async fn page(
     if let Some(under) = &wanted.under {
         let headings: Vec<&str> = under.split(" › ").take(12).collect();
         let (place, section) = match layout.under(&headings) {
-            Found::Here(place) => (Some(place), None),
-            Found::Near(place) => (Some(place), headings.last()),
-            Found::Nowhere => (None, headings.last()),
+            HeadingMatch::Here(place) => (Some(place), None),
+            HeadingMatch::Near(place) => (Some(place), headings.last()),
+            HeadingMatch::Nowhere => (None, headings.last()),
         };
         let link = place.map_or_else(String::new, |place| layout.link(place));
         match section {

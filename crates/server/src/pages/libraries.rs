@@ -52,7 +52,7 @@ pub(super) fn router() -> Router<AppState> {
 /// Query of the list.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Wanted {
+struct ListQuery {
     q: String,
     after: String,
 }
@@ -61,7 +61,7 @@ struct Wanted {
 #[template(path = "libraries.html", blocks = ["list"])]
 struct List<'page> {
     frame: &'page Frame,
-    wanted: &'page Wanted,
+    wanted: &'page ListQuery,
     items: Vec<Item<'page>>,
     /// Whether there is any library.
     has_any: bool,
@@ -83,7 +83,7 @@ impl Item<'_> {
 }
 
 /// All libraries that exist for the reader.
-async fn list(State(state): State<AppState>, frame: Frame, Query(wanted): Query<Wanted>) -> Response {
+async fn list(State(state): State<AppState>, frame: Frame, Query(wanted): Query<ListQuery>) -> Response {
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;
         let all = catalogue.libraries(&frame.actor);
@@ -131,7 +131,7 @@ struct Page<'page> {
     frame: &'page Frame,
     library: &'page Library,
     link: String,
-    versions: Vec<Shown<'page>>,
+    versions: Vec<VersionView<'page>>,
     /// Versions that are older than those shown.
     others: Vec<(&'page Version, String)>,
     changes: Vec<(Recent, String)>,
@@ -148,7 +148,7 @@ struct Page<'page> {
 }
 
 /// A version with what it holds.
-struct Shown<'page> {
+struct VersionView<'page> {
     version: &'page Version,
     link: String,
     is_active: bool,
@@ -157,7 +157,7 @@ struct Shown<'page> {
     indexed_at: Option<DateTime<Utc>>,
 }
 
-impl Shown<'_> {
+impl VersionView<'_> {
     /// The passages that search by meaning finds, of a hundred.
     fn meant(&self) -> i64 {
         if self.counts.passages == 0 {
@@ -195,7 +195,7 @@ impl Page<'_> {
 /// Message about the previous action.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Asked {
+struct LibraryQuery {
     done: Option<Done>,
 }
 
@@ -231,7 +231,7 @@ async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<LibraryQuery>,
     headers: HeaderMap,
 ) -> Response {
     if !wants_page(&headers) {
@@ -267,7 +267,7 @@ async fn page(
         let versions = listed
             .iter()
             .filter_map(|version| {
-                Some(Shown {
+                Some(VersionView {
                     link: address::of_version(&library.name, &version.label),
                     is_active: library.active == Some(version.id),
                     counts: counts.remove(&version.id)?,

@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 
 /// Token of a password link.
 #[derive(Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct LinkQuery {
     #[serde(default)]
     token: String,
 }
@@ -56,7 +56,7 @@ struct ForgotPage<'page> {
 pub(crate) async fn show_setup(
     State(state): State<AppState>,
     frame: Frame,
-    Query(held): Query<Held>,
+    Query(held): Query<LinkQuery>,
 ) -> Response {
     let is_good = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -116,7 +116,11 @@ pub(crate) async fn set_up(
 }
 
 /// Asks for a new password.
-pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(held): Query<Held>) -> Response {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    frame: Frame,
+    Query(held): Query<LinkQuery>,
+) -> Response {
     match username(&state, &held.token).await {
         Ok(Some(username)) => {
             let page = PasswordPage { frame: &frame, token: &held.token, username: &username, fault: None };

@@ -25,7 +25,7 @@ use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
-use asked::{Asked, Choice, Group};
+use asked::{Choice, Group, SearchParams};
 use shown::Document;
 
 /// Passages on a page.
@@ -44,18 +44,18 @@ pub(super) fn router() -> Router<AppState> {
 #[template(path = "search.html", blocks = ["found"])]
 struct Page<'page> {
     frame: &'page Frame,
-    asked: &'page Asked,
+    asked: &'page SearchParams,
     /// The filters that are set; each leads to the search without it.
     chosen: Vec<Choice>,
     groups: Vec<Group>,
-    state: Standing,
+    state: SearchState,
 }
 
 /// Content of the page.
-enum Standing {
+enum SearchState {
     /// Nothing is asked yet.
     Welcome(Welcome),
-    Found(Box<Found>),
+    Results(Box<SearchResults>),
     Refused(Refused),
 }
 
@@ -75,7 +75,7 @@ struct Card {
     version: Option<String>,
 }
 
-struct Found {
+struct SearchResults {
     documents: Vec<Document>,
     /// How much it is, in a sentence.
     verdict: String,
@@ -109,7 +109,7 @@ impl Page<'_> {
 #[template(path = "search_verdict.html")]
 struct Verdict<'page> {
     frame: &'page Frame,
-    found: &'page Found,
+    found: &'page SearchResults,
 }
 
 /// Hints below the results.
@@ -117,15 +117,15 @@ struct Verdict<'page> {
 #[template(path = "search_list.html")]
 struct List<'page> {
     frame: &'page Frame,
-    found: &'page Found,
+    found: &'page SearchResults,
 }
 
 /// Searches, and shows what is found.
-async fn show(State(state): State<AppState>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+async fn show(State(state): State<AppState>, frame: Frame, Query(asked): Query<SearchParams>) -> Response {
     let standing = async {
         let catalogue = state.app.engine.catalogue().await?;
         if asked.q.trim().is_empty() {
-            return Ok((Standing::Welcome(welcome(&state, &frame, &catalogue).await?), Vec::new()));
+            return Ok((SearchState::Welcome(welcome(&state, &frame, &catalogue).await?), Vec::new()));
         }
         search(&state, &frame, &asked, &catalogue).await
     };
@@ -134,16 +134,16 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(asked): Query<A
         Err(problem) => return Problem::into_response(problem),
     };
     let status = match &standing {
-        Standing::Refused(refused) if !frame.is_partial() => refused.status,
+        SearchState::Refused(refused) if !frame.is_partial() => refused.status,
         _ => StatusCode::OK,
     };
     let page = Page { frame: &frame, asked: &asked, chosen: asked.chosen(&frame), groups, state: standing };
     match &page.state {
         _ if !frame.is_partial() => frame.reading_page(status, &page),
-        Standing::Found(found) if asked.is_settled() => {
+        SearchState::Results(found) if asked.is_settled() => {
             frame.reading_page(status, &Verdict { frame: &frame, found })
         }
-        Standing::Found(found) if !asked.after.is_empty() => {
+        SearchState::Results(found) if !asked.after.is_empty() => {
             frame.reading_page(status, &List { frame: &frame, found })
         }
         _ => frame.reading_page(status, &page.as_found()),
@@ -169,7 +169,7 @@ fn card(library: &Library) -> Card {
         title: library.title.clone(),
         description: library.description.chars().take(160).collect(),
         link: address::of_library(&library.name),
-        search: Asked { library: library.name.to_string(), ..Asked::default() }.link(&[]),
+        search: SearchParams { library: library.name.to_string(), ..SearchParams::default() }.link(&[]),
         version: active.map(|version| version.label.to_string()),
     }
 }
@@ -177,9 +177,9 @@ fn card(library: &Library) -> Card {
 async fn search(
     state: &AppState,
     frame: &Frame,
-    asked: &Asked,
+    asked: &SearchParams,
     catalogue: &Catalogue,
-) -> Result<(Standing, Vec<Group>), Problem> {
+) -> Result<(SearchState, Vec<Group>), Problem> {
     // While one types nobody is told; a page that goes on is no question of its own.
     let is_settled = !frame.is_partial() || asked.is_settled();
     let question = match asked.question(PAGE, is_settled) {
@@ -203,7 +203,7 @@ async fn search(
     let meant = if is_lost { state.app.engine.suggest(&frame.actor, &question).await? } else { None };
     let library = question.library.as_ref().and_then(|name| catalogue.library(&frame.actor, name).ok());
     let groups = asked.groups(frame, catalogue, library.map(Arc::as_ref), &answer, &tags);
-    let found = Found {
+    let found = SearchResults {
         verdict: verdict(frame, &answer, documents.len(), is_lost),
         documents,
         is_relevant,
@@ -213,7 +213,7 @@ async fn search(
         ways: if is_relevant { Vec::new() } else { ways(frame, asked, library.map(Arc::as_ref)) },
         next: answer.next.as_ref().map(|next| asked.link(&[("after", &next.to_string())])),
     };
-    Ok((Standing::Found(Box::new(found)), groups))
+    Ok((SearchState::Results(Box::new(found)), groups))
 }
 
 fn verdict(frame: &Frame, answer: &Answer, documents: usize, is_lost: bool) -> String {
@@ -253,7 +253,7 @@ fn notices(state: &AppState, frame: &Frame, answer: &Answer, wanted: Mode) -> Ve
 }
 
 /// Searches that may find what this one did not.
-fn ways(frame: &Frame, asked: &Asked, library: Option<&Library>) -> Vec<Choice> {
+fn ways(frame: &Frame, asked: &SearchParams, library: Option<&Library>) -> Vec<Choice> {
     let mut ways = Vec::new();
     if asked.is_filtered() {
         let link = asked.without_filters().link(&[]);
@@ -282,7 +282,7 @@ fn ways(frame: &Frame, asked: &Asked, library: Option<&Library>) -> Vec<Choice> 
 }
 
 /// Error of a search, with alternatives.
-fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Problem> {
+fn refused(frame: &Frame, asked: &SearchParams, error: Error) -> Result<SearchState, Problem> {
     let problem = match &error {
         Error::NoLibrary { name, nearest } => {
             let mut ways: Vec<Choice> = nearest
@@ -294,7 +294,7 @@ fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Probl
             let everywhere = asked.link(&[("library", ""), ("version", "")]);
             ways.push(Choice::way(frame.t("search-everywhere").into_owned(), everywhere));
             let text = frame.t_with("search-no-library", "library", name).into_owned();
-            return Ok(Standing::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
+            return Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
         }
         Error::NoVersion { library, wanted, present, .. } => {
             let values = [("library", library.to_string().into()), ("version", wanted.as_str().into())];
@@ -304,11 +304,15 @@ fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Probl
                 .take(2 * MAX_VERSIONS)
                 .map(|label| Choice::way(label.to_string(), asked.link(&[("version", label.as_str())])))
                 .collect();
-            return Ok(Standing::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
+            return Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
         }
         Error::EmptyLibrary(library) => {
             let text = frame.t_with("search-empty-library", "library", library).into_owned();
-            return Ok(Standing::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways: Vec::new() }));
+            return Ok(SearchState::Refused(Refused {
+                status: StatusCode::NOT_FOUND,
+                text,
+                ways: Vec::new(),
+            }));
         }
         _ => Problem::from(error),
     };
@@ -318,5 +322,5 @@ fn refused(frame: &Frame, asked: &Asked, error: Error) -> Result<Standing, Probl
     let ways =
         vec![Choice::way(frame.t("search-without-filters").into_owned(), asked.without_filters().link(&[]))];
     let text = frame.t_with("search-refused", "reason", problem.detail()).into_owned();
-    Ok(Standing::Refused(Refused { status: problem.status(), text, ways }))
+    Ok(SearchState::Refused(Refused { status: problem.status(), text, ways }))
 }

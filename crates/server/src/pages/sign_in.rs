@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 
 /// Where somebody who signs in wants to go.
 #[derive(Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct SignInQuery {
     #[serde(default)]
     next: String,
     /// Query: outcome of the previous action.
@@ -38,7 +38,7 @@ struct Page<'page> {
 }
 
 /// Asks for name and password.
-pub(crate) async fn show(frame: Frame, Query(wanted): Query<Wanted>) -> Response {
+pub(crate) async fn show(frame: Frame, Query(wanted): Query<SignInQuery>) -> Response {
     let next = local(&wanted.next).unwrap_or("/account");
     if frame.user().is_some() {
         return see_other(next);

@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::admin::{Told, cursor, next};
+use super::admin::{FlashMessage, cursor, next};
 use super::forms::Posted;
 use super::frame::Frame;
 use super::see_other;
@@ -39,7 +39,7 @@ pub(super) fn router() -> Router<AppState> {
 /// Which items.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct WorklistQuery {
     library: String,
     kind: String,
     /// `settled` for those that are; the open ones else.
@@ -59,8 +59,8 @@ struct Choice {
 #[template(path = "worklist.html")]
 struct Page<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
-    asked: &'page Asked,
+    told: FlashMessage<'page>,
+    asked: &'page WorklistQuery,
     libraries: Vec<Choice>,
     kinds: Vec<Choice>,
     shows: Vec<Choice>,
@@ -68,7 +68,7 @@ struct Page<'page> {
     next: Option<String>,
 }
 
-impl Asked {
+impl WorklistQuery {
     fn address(&self) -> String {
         let pairs: Vec<String> = [("library", &self.library), ("kind", &self.kind), ("show", &self.show)]
             .into_iter()
@@ -106,7 +106,7 @@ impl Page<'_> {
 async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<WorklistQuery>,
 ) -> Result<Response, Response> {
     frame.require_person()?;
     let read = async {
@@ -142,7 +142,7 @@ async fn show(
         .map(|(_, name)| asked.choice(name, *name == asked.kind, |asked, name| asked.kind = name))
         .collect();
     let shows = vec![asked.choice("settled", asked.show == "settled", |asked, name| asked.show = name)];
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     let page = Page { frame: &frame, told, asked: &asked, libraries, kinds, shows, items: found.items, next };
     Ok(page.told.page(&frame, &page))
 }
@@ -162,10 +162,10 @@ async fn settle(
         Ok::<_, Problem>(transaction.commit().await?)
     };
     settled.await.map_err(Problem::into_response)?;
-    let back = Asked {
+    let back = WorklistQuery {
         library: posted.field("library").to_owned(),
         kind: posted.field("kind").to_owned(),
-        ..Asked::default()
+        ..WorklistQuery::default()
     };
     let address = back.address();
     let joint = if address.contains('?') { '&' } else { '?' };

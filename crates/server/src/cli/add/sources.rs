@@ -16,7 +16,7 @@ use ignore::WalkBuilder;
 use tokio::sync::mpsc::Sender;
 
 /// A file, or why there is none.
-pub(super) enum Found {
+pub(super) enum SourceEvent {
     /// A file, and its type where its name says more than its content.
     File {
         path: String,
@@ -40,7 +40,7 @@ pub(super) enum Found {
 }
 
 /// Finds everything under these paths, and sends it. Stops when nobody listens any more.
-pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<Found>) {
+pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<SourceEvent>) {
     for path in paths {
         let listening = if path == Path::new("-") {
             send(found, name, read(std::io::stdin().lock(), limit))
@@ -64,7 +64,7 @@ pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<F
 
 /// A folder, recursively: what `.gitignore` names and hidden files are left out, and links are not followed, so
 /// nothing outside the folder gets in. Where a list of files stands at its top, those come first.
-fn folder(root: &Path, limit: usize, found: &Sender<Found>) -> bool {
+fn folder(root: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool {
     let list = root.join("llms.txt");
     let mut named = HashSet::new();
     if list.is_file() {
@@ -110,7 +110,7 @@ fn is_archive(path: &Path) -> bool {
     [".zip", ".tar.gz", ".tgz", ".tar"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn from_archive(path: &Path, limit: usize, found: &Sender<Found>) -> bool {
+fn from_archive(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool {
     let shown = path.display().to_string();
     let file = match File::open(path) {
         Ok(file) => file,
@@ -149,14 +149,14 @@ fn relative(path: &Path, root: &Path) -> String {
 }
 
 /// Sends a file or its failure; says whether anybody listens.
-fn send(found: &Sender<Found>, path: &str, bytes: Result<Vec<u8>, String>) -> bool {
+fn send(found: &Sender<SourceEvent>, path: &str, bytes: Result<Vec<u8>, String>) -> bool {
     let found_one = match bytes {
         Ok(bytes) => {
             let name = path.rsplit('/').next().unwrap_or(path);
             let declared = llms_txt::is_llms_full_txt(name).then_some(DocumentType::Markdown);
-            Found::File { path: path.to_owned(), bytes: bytes.into(), declared }
+            SourceEvent::File { path: path.to_owned(), bytes: bytes.into(), declared }
         }
-        Err(reason) => Found::Failed { path: path.to_owned(), reason },
+        Err(reason) => SourceEvent::Failed { path: path.to_owned(), reason },
     };
     found.blocking_send(found_one).is_ok()
 }

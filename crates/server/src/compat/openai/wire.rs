@@ -100,12 +100,12 @@ struct Usage {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiFailure)]
 pub(crate) struct Failure {
-    error: Told,
+    error: ErrorBody,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiError)]
-struct Told {
+struct ErrorBody {
     /// Explanation: what is wrong and what to do.
     message: String,
     #[serde(rename = "type")]
@@ -133,7 +133,7 @@ pub(crate) fn failure(problem: &Problem) -> Vec<u8> {
         (_, kind) => (kind.replace('-', "_"), None),
     };
     let param = problem.parameter().or(param).map(str::to_owned);
-    let error = Told { message: problem.detail().to_owned(), kind, param, code: Some(code) };
+    let error = ErrorBody { message: problem.detail().to_owned(), kind, param, code: Some(code) };
     serde_json::to_vec(&Failure { error }).unwrap_or_default()
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct Opened {
 /// One thing that is said.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaTold)]
-pub(crate) struct Told {
+pub(crate) struct Message {
     pub(super) message: String,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Told {
 #[schema(as = PerplexicaQuestion)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Question {
-    pub(super) message: Option<Asked>,
+    pub(super) message: Option<AskedMessage>,
     /// Older clients: what is asked.
     pub(super) focus_mode: Option<String>,
     /// Newer clients: `web`, `discussions`, `academic`; `library` is ours.
@@ -89,7 +89,7 @@ pub(crate) struct Question {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PerplexicaAsked)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Asked {
+pub(crate) struct AskedMessage {
     #[serde(default)]
     pub(super) message_id: String,
     #[serde(default)]

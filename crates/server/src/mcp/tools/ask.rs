@@ -13,7 +13,7 @@ use library::budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Librarian, Shown, limit};
+use super::{McpServer, ToolOutput, limit};
 use crate::app::passages::{fenced, one_line, time};
 use crate::http::problem::Problem;
 
@@ -101,7 +101,7 @@ impl From<&Source> for Cited {
     }
 }
 
-impl Shown for Answered {
+impl ToolOutput for Answered {
     fn text(&self) -> String {
         let mut text = self.answer.clone();
         for source in &self.sources {
@@ -124,7 +124,7 @@ impl Shown for Answered {
 }
 
 /// Asks. Nothing is kept.
-pub(super) async fn ask(librarian: &Librarian, actor: &Actor, asked: Arguments) -> Result<Answered, Problem> {
+pub(super) async fn ask(librarian: &McpServer, actor: &Actor, asked: Arguments) -> Result<Answered, Problem> {
     let means = AnswerOptions {
         library: asked.library,
         version: asked.version,
@@ -212,7 +212,7 @@ struct FoundMessage {
     created_at: String,
 }
 
-impl Shown for FoundInHistory {
+impl ToolOutput for FoundInHistory {
     fn text(&self) -> String {
         if self.messages.is_empty() {
             return "Nothing was found in the history.".to_owned();
@@ -233,7 +233,7 @@ impl Shown for FoundInHistory {
 
 /// Searches the history of the key's user.
 pub(super) async fn search_history(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: HistoryArguments,
 ) -> Result<FoundInHistory, Problem> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::postgres::acquire;
 
 use super::search::{self, Snippets};
-use super::{Librarian, Shown, tokens};
+use super::{McpServer, ToolOutput, tokens};
 use crate::app::library_ids;
 use crate::app::passages::one_line;
 use crate::http::problem::Problem;
@@ -101,7 +101,7 @@ pub(super) struct Match {
     versions: Vec<String>,
 }
 
-impl Shown for Resolved {
+impl ToolOutput for Resolved {
     fn text(&self) -> String {
         if self.libraries.is_empty() {
             return "No libraries found matching the provided name.".to_owned();
@@ -126,7 +126,7 @@ impl Shown for Resolved {
 
 /// Finds libraries by a name that may be incomplete or not quite right.
 pub(super) async fn resolve(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: ResolveArguments,
 ) -> Result<Resolved, Problem> {
@@ -161,7 +161,7 @@ pub(super) async fn resolve(
 
 /// Searches a library by its id.
 pub(super) async fn query(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: QueryArguments,
 ) -> Result<Snippets, Problem> {
@@ -170,7 +170,7 @@ pub(super) async fn query(
 
 /// Like `query_docs`, for older clients, which can ask for very few tokens.
 pub(super) async fn older(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: OlderArguments,
 ) -> Result<Snippets, Problem> {
@@ -179,7 +179,7 @@ pub(super) async fn older(
 }
 
 async fn find(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     id: &str,
     query: &str,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::postgres::acquire;
 
-use super::{Librarian, Shown, limit, tokens};
+use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::{one_line, time};
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -79,7 +79,7 @@ pub(super) struct Read {
     next_cursor: Option<String>,
 }
 
-impl Shown for Read {
+impl ToolOutput for Read {
     fn text(&self) -> String {
         let mut blocks = vec![format!(
             "Document: {}\nlibrary: {} | version: {} | revision: {} | sha256: {} | indexed_at: {}",
@@ -95,7 +95,7 @@ impl Shown for Read {
 }
 
 /// Reads a document, or a part of it.
-pub(super) async fn get(librarian: &Librarian, actor: &Actor, asked: Arguments) -> Result<Read, Problem> {
+pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) -> Result<Read, Problem> {
     let most = tokens(asked.max_tokens)?;
     let after = asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
     let section = headings(asked.section.as_deref());
@@ -272,7 +272,7 @@ pub(super) struct Change {
     uri: String,
 }
 
-impl Shown for RecentChanges {
+impl ToolOutput for RecentChanges {
     fn text(&self) -> String {
         if self.changes.is_empty() {
             return "No changes.".to_owned();
@@ -298,7 +298,7 @@ impl Shown for RecentChanges {
 
 /// Lists what changed lately.
 pub(super) async fn recent(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: RecentArguments,
 ) -> Result<RecentChanges, Problem> {

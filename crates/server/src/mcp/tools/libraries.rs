@@ -7,7 +7,7 @@ use library::label::{self, Label};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Librarian, Shown, limit};
+use super::{McpServer, ToolOutput, limit};
 use crate::app::library_ids;
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -68,7 +68,7 @@ impl From<&Library> for LibraryItem {
     }
 }
 
-impl Shown for Listed {
+impl ToolOutput for Listed {
     fn text(&self) -> String {
         if self.libraries.is_empty() {
             return "No libraries indexed yet.".to_owned();
@@ -116,7 +116,7 @@ pub(super) struct BestMatch {
     versions: Vec<String>,
 }
 
-impl Shown for BestMatch {
+impl ToolOutput for BestMatch {
     fn text(&self) -> String {
         let present = self.versions.join(", ");
         match (&self.version, &self.nearest) {
@@ -132,7 +132,7 @@ impl Shown for BestMatch {
 
 /// Lists libraries.
 pub(super) async fn list(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: ListArguments,
 ) -> Result<Listed, Problem> {
@@ -143,7 +143,7 @@ pub(super) async fn list(
 }
 
 async fn page(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     after: Option<&Cursor>,
     limit: usize,
@@ -165,7 +165,7 @@ async fn page(
 
 /// Says which version a request means. An absent one is not an error here: that is the question.
 pub(super) async fn find_version(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: FindArguments,
 ) -> Result<BestMatch, Problem> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::postgres::begin;
 
-use super::{Librarian, Shown};
+use super::{McpServer, ToolOutput};
 use crate::http::problem::Problem;
 use crate::mcp::shown::PassageNote;
 
@@ -58,7 +58,7 @@ pub(super) struct Reported {
     note: PassageNote,
 }
 
-impl Shown for Reported {
+impl ToolOutput for Reported {
     fn text(&self) -> String {
         format!("Note {} is kept on {} {} {}.", self.note.id, self.library, self.version, self.path)
     }
@@ -66,7 +66,7 @@ impl Shown for Reported {
 
 /// Writes a note.
 pub(super) async fn report(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     asked: Arguments,
 ) -> Result<Reported, Problem> {

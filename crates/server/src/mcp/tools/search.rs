@@ -9,7 +9,7 @@ use library::{budget, catalogue::Library};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Librarian, Shown, limit, tokens};
+use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::one_line;
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 /// Results of a search.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Found {
+pub(super) struct SearchResults {
     /// Library that was searched; null if all were.
     library: Option<String>,
     /// Version that was searched; null if all libraries were, each in its active version.
@@ -58,7 +58,7 @@ pub(super) struct Found {
     notices: Vec<String>,
 }
 
-impl Shown for Found {
+impl ToolOutput for SearchResults {
     fn text(&self) -> String {
         if self.passages.is_empty() {
             let place = match (&self.library, &self.version) {
@@ -91,7 +91,7 @@ pub(super) struct Snippets {
     omitted: usize,
 }
 
-impl Shown for Snippets {
+impl ToolOutput for Snippets {
     fn text(&self) -> String {
         if self.passages.is_empty() {
             return format!(
@@ -108,7 +108,11 @@ impl Shown for Snippets {
 }
 
 /// Searches as docs-mcp-server's clients ask, but never in another version than was asked for.
-pub(super) async fn search(librarian: &Librarian, actor: &Actor, asked: Arguments) -> Result<Found, Problem> {
+pub(super) async fn search(
+    librarian: &McpServer,
+    actor: &Actor,
+    asked: Arguments,
+) -> Result<SearchResults, Problem> {
     let version = input::version(asked.version.as_deref())?;
     let library = asked.library.as_deref().map(input::library).transpose()?;
     if asked.strict == Some(true) && !matches!(version, Request::Exact(_) | Request::Active) {
@@ -122,12 +126,12 @@ pub(super) async fn search(librarian: &Librarian, actor: &Actor, asked: Argument
     let (passages, omitted) = within(&answer, tokens);
     let (library, version) =
         answer.resolved.map(|resolved| (resolved.library.to_string(), resolved.version.to_string())).unzip();
-    Ok(Found { library, version, query: asked.query, passages, omitted, notices: answer.notices })
+    Ok(SearchResults { library, version, query: asked.query, passages, omitted, notices: answer.notices })
 }
 
 /// Searches one library.
 pub(super) async fn snippets(
-    librarian: &Librarian,
+    librarian: &McpServer,
     actor: &Actor,
     (library, version): (&Library, Request),
     query: &str,

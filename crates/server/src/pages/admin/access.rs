@@ -9,7 +9,7 @@ use identity::users;
 use library::access::{self, Level, Visibility};
 use library::catalogue;
 
-use super::{Asked, PAGE, Told, next, require};
+use super::{FlashMessage, ListQuery, PAGE, next, require};
 use crate::app::accounts;
 use crate::app::address;
 use crate::http::AppState;
@@ -46,7 +46,7 @@ struct List<'page> {
 #[template(path = "admin_grants.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     name: String,
     part: String,
     visibility: &'static str,
@@ -58,7 +58,7 @@ struct One<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
     let catalogue =
@@ -83,7 +83,7 @@ pub(super) async fn show(
     let last = libraries.last().filter(|_| more);
     let next = last.map(|last| next(HERE, &[("q", &asked.q)], &last.name));
     let page = List { frame: &frame, wanted: &asked.q, libraries, next };
-    Ok(Told::default().page(&frame, &page))
+    Ok(FlashMessage::default().page(&frame, &page))
 }
 
 /// Permissions in one library.
@@ -91,14 +91,14 @@ pub(super) async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(part): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(page(&state, &frame, &part, told).await)
 }
 
-async fn page(state: &AppState, frame: &Frame, part: &str, told: Told<'_>) -> Response {
+async fn page(state: &AppState, frame: &Frame, part: &str, told: FlashMessage<'_>) -> Response {
     let read = async {
         let name = address::library(part).map_err(library::Error::from)?;
         let catalogue = state.app.engine.catalogue().await?;
@@ -163,7 +163,7 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{}?done={done}", frame.here()))),
         Err(problem) => {
-            let told = Told::refused(form, Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused(form, Fault::of_problem(frame, problem)?, &posted);
             Ok(page(&state, frame, &part, told).await)
         }
     }

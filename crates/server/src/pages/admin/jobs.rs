@@ -9,7 +9,7 @@ use store::jobs::inspect::{self, Job, JobFilter, JobState};
 use store::schedules::{self, ScheduleStatus};
 use uuid::Uuid;
 
-use super::{Asked, PAGE, Told, next, require};
+use super::{FlashMessage, ListQuery, PAGE, next, require};
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
@@ -31,7 +31,7 @@ struct FilterChoice {
 #[template(path = "admin_jobs.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     states: Vec<FilterChoice>,
     kinds: Vec<FilterChoice>,
     dead: i64,
@@ -44,7 +44,7 @@ struct List<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
     let chosen = JobState::ALL.into_iter().find(|state| state.as_str() == asked.state);
@@ -92,7 +92,7 @@ pub(super) async fn show(
         }
     }
     let dead = counts.iter().filter(|(_, one, _)| *one == JobState::Dead).map(|(.., count)| count).sum();
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     let page = List { frame: &frame, told, states, kinds, dead, jobs, schedules, next };
     Ok(page.told.page(&frame, &page))
 }

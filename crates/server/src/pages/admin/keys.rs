@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use identity::keys::{self, Key};
 use kernel::actor::KeyId;
 
-use super::{Asked, PAGE, Told, cursor, next, require};
+use super::{FlashMessage, ListQuery, PAGE, cursor, next, require};
 use crate::app;
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -21,7 +21,7 @@ const HERE: &str = "/admin/keys";
 #[template(path = "admin_keys.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     wanted: &'page str,
     keys: Vec<Key>,
     next: Option<String>,
@@ -31,7 +31,7 @@ struct List<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
     let read = async {
@@ -42,7 +42,7 @@ pub(super) async fn show(
     };
     let found = read.await.map_err(Problem::into_response)?;
     let next = found.next.map(|cursor| next(HERE, &[("q", &asked.q)], &cursor));
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     let page = List { frame: &frame, told, wanted: &asked.q, keys: found.items, next };
     Ok(page.told.page(&frame, &page))
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use chat::models::{self, Limits, Model, ModelTest, ModelUpdate, NewModel};
 
-use super::{Asked, Told, credential, require};
+use super::{FlashMessage, ListQuery, credential, require};
 use crate::app::language_models::TEST_TIMEOUT;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
@@ -20,7 +20,7 @@ const HERE: &str = "/admin/models";
 #[template(path = "admin_models.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     models: Vec<Model>,
 }
 
@@ -28,7 +28,7 @@ struct List<'page> {
 #[template(path = "admin_model.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     model: Model,
     tried: Option<ModelTest>,
 }
@@ -60,14 +60,14 @@ impl One<'_> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(list(&state, &frame, told).await)
 }
 
-async fn list(state: &AppState, frame: &Frame, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(models::list(&mut connection, &frame.actor).await?)
@@ -105,7 +105,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=model"))),
         Err(problem) => {
-            let told = Told::refused("new", Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused("new", Fault::of_problem(frame, problem)?, &posted);
             Ok(list(&state, frame, told).await)
         }
     }
@@ -116,10 +116,10 @@ pub(super) async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(page(&state, &frame, &id, told, None).await)
 }
 
@@ -127,7 +127,7 @@ async fn page(
     state: &AppState,
     frame: &Frame,
     id: &str,
-    told: Told<'_>,
+    told: FlashMessage<'_>,
     tried: Option<ModelTest>,
 ) -> Response {
     let read = async {
@@ -166,7 +166,7 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=model-changed"))),
         Err(problem) => {
-            let told = Told::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
+            let told = FlashMessage::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
             Ok(page(&state, &posted.frame, &id, told, None).await)
         }
     }
@@ -197,9 +197,9 @@ pub(super) async fn test(
     let tried = tried.await.map_err(Problem::into_response)?;
     if frame.is_partial() {
         let page = Outcome { frame, tried: Some(tried) };
-        return Ok(Told::default().page(frame, &page));
+        return Ok(FlashMessage::default().page(frame, &page));
     }
-    Ok(page(&state, frame, &id, Told::default(), Some(tried)).await)
+    Ok(page(&state, frame, &id, FlashMessage::default(), Some(tried)).await)
 }
 
 /// Enables, disables or deletes one, or lets it answer where none is named.

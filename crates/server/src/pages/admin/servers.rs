@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use registry::client::{self, TestReport};
 use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 
-use super::{Asked, Told, credential, require, setting};
+use super::{FlashMessage, ListQuery, credential, require, setting};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::http::problem::Problem;
@@ -20,7 +20,7 @@ const HERE: &str = "/admin/servers";
 #[template(path = "admin_servers.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     servers: Vec<Server>,
 }
 
@@ -28,7 +28,7 @@ struct List<'page> {
 #[template(path = "admin_server.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     server: Server,
     found: Option<TestReport>,
 }
@@ -45,14 +45,14 @@ struct Outcome<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(list(&state, &frame, told).await)
 }
 
-async fn list(state: &AppState, frame: &Frame, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         Ok::<_, Problem>(servers::list(&mut connection, &frame.actor).await?)
@@ -89,7 +89,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=server"))),
         Err(problem) => {
-            let told = Told::refused("new", Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused("new", Fault::of_problem(frame, problem)?, &posted);
             Ok(list(&state, frame, told).await)
         }
     }
@@ -100,10 +100,10 @@ pub(super) async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<ServerId>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(page(&state, &frame, id, told, None).await)
 }
 
@@ -111,7 +111,7 @@ async fn page(
     state: &AppState,
     frame: &Frame,
     id: ServerId,
-    told: Told<'_>,
+    told: FlashMessage<'_>,
     found: Option<TestReport>,
 ) -> Response {
     let read = async {
@@ -148,7 +148,7 @@ pub(super) async fn change(
     match written(&state, &posted, id, change).await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=server-changed"))),
         Err(problem) => {
-            let told = Told::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
+            let told = FlashMessage::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
             Ok(page(&state, &posted.frame, id, told, None).await)
         }
     }
@@ -184,9 +184,9 @@ pub(super) async fn test(
     let found = found.await.map_err(Problem::into_response)?;
     if frame.is_partial() {
         let page = Outcome { frame, found: Some(found) };
-        return Ok(Told::default().page(frame, &page));
+        return Ok(FlashMessage::default().page(frame, &page));
     }
-    Ok(page(&state, frame, id, Told::default(), Some(found)).await)
+    Ok(page(&state, frame, id, FlashMessage::default(), Some(found)).await)
 }
 
 /// Enables, disables or deletes one.

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use identity::sessions::{self, UserSession};
 use kernel::actor::SessionId;
 
-use super::{Asked, PAGE, Told, cursor, next, require};
+use super::{FlashMessage, ListQuery, PAGE, cursor, next, require};
 use crate::app;
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -21,7 +21,7 @@ const HERE: &str = "/admin/sessions";
 #[template(path = "admin_sessions.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     sessions: Vec<UserSession>,
     next: Option<String>,
 }
@@ -30,7 +30,7 @@ struct List<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
     let read = async {
@@ -40,7 +40,8 @@ pub(super) async fn show(
     };
     let found = read.await.map_err(Problem::into_response)?;
     let next = found.next.map(|cursor| next(HERE, &[], &cursor));
-    let page = List { frame: &frame, told: Told::done(&frame, &asked.done), sessions: found.items, next };
+    let page =
+        List { frame: &frame, told: FlashMessage::done(&frame, &asked.done), sessions: found.items, next };
     Ok(page.told.page(&frame, &page))
 }
 

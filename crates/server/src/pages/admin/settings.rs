@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use store::migrations::{self, Status};
 use store::postgres::{self, Versions};
 
-use super::{Standing, require};
+use super::{IndexStatus, require};
 use crate::http::AppState;
 use crate::http::problem::Problem;
 use crate::pages::frame::Frame;
@@ -25,7 +25,7 @@ struct Page<'page> {
     /// The newest migration, and how many there are that are not applied or not right.
     schema: Option<Status>,
     amiss: usize,
-    standing: Standing,
+    standing: IndexStatus,
 }
 
 impl Page<'_> {
@@ -51,7 +51,7 @@ pub(super) async fn show(State(state): State<AppState>, frame: Frame) -> Result<
         let history = migrations::status(state.app.pool())
             .await
             .map_err(|error| Problem::internal(kernel::chain::Chain(&error).to_string()))?;
-        Ok::<_, Problem>((versions, history, Standing::read(&state).await?))
+        Ok::<_, Problem>((versions, history, IndexStatus::read(&state).await?))
     };
     let (versions, mut history, standing) = read.await.map_err(Problem::into_response)?;
     let amiss = history.iter().filter(|step| step.applied_at.is_none() || step.fault.is_some()).count();

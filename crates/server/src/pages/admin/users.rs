@@ -10,7 +10,7 @@ use identity::users::{self, NewUser, User, UserUpdate};
 use identity::{Error, Username, links};
 use kernel::actor::{Role, SessionId, UserId};
 
-use super::{Asked, PAGE, Told, cursor, next, require};
+use super::{FlashMessage, ListQuery, PAGE, cursor, next, require};
 use crate::app::{self, accounts};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
@@ -27,7 +27,7 @@ const ROLES: [&str; 3] = ["user", "editor", "admin"];
 #[template(path = "admin_users.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     wanted: &'page str,
     users: Vec<User>,
     next: Option<String>,
@@ -37,7 +37,7 @@ struct List<'page> {
 #[template(path = "admin_user.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: Told<'page>,
+    told: FlashMessage<'page>,
     user: User,
     sessions: Vec<Session>,
     keys: Vec<Key>,
@@ -56,14 +56,14 @@ struct LinkPage<'page> {
 pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(list(&state, &frame, &asked, told).await)
 }
 
-async fn list(state: &AppState, frame: &Frame, asked: &Asked, told: Told<'_>) -> Response {
+async fn list(state: &AppState, frame: &Frame, asked: &ListQuery, told: FlashMessage<'_>) -> Response {
     let read = async {
         let after = cursor(&asked.cursor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -101,8 +101,8 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok((user, link)) => Ok(show_link(&state, frame, &user, &link)),
         Err(error) => {
-            let told = Told::refused("new", Fault::of(frame, error)?, &posted);
-            Ok(list(&state, frame, &Asked::default(), told).await)
+            let told = FlashMessage::refused("new", Fault::of(frame, error)?, &posted);
+            Ok(list(&state, frame, &ListQuery::default(), told).await)
         }
     }
 }
@@ -121,14 +121,14 @@ pub(super) async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<UserId>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<Response, Response> {
     require(&frame)?;
-    let told = Told::done(&frame, &asked.done);
+    let told = FlashMessage::done(&frame, &asked.done);
     Ok(page(&state, &frame, id, told).await)
 }
 
-async fn page(state: &AppState, frame: &Frame, id: UserId, told: Told<'_>) -> Response {
+async fn page(state: &AppState, frame: &Frame, id: UserId, told: FlashMessage<'_>) -> Response {
     let read = async {
         let actor = &frame.actor;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -172,7 +172,7 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=user"))),
         Err(error) => {
-            let told = Told::refused("change", Fault::of(frame, error)?, &posted);
+            let told = FlashMessage::refused("change", Fault::of(frame, error)?, &posted);
             Ok(page(&state, frame, id, told).await)
         }
     }
@@ -229,7 +229,7 @@ pub(super) async fn delete(
     match accounts::delete(&state.app, &frame.actor, id).await {
         Ok(()) => Ok(see_other(&format!("{HERE}?done=user-deleted"))),
         Err(error) => {
-            let told = Told::refused("delete", Fault::of(frame, error)?, &posted);
+            let told = FlashMessage::refused("delete", Fault::of(frame, error)?, &posted);
             Ok(page(&state, frame, id, told).await)
         }
     }

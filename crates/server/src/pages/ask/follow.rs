@@ -21,7 +21,7 @@ use futures::stream;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::shown::{Shown, rendered};
+use super::shown::{MessageView, rendered};
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::problem::{Problem, Result};
@@ -38,14 +38,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[template(path = "ask_message.html")]
 struct Part<'page> {
     frame: &'page Frame,
-    shown: &'page Shown,
+    shown: &'page MessageView,
 }
 
 #[derive(Template)]
 #[template(path = "ask_sources.html")]
 struct Sources<'page> {
     frame: &'page Frame,
-    shown: &'page Shown,
+    shown: &'page MessageView,
 }
 
 /// A message by itself, as a part of a page; who opens its address is led to its chat.
@@ -55,7 +55,7 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(id): 
     }
     match found(&state, &frame, id).await {
         Ok((chat, message)) if frame.is_partial() => {
-            let shown = Shown::of(chat, message);
+            let shown = MessageView::of(chat, message);
             frame.reading_page(StatusCode::OK, &Part { frame: &frame, shown: &shown })
         }
         Ok((chat, _)) => see_other(&format!("/ask/{chat}#m-{id}")),
@@ -116,7 +116,7 @@ impl Following {
         let sent = match self.followed.next(&mut self.seen).await {
             Ok(Event::Sources(sources)) => {
                 self.message.sources = sources.to_vec();
-                let shown = Shown::of(self.chat, self.message.clone());
+                let shown = MessageView::of(self.chat, self.message.clone());
                 self.part("sources", &Sources { frame: &self.frame, shown: &shown })
             }
             Ok(Event::Text(text)) => {
@@ -140,7 +140,7 @@ impl Following {
 
     async fn end(&self) -> Result<Sent> {
         let (chat, message) = found(&self.state, &self.frame, self.message.message_id).await?;
-        let shown = Shown::of(chat, message);
+        let shown = MessageView::of(chat, message);
         self.part("end", &Part { frame: &self.frame, shown: &shown })
     }
 

@@ -78,7 +78,7 @@ fn age(chat: &Chat, now: DateTime<Utc>) -> &'static str {
 
 /// Query of the history.
 #[derive(Default, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct HistoryQuery {
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -92,22 +92,22 @@ pub(crate) struct Asked {
 #[template(path = "ask_history.html", blocks = ["results"])]
 struct Page<'page> {
     frame: &'page Frame,
-    asked: &'page Asked,
+    asked: &'page HistoryQuery,
     which: &'static str,
     groups: Vec<Group>,
-    hits: Vec<Found>,
+    hits: Vec<HistoryResults>,
     /// A chat that can be brought back.
     deleted: Option<Chat>,
     next: Option<Cursor>,
 }
 
 /// A message that was found, its snippet cut where it is highlighted.
-struct Found {
+struct HistoryResults {
     hit: HistoryHit,
     pieces: Vec<(String, bool)>,
 }
 
-impl From<HistoryHit> for Found {
+impl From<HistoryHit> for HistoryResults {
     fn from(hit: HistoryHit) -> Self {
         let characters: Vec<char> = hit.snippet.chars().collect();
         let mut pieces = Vec::new();
@@ -130,7 +130,7 @@ impl From<HistoryHit> for Found {
 pub(crate) async fn show(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<HistoryQuery>,
 ) -> Response {
     if let Err(response) = frame.require_person() {
         return response;
@@ -142,7 +142,11 @@ pub(crate) async fn show(
     }
 }
 
-async fn read<'page>(state: &AppState, frame: &'page Frame, asked: &'page Asked) -> Result<Page<'page>> {
+async fn read<'page>(
+    state: &AppState,
+    frame: &'page Frame,
+    asked: &'page HistoryQuery,
+) -> Result<Page<'page>> {
     let after = asked.after.as_deref().map(cursor).transpose()?;
     let (name, which) = match asked.which.as_str() {
         "archived" => ("archived", ChatFilter::Archived),
@@ -164,7 +168,7 @@ async fn read<'page>(state: &AppState, frame: &'page Frame, asked: &'page Asked)
         page.next = chats.next;
     } else {
         let hits = history::search(&mut connection, actor, &asked.q, after.as_ref(), PAGE).await?;
-        page.hits = hits.items.into_iter().map(Found::from).collect();
+        page.hits = hits.items.into_iter().map(HistoryResults::from).collect();
         page.next = hits.next;
     }
     Ok(page)

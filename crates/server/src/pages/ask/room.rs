@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::choices::{Choices, Chosen};
 use super::files::Attached;
 use super::history::Recent;
-use super::shown::Shown;
+use super::shown::MessageView;
 use crate::http::AppState;
 use crate::http::input::{Path, Query, cursor};
 use crate::http::problem::{Problem, Result};
@@ -72,7 +72,7 @@ struct Page<'page> {
 /// A chat that is open.
 struct Opened {
     chat: Chat,
-    messages: Vec<Shown>,
+    messages: Vec<MessageView>,
     files: Vec<ChatFile>,
     /// Leads to the messages before these.
     earlier: Option<Cursor>,
@@ -82,7 +82,7 @@ struct Opened {
 
 impl Opened {
     fn is_answering(&self) -> bool {
-        self.messages.last().is_some_and(Shown::is_answering)
+        self.messages.last().is_some_and(MessageView::is_answering)
     }
 
     fn is_deleted(&self) -> bool {
@@ -95,7 +95,7 @@ impl Opened {
     }
 
     fn last(&self) -> Option<Uuid> {
-        self.messages.last().map(Shown::id)
+        self.messages.last().map(MessageView::id)
     }
 }
 
@@ -234,7 +234,7 @@ async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: O
         let recent = Recent::read(&mut connection, actor).await?;
         let shown = branch.items.into_iter().map(|mut message| {
             state.app.answers.refresh(&mut message);
-            Shown::of(id, message)
+            MessageView::of(id, message)
         });
         let opened = Opened {
             messages: shown.collect(),

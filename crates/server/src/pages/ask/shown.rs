@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::pages::frame::Frame;
 
 /// A message of a chat.
-pub(crate) struct Shown {
+pub(crate) struct MessageView {
     pub(crate) chat: ChatId,
     pub(crate) message: Message,
     /// The answer as HTML; empty for a question, which is shown as it was written.
@@ -45,7 +45,7 @@ pub(crate) struct Cited {
     pub(crate) stale: Option<Staleness>,
 }
 
-impl Shown {
+impl MessageView {
     pub(crate) fn of(chat: ChatId, message: Message) -> Self {
         let is_answer = message.role == MessageRole::Assistant;
         let is_passages = message.metadata.get("mode").and_then(Value::as_str) == Some("passages");

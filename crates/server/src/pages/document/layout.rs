@@ -40,7 +40,7 @@ pub(super) struct Entry {
 
 /// Where somebody is led to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum HeadingMatch {
     /// To the heading itself.
     Here(usize),
     /// The heading is not here; this is the nearest above it.
@@ -112,7 +112,7 @@ impl Layout {
     }
 
     /// The passage under these headings, or under as many of them as there are.
-    pub(super) fn under(&self, headings: &[&str]) -> Found {
+    pub(super) fn under(&self, headings: &[&str]) -> HeadingMatch {
         let names: Vec<String> = headings.iter().map(|heading| slug(heading)).collect();
         let sections: Vec<Vec<String>> = self
             .places
@@ -125,16 +125,16 @@ impl Layout {
             *section == names || rest.is_some_and(|rest| section.get(1..) == Some(rest))
         };
         if let Some(found) = sections.iter().position(is_same) {
-            return Found::Here(found);
+            return HeadingMatch::Here(found);
         }
-        let Some(last) = names.last() else { return Found::Nowhere };
+        let Some(last) = names.last() else { return HeadingMatch::Nowhere };
         if let Some(found) = sections.iter().position(|section| section.last() == Some(last)) {
-            return Found::Here(found);
+            return HeadingMatch::Here(found);
         }
         let mut above = names.iter().rev().skip(1);
         above
             .find_map(|name| sections.iter().position(|section| section.last() == Some(name)))
-            .map_or(Found::Nowhere, Found::Near)
+            .map_or(HeadingMatch::Nowhere, HeadingMatch::Near)
     }
 
     /// The contents by the passages' headings; those of a document of one part are found in its text.
@@ -247,12 +247,12 @@ mod tests {
             "T 2",
         );
         for (headings, found) in [
-            (&["T 1", "B", "x"][..], Found::Here(3)),
-            (&["T 2", "A"], Found::Here(0)),
-            (&["T 1", "C", "x"], Found::Here(1)),
-            (&["T 1", "B", "gone"], Found::Near(2)),
-            (&["gone"], Found::Nowhere),
-            (&[], Found::Nowhere),
+            (&["T 1", "B", "x"][..], HeadingMatch::Here(3)),
+            (&["T 2", "A"], HeadingMatch::Here(0)),
+            (&["T 1", "C", "x"], HeadingMatch::Here(1)),
+            (&["T 1", "B", "gone"], HeadingMatch::Near(2)),
+            (&["gone"], HeadingMatch::Nowhere),
+            (&[], HeadingMatch::Nowhere),
         ] {
             assert_eq!(layout.under(headings), found, "{headings:?}");
         }

@@ -9,7 +9,7 @@ use library::documents::reading;
 use library::documents::{self, RevisionName};
 use library::names::DocumentPath;
 
-use super::Wanted;
+use super::DocumentQuery;
 use crate::app::address;
 use crate::http::authentication::Caller;
 use crate::http::input::{self, Path};
@@ -24,7 +24,7 @@ pub(super) async fn show(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let wanted = Query::<Wanted>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
+    let wanted = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&actor, &address::library(&library).map_err(Error::from)?)?;
     let version = library.resolve(&library::label::Request::Exact(input::label(&version)?))?;

@@ -42,7 +42,7 @@ pub(super) struct Choice {
 }
 
 /// A piece of the text, with what stands beside it.
-pub(super) struct Shown<'page> {
+pub(super) struct PieceView<'page> {
     pub(super) id: String,
     pub(super) html: &'page str,
     /// The headings above it, for finding it in another version.
@@ -154,7 +154,7 @@ impl<'page> View<'page> {
     }
 
     /// Where a passage stays. The address of a page whose later parts were read on it names only the first.
-    fn permalink(&self, piece: &Shown<'_>) -> String {
+    fn permalink(&self, piece: &PieceView<'_>) -> String {
         let part = if self.part == 0 { String::new() } else { self.this_part() };
         format!("{part}#p-{}", piece.id)
     }
@@ -304,7 +304,7 @@ impl<'page> View<'page> {
     }
 
     /// The text, piece by piece.
-    fn shown(&self) -> Vec<Shown<'_>> {
+    fn shown(&self) -> Vec<PieceView<'_>> {
         let mut notes: HashMap<usize, Vec<&Note>> = HashMap::new();
         for note in &self.notes {
             if let Some(place) = self.place_of(note) {
@@ -317,7 +317,7 @@ impl<'page> View<'page> {
             let first = places.first();
             let page = first.and_then(|first| first.page).filter(|page| page_before != Some(*page));
             page_before = places.last().and_then(|last| last.page).or(page_before);
-            Shown {
+            PieceView {
                 id: first.map_or_else(String::new, |first| first.id.to_string()),
                 html: &chunk.html,
                 under: first.map_or_else(String::new, |first| first.section.join(" › ")),

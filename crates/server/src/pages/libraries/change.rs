@@ -10,7 +10,7 @@ use library::label::Request;
 use library::names::LibraryName;
 use library::{Error, catalogue};
 
-use super::version::{self, Wanted};
+use super::version::{self, VersionQuery};
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{self, Path, Query};
@@ -94,7 +94,7 @@ async fn change_library(state: &AppState, posted: &Posted, name: &LibraryName) -
 pub(super) async fn version(
     State(state): State<AppState>,
     Path((library, label)): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<VersionQuery>,
     posted: Posted,
 ) -> Response {
     let (library, label) = match names(&library, &label) {

@@ -30,7 +30,7 @@ const MAX_VERSIONS: usize = 12;
 /// Which documents are shown.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct VersionQuery {
     q: String,
     r#type: String,
     tag: String,
@@ -43,7 +43,7 @@ pub(super) struct Wanted {
 #[template(path = "version.html", blocks = ["list"])]
 struct Page<'page> {
     frame: &'page Frame,
-    wanted: &'page Wanted,
+    wanted: &'page VersionQuery,
     library: &'page Library,
     version: &'page Version,
     link: String,
@@ -68,7 +68,7 @@ struct Folder {
     documents: Vec<(Listed, String)>,
 }
 
-impl Wanted {
+impl VersionQuery {
     /// Returns the address of the list with one parameter changed, on its first page.
     pub(super) fn link(&self, base: &str, name: &str, value: &str) -> String {
         let pairs = [("q", &self.q), ("type", &self.r#type), ("tag", &self.tag), ("status", &self.status)];
@@ -134,7 +134,7 @@ pub(super) async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path((library, version)): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<VersionQuery>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
@@ -183,7 +183,7 @@ pub(super) async fn page(
     frame: &Frame,
     library: &Library,
     version: &Version,
-    wanted: &Wanted,
+    wanted: &VersionQuery,
     fault: Option<&Fault>,
 ) -> Response {
     let read = async {
@@ -251,12 +251,16 @@ mod tests {
 
     #[test]
     fn a_list_is_narrowed_by_one_thing_more_and_begins_anew() {
-        let wanted =
-            Wanted { q: "a b".to_owned(), tag: "x".to_owned(), after: "z".to_owned(), ..Wanted::default() };
+        let wanted = VersionQuery {
+            q: "a b".to_owned(),
+            tag: "x".to_owned(),
+            after: "z".to_owned(),
+            ..VersionQuery::default()
+        };
         assert_eq!(wanted.link("/l/a/1", "type", "pdf"), "/l/a/1?q=a%20b&type=pdf&tag=x");
         assert_eq!(wanted.link("/l/a/1", "tag", ""), "/l/a/1?q=a%20b");
         assert_eq!(wanted.link("/l/a/1", "after", "n"), "/l/a/1?q=a%20b&tag=x&after=n");
-        assert_eq!(Wanted::default().link("/l/a/1", "tag", ""), "/l/a/1");
-        assert!(Wanted { status: "other".to_owned(), ..Wanted::default() }.to_room().is_err());
+        assert_eq!(VersionQuery::default().link("/l/a/1", "tag", ""), "/l/a/1");
+        assert!(VersionQuery { status: "other".to_owned(), ..VersionQuery::default() }.to_room().is_err());
     }
 }

@@ -21,7 +21,7 @@ const CATEGORIES: [&str; 2] = ["document", "code"];
 /// Parameters of a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct SearchParams {
     pub(super) q: String,
     pub(super) library: String,
     pub(super) version: String,
@@ -59,7 +59,7 @@ impl Choice {
     }
 }
 
-impl Asked {
+impl SearchParams {
     pub(super) fn is_settled(&self) -> bool {
         !self.settled.is_empty()
     }
@@ -320,13 +320,13 @@ mod tests {
 
     #[test]
     fn a_link_changes_one_thing_and_keeps_the_others() {
-        let asked = Asked {
+        let asked = SearchParams {
             q: "a&b 库".to_owned(),
             library: "vercel/next.js".to_owned(),
             version: "15".to_owned(),
             tag: "guide,api".to_owned(),
             after: "x".to_owned(),
-            ..Asked::default()
+            ..SearchParams::default()
         };
         assert_eq!(
             asked.link(&[("version", "")]),
@@ -338,13 +338,13 @@ mod tests {
         );
         assert!(asked.link(&[("after", "next")]).ends_with("&after=next"));
         assert_eq!(asked.to_ask(), "/ask?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&version=15");
-        assert_eq!(Asked::default().link(&[]), "/");
+        assert_eq!(SearchParams::default().link(&[]), "/");
     }
 
     #[test]
     fn what_cannot_be_asked_is_refused() {
-        let asked = |change: fn(&mut Asked)| {
-            let mut asked = Asked { q: "x".to_owned(), ..Asked::default() };
+        let asked = |change: fn(&mut SearchParams)| {
+            let mut asked = SearchParams { q: "x".to_owned(), ..SearchParams::default() };
             change(&mut asked);
             asked.question(10, false)
         };

@@ -15,11 +15,11 @@ pub(super) struct Document {
     pub(super) path: String,
     pub(super) kind: String,
     pub(super) link: String,
-    pub(super) passages: Vec<Shown>,
+    pub(super) passages: Vec<PassageView>,
 }
 
 /// A passage that was found.
-pub(super) struct Shown {
+pub(super) struct PassageView {
     pub(super) link: String,
     /// The headings above it that its title does not say already.
     pub(super) section: String,
@@ -69,7 +69,7 @@ pub(super) fn documents(answer: &Answer) -> Vec<Document> {
     documents
 }
 
-fn shown(hit: &Hit) -> Shown {
+fn shown(hit: &Hit) -> PassageView {
     let passage = &hit.passage;
     let is_code = passage.content_type == "code";
     let mut pieces = pieces(&hit.snippet, &hit.highlights, is_code);
@@ -80,7 +80,7 @@ fn shown(hit: &Hit) -> Shown {
     if !passage.content.ends_with(&hit.snippet) {
         pieces.push(plain("…"));
     }
-    Shown {
+    PassageView {
         link: format!("/passages/{}", passage.id),
         section: below_title(&passage.title, &passage.section).join(" › "),
         page: passage.page_from,

@@ -8,7 +8,7 @@ use extract::llms_txt;
 use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc::Sender;
 
-use super::{Found, open, send};
+use super::{SourceEvent, open, send};
 
 /// Where a link leads.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ enum Target {
 }
 
 /// Sends what a list names and says which paths these are; `None` when nobody listens any more.
-pub(super) fn follow(path: &Path, limit: usize, found: &Sender<Found>) -> Option<HashSet<String>> {
+pub(super) fn follow(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> Option<HashSet<String>> {
     let mut sent = HashSet::new();
     let shown = path.display().to_string();
     let bytes = match open(path, limit) {
@@ -32,7 +32,7 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<Found>) -> Option
         Err(reason) => return send(found, &shown, Err(reason)).then_some(sent),
     };
     let list = llms_txt::parse(&String::from_utf8_lossy(&bytes));
-    let about = Found::About { title: list.title, summary: list.summary };
+    let about = SourceEvent::About { title: list.title, summary: list.summary };
     found.blocking_send(about).ok()?;
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     for link in list.links {
@@ -40,7 +40,7 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<Found>) -> Option
             Target::None => true,
             Target::Remote => {
                 let reason = "a link to another place, which is not fetched".to_owned();
-                found.blocking_send(Found::Skipped { path: link, reason }).is_ok()
+                found.blocking_send(SourceEvent::Skipped { path: link, reason }).is_ok()
             }
             Target::Refused(why) => send(found, &link, Err(format!("{why} ({shown})"))),
             Target::Local(local) => match locate(root, &local) {
