@@ -164,7 +164,7 @@ async fn users_sessions_and_keys_are_managed() {
     let link = between(&made.text(), "/password?token=", "<").to_owned();
     assert!(!admin.page("/admin/users").await.contains(&link));
     let taken = admin.fill("/admin/users", "/admin/users", &fields("bo")).await;
-    assert!(taken.status == 409 && taken.text().contains("Another user has this name"), "{}", taken.text());
+    assert!(taken.status == 409 && taken.text().contains("This name is taken"), "{}", taken.text());
     let body = serde_json::json!({ "token": link, "password": PASSWORD });
     let set = server.ask(None, Method::POST, "/api/v1/password-resets/use", Some(body)).await;
     assert_eq!(set.status, 204);
@@ -366,7 +366,7 @@ async fn jobs_and_settings_are_shown() {
     assert!(of("WENYUAN_MAX_DOCUMENT_MIB").contains(">default<"), "{settings}");
     assert!(of("WENYUAN_SMTP_URL").contains(">environment<"), "{settings}");
     assert!(settings.contains("PostgreSQL") && settings.contains("pgvector"), "{settings}");
-    assert!(of("WENYUAN_READ_SECONDS").contains("Seconds that reading one document may take"), "{settings}");
+    assert!(of("WENYUAN_READ_SECONDS").contains("Time limit for parsing a document"), "{settings}");
     admin.send(Method::GET, "/language?to=zh&back=/", &[], false).await;
     let settings = admin.page("/admin/settings").await;
     let read = between(&settings, "<code>WENYUAN_READ_SECONDS</code>", "</li>");
@@ -404,7 +404,7 @@ async fn jobs_and_settings_are_shown() {
     admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[0]), ("action", "retry")]).await;
     assert_eq!(dead().await, 54);
     let again = admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[0]), ("action", "retry")]).await;
-    assert!(again.contains("There was nothing dead"), "{again}");
+    assert!(again.contains("There were no failed jobs"), "{again}");
     admin.done("/admin/jobs", "/admin/jobs", &[("id", ids[2]), ("action", "discard")]).await;
     assert_eq!(dead().await, 53);
     assert_eq!(admin.fill("/admin/jobs", "/admin/jobs", &[("action", "discard")]).await.status, 404);

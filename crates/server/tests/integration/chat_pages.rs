@@ -143,7 +143,7 @@ async fn without_a_model_passages_replace_the_answer() {
     let mut ada = Browser::of(&server, &ada);
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
     let (_, page) = ada.ask("/ask", &asked).await;
-    assert!(page.contains("No language model is set up here"), "{page}");
+    assert!(page.contains("No language model is connected"), "{page}");
     let passage = between(&page, "<div class=\"given answer\"", "</div>");
     assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
     assert!(passage.contains("30 seconds for a service. <code>--upstream-timeout</code>"), "{passage}");
@@ -170,9 +170,12 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
     let (chat, page) = ada.ask("/ask", &asked).await;
     assert!(page.contains("30 seconds <sup>[<a href=\"/passages/"), "{page}");
-    for said in
-        ["One sentence shares no word", "Bananas ripen quickly", "one number without a source", "gate 1.4"]
-    {
+    for said in [
+        "1 sentence has no word in common with its source",
+        "Bananas ripen quickly",
+        "1 citation without a source was removed",
+        "gate 1.4",
+    ] {
         assert!(page.contains(said), "no {said} in {page}");
     }
     let text = between(&page, "class=\"given\"", "</blockquote>");
@@ -355,7 +358,7 @@ async fn history_is_searched_archived_restored_and_private() {
     // Actions on the history page lead back to it.
     let tidied = ada.submit(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
     assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
-    assert!(ada.page(&tidied).await.contains("It can be brought back"));
+    assert!(ada.page(&tidied).await.contains("It can be restored"));
     let back = ada.submit(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
     assert_eq!(back, "/ask/history");
     assert!(ada.page("/ask/history?which=archived").await.contains(&chat));

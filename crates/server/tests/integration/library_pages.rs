@@ -86,7 +86,7 @@ async fn an_empty_result_gives_advice_and_is_recorded_once() {
     for link in ["/?q=baking%20a%20pizza&library=gate&version=2", "/ask?q=baking%20a%20pizza"] {
         assert!(sent.has(&format!("a[href^='{link}']")), "{link}: {}", sent.source());
     }
-    assert!(sent.text("main").contains("work list"), "{}", sent.text("main"));
+    assert!(sent.text("main").contains("owners will see this search"), "{}", sent.text("main"));
     let settled = page(&ada.fragment("/?q=sourdough+bread&library=gate&settled=1").await);
     assert!(settled.text("#verdict").contains("No results.") && !settled.has(".hit"), "{}", settled.source());
     let questions = eventually("both questions", async || {
@@ -132,7 +132,7 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     server.add("gate", "2", "api/status.html", documents::html("Status", "<p>All is well.</p>")).await;
     let reader = server.person(&admin, "bob", "user").await;
     let nowhere = page(&PageClient::signed_in(&server, &reader).get("/add").await);
-    assert!(nowhere.source().contains("there is none yet") && !nowhere.has("#add"), "{}", nowhere.source());
+    assert!(nowhere.source().contains("there are none yet") && !nowhere.has("#add"), "{}", nowhere.source());
     let (mut ada, mut bob) =
         (PageClient::signed_in(&server, &admin), PageClient::signed_in(&server, &reader));
     let list = page(&bob.get("/libraries").await);
