@@ -42,7 +42,7 @@ impl<'server> Agent<'server> {
         self.server.send(request.json(&body)).await
     }
 
-    /// What a method returns that must succeed.
+    /// Calls a method that must succeed and returns its result.
     async fn ask(&self, method: &str, params: Value) -> Value {
         let reply = self.send(method, params).await;
         assert_eq!(reply.header("content-type"), Some("application/json"), "{}", reply.text());
@@ -52,14 +52,14 @@ impl<'server> Agent<'server> {
         answer["result"].clone()
     }
 
-    /// The error of a method that must fail.
+    /// Calls a method that must fail and returns its error.
     async fn refusal(&self, method: &str, params: Value) -> Value {
         let answer = self.send(method, params).await.value();
         assert!(answer["error"].is_object(), "{method}: {answer}");
         answer["error"].clone()
     }
 
-    /// The text of a tool's answer, and the same as a value that its schema describes.
+    /// Calls a tool that must succeed. Returns the text and the structured content, which its schema describes.
     async fn call(&self, tool: &str, arguments: Value) -> (String, Value) {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], false, "{tool}: {result}");
@@ -72,7 +72,7 @@ impl<'server> Agent<'server> {
         (result["content"][0]["text"].as_str().expect("a value").to_owned(), value)
     }
 
-    /// What a tool says when it cannot do what is asked.
+    /// Calls a tool that must fail and returns its message.
     async fn fails(&self, tool: &str, arguments: Value) -> String {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
