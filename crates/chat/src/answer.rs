@@ -305,7 +305,7 @@ impl Answers {
         options: &AnswerOptions,
     ) -> Result<(Option<Target>, Vec<ToolTarget>), Error> {
         let secrets = &self.inner.resources.secrets;
-        let target = models::resolve(&mut *connection, secrets, options.model.as_deref()).await?;
+        let target = models::resolve(&mut *connection, secrets, actor, options.model.as_deref()).await?;
         let servers = if options.servers.is_empty() {
             Vec::new()
         } else {

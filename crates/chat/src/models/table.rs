@@ -162,9 +162,7 @@ pub async fn list(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Mo
 ///
 /// If the actor is not signed in.
 pub async fn choices(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<ModelChoice>, Error> {
-    if actor.is_anonymous() {
-        return Err(Error::SignIn);
-    }
+    require_signed_in(actor)?;
     let rows = sqlx::query!(
         r#"-- models.choices
          select name, id = first_value(id) over (order by is_default desc, created_at, id) as "is_default!"
@@ -332,12 +330,15 @@ pub async fn target(
 ///
 /// # Errors
 ///
-/// If no enabled model has this name (the text lists those that there are), or the API key cannot be opened.
+/// If the actor is not signed in, no enabled model has this name (the text lists those that there are), or the API key cannot
+/// be opened.
 pub async fn resolve(
     connection: &mut PgConnection,
     sealer: &Sealer,
+    actor: &Actor,
     name: Option<&str>,
 ) -> Result<Option<Target>, Error> {
+    require_signed_in(actor)?;
     let row = sqlx::query_as!(
         Row,
         r#"-- models.choose
@@ -400,6 +401,10 @@ pub async fn reseal(connection: &mut PgConnection, sealer: &Sealer) -> Result<Re
     .execute(connection)
     .await?;
     Ok(resealed.report)
+}
+
+fn require_signed_in(actor: &Actor) -> Result<(), Error> {
+    if actor.is_anonymous() { Err(Error::SignIn) } else { Ok(()) }
 }
 
 fn require_admin(actor: &Actor) -> Result<(), Error> {
