@@ -1,4 +1,4 @@
--- Jobs: the same work waiting twice is one job, done jobs are kept for a while, and periodic work is a schedule in the database.
+-- Jobs: unique keys, done jobs that are kept for a while, and periodic work as schedules in the database.
 
 set local lock_timeout = '10s';
 
@@ -11,8 +11,8 @@ alter table store.jobs
   add column schedule text;
 
 -- Only while it waits: work that becomes due again while it runs must be queued once more, since the running attempt may have
--- read the old state already.
--- Not concurrently, since the queue is small.
+-- read the old state already. Not concurrently: that waits for every other transaction, and a program that starts meanwhile waits in
+-- one for this migration. No row is in the index yet.
 -- squawk-ignore require-concurrent-index-creation
 create unique index jobs_waiting_unique_key on store.jobs (kind, unique_key)
   where unique_key is not null and leased_by is null and dead_at is null;
