@@ -69,7 +69,7 @@ async fn run_in(connection: &mut PgConnection, kind: &str) -> anyhow::Result<()>
     if kind == DELETE_EXPIRED_SESSIONS.name {
         identity::sessions::delete_expired(connection).await?;
     } else if kind == DELETE_IDEMPOTENCY_KEYS.name {
-        store::idempotency::sweep(connection).await?;
+        store::idempotency::delete_expired(connection).await?;
     } else if kind == PURGE_CHATS.name {
         let chats = chat::chats::purge(connection).await?;
         chat::transfer::shares::delete_expired(connection).await?;
