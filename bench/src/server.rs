@@ -342,6 +342,15 @@ impl Server {
         Ok(total)
     }
 
+    /// Waits until hybrid search of all libraries uses vectors, which takes those of the bundled guide too.
+    pub(crate) async fn wait_until_hybrid(&self) -> anyhow::Result<()> {
+        self.wait_until("hybrid search is available", 200, async || {
+            let response: Value = self.search("guide", "hybrid").await?.json().await?;
+            Ok(response["mode"] == "hybrid")
+        })
+        .await
+    }
+
     /// Waits until the embedding model is loaded.
     pub(crate) async fn wait_until_model_is_loaded(&self) -> anyhow::Result<()> {
         self.wait_until("the model is loaded", 5, async || {

@@ -64,6 +64,7 @@ pub(crate) async fn create_library(harness: &Harness) -> anyhow::Result<Vec<Tabl
     let loaded = server.start + started.elapsed();
     let work = server.wait_until_embedded(&SMALL_SETS);
     let (passages, cpu, seconds, peak) = measure_usage(&server, work).await?;
+    server.wait_until_hybrid().await?;
     let tokens = tokens(harness)?;
     let mut table = Table::new("Embedding through the server", "");
     table.row(
