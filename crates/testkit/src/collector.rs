@@ -156,5 +156,5 @@ fn attributes(pairs: Vec<opentelemetry_proto::tonic::common::v1::KeyValue>) -> B
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
