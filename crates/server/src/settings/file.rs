@@ -190,18 +190,14 @@ pub(super) fn nearest<'definition>(
 ) -> Option<&'definition str> {
     let plain = |text: &str| text.to_lowercase().trim_start_matches('-').replace('-', "_");
     let given = plain(given);
-    let name = given.rsplit('.').next().unwrap_or_default().to_owned();
+    let (section, name) = given.rsplit_once('.').unwrap_or(("", &given));
     let similarity = |definition: &Definition<'_>| {
-        let flag = plain(&definition.flag());
-        let variable = plain(&definition.variable());
-        let pairs = [
-            (&given, definition.key()),
-            (&name, definition.name()),
-            (&name, flag.as_str()),
-            (&name, variable.as_str()),
-            (&given, variable.trim_start_matches("wenyuan_")),
-        ];
-        pairs.into_iter().map(|(given, known)| strsim::jaro_winkler(given, known)).fold(0.0, f64::max)
+        let (flag, variable) = (plain(&definition.flag()), plain(&definition.variable()));
+        let known = [definition.name(), &flag, &variable, variable.trim_start_matches("wenyuan_")];
+        let of_name = known.into_iter().map(|known| strsim::jaro_winkler(name, known)).fold(0.0, f64::max);
+        // Sections have few keys, and several may have the same.
+        let of_section = strsim::jaro_winkler(section, definition.section());
+        if of_name < MIN_SIMILARITY { 0.0 } else { of_name + of_section / 4.0 }
     };
     let scored = definitions.iter().map(|definition| (similarity(definition), definition.key()));
     let best = scored.fold((0.0, ""), |best, next| if next.0 > best.0 { next } else { best });

@@ -58,7 +58,7 @@ async fn every_command_reads_the_configuration_file() {
     let file = app.file("wenyuan.toml", "[storage]\ndata_dir = \"elsewhere\"\n");
     let app = app.set("WENYUAN_CONFIG", file).set("WENYUAN_DATA_DIR", "");
     app.run(&["libraries"]).await.succeeded();
-    assert!(data.join("index").is_dir(), "{}", data.display());
+    assert!(data.join("objects").is_dir(), "{}", data.display());
 }
 
 #[tokio::test]
