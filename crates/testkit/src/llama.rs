@@ -43,3 +43,27 @@ impl LlamaServer {
         format!("{}/v1", self.address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_model_completes_streams_and_embeds() {
+        let server = LlamaServer::start().await;
+        let post = async |path: &str, body: Value| {
+            let request = reqwest::Client::new().post(format!("{}{path}", server.url())).json(&body);
+            request.send().await.expect("a response").text().await.expect("a body")
+        };
+        let messages = json!([{ "role": "user", "content": "Say hello." }]);
+        let answer = post("/chat/completions", json!({ "messages": messages, "max_tokens": 4 })).await;
+        assert!(answer.contains("\"choices\""), "{answer}");
+        let stream =
+            post("/chat/completions", json!({ "messages": messages, "max_tokens": 4, "stream": true })).await;
+        assert!(stream.starts_with("data: {") && stream.ends_with("data: [DONE]\n\n"), "{stream}");
+        let embedding = post("/embeddings", json!({ "input": "hello" })).await;
+        assert!(embedding.contains("\"embedding\":["), "{embedding}");
+    }
+}
