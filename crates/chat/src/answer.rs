@@ -285,12 +285,12 @@ impl Answers {
             ));
         }
         let library = options.library.as_deref().map(str::parse).transpose().map_err(library::Error::from)?;
-        let version: library::label::Request =
+        let version: library::label::VersionRequest =
             options.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
         if let Some(name) = &library {
             let catalogue = engine.catalogue().await?;
             if let Err(error) = catalogue.library(actor, name)?.resolve(&version) {
-                engine.refused(name, question, &error);
+                engine.record_refused(name, question, &error);
                 return Err(error.into());
             }
         }

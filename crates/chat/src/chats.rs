@@ -436,7 +436,7 @@ pub async fn purge(connection: &mut PgConnection) -> Result<u64, Error> {
     .await?;
     if purged.rows_affected() > 0 {
         // Collects the bytes of their files.
-        library::sweep::schedule(&mut *connection).await?;
+        library::gc::schedule(&mut *connection).await?;
     }
     sqlx::query!(
         "-- chats.purge_quotes

@@ -226,7 +226,7 @@ pub async fn remove(
     if removed.rows_affected() == 0 {
         return Err(absent());
     }
-    Ok(library::sweep::schedule(connection).await?)
+    Ok(library::gc::schedule(connection).await?)
 }
 
 fn absent() -> Error {

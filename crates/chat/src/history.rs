@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
-use library::search::analysis::{Part, with_kept};
-use library::search::{LONGEST_QUERY, excerpt};
+use library::search::analysis::{TermKind, with_thread_analysis};
+use library::search::{MAX_QUERY_CHARS, excerpt};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -27,7 +27,7 @@ pub struct HistoryHit {
     pub message_id: Uuid,
     /// Author.
     pub role: MessageRole,
-    /// Part of the message that contains most of the words searched for.
+    /// TermKind of the message that contains most of the words searched for.
     pub snippet: String,
     /// Words searched for, as half-open ranges of characters of the snippet.
     pub highlights: Vec<(u32, u32)>,
@@ -50,9 +50,9 @@ pub async fn search(
 ) -> Result<Page<HistoryHit>, Error> {
     let owner = chats::owner_id(actor)?;
     let length = words.chars().count();
-    if words.trim().is_empty() || length > LONGEST_QUERY {
+    if words.trim().is_empty() || length > MAX_QUERY_CHARS {
         return Err(Error::Invalid(format!(
-            "a query has 1 to {LONGEST_QUERY} characters; this one has {length}"
+            "a query has 1 to {MAX_QUERY_CHARS} characters; this one has {length}"
         )));
     }
     let before: Option<i64> =
@@ -95,12 +95,12 @@ pub async fn search(
 fn query(owner: Uuid, words: &str) -> String {
     let quoted = |term: &str| format!("'{}'", term.replace('\\', "\\\\").replace('\'', "''"));
     let mut terms = vec![quoted(&owner_term(owner))];
-    with_kept(|analysis| {
+    with_thread_analysis(|analysis| {
         analysis.run(words);
         terms.extend(
             analysis
                 .terms()
-                .filter(|(term, _)| term.part == Part::Step)
+                .filter(|(term, _)| term.kind == TermKind::Step)
                 .map(|(_, text)| quoted(text))
                 .take(100),
         );

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
 use library::catalogue::Catalogue;
-use library::search::analysis::with_kept;
+use library::search::analysis::with_thread_analysis;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -238,7 +238,7 @@ pub async fn set_verdict(
 /// Returns the search terms of a message, for `array_to_tsvector`: the terms of its text, and one that names its owner, so
 /// that a search of one's own history does not walk through everybody's.
 pub(crate) fn search_terms(owner: Uuid, text: &str) -> Vec<String> {
-    let mut terms: BTreeSet<String> = with_kept(|analysis| {
+    let mut terms: BTreeSet<String> = with_thread_analysis(|analysis| {
         analysis.run(text);
         analysis.terms().map(|(_, term)| term.to_owned()).take(MAX_TERMS).collect()
     });

@@ -85,6 +85,6 @@ pub struct Source {
 impl Source {
     /// Returns the headings above the passage, without one that repeats the title.
     pub fn headings(&self) -> &[String] {
-        library::documents::below_title(&self.title, &self.section)
+        library::documents::section_below_title(&self.title, &self.section)
     }
 }

@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use embedding::Model;
 use kernel::actor::{Actor, Role, Scope};
 use kernel::page::{Cursor, Page};
-use library::access::{self, Level};
+use library::access::Level;
 use library::catalogue::Catalogue;
-use library::embed::as_text;
+use library::embed::to_pgvector;
 use library::names::LibraryName;
-use library::search::Miss;
+use library::search::ZeroResult;
 use library::search::relevance::content_terms;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -107,8 +107,8 @@ pub struct WorklistFilter {
     pub resolved: bool,
 }
 
-impl From<Miss> for Occurrence {
-    fn from(miss: Miss) -> Self {
+impl From<ZeroResult> for Occurrence {
+    fn from(miss: ZeroResult) -> Self {
         Self {
             library: miss.library.map(|name| name.to_string()),
             kind: if miss.version.is_some() {
@@ -254,7 +254,7 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
     let vectors = {
         let model = Arc::clone(model);
         tokio::task::spawn_blocking(move || {
-            questions.iter().map(|question| as_text(&model.embed_query(question))).collect::<Vec<_>>()
+            questions.iter().map(|question| to_pgvector(&model.embed_query(question))).collect::<Vec<_>>()
         })
         .await
         .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
@@ -320,7 +320,7 @@ pub async fn list(
     let (libraries, without_library) = match &filter.library {
         Some(name) => {
             let library = catalogue.library(actor, name)?;
-            access::require(actor, library, Level::Own)?;
+            library.require(actor, Level::Own)?;
             (vec![library.id.0], false)
         }
         None => (owned_libraries(catalogue, actor), sees_items_without_library(actor)),
@@ -378,7 +378,7 @@ pub async fn resolve(
         Some(name) => {
             let library =
                 name.parse().ok().and_then(|name: LibraryName| catalogue.library(actor, &name).ok());
-            access::require(actor, library.ok_or_else(absent)?, Level::Own)?;
+            library.ok_or_else(absent)?.require(actor, Level::Own)?;
         }
         None if sees_items_without_library(actor) => {}
         None => return Err(absent()),
@@ -404,7 +404,7 @@ pub async fn resolve(
 fn owned_libraries(catalogue: &Catalogue, actor: &Actor) -> Vec<Uuid> {
     let libraries = catalogue.libraries(actor).into_iter();
     libraries
-        .filter(|library| access::level(actor, library) == Some(Level::Own))
+        .filter(|library| library.access_level(actor) == Some(Level::Own))
         .map(|library| library.id.0)
         .collect()
 }

@@ -1,36 +1,34 @@
-//! Who may read and change which library: one rule, applied to the catalogue in memory and to documents by their id.
+//! Access rule: how far an actor can go in a library.
 //!
-//! What an actor may not read does not exist for them: the error is that of an absent library or document.
+//! [`LibraryAccess`] is the one rule, applied to libraries of the catalogue in memory and to rows by their id. Role,
+//! visibility and grant add up; an API key narrows. A library or document that an actor cannot read does not exist for
+//! them: the error is that of an absent one. Grants are changed in [`grants`](crate::grants).
 
-use std::collections::HashMap;
-
-use kernel::actor::{Actor, Role, Scope, UserId};
+use kernel::actor::{Actor, Role, Scope};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::catalogue::{Library, LibraryId};
-use crate::changes;
-use crate::documents::DocumentId;
+use crate::ids::{DocumentId, LibraryId};
 use crate::names::LibraryName;
 
-/// Who may read a library without a grant.
+/// Who can read a library without a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// Nobody.
     Private,
-    /// Everyone who signs in.
+    /// Every signed-in user.
     #[default]
     Team,
     /// Everyone who reaches the server.
     Public,
 }
 
-/// How far someone may go in a library. Each includes those before.
+/// Level of access to a library. Each includes those before it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema,
 )]
@@ -41,24 +39,25 @@ pub enum Level {
     Read,
     /// Add and change documents, choose versions.
     Write,
-    /// Delete it, and say who may do what.
+    /// Delete the library, and grant access to it.
     Own,
 }
 
-/// What a library says of access.
+/// Access-relevant properties of a library, with one actor's grant.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing<'library> {
+pub(crate) struct LibraryAccess<'library> {
     name: &'library str,
     visibility: Visibility,
     granted: Option<Level>,
 }
 
-impl<'library> Standing<'library> {
+impl<'library> LibraryAccess<'library> {
     pub(crate) fn new(name: &'library str, visibility: Visibility, granted: Option<Level>) -> Self {
         Self { name, visibility, granted }
     }
 
-    fn level(self, actor: &Actor) -> Option<Level> {
+    /// Returns the actor's level, or `None` if the library does not exist for them.
+    pub(crate) fn level(self, actor: &Actor) -> Option<Level> {
         if !actor.key_allows_library(self.name) {
             return None;
         }
@@ -76,21 +75,22 @@ impl<'library> Standing<'library> {
         Some(if actor.has_scope(Scope::Write) { level } else { Level::Read })
     }
 
+    /// Fails with `hidden` if the library does not exist for the actor, and with the reason if their level is too low.
     pub(crate) fn require(
         self,
         actor: &Actor,
         needed: Level,
-        unseen: impl FnOnce() -> Error,
+        hidden: impl FnOnce() -> Error,
     ) -> Result<(), Error> {
         match self.level(actor) {
-            None => Err(unseen()),
+            None => Err(hidden()),
             Some(level) if level >= needed => Ok(()),
             Some(_) if actor.is_anonymous() => Err(Error::SignIn),
-            Some(_) if !actor.has_scope(Scope::Write) => Err(Error::NotAllowed(
-                "this key may read and no more: use one with the scope write".to_owned(),
-            )),
+            Some(_) if !actor.has_scope(Scope::Write) => {
+                Err(Error::NotAllowed("this API key is read-only: use one with the scope write".to_owned()))
+            }
             Some(_) => Err(Error::NotAllowed(format!(
-                "you may not {} {}: one of its owners or an administrator can allow it",
+                "you cannot {} {}: ask one of its owners or an administrator for access",
                 match needed {
                     Level::Read => "read",
                     Level::Write => "change",
@@ -102,59 +102,53 @@ impl<'library> Standing<'library> {
     }
 }
 
-fn standing<'library>(actor: &Actor, library: &'library Library) -> Standing<'library> {
-    let granted = actor.user_id().and_then(|user| library.grants.get(&user).copied());
-    Standing { name: library.name.as_str(), visibility: library.visibility, granted }
-}
-
-/// How far an actor may go in a library; `None` where it does not exist for them.
-pub fn level(actor: &Actor, library: &Library) -> Option<Level> {
-    standing(actor, library).level(actor)
-}
-
-/// Refuses an actor who may not go so far in a library that they can see.
-pub fn require(actor: &Actor, library: &Library, needed: Level) -> Result<(), Error> {
-    let unseen = || Error::NoLibrary { name: library.name.to_string(), nearest: None };
-    standing(actor, library).require(actor, needed, unseen)
-}
-
-/// Whether an actor may make libraries at all; which names they may have is asked with the name.
-pub fn may_make(actor: &Actor) -> bool {
+/// Whether an actor can create libraries at all. An API key can still be limited to certain names.
+pub fn can_create_libraries(actor: &Actor) -> bool {
     actor.has_scope(Scope::Write) && actor.has_role(Role::Editor)
 }
 
-/// Refuses an actor who may not make libraries.
-pub(crate) fn require_making(actor: &Actor, name: &str) -> Result<(), Error> {
+/// Fails unless the actor can create a library of this name.
+pub(crate) fn require_create(actor: &Actor, name: &str) -> Result<(), Error> {
     if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
     if !actor.has_scope(Scope::Write) {
-        return Err(Error::NotAllowed(
-            "this key may read and no more: use one with the scope write".to_owned(),
-        ));
+        return Err(Error::NotAllowed("this API key is read-only: use one with the scope write".to_owned()));
     }
     if !actor.key_allows_library(name) {
-        return Err(Error::NotAllowed(format!("this key does not reach a library {name}")));
+        return Err(Error::NotAllowed(format!("this API key has no access to a library {name}")));
     }
     if !actor.has_role(Role::Editor) {
         return Err(Error::NotAllowed(format!(
-            "there is no library {name} that you could add to, and only editors and administrators make libraries"
+            "there is no library {name} that you can add to, and only editors and administrators create libraries"
         )));
     }
     Ok(())
 }
 
-/// Refuses an actor who may not add to a library, or make it where it is missing.
-pub async fn require_adding(
+/// Fails unless the actor is an administrator.
+pub(crate) fn require_admin(actor: &Actor) -> Result<(), Error> {
+    if actor.has_role(Role::Admin) {
+        return Ok(());
+    }
+    Err(Error::NotAllowed("only administrators can do this".to_owned()))
+}
+
+/// Fails unless the actor can add documents to a library, or create it if it does not exist.
+///
+/// # Errors
+///
+/// Fails if the actor is not signed in, lacks the level, or cannot create a missing library.
+pub async fn require_add(
     connection: &mut PgConnection,
     actor: &Actor,
     name: &LibraryName,
 ) -> Result<(), Error> {
-    // First: whether a hidden library has this name is nothing to tell a stranger.
+    // Checked first: a caller who is not signed in must not learn whether a hidden library has this name.
     if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
-    let found = sqlx::query!(
+    let row = sqlx::query!(
         r#"-- access.of_library
          select library.visibility as "visibility: Visibility",
            (select level from library.grants where library_id = library.id and user_id = $2) as "granted: Level"
@@ -164,16 +158,17 @@ pub async fn require_adding(
     )
     .fetch_optional(connection)
     .await?;
-    match found {
-        Some(row) => {
-            Standing::new(name.as_str(), row.visibility, row.granted)
-                .require(actor, Level::Write, || Error::NameTaken(name.clone()))
-        }
-        None => require_making(actor, name.as_str()),
+    match row {
+        Some(row) => LibraryAccess::new(name.as_str(), row.visibility, row.granted).require(
+            actor,
+            Level::Write,
+            || Error::NameTaken(name.clone()),
+        ),
+        None => require_create(actor, name.as_str()),
     }
 }
 
-/// Refuses an actor who may not go so far with a document.
+/// Fails unless the actor has this level in the document's library. Returns that library.
 pub(crate) async fn require_document(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -193,16 +188,16 @@ pub(crate) async fn require_document(
     .fetch_optional(connection)
     .await?
     .ok_or(Error::NoDocument)?;
-    Standing { name: &row.name, visibility: row.visibility, granted: row.granted }.require(
-        actor,
-        needed,
-        || Error::NoDocument,
-    )?;
+    LibraryAccess::new(&row.name, row.visibility, row.granted)
+        .require(actor, needed, || Error::NoDocument)?;
     Ok(row.id)
 }
 
-/// The libraries that exist for an actor.
-pub async fn visible(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Uuid>, Error> {
+/// Returns the ids of the libraries that exist for an actor.
+pub(crate) async fn visible_libraries(
+    connection: &mut PgConnection,
+    actor: &Actor,
+) -> Result<Vec<Uuid>, Error> {
     let rows = sqlx::query!(
         r#"-- access.visible
          select library.id, library.name, library.visibility as "visibility: Visibility",
@@ -213,122 +208,24 @@ pub async fn visible(connection: &mut PgConnection, actor: &Actor) -> Result<Vec
     )
     .fetch_all(connection)
     .await?;
-    let sees =
-        |name: &str, visibility, granted| Standing { name, visibility, granted }.level(actor).is_some();
-    Ok(rows.iter().filter(|row| sees(&row.name, row.visibility, row.granted)).map(|row| row.id).collect())
-}
-
-/// Everybody's grants, by library.
-pub(crate) async fn all(
-    connection: &mut PgConnection,
-) -> Result<HashMap<LibraryId, HashMap<UserId, Level>>, Error> {
-    let rows = sqlx::query!(
-        r#"-- access.all
-         select library_id as "library: LibraryId", user_id as "user: UserId", level as "level: Level"
-         from library.grants"#
-    )
-    .fetch_all(connection)
-    .await?;
-    let mut grants: HashMap<LibraryId, HashMap<UserId, Level>> = HashMap::new();
-    for row in rows {
-        grants.entry(row.library).or_default().insert(row.user, row.level);
-    }
-    Ok(grants)
-}
-
-/// Who was granted how much in a library: for its owners.
-pub async fn grants(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    library: &Library,
-) -> Result<Vec<(UserId, Level)>, Error> {
-    require(actor, library, Level::Own)?;
-    let rows = sqlx::query!(
-        r#"-- access.grants
-         select user_id as "user: UserId", level as "level: Level" from library.grants
-         where library_id = $1 order by user_id limit 10000"#,
-        library.id.0,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.user, row.level)).collect())
-}
-
-/// Grants a user so much in a library, or, with `None`, takes the grant back. Nobody takes the library from themselves:
-/// there might be nobody left to give it back.
-pub async fn grant(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    library: &Library,
-    user: UserId,
-    level: Option<Level>,
-) -> Result<(), Error> {
-    require(actor, library, Level::Own)?;
-    if actor.user_id() == Some(user) && level < Some(Level::Own) && !actor.has_role(Role::Admin) {
-        return Err(Error::OwnGrant(library.name.clone()));
-    }
-    set_grant(connection, library.id, user, level).await?;
-    changes::record_catalogue(connection).await
-}
-
-/// Writes a grant; who calls records the change of the catalogue.
-pub(crate) async fn set_grant(
-    connection: &mut PgConnection,
-    library: LibraryId,
-    user: UserId,
-    level: Option<Level>,
-) -> Result<(), Error> {
-    if let Some(level) = level {
-        sqlx::query!(
-            "-- access.grant
-             insert into library.grants (library_id, user_id, level) values ($1, $2, $3)
-             on conflict (library_id, user_id) do update set level = excluded.level",
-            library.0,
-            user.0,
-            level as Level,
-        )
-        .execute(connection)
-        .await?;
-    } else {
-        sqlx::query!(
-            "-- access.revoke
-             delete from library.grants where library_id = $1 and user_id = $2",
-            library.0,
-            user.0,
-        )
-        .execute(connection)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Changes who may read a library without a grant.
-pub async fn set_visibility(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    library: &Library,
-    visibility: Visibility,
-) -> Result<(), Error> {
-    require(actor, library, Level::Own)?;
-    sqlx::query!(
-        "-- access.set_visibility
-         update library.libraries set visibility = $2, updated_at = now() where id = $1",
-        library.id.0,
-        visibility as Visibility,
-    )
-    .execute(&mut *connection)
-    .await?;
-    changes::record_catalogue(connection).await
+    let is_visible = |name: &str, visibility, granted| {
+        LibraryAccess::new(name, visibility, granted).level(actor).is_some()
+    };
+    Ok(rows
+        .iter()
+        .filter(|row| is_visible(&row.name, row.visibility, row.granted))
+        .map(|row| row.id)
+        .collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use kernel::actor::KeyId;
+    use kernel::actor::{KeyId, UserId};
 
     use super::*;
 
     fn level(actor: &Actor, visibility: Visibility, granted: Option<Level>) -> Option<Level> {
-        Standing { name: "gate", visibility, granted }.level(actor)
+        LibraryAccess::new("gate", visibility, granted).level(actor)
     }
 
     fn user(role: Role) -> Actor {
@@ -359,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_reaches_what_it_names_and_reads_unless_it_may_write() {
+    fn a_key_is_limited_to_its_libraries_and_scopes() {
         let key = |scopes: &[Scope], libraries: Option<&str>| {
             let libraries = libraries.map(|name| [name.to_owned()].into());
             user(Role::Admin).with_key(Some(KeyId::new()), "ci", scopes.iter().copied().collect(), libraries)

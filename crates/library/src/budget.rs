@@ -1,17 +1,18 @@
-//! Texts for language models: how many tokens one takes, and how one is cut so that it still reads.
+//! Token budgets: estimates the tokens of a text, and shortens texts so that they stay readable Markdown.
 //!
-//! Every model counts differently, and none may be asked here. [`tokens`] is an estimate that lies above what common
-//! tokenizers count, so that a limit that was asked for holds.
+//! Models count differently, and none can be asked here. [`tokens`] estimates above what common tokenizers count, so that a
+//! requested limit holds.
 
-/// About how many tokens a text takes: one for 3½ characters of ASCII, one for two letters of other alphabets, one for each
+/// Estimates the number of tokens of a text: one for 3½ characters of ASCII, one for two letters of other alphabets, one for each
 /// other character (Chinese, symbols).
 pub fn tokens(text: &str) -> usize {
-    text.chars().map(weight).sum::<usize>().div_ceil(WHOLE)
+    text.chars().map(weight).sum::<usize>().div_ceil(TOKEN_WEIGHT)
 }
 
-/// What a token weighs.
-const WHOLE: usize = 14;
+/// Weight of a token.
+const TOKEN_WEIGHT: usize = 14;
 
+/// Returns the weight of a character, in parts of [`TOKEN_WEIGHT`].
 fn weight(character: char) -> usize {
     match character.len_utf8() {
         1 => 4,
@@ -20,9 +21,10 @@ fn weight(character: char) -> usize {
     }
 }
 
-/// The longest beginning of a text that takes at most `most` tokens. It ends with a line where one ends in its second half.
-pub fn beginning(text: &str, most: usize) -> &str {
-    let mut left = most * WHOLE;
+/// Returns the longest prefix of a text with at most `max_tokens` tokens. It ends at a line end if there is one in its second
+/// half.
+pub fn prefix(text: &str, max_tokens: usize) -> &str {
+    let mut left = max_tokens * TOKEN_WEIGHT;
     let mut end = text.len();
     for (at, character) in text.char_indices() {
         let Some(rest) = left.checked_sub(weight(character)) else {
@@ -41,29 +43,30 @@ pub fn beginning(text: &str, most: usize) -> &str {
     }
 }
 
-/// Shortens a text until it costs no more than `most`, and says how many of its bytes remain. A code fence that is cut in two
-/// is closed. At least one character remains, so that whoever reads on comes to the end.
-pub fn shorten(text: &str, most: usize, cost: impl Fn(&str) -> usize) -> (String, usize) {
+/// Shortens a text until it costs at most `max_cost`, and returns it with the number of its bytes that remain. A code fence
+/// that is cut is closed. At least one character remains, so that reading on always comes to the end.
+pub fn shorten(text: &str, max_cost: usize, cost: impl Fn(&str) -> usize) -> (String, usize) {
     let first = text.chars().next().map_or(0, char::len_utf8);
-    let mut tokens = most.saturating_sub(cost(""));
+    let mut tokens = max_cost.saturating_sub(cost(""));
     loop {
-        let cut = beginning(text, tokens);
+        let cut = prefix(text, tokens);
         let cut = if cut.len() < first { &text[..first] } else { cut };
         let short = match open_fence(cut) {
             Some(opening) => {
                 let line = if cut.ends_with('\n') { "" } else { "\n" };
-                format!("{cut}{line}{}", closing(opening))
+                format!("{cut}{line}{}", closing_fence(opening))
             }
             None => cut.to_owned(),
         };
-        if tokens == 0 || cost(&short) <= most {
+        if tokens == 0 || cost(&short) <= max_cost {
             return (short, cut.len());
         }
         tokens -= 1 + tokens / 20;
     }
 }
 
-/// The line that opens the code fence in which a Markdown text breaks off, if it does (`CommonMark` 0.31, section 4.5).
+/// Returns the line that opens the code fence in which a Markdown text ends, if it ends in one
+/// ([CommonMark 0.31, section 4.5](https://spec.commonmark.org/0.31.2/#fenced-code-blocks)).
 pub fn open_fence(text: &str) -> Option<&str> {
     let mut open: Option<(&str, char, usize)> = None;
     for line in text.lines() {
@@ -83,8 +86,8 @@ pub fn open_fence(text: &str) -> Option<&str> {
     open.map(|(line, ..)| line)
 }
 
-/// The line that closes what a line opened.
-pub fn closing(opening: &str) -> String {
+/// Returns the line that closes the code fence of an opening line.
+pub fn closing_fence(opening: &str) -> String {
     let start = opening.trim_start_matches([' ', '\t', '>']);
     let mark = start.chars().next().unwrap_or('`');
     let indent = &opening[..opening.len() - start.len()];
@@ -92,7 +95,7 @@ pub fn closing(opening: &str) -> String {
     format!("{indent}{marks}")
 }
 
-/// A fence of backticks longer than any run of them in the text, so that nothing in it can end the fence.
+/// Returns a fence of backticks longer than any run of them in the text, so that nothing in it can end the fence.
 pub fn fence_around(text: &str) -> String {
     let mut longest = 2;
     let mut run = 0;
@@ -118,22 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_ends_with_a_line_where_it_can() {
-        assert_eq!(beginning("one two three\nfour five six", 6), "one two three\n");
-        assert_eq!(beginning("one\ntwo three four five six seven", 4), "one\ntwo three ");
-        assert_eq!(beginning("short", 100), "short");
-        assert_eq!(beginning("数据库", 2), "数据");
+    fn a_prefix_ends_at_a_line_end_if_possible() {
+        assert_eq!(prefix("one two three\nfour five six", 6), "one two three\n");
+        assert_eq!(prefix("one\ntwo three four five six seven", 4), "one\ntwo three ");
+        assert_eq!(prefix("short", 100), "short");
+        assert_eq!(prefix("数据库", 2), "数据");
     }
 
     #[test]
-    fn an_open_fence_is_seen_and_closed() {
+    fn an_open_fence_is_found_and_closed() {
         assert_eq!(open_fence("text\n```sql\nselect 1"), Some("```sql"));
         assert_eq!(open_fence("```sql\nselect 1\n```\ntext"), None);
         assert_eq!(open_fence("````\n```\n"), Some("````"));
         assert_eq!(open_fence("- list\n\n  ~~~ x\n  code"), Some("  ~~~ x"));
         assert_eq!(open_fence("inline ``` is none"), None);
-        assert_eq!(closing("  ~~~~ x"), "  ~~~~");
-        assert_eq!(closing("> ```sql"), "> ```");
+        assert_eq!(closing_fence("  ~~~~ x"), "  ~~~~");
+        assert_eq!(closing_fence("> ```sql"), "> ```");
     }
 
     #[test]
@@ -151,9 +154,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_beginning_holds_its_limit(text in "(?s).{0,200}", most in 0_usize..60) {
-            let cut = beginning(&text, most);
-            prop_assert!(text.starts_with(cut) && tokens(cut) <= most);
+        fn a_prefix_keeps_its_limit(text in "(?s).{0,200}", max_tokens in 0_usize..60) {
+            let cut = prefix(&text, max_tokens);
+            prop_assert!(text.starts_with(cut) && tokens(cut) <= max_tokens);
         }
     }
 }

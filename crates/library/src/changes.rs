@@ -7,14 +7,9 @@ use store::change_sequence::{self, ChangeSequence};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::documents::DocumentId;
+use crate::ids::{DocumentId, VersionId};
 
 pub use store::change_sequence::CHANNEL;
-
-kernel::id! {
-    /// A version of a library.
-    VersionId
-}
 
 /// Numbers changes of the passages that can be found.
 const PASSAGES: ChangeSequence = ChangeSequence::new("library.passages");

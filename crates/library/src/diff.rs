@@ -1,4 +1,4 @@
-//! What changed between two revisions: their Markdown, line by line.
+//! Comparison of two revisions' Markdown, line by line. By section it is in [`sections`].
 
 pub mod sections;
 
@@ -7,24 +7,24 @@ use std::time::Duration;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-/// What changed from one text to another.
+/// Difference of two texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Diff {
-    /// Lines that are only in the second.
+    /// Lines only in the second text.
     pub added: usize,
-    /// Lines that are only in the first.
+    /// Lines only in the first text.
     pub removed: usize,
-    /// The change in unified format, with three lines of context.
+    /// Unified diff with three lines of context.
     pub unified: String,
 }
 
-/// How long the exact comparison may take; after it, the rest is compared coarsely. Two texts that share nothing would
-/// otherwise cost the product of their lengths.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// Time limit of the exact comparison; the rest is compared coarsely. Two texts that share nothing would otherwise cost the
+/// product of their lengths.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Compares two texts.
+/// Compares two texts. The names head the unified diff.
 pub fn diff(from: &str, to: &str, from_name: &str, to_name: &str) -> Diff {
-    let changes = TextDiff::configure().timeout(DEADLINE).diff_lines(from, to);
+    let changes = TextDiff::configure().timeout(TIME_LIMIT).diff_lines(from, to);
     let count = |tag| changes.iter_all_changes().filter(|change| change.tag() == tag).count();
     Diff {
         added: count(ChangeTag::Insert),
@@ -38,7 +38,7 @@ mod tests {
     use super::diff;
 
     #[test]
-    fn lines_are_compared() {
+    fn added_and_removed_lines_are_counted() {
         let found = diff("one\ntwo\nthree\n", "one\n2\nthree\nfour\n", "14", "15");
         assert_eq!((found.added, found.removed), (2, 1));
         assert_eq!(found.unified, "--- 14\n+++ 15\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n three\n+four\n");

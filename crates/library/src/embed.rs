@@ -1,26 +1,30 @@
-//! Vectors: a read model of the passages that answer, filled in behind full text and never holding it up.
+//! Embedding of passages: the job that fills the vectors of active revisions.
+//!
+//! Vectors are a read model, one a passage and model, made after the full-text index and without delaying it. They carry
+//! the hash of the text they were made of, so that unchanged passages take existing vectors.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use embedding::Model;
+use kernel::actor::Actor;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use uuid::Uuid;
 
-use crate::Error;
-use crate::documents::DocumentVersionId;
+use crate::ids::DocumentVersionId;
+use crate::{Error, access};
 
-/// The kind of the job.
+/// Kind of the job.
 pub const JOB: JobKind = JobKind::new("library.embed");
-/// Revisions that are leased at once: one, so that what was added last is always next.
+/// Jobs leased at once: one, so that the revision added last is always next.
 pub const BATCH: i64 = 1;
-/// Passages that are embedded before their vectors are written: some seconds of work, lost at most.
+/// Passages embedded before their vectors are written: at most some seconds of work are lost.
 const CHUNK: usize = 32;
 
-/// What the job is about.
+/// Payload of the job.
 #[derive(Debug, Deserialize)]
 struct Payload {
     document_version_id: DocumentVersionId,
@@ -32,8 +36,12 @@ pub(crate) fn new_job(revision: DocumentVersionId) -> NewJob {
     NewJob { priority: 5, ..NewJob::unique(JOB, revision.0.to_string(), payload) }
 }
 
-/// Makes the missing vectors of the revisions these jobs name. When it is told to stop it leaves the rest, and its
-/// jobs, to whoever comes next.
+/// Runs these jobs: makes the missing vectors of their revisions. Once `is_stopped` returns true, it returns without
+/// completing the jobs, and the next worker makes the rest.
+///
+/// # Errors
+///
+/// Fails if the database or the model fails, or the lease of a job was lost.
 #[tracing::instrument(name = "embed", skip_all, fields(jobs = leased.len()))]
 pub async fn run(
     pool: &PgPool,
@@ -47,7 +55,7 @@ pub async fn run(
         .filter_map(|job| serde_json::from_value::<Payload>(job.payload.clone()).ok())
         .map(|payload| payload.document_version_id.0)
         .collect();
-    while embed_some(pool, model, &revisions).await? > 0 {
+    while embed_chunk(pool, model, &revisions).await? > 0 {
         if is_stopped() {
             return Ok(());
         }
@@ -57,9 +65,9 @@ pub async fn run(
     jobs::complete(&mut connection, worker, &ids).await.map_err(|error| Error::Internal(error.to_string()))
 }
 
-/// Makes up to [`CHUNK`] missing vectors and says how many.
-async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Result<usize, Error> {
-    // Nothing is locked while the model works: what two workers make at once is the same and written once.
+/// Makes up to [`CHUNK`] missing vectors and returns their number.
+async fn embed_chunk(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Result<usize, Error> {
+    // Nothing is locked while the model works: two workers at once make equal vectors, and one is written.
     let missing = sqlx::query!(
         r#"-- vectors.missing
          select passage.id, array_to_string(passage.section, ' › ') as "section!", passage.content
@@ -79,11 +87,10 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Re
         return Ok(0);
     }
     let ids: Vec<Uuid> = missing.iter().map(|row| row.id).collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     let vectors = {
         let model = Arc::clone(model);
-        let texts: Vec<String> =
-            missing.iter().map(|row| embedded_text(&row.section, &row.content)).collect();
+        let texts: Vec<String> = missing.iter().map(|row| passage_text(&row.section, &row.content)).collect();
         tokio::task::spawn_blocking(move || {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             model.embed_passages(&texts)
@@ -92,9 +99,9 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Re
         .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
     };
     metrics::counter!("wenyuan_passages_embedded_total").increment(vectors.len() as u64);
-    metrics::histogram!("wenyuan_embedding_seconds").record(begun.elapsed().as_secs_f64());
-    // pgvector's text form goes through a cast, so that no driver type for it is needed.
-    let vectors: Vec<String> = vectors.iter().map(|vector| as_text(vector)).collect();
+    metrics::histogram!("wenyuan_embedding_seconds").record(started.elapsed().as_secs_f64());
+    // Sent in pgvector's text form and cast, which needs no driver type.
+    let vectors: Vec<String> = vectors.iter().map(|vector| to_pgvector(vector)).collect();
     sqlx::query!(
         "-- vectors.write
          insert into library.vectors (passage_id, version_id, text_sha256, model, vector)
@@ -116,17 +123,18 @@ async fn embed_some(pool: &PgPool, model: &Arc<Model>, revisions: &[Uuid]) -> Re
     Ok(ids.len())
 }
 
-/// What is embedded of a passage: the headings above it tell what it is about where its own words do not.
-pub fn embedded_text(section: &str, content: &str) -> String {
+/// Returns the text to embed for a passage: its headings and its content. The headings name the subject where the content
+/// does not.
+pub fn passage_text(section: &str, content: &str) -> String {
     format!("{section}\n{content}")
 }
 
-/// A vector in pgvector's text form.
-pub fn as_text(vector: &[f32]) -> String {
+/// Formats a vector in pgvector's text form.
+pub fn to_pgvector(vector: &[f32]) -> String {
     let mut text = String::with_capacity(vector.len() * 9 + 2);
     text.push('[');
-    for (place, value) in vector.iter().enumerate() {
-        if place > 0 {
+    for (index, value) in vector.iter().enumerate() {
+        if index > 0 {
             text.push(',');
         }
         text.push_str(&format!("{value:.5}"));
@@ -135,9 +143,9 @@ pub fn as_text(vector: &[f32]) -> String {
     text
 }
 
-/// After pointers have moved to these revisions: takes the vectors of what no longer answers away, and gives passages
-/// whose text is unchanged, in any version, the vector that is there.
-pub(crate) async fn follow_pointers(connection: &mut PgConnection, revisions: &[Uuid]) -> Result<(), Error> {
+/// Brings the vectors in line with revisions that have become active: passages take the vector of an equal text in any
+/// version, and the vectors of revisions that are no longer active are deleted.
+pub(crate) async fn sync_active(connection: &mut PgConnection, revisions: &[Uuid]) -> Result<(), Error> {
     sqlx::query!(
         "-- vectors.copy_unchanged
          insert into library.vectors (passage_id, version_id, text_sha256, model, vector)
@@ -151,7 +159,7 @@ pub(crate) async fn follow_pointers(connection: &mut PgConnection, revisions: &[
            limit 1
          ) as known
          where revision.id = any ($1)
-           -- asked once: without any vector there is nothing to hash the passages for
+           -- evaluated once: without any vector no passage needs to be hashed
            and (select exists (select from library.vectors))
          on conflict (passage_id) do nothing",
         revisions,
@@ -172,8 +180,13 @@ pub(crate) async fn follow_pointers(connection: &mut PgConnection, revisions: &[
     Ok(())
 }
 
-/// How many passages that answer have no vector of this model yet.
-pub async fn pending(connection: &mut PgConnection, model: &str) -> Result<i64, Error> {
+/// Counts the passages of active revisions without a vector of this model, in all libraries.
+///
+/// # Errors
+///
+/// Fails unless the actor is an administrator.
+pub async fn count_pending(connection: &mut PgConnection, actor: &Actor, model: &str) -> Result<i64, Error> {
+    access::require_admin(actor)?;
     Ok(sqlx::query_scalar!(
         r#"-- vectors.pending
          select count(*) as "count!" from library.search_indices as passage
@@ -186,8 +199,13 @@ pub async fn pending(connection: &mut PgConnection, model: &str) -> Result<i64, 
     .await?)
 }
 
-/// Throws all vectors away and schedules them to be made anew.
-pub async fn rebuild(connection: &mut PgConnection) -> Result<(), Error> {
+/// Deletes all vectors and schedules the jobs that make them again.
+///
+/// # Errors
+///
+/// Fails unless the actor is an administrator.
+pub async fn rebuild(connection: &mut PgConnection, actor: &Actor) -> Result<(), Error> {
+    access::require_admin(actor)?;
     sqlx::query!("-- vectors.clear\ndelete from library.vectors").execute(&mut *connection).await?;
     let active = sqlx::query_scalar!(
         r#"-- vectors.active_revisions

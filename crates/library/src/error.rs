@@ -1,75 +1,75 @@
-//! Why the library cannot do what is asked. Each text says what to do; doors map the variants to their own codes.
+//! Errors of the library. Their texts say what to do; each API maps the variants to its own codes.
 
 use store::objects;
 use tantivy::TantivyError;
 
-use crate::label::{BadLabel, Label};
-use crate::names::{BadName, LibraryName};
+use crate::label::{InvalidLabel, Label};
+use crate::names::{InvalidName, LibraryName};
 
-/// Why the library cannot do what is asked.
+/// Error of the library.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such library.
+    /// The library does not exist for the actor.
     #[error("there is no library {name}{}", suggestion(.nearest.as_ref()))]
     NoLibrary { name: String, nearest: Option<LibraryName> },
-    /// The library has no such version; those present are named, and nothing else is answered in its place.
-    #[error("{library} has no version {wanted}; it has {}{}", list(.present), suggestion(.nearest.as_ref()))]
-    NoVersion { library: LibraryName, wanted: String, present: Vec<Label>, nearest: Option<Label> },
-    /// The actor may not do this; the text says who can allow it.
+    /// The library has no such version. The error names those present; no other version stands in for it.
+    #[error("{library} has no version {requested}; it has {}{}", list(.present), suggestion(.nearest.as_ref()))]
+    NoVersion { library: LibraryName, requested: String, present: Vec<Label>, nearest: Option<Label> },
+    /// The actor lacks access; the text says who can give it.
     #[error("{0}")]
     NotAllowed(String),
-    /// Nobody may do this without saying who they are.
-    #[error("sign in, or give an API key, to do this")]
+    /// The caller is anonymous, and this needs an account.
+    #[error("sign in or use an API key to do this")]
     SignIn,
-    /// A library of this name is there, and does not exist for the actor.
+    /// A library of this name exists, but not for the actor.
     #[error("the name {0} cannot be used: choose another")]
     NameTaken(LibraryName),
-    /// The library has no version at all yet.
-    #[error("{0} holds no documents yet: add some with `wenyuan add PATH --library {0}`")]
+    /// The library has no version yet.
+    #[error("{0} has no documents yet: add some with `wenyuan add PATH --library {0}`")]
     EmptyLibrary(LibraryName),
-    /// There is no such document, or none that may be seen.
+    /// The document does not exist for the actor.
     #[error("there is no such document")]
     NoDocument,
-    /// What is asked for is not there; the text says what is.
+    /// Something else does not exist; the text says what does.
     #[error("{0}")]
     NotFound(String),
-    /// The document is there, but not under this label or not in this revision.
+    /// The document has no such version or revision.
     #[error("the document has no {0}")]
     NoDocumentVersion(String),
-    /// The revision cannot answer: it was never read successfully.
+    /// The revision cannot be active, because it was never read successfully.
     #[error("this revision cannot be made active: it is {0}")]
     NotCompleted(String),
-    /// The library's active version cannot be deleted.
+    /// The library's active version cannot be deleted while there are others.
     #[error("{0} is the active version of {1}: activate another one first")]
     ActiveVersion(Label, LibraryName),
-    /// An owner would take their library from themselves.
-    #[error("you would lose {0} yourself: let another owner, or an administrator, do this")]
+    /// Owners cannot lower their own grant.
+    #[error("you cannot lower your own access to {0}: ask another owner or an administrator")]
     OwnGrant(LibraryName),
-    /// A name is not one.
+    /// Invalid name.
     #[error(transparent)]
-    BadName(#[from] BadName),
-    /// A label is not one.
+    InvalidName(#[from] InvalidName),
+    /// Invalid label.
     #[error(transparent)]
-    BadLabel(#[from] BadLabel),
-    /// A value is out of its bounds.
+    InvalidLabel(#[from] InvalidLabel),
+    /// Invalid value; the text says what is valid.
     #[error("{0}")]
     Invalid(String),
-    /// Vectors are asked for and there is no model.
-    #[error("search by meaning is off: no embedding model is loaded; use mode text")]
+    /// Vector search was requested, but no model is loaded.
+    #[error("semantic search is off: no embedding model is loaded; use mode text")]
     NoModel,
-    /// The object store.
+    /// Error of the object store.
     #[error(transparent)]
     Objects(#[from] objects::Error),
-    /// All connections are in use.
+    /// All database connections are in use.
     #[error("all database connections are in use; try again shortly")]
     Exhausted,
-    /// The database failed.
+    /// Error of the database.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
-    /// The full-text index failed.
+    /// Error of the full-text index.
     #[error("the full-text index failed")]
     Index(#[source] Box<TantivyError>),
-    /// Something that should not happen did.
+    /// A violated invariant.
     #[error("{0}")]
     Internal(String),
 }

@@ -1,7 +1,7 @@
-//! From bytes to passages: the job that reads a document's new revision, cuts it, and makes it the one that answers.
+//! Ingestion: the job that reads a new revision, splits it into passages, and makes it the active one.
 //!
-//! Reading happens outside any transaction; what was read of a batch of documents is then written in one. A document
-//! that cannot be read fails alone, and the revision that answered before goes on answering.
+//! Documents are read outside any transaction; the results of a batch are then written in one. A document that cannot be
+//! read fails alone, and its previous revision stays active.
 
 use std::time::Instant;
 
@@ -12,48 +12,53 @@ use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use store::objects::{Hash, Objects};
 use uuid::Uuid;
 
-use crate::changes::{self, VersionId};
-use crate::documents::{self, DocumentId, DocumentVersionId};
-use crate::embed;
+use crate::documents::active;
+use crate::ids::{DocumentId, DocumentVersionId, VersionId};
 use crate::reader::{ReadError, Reader};
-use crate::{Error, sweep};
+use crate::{Error, changes, embed, gc};
 
-/// The kind of the job.
+/// Kind of the job.
 pub const JOB: JobKind = JobKind::new("library.ingest");
-/// Documents that are written in one transaction, at most.
+/// Maximum number of jobs leased at once, and so of documents written in one transaction.
 pub const BATCH: i64 = 32;
-/// Text that is held before it is written; a larger document is a batch by itself.
+/// Size of the texts after which a batch is written; a larger document is a batch by itself.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// What the job is about.
+/// Payload of the job.
 #[derive(Debug, Deserialize)]
 struct Payload {
     document_version_id: DocumentVersionId,
 }
 
-struct ToRead {
+/// A revision to ingest.
+struct Task {
     job: Uuid,
     id: DocumentVersionId,
     document: DocumentId,
     version: VersionId,
     revision: i32,
-    /// Whether it may have been written before: the job is tried again.
+    /// Whether an earlier attempt may have written passages.
     is_retried: bool,
     declared: Option<String>,
     path: String,
     hash: Hash,
 }
 
-struct WasRead {
-    source: ToRead,
+/// A revision that was read, or the reason why it cannot be.
+struct TaskResult {
+    task: Task,
     result: Result<ExtractedDocument, String>,
 }
 
-/// A job that could not be done now, and why; it is to be tried again.
-pub type Failed = (Uuid, String);
+/// Id of a job to retry, and the error of this attempt.
+pub type FailedJob = (Uuid, String);
 
-/// Reads the revisions of these jobs and writes what was found. Jobs that fail for another reason than their document
-/// are returned, to be tried again. When it is told to stop it leaves the rest to whoever comes next.
+/// Runs these jobs: reads their revisions and writes the passages. Returns the jobs that failed for another reason than
+/// their document, to be retried. Once `is_stopped` returns true, the rest is left to the next worker.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 #[tracing::instrument(name = "ingest", skip_all, fields(jobs = leased.len()))]
 pub async fn run(
     pool: &PgPool,
@@ -62,41 +67,45 @@ pub async fn run(
     worker: Uuid,
     leased: &[LeasedJob],
     is_stopped: impl Fn() -> bool + Send,
-) -> Result<Vec<Failed>, Error> {
-    let (to_read, gone) = find(pool, leased).await?;
+) -> Result<Vec<FailedJob>, Error> {
+    let (tasks, gone) = find_tasks(pool, leased).await?;
     if !gone.is_empty() {
         let mut connection = store::postgres::acquire(pool).await?;
         complete(&mut connection, worker, &gone).await?;
     }
     let mut failed = Vec::new();
     let mut batch = Vec::new();
-    let mut held = 0;
-    for source in to_read {
+    let mut batch_bytes = 0;
+    for task in tasks {
         if is_stopped() {
-            // What is left stays leased to this worker, who gives it back.
+            // The rest stays leased to this worker, which releases it.
             break;
         }
-        match read(objects, reader, &source).await {
+        match read(objects, reader, &task).await {
             Ok(result) => {
-                held += result.as_ref().map_or(0, |extracted| extracted.text.len());
-                batch.push(WasRead { source, result });
+                batch_bytes += result.as_ref().map_or(0, |extracted| extracted.text.len());
+                batch.push(TaskResult { task, result });
             }
-            Err(error) => failed.push((source.job, kernel::chain::Chain(&error).to_string())),
+            Err(error) => failed.push((task.job, kernel::chain::Chain(&error).to_string())),
         }
-        if held > BATCH_BYTES {
+        if batch_bytes > BATCH_BYTES {
             failed.extend(write_all_or_each(pool, worker, std::mem::take(&mut batch)).await?);
-            held = 0;
+            batch_bytes = 0;
         }
     }
     failed.extend(write_all_or_each(pool, worker, batch).await?);
     Ok(failed)
 }
 
-/// Marks the revision of a job that was tried in vain as failed. Trying the job again reads it again.
-pub async fn give_up(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<(), Error> {
+/// Marks the revision of a job that has no attempts left as failed. Retrying the job reads it again.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn mark_failed(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<(), Error> {
     let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else { return Ok(()) };
     sqlx::query!(
-        "-- ingest.give_up
+        "-- ingest.mark_failed
          update library.document_versions set status = 'failed', reason = $2, updated_at = now()
          where id = $1 and status = 'processing'",
         payload.document_version_id.0,
@@ -107,8 +116,8 @@ pub async fn give_up(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<(), 
     Ok(())
 }
 
-/// What the jobs name, and the jobs whose revision is gone or read already.
-async fn find(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<ToRead>, Vec<Uuid>), Error> {
+/// Returns the tasks of these jobs, and the jobs whose revision is gone or already read.
+async fn find_tasks(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<Task>, Vec<Uuid>), Error> {
     let mut jobs_of = std::collections::HashMap::new();
     let mut gone = Vec::new();
     for job in leased {
@@ -129,10 +138,10 @@ async fn find(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<ToRead>, Vec<U
     )
     .fetch_all(pool)
     .await?;
-    let mut to_read = Vec::with_capacity(rows.len());
+    let mut tasks = Vec::with_capacity(rows.len());
     for row in rows {
         let Some(job) = jobs_of.remove(&row.id) else { continue };
-        to_read.push(ToRead {
+        tasks.push(Task {
             job: job.id,
             is_retried: job.attempt > 1 || row.has_failed,
             id: row.id,
@@ -141,23 +150,27 @@ async fn find(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<ToRead>, Vec<U
             revision: row.revision,
             declared: row.declared_type,
             path: row.file_path,
-            hash: sweep::hash_of(&row.file_hash)?,
+            hash: gc::hash_from_column(&row.file_hash)?,
         });
     }
     gone.extend(jobs_of.into_values().map(|job| job.id));
-    Ok((to_read, gone))
+    Ok((tasks, gone))
 }
 
 async fn read(
     objects: &Objects,
     reader: &mut Reader,
-    source: &ToRead,
+    task: &Task,
 ) -> Result<Result<ExtractedDocument, String>, Error> {
-    let declared = source.declared.as_deref().and_then(DocumentType::parse);
-    read_object(objects, reader, source.hash, &source.path, declared).await
+    let declared = task.declared.as_deref().and_then(DocumentType::parse);
+    read_object(objects, reader, task.hash, &task.path, declared).await
 }
 
-/// Reads bytes of the object store. The inner error is the bytes' own fault, in words for whoever brought them.
+/// Reads an object. The inner error is a fault of the document, worded for its uploader.
+///
+/// # Errors
+///
+/// Fails if the object is absent, or the reader process cannot be run.
 pub async fn read_object(
     objects: &Objects,
     reader: &mut Reader,
@@ -166,9 +179,9 @@ pub async fn read_object(
     declared: Option<DocumentType>,
 ) -> Result<Result<ExtractedDocument, String>, Error> {
     let bytes = objects.get(hash).await?;
-    let begun = Instant::now();
+    let started = Instant::now();
     let read = reader.read(name, declared, &bytes).await;
-    metrics::histogram!("wenyuan_read_seconds").record(begun.elapsed().as_secs_f64());
+    metrics::histogram!("wenyuan_read_seconds").record(started.elapsed().as_secs_f64());
     match read {
         Ok(mut extracted) => {
             replace_nul(&mut extracted);
@@ -179,76 +192,78 @@ pub async fn read_object(
     }
 }
 
-/// PostgreSQL keeps every character in a text but U+0000, which JSON and PDF can express. It is replaced one for one, so
-/// that places in the text stay what they are.
-fn replace_nul(found: &mut ExtractedDocument) {
-    let mend = |text: &mut String| {
+/// Replaces U+0000, the one character that PostgreSQL's `text` cannot hold and JSON and PDF can. One for one, so that
+/// positions in the text stay the same.
+fn replace_nul(extracted: &mut ExtractedDocument) {
+    let replace = |text: &mut String| {
         if text.contains('\0') {
             *text = text.replace('\0', "\u{fffd}");
         }
     };
-    [&mut found.title, &mut found.summary, &mut found.text]
+    [&mut extracted.title, &mut extracted.summary, &mut extracted.text]
         .into_iter()
-        .chain(&mut found.warnings)
-        .for_each(mend);
-    for passage in &mut found.passages {
-        mend(&mut passage.content);
-        passage.headings.iter_mut().chain(&mut passage.keywords).for_each(mend);
-        passage.anchor.iter_mut().chain(&mut passage.instruction).for_each(mend);
+        .chain(&mut extracted.warnings)
+        .for_each(replace);
+    for passage in &mut extracted.passages {
+        replace(&mut passage.content);
+        passage.headings.iter_mut().chain(&mut passage.keywords).for_each(replace);
+        passage.anchor.iter_mut().chain(&mut passage.instruction).for_each(replace);
     }
 }
 
-/// Writes a batch; where the database refuses it, each of its documents by itself, so that the one at fault fails alone.
-async fn write_all_or_each(pool: &PgPool, worker: Uuid, batch: Vec<WasRead>) -> Result<Vec<Failed>, Error> {
+/// Writes a batch, or, if the database refuses it, each of its documents by itself, so that the one at fault fails alone.
+async fn write_all_or_each(
+    pool: &PgPool,
+    worker: Uuid,
+    batch: Vec<TaskResult>,
+) -> Result<Vec<FailedJob>, Error> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
     match write(pool, worker, &batch).await {
         Ok(()) => return Ok(Vec::new()),
-        // The database itself is away: it would refuse each of them too.
+        // The database is unreachable: it would refuse each of them too.
         Err(error @ (Error::Exhausted | Error::Database(sqlx::Error::Io(_)))) => return Err(error),
         Err(error) if batch.len() == 1 => return Err(error),
         Err(error) => {
-            tracing::warn!(error = %kernel::chain::Chain(&error), "a batch could not be written; trying one by one");
+            tracing::warn!(error = %kernel::chain::Chain(&error), "failed to write a batch of documents; writing them one by one");
         }
     }
     let mut failed = Vec::new();
     for read in &batch {
         if let Err(error) = write(pool, worker, std::slice::from_ref(read)).await {
-            failed.push((read.source.job, kernel::chain::Chain(&error).to_string()));
+            failed.push((read.task.job, kernel::chain::Chain(&error).to_string()));
         }
     }
     Ok(failed)
 }
 
-/// Writes what was read, in one transaction with the end of its jobs.
-async fn write(pool: &PgPool, worker: Uuid, batch: &[WasRead]) -> Result<(), Error> {
-    let jobs: Vec<Uuid> = batch.iter().map(|read| read.source.job).collect();
+/// Writes the results of a batch and completes its jobs, in one transaction.
+async fn write(pool: &PgPool, worker: Uuid, batch: &[TaskResult]) -> Result<(), Error> {
+    let jobs: Vec<Uuid> = batch.iter().map(|read| read.task.job).collect();
     let mut completed = Vec::new();
     let mut unreadable = Vec::new();
     for read in batch {
         match &read.result {
-            Ok(extracted) => completed.push((&read.source, extracted)),
-            Err(reason) => unreadable.push((&read.source, reason)),
+            Ok(extracted) => completed.push((&read.task, extracted)),
+            Err(reason) => unreadable.push((&read.task, reason)),
         }
     }
-    // One order for everybody who moves pointers.
-    completed.sort_by_key(|(source, _)| (source.document, source.revision));
+    // In the same order in every transaction that activates revisions.
+    completed.sort_by_key(|(task, _)| (task.document, task.revision));
     let mut transaction = store::postgres::begin(pool).await?;
-    let sources =
-        completed.iter().map(|(source, _)| *source).chain(unreadable.iter().map(|(source, _)| *source));
-    let written: Vec<DocumentId> = sources.map(|source| source.document).collect();
-    documents::lock(&mut transaction, &written).await?;
+    let tasks = completed.iter().map(|(task, _)| *task).chain(unreadable.iter().map(|(task, _)| *task));
+    let documents: Vec<DocumentId> = tasks.map(|task| task.document).collect();
+    active::lock(&mut transaction, &documents).await?;
     write_failures(&mut transaction, &unreadable).await?;
     write_revisions(&mut transaction, &completed).await?;
     write_passages(&mut transaction, &completed).await?;
-    let newest = newest_under_each_label(&mut transaction, &completed).await?;
-    documents::move_pointers(&mut transaction, &newest.iter().map(|source| source.id).collect::<Vec<_>>())
-        .await?;
-    let to_embed: Vec<NewJob> = newest.iter().map(|source| embed::new_job(source.id)).collect();
+    let newest = newest_of_each_version(&mut transaction, &completed).await?;
+    active::move_pointers(&mut transaction, &newest.iter().map(|task| task.id).collect::<Vec<_>>()).await?;
+    let to_embed: Vec<NewJob> = newest.iter().map(|task| embed::new_job(task.id)).collect();
     jobs::enqueue(&mut transaction, &to_embed).await?;
     complete(&mut transaction, worker, &jobs).await?;
-    let changed: Vec<_> = newest.iter().map(|source| (source.document, source.version)).collect();
+    let changed: Vec<_> = newest.iter().map(|task| (task.document, task.version)).collect();
     changes::record(&mut transaction, &changed).await?;
     transaction.commit().await?;
     metrics::counter!("wenyuan_documents_read_total", "outcome" => "completed")
@@ -265,11 +280,11 @@ async fn complete(connection: &mut PgConnection, worker: Uuid, jobs: &[Uuid]) ->
     })
 }
 
-async fn write_failures(connection: &mut PgConnection, failed: &[(&ToRead, &String)]) -> Result<(), Error> {
+async fn write_failures(connection: &mut PgConnection, failed: &[(&Task, &String)]) -> Result<(), Error> {
     if failed.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = failed.iter().map(|(source, _)| source.id.0).collect();
+    let ids: Vec<Uuid> = failed.iter().map(|(task, _)| task.id.0).collect();
     let reasons: Vec<String> = failed.iter().map(|(_, reason)| reason.replace('\0', "")).collect();
     sqlx::query!(
         "-- ingest.write_failures
@@ -286,20 +301,23 @@ async fn write_failures(connection: &mut PgConnection, failed: &[(&ToRead, &Stri
 
 async fn write_revisions(
     connection: &mut PgConnection,
-    read: &[(&ToRead, &ExtractedDocument)],
+    read: &[(&Task, &ExtractedDocument)],
 ) -> Result<(), Error> {
     if read.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
-    let types: Vec<String> = read.iter().map(|(_, found)| found.document_type.as_str().to_owned()).collect();
-    let titles: Vec<String> = read.iter().map(|(_, found)| found.title.chars().take(500).collect()).collect();
-    let descriptions: Vec<String> = read.iter().map(|(_, found)| found.summary.clone()).collect();
-    let languages: Vec<Option<String>> = read.iter().map(|(_, found)| found.language.clone()).collect();
-    let contents: Vec<String> = read.iter().map(|(_, found)| found.text.clone()).collect();
+    let ids: Vec<Uuid> = read.iter().map(|(task, _)| task.id.0).collect();
+    let types: Vec<String> =
+        read.iter().map(|(_, extracted)| extracted.document_type.as_str().to_owned()).collect();
+    let titles: Vec<String> =
+        read.iter().map(|(_, extracted)| extracted.title.chars().take(500).collect()).collect();
+    let descriptions: Vec<String> = read.iter().map(|(_, extracted)| extracted.summary.clone()).collect();
+    let languages: Vec<Option<String>> =
+        read.iter().map(|(_, extracted)| extracted.language.clone()).collect();
+    let contents: Vec<String> = read.iter().map(|(_, extracted)| extracted.text.clone()).collect();
     let reasons: Vec<Option<String>> = read
         .iter()
-        .map(|(_, found)| (!found.warnings.is_empty()).then(|| found.warnings.join("; ")))
+        .map(|(_, extracted)| (!extracted.warnings.is_empty()).then(|| extracted.warnings.join("; ")))
         .collect();
     sqlx::query!(
         "-- ingest.write_revisions
@@ -323,29 +341,29 @@ async fn write_revisions(
     Ok(())
 }
 
-/// The separator of lists inside an array of texts, which PostgreSQL cannot nest: ASCII's unit separator.
+/// Separator of lists inside an array of texts, which PostgreSQL cannot nest: the unit separator of ASCII.
 const SEPARATOR: &str = "\u{1f}";
 
 async fn write_passages(
     connection: &mut PgConnection,
-    read: &[(&ToRead, &ExtractedDocument)],
+    read: &[(&Task, &ExtractedDocument)],
 ) -> Result<(), Error> {
-    // A job that is run twice replaces what it wrote.
-    let again: Vec<Uuid> =
-        read.iter().filter(|(source, _)| source.is_retried).map(|(source, _)| source.id.0).collect();
-    if !again.is_empty() {
+    // A retried job replaces what it wrote.
+    let retried: Vec<Uuid> =
+        read.iter().filter(|(task, _)| task.is_retried).map(|(task, _)| task.id.0).collect();
+    if !retried.is_empty() {
         sqlx::query!(
             "-- ingest.clear_passages
              delete from library.search_indices where document_version_id = any ($1)",
-            &again,
+            &retried,
         )
         .execute(&mut *connection)
         .await?;
     }
     let rows: Vec<(Uuid, i32, &Passage)> = read
         .iter()
-        .flat_map(|(source, found)| {
-            (0_i32..).zip(&found.passages).map(|(number, passage)| (source.id.0, number, passage))
+        .flat_map(|(task, extracted)| {
+            (0_i32..).zip(&extracted.passages).map(|(number, passage)| (task.id.0, number, passage))
         })
         .collect();
     let list = |of: &dyn Fn(&Passage) -> String| rows.iter().map(|row| of(row.2)).collect::<Vec<String>>();
@@ -395,15 +413,15 @@ async fn write_passages(
     Ok(())
 }
 
-/// Of the revisions just written, those that are to answer: a revision does not push aside a newer one that was read
-/// before it, nor one of the same batch.
-async fn newest_under_each_label<'read>(
+/// Returns those of the revisions just written that become active: the newest of each document and version, unless a newer
+/// one was read before.
+async fn newest_of_each_version<'read>(
     connection: &mut PgConnection,
-    read: &[(&'read ToRead, &ExtractedDocument)],
-) -> Result<Vec<&'read ToRead>, Error> {
-    let ids: Vec<Uuid> = read.iter().map(|(source, _)| source.id.0).collect();
+    read: &[(&'read Task, &ExtractedDocument)],
+) -> Result<Vec<&'read Task>, Error> {
+    let ids: Vec<Uuid> = read.iter().map(|(task, _)| task.id.0).collect();
     let newest = sqlx::query_scalar!(
-        r#"-- ingest.newest_under_each_label
+        r#"-- ingest.newest_of_each_version
          select d.id as "id: DocumentVersionId" from library.document_versions d
          where d.id = any ($1) and not exists (
            select from library.document_versions newer
@@ -413,7 +431,7 @@ async fn newest_under_each_label<'read>(
     )
     .fetch_all(connection)
     .await?;
-    Ok(read.iter().map(|(source, _)| *source).filter(|source| newest.contains(&source.id)).collect())
+    Ok(read.iter().map(|(task, _)| *task).filter(|task| newest.contains(&task.id)).collect())
 }
 
 fn content_type_name(content_type: ContentType) -> &'static str {

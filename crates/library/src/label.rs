@@ -1,4 +1,4 @@
-//! Version labels: how they sort, and how a request for one (`5.x`, `^5.2`, `latest`) finds it.
+//! Version labels: their order, and the selection of one by a request (`5.x`, `^5.2`, `latest`).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,55 +6,55 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The label of documents that are added without one.
+/// Label of documents that are added without one.
 pub const CURRENT: &str = "current";
 
-/// The longest label.
-const LONGEST: usize = 64;
+/// Maximum length of a label, in bytes.
+const MAX_LABEL_BYTES: usize = 64;
 
-/// The label of a library's version: `15`, `5.2.1`, `v3.0.0-rc.1`, `2026-01`, `current`.
+/// Label of a version of a library: `15`, `5.2.1`, `v3.0.0-rc.1`, `2026-01`, `current`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Label(String);
 
-/// A label that cannot be one.
+/// Error of an invalid label or request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a version label: use letters, digits and . _ + - (64 at most), beginning with a letter or digit"
 )]
-pub struct BadLabel(String);
+pub struct InvalidLabel(String);
 
 impl Label {
-    /// The label as it is written.
+    /// Returns the label as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The label of documents that are added without one.
+    /// Label of documents that are added without one.
     pub fn current() -> Self {
         Self(CURRENT.to_owned())
     }
 
-    /// A key whose order, byte by byte, is the order of versions: `9.0` before `10.0`, `2.0-rc1` before `2.0`,
-    /// `2.0` before `2.0.1`, and words that are no versions (`current`, `main`) before all numbers.
+    /// Returns a key whose byte order is the order of versions: `9.0` before `10.0`, `2.0-rc1` before `2.0`, `2.0` before
+    /// `2.0.1`, and words that are no versions (`current`, `main`) before all numbers.
     ///
-    /// The order of releases and pre-releases is that of Semantic Versioning 2.0.0, section 11, extended to any
-    /// number of parts, so that it holds for calendar versions and plain numbers too.
+    /// Releases and pre-releases are ordered as by [Semantic Versioning 2.0.0, section 11](https://semver.org/#spec-item-11),
+    /// extended to any number of parts, so that calendar versions and plain numbers have an order too.
     pub fn sort_key(&self) -> String {
         let mut key = String::new();
         for part in parts(&self.0) {
             match part {
-                // The number of digits before the digits: longer numbers are larger.
+                // Preceded by the number of digits, because longer numbers are larger.
                 Part::Number(digits) => key.push_str(&format!("5{:02}{digits}", digits.len())),
                 Part::Word(word) => key.push_str(&format!("1{word} ")),
             }
         }
-        // The end of a label: after a pre-release word, before a further number.
+        // End of the label: sorts after a pre-release word and before a further number.
         key.push('3');
         key
     }
 
-    /// Whether it names a release: it begins with a number and has no pre-release word.
+    /// Whether it is a release: it begins with a number and has no pre-release word.
     fn is_release(&self) -> bool {
         let mut parts = parts(&self.0).into_iter();
         matches!(parts.next(), Some(Part::Number(_))) && parts.all(|part| matches!(part, Part::Number(_)))
@@ -78,15 +78,15 @@ impl fmt::Display for Label {
 }
 
 impl FromStr for Label {
-    type Err = BadLabel;
+    type Err = InvalidLabel;
 
-    fn from_str(text: &str) -> Result<Self, BadLabel> {
-        let plain = |character: char| character.is_ascii_alphanumeric() || "._+-".contains(character);
-        let begins_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if begins_well && text.len() <= LONGEST && text.chars().all(plain) {
+    fn from_str(text: &str) -> Result<Self, InvalidLabel> {
+        let is_allowed = |character: char| character.is_ascii_alphanumeric() || "._+-".contains(character);
+        let is_valid_start = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if is_valid_start && text.len() <= MAX_LABEL_BYTES && text.chars().all(is_allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(BadLabel(text.chars().take(80).collect()))
+            Err(InvalidLabel(text.chars().take(80).collect()))
         }
     }
 }
@@ -96,7 +96,7 @@ enum Part {
     Word(String),
 }
 
-/// The numbers and words of a label, without its separators, a leading `v`, and build metadata after `+`.
+/// Splits a label into numbers and words, without separators, a leading `v`, and build metadata after `+`.
 fn parts(label: &str) -> Vec<Part> {
     let label = label.split('+').next().unwrap_or(label);
     let label = match label.strip_prefix(['v', 'V']) {
@@ -129,28 +129,28 @@ fn parts(label: &str) -> Vec<Part> {
     parts
 }
 
-/// What a person or program asks for in place of a version.
+/// Request for a version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Request {
-    /// Nothing: the library's active version.
+pub enum VersionRequest {
+    /// None given: the library's active version.
     #[default]
     Active,
-    /// `latest`: the highest release; where there is none, the highest label.
+    /// `latest`: the highest release, or the highest label if there is no release.
     Latest,
-    /// `5.x`, `5.2.*`: the highest release that begins so.
+    /// `5.x`, `5.2.*`: the highest release with these first numbers.
     Prefix(Vec<u64>),
-    /// `^5.2`: the highest release that is compatible with it as Semantic Versioning has it.
+    /// `^5.2`: the highest release that is compatible with it by Semantic Versioning.
     Compatible(Vec<u64>),
-    /// This label and no other.
+    /// Exactly this label.
     Exact(Label),
 }
 
-impl FromStr for Request {
-    type Err = BadLabel;
+impl FromStr for VersionRequest {
+    type Err = InvalidLabel;
 
-    fn from_str(text: &str) -> Result<Self, BadLabel> {
+    fn from_str(text: &str) -> Result<Self, InvalidLabel> {
         let text = text.trim();
-        let bad = || BadLabel(text.chars().take(80).collect());
+        let invalid = || InvalidLabel(text.chars().take(80).collect());
         let numbers = |text: &str| -> Option<Vec<u64>> {
             text.trim_start_matches(['v', 'V']).split('.').map(|number| number.parse().ok()).collect()
         };
@@ -161,32 +161,32 @@ impl FromStr for Request {
             return Ok(Self::Latest);
         }
         if let Some(rest) = text.strip_prefix('^') {
-            return numbers(rest).map(Self::Compatible).ok_or_else(bad);
+            return numbers(rest).map(Self::Compatible).ok_or_else(invalid);
         }
-        let wild = [".x", ".X", ".*"].iter().find_map(|suffix| text.strip_suffix(suffix));
-        if let Some(rest) = wild {
-            // `5.x.x` is `5.x`.
+        let wildcard = [".x", ".X", ".*"].iter().find_map(|suffix| text.strip_suffix(suffix));
+        if let Some(rest) = wildcard {
+            // `5.x.x` means `5.x`.
             let rest = rest.trim_end_matches(".x").trim_end_matches(".X").trim_end_matches(".*");
-            return numbers(rest).map(Self::Prefix).ok_or_else(bad);
+            return numbers(rest).map(Self::Prefix).ok_or_else(invalid);
         }
         text.parse().map(Self::Exact)
     }
 }
 
-impl Request {
-    /// Finds the label asked for among those present. [`Request::Active`] is not for labels to decide.
+impl VersionRequest {
+    /// Returns the requested label among those present; `None` for [`VersionRequest::Active`], which labels cannot decide.
     pub fn choose<'labels>(&self, present: &'labels [Label]) -> Option<&'labels Label> {
-        let highest = |fits: &dyn Fn(&Label) -> bool| {
-            present.iter().filter(|label| fits(label)).max_by(|left, right| compare(left, right))
+        let highest = |matches: &dyn Fn(&Label) -> bool| {
+            present.iter().filter(|label| matches(label)).max_by(|left, right| compare(left, right))
         };
         match self {
             Self::Active => None,
-            Self::Exact(wanted) => present
+            Self::Exact(requested) => present
                 .iter()
-                .find(|label| *label == wanted)
-                // `v5.2.1` and `5.2.1` are one version, and so are `1.0-RC1` and `1.0-rc1`.
-                .or_else(|| present.iter().find(|label| label.sort_key() == wanted.sort_key())),
-            // A label that is literally `latest` is meant where there is one.
+                .find(|label| *label == requested)
+                // `v5.2.1` and `5.2.1` are the same version, and so are `1.0-RC1` and `1.0-rc1`.
+                .or_else(|| present.iter().find(|label| label.sort_key() == requested.sort_key())),
+            // A label that is literally `latest` takes precedence.
             Self::Latest => present
                 .iter()
                 .find(|label| label.as_str().eq_ignore_ascii_case("latest"))
@@ -195,8 +195,8 @@ impl Request {
             Self::Prefix(prefix) => {
                 highest(&|label| label.is_release() && label.numbers().starts_with(prefix))
             }
-            Self::Compatible(least) => {
-                highest(&|label| label.is_release() && is_compatible(&label.numbers(), least))
+            Self::Compatible(minimum) => {
+                highest(&|label| label.is_release() && is_compatible(&label.numbers(), minimum))
             }
         }
     }
@@ -207,21 +207,21 @@ pub fn compare(left: &Label, right: &Label) -> Ordering {
     left.sort_key().cmp(&right.sort_key())
 }
 
-/// `^`: at least this, and the same up to and including the first number that is not zero.
-fn is_compatible(numbers: &[u64], least: &[u64]) -> bool {
-    let fixed = least.iter().position(|number| *number != 0).map_or(least.len(), |place| place + 1);
-    numbers.len() >= fixed.min(least.len()) && numbers.starts_with(&least[..fixed]) && numbers >= least
+/// Whether a version satisfies `^minimum`: it is not lower, and equal up to and including the first number that is not zero.
+fn is_compatible(numbers: &[u64], minimum: &[u64]) -> bool {
+    let fixed = minimum.iter().position(|number| *number != 0).map_or(minimum.len(), |index| index + 1);
+    numbers.len() >= fixed.min(minimum.len()) && numbers.starts_with(&minimum[..fixed]) && numbers >= minimum
 }
 
-/// The label present that is nearest to one that is absent: the highest that is not above it, else the lowest.
-pub fn nearest<'labels>(wanted: &Request, present: &'labels [Label]) -> Option<&'labels Label> {
-    let key = match wanted {
-        Request::Exact(label) => label.sort_key(),
-        Request::Prefix(numbers) | Request::Compatible(numbers) => {
+/// Returns the label present that is nearest to an absent one: the highest that is not above it, or the lowest.
+pub fn nearest<'labels>(requested: &VersionRequest, present: &'labels [Label]) -> Option<&'labels Label> {
+    let key = match requested {
+        VersionRequest::Exact(label) => label.sort_key(),
+        VersionRequest::Prefix(numbers) | VersionRequest::Compatible(numbers) => {
             let text: Vec<String> = numbers.iter().map(u64::to_string).collect();
             text.join(".").parse::<Label>().ok()?.sort_key()
         }
-        Request::Active | Request::Latest => {
+        VersionRequest::Active | VersionRequest::Latest => {
             return present.iter().max_by(|left, right| compare(left, right));
         }
     };
@@ -269,24 +269,24 @@ mod tests {
     }
 
     #[test]
-    fn requests_find_what_they_mean() {
+    fn requests_select_labels() {
         let present = labels(&["4.9", "5.1.0", "5.2.1", "5.10.0", "6.0.0-rc.1", "current"]);
         let find = |text: &str| {
-            text.parse::<Request>().unwrap().choose(&present).map(|label| label.as_str().to_owned())
+            text.parse::<VersionRequest>().unwrap().choose(&present).map(|label| label.as_str().to_owned())
         };
         assert_eq!(find("5.x").as_deref(), Some("5.10.0"));
         assert_eq!(find("5.2.*").as_deref(), Some("5.2.1"));
         assert_eq!(find("^5.2").as_deref(), Some("5.10.0"));
         assert_eq!(find("^5.11"), None);
-        assert_eq!(find("^6.0"), None, "a pre-release is only given to who asks for it");
+        assert_eq!(find("^6.0"), None, "a pre-release is selected only by its own label");
         assert_eq!(find("latest").as_deref(), Some("5.10.0"));
         assert_eq!(find("v5.2.1").as_deref(), Some("5.2.1"));
         assert_eq!(find("6.0.0-rc.1").as_deref(), Some("6.0.0-rc.1"));
-        assert_eq!(find("5.2"), None, "an absent version is never another one");
+        assert_eq!(find("5.2"), None, "no other version stands in for an absent one");
     }
 
     #[test]
-    fn a_caret_is_what_semantic_versioning_makes_of_it() {
+    fn a_caret_follows_semantic_versioning() {
         assert!(is_compatible(&[0, 2, 7], &[0, 2, 3]));
         assert!(!is_compatible(&[0, 3, 0], &[0, 2, 3]));
         assert!(!is_compatible(&[0, 0, 4], &[0, 0, 3]));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_the_one_below() {
+    fn the_nearest_label_is_the_one_below() {
         let present = labels(&["5.1.0", "5.2.1", "7.0"]);
         let near = |text: &str| nearest(&text.parse().unwrap(), &present).map(Label::as_str);
         assert_eq!(near("6.0"), Some("5.2.1"));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_label_is_refused() {
+    fn invalid_labels_are_refused() {
         for text in ["", "-1", "a b", "1/2", "版本", &"1".repeat(65)] {
             assert!(text.parse::<Label>().is_err(), "{text}");
         }
@@ -319,7 +319,7 @@ mod tests {
 
         #[test]
         fn no_request_panics(text in ".{0,80}") {
-            if let Ok(request) = text.parse::<Request>() {
+            if let Ok(request) = text.parse::<VersionRequest>() {
                 let _any = request.choose(&labels(&["1.0", "2.0"]));
             }
         }

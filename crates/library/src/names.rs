@@ -1,105 +1,106 @@
-//! Names that are checked once, at the door: of libraries, of documents in them, and tags.
+//! Validated names: of libraries, paths of documents, and tags. They are parsed once, where a request enters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The name of a library: `postgresql`, or `owner/project`.
+/// Name of a library: `postgresql`, or `owner/project`. Lower-case, at most 100 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct LibraryName(String);
 
-/// The path that names a document in its library, in every version: `guides/start.md`.
+/// Path of a document in its library, the same in every version: `guides/start.md`. At most 1,000 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct DocumentPath(String);
 
-/// A tag.
+/// Tag of a document. Lower-case, at most 60 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Tag(String);
 
-/// A name that cannot be one; the text says what it may be.
+/// Error of an invalid name; the text says what is valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadName {
-    /// Not the name of a library.
+pub enum InvalidName {
+    /// Invalid name of a library.
     #[error(
         "{0:?} is not a library name: use lower-case letters, digits and . _ - (100 at most), with at most one / between two parts"
     )]
     Library(String),
-    /// Not a path.
+    /// Invalid path.
     #[error(
         "{0:?} is not a document path: it must be relative, without . or .. parts, of 1 to 1000 characters"
     )]
     Path(String),
-    /// Not a tag.
+    /// Invalid tag.
     #[error("{0:?} is not a tag: use 1 to 60 characters without commas or control characters")]
     Tag(String),
 }
 
 impl FromStr for LibraryName {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        let plain = |character: char| {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let is_allowed = |character: char| {
             character.is_ascii_lowercase() || character.is_ascii_digit() || "._-".contains(character)
         };
-        let good_part = |part: &str| {
+        let is_valid_part = |part: &str| {
             part.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-                && part.chars().all(plain)
+                && part.chars().all(is_allowed)
         };
-        // Names are matched without regard to case and to the slash that some clients put before them.
+        // Case is ignored, and so is the slash that some clients put before the name.
         let name = text.trim().trim_start_matches('/').to_lowercase();
         let parts = name.split('/').count();
-        if name.len() <= 100 && parts <= 2 && name.split('/').all(good_part) {
+        if name.len() <= 100 && parts <= 2 && name.split('/').all(is_valid_part) {
             Ok(Self(name))
         } else {
-            Err(BadName::Library(text.chars().take(120).collect()))
+            Err(InvalidName::Library(text.chars().take(120).collect()))
         }
     }
 }
 
 impl FromStr for DocumentPath {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let path = text.replace('\\', "/");
         let path = path.strip_prefix("./").unwrap_or(&path);
-        let good_part = |part: &str| !part.is_empty() && part != "." && part != "..";
-        let plain = |character: char| !character.is_control();
-        if path.chars().count() <= 1000 && path.split('/').all(good_part) && path.chars().all(plain) {
+        let is_valid_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let is_allowed = |character: char| !character.is_control();
+        if path.chars().count() <= 1000 && path.split('/').all(is_valid_part) && path.chars().all(is_allowed)
+        {
             Ok(Self(path.to_owned()))
         } else {
-            Err(BadName::Path(text.chars().take(120).collect()))
+            Err(InvalidName::Path(text.chars().take(120).collect()))
         }
     }
 }
 
 impl DocumentPath {
-    /// The last part, which is the file's name.
+    /// Returns the last part, the file name.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 }
 
 impl FromStr for Tag {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         let tag = text.trim().to_lowercase();
-        let good = !tag.is_empty()
+        let is_valid = !tag.is_empty()
             && tag.chars().count() <= 60
             && !tag.contains(',')
             && !tag.chars().any(char::is_control);
-        if good { Ok(Self(tag)) } else { Err(BadName::Tag(text.chars().take(80).collect())) }
+        if is_valid { Ok(Self(tag)) } else { Err(InvalidName::Tag(text.chars().take(80).collect())) }
     }
 }
 
 macro_rules! text_type {
     ($($name:ident)*) => {$(
         impl $name {
-            /// The name as it is kept.
+            /// Returns the normalised text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn library_names() {
+    fn library_names_are_normalised_and_checked() {
         assert_eq!("PostgreSQL".parse::<LibraryName>().unwrap().as_str(), "postgresql");
         assert_eq!("/vercel/next.js".parse::<LibraryName>().unwrap().as_str(), "vercel/next.js");
         for text in ["", "a b", "-a", "a/b/c", "数据库", "a//b", "../etc"] {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn tags() {
+    fn tags_are_normalised_and_checked() {
         assert_eq!(" Async ".parse::<Tag>().unwrap().as_str(), "async");
         assert!("a,b".parse::<Tag>().is_err());
     }

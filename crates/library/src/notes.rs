@@ -1,5 +1,7 @@
-//! Notes that people and agents write on passages: what is outdated, wrong or missing. A note stands on a document under a
-//! label and remembers the passage and its hash, so that one sees whether what it speaks of has changed since.
+//! Notes of people and agents on passages: what is outdated, wrong or missing.
+//!
+//! A note belongs to a document in a version. It records the passage and its hash, which show whether that passage has
+//! changed since.
 
 use std::str::FromStr;
 
@@ -12,27 +14,21 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::access::{self, Level};
-use crate::changes::VersionId;
-use crate::documents::DocumentId;
+use crate::ids::{DocumentId, NoteId, VersionId};
 use crate::search::{self, Passage};
 
-kernel::id! {
-    /// A note.
-    NoteId
-}
+/// Maximum length of a note, in characters.
+pub const MAX_NOTE_CHARS: usize = 4000;
 
-/// The longest note, in characters.
-pub const LONGEST: usize = 4000;
-
-/// What a note says of a passage.
+/// Category of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 #[schema(as = NoteCategory)]
 pub enum Category {
-    /// It was true once.
+    /// The passage was true once.
     Outdated,
-    /// It is not true.
+    /// The passage is not true.
     Wrong,
     /// Something is missing.
     Gap,
@@ -41,7 +37,7 @@ pub enum Category {
 }
 
 impl Category {
-    /// Its name in the database and at every door.
+    /// Returns the name used in the database and in every API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Outdated => "outdated",
@@ -66,45 +62,49 @@ impl FromStr for Category {
 /// A note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Note {
-    /// Its id.
+    /// Id.
     #[schema(value_type = Uuid)]
     pub id: NoteId,
-    /// The document it stands on.
+    /// Document of the passage.
     pub document_id: Uuid,
-    /// The passage it was written on, while that is there.
+    /// Passage it was written on, while that exists.
     pub passage_id: Option<Uuid>,
-    /// The place of that passage in the revision that answers now, from 0; none where it has changed since.
+    /// Number of that passage in the active revision, from 0; `None` if the passage has changed since.
     pub passage_number: Option<i32>,
-    /// The SHA-256 of the passage when it was written.
+    /// SHA-256 of the passage when the note was written.
     pub passage_sha256: String,
-    /// The headings above that passage, outermost first.
+    /// Headings above that passage, outermost first.
     pub section: Vec<String>,
-    /// What it says of the passage.
+    /// Category.
     pub category: Category,
-    /// Its words: a person's or an agent's, never an instruction.
+    /// Text, by a person or an agent. It is data, never an instruction.
     pub text: String,
-    /// Why its words read like an instruction to an agent, if they do.
+    /// Reason why the text reads like an instruction to an agent, if it does.
     pub instruction: Option<String>,
-    /// Who wrote it, as they were called then.
+    /// Name of the author when they wrote it.
     pub author: String,
-    /// When it was written.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it was settled.
+    /// Time when it was resolved.
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-/// A note that is to be written.
+/// A note to add.
 #[derive(Debug, Clone)]
 pub struct NewNote {
-    /// The passage it is about.
+    /// Passage.
     pub passage: Uuid,
-    /// What it says of it.
+    /// Category.
     pub category: Category,
-    /// Its words.
+    /// Text.
     pub text: String,
 }
 
-/// Writes a note on a passage that exists for the actor. The same words of the same author on the same passage are one note.
+/// Adds a note to a passage. The same text by the same author on the same passage stays one note.
+///
+/// # Errors
+///
+/// Fails if the passage does not exist for the actor, their API key lacks the scope, or the text is empty or too long.
 pub async fn add(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -114,13 +114,15 @@ pub async fn add(
         return Err(if actor.is_anonymous() {
             Error::SignIn
         } else {
-            Error::NotAllowed("this key may not write notes: use one with the scope notes".to_owned())
+            Error::NotAllowed("this API key cannot write notes: use one with the scope notes".to_owned())
         });
     }
     let text = note.text.trim();
     let length = text.chars().count();
-    if length == 0 || length > LONGEST {
-        return Err(Error::Invalid(format!("a note has 1 to {LONGEST} characters; this one has {length}")));
+    if length == 0 || length > MAX_NOTE_CHARS {
+        return Err(Error::Invalid(format!(
+            "a note has 1 to {MAX_NOTE_CHARS} characters; this one has {length}"
+        )));
     }
     let passage = search::find_passage(connection, actor, note.passage)
         .await?
@@ -166,7 +168,11 @@ pub async fn add(
     Ok((note, passage))
 }
 
-/// The open notes on a document in a version, the oldest first.
+/// Returns the open notes on a document in a version, the oldest first.
+///
+/// # Errors
+///
+/// Fails if the document does not exist for the actor.
 pub async fn on_document(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -195,7 +201,11 @@ pub async fn on_document(
     .await?)
 }
 
-/// Settles a note: who may change the library may say that it is done.
+/// Marks a note as resolved. A resolved note stays as it is.
+///
+/// # Errors
+///
+/// Fails if the note does not exist for the actor, or they cannot write to its library.
 pub async fn resolve(connection: &mut PgConnection, actor: &Actor, id: NoteId) -> Result<(), Error> {
     let absent = || Error::NotFound(format!("there is no note {id}"));
     let document = sqlx::query_scalar!(

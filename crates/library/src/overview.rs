@@ -1,86 +1,143 @@
-//! Libraries and versions from afar: what kinds of documents they hold, which tags, what is left to do. For lists that
-//! people look through; who asks has found the libraries in the catalogue.
+//! Overviews of libraries and versions for lists and pages: counts, document types, tags, open notes.
+//!
+//! The functions take a [`Library`] or [`Version`], which the catalogue returns only to an actor for whom it exists.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
+use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::access::{self, Level};
-use crate::catalogue::{Library, LibraryId, Version};
-use crate::changes::VersionId;
-use crate::documents::{DocumentId, Status};
+use crate::access::Level;
+use crate::catalogue::{Catalogue, Library, Version};
+use crate::documents::Status;
+use crate::ids::{DocumentId, LibraryId, VersionId};
 
-/// The tags of a version that are listed, at most.
-const MOST_TAGS: i64 = 24;
+/// Maximum number of tags that [`tags`] and [`tags_of`] return.
+const MAX_TAGS: i64 = 24;
 
-/// So many documents of one type in a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kind {
-    /// The version.
+/// Numbers of documents and passages of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Version.
+    #[serde(skip)]
     pub version: VersionId,
-    /// The type.
+    /// Documents with an active revision.
+    pub documents: i64,
+    /// Revisions that wait to be read, or are being read.
+    pub processing: i64,
+    /// Documents whose newest revision could not be read.
+    pub failed: i64,
+    /// Passages of active revisions.
+    pub passages: i64,
+    /// Passages with a vector.
+    pub vectors: i64,
+}
+
+/// Number of documents of one type in a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeCount {
+    /// Version.
+    pub version: VersionId,
+    /// Document type.
     pub document_type: String,
-    /// Documents that answer.
+    /// Documents with an active revision.
     pub documents: i64,
 }
 
-/// How much a version holds, in short.
+/// Size of a version, cheaper to read than [`Counts`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Size {
-    /// The version.
+pub struct VersionSize {
+    /// Version.
     pub version: VersionId,
-    /// Documents that answer.
+    /// Documents with an active revision.
     pub documents: i64,
-    /// Documents that are being read.
+    /// Revisions that wait to be read, or are being read.
     pub processing: i64,
-    /// When one was last read.
+    /// Time when a document was last read.
     pub indexed_at: Option<DateTime<Utc>>,
 }
 
-/// A document of a version, whether it can be read or not.
+/// A document of a version in a list, whether or not it could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The document.
+pub struct DocumentSummary {
+    /// Document.
     pub id: DocumentId,
-    /// Its path.
+    /// Path in the library.
     pub path: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its type; none while it was never read.
+    /// Document type; `None` if it was never read.
     pub document_type: Option<String>,
-    /// Whether a revision of it answers.
-    pub answers: bool,
-    /// How its newest revision stands.
+    /// Whether it has an active revision.
+    pub is_active: bool,
+    /// Status of the newest revision.
     pub status: Status,
-    /// Why it could not be read.
+    /// Reason why the newest revision could not be read.
     pub reason: Option<String>,
-    /// The bytes of its newest revision.
+    /// Size of the newest revision's original in bytes.
     pub bytes: i64,
-    /// When that came, or was read.
+    /// Time when the newest revision was read, or uploaded if it is not read.
     pub at: DateTime<Utc>,
 }
 
-/// Which documents of a version.
+/// Filter of [`documents`]. Every field that is set must match.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// Whose path or title holds this, whatever the case.
+pub struct SummaryFilter {
+    /// Part of the path or title, in any case.
     pub text: Option<String>,
-    /// With this tag.
+    /// Tag.
     pub tag: Option<String>,
-    /// Of this type.
+    /// Document type.
     pub document_type: Option<String>,
-    /// Whose newest revision stands so.
+    /// Status of the newest revision.
     pub status: Option<Status>,
 }
 
-/// How much each of these versions holds; one that is empty is left out.
-pub async fn sizes(connection: &mut PgConnection, versions: &[VersionId]) -> Result<Vec<Size>, Error> {
-    let ids: Vec<Uuid> = versions.iter().map(|version| version.0).collect();
+/// Counts the documents and passages of each of these versions, in no order.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn counts(connection: &mut PgConnection, versions: &[&Version]) -> Result<Vec<Counts>, Error> {
+    let ids = ids_of(versions);
     Ok(sqlx::query_as!(
-        Size,
+        Counts,
+        r#"-- catalogue.counts
+         select version.id as "version: VersionId",
+           (select count(*) from library.document_versions d
+            where d.version_id = version.id and d.active) as "documents!",
+           (select count(*) from library.document_versions d
+            where d.version_id = version.id and d.status in ('uploading', 'processing')) as "processing!",
+           (select count(*) from library.document_versions d
+            where d.version_id = version.id and d.status = 'failed'
+              and not exists (select from library.document_versions newer
+                where newer.document_id = d.document_id and newer.version_id = d.version_id
+                  and newer.revision > d.revision)) as "failed!",
+           (select coalesce(sum(passages.number), 0)::int8 from library.document_versions d
+            -- A revision's passages are numbered from 0: the last of each is looked up, not all of them counted.
+            cross join lateral (select max(passage_number) + 1 as number
+              from library.search_indices where document_version_id = d.id) as passages
+            where d.version_id = version.id and d.active) as "passages!",
+           (select count(*) from library.vectors v where v.version_id = version.id) as "vectors!"
+         from library.versions as version where version.id = any ($1)"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Returns the size of each of these versions, in no order; an empty version is left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn sizes(connection: &mut PgConnection, versions: &[&Version]) -> Result<Vec<VersionSize>, Error> {
+    let ids = ids_of(versions);
+    Ok(sqlx::query_as!(
+        VersionSize,
         r#"-- overview.sizes
          select version_id as "version: VersionId", count(*) filter (where active) as "documents!",
            count(*) filter (where status in ('uploading', 'processing')) as "processing!",
@@ -92,12 +149,19 @@ pub async fn sizes(connection: &mut PgConnection, versions: &[VersionId]) -> Res
     .await?)
 }
 
-/// What these versions hold, by type, the most first.
-pub async fn kinds(connection: &mut PgConnection, versions: &[VersionId]) -> Result<Vec<Kind>, Error> {
-    let ids: Vec<Uuid> = versions.iter().map(|version| version.0).collect();
+/// Counts the documents of these versions by type, the most frequent type first.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn type_counts(
+    connection: &mut PgConnection,
+    versions: &[&Version],
+) -> Result<Vec<TypeCount>, Error> {
+    let ids = ids_of(versions);
     Ok(sqlx::query_as!(
-        Kind,
-        r#"-- overview.kinds
+        TypeCount,
+        r#"-- overview.type_counts
          select version_id as "version: VersionId", type as "document_type!", count(*) as "documents!"
          from library.document_versions
          where version_id = any ($1) and active and type is not null
@@ -108,8 +172,12 @@ pub async fn kinds(connection: &mut PgConnection, versions: &[VersionId]) -> Res
     .await?)
 }
 
-/// The tags of a version's documents, the most frequent first, with how many have them.
-pub async fn tags(connection: &mut PgConnection, version: VersionId) -> Result<Vec<(String, i64)>, Error> {
+/// Returns the tags of a version's documents and their numbers of documents, the most frequent first, at most 24.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn tags(connection: &mut PgConnection, version: &Version) -> Result<Vec<(String, i64)>, Error> {
     let rows = sqlx::query!(
         r#"-- overview.tags
          select tag as "tag!", count(*) as "documents!"
@@ -118,34 +186,50 @@ pub async fn tags(connection: &mut PgConnection, version: VersionId) -> Result<V
          cross join lateral unnest(document.tags) as tag
          where d.version_id = $1 and d.active
          group by tag order by count(*) desc, tag limit $2"#,
-        version.0,
-        MOST_TAGS,
+        version.id.0,
+        MAX_TAGS,
     )
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.tag, row.documents)).collect())
 }
 
-/// The tags of these documents, the most frequent first.
-pub async fn tags_of(connection: &mut PgConnection, documents: &[Uuid]) -> Result<Vec<String>, Error> {
+/// Returns the tags of these documents, the most frequent first, at most 24. Documents that do not exist for the actor are
+/// left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn tags_of(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    catalogue: &Catalogue,
+    documents: &[Uuid],
+) -> Result<Vec<String>, Error> {
+    let libraries: Vec<Uuid> = catalogue.libraries(actor).iter().map(|library| library.id.0).collect();
     Ok(sqlx::query_scalar!(
         r#"-- overview.tags_of
          select tag as "tag!" from library.documents as document cross join lateral unnest(document.tags) as tag
-         where document.id = any ($1)
-         group by tag order by count(*) desc, tag limit $2"#,
+         where document.id = any ($1) and document.library_id = any ($2)
+         group by tag order by count(*) desc, tag limit $3"#,
         documents,
-        MOST_TAGS,
+        &libraries,
+        MAX_TAGS,
     )
     .fetch_all(connection)
     .await?)
 }
 
-/// How many notes are open on each of these libraries' documents.
+/// Counts the open notes on the documents of each of these libraries, in no order; a library without any is left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn open_notes(
     connection: &mut PgConnection,
-    libraries: &[LibraryId],
+    libraries: &[&Library],
 ) -> Result<Vec<(LibraryId, i64)>, Error> {
-    let ids: Vec<Uuid> = libraries.iter().map(|library| library.0).collect();
+    let ids: Vec<Uuid> = libraries.iter().map(|library| library.id.0).collect();
     let rows = sqlx::query!(
         r#"-- overview.open_notes
          select document.library_id as "library: LibraryId", count(*) as "notes!"
@@ -160,27 +244,31 @@ pub async fn open_notes(
     Ok(rows.into_iter().map(|row| (row.library, row.notes)).collect())
 }
 
-/// A page of a version's documents as people look through them: those in no folder first, then folder by folder.
+/// Lists a page of a version's documents: those at the root first, then folder by folder, by path.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor, and for an invalid cursor.
 pub async fn documents(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
     version: &Version,
-    wanted: &Wanted,
+    filter: &SummaryFilter,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Page<Listed>, Error> {
-    access::require(actor, library, Level::Read)?;
+) -> Result<Page<DocumentSummary>, Error> {
+    library.require(actor, Level::Read)?;
     let after: Option<(bool, String)> = after
         .map(Cursor::decode)
         .transpose()
-        .map_err(|foreign: kernel::page::InvalidCursor| Error::Invalid(foreign.to_string()))?;
+        .map_err(|invalid: kernel::page::InvalidCursor| Error::Invalid(invalid.to_string()))?;
     let (after_folder, after_path) = after.unzip();
     let rows = sqlx::query_as!(
-        Listed,
+        DocumentSummary,
         r#"-- overview.documents
          select document.id as "id: DocumentId", document.path, coalesce(shown.title, document.name) as "title!",
-           shown.type as "document_type?", shown.id is not null as "answers!", newest.status as "status: Status",
+           shown.type as "document_type?", shown.id is not null as "is_active!", newest.status as "status: Status",
            case when newest.status = 'failed' then newest.reason end as reason, newest.file_size as bytes,
            coalesce(newest.completed_at, newest.created_at) as "at!"
          from library.document_versions as newest
@@ -204,13 +292,18 @@ pub async fn documents(
         version.id.0,
         after_folder,
         after_path,
-        wanted.text,
-        wanted.tag,
-        wanted.status as Option<Status>,
-        wanted.document_type,
+        filter.text,
+        filter.tag,
+        filter.status as Option<Status>,
+        filter.document_type,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
     .await?;
     Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
+}
+
+/// Ids of versions, as a statement's parameter.
+fn ids_of(versions: &[&Version]) -> Vec<Uuid> {
+    versions.iter().map(|version| version.id.0).collect()
 }

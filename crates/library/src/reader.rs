@@ -1,7 +1,7 @@
-//! Reading a document in a child process, so that one that crashes, loops or fills the memory harms nobody but
-//! itself: the child is ended and the document fails with the reason.
+//! Document reader in a child process, so that a document on which reading crashes, loops or runs out of memory fails
+//! alone: the child is ended, and the document fails with the reason.
 //!
-//! The protocol is one frame each way: a length (u32, little-endian) of JSON, the JSON, and, towards the child, the
+//! The protocol is one frame each way: the length of the JSON (u32, little-endian), the JSON, and, towards the child, the
 //! document's bytes, whose number is in the JSON.
 
 use std::io::{self, Read, Write};
@@ -14,34 +14,34 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-/// How children are started and how long they may take.
+/// Configuration of a reader.
 #[derive(Debug, Clone)]
 pub struct ReaderConfig {
-    /// The program, which is this one.
+    /// Program to start, which is this one.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Arguments of the program.
     pub arguments: Vec<String>,
-    /// How long reading one document may take.
+    /// Maximum time for one document.
     pub time_limit: Duration,
-    /// Bounds on the document.
+    /// Limits on a document.
     pub limits: Limits,
 }
 
-/// Reads documents, one after another, in a child that is started when needed and again when it was ended.
+/// Reader of documents, one after another, in a child process that is started when needed and restarted when it ended.
 #[derive(Debug)]
 pub struct Reader {
     config: ReaderConfig,
     child: Option<Child>,
 }
 
-/// Why reading came to nothing.
+/// Error of reading a document.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The document's own fault, in words for whoever added it. Trying again would change nothing.
+    /// Fault of the document, worded for its uploader. A retry would fail again.
     #[error("{0}")]
     Document(String),
-    /// The child could not be started or spoken to. Trying again may help.
-    #[error("the document reader cannot be run")]
+    /// The child could not be started, or the pipe to it failed. A retry can help.
+    #[error("failed to run the document reader")]
     Child(#[source] io::Error),
 }
 
@@ -54,12 +54,16 @@ struct Request {
 }
 
 impl Reader {
-    /// A reader without a child yet.
+    /// Makes a reader, without a child yet.
     pub fn new(config: ReaderConfig) -> Self {
         Self { config, child: None }
     }
 
     /// Reads one document.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the document is at fault, or the child process cannot be run.
     pub async fn read(
         &mut self,
         name: &str,
@@ -73,20 +77,20 @@ impl Reader {
         }
         let request = Request { name: name.to_owned(), declared, limits, bytes: bytes.len() as u64 };
         let time_limit = self.config.time_limit;
-        // Taken, and put back only after a whole answer: whatever goes wrong between, the child is dropped and ended.
+        // Put back only after a complete response: on any error in between, the child is dropped and so ended.
         let mut child = match self.child.take() {
             Some(child) => child,
             None => self.start().map_err(ReadError::Child)?,
         };
-        let asked = tokio::time::timeout(time_limit, ask(&mut child, &request, bytes)).await;
-        match asked {
-            Ok(Ok(answer)) => {
+        let response = tokio::time::timeout(time_limit, exchange(&mut child, &request, bytes)).await;
+        match response {
+            Ok(Ok(result)) => {
                 self.child = Some(child);
-                answer.map_err(ReadError::Document)
+                result.map_err(ReadError::Document)
             }
             Ok(Err(_broken_pipe)) => {
                 let status = child.wait().await.map_err(ReadError::Child)?;
-                tracing::warn!(document.name = name, %status, "the document reader ended while reading");
+                tracing::warn!(document.name = name, %status, "document reader exited while reading a document");
                 Err(ReadError::Document(
                     "reading it crashed or took more memory than is allowed; the document may be damaged"
                         .to_owned(),
@@ -101,15 +105,15 @@ impl Reader {
         }
     }
 
-    /// Ends the child; the next document starts another.
-    pub fn rest(&mut self) {
+    /// Ends the child process; the next document starts another.
+    pub fn stop(&mut self) {
         self.child = None;
     }
 
     fn start(&self) -> io::Result<Child> {
         Command::new(&self.config.program)
             .args(&self.config.arguments)
-            // What a document's reader does not need it cannot give away.
+            // The reader needs no environment, and so cannot leak it.
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -119,7 +123,8 @@ impl Reader {
     }
 }
 
-async fn ask(
+/// Sends a request to the child and receives its response.
+async fn exchange(
     child: &mut Child,
     request: &Request,
     bytes: &[u8],
@@ -134,12 +139,16 @@ async fn ask(
     let output = child.stdout.as_mut().ok_or_else(no_pipe)?;
     let mut header = [0; 4];
     output.read_exact(&mut header).await?;
-    let mut answer = vec![0; u32::from_le_bytes(header) as usize];
-    output.read_exact(&mut answer).await?;
-    Ok(serde_json::from_slice(&answer)?)
+    let mut response = vec![0; u32::from_le_bytes(header) as usize];
+    output.read_exact(&mut response).await?;
+    Ok(serde_json::from_slice(&response)?)
 }
 
-/// The child's side: answers requests until its input ends.
+/// Serves requests until the input ends: the child's side.
+///
+/// # Errors
+///
+/// Fails if a pipe fails, or a request is malformed.
 pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     loop {
         let mut header = [0; 4];
@@ -153,15 +162,16 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
         let request: Request = serde_json::from_slice(&json)?;
         let mut bytes = Vec::new();
         input.by_ref().take(request.bytes).read_to_end(&mut bytes)?;
-        let answer = extract::extract(&request.name, &bytes, request.declared, &request.limits);
+        let result = extract::extract(&request.name, &bytes, request.declared, &request.limits);
         drop(bytes);
-        let json = serde_json::to_vec(&answer.map_err(|error| error.to_string()))?;
+        let json = serde_json::to_vec(&result.map_err(|error| error.to_string()))?;
         output.write_all(&length(json.len())?)?;
         output.write_all(&json)?;
         output.flush()?;
     }
 }
 
+/// Encodes the length of a frame.
 fn length(bytes: usize) -> io::Result<[u8; 4]> {
     u32::try_from(bytes)
         .map(u32::to_le_bytes)

@@ -1,4 +1,4 @@
-//! What changed lately: the revisions that came to answer, the newest first.
+//! Recent changes: the revisions that were read, the newest first.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -11,68 +11,72 @@ use crate::Error;
 use crate::catalogue::Catalogue;
 use crate::names::LibraryName;
 
-/// The most changes on a page.
-pub const LARGEST_PAGE: usize = 100;
+/// Maximum number of changes of a page.
+pub const MAX_PAGE_SIZE: usize = 100;
 
-/// A revision that came to answer.
+/// A revision that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Recent {
-    /// The library.
+pub struct RecentChange {
+    /// Name of the library.
     pub library: String,
-    /// The version.
+    /// Label of the version.
     pub version: String,
-    /// The document.
+    /// Document.
     pub document_id: Uuid,
-    /// Its path.
+    /// Path of the document.
     pub path: String,
-    /// Its title in this revision.
+    /// Title in this revision.
     pub title: String,
-    /// The revision's number under the label: 1 for a new document.
+    /// Number of the revision within document and version: 1 for a new document.
     pub revision: i32,
-    /// Whether it is the one that answers now.
+    /// Whether the revision is active now.
     pub active: bool,
-    /// The SHA-256 of the original.
+    /// SHA-256 of the original.
     pub sha256: String,
-    /// When it was indexed.
+    /// Time when it was read.
     pub indexed_at: DateTime<Utc>,
     #[serde(skip)]
     id: Uuid,
 }
 
-/// Which changes.
+/// Filter and page of [`list`].
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// Of this library; of all that exist for the actor where none is named.
+pub struct RecentChangesParams {
+    /// Library; all that exist for the actor if `None`.
     pub library: Option<LibraryName>,
-    /// Since then.
+    /// Time from which changes are listed.
     pub since: Option<DateTime<Utc>>,
-    /// Where the page begins.
+    /// Cursor of an earlier page.
     pub after: Option<Cursor>,
-    /// Changes on a page.
+    /// Number of changes of a page, 1 to [`MAX_PAGE_SIZE`].
     pub limit: usize,
 }
 
-/// What changed, as far as it exists for the actor.
-pub async fn changes(
+/// Lists the changes in libraries that exist for the actor, the newest first.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor, and for an invalid cursor or limit.
+pub async fn list(
     connection: &mut PgConnection,
     actor: &Actor,
     catalogue: &Catalogue,
-    asked: &Asked,
-) -> Result<Page<Recent>, Error> {
-    if asked.limit == 0 || asked.limit > LARGEST_PAGE {
-        return Err(Error::Invalid(format!("a page has 1 to {LARGEST_PAGE} changes")));
+    params: &RecentChangesParams,
+) -> Result<Page<RecentChange>, Error> {
+    if params.limit == 0 || params.limit > MAX_PAGE_SIZE {
+        return Err(Error::Invalid(format!("a page has 1 to {MAX_PAGE_SIZE} changes")));
     }
-    let libraries: Vec<Uuid> = match &asked.library {
+    let libraries: Vec<Uuid> = match &params.library {
         Some(name) => vec![catalogue.library(actor, name)?.id.0],
         None => catalogue.libraries(actor).iter().map(|library| library.id.0).collect(),
     };
-    let after: Option<(DateTime<Utc>, Uuid)> = match &asked.after {
+    let after: Option<(DateTime<Utc>, Uuid)> = match &params.after {
         Some(cursor) => Some(cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?),
         None => None,
     };
     let rows = sqlx::query_as!(
-        Recent,
-        r#"-- recent.changes
+        RecentChange,
+        r#"-- recent.list
          select library.name as library, version.label as version, document.id as document_id, document.path,
            coalesce(d.title, document.name) as "title!", d.revision, d.active,
            encode(d.file_hash, 'hex') as "sha256!", d.completed_at as "indexed_at!", d.id
@@ -86,12 +90,12 @@ pub async fn changes(
          order by d.completed_at desc, d.id desc
          limit $5"#,
         &libraries,
-        asked.since,
+        params.since,
         after.map(|(at, _)| at),
         after.map(|(_, id)| id),
-        i64::try_from(asked.limit + 1).unwrap_or(i64::MAX),
+        i64::try_from(params.limit + 1).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::from_rows(rows, asked.limit, |last| Cursor::encode(&(last.indexed_at, last.id))))
+    Ok(Page::from_rows(rows, params.limit, |last| Cursor::encode(&(last.indexed_at, last.id))))
 }

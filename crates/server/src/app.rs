@@ -30,7 +30,7 @@ use chat::worklist::{self, Occurrence};
 use embedding::Model;
 use identity::{Authenticator, PasswordHasher, TokenSigner};
 use library::reader::ReaderConfig;
-use library::search::{Engine, EngineConfig, Miss, Misses, ModelState};
+use library::search::{Engine, EngineConfig, ModelState, ZeroResult, ZeroResultLog};
 use sqlx::PgPool;
 use store::cache::Caches;
 use store::objects::Objects;
@@ -51,7 +51,7 @@ pub(crate) struct App {
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
     /// Searches without results that are not recorded yet; locked by the task that records them.
-    pub(crate) misses: Arc<Mutex<Receiver<Miss>>>,
+    pub(crate) misses: Arc<Mutex<Receiver<ZeroResult>>>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) passwords: PasswordHasher,
     /// Seals and opens secrets that must be read again; keys for other purposes are derived from its key.
@@ -86,8 +86,8 @@ impl App {
             vector_budget_milliseconds: settings.search.vector_budget_milliseconds(),
         };
         let model = settings.search.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
-        let (telling, misses) = Misses::new();
-        let engine = Arc::new(Engine::new(database.pool().clone(), config, model).telling(telling));
+        let (log, misses) = ZeroResultLog::new();
+        let engine = Arc::new(Engine::new(database.pool().clone(), config, model).with_zero_result_log(log));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signer = TokenSigner::new(&keys).context("no key to sign access tokens")?;
         let authenticator = Arc::new(Authenticator::new(database.pool().clone(), signer, &caches));
@@ -175,7 +175,7 @@ impl App {
     }
 
     /// Records the searches without results so far, for the work list.
-    pub(crate) async fn write_misses(&self, misses: &mut Receiver<Miss>) {
+    pub(crate) async fn write_misses(&self, misses: &mut Receiver<ZeroResult>) {
         let mut occurrences: Vec<Occurrence> = Vec::new();
         while let Ok(miss) = misses.try_recv() {
             occurrences.push(miss.into());

@@ -116,7 +116,7 @@ pub(crate) fn pack(found: Vec<Source>, question: &str, context: usize, answer: u
         if room < MIN_EXCERPT_TOKENS && !packed.is_empty() {
             break;
         }
-        let cut = budget::beginning(&source.content, room.max(MIN_EXCERPT_TOKENS));
+        let cut = budget::prefix(&source.content, room.max(MIN_EXCERPT_TOKENS));
         source.character_to = i32::try_from(cut.chars().count()).unwrap_or(i32::MAX);
         packed.push(source);
         break;
@@ -171,7 +171,7 @@ pub(crate) fn condensing(history: &[Message], question: &str) -> Vec<PromptMessa
     for message in history.iter().rev().take(6).collect::<Vec<_>>().into_iter().rev() {
         let label = if message.role == MessageRole::User { "Question" } else { "Answer" };
         let text = without_citations(&message.content);
-        transcript.push_str(&format!("{label}: {}\n", one_line(budget::beginning(&text, 200), 1000)));
+        transcript.push_str(&format!("{label}: {}\n", one_line(budget::prefix(&text, 200), 1000)));
     }
     transcript.push_str(&format!("Last question: {}", one_line(question, 2000)));
     vec![
@@ -205,7 +205,7 @@ pub(crate) fn joined(history: &[Message], question: &str) -> String {
         .map(|message| &message.content);
     match previous {
         Some(previous) if budget::tokens(question) < 12 => {
-            format!("{} {}", one_line(question, 500), one_line(budget::beginning(previous, 60), 500))
+            format!("{} {}", one_line(question, 500), one_line(budget::prefix(previous, 60), 500))
         }
         _ => question.to_owned(),
     }

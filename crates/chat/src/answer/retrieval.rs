@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kernel::actor::Actor;
-use library::label::Request;
+use library::label::VersionRequest;
 use library::names::LibraryName;
-use library::search::{Engine, Hit, LONGEST_QUERY, ModelState, Passage, Question, Resolved};
+use library::search::{
+    Engine, MAX_QUERY_CHARS, ModelState, Passage, ResolvedVersion, SearchHit, SearchRequest,
+};
 
 use registry::tool_call::ToolTarget;
 use store::objects::Hash;
@@ -37,7 +39,7 @@ pub struct SearchScope {
     /// Library; all libraries if `None`.
     pub library: Option<LibraryName>,
     /// Version.
-    pub version: Request,
+    pub version: VersionRequest,
 }
 
 /// Result of a retrieval.
@@ -47,7 +49,7 @@ pub(crate) struct Retrieval {
     /// Closest passages if none is relevant: the relevance decision can be wrong, and readers can check them.
     pub(crate) nearest: Vec<Source>,
     pub(crate) notices: Vec<String>,
-    pub(crate) resolved: Option<Resolved>,
+    pub(crate) resolved: Option<ResolvedVersion>,
 }
 
 /// Queries everything that the question is asked of. A service that fails becomes a notice; the others still deliver.
@@ -228,19 +230,20 @@ async fn search_library(
     is_told: bool,
     scope: &SearchScope,
 ) -> Result<Retrieval, Error> {
-    let text: String = query.chars().take(LONGEST_QUERY).collect();
-    let question = Question {
+    let text: String = query.chars().take(MAX_QUERY_CHARS).collect();
+    let question = SearchRequest {
         library: scope.library.clone(),
         version: scope.version.clone(),
         limit: MAX_HITS,
-        is_told,
-        ..Question::new(text)
+        records_zero_results: is_told,
+        ..SearchRequest::new(text)
     };
     let answer = engine.search(actor, &question).await?;
-    let follows_active = scope.version == Request::Active;
+    let follows_active = scope.version == VersionRequest::Active;
     let found = (1..).zip(&answer.hits);
     let (relevant, others): (Vec<_>, Vec<_>) = found.partition(|(_, hit)| hit.relevant);
-    let source = |(rank, hit): (i32, &Hit)| Source { follows_active, ..passage_source(rank, &hit.passage) };
+    let source =
+        |(rank, hit): (i32, &SearchHit)| Source { follows_active, ..passage_source(rank, &hit.passage) };
     Ok(Retrieval {
         sources: relevant.into_iter().map(source).collect(),
         nearest: others.into_iter().take(MAX_NEAREST).map(source).collect(),

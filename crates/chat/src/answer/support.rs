@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use library::search::analysis::{Part, with_kept};
+use library::search::analysis::{TermKind, with_thread_analysis};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 /// Result of a support check.
@@ -76,9 +76,10 @@ impl Terms {
     fn of(text: &str) -> Self {
         let wide = text.chars().filter(|character| ('\u{2e80}'..='\u{9fff}').contains(character)).count();
         let letters = text.chars().filter(char::is_ascii_alphabetic).count();
-        let terms = with_kept(|analysis| {
+        let terms = with_thread_analysis(|analysis| {
             analysis.run(text);
-            let steps = analysis.terms().filter(|(term, _)| term.part == Part::Step).map(|(_, text)| text);
+            let steps =
+                analysis.terms().filter(|(term, _)| term.kind == TermKind::Step).map(|(_, text)| text);
             steps.filter(|term| term.len() > 1 && !STOP_WORDS.contains(term)).map(str::to_owned).collect()
         });
         Self { terms, is_chinese: wide * 3 > letters }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kernel::chain::Chain;
-use library::search::Resolved;
+use library::search::ResolvedVersion;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -46,7 +46,7 @@ struct AnswerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolved: Option<Resolved>,
+    resolved: Option<ResolvedVersion>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
     /// Whether a model was given sources and cites none of them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use embedding::Model;
 use extract::model::ExtractedDocument;
-use library::embed::{as_text, embedded_text};
+use library::embed::{passage_text, to_pgvector};
 use library::ingest;
 use library::reader::Reader;
 use serde::Deserialize;
@@ -82,7 +82,7 @@ async fn read_one(
         let mut connection = store::postgres::acquire(pool).await?;
         return complete(&mut connection, worker, job.id).await;
     };
-    let hash = library::sweep::hash_of(&file.file_hash)?;
+    let hash = library::gc::hash_from_column(&file.file_hash)?;
     let read = ingest::read_object(objects, reader, hash, &file.file_name, None).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     // The chat is locked, so that its files keep the limit together.
@@ -245,15 +245,14 @@ async fn embed_batch(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Resul
     let ids: Vec<Uuid> = missing.iter().map(|row| row.id).collect();
     let vectors = {
         let model = Arc::clone(model);
-        let texts: Vec<String> =
-            missing.iter().map(|row| embedded_text(&row.section, &row.content)).collect();
+        let texts: Vec<String> = missing.iter().map(|row| passage_text(&row.section, &row.content)).collect();
         tokio::task::spawn_blocking(move || {
             model.embed_passages(&texts.iter().map(String::as_str).collect::<Vec<_>>())
         })
         .await
         .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
     };
-    let vectors: Vec<String> = vectors.iter().map(|vector| as_text(vector)).collect();
+    let vectors: Vec<String> = vectors.iter().map(|vector| to_pgvector(vector)).collect();
     sqlx::query!(
         "-- files.write_vectors
          update chat.file_passages as passage set model = $3, vector = made.vector::halfvec

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use embedding::Model;
 use kernel::actor::Actor;
-use library::embed::as_text;
-use library::search::analysis::with_kept;
-use library::search::relevance::{Judge, content_terms};
+use library::embed::to_pgvector;
+use library::search::analysis::with_thread_analysis;
+use library::search::relevance::{RelevanceScorer, content_terms};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -120,7 +120,7 @@ async fn similarities(
 ) -> Result<HashMap<Uuid, f32>, Error> {
     let id = model.id();
     let query = query.to_owned();
-    let vector = tokio::task::spawn_blocking(move || as_text(&model.embed_query(&query)))
+    let vector = tokio::task::spawn_blocking(move || to_pgvector(&model.embed_query(&query)))
         .await
         .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?;
     let rows = sqlx::query!(
@@ -180,7 +180,7 @@ fn score_keywords(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)>
         .map(|passage| {
             let mut counts: HashMap<&str, f32> = HashMap::new();
             for text in passage.section.iter().chain([&passage.file_name, &passage.content]) {
-                with_kept(|analysis| {
+                with_thread_analysis(|analysis| {
                     analysis.run_where(text, |first| initials.contains(&first));
                     for (_, term) in analysis.terms() {
                         if let Some(term) = query_terms.get(term) {
@@ -198,7 +198,7 @@ fn score_keywords(query: &str, passages: &mut [FilePassage]) -> Vec<(Uuid, f32)>
     let total = passages.len();
     let frequency =
         |term: &str| Ok::<u64, Infallible>(frequencies.get(term).map_or(0, |count| *count as u64));
-    let Ok(judge) = Judge::new(query, total as u64, frequency);
+    let Ok(judge) = RelevanceScorer::new(query, total as u64, frequency);
     #[expect(clippy::cast_precision_loss, reason = "a score needs a few digits only")]
     let average =
         passages.iter().map(|passage| passage.content.len()).sum::<usize>().max(1) as f32 / total as f32;

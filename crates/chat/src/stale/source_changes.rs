@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use library::diff::{Diff, diff};
-use library::search::analysis::with_kept;
+use library::search::analysis::with_thread_analysis;
 use library::search::find_passage;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -156,7 +156,7 @@ async fn current_passage(
 }
 
 fn terms(text: &str) -> HashSet<String> {
-    with_kept(|analysis| {
+    with_thread_analysis(|analysis| {
         analysis.run(text);
         analysis.terms().map(|(_, term)| term.to_owned()).collect()
     })

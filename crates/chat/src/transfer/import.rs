@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use futures::stream;
 use kernel::actor::Actor;
 use library::catalogue::Catalogue;
+use library::uploads::{self, Content};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use store::objects::{Hash, Objects, Staged};
@@ -341,10 +342,7 @@ impl Writer<'_> {
             self.report.skip(location, "its bytes are missing or do not match its hash");
             return Ok(());
         }
-        // First the row, then the bytes: a garbage collection in between leaves them alone.
-        library::sweep::touch(self.pool, &[(stored.hash, stored.size)]).await?;
-        self.objects.promote(staged).await?;
-        self.objects.flush().await?;
+        uploads::store(self.pool, self.objects, vec![Content::Staged(staged)]).await?;
         self.stored.insert(stored.hash);
         self.write_file(&file, stored.hash).await
     }

@@ -1,87 +1,87 @@
-//! What changed between two texts, section by section: which sections came, went or are other than they were, and in those
-//! the lines, with the words that differ marked. All of it is bounded: what is very long is named, and not shown.
+//! Comparison of two Markdown texts by section: sections that were added, removed or changed, and in those the changed lines
+//! with the words that differ. Everything is bounded: the lines of very long changes are counted and left out.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
-/// Lines around a change that are shown with it.
+/// Lines of context around a change.
 const CONTEXT: usize = 2;
-/// Lines that are shown of all sections together.
-const LINES: usize = 4_000;
-/// How long all comparing may take; what is left then is compared coarsely.
-const DEADLINE: Duration = Duration::from_millis(1_500);
-/// Lines longer than this are compared whole.
-const LONGEST_LINE: usize = 2_000;
+/// Maximum number of lines of all sections together.
+const MAX_LINES: usize = 4_000;
+/// Time limit of the exact comparison; the rest is compared coarsely.
+const TIME_LIMIT: Duration = Duration::from_millis(1_500);
+/// Maximum length of a line that is compared word by word, in bytes.
+const MAX_WORD_DIFF_BYTES: usize = 2_000;
 
-/// What became of a section.
+/// Change of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is only in the second text.
+    /// The section is only in the second text.
     Added,
-    /// It is only in the first.
+    /// The section is only in the first text.
     Removed,
-    /// It is in both, and not the same.
+    /// The section differs between the texts.
     Changed,
 }
 
-/// A section that is not what it was.
+/// A section that differs between the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The headings that lead to it, outermost first, itself last; none before the first heading.
+    /// Headings above it, outermost first, its own last; none before the first heading.
     pub headings: Vec<String>,
-    /// What became of it.
+    /// Change.
     pub change: Change,
-    /// Lines that are only in the second text.
+    /// Number of lines only in the second text.
     pub added: usize,
-    /// Lines that are only in the first.
+    /// Number of lines only in the first text.
     pub removed: usize,
-    /// The lines; `None` where there would be too many.
+    /// Lines; `None` if there would be too many.
     pub lines: Option<Vec<Line>>,
 }
 
-/// A line of a section that changed.
+/// A line of a section, or a fold of equal lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// In both texts.
     Same(String),
-    /// Only in the first: its pieces, and whether each is what differs.
+    /// Only in the first text, as pieces with whether each differs.
     Removed(Vec<(bool, String)>),
-    /// Only in the second.
+    /// Only in the second text, as pieces with whether each differs.
     Added(Vec<(bool, String)>),
-    /// So many lines that are in both.
+    /// Number of lines in both texts that are left out.
     Folded(usize),
 }
 
-/// What changed.
+/// Comparison of two texts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
-    /// Sections that changed, in the order of the second text; those that went stand where they were.
+    /// Sections that differ, in the order of the second text; removed ones at the place where they were.
     pub sections: Vec<Section>,
-    /// How many are the same.
+    /// Number of equal sections.
     pub same: usize,
 }
 
-/// Compares two texts in Markdown.
+/// Compares two Markdown texts.
 pub fn compare(from: &str, to: &str) -> Comparison {
-    let deadline = Instant::now() + DEADLINE;
-    let (old, new) = (cut(from), cut(to));
-    let partner = pairs(&old, &new);
+    let deadline = Instant::now() + TIME_LIMIT;
+    let (old, new) = (split_sections(from), split_sections(to));
+    let partner = match_sections(&old, &new);
     let mut comparison = Comparison::default();
-    let mut left = LINES;
-    // Sections that went stand before the next one that stayed.
+    let mut left = MAX_LINES;
+    // Removed sections come before the next one that stayed.
     let mut next_old = 0;
     let taken: Vec<bool> = {
         let mut taken = vec![false; old.len()];
-        partner.iter().flatten().for_each(|place| taken[*place] = true);
+        partner.iter().flatten().for_each(|index| taken[*index] = true);
         taken
     };
-    for (place, section) in new.iter().enumerate() {
-        if let Some(mate) = partner[place] {
+    for (index, section) in new.iter().enumerate() {
+        if let Some(mate) = partner[index] {
             while next_old < mate {
                 if !taken[next_old] {
-                    comparison.sections.push(whole(&old[next_old], Change::Removed, &mut left));
+                    comparison.sections.push(one_sided(&old[next_old], Change::Removed, &mut left));
                 }
                 next_old += 1;
             }
@@ -92,30 +92,30 @@ pub fn compare(from: &str, to: &str) -> Comparison {
                 comparison.sections.push(changed(&old[mate], section, &mut left, deadline));
             }
         } else {
-            comparison.sections.push(whole(section, Change::Added, &mut left));
+            comparison.sections.push(one_sided(section, Change::Added, &mut left));
         }
     }
-    for (place, section) in old.iter().enumerate().skip(next_old) {
-        if !taken[place] {
-            comparison.sections.push(whole(section, Change::Removed, &mut left));
+    for (index, section) in old.iter().enumerate().skip(next_old) {
+        if !taken[index] {
+            comparison.sections.push(one_sided(section, Change::Removed, &mut left));
         }
     }
-    // One may differ in nothing but the space around it.
+    // Sections that differ only in the space around them are equal.
     let before = comparison.sections.len();
     comparison.sections.retain(|section| section.added + section.removed > 0);
     comparison.same += before - comparison.sections.len();
     comparison
 }
 
-/// A section of a text.
+/// A section of one text.
 #[derive(Debug, PartialEq, Eq)]
-struct Piece<'text> {
+struct TextSection<'text> {
     headings: Vec<String>,
     text: &'text str,
 }
 
-/// Cuts a text at its headings.
-fn cut(text: &str) -> Vec<Piece<'_>> {
+/// Splits a text at its headings.
+fn split_sections(text: &str) -> Vec<TextSection<'_>> {
     let mut pieces = Vec::new();
     let mut open: Vec<(usize, String)> = Vec::new();
     let (mut start, mut at) = (0, 0);
@@ -133,14 +133,14 @@ fn cut(text: &str) -> Vec<Piece<'_>> {
             && line.len() - bare.len() < 4
             && let Some((level, heading)) = heading(bare)
         {
-            pieces.push(Piece { headings: path(&open), text: &text[start..at] });
+            pieces.push(TextSection { headings: path(&open), text: &text[start..at] });
             open.retain(|(above, _)| *above < level);
             open.push((level, heading));
             start = at;
         }
         at += line.len();
     }
-    pieces.push(Piece { headings: path(&open), text: &text[start..] });
+    pieces.push(TextSection { headings: path(&open), text: &text[start..] });
     pieces.retain(|piece| !piece.text.trim().is_empty());
     pieces
 }
@@ -159,13 +159,13 @@ fn heading(line: &str) -> Option<(usize, String)> {
     (is_heading && !words.is_empty()).then(|| (level, words.chars().take(200).collect()))
 }
 
-/// For each section of the second text, the one of the first that it was.
-fn pairs(old: &[Piece<'_>], new: &[Piece<'_>]) -> Vec<Option<usize>> {
+/// Returns the section of the first text that each section of the second corresponds to.
+fn match_sections(old: &[TextSection<'_>], new: &[TextSection<'_>]) -> Vec<Option<usize>> {
     let mut partner = vec![None; new.len()];
     let mut taken = vec![false; old.len()];
-    // The same words under the same headings; the same headings, in their order; the same words elsewhere; and the same
-    // heading under others, such as a title that names the version.
-    let keys: [fn(&Piece<'_>) -> String; 4] = [
+    // Equal text under equal headings; equal headings, in their order; equal text elsewhere; and the same headings below
+    // another outermost one, such as a title that names the version.
+    let keys: [fn(&TextSection<'_>) -> String; 4] = [
         |piece| format!("{}\u{1f}{}", piece.headings.join("\u{1f}"), piece.text),
         |piece| piece.headings.join("\u{1f}"),
         |piece| piece.text.to_owned(),
@@ -173,18 +173,18 @@ fn pairs(old: &[Piece<'_>], new: &[Piece<'_>]) -> Vec<Option<usize>> {
     ];
     for (number, key) in keys.iter().enumerate() {
         let mut free: HashMap<String, Vec<usize>> = HashMap::new();
-        for (place, piece) in old.iter().enumerate().rev().filter(|(place, _)| !taken[*place]) {
-            free.entry(key(piece)).or_default().push(place);
+        for (index, piece) in old.iter().enumerate().rev().filter(|(index, _)| !taken[*index]) {
+            free.entry(key(piece)).or_default().push(index);
         }
-        for (place, piece) in
-            new.iter().enumerate().filter(|(place, _)| partner[*place].is_none()).collect::<Vec<_>>()
+        for (index, piece) in
+            new.iter().enumerate().filter(|(index, _)| partner[*index].is_none()).collect::<Vec<_>>()
         {
             let key = key(piece);
             if number == 3 && key.is_empty() {
                 continue;
             }
             if let Some(mate) = free.get_mut(&key).and_then(Vec::pop) {
-                partner[place] = Some(mate);
+                partner[index] = Some(mate);
                 taken[mate] = true;
             }
         }
@@ -192,8 +192,8 @@ fn pairs(old: &[Piece<'_>], new: &[Piece<'_>]) -> Vec<Option<usize>> {
     partner
 }
 
-/// A section that is in one of the texts only.
-fn whole(piece: &Piece<'_>, change: Change, left: &mut usize) -> Section {
+/// Returns a section that is only in one of the texts.
+fn one_sided(piece: &TextSection<'_>, change: Change, left: &mut usize) -> Section {
     let lines: Vec<&str> = piece.text.trim_end().lines().collect();
     let count = lines.len();
     let is_shown = take(left, count);
@@ -206,30 +206,30 @@ fn whole(piece: &Piece<'_>, change: Change, left: &mut usize) -> Section {
     Section { headings: piece.headings.clone(), change, added, removed, lines }
 }
 
-/// A section that is in both.
-fn changed(old: &Piece<'_>, new: &Piece<'_>, left: &mut usize, deadline: Instant) -> Section {
+/// Compares a section that is in both texts.
+fn changed(old: &TextSection<'_>, new: &TextSection<'_>, left: &mut usize, deadline: Instant) -> Section {
     let before: Vec<&str> = old.text.trim_end().lines().collect();
     let after: Vec<&str> = new.text.trim_end().lines().collect();
     let operations = capture_diff_slices_deadline(Algorithm::Myers, &before, &after, Some(deadline));
     let (mut added, mut removed) = (0, 0);
     let mut lines = Vec::new();
-    for (place, operation) in operations.iter().enumerate() {
+    for (index, operation) in operations.iter().enumerate() {
         match *operation {
             DiffOp::Equal { old_index, len, .. } => {
                 let same = &before[old_index..old_index + len];
-                let is_first = place == 0;
-                let is_last = place + 1 == operations.len();
+                let is_first = index == 0;
+                let is_last = index + 1 == operations.len();
                 fold(same, is_first, is_last, &mut lines);
             }
             DiffOp::Delete { old_index, old_len, .. } => {
                 removed += old_len;
-                let gone = before[old_index..old_index + old_len].iter();
-                lines.extend(gone.map(|line| Line::Removed(vec![(false, (*line).to_owned())])));
+                let deleted = before[old_index..old_index + old_len].iter();
+                lines.extend(deleted.map(|line| Line::Removed(vec![(false, (*line).to_owned())])));
             }
             DiffOp::Insert { new_index, new_len, .. } => {
                 added += new_len;
-                let come = after[new_index..new_index + new_len].iter();
-                lines.extend(come.map(|line| Line::Added(vec![(false, (*line).to_owned())])));
+                let inserted = after[new_index..new_index + new_len].iter();
+                lines.extend(inserted.map(|line| Line::Added(vec![(false, (*line).to_owned())])));
             }
             DiffOp::Replace { old_index, old_len, new_index, new_len } => {
                 (removed, added) = (removed + old_len, added + new_len);
@@ -243,7 +243,7 @@ fn changed(old: &Piece<'_>, new: &Piece<'_>, left: &mut usize, deadline: Instant
     Section { headings: new.headings.clone(), change: Change::Changed, added, removed, lines }
 }
 
-/// Whether so many lines may still be shown.
+/// Takes a number of lines from those left, and returns whether there were enough.
 fn take(left: &mut usize, lines: usize) -> bool {
     let is_enough = lines <= *left;
     if is_enough {
@@ -252,7 +252,7 @@ fn take(left: &mut usize, lines: usize) -> bool {
     is_enough
 }
 
-/// Lines in both texts, but for those far from any change.
+/// Adds equal lines, folding those far from any change.
 fn fold(same: &[&str], is_first: bool, is_last: bool, lines: &mut Vec<Line>) {
     let head = if is_first { 0 } else { CONTEXT };
     let tail = if is_last { 0 } else { CONTEXT };
@@ -266,12 +266,12 @@ fn fold(same: &[&str], is_first: bool, is_last: bool, lines: &mut Vec<Line>) {
     lines.extend(same[same.len() - tail..].iter().map(line));
 }
 
-/// Lines in place of others: as many as there are on both sides are compared word by word.
+/// Adds replaced lines; the same number on both sides are compared word by word.
 fn replaced(old: &[&str], new: &[&str], deadline: Instant, lines: &mut Vec<Line>) {
     let mut added = Vec::new();
     let pairs = if old.len() == new.len() { old.len() } else { 0 };
-    for place in 0..pairs {
-        let (one, other) = words_of(old[place], new[place], deadline);
+    for index in 0..pairs {
+        let (one, other) = diff_words(old[index], new[index], deadline);
         lines.push(Line::Removed(one));
         added.push(Line::Added(other));
     }
@@ -282,9 +282,10 @@ fn replaced(old: &[&str], new: &[&str], deadline: Instant, lines: &mut Vec<Line>
 
 type Pieces = Vec<(bool, String)>;
 
-fn words_of(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
+/// Compares two lines word by word.
+fn diff_words(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
     let whole = |line: &str| vec![(false, line.to_owned())];
-    if old.len() > LONGEST_LINE || new.len() > LONGEST_LINE {
+    if old.len() > MAX_WORD_DIFF_BYTES || new.len() > MAX_WORD_DIFF_BYTES {
         return (whole(old), whole(new));
     }
     let (before, after) = (words(old), words(new));
@@ -300,7 +301,7 @@ fn words_of(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
         one.push((is_other, from));
         other.push((is_other, to));
     }
-    // Two lines that share little are not the same line.
+    // Lines that share little are not marked word by word.
     if same * 3 < old.len().min(new.len()) {
         return (whole(old), whole(new));
     }
@@ -309,7 +310,7 @@ fn words_of(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
     (one, other)
 }
 
-/// Words, spaces and signs; each Chinese character is a word.
+/// Splits a line into words, spaces and signs; each Chinese character is a word.
 fn words(line: &str) -> Vec<&str> {
     let kind = |one: char| match one {
         _ if one.is_whitespace() => 0,
@@ -338,17 +339,17 @@ mod tests {
 
     use super::*;
 
-    fn told(from: &str, to: &str) -> Vec<(String, Change, usize, usize)> {
+    fn summary(from: &str, to: &str) -> Vec<(String, Change, usize, usize)> {
         let sections = compare(from, to).sections.into_iter();
         sections.map(|one| (one.headings.join("/"), one.change, one.added, one.removed)).collect()
     }
 
     #[test]
-    fn sections_come_go_and_change() {
+    fn sections_are_added_removed_and_changed() {
         let from = "# T\n\nIntro\n\n## A\n\none\ntwo\n\n## B\n\nb\n\n## C\n\nc\n";
         let to = "# T\n\nIntro\n\n## A\n\none\n2\n\n## C\n\nc\n\n## D\n\nd\n";
         assert_eq!(
-            told(from, to),
+            summary(from, to),
             [
                 ("T/A".to_owned(), Change::Changed, 1, 1),
                 ("T/B".to_owned(), Change::Removed, 0, 3),
@@ -356,15 +357,18 @@ mod tests {
             ]
         );
         assert_eq!(compare(from, to).same, 2);
-        assert_eq!(told(from, from), []);
-        assert_eq!(told("", "# A\n"), [("A".to_owned(), Change::Added, 1, 0)]);
-        // Space, and the version in the title, are no changes of what is under it.
-        assert_eq!(told("# T 1\n\n## A\n\na\n", "# T 2\n\n## A\n\na\n\n\n").len(), 2);
-        // Two of one name, of which one goes.
-        assert_eq!(told("# A\n\n1\n\n# A\n\n2\n", "# A\n\n2\n"), [("A".to_owned(), Change::Removed, 0, 3)]);
-        // What looks like a heading in code is none.
+        assert_eq!(summary(from, from), []);
+        assert_eq!(summary("", "# A\n"), [("A".to_owned(), Change::Added, 1, 0)]);
+        // Space and the version in the title do not change the sections below.
+        assert_eq!(summary("# T 1\n\n## A\n\na\n", "# T 2\n\n## A\n\na\n\n\n").len(), 2);
+        // One of two sections with the same heading is removed.
         assert_eq!(
-            told("# A\n\n```\n# b\n```\n", "# A\n\n```\n# c\n```\n"),
+            summary("# A\n\n1\n\n# A\n\n2\n", "# A\n\n2\n"),
+            [("A".to_owned(), Change::Removed, 0, 3)]
+        );
+        // A comment in code is not a heading.
+        assert_eq!(
+            summary("# A\n\n```\n# b\n```\n", "# A\n\n```\n# c\n```\n"),
             [("A".to_owned(), Change::Changed, 1, 1)]
         );
     }
@@ -398,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_counted_and_not_shown() {
+    fn lines_of_long_changes_are_counted_and_left_out() {
         let from: String = (0..10_000).map(|number| format!("a {number}\n")).collect();
         let to: String = (0..10_000).map(|number| format!("b {number}\n")).collect();
         let found = compare(&from, &to).sections.remove(0);

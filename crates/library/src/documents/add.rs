@@ -1,4 +1,5 @@
-//! Adding documents: many at a time, because a folder has many and each statement has its price.
+//! Registration of documents whose bytes are in the object store, in batches: a folder has many files, and each statement
+//! costs a round trip.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,96 +12,102 @@ use store::jobs::{self, NewJob};
 use store::objects::Stored;
 use uuid::Uuid;
 
-use super::{Category, DocumentId, DocumentVersionId};
-use crate::access::{self, Level};
-use crate::catalogue::{self, Library, Version};
-use crate::changes;
-use crate::ingest;
+use super::document::Category;
+use super::revision::VisibleRevision;
+use crate::access::Level;
+use crate::catalogue::{Library, Version};
+use crate::ids::{DocumentId, DocumentVersionId, LibraryId, VersionId};
 use crate::label::Label;
+use crate::libraries::{self, EnsuredVersion};
 use crate::names::{DocumentPath, LibraryName, Tag};
-use crate::{Error, sweep};
+use crate::{Error, changes, ingest};
 
-/// Where documents are added, and what they all are.
+/// Target of an upload: library and version, and what all its documents have in common.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The library; made where it is missing.
+    /// Library, created if it does not exist.
     pub library: LibraryName,
-    /// The version; made where it is missing.
+    /// Version, created if it does not exist.
     pub version: Label,
-    /// Their tags from now on; those they have are kept where none is given.
+    /// New tags of the documents; existing documents keep theirs if this is empty.
     pub tags: Vec<Tag>,
-    /// Their category from now on; the one they have is kept where none is given.
+    /// New category of the documents; existing documents keep theirs if this is `None`.
     pub category: Option<Category>,
 }
 
-/// A document to be added, whose bytes are in the object store.
+/// A document to add, whose bytes are in the object store.
 #[derive(Debug, Clone)]
 pub struct NewDocument {
-    /// Its path in the library.
+    /// Path in the library.
     pub path: DocumentPath,
-    /// Its type, where the person who adds it knows better than its content.
+    /// Document type, if the uploader declares it rather than leaving it to detection.
     pub declared_type: Option<DocumentType>,
-    /// Its bytes.
+    /// Bytes in the object store.
     pub file: Stored,
 }
 
-/// What became of a document that was added.
+/// Outcome of adding a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is new under this label.
+    /// The document is new in this version.
     Added,
-    /// It was there with other bytes: this is a further revision.
+    /// The document had other bytes, and has a new revision.
     Revised,
-    /// It was there with these bytes: nothing was done.
+    /// The document had the same bytes: nothing was changed.
     Unchanged,
 }
 
-/// A document that was added.
+/// Result of adding a document.
 #[derive(Debug, Clone, Serialize)]
-pub struct Added {
+pub struct AddedDocument {
     /// The document.
     pub document_id: DocumentId,
-    /// The revision that holds these bytes.
-    pub document_version_id: DocumentVersionId,
-    /// Its number under the label.
+    /// The revision that holds the bytes.
+    pub document_version_id: VisibleRevision,
+    /// Number of that revision within document and version.
     pub revision: i32,
-    /// Its path.
+    /// Path in the library.
     pub path: String,
-    /// What became of it.
+    /// Outcome.
     pub outcome: Outcome,
 }
 
-struct Newest {
+struct NewestRevision {
     id: DocumentVersionId,
     revision: i32,
     hash: Vec<u8>,
     failed: bool,
 }
 
-/// Adds documents to a version of a library, with the jobs that read them, in the caller's transaction.
+/// Adds documents to a version of a library, with the jobs that ingest them, in the caller's transaction.
 ///
-/// A path given twice is taken the last time. Bytes that a document already has under this label change nothing, unless
-/// reading them failed: then they are read again.
+/// Returns one result for each path, ordered by path. If a path is given twice, the last one counts. Bytes that the
+/// document's newest revision already has change nothing, unless reading them failed: then they are read again.
+/// [`uploads`](crate::uploads) stores the bytes first.
+///
+/// # Errors
+///
+/// Fails unless the actor can write to the library, or create it if it does not exist.
 pub async fn add(
     connection: &mut PgConnection,
     actor: &Actor,
     target: &Target,
     documents: &[NewDocument],
-) -> Result<Vec<Added>, Error> {
-    // In one order for everybody: the rows are locked in it.
+) -> Result<Vec<AddedDocument>, Error> {
+    // Every caller locks the rows in this order.
     let mut by_path: Vec<&NewDocument> = documents.iter().rev().collect();
     by_path.sort_by(|left, right| left.path.cmp(&right.path));
     by_path.dedup_by(|later, earlier| later.path == earlier.path);
 
-    let (library, version, made) =
-        catalogue::ensure(connection, actor, &target.library, &target.version).await?;
+    let EnsuredVersion { library, version, is_new } =
+        libraries::ensure(connection, actor, &target.library, &target.version).await?;
     let ids = upsert_documents(connection, library, version, target, &by_path).await?;
     let newest = newest_revisions(connection, &ids, version).await?;
 
     let mut added = Vec::with_capacity(by_path.len());
     let mut rows: Vec<(DocumentVersionId, DocumentId, i32, &NewDocument)> = Vec::new();
-    let mut again = Vec::new();
+    let mut to_retry = Vec::new();
     for document in by_path {
         let Some(id) = ids.get(document.path.as_str()).copied() else {
             return Err(Error::Internal(format!("{} was not written", document.path)));
@@ -108,7 +115,7 @@ pub async fn add(
         let same = newest.get(&id).filter(|newest| newest.hash == document.file.hash.0);
         let (document_version_id, revision, outcome) = match (same, newest.get(&id)) {
             (Some(same), _) if same.failed => {
-                again.push(same.id);
+                to_retry.push(same.id);
                 (same.id, same.revision, Outcome::Revised)
             }
             (Some(same), _) => (same.id, same.revision, Outcome::Unchanged),
@@ -120,24 +127,25 @@ pub async fn add(
             }
         };
         let path = document.path.to_string();
-        added.push(Added { document_id: id, document_version_id, revision, path, outcome });
+        let document_version_id = VisibleRevision::new(document_version_id);
+        added.push(AddedDocument { document_id: id, document_version_id, revision, path, outcome });
     }
     insert_revisions(connection, version, &rows).await?;
-    read_again(connection, &again).await?;
-    let to_read: Vec<NewJob> = rows.iter().map(|row| &row.0).chain(&again).map(to_be_read).collect();
-    jobs::enqueue(connection, &to_read).await?;
-    if made {
+    mark_processing(connection, &to_retry).await?;
+    let jobs: Vec<NewJob> = rows.iter().map(|row| &row.0).chain(&to_retry).map(ingest_job).collect();
+    jobs::enqueue(connection, &jobs).await?;
+    if is_new {
         changes::record_catalogue(connection).await?;
     }
     Ok(added)
 }
 
-/// Writes the documents, and locks those that were there, so that two revisions are not given one number. Where tags or
-/// category change, the change is recorded: search filters by them.
+/// Writes the documents, and locks those that exist, so that no two revisions get the same number. Changes of tags or
+/// category are recorded, because search filters by them.
 async fn upsert_documents(
     connection: &mut PgConnection,
-    library: catalogue::LibraryId,
-    version: changes::VersionId,
+    library: LibraryId,
+    version: VersionId,
     target: &Target,
     documents: &[&NewDocument],
 ) -> Result<HashMap<String, DocumentId>, Error> {
@@ -181,22 +189,22 @@ async fn upsert_documents(
 
 async fn record_retagged(
     connection: &mut PgConnection,
-    version: changes::VersionId,
+    version: VersionId,
     retagged: &[DocumentId],
 ) -> Result<(), Error> {
     if retagged.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = retagged.iter().map(|id| id.0).collect();
-    let held = sqlx::query!(
+    let versions = sqlx::query!(
         r#"-- documents.versions_of_retagged
-         select document_id as "document: DocumentId", version_id as "version: changes::VersionId"
+         select document_id as "document: DocumentId", version_id as "version: VersionId"
          from library.document_versions where active and document_id = any ($1)"#,
         &ids,
     )
     .fetch_all(&mut *connection)
     .await?;
-    let mut changed: Vec<_> = held.into_iter().map(|row| (row.document, row.version)).collect();
+    let mut changed: Vec<_> = versions.into_iter().map(|row| (row.document, row.version)).collect();
     changed.extend(retagged.iter().map(|id| (*id, version)));
     changes::record(connection, &changed).await
 }
@@ -204,8 +212,8 @@ async fn record_retagged(
 async fn newest_revisions(
     connection: &mut PgConnection,
     ids: &HashMap<String, DocumentId>,
-    version: changes::VersionId,
-) -> Result<HashMap<DocumentId, Newest>, Error> {
+    version: VersionId,
+) -> Result<HashMap<DocumentId, NewestRevision>, Error> {
     let ids: Vec<Uuid> = ids.values().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"-- documents.newest_revisions
@@ -222,8 +230,12 @@ async fn newest_revisions(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let newest =
-                Newest { id: row.id, revision: row.revision, hash: row.file_hash, failed: row.failed };
+            let newest = NewestRevision {
+                id: row.id,
+                revision: row.revision,
+                hash: row.file_hash,
+                failed: row.failed,
+            };
             (row.document_id, newest)
         })
         .collect())
@@ -231,7 +243,7 @@ async fn newest_revisions(
 
 async fn insert_revisions(
     connection: &mut PgConnection,
-    version: changes::VersionId,
+    version: VersionId,
     rows: &[(DocumentVersionId, DocumentId, i32, &NewDocument)],
 ) -> Result<(), Error> {
     if rows.is_empty() {
@@ -266,7 +278,11 @@ async fn insert_revisions(
     Ok(())
 }
 
-/// Reads again what of a version could not be read: one document, or all. Says how many there are.
+/// Schedules the failed documents of a version, or one of them, to be read again. Returns their number, at most 10,000.
+///
+/// # Errors
+///
+/// Fails unless the actor can write to the library.
 pub async fn retry(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -274,7 +290,7 @@ pub async fn retry(
     version: &Version,
     document: Option<DocumentId>,
 ) -> Result<usize, Error> {
-    access::require(actor, library, Level::Write)?;
+    library.require(actor, Level::Write)?;
     let failed = sqlx::query_scalar!(
         r#"-- documents.failed
          select d.id as "id: DocumentVersionId" from library.document_versions d
@@ -291,22 +307,22 @@ pub async fn retry(
     )
     .fetch_all(&mut *connection)
     .await?;
-    read_again(connection, &failed).await?;
-    jobs::enqueue(connection, &failed.iter().map(to_be_read).collect::<Vec<_>>()).await?;
+    mark_processing(connection, &failed).await?;
+    jobs::enqueue(connection, &failed.iter().map(ingest_job).collect::<Vec<_>>()).await?;
     Ok(failed.len())
 }
 
-fn to_be_read(id: &DocumentVersionId) -> NewJob {
+fn ingest_job(id: &DocumentVersionId) -> NewJob {
     NewJob::unique(ingest::JOB, id.0.to_string(), json!({ "document_version_id": id }))
 }
 
-async fn read_again(connection: &mut PgConnection, failed: &[DocumentVersionId]) -> Result<(), Error> {
+async fn mark_processing(connection: &mut PgConnection, failed: &[DocumentVersionId]) -> Result<(), Error> {
     if failed.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = failed.iter().map(|id| id.0).collect();
     sqlx::query!(
-        "-- documents.read_again
+        "-- documents.mark_processing
          update library.document_versions set status = 'processing', reason = null, updated_at = now()
          where id = any ($1)",
         &ids,
@@ -314,23 +330,4 @@ async fn read_again(connection: &mut PgConnection, failed: &[DocumentVersionId])
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// Puts bytes that are in memory into the object store, ready to be added.
-pub async fn store_bytes(
-    pool: &sqlx::PgPool,
-    objects: &store::objects::Objects,
-    files: Vec<bytes::Bytes>,
-) -> Result<Vec<Stored>, Error> {
-    let stored: Vec<Stored> = files
-        .iter()
-        .map(|bytes| Stored { hash: store::objects::Hash::of(bytes), size: bytes.len() as u64 })
-        .collect();
-    let rows: Vec<_> = stored.iter().map(|stored| (stored.hash, stored.size)).collect();
-    sweep::touch(pool, &rows).await?;
-    for (stored, bytes) in stored.iter().zip(files) {
-        objects.put(stored.hash, bytes).await?;
-    }
-    objects.flush().await?;
-    Ok(stored)
 }

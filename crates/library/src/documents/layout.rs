@@ -1,54 +1,66 @@
-//! How a revision is laid out: the places of its passages, and the text between any two of them. It never changes, so whoever
-//! has read it once may remember it.
+//! Layout of a revision: the positions of its passages, and the text between any two positions.
+//!
+//! The layout of a revision never changes, so callers can cache it.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::reading::Readable;
+use super::reading::VisibleDocument;
 use crate::Error;
 
-/// Where a passage is, and what is said of it.
+/// Position and properties of a passage, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The passage.
+pub struct PassageSpan {
+    /// Passage.
     pub id: Uuid,
-    /// Its number in the document, from 0.
+    /// Number in the document, from 0.
     pub number: i32,
-    /// The headings above it, outermost first.
+    /// Headings above it, outermost first.
     pub section: Vec<String>,
-    /// What it holds: `text`, `code`, `table` or `api`.
+    /// Content type: `text`, `code`, `table` or `api`.
     pub content_type: String,
-    /// The fragment that leads to it in the original.
+    /// URL fragment of its section in the original.
     pub anchor: Option<String>,
-    /// Its first page.
+    /// Page of the original on which it begins, from 1.
     pub page: Option<i32>,
-    /// Its first character.
+    /// First character of the revision's text, from 0.
     pub from: i32,
-    /// The character after its last.
+    /// Character after the last.
     pub to: i32,
-    /// Why it reads like an instruction to an agent, if it does.
+    /// Reason why it reads like an instruction to an agent, if it does.
     pub instruction: Option<String>,
 }
 
-/// The places of all passages, in the order of the document.
-pub async fn places(connection: &mut PgConnection, document: &Readable) -> Result<Vec<Place>, Error> {
+/// Returns the spans of all passages, in the order of the document.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn passage_spans(
+    connection: &mut PgConnection,
+    document: &VisibleDocument,
+) -> Result<Vec<PassageSpan>, Error> {
     Ok(sqlx::query_as!(
-        Place,
-        r#"-- layout.places
+        PassageSpan,
+        r#"-- layout.passage_spans
          select id, passage_number as number, section, content_type, anchor, page_from as page,
            character_from as "from", character_to as "to", instruction
          from library.search_indices where document_version_id = $1 order by passage_number"#,
-        document.revision_id.0,
+        document.revision_id.id().0,
     )
     .fetch_all(connection)
     .await?)
 }
 
-/// The text from one character to before another, or to its end. Headings with nothing of their own below them are in it, and
-/// in no passage.
+/// Returns the text from character `from` up to, not including, `to`, or to the end. It includes headings without text of
+/// their own, which are in no passage.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn text(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     from: i32,
     to: Option<i32>,
 ) -> Result<String, Error> {
@@ -56,7 +68,7 @@ pub async fn text(
         r#"-- layout.text
          select substr(content, $2 + 1, coalesce($3, 2147483647) - $2) as "text!"
          from library.document_versions where id = $1 and content is not null"#,
-        document.revision_id.0,
+        document.revision_id.id().0,
         from,
         to,
     )

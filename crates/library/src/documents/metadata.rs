@@ -1,17 +1,21 @@
-//! What people say about a document beyond its columns: a JSON object, filterable, changed in part.
+//! Metadata of documents: a JSON object with fields of the users' choice, filterable, changed by JSON Merge Patch.
 
 use kernel::actor::Actor;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use super::DocumentId;
 use crate::Error;
 use crate::access::{self, Level};
+use crate::ids::DocumentId;
 
-/// The most a document's metadata may take, as JSON.
-const LARGEST: usize = 64 * 1024;
+/// Maximum size of a document's metadata as JSON text.
+const MAX_BYTES: usize = 64 * 1024;
 
-/// A document's metadata; empty where none were given.
+/// Returns a document's metadata, an empty object if it has none.
+///
+/// # Errors
+///
+/// Fails if the document does not exist for the actor.
 pub async fn metadata(connection: &mut PgConnection, actor: &Actor, id: DocumentId) -> Result<Value, Error> {
     access::require_document(connection, actor, id, Level::Read).await?;
     read(connection, id).await
@@ -28,28 +32,33 @@ async fn read(connection: &mut PgConnection, id: DocumentId) -> Result<Value, Er
     Ok(found.unwrap_or_else(|| Value::Object(Map::new())))
 }
 
-/// A document's metadata before a change and after it.
+/// Metadata of a document before and after a change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Patched {
-    /// What they were. Nobody else has changed them between.
+pub struct MetadataChange {
+    /// Metadata before. No other change came between.
     pub before: Value,
-    /// What they are.
-    pub now: Value,
+    /// Metadata after.
+    pub after: Value,
 }
 
-/// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): members given are set, `null` removes
-/// one, the rest stays.
+/// Applies a JSON Merge Patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)) to a document's metadata: members given
+/// are set, `null` removes one, the rest stays.
+///
+/// # Errors
+///
+/// Fails unless the actor can write to the document's library, the patch is an object, and the result has at most 64 KiB
+/// as JSON.
 pub async fn patch_metadata(
     connection: &mut PgConnection,
     actor: &Actor,
     id: DocumentId,
     patch: &Value,
-) -> Result<Patched, Error> {
+) -> Result<MetadataChange, Error> {
     if !patch.is_object() {
-        return Err(Error::Invalid("metadata are changed by a JSON object (RFC 7396)".to_owned()));
+        return Err(Error::Invalid("a change of metadata must be a JSON object (RFC 7396)".to_owned()));
     }
     access::require_document(connection, actor, id, Level::Write).await?;
-    // The document's row is the lock: it is there before the first metadata are.
+    // The document's row is the lock: it exists before any metadata do.
     sqlx::query!(
         "-- metadata.lock
          select id from library.documents where id = $1 for no key update",
@@ -59,24 +68,24 @@ pub async fn patch_metadata(
     .await?
     .ok_or(Error::NoDocument)?;
     let before = read(connection, id).await?;
-    let mut now = before.clone();
-    merge(&mut now, patch);
-    if now.to_string().len() > LARGEST {
-        return Err(Error::Invalid(format!("metadata take at most {LARGEST} bytes as JSON")));
+    let mut after = before.clone();
+    merge(&mut after, patch);
+    if after.to_string().len() > MAX_BYTES {
+        return Err(Error::Invalid(format!("metadata have at most {MAX_BYTES} bytes as JSON")));
     }
     sqlx::query!(
         "-- metadata.set
          insert into library.document_metadata (document_id, metadata) values ($1, $2)
          on conflict (document_id) do update set metadata = excluded.metadata, updated_at = now()",
         id.0,
-        now,
+        after,
     )
     .execute(connection)
     .await?;
-    Ok(Patched { before, now })
+    Ok(MetadataChange { before, after })
 }
 
-/// RFC 7396, section 2. The depth of both values is bounded by the JSON parser they came through.
+/// Merges as RFC 7396, section 2, defines. The JSON parser has bounded the depth of both values.
 fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *target = patch.clone();
@@ -102,7 +111,7 @@ mod tests {
     use super::merge;
 
     #[test]
-    fn the_examples_of_rfc_7396() {
+    fn merge_follows_the_examples_of_rfc_7396() {
         for (mut target, patch, result) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),

@@ -1,69 +1,74 @@
-//! What a version holds, document by document: titles and first words in the order of folders, read in parts, so that a
-//! version of any size can be listed.
+//! Outline of a version: title and first words of each document in the order of folders, read in pages, so that a version of
+//! any size can be listed.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
 use sqlx::PgConnection;
 
-use super::DocumentVersionId;
+use super::revision::VisibleRevision;
 use crate::Error;
-use crate::access::{self, Level};
+use crate::access::Level;
 use crate::catalogue::{Library, Version};
-use crate::changes::VersionId;
+use crate::ids::VersionId;
 
-/// A document as it stands in a list.
+/// A document of an outline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path.
+#[non_exhaustive]
+pub struct OutlineEntry {
+    /// Path in the library.
     pub path: String,
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its first words.
+    /// First words of the text.
     pub description: Option<String>,
-    /// The revision that answers.
-    pub revision_id: DocumentVersionId,
-    /// That revision's number under the label.
+    /// Active revision.
+    pub revision_id: VisibleRevision,
+    /// Number of that revision within document and version.
     pub revision: i32,
-    /// When it was indexed.
+    /// Time when that revision was read.
     pub indexed_at: DateTime<Utc>,
-    /// Whether it is called `NAME.md` and stands beside a document `NAME`.
+    /// Whether its path is `NAME.md` and the version also has a document `NAME`.
     pub beside_bare: bool,
 }
 
-/// How much a version holds.
+/// Extent of a version's texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extent {
-    /// The version.
+pub struct VersionExtent {
+    /// Version.
     pub version: VersionId,
-    /// Documents that answer.
+    /// Documents with an active revision.
     pub documents: i64,
-    /// The bytes of their texts.
+    /// Size of their texts in bytes.
     pub bytes: i64,
-    /// When the last of them was indexed; `None` where there is none.
+    /// Time when the last of them was read; `None` if there are none.
     pub indexed_at: Option<DateTime<Utc>>,
 }
 
-/// A page of a version's documents: those in no folder first, then folder by folder, by path.
-pub async fn outline(
+/// Lists a page of a version's documents: those at the root first, then folder by folder, by path.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor, and for an invalid cursor.
+pub async fn entries(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
     version: &Version,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Page<Entry>, Error> {
-    access::require(actor, library, Level::Read)?;
+) -> Result<Page<OutlineEntry>, Error> {
+    library.require(actor, Level::Read)?;
     let after: Option<(bool, String)> = after
         .map(Cursor::decode)
         .transpose()
-        .map_err(|foreign: kernel::page::InvalidCursor| Error::Invalid(foreign.to_string()))?;
+        .map_err(|invalid: kernel::page::InvalidCursor| Error::Invalid(invalid.to_string()))?;
     let (after_folder, after_path) = after.unzip();
     let rows = sqlx::query_as!(
-        Entry,
+        OutlineEntry,
         r#"-- outline.entries
          select document.path, coalesce(d.title, document.name) as "title!", d.description,
-           d.id as "revision_id: DocumentVersionId", d.revision,
+           d.id as "revision_id: VisibleRevision", d.revision,
            coalesce(d.completed_at, d.created_at) as "indexed_at!",
            right(document.path, 3) = '.md' and exists (
              select from library.documents as bare
@@ -87,11 +92,18 @@ pub async fn outline(
     Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
 }
 
-/// How much each of these versions holds; who asks has found them in the catalogue.
-pub async fn extents(connection: &mut PgConnection, versions: &[VersionId]) -> Result<Vec<Extent>, Error> {
-    let ids: Vec<uuid::Uuid> = versions.iter().map(|version| version.0).collect();
+/// Returns the extent of each of these versions, in no order.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn extents(
+    connection: &mut PgConnection,
+    versions: &[&Version],
+) -> Result<Vec<VersionExtent>, Error> {
+    let ids: Vec<uuid::Uuid> = versions.iter().map(|version| version.id.0).collect();
     Ok(sqlx::query_as!(
-        Extent,
+        VersionExtent,
         r#"-- outline.extents
          select version.id as "version: VersionId", count(d.id) as "documents!",
            coalesce(sum(octet_length(d.content)), 0)::int8 as "bytes!",

@@ -1,5 +1,7 @@
-//! Reading a document from its beginning to its end, as an agent does: by path or id, a section or all, in parts of a size that
-//! is asked for. A part ends where the next begins, and stays in the revision it was begun in.
+//! Reading of documents by path, whole or by section, in pages of a given number of tokens, as an agent reads.
+//!
+//! A page ends where the next begins, and its cursor stays in the revision that reading began with. Look-ups return a
+//! [`VisibleDocument`], and only they can construct one.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -8,98 +10,105 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DocumentId, DocumentVersionId};
-use crate::access::{self, Level};
+use super::revision::VisibleRevision;
+use crate::access::Level;
 use crate::catalogue::{Catalogue, Library, Version};
-use crate::changes::VersionId;
-use crate::label::{Label, Request};
+use crate::ids::{DocumentId, VersionId};
+use crate::label::{Label, VersionRequest};
 use crate::names::{DocumentPath, LibraryName};
 use crate::{Error, budget};
 
-/// Passages that are read from the database at once.
+/// Passages read by one statement.
 const BATCH: i64 = 32;
 
-/// A document in the revision that answers under a label.
+/// A document in one revision, for an actor who can read it.
+///
+/// It cannot be constructed outside this crate: a function that takes one needs no further check that it may be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Readable {
-    /// The document.
+#[non_exhaustive]
+pub struct VisibleDocument {
+    /// Document.
     pub document_id: DocumentId,
-    /// The revision.
-    pub revision_id: DocumentVersionId,
-    /// The revision's number under the label.
+    /// Revision.
+    pub revision_id: VisibleRevision,
+    /// Number of the revision within document and version.
     pub revision: i32,
-    /// The library.
+    /// Name of the library.
     pub library: LibraryName,
-    /// The version.
+    /// Label of the version.
     pub version: Label,
-    /// The version's id.
+    /// Id of the version.
     pub version_id: VersionId,
-    /// The document's path.
+    /// Path in the library.
     pub path: String,
-    /// Its title in this revision.
+    /// Title in this revision.
     pub title: String,
-    /// Its type.
+    /// Document type.
     pub document_type: String,
-    /// The SHA-256 of the original.
+    /// SHA-256 of the original.
     pub sha256: String,
-    /// When it was indexed.
+    /// Time when the revision was read.
     pub indexed_at: DateTime<Utc>,
 }
 
-/// A passage, or what of it was still to be read.
+/// A passage, or the part of it that fits a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Piece {
-    /// The passage.
+pub struct PassagePart {
+    /// Passage.
     pub id: Uuid,
-    /// Its place in the document, from 0.
+    /// Number in the document, from 0.
     pub number: i32,
-    /// The headings above it, outermost first.
+    /// Headings above it, outermost first.
     pub section: Vec<String>,
-    /// What it holds: `text`, `code`, `table` or `api`.
+    /// Content type: `text`, `code`, `table` or `api`.
     pub content_type: String,
-    /// The text: whole, unless `cut`.
+    /// Text, complete unless `cut`.
     pub content: String,
-    /// Whether this is a part of the passage. A code fence that was cut is closed, and opened again where it goes on.
+    /// Whether the text is a part of the passage. A code fence that was cut is closed, and opened again in the next part.
     pub cut: bool,
-    /// The SHA-256 of the whole passage.
+    /// SHA-256 of the whole passage.
     pub sha256: String,
-    /// Why the passage reads like an instruction to an agent, if it does.
+    /// Reason why the passage reads like an instruction to an agent, if it does.
     pub instruction: Option<String>,
 }
 
-/// What was read, and where the rest begins.
+/// A page of a document's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The passages in their order.
-    pub pieces: Vec<Piece>,
-    /// Where the next part begins; `None` at the end.
+pub struct ReadPage {
+    /// Passages in the order of the document.
+    pub passages: Vec<PassagePart>,
+    /// Cursor of the next page; `None` at the end.
     pub next: Option<Cursor>,
 }
 
-/// What of a document to read.
-pub struct Wanted<'wanted> {
-    /// Only what stands under this heading, or under these, the outer before the inner. All where none is given.
-    pub section: &'wanted [String],
-    /// Where an earlier part ended.
-    pub after: Option<&'wanted Cursor>,
-    /// Tokens at most.
-    pub tokens: usize,
-    /// What a piece takes as it is shown.
-    pub cost: &'wanted (dyn Fn(&Piece) -> usize + Sync),
+/// Options of [`read`].
+pub struct ReadOptions<'options> {
+    /// Headings under which to read, the outer before the inner; the whole document if empty.
+    pub section: &'options [String],
+    /// Cursor of an earlier page.
+    pub after: Option<&'options Cursor>,
+    /// Maximum number of tokens of the page.
+    pub max_tokens: usize,
+    /// Number of tokens that a passage takes as the caller renders it.
+    pub cost: &'options (dyn Fn(&PassagePart) -> usize + Sync),
 }
 
-/// The document of this path in a version of a library that exists for the actor.
+/// Returns the document with this path in its active revision, or `None` if the version has none.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor.
 pub async fn by_path(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
     version: &Version,
     path: &DocumentPath,
-) -> Result<Option<Readable>, Error> {
-    access::require(actor, library, Level::Read)?;
+) -> Result<Option<VisibleDocument>, Error> {
+    library.require(actor, Level::Read)?;
     let row = sqlx::query!(
         r#"-- reading.by_path
-         select d.document_id as "document_id: DocumentId", d.id as "id: DocumentVersionId", d.revision,
+         select d.document_id as "document_id: DocumentId", d.id as "id: VisibleRevision", d.revision,
            coalesce(d.title, document.name) as "title!", coalesce(d.type, 'text') as "document_type!",
            encode(d.file_hash, 'hex') as "sha256!", coalesce(d.completed_at, d.created_at) as "indexed_at!"
          from library.documents as document
@@ -111,7 +120,7 @@ pub async fn by_path(
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Readable {
+    Ok(row.map(|row| VisibleDocument {
         document_id: row.document_id,
         revision_id: row.id,
         revision: row.revision,
@@ -126,7 +135,11 @@ pub async fn by_path(
     }))
 }
 
-/// A revision of the document of this path, whether or not it is the one that answers.
+/// Returns the document with this path in one of its revisions, active or not, or `None` if that was never read.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor.
 pub async fn at_revision(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -134,11 +147,11 @@ pub async fn at_revision(
     version: &Version,
     path: &DocumentPath,
     revision: i32,
-) -> Result<Option<Readable>, Error> {
-    access::require(actor, library, Level::Read)?;
+) -> Result<Option<VisibleDocument>, Error> {
+    library.require(actor, Level::Read)?;
     let row = sqlx::query!(
         r#"-- reading.at_revision
-         select d.document_id as "document_id: DocumentId", d.id as "id: DocumentVersionId",
+         select d.document_id as "document_id: DocumentId", d.id as "id: VisibleRevision",
            coalesce(d.title, document.name) as "title!", coalesce(d.type, 'text') as "document_type!",
            encode(d.file_hash, 'hex') as "sha256!", coalesce(d.completed_at, d.created_at) as "indexed_at!"
          from library.documents as document
@@ -151,7 +164,7 @@ pub async fn at_revision(
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Readable {
+    Ok(row.map(|row| VisibleDocument {
         document_id: row.document_id,
         revision_id: row.id,
         revision,
@@ -166,14 +179,18 @@ pub async fn at_revision(
     }))
 }
 
-/// The versions in which a document of this path answers, the highest first.
-pub async fn labels(
+/// Returns the labels of the versions in which this path has an active revision, the highest first, at most 20.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor.
+pub async fn labels_of_path(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
     path: &DocumentPath,
 ) -> Result<Vec<String>, Error> {
-    access::require(actor, library, Level::Read)?;
+    library.require(actor, Level::Read)?;
     Ok(sqlx::query_scalar!(
         "-- reading.versions_of_path
          select version.label from library.documents as document
@@ -188,17 +205,21 @@ pub async fn labels(
     .await?)
 }
 
-/// The first of these paths that a document of the version has.
-pub async fn first_of(
+/// Returns the first of these paths that exists in the version.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor.
+pub async fn first_existing_path(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
     version: &Version,
     paths: &[String],
 ) -> Result<Option<String>, Error> {
-    access::require(actor, library, Level::Read)?;
+    library.require(actor, Level::Read)?;
     Ok(sqlx::query_scalar!(
-        "-- reading.first_of
+        "-- reading.first_existing_path
          select document.path from library.documents as document
          join library.document_versions d on d.document_id = document.id and d.version_id = $2 and d.active
          where document.library_id = $1 and document.path = any ($3)
@@ -211,15 +232,19 @@ pub async fn first_of(
     .await?)
 }
 
-/// Where the document of this id is; an error where it does not exist for the actor.
-pub async fn place<'catalogue>(
+/// Returns the library and path of the document with this id.
+///
+/// # Errors
+///
+/// Fails if it does not exist for the actor.
+pub async fn locate<'catalogue>(
     connection: &mut PgConnection,
     actor: &Actor,
     catalogue: &'catalogue Catalogue,
     id: DocumentId,
 ) -> Result<(&'catalogue Library, DocumentPath), Error> {
     let row = sqlx::query!(
-        r#"-- reading.place
+        r#"-- reading.locate
          select library.name, document.path
          from library.documents as document
          join library.libraries as library on library.id = document.library_id
@@ -229,24 +254,27 @@ pub async fn place<'catalogue>(
     .fetch_optional(connection)
     .await?
     .ok_or(Error::NoDocument)?;
-    let library = catalogue.library(actor, &row.name.parse()?).map_err(|_unseen| Error::NoDocument)?;
+    let library = catalogue.library(actor, &row.name.parse()?).map_err(|_hidden| Error::NoDocument)?;
     Ok((library, row.path.parse()?))
 }
 
-/// The document of this path in the version asked for. One that is absent is refused, with the versions that have it or
-/// the paths that resemble it.
+/// Returns the document with this path in the requested version.
+///
+/// # Errors
+///
+/// Fails if there is none, naming the versions that have the path, or similar paths.
 pub async fn find(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
-    version: &Request,
+    version: &VersionRequest,
     path: &DocumentPath,
-) -> Result<Readable, Error> {
+) -> Result<VisibleDocument, Error> {
     let version = library.resolve(version)?;
-    if let Some(found) = by_path(connection, actor, library, version, path).await? {
-        return Ok(found);
+    if let Some(document) = by_path(connection, actor, library, version, path).await? {
+        return Ok(document);
     }
-    let elsewhere = labels(connection, actor, library, path).await?;
+    let elsewhere = labels_of_path(connection, actor, library, path).await?;
     let (name, label) = (&library.name, &version.label);
     if !elsewhere.is_empty() {
         return Err(Error::NotFound(format!(
@@ -256,7 +284,7 @@ pub async fn find(
     }
     let file = path.file_name();
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let similar = paths(connection, actor, library, version, stem, 5).await?;
+    let similar = paths_containing(connection, actor, library, version, stem, 5).await?;
     let hint = if similar.is_empty() {
         "search for it".to_owned()
     } else {
@@ -265,8 +293,12 @@ pub async fn find(
     Err(Error::NotFound(format!("{name} {label} has no document {path}; {hint}")))
 }
 
-/// Paths of a version's documents that hold this text: those that begin with it first.
-pub async fn paths(
+/// Returns the paths of a version's documents that contain this text in any case, those that begin with it first.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor.
+pub async fn paths_containing(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
@@ -274,9 +306,9 @@ pub async fn paths(
     part: &str,
     limit: i64,
 ) -> Result<Vec<String>, Error> {
-    access::require(actor, library, Level::Read)?;
+    library.require(actor, Level::Read)?;
     Ok(sqlx::query_scalar!(
-        r#"-- reading.paths
+        r#"-- reading.paths_containing
          select document.path
          from library.documents as document
          join library.document_versions d on d.document_id = document.id and d.version_id = $2 and d.active
@@ -292,17 +324,22 @@ pub async fn paths(
     .await?)
 }
 
-/// The headings of a document that has passages, outermost first, in the order of the document.
+/// Returns the sections of a document that have passages, each as its headings with the outermost first, in the order of the
+/// document. At most `limit`, from the first 2,000 passages.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub async fn sections(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     limit: usize,
 ) -> Result<Vec<Vec<String>>, Error> {
     let rows = sqlx::query_scalar!(
         "-- reading.sections
          select section from library.search_indices where document_version_id = $1
          order by passage_number limit 2000",
-        document.revision_id.0,
+        document.revision_id.id().0,
     )
     .fetch_all(connection)
     .await?;
@@ -312,42 +349,53 @@ pub async fn sections(
     Ok(sections)
 }
 
-/// Why passages of a document read like instructions to an agent, if any do.
-pub async fn flags(connection: &mut PgConnection, document: &Readable) -> Result<Vec<String>, Error> {
+/// Returns the reasons why passages of a document read like instructions to an agent, each once.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn instruction_flags(
+    connection: &mut PgConnection,
+    document: &VisibleDocument,
+) -> Result<Vec<String>, Error> {
     Ok(sqlx::query_scalar!(
-        r#"-- reading.flags
+        r#"-- reading.instruction_flags
          select distinct instruction as "instruction!" from library.search_indices
          where document_version_id = $1 and instruction is not null
          order by 1"#,
-        document.revision_id.0,
+        document.revision_id.id().0,
     )
     .fetch_all(connection)
     .await?)
 }
 
-/// Where a part begins: the revision, the passage, and the byte of its text.
+/// Start of a page: the revision, the number of the passage, and the byte of its text.
 type Position = (Uuid, i32, usize);
 
-/// Reads a part of a document, at least one piece of it where there is any.
+/// Reads a page of a document: as many passages as fit, and at least a part of one if there is any.
+///
+/// # Errors
+///
+/// Fails for a cursor of another document.
 pub async fn read(
     connection: &mut PgConnection,
-    document: &Readable,
-    wanted: &Wanted<'_>,
-) -> Result<Part, Error> {
-    let foreign =
-        || Error::Invalid("the cursor is not one of this document: begin again without it".to_owned());
-    let (revision, mut number, mut offset): Position = match wanted.after {
-        Some(cursor) => cursor.decode().map_err(|_unreadable| foreign())?,
-        None => (document.revision_id.0, 0, 0),
+    document: &VisibleDocument,
+    options: &ReadOptions<'_>,
+) -> Result<ReadPage, Error> {
+    let invalid_cursor =
+        || Error::Invalid("invalid cursor for this document: read again without it".to_owned());
+    let (revision, mut number, mut offset): Position = match options.after {
+        Some(cursor) => cursor.decode().map_err(|_unreadable| invalid_cursor())?,
+        None => (document.revision_id.id().0, 0, 0),
     };
-    // Headings in a row, between characters that no heading holds.
-    let needle = (!wanted.section.is_empty()).then(|| {
-        let lower: Vec<String> = wanted.section.iter().map(|heading| heading.to_lowercase()).collect();
+    // Consecutive headings, joined by a character that no heading contains.
+    let needle = (!options.section.is_empty()).then(|| {
+        let lower: Vec<String> = options.section.iter().map(|heading| heading.to_lowercase()).collect();
         format!("\u{1f}{}\u{1f}", lower.join("\u{1f}"))
     });
-    let innermost = wanted.section.last().map(|heading| heading.trim().to_lowercase());
-    let mut left = wanted.tokens;
-    let mut pieces: Vec<Piece> = Vec::new();
+    let innermost = options.section.last().map(|heading| heading.trim().to_lowercase());
+    let mut tokens_left = options.max_tokens;
+    let mut passages: Vec<PassagePart> = Vec::new();
     loop {
         let rows = sqlx::query!(
             r#"-- reading.passages
@@ -359,7 +407,7 @@ pub async fn read(
                and passage.passage_number >= $4
                and ($5::text is null
                  or strpos(chr(31) || lower(array_to_string(passage.section, chr(31))) || chr(31), $5) > 0
-                 -- short sections share a passage, which knows only the headings above all of them
+                 -- short sections share a passage, which has only the headings above all of them
                  or exists (select from string_to_table(passage.content, chr(10)) as line
                    where line ~ '^#{1,6} ' and lower(btrim(line, '# ')) = $7))
              order by passage.passage_number limit $6"#,
@@ -376,47 +424,47 @@ pub async fn read(
         let is_last = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
         for row in rows {
             let begin = if row.number == number { offset } else { 0 };
-            let Some(rest) = row.content.get(begin..) else { return Err(foreign()) };
-            let mut piece = Piece {
+            let Some(rest) = row.content.get(begin..) else { return Err(invalid_cursor()) };
+            let mut part = PassagePart {
                 id: row.id,
                 number: row.number,
                 section: row.section,
                 content_type: row.content_type,
-                content: reopened(&row.content[..begin], rest),
+                content: reopen_fence(&row.content[..begin], rest),
                 cut: begin > 0,
                 sha256: row.sha256,
                 instruction: row.instruction,
             };
-            let cost = (wanted.cost)(&piece);
-            if cost <= left {
-                left -= cost;
-                pieces.push(piece);
+            let cost = (options.cost)(&part);
+            if cost <= tokens_left {
+                tokens_left -= cost;
+                passages.push(part);
                 continue;
             }
             let mut next: Position = (revision, row.number, begin);
-            if pieces.is_empty() {
-                piece.cut = true;
-                let whole = std::mem::take(&mut piece.content);
-                let (short, taken) = budget::shorten(&whole, left, |text| {
-                    (wanted.cost)(&Piece { content: text.to_owned(), ..piece.clone() })
+            if passages.is_empty() {
+                part.cut = true;
+                let whole = std::mem::take(&mut part.content);
+                let (short, taken) = budget::shorten(&whole, tokens_left, |text| {
+                    (options.cost)(&PassagePart { content: text.to_owned(), ..part.clone() })
                 });
-                piece.content = short;
-                // What was opened again is no part of the passage.
-                let repeated = reopened(&row.content[..begin], "").len();
+                part.content = short;
+                // The fence that was opened again is not part of the passage.
+                let repeated = reopen_fence(&row.content[..begin], "").len();
                 next.2 = begin + taken.saturating_sub(repeated);
-                pieces.push(piece);
+                passages.push(part);
             }
-            return Ok(Part { pieces, next: Some(Cursor::encode(&next)) });
+            return Ok(ReadPage { passages, next: Some(Cursor::encode(&next)) });
         }
         if is_last {
-            return Ok(Part { pieces, next: None });
+            return Ok(ReadPage { passages, next: None });
         }
-        (number, offset) = (pieces.last().map_or(number, |piece| piece.number) + 1, 0);
+        (number, offset) = (passages.last().map_or(number, |part| part.number) + 1, 0);
     }
 }
 
-/// The rest of a text, with the code fence opened again that was cut in two before it.
-fn reopened(before: &str, rest: &str) -> String {
+/// Returns the rest of a text, with the code fence opened again that the cut before it has split.
+fn reopen_fence(before: &str, rest: &str) -> String {
     match budget::open_fence(before) {
         Some(opening) => format!("{opening}\n{rest}"),
         None => rest.to_owned(),

@@ -1,6 +1,6 @@
-//! From text to terms: the one analysis behind indexing, queries and highlights.
+//! Text analysis: from text to terms, the same for indexing, queries and highlights.
 //!
-//! | in the text | terms |
+//! | text | terms |
 //! |---|---|
 //! | `running servers` | `run`, `server` (English stems) |
 //! | `pg_stat_statements` | itself, and `pg`, `stat`, `statement` |
@@ -8,9 +8,9 @@
 //! | `--force-with-lease` | itself, and `force`, `with`, `leas` |
 //! | `数据库备份` | characters in pairs (`数据` `据库` `库备` `备份`), and words of other lengths (`数据库`) |
 //!
-//! The whole of a compound stands at the place of its first part, so a phrase is found by its parts whether or not they
-//! are written as one. Chinese pairs need no dictionary to agree between index and query; the words let longer ones
-//! weigh more than the sum of their pairs.
+//! A whole compound has the position of its first part, so a phrase is found by its parts whether or not they are written
+//! as one. Chinese pairs agree between index and query without a dictionary; the words make longer matches weigh more
+//! than the sum of their pairs.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,36 +22,37 @@ use jieba_rs::Jieba;
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-/// The longest term, in bytes; what is longer is data, not a word.
-const LONGEST: usize = 120;
-/// Stems that are remembered: English has few words that come often.
-const REMEMBERED_STEMS: usize = 50_000;
+/// Maximum length of a term, in bytes; a longer one is data, not a word.
+const MAX_TERM_BYTES: usize = 120;
+/// Capacity of the cache of stems: few words of English are frequent.
+const MAX_CACHED_STEMS: usize = 50_000;
 
-/// The dictionary of Chinese words: loaded when the first Chinese text is met.
+/// Dictionary of Chinese words, loaded for the first Chinese text.
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
-/// What a term is within the run of characters it comes from.
+/// Kind of a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// A plain word, a part of a compound, a pair of Chinese characters: terms that follow each other in a phrase.
+pub enum TermKind {
+    /// A plain word, a part of a compound, or a pair of Chinese characters: terms that follow each other in a phrase.
     Step,
-    /// The whole of a compound, or a Chinese word of another length than two.
+    /// A whole compound, or a Chinese word of another length than two.
     Whole,
 }
 
-/// A term and where it stands.
+/// A term with its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// Bytes of the text it comes from.
+    /// Byte range of the text that it comes from.
     pub source: Range<usize>,
-    /// Its place among the steps.
+    /// Position among the steps, from 0.
     pub position: usize,
-    /// What it is.
-    pub part: Part,
+    /// Kind.
+    pub kind: TermKind,
+    /// Byte range of its text in the output.
     text: Range<usize>,
 }
 
-/// The terms of a text. Its buffers, and the stems it has met, are kept from one text to the next.
+/// Analyzer, holding the terms of the last text. Its buffers and its cache of stems are reused for the next one.
 #[derive(Debug, Clone, Default)]
 pub struct Analysis {
     output: Output,
@@ -60,7 +61,7 @@ pub struct Analysis {
     parts: Vec<Range<usize>>,
 }
 
-/// The terms, in one string.
+/// Terms, their texts in one string.
 #[derive(Debug, Clone, Default)]
 struct Output {
     texts: String,
@@ -68,17 +69,17 @@ struct Output {
 }
 
 impl Output {
-    fn push(&mut self, term: &str, source: Range<usize>, position: usize, part: Part) {
-        if term.is_empty() || term.len() > LONGEST {
+    fn push(&mut self, term: &str, source: Range<usize>, position: usize, kind: TermKind) {
+        if term.is_empty() || term.len() > MAX_TERM_BYTES {
             return;
         }
         let begin = self.texts.len();
         self.texts.push_str(term);
-        self.terms.push(Term { source, position, part, text: begin..self.texts.len() });
+        self.terms.push(Term { source, position, kind, text: begin..self.texts.len() });
     }
 }
 
-/// English stems, remembered: a text has few words that come often, and stemming is dear.
+/// Cache of English stems: few words are frequent, and stemming is expensive.
 #[derive(Debug, Clone, Default)]
 struct Stems(HashMap<String, String>);
 
@@ -88,7 +89,7 @@ impl Stems {
             return word;
         }
         if !self.0.contains_key(word) {
-            if self.0.len() >= REMEMBERED_STEMS {
+            if self.0.len() >= MAX_CACHED_STEMS {
                 self.0.clear();
             }
             let stem = Stemmer::new(Algorithm::English).stem(word).into_owned();
@@ -99,13 +100,13 @@ impl Stems {
 }
 
 impl Analysis {
-    /// Analyses a text, in place of the one before.
+    /// Analyzes a text, replacing the terms of the last one.
     pub fn run(&mut self, text: &str) {
         self.run_where(text, |_| true);
     }
 
-    /// Analyses a text, but leaves out terms that begin with another letter than is wanted: whoever looks for a few terms
-    /// need not pay for all. (A stem keeps the first letter of its word.)
+    /// Analyzes a text, leaving out terms whose first letter is not wanted: a search for a few terms need not pay for all.
+    /// (A stem keeps the first letter of its word.)
     pub fn run_where(&mut self, text: &str, is_wanted: impl Fn(char) -> bool) {
         self.output.texts.clear();
         self.output.terms.clear();
@@ -127,12 +128,12 @@ impl Analysis {
         }
     }
 
-    /// The terms, in the order of their places.
+    /// Returns the terms in order of position.
     pub fn terms(&self) -> impl Iterator<Item = (&Term, &str)> {
         self.output.terms.iter().map(|term| (term, &self.output.texts[term.text.clone()]))
     }
 
-    /// A run of letters, digits and what joins them: its parts, and, if there is more than one, its whole.
+    /// Adds the terms of a run of letters, digits and joints: its parts, and the whole if there is more than one.
     fn compound(
         &mut self,
         text: &str,
@@ -140,12 +141,12 @@ impl Analysis {
         position: &mut usize,
         is_wanted: &impl Fn(char) -> bool,
     ) {
-        parts(&text[run.clone()], &mut self.parts);
+        split_compound(&text[run.clone()], &mut self.parts);
         let is_compound = self.parts.len() != 1 || self.parts[0] != (0..run.len());
         if is_compound && text[run.clone()].chars().flat_map(char::to_lowercase).next().is_some_and(is_wanted)
         {
             lowercase(&text[run.clone()], &mut self.lower);
-            self.output.push(&self.lower, run.clone(), *position, Part::Whole);
+            self.output.push(&self.lower, run.clone(), *position, TermKind::Whole);
         }
         for part in &self.parts {
             let first = text[run.start + part.start..].chars().next();
@@ -155,12 +156,12 @@ impl Analysis {
             }
             let source = run.start + part.start..run.start + part.end;
             lowercase(&text[source.clone()], &mut self.lower);
-            self.output.push(self.stems.of(&self.lower), source, *position, Part::Step);
+            self.output.push(self.stems.of(&self.lower), source, *position, TermKind::Step);
             *position += 1;
         }
     }
 
-    /// A run of Chinese, Japanese or Korean characters: pairs, and words of other lengths than two.
+    /// Adds the terms of a run of Chinese, Japanese or Korean characters: pairs, and words of other lengths than two.
     fn ideographs(
         &mut self,
         text: &str,
@@ -174,29 +175,29 @@ impl Analysis {
         }
         let offsets: Vec<usize> =
             text[run.clone()].char_indices().map(|(offset, _)| run.start + offset).collect();
-        let at = |place: usize| offsets.get(place).copied().unwrap_or(run.end);
+        let at = |index: usize| offsets.get(index).copied().unwrap_or(run.end);
         let first = *position;
         for word in JIEBA.cut(&text[run.clone()], false) {
             if word.end - word.start != 2 {
                 let source = at(word.start)..at(word.end);
-                self.output.push(&text[source.clone()], source, first + word.start, Part::Whole);
+                self.output.push(&text[source.clone()], source, first + word.start, TermKind::Whole);
             }
         }
-        for place in 0..offsets.len().saturating_sub(1) {
-            let source = at(place)..at(place + 2);
-            self.output.push(&text[source.clone()], source, first + place, Part::Step);
+        for index in 0..offsets.len().saturating_sub(1) {
+            let source = at(index)..at(index + 2);
+            self.output.push(&text[source.clone()], source, first + index, TermKind::Step);
         }
         *position = first + offsets.len();
     }
 }
 
-/// The words of a text: each with the steps it is made of, in order. Of Chinese they are the dictionary's, so no pair
-/// reaches over two of them; a word of one character has no steps.
+/// Returns the words of a text, each as its steps in order. Chinese words are the dictionary's, without pairs that span two
+/// of them; a word of one character has no steps.
 pub(super) fn words(text: &str, analysis: &mut Analysis) -> Vec<Vec<String>> {
     analysis.run(text);
     let mut words: Vec<Vec<String>> = Vec::new();
     let mut chinese: Option<(Range<usize>, Vec<Range<usize>>)> = None;
-    for (term, step) in analysis.terms().filter(|(term, _)| term.part == Part::Step) {
+    for (term, step) in analysis.terms().filter(|(term, _)| term.kind == TermKind::Step) {
         if !step.starts_with(is_ideograph) {
             words.push(vec![step.to_owned()]);
             continue;
@@ -228,12 +229,12 @@ pub(super) fn words(text: &str, analysis: &mut Analysis) -> Vec<Vec<String>> {
 }
 
 thread_local! {
-    static KEPT: RefCell<Analysis> = RefCell::default();
+    static ANALYSIS: RefCell<Analysis> = RefCell::default();
 }
 
-/// Lends this thread's analysis, with the stems it has met.
-pub fn with_kept<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
-    KEPT.with_borrow_mut(work)
+/// Calls `work` with this thread's analyzer, whose cache of stems is warm.
+pub fn with_thread_analysis<Result>(work: impl FnOnce(&mut Analysis) -> Result) -> Result {
+    ANALYSIS.with_borrow_mut(work)
 }
 
 fn lowercase(text: &str, lower: &mut String) {
@@ -246,10 +247,10 @@ fn lowercase(text: &str, lower: &mut String) {
     }
 }
 
-/// Letters of scripts that are written without spaces.
+/// Whether a character is of a script that is written without spaces.
 fn is_ideograph(character: char) -> bool {
     let code = u32::from(character);
-    // Most characters are settled by the first comparison.
+    // The first comparison decides for most characters.
     code >= 0x2E80
         && matches!(code,
             0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF
@@ -263,8 +264,8 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() && !is_ideograph(character)
 }
 
-/// How long the compound is that a text begins with: words joined by one `.`, `-`, `:`, `/`, `$`, `#` or `@`, or by `::`
-/// or `->`; it may begin with `-` or `--` (an option) or `@`, `$`, `.`. `None` where it begins with none.
+/// Returns the length in bytes of the compound at the start of a text, or `None` if there is none: words joined by one `.`,
+/// `-`, `/`, `$`, `#` or `@`, or by `::` or `->`. It can begin with `-` or `--` (an option), `@` or `$`.
 fn compound_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut end = bytes.iter().take(2).take_while(|byte| **byte == b'-').count();
@@ -290,17 +291,18 @@ fn compound_length(text: &str) -> Option<usize> {
     }
 }
 
-/// The parts of a compound: between joints and underscores, and at the humps of `camelCase` and `HTTPServer`.
-fn parts(compound: &str, parts: &mut Vec<Range<usize>>) {
+/// Splits a compound into the byte ranges of its parts: at joints and underscores, and at the humps of `camelCase` and
+/// `HTTPServer`.
+fn split_compound(compound: &str, parts: &mut Vec<Range<usize>>) {
     parts.clear();
     let mut begin = None;
     let mut previous: Option<char> = None;
     let mut characters = compound.char_indices().peekable();
-    while let Some((place, character)) = characters.next() {
+    while let Some((offset, character)) = characters.next() {
         let next = characters.peek().map(|(_, next)| *next);
         if !character.is_alphanumeric() {
             if let Some(begin) = begin.take() {
-                parts.push(begin..place);
+                parts.push(begin..offset);
             }
             previous = None;
             continue;
@@ -312,10 +314,10 @@ fn parts(compound: &str, parts: &mut Vec<Range<usize>>) {
         });
         match begin {
             Some(from) if hump => {
-                parts.push(from..place);
-                begin = Some(place);
+                parts.push(from..offset);
+                begin = Some(offset);
             }
-            None => begin = Some(place),
+            None => begin = Some(offset),
             Some(_) => {}
         }
         previous = Some(character);
@@ -325,30 +327,33 @@ fn parts(compound: &str, parts: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The analysis as Tantivy's index writer uses it.
+/// Tokenizer of Tantivy's index writer.
 #[derive(Debug, Clone, Default)]
-pub struct Analyser {
+pub struct AnalysisTokenizer {
     analysis: Analysis,
 }
 
-/// The terms of one text, one after another.
+/// Token stream of one text.
 #[derive(Debug)]
-pub struct Terms<'analyser> {
-    analysis: &'analyser Analysis,
+pub struct AnalysisTokenStream<'tokenizer> {
+    analysis: &'tokenizer Analysis,
     next: usize,
     token: Token,
 }
 
-impl Tokenizer for Analyser {
-    type TokenStream<'analyser> = Terms<'analyser>;
+impl Tokenizer for AnalysisTokenizer {
+    type TokenStream<'tokenizer> = AnalysisTokenStream<'tokenizer>;
 
-    fn token_stream<'analyser>(&'analyser mut self, text: &'analyser str) -> Terms<'analyser> {
+    fn token_stream<'tokenizer>(
+        &'tokenizer mut self,
+        text: &'tokenizer str,
+    ) -> AnalysisTokenStream<'tokenizer> {
         self.analysis.run(text);
-        Terms { analysis: &self.analysis, next: 0, token: Token::default() }
+        AnalysisTokenStream { analysis: &self.analysis, next: 0, token: Token::default() }
     }
 }
 
-impl TokenStream for Terms<'_> {
+impl TokenStream for AnalysisTokenStream<'_> {
     fn advance(&mut self) -> bool {
         let Some(term) = self.analysis.output.terms.get(self.next) else { return false };
         self.next += 1;
@@ -387,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_are_found_whole_and_in_parts() {
+    fn identifiers_give_the_whole_and_its_parts() {
         assert_eq!(terms("pg_stat_statements"), ["pg_stat_statements", "pg", "stat", "statement"]);
         assert_eq!(terms("String.format()"), ["string.format", "string", "format"]);
         assert_eq!(terms("--force-with-lease"), ["--force-with-lease", "forc", "with", "leas"]);
@@ -398,28 +403,29 @@ mod tests {
     }
 
     #[test]
-    fn chinese_is_found_by_pairs_and_words() {
+    fn chinese_gives_pairs_and_words() {
         assert_eq!(terms("数据库备份"), ["数据库", "数据", "据库", "库备", "备份"]);
         assert_eq!(terms("用PostgreSQL备份"), ["用", "postgresql", "postgr", "sql", "备份"]);
     }
 
     #[test]
-    fn words_have_their_steps() {
+    fn words_are_lists_of_steps() {
         let words = words("如何用pg_dump备份数据库？", &mut Analysis::default());
         assert_eq!(words, [vec!["如何"], vec!["pg"], vec!["dump"], vec!["备份"], vec!["数据", "据库"]]);
     }
 
     #[test]
-    fn places_follow_the_text() {
+    fn positions_follow_the_text() {
         let mut analysis = Analysis::default();
         analysis.run("read pg_dump 备份");
-        let places: Vec<(usize, &str)> = analysis.terms().map(|(term, text)| (term.position, text)).collect();
-        assert_eq!(places, [(0, "read"), (1, "pg_dump"), (1, "pg"), (2, "dump"), (3, "备份")]);
+        let positions: Vec<(usize, &str)> =
+            analysis.terms().map(|(term, text)| (term.position, text)).collect();
+        assert_eq!(positions, [(0, "read"), (1, "pg_dump"), (1, "pg"), (2, "dump"), (3, "备份")]);
     }
 
     proptest! {
         #[test]
-        fn every_term_names_its_source(text in "(\\PC|[a-zA-Z_.:-]|[数据库备份]){0,200}") {
+        fn every_term_has_a_source_in_the_text(text in "(\\PC|[a-zA-Z_.:-]|[数据库备份]){0,200}") {
             let mut analysis = Analysis::default();
             analysis.run(&text);
             let mut last = 0;

@@ -1,7 +1,8 @@
-//! Collects the best passages among those that may be found.
+//! Tantivy collector of the best passages in scope.
 //!
 //! A filter as part of the query would keep Tantivy from skipping blocks that cannot reach the top (Block-Max WAND,
-//! Ding and Suel 2011). So the filter is applied where a candidate is met, from a column, and skipping stays.
+//! [Ding and Suel 2011](https://doi.org/10.1145/2009916.2010048)). So the filter is applied to each hit, from a column,
+//! and skipping stays.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
@@ -12,33 +13,33 @@ use tantivy::query::Weight;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
 use uuid::Uuid;
 
-use super::Found;
+use super::candidate::Candidate;
 use super::index::Columns;
 
-/// Which passages may be found.
+/// Passages that can be found.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Allowed {
-    /// In these versions, by number.
+    /// Versions, by number.
     pub(super) versions: HashSet<u64>,
-    /// But not of these documents under these labels: they have changed since the index was written.
+    /// Documents and versions that are excluded, because they have changed since the index was written.
     pub(super) changed: HashSet<(u64, u64)>,
 }
 
-/// Collects the best `limit` passages.
+/// Collector of the best `limit` passages.
 pub(super) struct BestPassages {
     pub(super) limit: usize,
-    /// Of each segment, by its place.
+    /// Columns of each segment, by its ordinal.
     pub(super) columns: Arc<[Columns]>,
     pub(super) allowed: Arc<Allowed>,
 }
 
 impl Collector for BestPassages {
-    type Fruit = Vec<(Score, Found)>;
-    type Child = Segment;
+    type Fruit = Vec<(Score, Candidate)>;
+    type Child = SegmentBest;
 
-    fn for_segment(&self, ordinal: SegmentOrdinal, _reader: &SegmentReader) -> tantivy::Result<Segment> {
+    fn for_segment(&self, ordinal: SegmentOrdinal, _reader: &SegmentReader) -> tantivy::Result<SegmentBest> {
         let columns = self.columns.get(ordinal as usize).cloned();
-        Ok(Segment {
+        Ok(SegmentBest {
             limit: self.limit,
             allowed: Arc::clone(&self.allowed),
             columns: columns
@@ -56,7 +57,7 @@ impl Collector for BestPassages {
         weight: &dyn Weight,
         ordinal: SegmentOrdinal,
         reader: &SegmentReader,
-    ) -> tantivy::Result<Vec<(Score, Found)>> {
+    ) -> tantivy::Result<Vec<(Score, Candidate)>> {
         let mut segment = self.for_segment(ordinal, reader)?;
         let alive = reader.alive_bitset();
         weight.for_each_pruning(Score::MIN, reader, &mut |document, score| {
@@ -68,46 +69,46 @@ impl Collector for BestPassages {
         Ok(segment.harvest())
     }
 
-    fn merge_fruits(&self, fruits: Vec<Vec<(Score, Found)>>) -> tantivy::Result<Self::Fruit> {
-        let mut all: Vec<(Score, Found)> = fruits.into_iter().flatten().collect();
-        // Stable: equal scores stay in the order of segments and, within one, of its documents, which is also the order in
-        // which a segment prefers them. So the best ten are the beginning of the best twenty.
+    fn merge_fruits(&self, fruits: Vec<Vec<(Score, Candidate)>>) -> tantivy::Result<Self::Fruit> {
+        let mut all: Vec<(Score, Candidate)> = fruits.into_iter().flatten().collect();
+        // A stable sort: equal scores stay in the order of segments and, within one, of its documents, which is also the
+        // order in which a segment prefers them. So the best ten are the beginning of the best twenty.
         all.sort_by(|left, right| right.0.total_cmp(&left.0));
         all.truncate(self.limit);
         Ok(all)
     }
 }
 
-/// The best of one segment.
-pub(super) struct Segment {
+/// Best passages of one segment.
+pub(super) struct SegmentBest {
     limit: usize,
     allowed: Arc<Allowed>,
     columns: Columns,
-    best: BinaryHeap<Reverse<Candidate>>,
+    best: BinaryHeap<Reverse<SegmentHit>>,
 }
 
 #[derive(Debug, PartialEq)]
-struct Candidate {
+struct SegmentHit {
     score: Score,
     document: DocId,
 }
 
-impl Eq for Candidate {}
+impl Eq for SegmentHit {}
 
-impl Ord for Candidate {
+impl Ord for SegmentHit {
     fn cmp(&self, other: &Self) -> Ordering {
         self.score.total_cmp(&other.score).then(other.document.cmp(&self.document))
     }
 }
 
-impl PartialOrd for Candidate {
+impl PartialOrd for SegmentHit {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Segment {
-    /// The score below which nothing can enter any more.
+impl SegmentBest {
+    /// Returns the score up to which no further hit is collected.
     fn threshold(&self) -> Score {
         if self.best.len() < self.limit {
             return Score::MIN;
@@ -127,36 +128,33 @@ impl Segment {
     }
 }
 
-impl SegmentCollector for Segment {
-    type Fruit = Vec<(Score, Found)>;
+impl SegmentCollector for SegmentBest {
+    type Fruit = Vec<(Score, Candidate)>;
 
     fn collect(&mut self, document: DocId, score: Score) {
         let full = self.best.len() >= self.limit;
         if (full && score <= self.threshold()) || !self.is_allowed(document) {
             return;
         }
-        self.best.push(Reverse(Candidate { score, document }));
+        self.best.push(Reverse(SegmentHit { score, document }));
         if full {
             self.best.pop();
         }
     }
 
-    fn harvest(self) -> Vec<(Score, Found)> {
+    fn harvest(self) -> Vec<(Score, Candidate)> {
         let number =
             |column: &tantivy::columnar::Column<u64>, document| column.first(document).unwrap_or_default();
-        // Sorted by `Reverse`: the best first.
+        // Sorted by `Reverse`, so the best come first.
         self.best
             .into_sorted_vec()
             .into_iter()
-            .map(|Reverse(candidate)| {
+            .map(|Reverse(hit)| {
                 let passage = Uuid::from_u64_pair(
-                    number(&self.columns.passage_high, candidate.document),
-                    number(&self.columns.passage_low, candidate.document),
+                    number(&self.columns.passage_high, hit.document),
+                    number(&self.columns.passage_low, hit.document),
                 );
-                (
-                    candidate.score,
-                    Found { passage, document: number(&self.columns.document, candidate.document) },
-                )
+                (hit.score, Candidate { passage, document: number(&self.columns.document, hit.document) })
             })
             .collect()
     }

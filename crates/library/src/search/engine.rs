@@ -1,8 +1,8 @@
-//! The engine: one search, from the question to the passages.
+//! Search engine: one search, from the request to the passages.
 //!
-//! Each search begins with one small statement: where does the truth stand? While that number is the one the index and
-//! the catalogue were read at, both are exact, and nothing else needs to be asked. When the index is behind, what
-//! has changed since is left out of its results.
+//! Each search begins with one small statement that reads the change sequence. While it equals the number at which the
+//! index and the catalogue were read, both are exact. When the index is behind, documents that have changed since are
+//! left out of its results.
 
 mod suggest;
 
@@ -20,474 +20,502 @@ use sqlx::PgPool;
 use tantivy::Term;
 use uuid::Uuid;
 
-use super::analysis::with_kept;
+use super::analysis::with_thread_analysis;
+use super::candidate::{Candidate, VectorCandidate};
 use super::collector::{Allowed, BestPassages};
 use super::follow::Follower;
-use super::fuse::{Fused, fuse, spread};
+use super::fuse::{FusedCandidate, fuse, limit_per_document};
 use super::index::{FullText, Generation, number_of};
-use super::misses::Misses;
-use super::passages::Passages;
-use super::query::Words;
-use super::relevance::Judge;
-use super::{
-    Answer, BY_WORDS_ALONE, DEEPEST, Found, Hit, INDEX_BUILDING, LARGEST_PAGE, LONGEST_QUERY, Mode, Near,
-    Question, Resolved, highlight, vectors,
+use super::passages::PassageCache;
+use super::query::ParsedQuery;
+use super::relevance::RelevanceScorer;
+use super::request::{
+    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, ResolvedVersion, SearchHit,
+    SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
 };
+use super::zero_results::ZeroResultLog;
+use super::{highlight, vectors};
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
 use crate::changes::{self, Sequence};
 use crate::documents::Category;
 use crate::embed;
-use crate::label::Request;
+use crate::label::VersionRequest;
 use crate::names::{LibraryName, Tag};
 
-/// Candidates of each kind beyond what is shown: fusion and the rule of two passages a document need a choice.
-const CANDIDATES: usize = 40;
-/// Questions whose vectors are remembered: 4 KB each.
-const REMEMBERED_QUESTIONS: u64 = 2000;
-/// Changes that can be left out of a search; a longer list means the index is being built, and is said so.
-const MOST_CHANGED: i64 = 5000;
+/// Candidates of each method beyond those shown: fusion and the limit of two passages a document need a choice.
+const EXTRA_CANDIDATES: usize = 40;
+/// Capacity of the caches of query vectors (4 KB each) and of rankings.
+const MAX_CACHED_QUERIES: u64 = 2000;
+/// Maximum number of changes left out of a search; more mean that the index is being built, which a notice says.
+const MAX_CHANGES: i64 = 5000;
 
-/// What a passage may hold.
+/// Content types of passages.
 const CONTENT_TYPES: [&str; 4] = ["text", "code", "table", "api"];
 
-/// How the engine is set up.
+/// Configuration of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The folder of the full-text index.
+    /// Folder of the full-text index.
     pub index_folder: PathBuf,
-    /// How long a walk of the vector graph may take; decides how exact it is.
+    /// Time budget of a walk of the vector graph; a larger one makes it more exact.
     pub vector_budget_milliseconds: u64,
 }
 
-/// Whether there is a model for search by meaning.
+/// State of the embedding model, which vector search needs.
 #[derive(Clone)]
 pub enum ModelState {
-    /// It is turned off, or could not be loaded: the text says which.
+    /// Turned off, or not loadable: the text says which.
     Off(String),
-    /// It is being loaded.
+    /// Being loaded.
     Loading,
-    /// It is there.
+    /// Loaded.
     Ready(Arc<Model>),
 }
 
-/// Searches.
+/// Search engine of a node.
 pub struct Engine {
     pool: PgPool,
     config: EngineConfig,
-    misses: Option<Misses>,
+    zero_results: Option<ZeroResultLog>,
     full_text: Arc<FullText>,
     model: RwLock<ModelState>,
     catalogue: CatalogueCache,
-    passages: Passages,
-    question_vectors: Cache<String, Arc<str>>,
+    passages: PassageCache,
+    query_vectors: Cache<String, Arc<str>>,
     vector_counts: Cache<Vec<Uuid>, i64>,
-    ranked: Cache<Asked, Arc<Ranking>>,
+    rankings: Cache<RankingKey, Arc<Ranking>>,
 }
 
-/// What decides the order of passages: while all of it is the same, so is the order.
+/// Key of the ranking cache: everything that the order of passages depends on.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Asked {
+struct RankingKey {
     text: String,
     types: Vec<String>,
     content_types: Vec<String>,
     category: Option<Category>,
     tags: Vec<Tag>,
-    mode: Mode,
-    wanted: usize,
+    mode: SearchMode,
+    needed: usize,
     versions: Vec<Uuid>,
-    /// Where the truth stood, and what the index had seen of it.
+    /// Change sequence of the database, and the number of changes that the index was behind.
     sequence: (i64, i64),
 }
 
-/// Passages in their order, and how their relevance is judged.
+/// Candidates in their order, with the scorer of their relevance.
 struct Ranking {
-    fused: Vec<Fused>,
-    judge: Judge,
+    candidates: Vec<FusedCandidate>,
+    scorer: RelevanceScorer,
 }
 
 impl Engine {
-    /// An engine whose model is not loaded yet.
+    /// Makes an engine.
     pub fn new(pool: PgPool, config: EngineConfig, model: ModelState) -> Self {
         Self {
             full_text: Arc::new(FullText::new(config.index_folder.clone())),
             pool,
             config,
-            misses: None,
+            zero_results: None,
             model: RwLock::new(model),
             catalogue: CatalogueCache::default(),
-            passages: Passages::default(),
-            question_vectors: Cache::new(REMEMBERED_QUESTIONS),
-            // Only decides between two ways that both are right, so it may be a little old.
-            // Exact while the truth stands still, but for vectors that are made meanwhile.
-            ranked: Cache::builder()
-                .max_capacity(REMEMBERED_QUESTIONS)
+            passages: PassageCache::default(),
+            query_vectors: Cache::new(MAX_CACHED_QUERIES),
+            // The key makes it exact, except for vectors made meanwhile.
+            rankings: Cache::builder()
+                .max_capacity(MAX_CACHED_QUERIES)
                 .time_to_live(Duration::from_secs(30))
                 .build(),
+            // Only decides between two methods with equal results, so it can be a little old.
             vector_counts: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(30)).build(),
         }
     }
 
-    /// Tells of searches that come to nothing.
+    /// Records searches without results in this log.
     #[must_use]
-    pub fn telling(self, misses: Misses) -> Self {
-        Self { misses: Some(misses), ..self }
+    pub fn with_zero_result_log(self, log: ZeroResultLog) -> Self {
+        Self { zero_results: Some(log), ..self }
     }
 
-    /// Who keeps the engine's full-text index up to date.
+    /// Returns the follower that keeps the engine's full-text index up to date.
     pub fn follower(&self) -> Follower {
         Follower::new(self.pool.clone(), Arc::clone(&self.full_text))
     }
 
-    /// Sets the model once it is loaded, or says that it could not be.
+    /// Sets the state of the model.
     pub fn set_model(&self, model: ModelState) {
         *self.model.write().unwrap_or_else(std::sync::PoisonError::into_inner) = model;
     }
 
-    /// Whether there is a model.
+    /// Returns the state of the model.
     pub fn model(&self) -> ModelState {
         self.model.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// All libraries, as they stand now; what of them exists for whom is asked of the catalogue.
+    /// Returns the catalogue as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database fails.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
         let mut connection = store::postgres::acquire(&self.pool).await?;
-        let truth = changes::sequence(&mut connection).await?;
-        self.catalogue.at(&mut connection, truth).await
+        let sequence = changes::sequence(&mut connection).await?;
+        self.catalogue.at(&mut connection, sequence).await
     }
 
-    /// How many changes the full-text index is behind; `None` while there is none that may answer.
+    /// Returns the number of changes that the full-text index is behind; `None` while it is built for the first time.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database fails.
     pub async fn lag(&self) -> Result<Option<i64>, Error> {
         let mut connection = store::postgres::acquire(&self.pool).await?;
-        let truth = changes::sequence(&mut connection).await?;
-        let seen = self.full_text.answering().map(|generation| generation.view().seen);
-        Ok(seen.filter(|seen| seen.complete).map(|seen| behind(truth, seen.sequence)))
+        let sequence = changes::sequence(&mut connection).await?;
+        let progress = self.full_text.current().map(|generation| generation.snapshot().progress);
+        Ok(progress.filter(|progress| progress.complete).map(|progress| behind(sequence, progress.sequence)))
     }
 
-    /// Searches what exists for the actor.
+    /// Searches the passages that exist for the actor.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the library or version does not exist for the actor, and for a request outside its bounds.
     #[tracing::instrument(skip_all)]
-    pub async fn search(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
-        let answered = self.answer(actor, question).await;
-        if let Some(misses) = &self.misses {
-            let is_whole =
-                self.full_text.answering().is_some_and(|generation| generation.view().seen.complete);
-            misses.look_at(question, is_whole, &answered);
+    pub async fn search(&self, actor: &Actor, request: &SearchRequest) -> Result<SearchResponse, Error> {
+        let result = self.respond(actor, request).await;
+        if let Some(log) = &self.zero_results {
+            let is_index_complete =
+                self.full_text.current().is_some_and(|generation| generation.snapshot().progress.complete);
+            log.record_if_empty(request, is_index_complete, &result);
         }
-        answered
+        result
     }
 
-    /// Tells of a question that was refused before it was searched for, if because its version is absent.
-    pub fn refused(&self, library: &LibraryName, question: &str, error: &Error) {
-        if let Some(misses) = &self.misses {
-            misses.refused(Some(library), question, error);
+    /// Records a query that was refused before a search, if its version is absent.
+    pub fn record_refused(&self, library: &LibraryName, question: &str, error: &Error) {
+        if let Some(log) = &self.zero_results {
+            log.record_if_absent_version(Some(library), question, error);
         }
     }
 
-    async fn answer(&self, actor: &Actor, question: &Question) -> Result<Answer, Error> {
-        let Start { offset, mode: begun_with } = check(question)?;
-        let begun = Instant::now();
-        let scope = self.scope(actor, question).await?;
+    async fn respond(&self, actor: &Actor, request: &SearchRequest) -> Result<SearchResponse, Error> {
+        let PageStart { offset, mode: previous_mode } = check(request)?;
+        let started = Instant::now();
+        let scope = self.scope(actor, request).await?;
         let mut notices = Vec::new();
-        let words = Words::parse(&question.text);
-        let mode = if let Some(mode) = begun_with {
-            // A page continues what the one before began, though vectors may have been made since.
+        let query = ParsedQuery::parse(&request.text);
+        let mode = if let Some(mode) = previous_mode {
+            // A following page keeps the method of the first, though vectors may have been made since.
             mode
-        } else if question.mode == Mode::Hybrid && words.has_phrase() {
-            // Who puts words between quotation marks wants these words.
-            Mode::Text
+        } else if request.mode == SearchMode::Hybrid && query.has_phrase() {
+            // Quotation marks ask for exactly these words.
+            SearchMode::Text
         } else {
-            self.possible_mode(question.mode, &scope, &mut notices).await?
+            self.possible_mode(request.mode, &scope, &mut notices).await?
         };
-        let wanted = offset + question.limit;
-        let asked = Asked {
-            text: question.text.clone(),
-            types: question.types.clone(),
-            content_types: question.content_types.clone(),
-            category: question.category,
-            tags: question.tags.clone(),
+        let needed = offset + request.limit;
+        let key = RankingKey {
+            text: request.text.clone(),
+            types: request.types.clone(),
+            content_types: request.content_types.clone(),
+            category: request.category,
+            tags: request.tags.clone(),
             mode,
-            wanted,
+            needed,
             versions: scope.versions.clone(),
             sequence: (scope.sequence, scope.behind),
         };
-        let ranked = if let Some(ranked) = self.ranked.get(&asked) {
-            ranked
+        let ranking = if let Some(ranking) = self.rankings.get(&key) {
+            ranking
         } else {
-            let fused = self.rank(question, &words, mode, &scope, wanted).await?;
-            let ranked = Arc::new(Ranking { fused, judge: scope.judge(&question.text)? });
-            self.ranked.insert(asked, Arc::clone(&ranked));
-            ranked
+            let candidates = self.rank(request, &query, mode, &scope, needed).await?;
+            let ranking = Arc::new(Ranking { candidates, scorer: scope.relevance_scorer(&request.text)? });
+            self.rankings.insert(key, Arc::clone(&ranking));
+            ranking
         };
         notices.extend(scope.notice());
-        let goes_on = ranked.fused.len() > wanted && wanted < DEEPEST;
-        let page: Vec<Fused> = ranked.fused.iter().copied().skip(offset).take(question.limit).collect();
-        let hits = self.read(&page, &words, &ranked.judge).await?;
+        let has_next = ranking.candidates.len() > needed && needed < MAX_RESULTS;
+        let page = ranking.candidates.iter().copied().skip(offset).take(request.limit);
+        let hits = self.read(&page.collect::<Vec<_>>(), &query, &ranking.scorer).await?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
-            .record(begun.elapsed().as_secs_f64());
-        Ok(Answer {
+            .record(started.elapsed().as_secs_f64());
+        Ok(SearchResponse {
             resolved: scope.resolved,
             mode,
             notices,
             hits,
-            next: goes_on.then(|| Cursor::encode(&(wanted, mode))),
+            next: has_next.then(|| Cursor::encode(&(needed, mode))),
             changes_behind: scope.behind,
         })
     }
 
-    /// The passages in their order, somewhat more than are wanted.
+    /// Returns candidates in their order, somewhat more than `needed` if there are.
     async fn rank(
         &self,
-        question: &Question,
-        words: &Words,
-        mode: Mode,
+        request: &SearchRequest,
+        query: &ParsedQuery,
+        mode: SearchMode,
         scope: &Scope,
-        wanted: usize,
-    ) -> Result<Vec<Fused>, Error> {
-        // Fusion needs a choice; one list alone needs no more than the rule of two passages a document takes away.
-        let mut limit = if mode == Mode::Hybrid { wanted * 2 + CANDIDATES } else { wanted * 2 + 10 };
+        needed: usize,
+    ) -> Result<Vec<FusedCandidate>, Error> {
+        // Fusion needs a choice; one list alone needs only what the limit of two passages a document removes.
+        let mut limit =
+            if mode == SearchMode::Hybrid { needed * 2 + EXTRA_CANDIDATES } else { needed * 2 + 10 };
         loop {
-            let by_words = async {
-                if mode == Mode::Vector {
+            let text = async {
+                if mode == SearchMode::Vector {
                     Ok(Vec::new())
                 } else {
-                    Self::by_words(question, words, scope, limit)
+                    Self::search_text(request, query, scope, limit)
                 }
             };
-            let by_meaning = async {
-                if mode == Mode::Text {
+            let vectors = async {
+                if mode == SearchMode::Text {
                     Ok(Vec::new())
                 } else {
-                    self.by_meaning(question, scope, limit).await
+                    self.search_vectors(request, scope, limit).await
                 }
             };
-            let (by_words, by_meaning) = futures::future::try_join(by_words, by_meaning).await?;
-            let is_all = by_words.len() < limit && by_meaning.len() < limit;
-            let ranked = spread(fuse(&by_words, &by_meaning));
-            // A few documents may have taken most of the places: then there is more to be found.
-            if ranked.len() > wanted || is_all || limit > 4 * DEEPEST {
-                return Ok(ranked);
+            let (text, vectors) = futures::future::try_join(text, vectors).await?;
+            let is_exhausted = text.len() < limit && vectors.len() < limit;
+            let candidates = limit_per_document(fuse(&text, &vectors));
+            // A few documents can hold most of the candidates: then a wider search finds more.
+            if candidates.len() > needed || is_exhausted || limit > 4 * MAX_RESULTS {
+                return Ok(candidates);
             }
             limit *= 4;
         }
     }
 
-    /// What may be found: settled before anything is looked for.
-    async fn scope(&self, actor: &Actor, question: &Question) -> Result<Scope, Error> {
-        let begun = Instant::now();
+    /// Resolves what can be found, before anything is searched.
+    async fn scope(&self, actor: &Actor, request: &SearchRequest) -> Result<Scope, Error> {
+        let started = Instant::now();
         let mut connection = store::postgres::acquire(&self.pool).await?;
-        let truth = changes::sequence(&mut connection).await?;
-        let catalogue = self.catalogue.at(&mut connection, truth).await?;
-        let generation = self.full_text.answering();
-        let seen = generation.as_ref().map_or(0, |generation| generation.view().seen.sequence);
-        let changed = if seen < truth.passages {
-            changes::since(&mut connection, seen, MOST_CHANGED).await?
+        let sequence = changes::sequence(&mut connection).await?;
+        let catalogue = self.catalogue.at(&mut connection, sequence).await?;
+        let generation = self.full_text.current();
+        let indexed = generation.as_ref().map_or(0, |generation| generation.snapshot().progress.sequence);
+        let changed = if indexed < sequence.passages {
+            changes::since(&mut connection, indexed, MAX_CHANGES).await?
         } else {
             Vec::new()
         };
         drop(connection);
-        let (resolved, versions) = match &question.library {
+        let (resolved, versions) = match &request.library {
             Some(name) => {
                 let library = catalogue.library(actor, name)?;
-                let version = library.resolve(&question.version)?;
-                let resolved = Resolved { library: name.clone(), version: version.label.clone() };
+                let version = library.resolve(&request.version)?;
+                let resolved = ResolvedVersion { library: name.clone(), version: version.label.clone() };
                 (Some(resolved), vec![version.id.0])
             }
-            None if question.version != Request::Active => {
+            None if request.version != VersionRequest::Active => {
                 return Err(Error::Invalid(
-                    "a version is asked for of a library: name the library too".to_owned(),
+                    "a version belongs to a library: name the library too".to_owned(),
                 ));
             }
-            None => (None, catalogue.active_versions(actor).map(|(_, version)| version.0).collect()),
+            None => (None, catalogue.active_versions(actor).map(|(_, version)| version.id.0).collect()),
         };
         let changed = changed
             .iter()
             .map(|change| (number_of(change.document.0), number_of(change.version.0)))
             .collect();
         metrics::histogram!("wenyuan_search_seconds", "stage" => "scope")
-            .record(begun.elapsed().as_secs_f64());
+            .record(started.elapsed().as_secs_f64());
         Ok(Scope {
             resolved,
             versions,
             changed,
             generation,
-            sequence: truth.passages,
-            behind: behind(truth, seen),
+            sequence: sequence.passages,
+            behind: behind(sequence, indexed),
         })
     }
 
+    /// Returns the requested mode, or full text with a notice if hybrid search is not possible yet.
     async fn possible_mode(
         &self,
-        asked: Mode,
+        requested: SearchMode,
         scope: &Scope,
         notices: &mut Vec<String>,
-    ) -> Result<Mode, Error> {
-        let off = match self.model() {
-            ModelState::Ready(_) if asked == Mode::Hybrid => {
-                let (made, all) = (self.count(scope).await?, scope.passages());
-                // Ranks among a few passages say nothing of the rest, and fusing them would push the best away.
+    ) -> Result<SearchMode, Error> {
+        let reason = match self.model() {
+            ModelState::Ready(_) if requested == SearchMode::Hybrid => {
+                let (made, all) = (self.count_vectors(scope).await?, scope.passages());
+                // Ranks among a few passages say nothing about the rest, and fusing them would displace the best.
                 if made >= all / 2 {
-                    return Ok(asked);
+                    return Ok(requested);
                 }
                 format!("the vectors of {made} of {all} passages are made so far")
             }
-            ModelState::Ready(_) => return Ok(asked),
+            ModelState::Ready(_) => return Ok(requested),
             ModelState::Loading => "the embedding model is still being loaded".to_owned(),
-            ModelState::Off(why) => why,
+            ModelState::Off(reason) => reason,
         };
-        match asked {
-            Mode::Text => Ok(Mode::Text),
-            Mode::Vector => Err(Error::NoModel),
-            Mode::Hybrid => {
-                notices.push(format!("{BY_WORDS_ALONE}: {off}"));
-                Ok(Mode::Text)
+        match requested {
+            SearchMode::Text => Ok(SearchMode::Text),
+            SearchMode::Vector => Err(Error::NoModel),
+            SearchMode::Hybrid => {
+                notices.push(format!("{TEXT_ONLY_NOTICE}: {reason}"));
+                Ok(SearchMode::Text)
             }
         }
     }
 
-    fn by_words(
-        question: &Question,
-        words: &Words,
+    fn search_text(
+        request: &SearchRequest,
+        query: &ParsedQuery,
         scope: &Scope,
         limit: usize,
-    ) -> Result<Vec<Found>, Error> {
+    ) -> Result<Vec<Candidate>, Error> {
         let Some(generation) = &scope.generation else { return Ok(Vec::new()) };
-        let begun = Instant::now();
-        let view = generation.view();
+        let started = Instant::now();
+        let snapshot = generation.snapshot();
         let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
-        let query = words.query(question, &versions, generation.fields, &view.searcher)?;
+        let query = query.to_tantivy(request, &versions, generation.fields, &snapshot.searcher)?;
         let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
-        let best = view.searcher.search(&*query, &BestPassages { limit, columns: view.columns, allowed })?;
+        let best =
+            snapshot.searcher.search(&*query, &BestPassages { limit, columns: snapshot.columns, allowed })?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
-            .record(begun.elapsed().as_secs_f64());
-        Ok(best.into_iter().map(|(_, found)| found).collect())
+            .record(started.elapsed().as_secs_f64());
+        Ok(best.into_iter().map(|(_, candidate)| candidate).collect())
     }
 
-    async fn by_meaning(&self, question: &Question, scope: &Scope, limit: usize) -> Result<Vec<Near>, Error> {
+    async fn search_vectors(
+        &self,
+        request: &SearchRequest,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Vec<VectorCandidate>, Error> {
         let ModelState::Ready(model) = self.model() else { return Ok(Vec::new()) };
-        let begun = Instant::now();
-        let vector = self.vector_of(&model, &question.text).await?;
+        let started = Instant::now();
+        let vector = self.query_vector(&model, &request.text).await?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "embed")
-            .record(begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
+            .record(started.elapsed().as_secs_f64());
+        let started = Instant::now();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let filtered = !question.types.is_empty()
-            || !question.content_types.is_empty()
-            || !question.tags.is_empty()
-            || question.category.is_some();
         let versions = &scope.versions;
-        let found = if filtered {
-            vectors::exact_filtered(&self.pool, versions, model.id(), &vector, question, limit).await?
-        } else if self.count(scope).await? <= vectors::EXACT_UP_TO {
+        let candidates = if request.is_filtered() {
+            vectors::exact_filtered(&self.pool, versions, model.id(), &vector, request, limit).await?
+        } else if self.count_vectors(scope).await? <= vectors::MAX_EXACT {
             vectors::exact(&self.pool, versions, model.id(), &vector, limit).await?
         } else {
             let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
             vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
         };
         metrics::histogram!("wenyuan_search_seconds", "stage" => "vector")
-            .record(begun.elapsed().as_secs_f64());
-        Ok(found)
+            .record(started.elapsed().as_secs_f64());
+        Ok(candidates)
     }
 
-    async fn vector_of(&self, model: &Arc<Model>, text: &str) -> Result<Arc<str>, Error> {
-        let question = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(known) = self.question_vectors.get(&question) {
+    async fn query_vector(&self, model: &Arc<Model>, text: &str) -> Result<Arc<str>, Error> {
+        let query = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(known) = self.query_vectors.get(&query) {
             return Ok(known);
         }
         let vector = {
-            let (model, question) = (Arc::clone(model), question.clone());
-            tokio::task::spawn_blocking(move || model.embed_query(&question))
+            let (model, query) = (Arc::clone(model), query.clone());
+            tokio::task::spawn_blocking(move || model.embed_query(&query))
                 .await
                 .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
         };
-        let vector: Arc<str> = embed::as_text(&vector).into();
-        self.question_vectors.insert(question, Arc::clone(&vector));
+        let vector: Arc<str> = embed::to_pgvector(&vector).into();
+        self.query_vectors.insert(query, Arc::clone(&vector));
         Ok(vector)
     }
 
-    /// How many vectors there are in these versions; not counted beyond what decides.
-    async fn count(&self, scope: &Scope) -> Result<i64, Error> {
+    /// Counts the vectors in scope, but not beyond the number that decisions depend on.
+    async fn count_vectors(&self, scope: &Scope) -> Result<i64, Error> {
         let mut key = scope.versions.clone();
         key.sort_unstable();
         if let Some(count) = self.vector_counts.get(&key) {
             return Ok(count);
         }
-        let up_to = (vectors::EXACT_UP_TO + 1).max(scope.passages() / 2 + 1);
-        let count = vectors::count(&self.pool, &key, up_to).await?;
+        let max = (vectors::MAX_EXACT + 1).max(scope.passages() / 2 + 1);
+        let count = vectors::count(&self.pool, &key, max).await?;
         self.vector_counts.insert(key, count);
         Ok(count)
     }
 
-    async fn read(&self, page: &[Fused], words: &Words, judge: &Judge) -> Result<Vec<Hit>, Error> {
-        let begun = Instant::now();
-        let ids: Vec<Uuid> = page.iter().map(|hit| hit.found.passage).collect();
+    /// Reads the passages of a page, with snippets and relevance.
+    async fn read(
+        &self,
+        page: &[FusedCandidate],
+        query: &ParsedQuery,
+        scorer: &RelevanceScorer,
+    ) -> Result<Vec<SearchHit>, Error> {
+        let started = Instant::now();
+        let ids: Vec<Uuid> = page.iter().map(|fused| fused.candidate.passage).collect();
         let passages = self.passages.read(&self.pool, &ids).await?;
-        let terms = words.terms();
+        let terms = query.terms();
         let hits = page
             .iter()
-            .filter_map(|hit| {
-                let passage = Arc::clone(passages.get(&hit.found.passage)?);
-                let mut held = HashSet::new();
-                let snippet = with_kept(|analysis| {
+            .filter_map(|fused| {
+                let passage = Arc::clone(passages.get(&fused.candidate.passage)?);
+                let mut contained = HashSet::new();
+                let snippet = with_thread_analysis(|analysis| {
                     for text in passage.section.iter().chain([&passage.title]) {
-                        highlight::note(text, &terms, &mut held, analysis);
+                        highlight::collect_terms(text, &terms, &mut contained, analysis);
                     }
-                    highlight::snippet(&passage.content, &terms, &mut held, analysis)
+                    highlight::snippet(&passage.content, &terms, &mut contained, analysis)
                 });
-                let coverage = judge.coverage(&held);
-                let relevant = judge.is_relevant(&passage.content, coverage, hit.similarity);
-                Some(Hit {
+                let coverage = scorer.coverage(&contained);
+                let relevant = scorer.is_relevant(&passage.content, coverage, fused.similarity);
+                Some(SearchHit {
                     passage,
                     snippet: snippet.text,
                     highlights: snippet.highlights,
-                    score: hit.score,
-                    text_rank: hit.text_rank,
-                    vector_rank: hit.vector_rank,
+                    score: fused.score,
+                    text_rank: fused.text_rank,
+                    vector_rank: fused.vector_rank,
                     coverage,
-                    similarity: hit.similarity,
+                    similarity: fused.similarity,
                     relevant,
                 })
             })
             .collect();
         metrics::histogram!("wenyuan_search_seconds", "stage" => "read")
-            .record(begun.elapsed().as_secs_f64());
+            .record(started.elapsed().as_secs_f64());
         Ok(hits)
     }
 }
 
+/// What a search can find: versions that exist for the actor, and the state of the index.
 struct Scope {
-    resolved: Option<Resolved>,
+    resolved: Option<ResolvedVersion>,
     versions: Vec<Uuid>,
+    /// Documents and versions, by number, that have changed since the index was written.
     changed: HashSet<(u64, u64)>,
     generation: Option<Arc<Generation>>,
+    /// Change sequence of the database.
     sequence: i64,
+    /// Number of changes that the index is behind.
     behind: i64,
 }
 
 impl Scope {
-    /// What is to be said of the full-text index, if it is not whole.
+    /// Returns a notice if the full-text index is not complete.
     fn notice(&self) -> Option<String> {
         match &self.generation {
-            None => Some(INDEX_BUILDING.to_owned()),
-            Some(generation) if !generation.view().seen.complete => {
-                Some(format!("{INDEX_BUILDING}; not everything is found yet"))
+            None => Some(INDEX_BUILDING_NOTICE.to_owned()),
+            Some(generation) if !generation.snapshot().progress.complete => {
+                Some(format!("{INDEX_BUILDING_NOTICE}; not everything is found yet"))
             }
             Some(_) => None,
         }
     }
 
-    /// How the relevance of what is found is judged.
-    fn judge(&self, question: &str) -> Result<Judge, Error> {
-        let Some(generation) = &self.generation else { return Judge::new(question, 0, |_| Ok(0)) };
-        let (searcher, text) = (generation.view().searcher, generation.fields.text);
-        Ok(Judge::new(question, searcher.num_docs(), |term| {
+    /// Returns the scorer of relevance to a query.
+    fn relevance_scorer(&self, query: &str) -> Result<RelevanceScorer, Error> {
+        let Some(generation) = &self.generation else { return RelevanceScorer::new(query, 0, |_| Ok(0)) };
+        let (searcher, text) = (generation.snapshot().searcher, generation.fields.text);
+        Ok(RelevanceScorer::new(query, searcher.num_docs(), |term| {
             searcher.doc_freq(&Term::from_field_text(text, term))
         })?)
     }
 
-    /// How many passages full text knows in these versions.
+    /// Returns the number of indexed passages of these versions.
     fn passages(&self) -> i64 {
         let Some(generation) = &self.generation else { return 0 };
-        let searcher = generation.view().searcher;
+        let searcher = generation.snapshot().searcher;
         let in_version = |version: &Uuid| {
             searcher
                 .doc_freq(&Term::from_field_u64(generation.fields.version, number_of(*version)))
@@ -497,49 +525,51 @@ impl Scope {
     }
 }
 
-fn behind(truth: Sequence, seen: i64) -> i64 {
-    (truth.passages - seen).max(0)
+fn behind(sequence: Sequence, indexed: i64) -> i64 {
+    (sequence.passages - indexed).max(0)
 }
 
-/// Where a page begins, and how the search was begun whose page it is.
-struct Start {
+/// Start of a page, from its cursor.
+struct PageStart {
     offset: usize,
-    mode: Option<Mode>,
+    /// Mode of the first page; `None` for the first page.
+    mode: Option<SearchMode>,
 }
 
-/// Checks the question's bounds and says where its page begins.
-fn check(question: &Question) -> Result<Start, Error> {
-    let length = question.text.chars().count();
-    if question.text.trim().is_empty() {
-        return Err(Error::Invalid("the question is empty".to_owned()));
+/// Checks the bounds of a request and returns the start of its page.
+fn check(request: &SearchRequest) -> Result<PageStart, Error> {
+    let length = request.text.chars().count();
+    if request.text.trim().is_empty() {
+        return Err(Error::Invalid("the query is empty".to_owned()));
     }
-    if length > LONGEST_QUERY {
+    if length > MAX_QUERY_CHARS {
         return Err(Error::Invalid(format!(
-            "a question has at most {LONGEST_QUERY} characters; this one has {length}"
+            "a query has at most {MAX_QUERY_CHARS} characters; this one has {length}"
         )));
     }
-    if question.limit == 0 || question.limit > LARGEST_PAGE {
-        return Err(Error::Invalid(format!("a page has 1 to {LARGEST_PAGE} passages")));
+    if request.limit == 0 || request.limit > MAX_PAGE_SIZE {
+        return Err(Error::Invalid(format!("a page has 1 to {MAX_PAGE_SIZE} passages")));
     }
-    if let Some(unknown) = question.types.iter().find(|name| DocumentType::parse(name).is_none()) {
+    if let Some(unknown) = request.types.iter().find(|name| DocumentType::parse(name).is_none()) {
         let known = "markdown, html, java_doc, pdf, docx, openapi, swagger, rst, text";
-        return Err(Error::Invalid(format!("there is no document type {unknown:?}; there are {known}")));
+        return Err(Error::Invalid(format!("unknown document type {unknown:?}: use one of {known}")));
     }
-    if let Some(unknown) = question.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str()))
-    {
+    if let Some(unknown) = request.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str())) {
         let known = CONTENT_TYPES.join(", ");
-        return Err(Error::Invalid(format!("there is no content type {unknown:?}; there are {known}")));
+        return Err(Error::Invalid(format!("unknown content type {unknown:?}: use one of {known}")));
     }
-    let (offset, mode) = match &question.after {
+    let (offset, mode) = match &request.after {
         Some(cursor) => {
-            let (offset, mode): (usize, Mode) =
+            let (offset, mode): (usize, SearchMode) =
                 cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?;
             (offset, Some(mode))
         }
         None => (0, None),
     };
-    if offset > DEEPEST {
-        return Err(Error::Invalid(format!("results are shown down to place {DEEPEST}: ask more narrowly")));
+    if offset > MAX_RESULTS {
+        return Err(Error::Invalid(format!(
+            "only the first {MAX_RESULTS} results can be read: narrow the query"
+        )));
     }
-    Ok(Start { offset, mode })
+    Ok(PageStart { offset, mode })
 }

@@ -1,4 +1,4 @@
-//! The follower: brings the full-text index up to the database, change by change.
+//! Follower: brings the full-text index up to date with the database, change by change.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,150 +8,167 @@ use store::listener::Subscription;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::watch;
 
-use super::index::{FullText, Generation, Seen, commit, key_of, number_of};
+use super::index::{Fields, FullText, Generation, IndexProgress, commit, key_of, number_of};
 use crate::Error;
 use crate::changes::{self, Change, Sequence};
+use crate::ids::{DocumentId, VersionId};
 
-/// Changes that are read at once.
+/// Changes read by one statement.
 const BATCH: i64 = 64;
-/// How long changes may gather before they are committed and can be found. A commit costs tens of milliseconds
-/// whatever it holds.
-const GATHER: Duration = Duration::from_secs(1);
-/// How long nothing must have changed for the writer to be put away.
-const QUIET: Duration = Duration::from_mins(1);
-/// How often to look without being called.
-const LOOK: Duration = Duration::from_secs(1);
+/// How long changes gather before they are committed and can be found. A commit costs tens of milliseconds whatever its
+/// size.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the writer is kept open without changes.
+const WRITER_IDLE: Duration = Duration::from_mins(1);
+/// Interval of polling without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far the index has come.
+/// Progress of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The last change that the index has seen.
-    pub seen: i64,
-    /// The last change there is.
-    pub truth: i64,
-    /// Whether another program is the one that writes the index.
+    /// Number of the last change that the index contains.
+    pub indexed: i64,
+    /// Number of the last change in the database.
+    pub latest: i64,
+    /// Whether another program writes the index.
     pub followed_by_other: bool,
 }
 
 impl Progress {
-    /// Changes that the index has yet to see.
+    /// Returns the number of changes that the index does not contain yet.
     pub fn behind(self) -> i64 {
-        (self.truth - self.seen).max(0)
+        (self.latest - self.indexed).max(0)
     }
 }
 
-/// Follows the database. One program on each data folder does; the others read what it writes.
+/// Follower of the database. One program writes the index of a data folder; others on it read what that one has written.
 pub struct Follower {
     pool: PgPool,
     full_text: Arc<FullText>,
-    writing: Option<(Arc<Generation>, IndexWriter)>,
+    writer: Option<(Arc<Generation>, IndexWriter)>,
 }
 
 impl Follower {
-    /// A follower that has not looked yet.
+    /// Makes a follower.
     pub fn new(pool: PgPool, full_text: Arc<FullText>) -> Self {
-        Self { pool, full_text, writing: None }
+        Self { pool, full_text, writer: None }
     }
 
     /// Follows until `stop` is true.
     pub async fn run(mut self, mut changes: Subscription, mut stop: watch::Receiver<bool>) {
-        let mut seen = (0, Instant::now());
+        let mut last = (0, Instant::now());
         while !*stop.borrow() {
             match self.catch_up(|_| {}).await {
                 Ok(progress) => {
-                    if progress.seen != seen.0 {
-                        seen = (progress.seen, Instant::now());
-                    } else if seen.1.elapsed() > QUIET {
-                        // The writer's memory is given back until there is something to write.
-                        self.writing = None;
+                    if progress.indexed != last.0 {
+                        last = (progress.indexed, Instant::now());
+                    } else if last.1.elapsed() > WRITER_IDLE {
+                        // Frees the writer's memory until there is something to write.
+                        self.writer = None;
                     }
                     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the lag is small")]
                     metrics::gauge!("wenyuan_index_changes_behind").set(progress.behind() as f64);
                 }
                 Err(error) => {
-                    self.writing = None;
-                    tracing::warn!(error = %kernel::chain::Chain(&error), "the full-text index cannot be brought up to date");
+                    self.writer = None;
+                    tracing::warn!(error = %kernel::chain::Chain(&error), "failed to update the full-text index");
                 }
             }
             tokio::select! {
-                _ = changes.wait(LOOK) => {}
+                _ = changes.wait(POLL_INTERVAL) => {}
                 _ = stop.changed() => {}
             }
         }
     }
 
-    /// Brings the index up to what the database holds now, or, when another program writes it, reads what that has
-    /// written. Tells its progress on the way.
-    pub async fn catch_up(&mut self, mut tell: impl FnMut(Progress) + Send) -> Result<Progress, Error> {
-        let truth = self.truth().await?;
-        let generation = self.generation(truth)?;
-        let seen = generation.view().seen;
-        if self.writing.is_none() && seen.complete && seen.sequence == truth.passages {
-            return Ok(Progress { seen: seen.sequence, truth: truth.passages, followed_by_other: false });
+    /// Brings the index up to date with the database, or, if another program writes it, reads what that one has written.
+    /// Calls `report` with the progress after each commit on the way.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database or the index fails.
+    pub async fn catch_up(&mut self, mut report: impl FnMut(Progress) + Send) -> Result<Progress, Error> {
+        let latest = self.sequence().await?;
+        let generation = self.generation(latest)?;
+        let progress = generation.snapshot().progress;
+        if self.writer.is_none() && progress.complete && progress.sequence == latest.passages {
+            return Ok(Progress {
+                indexed: progress.sequence,
+                latest: latest.passages,
+                followed_by_other: false,
+            });
         }
         let Some((_, mut writer)) = self.writer(&generation)? else {
             generation.reload()?;
-            let seen = generation.view().seen;
-            if seen.complete {
-                self.full_text.settle_on(&generation);
+            let progress = generation.snapshot().progress;
+            if progress.complete {
+                self.full_text.replace_current(&generation);
             }
-            return Ok(Progress { seen: seen.sequence, truth: truth.passages, followed_by_other: true });
+            return Ok(Progress {
+                indexed: progress.sequence,
+                latest: latest.passages,
+                followed_by_other: true,
+            });
         };
-        let mut seen = generation.view().seen;
-        if seen.sequence > truth.passages {
-            // The database was put back to an earlier time: what the index has seen since never was.
+        let mut progress = generation.snapshot().progress;
+        if progress.sequence > latest.passages {
+            // The database was restored to an earlier state: the index contains changes that never happened.
             writer.delete_all_documents()?;
-            seen = Seen { sequence: 0, complete: false };
+            progress = IndexProgress { sequence: 0, complete: false };
         }
         let mut committed = Instant::now();
-        let mut uncommitted = !seen.complete;
+        let mut is_uncommitted = !progress.complete;
         loop {
             let changed = {
                 let mut connection = store::postgres::acquire(&self.pool).await?;
-                changes::since(&mut connection, seen.sequence, BATCH).await?
+                changes::since(&mut connection, progress.sequence, BATCH).await?
             };
             let Some(last) = changed.last() else { break };
-            seen.sequence = last.sequence;
+            progress.sequence = last.sequence;
             let passages = read_passages(&self.pool, &changed).await?;
             let fields = generation.fields;
             writer = blocking(move || write(writer, fields, &changed, passages)).await?;
-            uncommitted = true;
-            if committed.elapsed() > GATHER {
-                writer = self.publish(&generation, writer, seen).await?;
+            is_uncommitted = true;
+            if committed.elapsed() > COMMIT_INTERVAL {
+                writer = self.publish(&generation, writer, progress).await?;
                 committed = Instant::now();
-                uncommitted = false;
-                tell(Progress { seen: seen.sequence, truth: truth.passages, followed_by_other: false });
+                is_uncommitted = false;
+                report(Progress {
+                    indexed: progress.sequence,
+                    latest: latest.passages,
+                    followed_by_other: false,
+                });
             }
         }
-        if uncommitted {
-            seen.complete = true;
-            writer = self.publish(&generation, writer, seen).await?;
-            self.full_text.settle_on(&generation);
+        if is_uncommitted {
+            progress.complete = true;
+            writer = self.publish(&generation, writer, progress).await?;
+            self.full_text.replace_current(&generation);
         }
-        self.writing = Some((generation, writer));
-        let truth = self.truth().await?;
+        self.writer = Some((generation, writer));
+        let latest = self.sequence().await?;
         Ok(Progress {
-            seen: seen.sequence,
-            truth: truth.passages.max(seen.sequence),
+            indexed: progress.sequence,
+            latest: latest.passages.max(progress.sequence),
             followed_by_other: false,
         })
     }
 
-    async fn truth(&self) -> Result<Sequence, Error> {
+    async fn sequence(&self) -> Result<Sequence, Error> {
         let mut connection = store::postgres::acquire(&self.pool).await?;
         changes::sequence(&mut connection).await
     }
 
-    /// The generation to bring up to date; until it has, an older one answers if there is one.
-    fn generation(&mut self, truth: Sequence) -> Result<Arc<Generation>, Error> {
-        let generation = self.full_text.generation(truth)?;
-        if generation.view().seen.complete {
-            if self.full_text.answering().is_none_or(|answering| !Arc::ptr_eq(&answering, &generation)) {
-                self.full_text.settle_on(&generation);
+    /// Returns the generation to bring up to date; until it is complete, an older one answers if there is one.
+    fn generation(&mut self, latest: Sequence) -> Result<Arc<Generation>, Error> {
+        let generation = self.full_text.generation(latest)?;
+        if generation.snapshot().progress.complete {
+            if self.full_text.current().is_none_or(|current| !Arc::ptr_eq(&current, &generation)) {
+                self.full_text.replace_current(&generation);
             }
-        } else if self.full_text.answering().is_none() {
-            let first = self.full_text.stand_in(truth).unwrap_or_else(|| Arc::clone(&generation));
-            self.full_text.answer_with(&first);
+        } else if self.full_text.current().is_none() {
+            let first = self.full_text.older_generation(latest).unwrap_or_else(|| Arc::clone(&generation));
+            self.full_text.set_current(&first);
         }
         Ok(generation)
     }
@@ -160,36 +177,37 @@ impl Follower {
         &mut self,
         generation: &Arc<Generation>,
     ) -> Result<Option<(Arc<Generation>, IndexWriter)>, Error> {
-        match self.writing.take() {
-            Some((held, writer)) if Arc::ptr_eq(&held, generation) => Ok(Some((held, writer))),
+        match self.writer.take() {
+            Some((current, writer)) if Arc::ptr_eq(&current, generation) => Ok(Some((current, writer))),
             other => {
-                // The lock of another generation is given back before this one's is asked for.
+                // The lock of another generation is released before this one's is acquired.
                 drop(other);
                 Ok(generation.writer()?.map(|writer| (Arc::clone(generation), writer)))
             }
         }
     }
 
+    /// Commits the writer and makes the commit visible to searches.
     async fn publish(
         &self,
         generation: &Arc<Generation>,
         mut writer: IndexWriter,
-        seen: Seen,
+        progress: IndexProgress,
     ) -> Result<IndexWriter, Error> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let generation = Arc::clone(generation);
         let writer = blocking(move || {
-            commit(&mut writer, seen)?;
+            commit(&mut writer, progress)?;
             generation.reload()?;
             Ok(writer)
         })
         .await?;
-        metrics::histogram!("wenyuan_index_commit_seconds").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("wenyuan_index_commit_seconds").record(started.elapsed().as_secs_f64());
         Ok(writer)
     }
 }
 
-/// Runs Tantivy's part, which blocks, off the runtime's threads.
+/// Runs blocking work of Tantivy on the blocking pool.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, tantivy::TantivyError> + Send + 'static,
 ) -> Result<T, Error> {
@@ -199,8 +217,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// A passage as it is indexed.
-struct Row {
+/// A passage to index.
+struct PassageRow {
     id: uuid::Uuid,
     document: uuid::Uuid,
     version: uuid::Uuid,
@@ -212,12 +230,12 @@ struct Row {
     tags: Vec<String>,
 }
 
-/// The passages that answer now, of the documents that changed.
-async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<Row>, Error> {
+/// Reads the passages of the active revisions of changed documents.
+async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<PassageRow>, Error> {
     let documents: Vec<uuid::Uuid> = changed.iter().map(|change| change.document.0).collect();
     let versions: Vec<uuid::Uuid> = changed.iter().map(|change| change.version.0).collect();
     Ok(sqlx::query_as!(
-        Row,
+        PassageRow,
         r#"-- index.read_passages
          select passage.id, revision.document_id as document, revision.version_id as version,
            concat_ws(' ', document.name, array_to_string(passage.section, ' '), array_to_string(passage.keywords, ' '))
@@ -237,19 +255,19 @@ async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<Row>, Er
     .await?)
 }
 
-/// Takes what the changed documents were out of the index, and puts in what they are.
+/// Replaces the passages of the changed documents in the index.
 fn write(
     writer: IndexWriter,
-    fields: super::index::Fields,
+    fields: Fields,
     changed: &[Change],
-    passages: Vec<Row>,
+    passages: Vec<PassageRow>,
 ) -> Result<IndexWriter, tantivy::TantivyError> {
     for change in changed {
         writer.delete_term(Term::from_field_bytes(fields.key, &key_of(change.document, change.version)));
     }
     for row in passages {
         let mut document = TantivyDocument::new();
-        let key = key_of(crate::documents::DocumentId(row.document), changes::VersionId(row.version));
+        let key = key_of(DocumentId(row.document), VersionId(row.version));
         let (high, low) = row.id.as_u64_pair();
         document.add_bytes(fields.key, &key);
         document.add_u64(fields.version, number_of(row.version));

@@ -1,30 +1,40 @@
-//! The part of a passage that shows best why it was found, and the words in it that were asked for.
+//! Snippets: the part of a text that matches a query best, with the matched words as highlights.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, with_thread_analysis};
+use super::query::ParsedQuery;
 
-/// The length of a snippet, in characters.
-const LENGTH: usize = 280;
+/// Length of a snippet, in characters.
+const SNIPPET_CHARS: usize = 280;
 
-/// A snippet, and the words asked for as half-open ranges of its characters.
+/// Returns the part of a text that matches a query best, and the matched words as half-open ranges of its characters.
+pub fn excerpt(text: &str, query: &str) -> (String, Vec<(u32, u32)>) {
+    let query = ParsedQuery::parse(query);
+    let mut contained = HashSet::new();
+    let snippet = with_thread_analysis(|analysis| snippet(text, &query.terms(), &mut contained, analysis));
+    (snippet.text, snippet.highlights)
+}
+
+/// A snippet with highlights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snippet {
-    /// The text.
+    /// Text.
     pub(super) text: String,
-    /// The words asked for.
+    /// Matched words, as half-open ranges of characters.
     pub(super) highlights: Vec<(u32, u32)>,
 }
 
-/// Cuts a snippet from a text: the window with the most different terms. Notes which terms the text holds.
+/// Cuts a snippet from a text: the window with the most different terms. Adds the terms that the text contains to
+/// `contained`.
 pub(super) fn snippet<'terms>(
     text: &str,
     terms: &HashSet<&'terms str>,
-    held: &mut HashSet<&'terms str>,
+    contained: &mut HashSet<&'terms str>,
     analysis: &mut Analysis,
 ) -> Snippet {
-    let matches = matches(text, terms, held, analysis);
+    let matches = matches(text, terms, contained, analysis);
     let window = best_window(text, &matches);
     let text = &text[window.clone()];
     let mut highlights = Vec::new();
@@ -32,9 +42,9 @@ pub(super) fn snippet<'terms>(
     for (source, _) in
         matches.iter().filter(|(source, _)| source.start >= window.start && source.end <= window.end)
     {
-        let mut characters_at = |place: usize| {
-            let place = place - window.start;
-            counted = (place, counted.1 + count(&text[counted.0..place]));
+        let mut characters_at = |offset: usize| {
+            let offset = offset - window.start;
+            counted = (offset, counted.1 + count(&text[counted.0..offset]));
             counted.1
         };
         let from = characters_at(source.start);
@@ -43,74 +53,77 @@ pub(super) fn snippet<'terms>(
     Snippet { text: text.to_owned(), highlights }
 }
 
-/// Notes which of the terms a text holds.
-pub(super) fn note<'terms>(
+/// Adds the terms that a text contains to `contained`.
+pub(super) fn collect_terms<'terms>(
     text: &str,
     terms: &HashSet<&'terms str>,
-    held: &mut HashSet<&'terms str>,
+    contained: &mut HashSet<&'terms str>,
     analysis: &mut Analysis,
 ) {
     run(text, terms, analysis);
-    held.extend(analysis.terms().filter_map(|(_, term)| terms.get(term)));
+    contained.extend(analysis.terms().filter_map(|(_, term)| terms.get(term)));
 }
 
-/// Analyses what may be one of the terms: they are lower-case, and few different letters begin them.
+/// Analyses only the words that can be one of the terms, by their first letters. Terms are lower-case.
 fn run(text: &str, terms: &HashSet<&str>, analysis: &mut Analysis) {
     let initials: Vec<char> = terms.iter().filter_map(|term| term.chars().next()).collect();
     analysis.run_where(text, |first| initials.contains(&first));
 }
 
-/// Where terms stand, in order, without overlaps, and which.
+/// Returns the byte ranges of terms with the terms, in order and without overlaps.
 fn matches<'terms>(
     text: &str,
     terms: &HashSet<&'terms str>,
-    held: &mut HashSet<&'terms str>,
+    contained: &mut HashSet<&'terms str>,
     analysis: &mut Analysis,
 ) -> Vec<(Range<usize>, &'terms str)> {
     run(text, terms, analysis);
     let mut found: Vec<(Range<usize>, &'terms str)> =
         analysis.terms().filter_map(|(term, text)| Some((term.source.clone(), *terms.get(text)?))).collect();
-    held.extend(found.iter().map(|(_, term)| term));
-    // The whole of a compound before its parts, so that the parts are swallowed.
+    contained.extend(found.iter().map(|(_, term)| term));
+    // A whole compound before its parts, so that the parts are merged into it.
     found.sort_by(|left, right| left.0.start.cmp(&right.0.start).then(right.0.end.cmp(&left.0.end)));
-    let mut apart: Vec<(Range<usize>, &'terms str)> = Vec::with_capacity(found.len());
+    let mut disjoint: Vec<(Range<usize>, &'terms str)> = Vec::with_capacity(found.len());
     for (source, term) in found {
-        match apart.last_mut() {
-            // Pairs of Chinese characters overlap: they are shown as one.
+        match disjoint.last_mut() {
+            // Pairs of Chinese characters overlap, and are merged.
             Some((last, _)) if source.start < last.end => last.end = last.end.max(source.end),
-            _ => apart.push((source, term)),
+            _ => disjoint.push((source, term)),
         }
     }
-    apart
+    disjoint
 }
 
+/// Returns the byte range of the snippet.
 fn best_window(text: &str, matches: &[(Range<usize>, &str)]) -> Range<usize> {
     let mut best = (0, 0..0);
-    for (place, (first, _)) in matches.iter().enumerate() {
-        let end = advance(text, first.start, LENGTH);
-        let inside = matches[place..].iter().take_while(|(source, _)| source.end <= end);
+    for (index, (first, _)) in matches.iter().enumerate() {
+        let end = advance(text, first.start, SNIPPET_CHARS);
+        let inside = matches[index..].iter().take_while(|(source, _)| source.end <= end);
         let different: HashSet<&str> = inside.map(|(_, term)| *term).collect();
         if different.len() > best.0 {
             best = (different.len(), first.start..end);
         }
     }
     // A few words before the first match, from the beginning of a line or word.
-    let lead = retreat(text, best.1.start, LENGTH / 6);
+    let lead = retreat(text, best.1.start, SNIPPET_CHARS / 6);
     let begin = if lead == 0 {
         0
     } else {
         text[lead..best.1.start].find([' ', '\n', '。', '，']).map_or(lead, |space| {
-            let place = lead + space;
-            place + text[place..].chars().next().map_or(0, char::len_utf8)
+            let offset = lead + space;
+            offset + text[offset..].chars().next().map_or(0, char::len_utf8)
         })
     };
-    begin..advance(text, begin, LENGTH)
+    begin..advance(text, begin, SNIPPET_CHARS)
 }
 
+/// Returns the offset `characters` characters after `from`, or the end.
 fn advance(text: &str, from: usize, characters: usize) -> usize {
     text[from..].char_indices().nth(characters).map_or(text.len(), |(offset, _)| from + offset)
 }
 
+/// Returns the offset `characters` characters before `from`, or the start.
 fn retreat(text: &str, from: usize, characters: usize) -> usize {
     text[..from].char_indices().rev().nth(characters).map_or(0, |(offset, _)| offset)
 }
@@ -130,39 +143,39 @@ mod tests {
         snippet(text, &terms, &mut HashSet::new(), &mut Analysis::default())
     }
 
-    fn shown(text: &str, terms: &[&str]) -> String {
+    fn marked(text: &str, terms: &[&str]) -> String {
         let found = cut(text, terms);
         let characters: Vec<char> = found.text.chars().collect();
-        let mut shown = String::new();
+        let mut marked = String::new();
         let mut last = 0;
         for (from, to) in found.highlights {
-            shown.extend(&characters[last..from as usize]);
-            shown.push('[');
-            shown.extend(&characters[from as usize..to as usize]);
-            shown.push(']');
+            marked.extend(&characters[last..from as usize]);
+            marked.push('[');
+            marked.extend(&characters[from as usize..to as usize]);
+            marked.push(']');
             last = to as usize;
         }
-        shown.extend(&characters[last..]);
-        shown
+        marked.extend(&characters[last..]);
+        marked
     }
 
     #[test]
-    fn the_words_asked_for_are_marked() {
-        assert_eq!(shown("Run pg_dump to back up.", &["pg_dump", "dump"]), "Run [pg_dump] to back up.");
-        assert_eq!(shown("备份数据库的方法", &["数据", "据库"]), "备份[数据库]的方法");
+    fn matched_words_are_highlighted() {
+        assert_eq!(marked("Run pg_dump to back up.", &["pg_dump", "dump"]), "Run [pg_dump] to back up.");
+        assert_eq!(marked("备份数据库的方法", &["数据", "据库"]), "备份[数据库]的方法");
     }
 
     #[test]
-    fn the_window_is_where_the_matches_are() {
+    fn the_snippet_contains_the_matches() {
         let text = format!("{} the needle in here {}", "hay ".repeat(500), "hay ".repeat(500));
         let found = cut(&text, &["needl"]);
         assert!(found.text.contains("needle"));
-        assert!(found.text.chars().count() <= LENGTH);
+        assert!(found.text.chars().count() <= SNIPPET_CHARS);
     }
 
     proptest! {
         #[test]
-        fn ranges_lie_inside(text in "(\\PC|[ab ]|[数据库]){0,600}") {
+        fn highlights_lie_inside_the_snippet(text in "(\\PC|[ab ]|[数据库]){0,600}") {
             let found = cut(&text, &["a", "b", "数据"]);
             let length = count(&found.text);
             prop_assert!(found.highlights.iter().all(|(from, to)| from < to && *to <= length));

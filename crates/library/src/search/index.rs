@@ -1,9 +1,9 @@
-//! The full-text index on disk: its fields, and its generations.
+//! Full-text index on disk: its fields and its generations.
 //!
-//! A generation is a folder named after what it is made of: this program's format, the database, and the number of the
-//! last request to build anew. When one of them changes the name changes, the new generation is built beside the old,
-//! and the old answers until the new has caught up. What the index has seen is written with each commit, so index and
-//! number never disagree.
+//! A generation is a folder named after what it depends on: the format of this program, the database, and the number of
+//! the last request to rebuild. When one of them changes the name changes, the new generation is built beside the old, and
+//! the old one answers until the new one has caught up. The change sequence that a generation has reached is written with
+//! each commit, so that index and number always agree.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -19,45 +19,46 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 use uuid::Uuid;
 
-use super::analysis::Analyser;
+use super::analysis::AnalysisTokenizer;
 use crate::Error;
-use crate::changes::{Sequence, VersionId};
-use crate::documents::DocumentId;
+use crate::changes::Sequence;
+use crate::ids::{DocumentId, VersionId};
 
-/// Changes whenever fields or analysis do, so that an index made by another program is not read with this one's eyes.
+/// Version of the format. It changes whenever fields or analysis do, so that an index of another program is not misread.
 const FORMAT: u32 = 2;
-/// The name of the analysis in the schema.
-const ANALYSER: &str = "wenyuan";
-/// What the writer holds before it writes a segment.
+/// Name of the tokenizer in the schema.
+const TOKENIZER: &str = "wenyuan";
+/// Memory of the writer before it writes a segment.
 const WRITER_BYTES: usize = 64 << 20;
 
-/// The fields of a passage in the index. None is stored: what is shown is read from the database.
+/// Fields of a passage in the index. None is stored: passages are read from the database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields {
-    /// Document and version: by this, what changed is taken out.
+    /// Document and version, by which changed passages are deleted: see [`key_of`].
     pub(crate) key: Field,
-    /// The version's number: see [`number_of`].
+    /// Number of the version: see [`number_of`].
     pub(crate) version: Field,
-    /// The document's number, to tell which passages are of one page.
+    /// Number of the document, by which passages of one document are recognised.
     pub(crate) document: Field,
-    /// The passage's id, in two halves.
+    /// Id of the passage, in two halves.
     pub(crate) passage_high: Field,
     pub(crate) passage_low: Field,
     pub(crate) document_type: Field,
     pub(crate) content_type: Field,
     pub(crate) category: Field,
     pub(crate) tag: Field,
-    /// The document's title, the headings above the passage and its exact names, and then the passage's text. One field:
-    /// each word is looked up once. Headings weigh more because most passages begin with theirs and so hold them twice.
+    /// Title of the document, headings and keywords of the passage, and then its text. One field, so that each word is
+    /// looked up once. Headings weigh more because most passages begin with theirs and so contain them twice.
     pub(crate) text: Field,
 }
 
-/// The last 64 bits of an id: random in UUID version 7, so two of them are the same about never.
+/// Returns the last 64 bits of an id, its number in the index. They are random in UUID version 7, so collisions are
+/// negligible.
 pub(crate) fn number_of(id: Uuid) -> u64 {
     id.as_u64_pair().1
 }
 
-/// The key of a document under a label.
+/// Returns the key of a document in a version.
 pub(crate) fn key_of(document: DocumentId, version: VersionId) -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(document.0.as_bytes());
@@ -68,7 +69,7 @@ pub(crate) fn key_of(document: DocumentId, version: VersionId) -> [u8; 32] {
 fn schema() -> (Schema, Fields) {
     let text = TextOptions::default().set_indexing_options(
         TextFieldIndexing::default()
-            .set_tokenizer(ANALYSER)
+            .set_tokenizer(TOKENIZER)
             .set_index_option(IndexRecordOption::WithFreqsAndPositions),
     );
     let mut schema = Schema::builder();
@@ -87,34 +88,35 @@ fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-/// What a generation has seen; written with each commit.
+/// Progress of a generation, written with each commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    /// The number of the last change.
+pub(crate) struct IndexProgress {
+    /// Number of the last change that it contains.
     pub(crate) sequence: i64,
-    /// Whether it has once caught up with the truth, and so may answer.
+    /// Whether it has caught up with the database once, and so can answer.
     pub(crate) complete: bool,
 }
 
-/// One folder of the index.
+/// One generation of the index.
 pub(crate) struct Generation {
     name: String,
     index: Index,
     reader: IndexReader,
     pub(crate) fields: Fields,
-    view: RwLock<View>,
+    snapshot: RwLock<IndexSnapshot>,
 }
 
-/// What a search sees: a searcher, and what it has seen at least.
+/// Snapshot of a generation that a search reads.
 #[derive(Clone)]
-pub(crate) struct View {
+pub(crate) struct IndexSnapshot {
     pub(crate) searcher: Searcher,
-    pub(crate) seen: Seen,
-    /// The columns of each segment, by its place: opening them takes longer than a search.
+    /// Progress; the searcher can contain more than it says.
+    pub(crate) progress: IndexProgress,
+    /// Columns of each segment, by its ordinal: opening them takes longer than a search.
     pub(crate) columns: Arc<[Columns]>,
 }
 
-/// The columns of a segment.
+/// Columns of a segment.
 #[derive(Clone)]
 pub(crate) struct Columns {
     pub(crate) version: Column<u64>,
@@ -123,8 +125,8 @@ pub(crate) struct Columns {
     pub(crate) passage_low: Column<u64>,
 }
 
-impl View {
-    fn new(searcher: Searcher, seen: Seen) -> Result<Self, TantivyError> {
+impl IndexSnapshot {
+    fn new(searcher: Searcher, progress: IndexProgress) -> Result<Self, TantivyError> {
         let columns: Result<Vec<Columns>, TantivyError> = searcher
             .segment_readers()
             .iter()
@@ -138,7 +140,7 @@ impl View {
                 })
             })
             .collect();
-        Ok(Self { searcher, seen, columns: columns?.into() })
+        Ok(Self { searcher, progress, columns: columns?.into() })
     }
 }
 
@@ -149,29 +151,29 @@ impl Generation {
         let (schema, fields) = schema();
         let directory = tantivy::directory::MmapDirectory::open(&path)?;
         let index = Index::open_or_create(directory, schema)?;
-        index.tokenizers().register(ANALYSER, TextAnalyzer::builder(Analyser::default()).build());
+        index.tokenizers().register(TOKENIZER, TextAnalyzer::builder(AnalysisTokenizer::default()).build());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let seen = read_seen(&index)?;
-        let view = RwLock::new(View::new(reader.searcher(), seen)?);
-        Ok(Self { name: name.to_owned(), index, reader, fields, view })
+        let progress = read_progress(&index)?;
+        let snapshot = RwLock::new(IndexSnapshot::new(reader.searcher(), progress)?);
+        Ok(Self { name: name.to_owned(), index, reader, fields, snapshot })
     }
 
-    /// What a search sees now.
-    pub(crate) fn view(&self) -> View {
-        self.view.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// Returns the current snapshot.
+    pub(crate) fn snapshot(&self) -> IndexSnapshot {
+        self.snapshot.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Looks for what was committed since, by this program or another.
+    /// Takes a new snapshot of what this program or another has committed.
     pub(crate) fn reload(&self) -> Result<(), TantivyError> {
-        // In this order: if a commit comes between, more was seen than is claimed, which errs on the safe side.
-        let seen = read_seen(&self.index)?;
+        // In this order: after a commit in between, the snapshot contains more than its progress says, which is safe.
+        let progress = read_progress(&self.index)?;
         self.reader.reload()?;
-        let fresh = View::new(self.reader.searcher(), seen)?;
-        *self.view.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        let snapshot = IndexSnapshot::new(self.reader.searcher(), progress)?;
+        *self.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = snapshot;
         Ok(())
     }
 
-    /// A writer; `None` when another program has it.
+    /// Opens a writer, or returns `None` if another program has it.
     pub(crate) fn writer(&self) -> Result<Option<IndexWriter>, TantivyError> {
         match self.index.writer_with_num_threads(1, WRITER_BYTES) {
             Ok(writer) => Ok(Some(writer)),
@@ -181,53 +183,53 @@ impl Generation {
     }
 }
 
-fn read_seen(index: &Index) -> Result<Seen, TantivyError> {
-    let nothing = Seen { sequence: 0, complete: false };
-    Ok(index.load_metas()?.payload.and_then(|payload| serde_json::from_str(&payload).ok()).unwrap_or(nothing))
+fn read_progress(index: &Index) -> Result<IndexProgress, TantivyError> {
+    let none = IndexProgress { sequence: 0, complete: false };
+    Ok(index.load_metas()?.payload.and_then(|payload| serde_json::from_str(&payload).ok()).unwrap_or(none))
 }
 
-/// Commits, with what has been seen.
-pub(crate) fn commit(writer: &mut IndexWriter, seen: Seen) -> Result<(), TantivyError> {
+/// Commits the writer with its progress.
+pub(crate) fn commit(writer: &mut IndexWriter, progress: IndexProgress) -> Result<(), TantivyError> {
     let mut commit = writer.prepare_commit()?;
-    commit.set_payload(&serde_json::to_string(&seen).unwrap_or_default());
+    commit.set_payload(&serde_json::to_string(&progress).unwrap_or_default());
     commit.commit()?;
     Ok(())
 }
 
-/// The full-text index of this node.
+/// Full-text index of a data folder.
 pub struct FullText {
     folder: PathBuf,
-    /// The generation that answers.
-    answering: RwLock<Option<Arc<Generation>>>,
+    /// Generation that answers.
+    current: RwLock<Option<Arc<Generation>>>,
 }
 
 impl FullText {
-    /// An index under this folder, which may hold none yet.
+    /// Makes an index in this folder, which can be empty.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, answering: RwLock::new(None) }
+        Self { folder, current: RwLock::new(None) }
     }
 
-    /// The generation that answers, if there is one yet.
-    pub(crate) fn answering(&self) -> Option<Arc<Generation>> {
-        self.answering.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// Returns the generation that answers, if there is one yet.
+    pub(crate) fn current(&self) -> Option<Arc<Generation>> {
+        self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Opens the generation that belongs to this state of the truth. A folder that cannot be opened is damaged: it is
-    /// removed and begun anew, for it can be rebuilt.
-    pub(crate) fn generation(&self, truth: Sequence) -> Result<Arc<Generation>, Error> {
-        let name = generation_name(truth);
-        if let Some(answering) = self.answering().filter(|answering| answering.name == name)
+    /// Opens the generation that belongs to this state of the database. A folder that cannot be opened is damaged, and is
+    /// replaced by an empty one.
+    pub(crate) fn generation(&self, sequence: Sequence) -> Result<Arc<Generation>, Error> {
+        let name = generation_name(sequence);
+        if let Some(current) = self.current().filter(|current| current.name == name)
             && self.folder.join(&name).join("meta.json").exists()
         {
-            return Ok(answering);
+            return Ok(current);
         }
-        let _alone = self.alone()?;
+        let _lock = self.lock()?;
         match Generation::open(&self.folder, &name) {
             Ok(generation) => Ok(Arc::new(generation)),
             Err(error) => {
                 tracing::warn!(
                     error = %kernel::chain::Chain(&error),
-                    "the full-text index cannot be opened and is built anew"
+                    "failed to open the full-text index; rebuilding it"
                 );
                 self.remove(&name);
                 Ok(Arc::new(Generation::open(&self.folder, &name)?))
@@ -235,37 +237,37 @@ impl FullText {
         }
     }
 
-    /// An older generation of the same format and database that may answer while the right one is built.
-    pub(crate) fn stand_in(&self, truth: Sequence) -> Option<Arc<Generation>> {
-        let prefix = generation_prefix(truth.database_id);
-        let _alone = self.alone().ok()?;
+    /// Returns an older complete generation of the same format and database, which answers while the right one is built.
+    pub(crate) fn older_generation(&self, sequence: Sequence) -> Option<Arc<Generation>> {
+        let prefix = generation_prefix(sequence.database_id);
+        let _lock = self.lock().ok()?;
         let mut names: Vec<(i64, String)> = self
             .folders()
             .into_iter()
             .filter_map(|name| Some((name.strip_prefix(&prefix)?.parse().ok()?, name)))
-            .filter(|(rebuild, _)| *rebuild < truth.rebuild)
+            .filter(|(rebuild, _)| *rebuild < sequence.rebuild)
             .collect();
         names.sort_unstable();
         names.into_iter().rev().find_map(|(_, name)| {
             let generation = Generation::open(&self.folder, &name).ok()?;
-            generation.view().seen.complete.then(|| Arc::new(generation))
+            generation.snapshot().progress.complete.then(|| Arc::new(generation))
         })
     }
 
-    /// Lets this generation answer from now on.
-    pub(crate) fn answer_with(&self, generation: &Arc<Generation>) {
-        *self.answering.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+    /// Makes this generation the one that answers.
+    pub(crate) fn set_current(&self, generation: &Arc<Generation>) {
+        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Some(Arc::clone(generation));
     }
 
-    /// Lets the generation that belongs to the truth answer, and removes those that stood in for it. A newer one stays:
-    /// another program may be building it for a request that this one has yet to see.
-    pub(crate) fn settle_on(&self, generation: &Arc<Generation>) {
-        self.answer_with(generation);
-        let Ok(_alone) = self.alone() else { return };
-        let kept = numbered(&generation.name);
+    /// Makes this generation the one that answers and removes the others, except a newer one, which another program can be
+    /// building for a request that this one has not seen yet.
+    pub(crate) fn replace_current(&self, generation: &Arc<Generation>) {
+        self.set_current(generation);
+        let Ok(_lock) = self.lock() else { return };
+        let kept = split_number(&generation.name);
         let is_newer = |name: &str| {
-            numbered(name).zip(kept).is_some_and(|(other, kept)| other.0 == kept.0 && other.1 > kept.1)
+            split_number(name).zip(kept).is_some_and(|(other, kept)| other.0 == kept.0 && other.1 > kept.1)
         };
         for name in self.folders() {
             if name != generation.name && !is_newer(&name) {
@@ -274,12 +276,12 @@ impl FullText {
         }
     }
 
-    /// Held while folders are made, opened or removed: two programs that make the same one at the same moment would each
-    /// take the other's for damaged.
-    fn alone(&self) -> Result<File, Error> {
+    /// Locks the folder among programs while generations are created, opened or removed: two that create the same one at
+    /// once would each take the other's for damaged.
+    fn lock(&self) -> Result<File, Error> {
         let lock = || {
             std::fs::create_dir_all(&self.folder)?;
-            // Beside the folder, which may be deleted at any time.
+            // Beside the folder, which can be deleted at any time.
             let path = self.folder.with_extension("lock");
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             file.lock()?;
@@ -300,21 +302,21 @@ impl FullText {
 
     fn remove(&self, name: &str) {
         if let Err(error) = std::fs::remove_dir_all(self.folder.join(name)) {
-            tracing::warn!(index.generation = name, %error, "an old full-text index could not be removed");
+            tracing::warn!(index.generation = name, %error, "failed to remove an old full-text index");
         }
     }
 }
 
-/// A generation's name without its number, and its number.
-fn numbered(name: &str) -> Option<(&str, i64)> {
-    let (kind, number) = name.rsplit_once('-')?;
-    Some((kind, number.parse().ok()?))
+/// Splits a generation's name into the part before its number, and the number.
+fn split_number(name: &str) -> Option<(&str, i64)> {
+    let (prefix, number) = name.rsplit_once('-')?;
+    Some((prefix, number.parse().ok()?))
 }
 
 fn generation_prefix(database: Uuid) -> String {
     format!("f{FORMAT}-{database}-")
 }
 
-fn generation_name(truth: Sequence) -> String {
-    format!("{}{}", generation_prefix(truth.database_id), truth.rebuild)
+fn generation_name(sequence: Sequence) -> String {
+    format!("{}{}", generation_prefix(sequence.database_id), sequence.rebuild)
 }

@@ -1,7 +1,7 @@
-//! From a person's words to a query of the full-text index.
+//! Query parser: from the words of a query to a Tantivy query.
 //!
-//! Words are alternatives, weighed by BM25; `"quoted words"` must follow each other; the last word may be the beginning
-//! of one. Nothing a person can type is a syntax error.
+//! Words are alternatives, weighted by BM25; `"quoted words"` must follow each other; the last word can be the beginning
+//! of one. No input is a syntax error.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,12 +11,11 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
-use super::Question;
-use super::analysis::{Analysis, Part, with_kept};
+use super::analysis::{Analysis, TermKind, with_thread_analysis};
 use super::index::Fields;
+use super::request::SearchRequest;
 
-/// Words, as analysed, that make a question of what is asked about. Words that are also keywords of a language (`where`,
-/// `with`, `for`) are not among them.
+/// Terms that only phrase a request. Keywords of programming languages (`where`, `with`, `for`) are not among them.
 const QUESTION_WORDS: [&str; 40] = [
     "how",
     "do",
@@ -59,65 +58,66 @@ const QUESTION_WORDS: [&str; 40] = [
     "为什",
     "哪些",
 ];
-/// Below this number of passages every term is looked for: it costs nothing, and a word may be common by chance.
+/// Number of passages below which every term is searched: it costs nothing, and a word can be common by chance.
 const FEW_PASSAGES: u64 = 2000;
-/// A word that only begins as the last one asked for weighs less than the word itself.
+/// Weight of a word that completes the last word of the query, relative to the word itself.
 const PREFIX_WEIGHT: f32 = 0.4;
-/// Terms of one question: beyond them a question is a text, and the rest adds nothing.
-const MOST_TERMS: usize = 64;
-/// Words that a beginning stands for.
-const MOST_COMPLETIONS: usize = 12;
-/// Below this part of the index a filter is made part of the query; above it skipping pays more.
-const NARROW: u64 = 8;
+/// Maximum number of terms of a query: a longer one is a text, and its rest adds nothing.
+const MAX_TERMS: usize = 64;
+/// Maximum number of completions of the last word.
+const MAX_COMPLETIONS: usize = 12;
+/// Scopes below this fraction of the index (one part in 8) become a filter of the query; above it block skipping is faster.
+const NARROW_FRACTION: u64 = 8;
 
-/// A question, analysed.
+/// A parsed query.
 #[derive(Debug, Default)]
-pub(super) struct Words {
-    /// Terms, each once, in order.
+pub(super) struct ParsedQuery {
+    /// Terms, each once, in order of occurrence.
     terms: Vec<String>,
+    /// Phrases, as terms with their positions.
     phrases: Vec<Vec<(usize, String)>>,
-    /// The last word as it was typed, if more may follow.
-    beginning: Option<String>,
+    /// Last word as typed, lower-case, if it can be completed.
+    prefix: Option<String>,
 }
 
-impl Words {
-    /// Analyses a question.
+impl ParsedQuery {
+    /// Parses a query.
     pub(super) fn parse(text: &str) -> Self {
-        with_kept(|analysis| Self::parse_with(text, analysis))
+        with_thread_analysis(|analysis| Self::parse_with(text, analysis))
     }
 
     fn parse_with(text: &str, analysis: &mut Analysis) -> Self {
-        let mut words = Self::default();
+        let mut query = Self::default();
         let mut known = HashSet::new();
-        for (place, piece) in text.split('"').enumerate() {
+        for (index, piece) in text.split('"').enumerate() {
             analysis.run(piece);
             for (_, term) in analysis.terms() {
-                if words.terms.len() < MOST_TERMS && known.insert(term.to_owned()) {
-                    words.terms.push(term.to_owned());
+                if query.terms.len() < MAX_TERMS && known.insert(term.to_owned()) {
+                    query.terms.push(term.to_owned());
                 }
             }
-            // Every second piece stands between quotation marks; an unclosed one is taken as a plain one.
-            let is_quoted = place % 2 == 1 && text.matches('"').count() > place;
+            // Every second piece is between quotation marks; an unclosed one is not quoted.
+            let is_quoted = index % 2 == 1 && text.matches('"').count() > index;
             let steps: Vec<(usize, String)> = analysis
                 .terms()
-                .filter(|(term, _)| term.part == Part::Step)
-                .take(MOST_TERMS)
+                .filter(|(term, _)| term.kind == TermKind::Step)
+                .take(MAX_TERMS)
                 .map(|(term, text)| (term.position, text.to_owned()))
                 .collect();
             if is_quoted && steps.len() > 1 {
-                words.phrases.push(steps);
+                query.phrases.push(steps);
             }
         }
-        // What a question asks about is not in its "how do I".
-        if words.terms.iter().any(|term| !QUESTION_WORDS.contains(&term.as_str())) {
-            words.terms.retain(|term| !QUESTION_WORDS.contains(&term.as_str()));
+        // Words such as "how do I" are dropped, unless there are no others.
+        if query.terms.iter().any(|term| !QUESTION_WORDS.contains(&term.as_str())) {
+            query.terms.retain(|term| !QUESTION_WORDS.contains(&term.as_str()));
         }
         let last =
             text.rsplit(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default();
         if last.len() >= 3 {
-            words.beginning = Some(last.to_ascii_lowercase());
+            query.prefix = Some(last.to_ascii_lowercase());
         }
-        words
+        query
     }
 
     /// Whether some words are quoted.
@@ -125,15 +125,15 @@ impl Words {
         !self.phrases.is_empty()
     }
 
-    /// The terms, for highlighting.
+    /// Returns the terms, for highlighting.
     pub(super) fn terms(&self) -> HashSet<&str> {
         self.terms.iter().map(String::as_str).collect()
     }
 
-    /// The query of the full-text index.
-    pub(super) fn query(
+    /// Returns the query of the full-text index.
+    pub(super) fn to_tantivy(
         &self,
-        question: &Question,
+        request: &SearchRequest,
         versions: &HashSet<u64>,
         fields: Fields,
         searcher: &Searcher,
@@ -142,25 +142,26 @@ impl Words {
             return Ok(Box::new(EmptyQuery));
         }
         let mut any: Vec<Box<dyn Query>> = Vec::new();
-        for term in self.telling(fields.text, searcher)? {
-            any.push(weighed(fields.text, term, 1.0));
+        for term in self.selective_terms(fields.text, searcher)? {
+            any.push(weighted(fields.text, term, 1.0));
         }
         for completion in self.completions(fields.text, searcher)? {
-            any.push(weighed(fields.text, &completion, PREFIX_WEIGHT));
+            any.push(weighted(fields.text, &completion, PREFIX_WEIGHT));
         }
-        // A flat union of terms, and nothing else, is what can be searched with skipping.
+        // Only a flat union of terms can be searched with block skipping.
         let any: Box<dyn Query> = Box::new(BooleanQuery::union(any));
         let mut all: Vec<Box<dyn Query>> = Vec::new();
         for phrase in &self.phrases {
-            let term = |(place, term): &(usize, String)| (*place, Term::from_field_text(fields.text, term));
+            let term =
+                |(position, term): &(usize, String)| (*position, Term::from_field_text(fields.text, term));
             all.push(Box::new(PhraseQuery::new_with_offset(phrase.iter().map(term).collect())));
         }
-        let mut filters = filters(question, fields);
+        let mut filters = filters(request, fields);
         let in_versions: u64 = versions
             .iter()
             .map(|version| searcher.doc_freq(&Term::from_field_u64(fields.version, *version)).unwrap_or(0))
             .sum();
-        if !all.is_empty() || !filters.is_empty() || in_versions < searcher.num_docs() / NARROW {
+        if !all.is_empty() || !filters.is_empty() || in_versions < searcher.num_docs() / NARROW_FRACTION {
             filters.push(one_of(
                 versions.iter().map(|version| Term::from_field_u64(fields.version, *version)).collect(),
             ));
@@ -171,15 +172,15 @@ impl Words {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = vec![(Occur::Must, any)];
         clauses.extend(all.into_iter().map(|phrase| (Occur::Must, phrase)));
         clauses.extend(filters.into_iter().map(|filter| {
-            let silent: Box<dyn Query> = Box::new(ConstScoreQuery::new(filter, 0.0));
-            (Occur::Must, silent)
+            let unscored: Box<dyn Query> = Box::new(ConstScoreQuery::new(filter, 0.0));
+            (Occur::Must, unscored)
         }));
         Ok(Box::new(BooleanQuery::new(clauses)))
     }
 
-    /// The terms that tell passages apart: those in every fourth passage or more ("how", "the") are left out where there are
-    /// rarer ones. They hardly change the order, and cost the most.
-    fn telling(&self, field: Field, searcher: &Searcher) -> tantivy::Result<Vec<&str>> {
+    /// Returns the selective terms: those in every fourth passage or more ("how", "the") are left out if there are rarer
+    /// ones. They hardly change the order, and cost the most.
+    fn selective_terms(&self, field: Field, searcher: &Searcher) -> tantivy::Result<Vec<&str>> {
         let common = searcher.num_docs() / 4;
         let mut rare = Vec::new();
         for term in &self.terms {
@@ -191,22 +192,22 @@ impl Words {
         Ok(if enough { rare } else { self.terms.iter().map(String::as_str).collect() })
     }
 
-    /// The most frequent words that begin as the last one asked for.
+    /// Returns the most frequent terms that begin like the last word.
     fn completions(&self, field: Field, searcher: &Searcher) -> tantivy::Result<Vec<String>> {
-        let Some(beginning) = &self.beginning else { return Ok(Vec::new()) };
+        let Some(prefix) = &self.prefix else { return Ok(Vec::new()) };
         let mut found: BTreeMap<String, u32> = BTreeMap::new();
         for segment in searcher.segment_readers() {
             let index = segment.inverted_index(field)?;
-            let mut end = beginning.clone().into_bytes();
+            let mut end = prefix.clone().into_bytes();
             end.push(0xff);
-            let mut terms = index.terms().range().ge(beginning.as_bytes()).lt(&end).into_stream()?;
-            // Bounded, for short beginnings of large vocabularies.
+            let mut terms = index.terms().range().ge(prefix.as_bytes()).lt(&end).into_stream()?;
+            // Bounded, because a short prefix has many completions in a large vocabulary.
             for _ in 0..2000 {
                 if !terms.advance() {
                     break;
                 }
                 if let Ok(term) = std::str::from_utf8(terms.key())
-                    && !self.terms.iter().any(|asked| asked == term)
+                    && !self.terms.iter().any(|known| known == term)
                 {
                     *found.entry(term.to_owned()).or_default() += terms.value().doc_freq;
                 }
@@ -214,32 +215,31 @@ impl Words {
         }
         let mut found: Vec<(u32, String)> = found.into_iter().map(|(term, count)| (count, term)).collect();
         found.sort_by(|left, right| right.0.cmp(&left.0).then(left.1.cmp(&right.1)));
-        Ok(found.into_iter().take(MOST_COMPLETIONS).map(|(_, term)| term).collect())
+        Ok(found.into_iter().take(MAX_COMPLETIONS).map(|(_, term)| term).collect())
     }
 }
 
-fn weighed(field: Field, term: &str, weight: f32) -> Box<dyn Query> {
+fn weighted(field: Field, term: &str, weight: f32) -> Box<dyn Query> {
     let query = TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::WithFreqs);
     Box::new(BoostQuery::new(Box::new(query), weight))
 }
 
-fn filters(question: &Question, fields: Fields) -> Vec<Box<dyn Query>> {
+fn filters(request: &SearchRequest, fields: Fields) -> Vec<Box<dyn Query>> {
     let mut filters = Vec::new();
     let texts = |field: Field, values: &[String]| {
         values.iter().map(|value| Term::from_field_text(field, value)).collect()
     };
-    if !question.types.is_empty() {
-        filters.push(one_of(texts(fields.document_type, &question.types)));
+    if !request.types.is_empty() {
+        filters.push(one_of(texts(fields.document_type, &request.types)));
     }
-    if !question.content_types.is_empty() {
-        filters.push(one_of(texts(fields.content_type, &question.content_types)));
+    if !request.content_types.is_empty() {
+        filters.push(one_of(texts(fields.content_type, &request.content_types)));
     }
-    if let Some(category) = question.category {
+    if let Some(category) = request.category {
         filters.push(one_of(vec![Term::from_field_text(fields.category, category.as_str())]));
     }
-    filters.extend(
-        question.tags.iter().map(|tag| one_of(vec![Term::from_field_text(fields.tag, tag.as_str())])),
-    );
+    filters
+        .extend(request.tags.iter().map(|tag| one_of(vec![Term::from_field_text(fields.tag, tag.as_str())])));
     filters
 }
 
@@ -253,26 +253,26 @@ fn one_of(terms: Vec<Term>) -> Box<dyn Query> {
 
 #[cfg(test)]
 mod tests {
-    use super::Words;
+    use super::ParsedQuery;
 
     #[test]
     fn quoted_words_are_a_phrase() {
-        let words = Words::parse(r#"how to "restore backups" fast"#);
-        assert_eq!(words.phrases, [[(0, "restor".to_owned()), (1, "backup".to_owned())]]);
-        assert!(Words::parse(r#"an unclosed "quotation here"#).phrases.is_empty());
+        let query = ParsedQuery::parse(r#"how to "restore backups" fast"#);
+        assert_eq!(query.phrases, [[(0, "restor".to_owned()), (1, "backup".to_owned())]]);
+        assert!(ParsedQuery::parse(r#"an unclosed "quotation here"#).phrases.is_empty());
     }
 
     #[test]
-    fn what_is_asked_about_counts_and_not_that_it_is_asked() {
-        assert_eq!(Words::parse("how do I add a folder").terms, ["add", "folder"]);
-        assert_eq!(Words::parse("what is it").terms, ["what", "is", "it"]);
-        assert_eq!(Words::parse("如何备份").terms, ["何备", "备份"]);
+    fn question_words_are_dropped_unless_there_are_no_others() {
+        assert_eq!(ParsedQuery::parse("how do I add a folder").terms, ["add", "folder"]);
+        assert_eq!(ParsedQuery::parse("what is it").terms, ["what", "is", "it"]);
+        assert_eq!(ParsedQuery::parse("如何备份").terms, ["何备", "备份"]);
     }
 
     #[test]
-    fn the_last_word_may_be_a_beginning() {
-        assert_eq!(Words::parse("vacuum conf").beginning.as_deref(), Some("conf"));
-        assert_eq!(Words::parse("vacuum ").beginning, None);
-        assert_eq!(Words::parse("数据库").beginning, None);
+    fn the_last_word_can_be_completed() {
+        assert_eq!(ParsedQuery::parse("vacuum conf").prefix.as_deref(), Some("conf"));
+        assert_eq!(ParsedQuery::parse("vacuum ").prefix, None);
+        assert_eq!(ParsedQuery::parse("数据库").prefix, None);
     }
 }

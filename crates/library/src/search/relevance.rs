@@ -1,16 +1,16 @@
-//! Whether a passage has to do with a question: the best passages of a library that says nothing of it are still the best ones.
+//! Relevance of a passage to a query: even a library without an answer has best-ranked passages.
 //!
-//! Two figures say it. By words: the share of what is asked about that the passage, its title and its headings hold, the
-//! rarer words weighing more. By meaning: the cosine of the two vectors.
+//! Two figures decide. *Coverage* is the share of the query's content words that the passage, its title and its headings
+//! contain, rarer words weighing more. *Similarity* is the cosine of the two vectors.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::analysis::{self, Analysis, with_kept};
+use super::analysis::{self, Analysis, with_thread_analysis};
 
-/// Words that make a question of what is asked about, or only join it, in both languages. Where a question has no other
-/// words, they count.
-const JOINING: &str = "a about above after again all also am an and any anybody anyone anything are as ask at be because been before being below \
+/// Function words of both languages, which phrase a question or join its words. They count only in a query without other
+/// words.
+const FUNCTION_WORDS: &str = "a about above after again all also am an and any anybody anyone anything are as ask at be because been before being below \
     best between both but by can could did do does doing done down each every explain few find for from get getting give \
     good got had happen happens has have having he help her here him his how i if in into is it its just know let like made make many may \
     me mean might more most much must my need needs no not of off on once one only or other our out over own per please \
@@ -23,61 +23,67 @@ const JOINING: &str = "a about above after again all also am an and any anybody 
     用 使用 利用 进行 通过 时 时候 中 里 里面 上 下 做 是否 有没有 是不是 并 并且 而 而且 但 但是 因为 所以 如果 那么 之 之间 其 其中 等 \
     等等 有关 相关 怎";
 
-static JOINING_STEPS: LazyLock<HashSet<Vec<String>>> = LazyLock::new(|| {
+static FUNCTION_WORD_STEPS: LazyLock<HashSet<Vec<String>>> = LazyLock::new(|| {
     let mut analysis = Analysis::default();
-    JOINING.split_whitespace().flat_map(|word| analysis::words(word, &mut analysis)).collect()
+    FUNCTION_WORDS.split_whitespace().flat_map(|word| analysis::words(word, &mut analysis)).collect()
 });
 
-/// What is asked about.
+/// Scorer of the relevance of passages to one query.
 #[derive(Debug, Default)]
-pub struct Judge {
-    /// Words as their steps, with their weights.
+pub struct RelevanceScorer {
+    /// Content words, each as its steps, with their weights.
     words: Vec<(Vec<String>, f32)>,
-    whole: f32,
-    /// Whether the question is in Chinese.
-    in_chinese: bool,
+    total_weight: f32,
+    /// Whether the query has Chinese characters.
+    is_chinese: bool,
 }
 
-impl Judge {
-    /// Weighs the words of a question by how many of `all` passages hold them.
+impl RelevanceScorer {
+    /// Makes a scorer that weights the query's words by their document frequency among `total` passages.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `document_frequency` does.
     pub fn new<Failure>(
-        question: &str,
-        all: u64,
-        holding: impl Fn(&str) -> Result<u64, Failure>,
+        query: &str,
+        total: u64,
+        document_frequency: impl Fn(&str) -> Result<u64, Failure>,
     ) -> Result<Self, Failure> {
-        let mut judge = Self { in_chinese: chinese(question).0 > 0, ..Self::default() };
-        for word in asked(question) {
-            let mut fewest = all;
+        let mut scorer = Self { is_chinese: count_chinese(query).0 > 0, ..Self::default() };
+        for word in content_words(query) {
+            let mut frequency = total;
             for step in &word {
-                fewest = fewest.min(holding(step)?);
+                frequency = frequency.min(document_frequency(step)?);
             }
-            // The weight that BM25 gives a word; among few passages one that none holds would outweigh all others.
+            // The inverse document frequency of BM25, at least for one passage: among few passages a word that none
+            // contains would outweigh all others.
             #[expect(clippy::cast_precision_loss, reason = "a weight needs no more than a few digits")]
-            let (all, fewest) = (all.max(1) as f32, fewest.max(1) as f32);
-            let weight = (1.0 + (all - fewest + 0.5) / (fewest + 0.5)).ln();
-            judge.whole += weight;
-            judge.words.push((word, weight));
+            let (total, frequency) = (total.max(1) as f32, frequency.max(1) as f32);
+            let weight = (1.0 + (total - frequency + 0.5) / (frequency + 0.5)).ln();
+            scorer.total_weight += weight;
+            scorer.words.push((word, weight));
         }
-        Ok(judge)
+        Ok(scorer)
     }
 
-    /// The share of what is asked about that is held, from 0 to 1.
-    pub fn coverage(&self, held: &HashSet<&str>) -> f32 {
-        let is_held = |word: &&(Vec<String>, f32)| word.0.iter().all(|step| held.contains(step.as_str()));
-        let covered = self.words.iter().filter(is_held).fold(0.0, |sum, (_, weight)| sum + weight);
-        if self.whole > 0.0 { covered / self.whole } else { 0.0 }
+    /// Returns the weighted share of the query's content words whose terms are all contained, 0 to 1.
+    pub fn coverage(&self, contained: &HashSet<&str>) -> f32 {
+        let is_contained =
+            |word: &&(Vec<String>, f32)| word.0.iter().all(|step| contained.contains(step.as_str()));
+        let covered = self.words.iter().filter(is_contained).fold(0.0, |sum, (_, weight)| sum + weight);
+        if self.total_weight > 0.0 { covered / self.total_weight } else { 0.0 }
     }
 
-    /// Whether a passage of this text and these two figures has to do with the question.
+    /// Whether a passage with this text and these figures is relevant.
     pub fn is_relevant(&self, text: &str, coverage: f32, similarity: Option<f32>) -> bool {
-        is_relevant(coverage, similarity, crosses(self.in_chinese, text))
+        is_relevant(coverage, similarity, is_cross_script(self.is_chinese, text))
     }
 }
 
-/// Whether a passage of these two figures has to do with the question.
+/// Whether a passage with these figures is relevant.
 ///
 /// Measured with multilingual-e5-small on 58 documents (English ones of a web framework, Chinese ones of Unix commands; 1,021
-/// passages): the best figure among ten passages found, for 64 questions that they answer (24 English, 20 Chinese, 20
+/// passages): the best figure among the first ten passages, for 64 questions that they answer (24 English, 20 Chinese, 20
 /// Chinese ones on English text) and 62 that they do not (the weather, cooking, travel, other products; half Chinese).
 ///
 /// | rule | answered questions kept | others dropped |
@@ -85,61 +91,61 @@ impl Judge {
 /// | similarity ≥ 0.870 | 95 % | 94 % |
 /// | similarity + 0.08 · coverage ≥ 0.880 | 100 % | 87 % |
 /// | similarity + 0.08 · coverage ≥ 0.890 | 97 % | 95 % |
-/// | by words alone: coverage ≥ 0.30 | 97 % | 79 % |
-/// | by words alone: coverage ≥ 0.50 | 84 % | 98 % |
+/// | coverage alone ≥ 0.30 | 97 % | 79 % |
+/// | coverage alone ≥ 0.50 | 84 % | 98 % |
 ///
-/// The similarities are 0.850 to 0.935 and 0.764 to 0.876. The second and the last rule hold, one of them is enough (100 % and 87 %): an answer that is kept back costs more than a
-/// model that is asked in vain. What the last loses are Chinese questions on English text, for which words find nothing that
-/// fits anyway.
+/// The similarities are 0.850 to 0.935 for answered questions and 0.764 to 0.876 for the others. A passage is relevant by the
+/// second or the last rule (together 100 % and 87 %): an answer that is withheld costs more than a call of the language model
+/// in vain. The last rule loses Chinese questions on English text, for which full text finds nothing suitable anyway.
 ///
-/// Texts in two scripts lie farther apart: of a short manual in English, 9 Chinese questions that it answers came to
-/// 0.796 to 0.884, and 14 that it does not to 0.697 to 0.801. So less is enough where question and passage are so
-/// ([`crosses`]).
-fn is_relevant(coverage: f32, similarity: Option<f32>, crosses: bool) -> bool {
-    let enough = if crosses { RELEVANT_ACROSS } else { RELEVANT };
-    coverage >= RELEVANT_BY_WORDS
-        || similarity.is_some_and(|similarity| similarity + COVERAGE_ADDS * coverage >= enough)
+/// Texts in different scripts are less similar: for a short manual in English, 9 Chinese questions that it answers have 0.796
+/// to 0.884, and 14 that it does not 0.697 to 0.801. So a lower threshold holds across scripts ([`is_cross_script`]).
+fn is_relevant(coverage: f32, similarity: Option<f32>, is_cross_script: bool) -> bool {
+    let threshold = if is_cross_script { MIN_CROSS_SCRIPT_SCORE } else { MIN_SCORE };
+    coverage >= MIN_COVERAGE
+        || similarity.is_some_and(|similarity| similarity + COVERAGE_WEIGHT * coverage >= threshold)
 }
 
-/// Whether a question is in Chinese and a text is not, or the other way round.
-fn crosses(in_chinese: bool, text: &str) -> bool {
-    let (held, letters) = chinese(text);
-    if in_chinese { held * 10 < letters } else { held * 2 > letters }
+/// Whether a query is in Chinese and a text is not, or the other way round.
+fn is_cross_script(is_query_chinese: bool, text: &str) -> bool {
+    let (chinese, letters) = count_chinese(text);
+    if is_query_chinese { chinese * 10 < letters } else { chinese * 2 > letters }
 }
 
-/// How many of a text's letters are Chinese, and how many it has.
-fn chinese(text: &str) -> (usize, usize) {
+/// Returns the number of Chinese letters of a text, and the number of all its letters.
+fn count_chinese(text: &str) -> (usize, usize) {
     let letters = text.chars().filter(|letter| letter.is_alphabetic());
     letters.fold((0, 0), |(chinese, all), letter| {
         (chinese + usize::from(('\u{4e00}'..='\u{9fff}').contains(&letter)), all + 1)
     })
 }
 
-/// What the words add to the meaning. Questions in another language than the text have no words in common with it.
-const COVERAGE_ADDS: f32 = 0.08;
-/// Similarity and what the words add, at least.
-const RELEVANT: f32 = 0.88;
-/// The same of two scripts.
-const RELEVANT_ACROSS: f32 = 0.8;
-/// The share of the words that is enough by itself.
-const RELEVANT_BY_WORDS: f32 = 0.5;
+/// Weight of coverage in the sum with similarity. A query in another language than the text shares no words with it.
+const COVERAGE_WEIGHT: f32 = 0.08;
+/// Minimum sum of similarity and weighted coverage.
+const MIN_SCORE: f32 = 0.88;
+/// Minimum sum if query and text are in different scripts.
+const MIN_CROSS_SCRIPT_SCORE: f32 = 0.8;
+/// Minimum coverage that suffices alone.
+const MIN_COVERAGE: f32 = 0.5;
 
-/// What a question is about: the terms of its words but those that only join them, each once, sorted.
-pub fn content_terms(question: &str) -> Vec<String> {
-    let mut terms: Vec<String> = asked(question).into_iter().flatten().collect();
+/// Returns the terms of a query's content words, each once, sorted.
+pub fn content_terms(query: &str) -> Vec<String> {
+    let mut terms: Vec<String> = content_words(query).into_iter().flatten().collect();
     terms.sort();
     terms.dedup();
     terms
 }
 
-fn asked(question: &str) -> Vec<Vec<String>> {
-    let mut asked = with_kept(|analysis| analysis::words(question, analysis));
+/// Returns the words of a query, each once, without function words unless there are no others.
+fn content_words(query: &str) -> Vec<Vec<String>> {
+    let mut words = with_thread_analysis(|analysis| analysis::words(query, analysis));
     let mut known = HashSet::new();
-    asked.retain(|word| known.insert(word.clone()));
-    if asked.iter().any(|word| !JOINING_STEPS.contains(word)) {
-        asked.retain(|word| !JOINING_STEPS.contains(word));
+    words.retain(|word| known.insert(word.clone()));
+    if words.iter().any(|word| !FUNCTION_WORD_STEPS.contains(word)) {
+        words.retain(|word| !FUNCTION_WORD_STEPS.contains(word));
     }
-    asked
+    words
 }
 
 #[cfg(test)]
@@ -148,14 +154,14 @@ mod tests {
 
     use super::*;
 
-    fn coverage(question: &str, held: &[&str]) -> f32 {
-        let common = |term: &str| Ok::<_, Infallible>(if term == "server" { 500 } else { 2 });
-        let Ok(judge) = Judge::new(question, 1000, common);
-        judge.coverage(&held.iter().copied().collect())
+    fn coverage(query: &str, contained: &[&str]) -> f32 {
+        let frequency = |term: &str| Ok::<_, Infallible>(if term == "server" { 500 } else { 2 });
+        let Ok(scorer) = RelevanceScorer::new(query, 1000, frequency);
+        scorer.coverage(&contained.iter().copied().collect())
     }
 
     #[test]
-    fn rare_words_weigh_more_and_joining_words_nothing() {
+    fn rare_words_weigh_more_and_function_words_nothing() {
         assert!((coverage("How do I restart the server?", &["restart", "server"]) - 1.0).abs() < 1e-6);
         let (rare, common) =
             (coverage("restart server", &["restart"]), coverage("restart server", &["server"]));
@@ -165,22 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn a_chinese_word_is_held_whole() {
+    fn a_chinese_word_is_contained_only_as_a_whole() {
         assert!(coverage("如何恢复数据库", &["恢复", "数据", "据库"]) > 0.99);
         assert!(coverage("如何恢复数据库", &["恢复", "数据"]) < 0.6);
     }
 
     #[test]
-    fn of_two_scripts_less_is_enough() {
+    fn the_threshold_is_lower_across_scripts() {
         let (english, chinese) = ("The gateway waits 30 seconds.", "网关最多等待 30 秒。");
-        assert!(crosses(true, english) && crosses(false, chinese));
-        assert!(!crosses(true, chinese) && !crosses(false, english));
+        assert!(is_cross_script(true, english) && is_cross_script(false, chinese));
+        assert!(!is_cross_script(true, chinese) && !is_cross_script(false, english));
         assert!(is_relevant(0.0, Some(0.82), true) && !is_relevant(0.0, Some(0.82), false));
         assert!(!is_relevant(0.0, Some(0.78), true));
     }
 
     #[test]
-    fn the_terms_of_a_question_are_those_it_is_about() {
+    fn content_terms_leave_out_function_words() {
         assert_eq!(content_terms("How do I restart the servers?"), ["restart", "server"]);
         assert_eq!(content_terms("servers: restart"), content_terms("How do I restart a server"));
         assert_eq!(content_terms("怎么备份数据库？"), ["备份", "据库", "数据"]);

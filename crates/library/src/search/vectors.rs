@@ -1,21 +1,22 @@
-//! Search by meaning: the passages whose vectors are nearest to the question's.
+//! Vector search: the passages whose vectors are nearest to the query's.
 //!
 //! In a small scope every vector is compared: exact, and measured faster there than the graph. In a large one pgvector's
-//! HNSW index is walked (Malkov and Yashunin 2018), which is approximate. Vectors are of length 1, so cosine, inner
-//! product and Euclidean distance give the same order; cosine is used.
+//! HNSW index is walked ([Malkov and Yashunin 2018](https://arxiv.org/abs/1603.09320)), which is approximate. Vectors have
+//! length 1, so cosine, inner product and Euclidean distance give the same order; cosine is used.
 
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::candidate::{Candidate, VectorCandidate};
 use super::index::number_of;
-use super::{Found, Near, Question};
+use super::request::SearchRequest;
 use crate::Error;
 use crate::names::Tag;
 
-/// Vectors in scope up to which all are compared.
-pub(super) const EXACT_UP_TO: i64 = 20_000;
+/// Maximum number of vectors in scope that are all compared.
+pub(super) const MAX_EXACT: i64 = 20_000;
 
-/// How wide the graph is searched. Wider is slower and more exact: measured at 300,000 vectors, 40 takes 2 to 5 ms, 100
+/// Returns the breadth of the graph search (`hnsw.ef_search`). Wider is slower and more exact: measured at 300,000 vectors, 40 takes 2 to 5 ms, 100
 /// takes 2 to 7 ms and 400 takes 18 to 33 ms.
 pub(super) fn breadth_for(budget_milliseconds: u64) -> u32 {
     match budget_milliseconds {
@@ -26,30 +27,30 @@ pub(super) fn breadth_for(budget_milliseconds: u64) -> u32 {
     }
 }
 
-/// Counts the vectors in scope, up to a number that decides.
-pub(super) async fn count(pool: &PgPool, versions: &[Uuid], up_to: i64) -> Result<i64, Error> {
+/// Counts the vectors of these versions, up to `max`.
+pub(super) async fn count(pool: &PgPool, versions: &[Uuid], max: i64) -> Result<i64, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     Ok(sqlx::query_scalar!(
         r#"-- vectors.count
          select count(*) as "count!" from
            (select from library.vectors where version_id = any ($1) limit $2) as held"#,
         versions,
-        up_to,
+        max,
     )
     .fetch_one(&mut *connection)
     .await?)
 }
 
-/// Compares all vectors of these versions.
+/// Returns the nearest passages of these versions by comparing all vectors.
 pub(super) async fn exact(
     pool: &PgPool,
     versions: &[Uuid],
     model: &str,
     vector: &str,
     limit: i64,
-) -> Result<Vec<Near>, Error> {
+) -> Result<Vec<VectorCandidate>, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
-    // `+ 0` keeps the planner from the graph, which it would take and which returns too little under a filter.
+    // `+ 0` keeps the planner from using the graph index, which returns too few rows under a filter.
     let rows = sqlx::query!(
         r#"-- vectors.exact
          select nearest.passage_id, revision.document_id, nearest.distance as "distance!"
@@ -68,19 +69,19 @@ pub(super) async fn exact(
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
+    Ok(rows.into_iter().map(|row| candidate(row.passage_id, row.document_id, row.distance)).collect())
 }
 
-/// Compares all vectors of these versions that the question's filters let through.
+/// Returns the nearest passages of these versions that pass the request's filters by comparing all their vectors.
 pub(super) async fn exact_filtered(
     pool: &PgPool,
     versions: &[Uuid],
     model: &str,
     vector: &str,
-    question: &Question,
+    request: &SearchRequest,
     limit: i64,
-) -> Result<Vec<Near>, Error> {
-    let tags: Vec<String> = question.tags.iter().map(Tag::to_string).collect();
+) -> Result<Vec<VectorCandidate>, Error> {
+    let tags: Vec<String> = request.tags.iter().map(Tag::to_string).collect();
     let mut connection = store::postgres::acquire(pool).await?;
     let rows = sqlx::query!(
         r#"-- vectors.exact_filtered
@@ -100,18 +101,18 @@ pub(super) async fn exact_filtered(
         versions,
         model,
         vector,
-        &question.types,
-        &question.content_types,
-        question.category.map(|category| category.as_str().to_owned()),
+        &request.types,
+        &request.content_types,
+        request.category.map(|category| category.as_str().to_owned()),
         &tags,
         limit,
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
+    Ok(rows.into_iter().map(|row| candidate(row.passage_id, row.document_id, row.distance)).collect())
 }
 
-/// Walks the graph.
+/// Returns approximately the nearest passages of these versions by walking the graph.
 pub(super) async fn graph(
     pool: &PgPool,
     versions: &[Uuid],
@@ -119,9 +120,9 @@ pub(super) async fn graph(
     vector: &str,
     limit: i64,
     breadth: u32,
-) -> Result<Vec<Near>, Error> {
+) -> Result<Vec<VectorCandidate>, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
-    // For this transaction only. Relaxed order lets the walk go on when the filter has taken most of what it met.
+    // For this transaction only. Relaxed order lets the walk go on when the filter has removed most of its rows.
     sqlx::query!(
         "-- vectors.breadth
          select set_config('hnsw.ef_search', $1, true) as breadth,
@@ -150,11 +151,11 @@ pub(super) async fn graph(
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(rows.into_iter().map(|row| near(row.passage_id, row.document_id, row.distance)).collect())
+    Ok(rows.into_iter().map(|row| candidate(row.passage_id, row.document_id, row.distance)).collect())
 }
 
-fn near(passage: Uuid, document: Uuid, distance: f64) -> Near {
-    #[expect(clippy::cast_possible_truncation, reason = "half precision is what the vectors are kept in")]
+fn candidate(passage: Uuid, document: Uuid, distance: f64) -> VectorCandidate {
+    #[expect(clippy::cast_possible_truncation, reason = "the vectors are stored in half precision")]
     let similarity = 1.0 - distance as f32;
-    Near { found: Found { passage, document: number_of(document) }, similarity }
+    VectorCandidate { candidate: Candidate { passage, document: number_of(document) }, similarity }
 }

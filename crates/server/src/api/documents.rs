@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
 use library::Error;
 use library::diff::{self, Diff};
-use library::documents::{self, Document, DocumentId, Filter, Revision, RevisionName, Status};
+use library::documents::{self, Document, DocumentFilter, Revision, RevisionName, Status};
+use library::ids::DocumentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
@@ -84,7 +85,7 @@ pub(crate) async fn list(
     let metadata = metadata.ok().filter(|value| value.as_ref().is_none_or(Value::is_object));
     // Everything contains the empty object, also what has no metadata at all.
     let metadata = metadata.map(|value| value.filter(|value| value != &Value::Object(Map::new())));
-    let filter = Filter {
+    let filter = DocumentFilter {
         library: which.library,
         version: which.version,
         document_type: which.r#type,
@@ -305,7 +306,7 @@ pub(crate) async fn patch_metadata(
     let patched = documents::patch_metadata(&mut transaction, &actor, DocumentId(id), &patch).await?;
     precondition.require(&patched.before)?;
     transaction.commit().await?;
-    Ok(Json(patched.now))
+    Ok(Json(patched.after))
 }
 
 async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str) -> Result<Revision> {

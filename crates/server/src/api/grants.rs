@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use identity::users;
 use kernel::actor::UserId;
-use library::access::{self, Level};
+use library::access::Level;
+use library::grants;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -49,7 +50,7 @@ pub(crate) async fn list(
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let library = accounts::find_library(&mut connection, &actor, &name).await?;
     let levels: HashMap<UserId, Level> =
-        access::grants(&mut connection, &actor, &library).await?.into_iter().collect();
+        grants::list(&mut connection, &actor, &library).await?.into_iter().collect();
     let ids: Vec<UserId> = levels.keys().copied().collect();
     let names = users::usernames(&mut connection, &actor, &ids).await?;
     let grant = |(id, username)| Some(Grant { username, level: *levels.get(&id)? });

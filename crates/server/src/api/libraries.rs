@@ -3,16 +3,17 @@
 //! A library's name may hold a slash; in an address it is written `%2F`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use library::access::{self, Level, Visibility};
-use library::catalogue::{self, Counts, Library, Version};
-use library::changes::VersionId;
+use library::access::{Level, Visibility};
+use library::catalogue::{self, Library, Version};
+use library::ids::VersionId;
+use library::overview::{self, Counts};
+use library::{grants, libraries};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -93,7 +94,7 @@ impl LibraryBody {
             title: library.title.clone(),
             description: library.description.clone(),
             visibility: library.visibility,
-            level: access::level(actor, library).unwrap_or(Level::Read),
+            level: library.access_level(actor).unwrap_or(Level::Read),
             active_version: active.map(|version| version.label.to_string()),
             versions: library.versions.iter().map(|version| version.label.to_string()).collect(),
             created_at: library.created_at,
@@ -137,15 +138,13 @@ pub(crate) async fn change(
     Body(change): Body<LibraryChange>,
 ) -> Result<Json<LibraryBody>> {
     let name = input::library(&name)?;
-    // Whether it is there for this actor is asked before anything is held.
-    state.app.engine.catalogue().await?.library(&actor, &name)?;
+    let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    catalogue::lock(&mut transaction, &name).await?;
-    let library = Arc::clone(catalogue::read(&mut transaction).await?.library(&actor, &name)?);
+    let library = libraries::lock(&mut transaction, &actor, catalogue.library(&actor, &name)?).await?;
     let (title, description) = (change.title.as_deref(), change.description.as_deref());
-    catalogue::describe(&mut transaction, &actor, &library, title, description).await?;
+    libraries::describe(&mut transaction, &actor, &library, title, description).await?;
     if let Some(visibility) = change.visibility {
-        access::set_visibility(&mut transaction, &actor, &library, visibility).await?;
+        grants::set_visibility(&mut transaction, &actor, &library, visibility).await?;
     }
     precondition.require(&LibraryBody::new(&actor, &library))?;
     let now = catalogue::read(&mut transaction).await?;
@@ -165,7 +164,7 @@ pub(crate) async fn delete(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     let library = catalogue.library(&actor, &input::library(&name)?)?;
-    catalogue::delete_library(&mut transaction, &actor, library).await?;
+    libraries::delete(&mut transaction, &actor, library).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -215,7 +214,7 @@ pub(crate) async fn activate(
     let catalogue = catalogue::read(&mut transaction).await?;
     let library = catalogue.library(&actor, &name)?;
     let version = library.resolve(&input::version(Some(&version))?)?;
-    catalogue::activate(&mut transaction, &actor, library, version.id).await?;
+    libraries::activate_version(&mut transaction, &actor, library, version.id).await?;
     transaction.commit().await?;
     show(State(state), Caller(actor), Path(name.to_string())).await
 }
@@ -233,16 +232,15 @@ pub(crate) async fn delete_version(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     let library = catalogue.library(&actor, &input::library(&name)?)?;
-    let version = library.resolve(&library::label::Request::Exact(label))?;
-    catalogue::delete_version(&mut transaction, &actor, library, version).await?;
+    let version = library.resolve(&library::label::VersionRequest::Exact(label))?;
+    libraries::delete_version(&mut transaction, &actor, library, version).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn bodies(state: &AppState, library: &Library, versions: &[&Version]) -> Result<Vec<VersionBody>> {
-    let ids: Vec<VersionId> = versions.iter().map(|version| version.id).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let counts = catalogue::counts(&mut connection, &ids).await?;
+    let counts = overview::counts(&mut connection, versions).await?;
     let counts: HashMap<VersionId, Counts> =
         counts.into_iter().map(|counts| (counts.version, counts)).collect();
     let body = |version: &&Version| {

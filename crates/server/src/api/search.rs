@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
+use library::Error;
 use library::documents::Category;
-use library::search::{self, Answer, Mode, Passage, Question};
-use library::{Error, names::Tag};
+use library::names::Tag;
+use library::search::{self, Passage, SearchMode, SearchRequest, SearchResponse};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -48,7 +49,7 @@ pub(crate) struct Parameters {
     tag: Option<String>,
     /// By words and meaning, or by one of them.
     #[param(inline)]
-    mode: Option<Mode>,
+    mode: Option<SearchMode>,
     /// Passages on a page.
     #[param(minimum = 1, maximum = 100, default = 10)]
     limit: Option<usize>,
@@ -59,7 +60,7 @@ pub(crate) struct Parameters {
 /// Finds passages. An absent version is refused with those present, and never answered from another. With
 /// `Accept: text/markdown` each passage comes in a fence, under a line that says where it is from.
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters),
-    responses((status = 200, content((Answer = "application/json"), (String = "text/markdown")))))]
+    responses((status = 200, content((SearchResponse = "application/json"), (String = "text/markdown")))))]
 pub(crate) async fn search(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -69,7 +70,7 @@ pub(crate) async fn search(
 ) -> Result<Response> {
     let tags: std::result::Result<Vec<Tag>, _> =
         input::list(parameters.tag.as_deref()).iter().map(|tag| tag.parse()).collect();
-    let question = Question {
+    let question = SearchRequest {
         library: parameters.library.as_deref().map(input::library).transpose()?,
         version: input::version(parameters.version.as_deref())?,
         types: input::list(parameters.r#type.as_deref()),
@@ -79,7 +80,7 @@ pub(crate) async fn search(
         mode: parameters.mode.unwrap_or_default(),
         limit: parameters.limit.unwrap_or(10),
         after: parameters.cursor.as_deref().map(input::cursor).transpose()?,
-        ..Question::new(parameters.q)
+        ..SearchRequest::new(parameters.q)
     };
     let answer = state.app.engine.search(&actor, &question).await?;
     if !accept::prefers_markdown(&headers) {

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, StatusCode, header};
-use library::documents::{self, Added, Outcome};
+use library::documents::{AddedDocument, Outcome};
+use library::ids::DocumentId;
 use library::label::Label;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,7 +47,7 @@ pub(crate) struct UploadForm {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AcceptedDocument {
     #[schema(value_type = uuid::Uuid)]
-    document_id: documents::DocumentId,
+    document_id: DocumentId,
     path: String,
     outcome: Outcome,
     /// Where its revision is, which tells how far it is.
@@ -71,7 +72,7 @@ pub(crate) async fn add(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, first)], Json(taken)))
 }
 
-fn taken(added: Added, version: &Label) -> AcceptedDocument {
+fn taken(added: AddedDocument, version: &Label) -> AcceptedDocument {
     let status_url = format!("/api/v1/documents/{}/versions/{version}~{}", added.document_id, added.revision);
     AcceptedDocument { document_id: added.document_id, path: added.path, outcome: added.outcome, status_url }
 }

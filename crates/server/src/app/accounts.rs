@@ -3,8 +3,9 @@
 use identity::users::{self, User, UserUpdate};
 use identity::{Email, Username};
 use kernel::actor::{Actor, UserId};
-use library::access::{self, Level};
+use library::access::Level;
 use library::catalogue::{self, Library};
+use library::grants;
 use sqlx::PgConnection;
 use std::sync::Arc;
 
@@ -65,10 +66,10 @@ pub(crate) async fn set_grant(
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let library = find_library(&mut transaction, actor, library).await?;
     // Checked first, so that only an owner learns which users exist.
-    access::require(actor, &library, Level::Own)?;
+    library.require(actor, Level::Own)?;
     let username: Username = username.parse().map_err(identity::Error::from)?;
     let user = users::find_id(&mut transaction, actor, &username).await?;
-    access::grant(&mut transaction, actor, &library, user, level).await?;
+    grants::set(&mut transaction, actor, &library, user, level).await?;
     transaction.commit().await?;
     Ok(username)
 }

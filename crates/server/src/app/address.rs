@@ -7,9 +7,9 @@
 //! The Markdown of a document is at its path and `.md`. One that is called so already needs no second ending, unless the
 //! document without that ending stands beside it: `.md` then means that one.
 
-use library::documents::outline::Entry;
+use library::documents::outline::OutlineEntry;
 use library::label::Label;
-use library::names::{BadName, LibraryName};
+use library::names::{InvalidName, LibraryName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The ending that asks for a document's Markdown.
@@ -34,7 +34,7 @@ pub(crate) fn of_path(library: &LibraryName, version: &Label, path: &str) -> Str
 }
 
 /// Where a document's Markdown is, seen from its version.
-pub(crate) fn twin(entry: &Entry) -> String {
+pub(crate) fn twin(entry: &OutlineEntry) -> String {
     let path = escaped(&entry.path);
     let is_called_so = entry.path.strip_suffix(TWIN).is_some();
     if is_called_so && !entry.beside_bare { path } else { format!("{path}{TWIN}") }
@@ -46,7 +46,7 @@ pub(crate) fn part_of(library: &LibraryName) -> String {
 }
 
 /// The library that a part of a path means.
-pub(crate) fn library(part: &str) -> Result<LibraryName, BadName> {
+pub(crate) fn library(part: &str) -> Result<LibraryName, InvalidName> {
     part.replacen('~', "/", 1).parse()
 }
 

@@ -7,8 +7,9 @@ use std::fs::File;
 use bytes::Bytes;
 use extract::archive::{self, ArchiveLimits};
 use kernel::actor::Actor;
-use library::documents::{self, NewDocument, Outcome, Target};
+use library::documents::{Outcome, Target};
 use library::names::DocumentPath;
+use library::uploads::Upload;
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 use utoipa::ToSchema;
@@ -144,16 +145,10 @@ impl Unpacking<'_> {
             return Ok(());
         }
         self.batch_bytes = 0;
-        let (paths, files): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
-        let stored = documents::store_bytes(self.app.pool(), &self.app.objects, files).await?;
-        let new: Vec<NewDocument> = paths
-            .into_iter()
-            .zip(stored)
-            .map(|(path, file)| NewDocument { path, declared_type: None, file })
-            .collect();
-        let mut transaction = store::postgres::begin(self.app.pool()).await?;
-        let added = documents::add(&mut transaction, self.actor, &self.target, &new).await?;
-        transaction.commit().await?;
+        let batch = std::mem::take(&mut self.batch);
+        let batch = batch.into_iter().map(|(path, bytes)| Upload::from_bytes(path, bytes)).collect();
+        let (pool, objects) = (self.app.pool(), &self.app.objects);
+        let added = library::uploads::add(pool, objects, self.actor, &self.target, batch).await?;
         for document in added {
             match document.outcome {
                 Outcome::Added => self.report.added += 1,

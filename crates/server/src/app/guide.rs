@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use kernel::actor::Actor;
 use kernel::chain::Chain;
-use library::Error;
-use library::access::{self, Visibility};
-use library::catalogue;
-use library::documents::{self, NewDocument, Target};
+use library::access::Visibility;
+use library::documents::Target;
 use library::label::Label;
 use library::names::LibraryName;
+use library::uploads::{self, Upload};
+use library::{Error, catalogue, grants, libraries};
 use rust_embed::RustEmbed;
 
 use crate::app::App;
@@ -39,35 +39,27 @@ async fn try_add(app: &App) -> Result<(), Error> {
     let owner = Actor::owner();
     let library: LibraryName = LIBRARY.parse()?;
     let version: Label = env!("CARGO_PKG_VERSION").parse()?;
-    let mut paths = Vec::new();
-    let mut files = Vec::new();
+    let mut guide = Vec::new();
     for path in Guide::iter().filter(|path| path.ends_with(".md")) {
         let Some(file) = Guide::get(&path) else { continue };
-        paths.push(path.parse()?);
-        files.push(Bytes::from(file.data.into_owned()));
+        guide.push(Upload::from_bytes(path.parse()?, Bytes::from(file.data.into_owned())));
     }
-    let stored = documents::store_bytes(app.pool(), &app.objects, files).await?;
-    let guide: Vec<NewDocument> = paths
-        .into_iter()
-        .zip(stored)
-        .map(|(path, file)| NewDocument { path, declared_type: None, file })
-        .collect();
     let target =
         Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
+    uploads::add(app.pool(), &app.objects, &owner, &target, guide).await?;
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    documents::add(&mut transaction, &owner, &target, &guide).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     let held = catalogue.library(&owner, &library)?;
     if let Some(own) = held.versions.iter().find(|held| held.label == version)
         && held.active != Some(own.id)
     {
-        catalogue::activate(&mut transaction, &owner, held, own.id).await?;
+        libraries::activate_version(&mut transaction, &owner, held, own.id).await?;
     }
     if held.title == LIBRARY {
         let about = "The guide of this library: how to use it and how to run it.";
-        catalogue::describe(&mut transaction, &owner, held, Some("Wenyuan (文渊)"), Some(about)).await?;
+        libraries::describe(&mut transaction, &owner, held, Some("Wenyuan (文渊)"), Some(about)).await?;
         // Who has no account yet reads here how to get one.
-        access::set_visibility(&mut transaction, &owner, held, Visibility::Public).await?;
+        grants::set_visibility(&mut transaction, &owner, held, Visibility::Public).await?;
     }
     transaction.commit().await?;
     Ok(())

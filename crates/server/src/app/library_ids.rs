@@ -8,8 +8,8 @@
 use kernel::actor::Actor;
 use library::Error;
 use library::catalogue::{Catalogue, Library};
-use library::label::{Label, Request};
-use library::names::{BadName, LibraryName};
+use library::label::{Label, VersionRequest};
+use library::names::{InvalidName, LibraryName};
 
 /// The owner of libraries whose names have none.
 const RESERVED_OWNER: &str = "docs";
@@ -29,10 +29,10 @@ pub(crate) fn id_of(library: &LibraryName, version: Option<&Label>) -> String {
 
 /// The library and the version that an id means. Taken besides what [`id_of`] gives out: a plain name with or without the
 /// slash before it (`postgresql`, `/postgresql`), a version after `@`, and whatever may stand for a version (`5.x`, `latest`).
-pub(crate) fn parse(id: &str) -> Result<(LibraryName, Request), Error> {
+pub(crate) fn parse(id: &str) -> Result<(LibraryName, VersionRequest), Error> {
     let id = id.trim();
     let path = id.strip_prefix('/').unwrap_or(id);
-    let bad = || Error::from(BadName::Library(id.chars().take(120).collect()));
+    let bad = || Error::from(InvalidName::Library(id.chars().take(120).collect()));
     let (path, version) = match path.split_once('@') {
         Some((path, version)) => (path, Some(version)),
         None => (path, None),
@@ -130,13 +130,13 @@ mod tests {
             let library = name(library);
             assert_eq!(
                 parse(&id_of(&library, None)).unwrap(),
-                (library.clone(), Request::Active),
+                (library.clone(), VersionRequest::Active),
                 "{library}"
             );
             for label in ["15", "v3.0.0-rc.1+5", "current"] {
                 let label: Label = label.parse().unwrap();
                 let id = id_of(&library, Some(&label));
-                assert_eq!(parse(&id).unwrap(), (library.clone(), Request::Exact(label)), "{id}");
+                assert_eq!(parse(&id).unwrap(), (library.clone(), VersionRequest::Exact(label)), "{id}");
             }
         }
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_people_and_models_write_is_understood() {
-        let label = |text: &str| text.parse::<Request>().unwrap();
+        let label = |text: &str| text.parse::<VersionRequest>().unwrap();
         for (id, library, version) in [
             ("postgresql", "postgresql", ""),
             ("/PostgreSQL", "postgresql", ""),

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use library::catalogue::{Library, Version};
-use library::documents::outline::{Entry, Extent};
+use library::documents::outline::{OutlineEntry, VersionExtent};
 
 use crate::app::address;
 
@@ -54,7 +54,11 @@ pub(crate) fn of_library(library: &Library, versions: &[Version], next: Option<&
 }
 
 /// How the list of a version's documents begins.
-pub(crate) fn beginning_of_version(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+pub(crate) fn beginning_of_version(
+    library: &Library,
+    version: &Version,
+    extent: Option<&VersionExtent>,
+) -> String {
     let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
     text.push_str(&standing(library, version, extent));
     text.push_str(
@@ -64,7 +68,7 @@ pub(crate) fn beginning_of_version(library: &Library, version: &Version, extent:
 }
 
 /// A page of a version's documents, in sections by folder.
-pub(crate) fn of_documents(entries: &[Entry], next: Option<&str>) -> String {
+pub(crate) fn of_documents(entries: &[OutlineEntry], next: Option<&str>) -> String {
     let mut text = String::new();
     let mut section: Option<&str> = None;
     for entry in entries {
@@ -87,7 +91,11 @@ pub(crate) fn of_documents(entries: &[Entry], next: Option<&str>) -> String {
 }
 
 /// How the file that holds all texts of a version begins.
-pub(crate) fn beginning_of_all(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+pub(crate) fn beginning_of_all(
+    library: &Library,
+    version: &Version,
+    extent: Option<&VersionExtent>,
+) -> String {
     let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
     text.push_str(&standing(library, version, extent));
     text.push('\n');
@@ -95,7 +103,7 @@ pub(crate) fn beginning_of_all(library: &Library, version: &Version, extent: Opt
 }
 
 /// One document in that file.
-pub(crate) fn whole(entry: &Entry, content: &str) -> String {
+pub(crate) fn whole(entry: &OutlineEntry, content: &str) -> String {
     let title = if content.trim_start().starts_with("# ") {
         String::new()
     } else {
@@ -118,7 +126,7 @@ fn beginning(title: &str, description: &str) -> String {
     text
 }
 
-fn standing(library: &Library, version: &Version, extent: Option<&Extent>) -> String {
+fn standing(library: &Library, version: &Version, extent: Option<&VersionExtent>) -> String {
     let documents = extent.map_or(0, |extent| extent.documents);
     let indexed = extent.and_then(|extent| extent.indexed_at);
     let indexed = indexed.map(|at| format!(", the last of them indexed {}", time(at))).unwrap_or_default();

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use library::budget;
-use library::search::{Answer, Passage};
+use library::search::{Passage, SearchResponse};
 
 /// An answer to a search.
-pub(crate) fn of_answer(answer: &Answer) -> String {
+pub(crate) fn of_answer(answer: &SearchResponse) -> String {
     let mut text = String::new();
     for notice in &answer.notices {
         text.push_str(&format!("> {}\n\n", one_line(notice, 400)));

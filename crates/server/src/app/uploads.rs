@@ -4,10 +4,11 @@
 
 use extract::model::DocumentType;
 use kernel::actor::{Actor, Scope};
-use library::documents::{self, Added, Category, NewDocument, Target};
+use library::documents::{AddedDocument, Category, Target};
 use library::label::Label;
 use library::names::{DocumentPath, LibraryName};
-use library::{Error as LibraryError, access, sweep};
+use library::uploads::{Content, Upload};
+use library::{Error as LibraryError, access};
 use store::objects::{Staged, Stored};
 
 use super::App;
@@ -106,10 +107,11 @@ pub(crate) fn require_writer(actor: &Actor) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an actor who cannot add to this library: checked before bytes are promoted, and again when documents are added.
+/// Refuses an actor who cannot add to this library: checked before an archive is unpacked, and again when
+/// documents are added.
 pub(crate) async fn require_adding(app: &App, actor: &Actor, target: &Target) -> Result<()> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    Ok(access::require_adding(&mut connection, actor, &target.library).await?)
+    Ok(access::require_add(&mut connection, actor, &target.library).await?)
 }
 
 /// Adds files, each with its name, as documents. They are ingested in the background.
@@ -118,28 +120,21 @@ pub(crate) async fn add(
     actor: &Actor,
     fields: &UploadFields,
     files: Vec<(String, Staged)>,
-) -> Result<(Target, Vec<Added>)> {
+) -> Result<(Target, Vec<AddedDocument>)> {
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    let checked = match check(fields, &names) {
-        Ok(checked) => require_adding(app, actor, &checked.0).await.map(|()| checked),
-        Err(error) => Err(error),
-    };
-    let (target, declared_type, paths) = match checked {
+    let (target, declared_type, paths) = match check(fields, &names) {
         Ok(checked) => checked,
         Err(error) => {
             discard(app, files).await?;
             return Err(error);
         }
     };
-    let stored = promote(app, files).await?;
-    let new: Vec<NewDocument> = paths
+    let documents = paths
         .into_iter()
-        .zip(stored)
-        .map(|(path, (_, file))| NewDocument { path, declared_type, file })
+        .zip(files)
+        .map(|(path, (_, staged))| Upload { path, declared_type, content: Content::Staged(staged) })
         .collect();
-    let mut transaction = store::postgres::begin(app.pool()).await?;
-    let added = documents::add(&mut transaction, actor, &target, &new).await?;
-    transaction.commit().await?;
+    let added = library::uploads::add(app.pool(), &app.objects, actor, &target, documents).await?;
     Ok((target, added))
 }
 
@@ -148,17 +143,12 @@ fn check(fields: &UploadFields, names: &[&str]) -> Result<(Target, Option<Docume
     Ok((fields.target()?, fields.declared_type()?, paths))
 }
 
-/// Moves staged bytes into the object store. They are marked as used first, so that garbage collection leaves them alone until
-/// the caller's transaction refers to them.
+/// Moves staged bytes into the object store, for a transaction that refers to them.
 pub(crate) async fn promote(app: &App, files: Vec<(String, Staged)>) -> Result<Vec<(String, Stored)>> {
-    let marked: Vec<_> = files.iter().map(|(_, staged)| (staged.stored.hash, staged.stored.size)).collect();
-    sweep::touch(app.pool(), &marked).await?;
-    let mut stored = Vec::with_capacity(files.len());
-    for (name, staged) in files {
-        stored.push((name, app.objects.promote(staged).await?));
-    }
-    app.objects.flush().await?;
-    Ok(stored)
+    let (names, contents): (Vec<_>, Vec<_>) =
+        files.into_iter().map(|(name, staged)| (name, Content::Staged(staged))).unzip();
+    let stored = library::uploads::store(app.pool(), &app.objects, contents).await?;
+    Ok(names.into_iter().zip(stored).collect())
 }
 
 /// Deletes staged bytes that are not needed.

@@ -13,12 +13,12 @@ use clap::Args;
 use extract::model::DocumentType;
 use indicatif::ProgressBar;
 use kernel::actor::Actor;
-use library::catalogue;
-use library::documents::{self, Category, NewDocument, Outcome, Target};
+use library::documents::{self, Category, Outcome, Target, VisibleRevision};
 use library::label::Label;
 use library::names::{DocumentPath, LibraryName, Tag};
+use library::uploads::{self, Upload};
+use library::{catalogue, libraries};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::operate::bar;
 use super::search::CategoryArgument;
@@ -158,7 +158,7 @@ struct Adding<'app> {
     declared: Option<DocumentType>,
     summary: Summary,
     /// Revisions that are not processed yet, with their paths and how they will be counted.
-    waiting: HashMap<Uuid, (String, Outcome)>,
+    waiting: HashMap<VisibleRevision, (String, Outcome)>,
     batch: Vec<(DocumentPath, Bytes, Option<DocumentType>)>,
     batch_bytes: usize,
     /// Title and description from an llms.txt.
@@ -216,28 +216,21 @@ impl Adding<'_> {
             return Ok(());
         }
         self.batch_bytes = 0;
-        let (mut names, mut files) = (Vec::new(), Vec::new());
-        for (path, bytes, declared) in std::mem::take(&mut self.batch) {
-            names.push((path, declared));
-            files.push(bytes);
-        }
-        let stored = documents::store_bytes(self.app.pool(), &self.app.objects, files).await?;
-        let new: Vec<NewDocument> = names
+        let batch: Vec<Upload> = std::mem::take(&mut self.batch)
             .into_iter()
-            .zip(stored)
-            .map(|((path, declared_type), file)| NewDocument { path, declared_type, file })
+            .map(|(path, bytes, declared_type)| Upload { declared_type, ..Upload::from_bytes(path, bytes) })
             .collect();
-        let mut transaction = store::postgres::begin(self.app.pool()).await?;
-        let added = documents::add(&mut transaction, &Actor::owner(), &self.target, &new).await?;
-        transaction.commit().await?;
+        let count = batch.len();
+        let (pool, objects) = (self.app.pool(), &self.app.objects);
+        let added = uploads::add(pool, objects, &Actor::owner(), &self.target, batch).await?;
         // A path given twice counts once.
-        self.bar.inc((new.len() - added.len()) as u64);
+        self.bar.inc((count - added.len()) as u64);
         for document in added {
             if document.outcome == Outcome::Unchanged {
                 self.summary.unchanged += 1;
                 self.bar.inc(1);
             } else {
-                self.waiting.insert(document.document_version_id.0, (document.path, document.outcome));
+                self.waiting.insert(document.document_version_id, (document.path, document.outcome));
             }
         }
         self.look().await
@@ -265,9 +258,9 @@ impl Adding<'_> {
 
     /// Removes processed revisions from the list.
     async fn look(&mut self) -> anyhow::Result<()> {
-        let ids: Vec<Uuid> = self.waiting.keys().copied().collect();
-        let ended = documents::ended(self.app.pool(), &ids).await?;
-        for (id, failure) in ended {
+        let revisions: Vec<VisibleRevision> = self.waiting.keys().copied().collect();
+        let mut connection = store::postgres::acquire(self.app.pool()).await?;
+        for (id, failure) in documents::finished(&mut connection, &revisions).await? {
             let Some((path, outcome)) = self.waiting.remove(&id) else { continue };
             self.bar.inc(1);
             match (failure, outcome) {
@@ -297,7 +290,7 @@ async fn describe(
         description.filter(|_| library.description.is_empty()).map(|description| first(description, 2000));
     if title.is_some() || description.is_some() {
         let (title, description) = (title.as_deref(), description.as_deref());
-        catalogue::describe(&mut transaction, &Actor::owner(), library, title, description).await?;
+        libraries::describe(&mut transaction, &Actor::owner(), library, title, description).await?;
     }
     Ok(transaction.commit().await?)
 }
@@ -306,8 +299,8 @@ async fn activate(app: &App, library: &LibraryName, version: &Label) -> anyhow::
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     let library = catalogue.library(&Actor::owner(), library)?;
-    let version = library.resolve(&library::label::Request::Exact(version.clone()))?;
-    catalogue::activate(&mut transaction, &Actor::owner(), library, version.id).await?;
+    let version = library.resolve(&library::label::VersionRequest::Exact(version.clone()))?;
+    libraries::activate_version(&mut transaction, &Actor::owner(), library, version.id).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use kernel::actor::Actor;
 use library::Error;
-use library::documents::{self, DocumentId, Filter, Revision, RevisionName, Status};
+use library::documents::{self, DocumentFilter, Revision, RevisionName, Status};
+use library::ids::DocumentId;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -128,7 +129,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
 }
 
 async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()> {
-    let filter = Filter {
+    let filter = DocumentFilter {
         library: which.library,
         version: which.version,
         status: which.status.map(|status| match status {
@@ -136,7 +137,7 @@ async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()>
             StatusArgument::Completed => Status::Completed,
             StatusArgument::Failed => Status::Failed,
         }),
-        ..Filter::default()
+        ..DocumentFilter::default()
     };
     let mut connection = store::postgres::acquire(app.pool()).await?;
     let page = documents::list(&mut connection, &Actor::owner(), &filter, None, which.limit).await?;

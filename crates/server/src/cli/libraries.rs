@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use kernel::actor::Actor;
 use library::catalogue::{self, Library, Version};
-use library::label::{Label, Request};
+use library::label::{Label, VersionRequest};
+use library::{libraries, overview};
 use serde_json::json;
 
 use super::show::{self, BOLD, DIM, WELL, styled};
@@ -73,8 +74,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Show { name } => {
             let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
-            let ids: Vec<_> = library.versions.iter().map(|version| version.id).collect();
-            let counts = catalogue::counts(&mut transaction, &ids).await?;
+            let versions: Vec<_> = library.versions.iter().collect();
+            let counts = overview::counts(&mut transaction, &versions).await?;
             if arguments.json {
                 let versions: Vec<_> = library
                     .versions
@@ -113,9 +114,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         }
         Action::Activate { name, version } => {
             let library = catalogue.library(&owner, &name.parse().map_err(library::Error::from)?)?;
-            let request: Request = version.parse().map_err(library::Error::from)?;
+            let request: VersionRequest = version.parse().map_err(library::Error::from)?;
             let version = library.resolve(&request)?;
-            catalogue::activate(&mut transaction, &owner, library, version.id).await?;
+            libraries::activate_version(&mut transaction, &owner, library, version.id).await?;
             show::note(&format!("{} {} is active", library.name, version.label));
         }
         Action::Delete { name, version, yes } => {
@@ -130,9 +131,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
             }
             match version {
                 Some(version) => {
-                    catalogue::delete_version(&mut transaction, &owner, library, version).await?;
+                    libraries::delete_version(&mut transaction, &owner, library, version).await?;
                 }
-                None => catalogue::delete_library(&mut transaction, &owner, library).await?,
+                None => libraries::delete(&mut transaction, &owner, library).await?,
             }
             show::note(&format!("deleted {what}"));
         }
@@ -143,7 +144,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
 
 fn find<'library>(library: &'library Library, label: &str) -> anyhow::Result<&'library Version> {
     let label: Label = label.parse()?;
-    Ok(library.resolve(&Request::Exact(label))?)
+    Ok(library.resolve(&VersionRequest::Exact(label))?)
 }
 
 fn as_json(library: &Library) -> serde_json::Value {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use kernel::actor::Actor;
 use library::search::ModelState;
 use library::{changes, embed as vectors};
 use store::jobs::inspect::{self, Job, JobFilter, JobState};
@@ -228,7 +229,7 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
     let mut transaction = store::postgres::begin(app.pool()).await?;
     changes::request_rebuild(&mut transaction).await?;
     if arguments.vectors {
-        vectors::rebuild(&mut transaction).await?;
+        vectors::rebuild(&mut transaction, &Actor::owner()).await?;
     }
     transaction.commit().await?;
     let bar = bar("indexing", 0);
@@ -236,12 +237,12 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
     loop {
         let progress = follower
             .catch_up(|progress| {
-                bar.set_length(progress.truth.unsigned_abs());
-                bar.set_position(progress.seen.unsigned_abs());
+                bar.set_length(progress.latest.unsigned_abs());
+                bar.set_position(progress.indexed.unsigned_abs());
             })
             .await?;
-        bar.set_length(progress.truth.unsigned_abs());
-        bar.set_position(progress.seen.unsigned_abs());
+        bar.set_length(progress.latest.unsigned_abs());
+        bar.set_position(progress.indexed.unsigned_abs());
         if progress.behind() == 0 {
             break;
         }
@@ -268,7 +269,7 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     };
     let pending = async || -> anyhow::Result<u64> {
         let mut connection = store::postgres::acquire(app.pool()).await?;
-        Ok(vectors::pending(&mut connection, model.id()).await?.unsigned_abs())
+        Ok(vectors::count_pending(&mut connection, &Actor::owner(), model.id()).await?.unsigned_abs())
     };
     let all = pending().await?;
     let bar = bar("embedding", all);

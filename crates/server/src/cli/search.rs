@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use kernel::actor::Actor;
 use library::documents::Category;
-use library::search::{Answer, Hit, Mode, Question};
+use library::search::{SearchHit, SearchMode, SearchRequest, SearchResponse};
 use tokio::time::{Instant, sleep};
 
 use super::show::{self, BOLD, DIM, MARK, WRONG, styled};
@@ -92,7 +92,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Searches and prints. Exits with 0 if nothing is found: the search succeeded.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tags: Result<Vec<_>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
-    let question = Question {
+    let question = SearchRequest {
         library: arguments.library.as_deref().map(str::parse).transpose()?,
         version: arguments.version.as_deref().unwrap_or_default().parse()?,
         types: arguments.types,
@@ -100,13 +100,13 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         category: arguments.category.map(Category::from),
         tags: tags?,
         mode: match arguments.mode {
-            ModeArgument::Hybrid => Mode::Hybrid,
-            ModeArgument::Text => Mode::Text,
-            ModeArgument::Vector => Mode::Vector,
+            ModeArgument::Hybrid => SearchMode::Hybrid,
+            ModeArgument::Text => SearchMode::Text,
+            ModeArgument::Vector => SearchMode::Vector,
         },
         limit: arguments.limit,
         after: arguments.cursor.as_deref().map(str::parse).transpose()?,
-        ..Question::new(arguments.query.join(" "))
+        ..SearchRequest::new(arguments.query.join(" "))
     };
     let (model, caught_up) = tokio::join!(
         async { if arguments.mode == ModeArgument::Text { None } else { app.load_model().await } },
@@ -136,7 +136,7 @@ pub(super) async fn catch_up(app: &App) -> anyhow::Result<()> {
     }
 }
 
-fn print(answer: &Answer) {
+fn print(answer: &SearchResponse) {
     if let Some(resolved) = &answer.resolved {
         show::note(&styled(DIM, format!("in {} {}", resolved.library, resolved.version)));
     }
@@ -154,7 +154,7 @@ fn print(answer: &Answer) {
     }
 }
 
-fn print_hit(number: usize, hit: &Hit) {
+fn print_hit(number: usize, hit: &SearchHit) {
     let passage = &hit.passage;
     let mut place = passage.section.join(" › ");
     if let Some(page) = passage.page_from {
@@ -175,7 +175,7 @@ fn print_hit(number: usize, hit: &Hit) {
 }
 
 /// Returns the snippet with the matching words highlighted.
-fn marked(hit: &Hit) -> String {
+fn marked(hit: &SearchHit) -> String {
     let characters: Vec<char> = hit.snippet.chars().collect();
     let part =
         |from: usize, to: usize| characters.get(from..to).unwrap_or_default().iter().collect::<String>();

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use library::catalogue::{self, Counts, Library};
-use library::changes::VersionId;
-use library::documents::outline::{self, Extent};
-use library::search::{Answer, Passage, Question};
+use library::catalogue::{Library, Version};
+use library::documents::outline::{self, VersionExtent};
+use library::overview::{self, Counts};
+use library::search::{Passage, SearchRequest, SearchResponse};
 use library::{Error, budget};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -152,16 +152,16 @@ pub(crate) async fn search(
         return Err(key_is_missing(name));
     }
     found.truncate(MATCHES);
-    let active: Vec<VersionId> = found.iter().filter_map(|library| library.active).collect();
+    let active: Vec<&Version> = found.iter().filter_map(|library| library.active_version()).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let counts = catalogue::counts(&mut connection, &active).await?;
+    let counts = overview::counts(&mut connection, &active).await?;
     let extents = outline::extents(&mut connection, &active).await?;
     drop(connection);
     let results = found.into_iter().map(|library| matched(library, &counts, &extents)).collect();
     Ok(Json(Matches { results, search_filter_applied: false }))
 }
 
-fn matched(library: &Library, counts: &[Counts], extents: &[Extent]) -> Match {
+fn matched(library: &Library, counts: &[Counts], extents: &[VersionExtent]) -> Match {
     let counts = counts.iter().find(|counts| library.active == Some(counts.version));
     let extent = extents.iter().find(|extent| library.active == Some(extent.version));
     let active = library.versions.iter().find(|version| library.active == Some(version.id));
@@ -303,17 +303,17 @@ pub(crate) async fn context(
         found => found?,
     };
     let version = library.resolve(&version)?;
-    let question = Question {
+    let question = SearchRequest {
         library: Some(name),
-        version: library::label::Request::Exact(version.label.clone()),
+        version: library::label::VersionRequest::Exact(version.label.clone()),
         limit: PASSAGES,
-        ..Question::new(query)
+        ..SearchRequest::new(query)
     };
     let answer = state.app.engine.search(&actor, &question).await?;
     let named = format!("{} {}", library.name, version.label);
     if answer.hits.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let counts = catalogue::counts(&mut connection, &[version.id]).await?;
+        let counts = overview::counts(&mut connection, &[version]).await?;
         if counts.first().is_some_and(|counts| standing(counts) == LibraryState::Processing) {
             return Ok(not_finalized(form, &format!("{named} is still being read: ask again shortly")));
         }
@@ -360,7 +360,7 @@ fn plain(status: StatusCode, text: String) -> Response {
 }
 
 /// The passages as text, the best first, as far as they fit.
-fn snippets(answer: &Answer, base: &str, most: usize) -> String {
+fn snippets(answer: &SearchResponse, base: &str, most: usize) -> String {
     let mut left = most;
     let mut taken: Vec<String> = Vec::new();
     for hit in &answer.hits {
@@ -396,7 +396,7 @@ fn snippet(passage: &Passage, content: &str, base: &str) -> String {
 }
 
 /// The passages as JSON, the best first, as far as they fit.
-fn sorted(answer: &Answer, base: &str, most: usize) -> Context {
+fn sorted(answer: &SearchResponse, base: &str, most: usize) -> Context {
     let mut context = Context { code_snippets: Vec::new(), info_snippets: Vec::new() };
     let mut left = most;
     for hit in &answer.hits {

@@ -13,11 +13,10 @@ use futures::stream;
 use kernel::actor::Actor;
 use kernel::chain::Chain;
 use kernel::page::Cursor;
-use library::Error;
 use library::catalogue::Library;
-use library::changes;
-use library::documents;
-use library::documents::outline::{self, Entry};
+use library::documents::outline::{self, OutlineEntry};
+use library::documents::{self};
+use library::{Error, changes};
 use serde::Deserialize;
 use store::objects::Hash;
 use utoipa::IntoParams;
@@ -121,9 +120,9 @@ pub(crate) async fn of_version(
     };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let (library, version) = (&place.library, &place.version);
-    let extents = outline::extents(&mut connection, &[version.id]).await?;
+    let extents = outline::extents(&mut connection, &[version]).await?;
     let page =
-        outline::outline(&mut connection, &actor, library, version, after.as_ref(), llms::PAGE).await?;
+        outline::entries(&mut connection, &actor, library, version, after.as_ref(), llms::PAGE).await?;
     drop(connection);
     let next = page.next.map(|cursor| cursor.to_string());
     let mut text = llms::beginning_of_version(library, version, extents.first());
@@ -157,7 +156,7 @@ pub(crate) async fn full(
     if etag::is_held(&headers, &tag) {
         return Ok(markdown::not_modified(tag));
     }
-    let extents = outline::extents(&mut connection, &[place.version.id]).await?;
+    let extents = outline::extents(&mut connection, &[&place.version]).await?;
     drop(connection);
     let beginning = llms::beginning_of_all(&place.library, &place.version, extents.first());
     let texts = Texts { state, actor, place, entries: Vec::new().into_iter(), after: None, begun: false };
@@ -219,7 +218,7 @@ struct Texts {
     actor: Actor,
     place: VersionPlace,
     /// Remaining entries of the current page.
-    entries: std::vec::IntoIter<Entry>,
+    entries: std::vec::IntoIter<OutlineEntry>,
     after: Option<Cursor>,
     begun: bool,
 }
@@ -249,7 +248,7 @@ impl Texts {
         let (library, version) = (&self.place.library, &self.place.version);
         let after = self.after.take();
         let page =
-            outline::outline(&mut connection, &self.actor, library, version, after.as_ref(), llms::PAGE)
+            outline::entries(&mut connection, &self.actor, library, version, after.as_ref(), llms::PAGE)
                 .await?;
         (self.entries, self.after, self.begun) = (page.items.into_iter(), page.next, true);
         Ok(())

@@ -3,7 +3,7 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use kernel::page::Cursor;
-use library::label::{Label, Request as VersionRequest};
+use library::label::{Label, VersionRequest};
 use library::names::LibraryName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

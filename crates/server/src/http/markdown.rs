@@ -4,9 +4,9 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
 use library::Error;
-use library::documents;
-use library::documents::reading::{self, Readable};
-use library::label::Request;
+use library::documents::reading::{self, VisibleDocument};
+use library::documents::{self};
+use library::label::VersionRequest;
 use library::names::DocumentPath;
 
 use super::problem::Result;
@@ -48,7 +48,7 @@ async fn text(
     shown: &'static str,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let mut found: Option<Readable> = None;
+    let mut found: Option<VisibleDocument> = None;
     let paths: Vec<DocumentPath> = paths.iter().filter_map(|path| path.parse().ok()).collect();
     for path in &paths {
         found = reading::by_path(&mut connection, actor, &place.library, &place.version, path).await?;
@@ -60,7 +60,7 @@ async fn text(
         (Some(found), _) => found,
         // The error names the versions that have it, or documents of similar names.
         (None, Some(path)) => {
-            let version = Request::Exact(place.version.label.clone());
+            let version = VersionRequest::Exact(place.version.label.clone());
             reading::find(&mut connection, actor, &place.library, &version, path).await?
         }
         (None, None) => return Err(Error::NoDocument.into()),

@@ -212,11 +212,13 @@ impl From<Error> for Problem {
             Error::NoLibrary { nearest, .. } => {
                 Self::new(&types::NO_LIBRARY, detail).with("nearest", nearest)
             }
-            Error::NoVersion { library, wanted, present, nearest } => Self::new(&types::NO_VERSION, detail)
-                .with("library", library)
-                .with("wanted", wanted)
-                .with("present", present)
-                .with("nearest", nearest),
+            Error::NoVersion { library, requested: wanted, present, nearest } => {
+                Self::new(&types::NO_VERSION, detail)
+                    .with("library", library)
+                    .with("wanted", wanted)
+                    .with("present", present)
+                    .with("nearest", nearest)
+            }
             Error::EmptyLibrary(library) => Self::new(&types::NO_VERSION, detail).with("library", library),
             Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
@@ -225,8 +227,8 @@ impl From<Error> for Problem {
             Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(&types::CONFLICT, detail)
             }
-            Error::BadName(_)
-            | Error::BadLabel(_)
+            Error::InvalidName(_)
+            | Error::InvalidLabel(_)
             | Error::Invalid(_)
             | Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
             Error::NoModel => Self::new(&types::NO_MODEL, detail),

@@ -91,5 +91,5 @@ async fn paths(
     let Ok(version) = library.resolve(&request) else { return Ok(Vec::new()) };
     let limit = i64::try_from(CompletionInfo::MAX_VALUES + 1).unwrap_or(i64::MAX);
     let mut connection = acquire(librarian.app.pool()).await.map_err(refused)?;
-    reading::paths(&mut connection, actor, library, version, begun, limit).await.map_err(refused)
+    reading::paths_containing(&mut connection, actor, library, version, begun, limit).await.map_err(refused)
 }

@@ -2,7 +2,7 @@
 
 use kernel::actor::Actor;
 use kernel::page::Cursor;
-use library::documents::{self, Filter, reading};
+use library::documents::{self, DocumentFilter, reading};
 use library::names::DocumentPath;
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -154,10 +154,10 @@ async fn contents(
             let library = catalogue.library(actor, &input::library(&library)?)?;
             let version = library.resolve(&input::version(Some(&version))?)?;
             let (name, label) = (library.name.as_str(), version.label.as_str());
-            let filter = Filter {
+            let filter = DocumentFilter {
                 library: Some(name.to_owned()),
                 version: Some(label.to_owned()),
-                ..Filter::default()
+                ..DocumentFilter::default()
             };
             let after = cursor.as_deref().map(input::cursor).transpose()?;
             let mut connection = acquire(librarian.app.pool()).await?;
@@ -190,7 +190,7 @@ async fn contents(
                     "this document is too large to be read in one piece: read it in parts with get_document",
                 ));
             }
-            let flagged = reading::flags(&mut connection, &document).await?;
+            let flagged = reading::instruction_flags(&mut connection, &document).await?;
             let mut meta = MetaObject::new();
             for (key, value) in [
                 ("library", json!(document.library)),

@@ -3,10 +3,9 @@
 
 #![expect(clippy::doc_markdown, reason = "what stands above a field is what models read of it")]
 
-use library::budget;
-use library::documents::reading::{Piece, Readable};
+use library::documents::reading::{PassagePart, VisibleDocument};
 use library::notes::Note;
-use library::search;
+use library::{budget, search};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -105,7 +104,7 @@ impl From<&search::Passage> for Passage {
 
 impl Passage {
     /// A piece of a document that is being read.
-    pub(super) fn of(document: &Readable, piece: &Piece) -> Self {
+    pub(super) fn of(document: &VisibleDocument, piece: &PassagePart) -> Self {
         let (library, version) = (document.library.as_str(), document.version.as_str());
         Self {
             id: piece.id.to_string(),

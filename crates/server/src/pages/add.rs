@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use library::access::{self, Level};
-use library::catalogue::{self, Counts};
-use library::documents::{self, Document, Filter, Status};
+use library::documents::{self, Document, DocumentFilter, Status};
+use library::overview::{self, Counts};
 use library::search::ModelState;
 use serde::Deserialize;
 
@@ -127,7 +127,7 @@ async fn page(
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;
         let libraries = catalogue.libraries(&frame.actor).into_iter();
-        let writable = libraries.filter(|library| access::level(&frame.actor, library) >= Some(Level::Write));
+        let writable = libraries.filter(|library| library.access_level(&frame.actor) >= Some(Level::Write));
         let libraries: Vec<String> = writable.map(|library| library.name.to_string()).collect();
         let standing = match taken {
             Some(_) => Some(stand(state, frame, library, version).await?),
@@ -142,7 +142,7 @@ async fn page(
             let largest_archive = MAX_ARCHIVE_BYTES;
             let page = Page {
                 frame,
-                may_add: !libraries.is_empty() || access::may_make(&frame.actor),
+                may_add: !libraries.is_empty() || access::can_create_libraries(&frame.actor),
                 libraries,
                 library,
                 version,
@@ -183,7 +183,7 @@ async fn stand<'frame>(
     let wanted = if version.is_empty() { library::label::CURRENT } else { version };
     let version = library.resolve(&input::version(Some(wanted))?)?;
     let mut connection = store::postgres::snapshot(state.app.pool()).await?;
-    let counts = catalogue::counts(&mut connection, &[version.id]).await?.pop();
+    let counts = overview::counts(&mut connection, &[version]).await?.pop();
     let counts = counts.unwrap_or(Counts {
         version: version.id,
         documents: 0,
@@ -193,11 +193,11 @@ async fn stand<'frame>(
         vectors: 0,
     });
     let failed = if counts.failed > 0 {
-        let filter = Filter {
+        let filter = DocumentFilter {
             library: Some(library.name.to_string()),
             version: Some(version.label.to_string()),
             status: Some(Status::Failed),
-            ..Filter::default()
+            ..DocumentFilter::default()
         };
         documents::list(&mut connection, &frame.actor, &filter, None, FAILED_SHOWN).await?.items
     } else {

@@ -17,6 +17,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use kernel::actor::Actor;
 use kernel::page::Cursor;
 use kernel::update::FieldUpdate;
 use library::search::ModelState;
@@ -192,7 +193,7 @@ struct IndexStatus {
 }
 
 impl IndexStatus {
-    async fn read(state: &AppState) -> Result<Self, Problem> {
+    async fn read(state: &AppState, actor: &Actor) -> Result<Self, Problem> {
         let behind = state.app.engine.lag().await?;
         let model = match state.app.engine.model() {
             ModelState::Ready(model) => Ok(model.id().to_owned()),
@@ -202,7 +203,7 @@ impl IndexStatus {
         let missing = match &model {
             Ok(model) => {
                 let mut connection = store::postgres::acquire(state.app.pool()).await?;
-                library::embed::pending(&mut connection, model).await?
+                library::embed::count_pending(&mut connection, actor, model).await?
             }
             Err(_) => 0,
         };
@@ -220,7 +221,7 @@ async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, R
         for (_, job, count) in counts {
             *(if job == JobState::Dead { &mut dead } else { &mut at_work }) += count;
         }
-        let standing = IndexStatus::read(&state).await?;
+        let standing = IndexStatus::read(&state, &frame.actor).await?;
         Ok::<_, Problem>(Page { frame: &frame, libraries, dead, at_work, standing })
     };
     let page = read.await.map_err(Problem::into_response)?;

@@ -9,8 +9,7 @@ use axum::routing::get;
 use library::Error;
 use library::catalogue::Library;
 use library::diff::sections::{self, Change, Comparison, Line, Section};
-use library::documents::reading;
-use library::documents::{self, Revision, RevisionName, Status};
+use library::documents::{self, Revision, RevisionName, Status, reading};
 use library::names::DocumentPath;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -91,7 +90,7 @@ async fn page(
     let library = catalogue.library(&frame.actor, &address::library(library)?)?;
     let name: DocumentPath = path.parse().map_err(|_unlike| Error::NoDocument)?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let labels = reading::labels(&mut connection, &frame.actor, library, &name).await?;
+    let labels = reading::labels_of_path(&mut connection, &frame.actor, library, &name).await?;
     let some =
         labels.first().and_then(|label| library.versions.iter().find(|held| held.label.as_str() == label));
     let Some(some) = some else { return Err(Error::NoDocument) };

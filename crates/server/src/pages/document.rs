@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use library::catalogue::{Library, Version};
-use library::documents::reading::{self, Readable};
+use library::documents::reading::{self, VisibleDocument};
 use library::documents::{self, Revision};
 use library::names::DocumentPath;
 use library::{notes as room, search};
@@ -82,7 +82,7 @@ pub(crate) async fn show(
     let place = match places::resolve(&state.app, &frame.actor, &library, &version).await {
         Ok(Place::Exact(place)) => place,
         Ok(Place::Redirect(there)) => return Ok(http::markdown::redirect(&there, &path, uri.query())),
-        Err(library::Error::NoVersion { present, wanted, .. }) => {
+        Err(library::Error::NoVersion { present, requested: wanted, .. }) => {
             return Ok(absent::of_version(&frame, &library, &wanted, &present, &path));
         }
         Err(error) => return Err(error.into()),
@@ -92,7 +92,8 @@ pub(crate) async fn show(
     if let Some(bare) = path.strip_suffix(address::TWIN) {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let paths = [path.clone(), bare.to_owned()];
-        let found = reading::first_of(&mut connection, &frame.actor, library, version, &paths).await?;
+        let found =
+            reading::first_existing_path(&mut connection, &frame.actor, library, version, &paths).await?;
         drop(connection);
         if found.as_deref() == Some(bare) {
             return http::markdown::send(&state, &frame.actor, &place, &[bare], &headers).await;
@@ -180,7 +181,7 @@ async fn page(
 /// The address of a heading that only the text knows; that of the document where no part has it.
 async fn sought(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     layout: &Arc<Layout>,
     name: &str,
 ) -> Result<String, library::Error> {
@@ -192,7 +193,7 @@ async fn sought(
     Ok(String::new())
 }
 
-fn is_current(revisions: &[Revision], document: &Readable) -> bool {
+fn is_current(revisions: &[Revision], document: &VisibleDocument) -> bool {
     revisions.iter().any(|revision| revision.id == document.revision_id && revision.active)
 }
 

@@ -18,11 +18,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, UserId};
-use library::access::{self, Level, Visibility};
-use library::catalogue::{self, Counts, Library, Version};
-use library::changes::VersionId;
-use library::overview::{self, Kind, Size};
-use library::recent::{self, Recent};
+use library::access::{Level, Visibility};
+use library::catalogue::{Library, Version};
+use library::ids::VersionId;
+use library::overview::{self, Counts, TypeCount, VersionSize};
+use library::recent::{self, RecentChange};
 use serde::Deserialize;
 
 use super::forms::Posted;
@@ -73,7 +73,7 @@ struct Item<'page> {
     library: &'page Library,
     link: String,
     active: Option<&'page Version>,
-    size: Option<Size>,
+    size: Option<VersionSize>,
 }
 
 impl Item<'_> {
@@ -102,7 +102,7 @@ async fn list(State(state): State<AppState>, frame: Frame, Query(wanted): Query<
             format!("/libraries?q={}&after={}", part(&wanted.q), part(last.name.as_str()))
         });
         let shown = shown.get(..PAGE).unwrap_or(&shown);
-        let active: Vec<VersionId> = shown.iter().filter_map(|library| library.active).collect();
+        let active: Vec<&Version> = shown.iter().filter_map(|library| library.active_version()).collect();
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let mut sizes = by_version(overview::sizes(&mut connection, &active).await?, |size| size.version);
         drop(connection);
@@ -134,7 +134,7 @@ struct Page<'page> {
     versions: Vec<VersionView<'page>>,
     /// Versions that are older than those shown.
     others: Vec<(&'page Version, String)>,
-    changes: Vec<(Recent, String)>,
+    changes: Vec<(RecentChange, String)>,
     notes: i64,
     owners: Vec<String>,
     may_change: bool,
@@ -153,7 +153,7 @@ struct VersionView<'page> {
     link: String,
     is_active: bool,
     counts: Counts,
-    kinds: Vec<Kind>,
+    kinds: Vec<TypeCount>,
     indexed_at: Option<DateTime<Utc>>,
 }
 
@@ -254,14 +254,19 @@ async fn page(
         let library = catalogue.library(&frame.actor, &name)?;
         let mut connection = store::postgres::snapshot(state.app.pool()).await?;
         let (listed, others) = library.versions.split_at(library.versions.len().min(MAX_VERSIONS));
-        let ids: Vec<VersionId> = listed.iter().map(|version| version.id).collect();
-        let mut counts = by_version(catalogue::counts(&mut connection, &ids).await?, |counts| counts.version);
-        let all: Vec<VersionId> = library.versions.iter().map(|version| version.id).collect();
+        let listed: Vec<&Version> = listed.iter().collect();
+        let mut counts =
+            by_version(overview::counts(&mut connection, &listed).await?, |counts| counts.version);
+        let all: Vec<&Version> = library.versions.iter().collect();
         let sizes = by_version(overview::sizes(&mut connection, &all).await?, |size| size.version);
-        let kinds = overview::kinds(&mut connection, &ids).await?;
-        let notes = overview::open_notes(&mut connection, &[library.id]).await?;
-        let asked = recent::Asked { library: Some(name), limit: MAX_CHANGES, ..recent::Asked::default() };
-        let changes = recent::changes(&mut connection, &frame.actor, &catalogue, &asked).await?.items;
+        let kinds = overview::type_counts(&mut connection, &listed).await?;
+        let notes = overview::open_notes(&mut connection, &[library.as_ref()]).await?;
+        let asked = recent::RecentChangesParams {
+            library: Some(name),
+            limit: MAX_CHANGES,
+            ..recent::RecentChangesParams::default()
+        };
+        let changes = recent::list(&mut connection, &frame.actor, &catalogue, &asked).await?.items;
         let owners = owners(&mut connection, &frame.actor, library).await?;
         drop(connection);
         let versions = listed
@@ -277,7 +282,7 @@ async fn page(
                 })
             })
             .collect();
-        let level = access::level(&frame.actor, library);
+        let level = library.access_level(&frame.actor);
         let page = Page {
             frame,
             library,
@@ -303,7 +308,7 @@ async fn page(
     read.await.unwrap_or_else(Problem::into_response)
 }
 
-fn linked(library: &Library, change: Recent) -> (Recent, String) {
+fn linked(library: &Library, change: RecentChange) -> (RecentChange, String) {
     let link = match change.version.parse() {
         Ok(label) => address::of_path(&library.name, &label, &change.path),
         Err(_) => address::of_library(&library.name),

@@ -15,10 +15,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use library::Error;
 use library::catalogue::{Catalogue, Library};
-use library::overview;
-use library::search::{Answer, Mode, ModelState};
+use library::search::{ModelState, SearchMode, SearchResponse};
+use library::{Error, overview};
 
 use super::frame::Frame;
 use crate::app::address;
@@ -197,7 +196,7 @@ async fn search(
         Vec::new()
     } else {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        overview::tags_of(&mut connection, &ids).await?
+        overview::tags_of(&mut connection, &frame.actor, catalogue, &ids).await?
     };
     let is_lost = !is_relevant && (is_settled || answer.hits.is_empty());
     let meant = if is_lost { state.app.engine.suggest(&frame.actor, &question).await? } else { None };
@@ -216,7 +215,7 @@ async fn search(
     Ok((SearchState::Results(Box::new(found)), groups))
 }
 
-fn verdict(frame: &Frame, answer: &Answer, documents: usize, is_lost: bool) -> String {
+fn verdict(frame: &Frame, answer: &SearchResponse, documents: usize, is_lost: bool) -> String {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX).into();
     let values = [("passages", count(answer.hits.len())), ("documents", count(documents))];
     if answer.hits.is_empty() {
@@ -232,11 +231,11 @@ fn verdict(frame: &Frame, answer: &Answer, documents: usize, is_lost: bool) -> S
 }
 
 /// Notices about the search, translated.
-fn notices(state: &AppState, frame: &Frame, answer: &Answer, wanted: Mode) -> Vec<String> {
+fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, wanted: SearchMode) -> Vec<String> {
     let mut notices = Vec::new();
     let mut rest = answer.notices.len();
     // Words between quotation marks are searched as such, and nothing is noted.
-    if wanted == Mode::Hybrid && answer.mode == Mode::Text && rest > 0 {
+    if wanted == SearchMode::Hybrid && answer.mode == SearchMode::Text && rest > 0 {
         rest -= 1;
         notices.push(match state.app.engine.model() {
             ModelState::Ready(_) => frame.t("search-vectors-coming"),
@@ -296,7 +295,7 @@ fn refused(frame: &Frame, asked: &SearchParams, error: Error) -> Result<SearchSt
             let text = frame.t_with("search-no-library", "library", name).into_owned();
             return Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
         }
-        Error::NoVersion { library, wanted, present, .. } => {
+        Error::NoVersion { library, requested: wanted, present, .. } => {
             let values = [("library", library.to_string().into()), ("version", wanted.as_str().into())];
             let text = frame.t_all("search-no-version", &values).into_owned();
             let ways = present

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use chat::worklist::{self, WorklistFilter, WorklistItem, WorklistKind};
-use library::access::{self, Level};
+use library::access::Level;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -121,7 +121,7 @@ async fn show(
         let owned: Vec<String> = catalogue
             .libraries(&frame.actor)
             .into_iter()
-            .filter(|library| access::level(&frame.actor, library) == Some(Level::Own))
+            .filter(|library| library.access_level(&frame.actor) == Some(Level::Own))
             .map(|library| library.name.to_string())
             .collect();
         let mut connection = store::postgres::acquire(state.app.pool()).await?;

@@ -143,7 +143,7 @@ async fn bytes_are_deleted_with_the_last_chat_that_uses_them() {
     wait_for_files(&server, &chat).await;
     let objects = Objects::in_folder(&app.data().join("objects")).unwrap();
     let pool = app.database().pool();
-    let sweep = async || library::sweep::sweep(pool, &objects, Duration::ZERO).await.unwrap();
+    let sweep = async || library::gc::collect(pool, &objects, Duration::ZERO).await.unwrap();
     let hash = store::objects::Hash::of(b"# A\n\nThe sweepword.");
     sweep().await;
     assert!(objects.exists(hash).await.unwrap());

@@ -226,8 +226,7 @@ async fn deletion_removes_rows_index_entries_and_bytes() {
     server.add("other", "1", "c.md", shared).await;
     let folder = app.data().join("objects");
     let objects = Objects::in_folder(&folder).unwrap();
-    let sweep =
-        async || library::sweep::sweep(app.database().pool(), &objects, Duration::ZERO).await.unwrap();
+    let sweep = async || library::gc::collect(app.database().pool(), &objects, Duration::ZERO).await.unwrap();
     assert!(objects.exists(Hash::of(alone)).await.unwrap());
 
     // A document in all its versions.

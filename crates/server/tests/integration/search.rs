@@ -269,9 +269,7 @@ async fn without_a_model_everything_works_on_words_and_says_so() {
     assert_eq!(asked_for_words["notices"], json!([]));
     let refused = server.get("/api/v1/search", &[("q", "wordsonly"), ("mode", "vector")]).await.problem(409);
     assert_eq!(refused["type"], "urn:wenyuan:problem:no-model");
-    assert!(
-        app.run(&["search", "a", "--mode", "vector"]).await.failed().contains("search by meaning is off")
-    );
+    assert!(app.run(&["search", "a", "--mode", "vector"]).await.failed().contains("semantic search is off"));
     assert!(app.run(&["embed"]).await.failed().contains("WENYUAN_EMBEDDING=none"));
     let ready = server.json("/readyz").await;
     assert!(ready["embedding"].as_str().unwrap().starts_with("off: "), "{ready}");

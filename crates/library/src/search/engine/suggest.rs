@@ -1,7 +1,7 @@
-//! Did you mean: a question whose words no passage holds, with the nearest words that passages do hold.
+//! Spelling suggestions: replaces words of a query that no passage contains by the nearest words that passages do.
 //!
-//! The index knows stems and every library's. So a stem that is near is looked for among the passages that exist for the
-//! asker, and the word is taken from the passage, as it is written there.
+//! The index holds stems, of all libraries. So a near stem is looked up among the passages that exist for the actor, and
+//! the suggested word is taken from such a passage as it is written there.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,137 +13,146 @@ use tantivy::Term;
 use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
 
-use super::super::analysis::{Part, with_kept};
+use super::super::analysis::{TermKind, with_thread_analysis};
 use super::super::collector::{Allowed, BestPassages};
-use super::super::index::{View, number_of};
+use super::super::index::{IndexSnapshot, number_of};
 use super::super::passages::Passage;
-use super::super::{LONGEST_QUERY, Question};
+use super::super::request::{MAX_QUERY_CHARS, SearchRequest};
 use super::{Engine, Scope};
 use crate::Error;
 
-/// Words that are put right, at most.
-const MOST_WORDS: usize = 3;
-/// Below this length of a word too many others are near.
-const SHORTEST: usize = 4;
-/// Terms that are looked at for one word.
-const MOST_TERMS: usize = 100_000;
-/// The nearest terms that are looked for among the passages.
-const MOST_CANDIDATES: usize = 4;
+/// Maximum number of words that are corrected.
+const MAX_WORDS: usize = 3;
+/// Minimum length of a corrected word, in bytes; a shorter one is near too many others.
+const MIN_WORD_BYTES: usize = 4;
+/// Maximum number of terms examined for one word.
+const MAX_TERMS: usize = 100_000;
+/// Maximum number of near terms looked up among the passages.
+const MAX_CANDIDATES: usize = 4;
 
 impl Engine {
-    /// The question with each word that no passage holds replaced by the nearest one. `None` where all are known, or none is
-    /// near.
-    pub async fn suggest(&self, actor: &Actor, question: &Question) -> Result<Option<String>, Error> {
-        if question.text.chars().count() > LONGEST_QUERY {
+    /// Returns the query with each word that no passage contains replaced by the nearest one, or `None` if all words are
+    /// known or one has no near word.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the library or version does not exist for the actor.
+    pub async fn suggest(&self, actor: &Actor, request: &SearchRequest) -> Result<Option<String>, Error> {
+        if request.text.chars().count() > MAX_QUERY_CHARS {
             return Ok(None);
         }
-        let scope = self.scope(actor, question).await?;
+        let scope = self.scope(actor, request).await?;
         let Some(generation) = scope.generation.clone() else { return Ok(None) };
-        let view = generation.view();
-        let mut text = question.text.clone();
-        let unknown = unknown(&question.text, |term| {
-            view.searcher.doc_freq(&Term::from_field_text(generation.fields.text, term))
+        let snapshot = generation.snapshot();
+        let mut text = request.text.clone();
+        let unknown = unknown_words(&request.text, |term| {
+            snapshot.searcher.doc_freq(&Term::from_field_text(generation.fields.text, term))
         })?;
         let is_known = unknown.is_empty();
-        // From the last to the first: what stands before keeps its place.
-        for (place, term) in unknown.into_iter().rev() {
-            let typed = text.get(place.clone()).unwrap_or_default().to_owned();
-            let mut better = None;
-            for near in nearest(&view, generation.fields.text, &term)? {
-                let known = Term::from_field_text(generation.fields.text, &near);
-                better = self.written(&scope, &view, known, &near, &typed).await?;
-                if better.is_some() {
+        // From the last to the first, so that the ranges of earlier words stay valid.
+        for (range, term) in unknown.into_iter().rev() {
+            let typed = text.get(range.clone()).unwrap_or_default().to_owned();
+            let mut suggestion = None;
+            for stem in nearest_terms(&snapshot, generation.fields.text, &term)? {
+                let indexed = Term::from_field_text(generation.fields.text, &stem);
+                suggestion = self.visible_word(&scope, &snapshot, indexed, &stem, &typed).await?;
+                if suggestion.is_some() {
                     break;
                 }
             }
-            // Where one word stays unknown the question is about something else, and its other words are no slips.
-            let Some(word) = better else { return Ok(None) };
+            // If one word stays unknown the query is about something else, and its other words are not misspelled.
+            let Some(word) = suggestion else { return Ok(None) };
             let is_lower = !typed.chars().any(char::is_uppercase);
-            text.replace_range(place, &if is_lower { word.to_lowercase() } else { word });
+            text.replace_range(range, &if is_lower { word.to_lowercase() } else { word });
         }
         Ok((!is_known).then_some(text))
     }
 
-    /// A word of this stem as a passage writes it that may be found.
-    async fn written(
+    /// Returns a word of this stem as written in a passage in scope.
+    async fn visible_word(
         &self,
         scope: &Scope,
-        view: &View,
-        known: Term,
+        snapshot: &IndexSnapshot,
+        indexed: Term,
         stem: &str,
         typed: &str,
     ) -> Result<Option<String>, Error> {
         let versions = scope.versions.iter().map(|version| number_of(*version)).collect();
         let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
-        let query = TermQuery::new(known, IndexRecordOption::WithFreqs);
-        let columns = Arc::clone(&view.columns);
-        let best = view.searcher.search(&query, &BestPassages { limit: 1, columns, allowed })?;
-        let Some((_, found)) = best.first() else { return Ok(None) };
-        let passages = self.passages.read(&self.pool, &[found.passage]).await?;
-        Ok(passages.get(&found.passage).and_then(|passage| word_of(passage, stem, typed)))
+        let query = TermQuery::new(indexed, IndexRecordOption::WithFreqs);
+        let columns = Arc::clone(&snapshot.columns);
+        let best = snapshot.searcher.search(&query, &BestPassages { limit: 1, columns, allowed })?;
+        let Some((_, candidate)) = best.first() else { return Ok(None) };
+        let passages = self.passages.read(&self.pool, &[candidate.passage]).await?;
+        Ok(passages.get(&candidate.passage).and_then(|passage| word_of(passage, stem, typed)))
     }
 }
 
-/// Plain words that no passage holds, with where they stand.
-fn unknown(
+/// Returns the plain words that no passage contains, with their byte ranges.
+fn unknown_words(
     text: &str,
-    holding: impl Fn(&str) -> tantivy::Result<u64>,
+    document_frequency: impl Fn(&str) -> tantivy::Result<u64>,
 ) -> tantivy::Result<Vec<(Range<usize>, String)>> {
-    let words: Vec<(Range<usize>, String)> = with_kept(|analysis| {
+    let words: Vec<(Range<usize>, String)> = with_thread_analysis(|analysis| {
         analysis.run(text);
         let plain = analysis.terms().filter(|(term, text)| {
-            term.part == Part::Step
-                && text.len() >= SHORTEST
+            term.kind == TermKind::Step
+                && text.len() >= MIN_WORD_BYTES
                 && text.bytes().all(|byte| byte.is_ascii_lowercase())
         });
         plain.map(|(term, text)| (term.source.clone(), text.to_owned())).collect()
     });
     let mut unknown = Vec::new();
-    for (place, term) in words {
-        if unknown.len() < MOST_WORDS && holding(&term)? == 0 {
-            unknown.push((place, term));
+    for (range, term) in words {
+        if unknown.len() < MAX_WORDS && document_frequency(&term)? == 0 {
+            unknown.push((range, term));
         }
     }
     Ok(unknown)
 }
 
-/// The terms nearest to one, the nearest and most frequent first. The first letter is taken to be right.
-fn nearest(view: &View, field: tantivy::schema::Field, wanted: &str) -> tantivy::Result<Vec<String>> {
-    let most = if wanted.len() > 5 { 2 } else { 1 };
-    let Some(first) = wanted.bytes().next() else { return Ok(Vec::new()) };
+/// Returns the terms nearest to one, the nearest and most frequent first. The first letter is taken to be right.
+fn nearest_terms(
+    snapshot: &IndexSnapshot,
+    field: tantivy::schema::Field,
+    term: &str,
+) -> tantivy::Result<Vec<String>> {
+    let max_distance = if term.len() > 5 { 2 } else { 1 };
+    let Some(first) = term.bytes().next() else { return Ok(Vec::new()) };
     let mut found: BTreeMap<String, (usize, u32)> = BTreeMap::new();
-    let mut left = MOST_TERMS;
-    for segment in view.searcher.segment_readers() {
+    let mut left = MAX_TERMS;
+    for segment in snapshot.searcher.segment_readers() {
         let index = segment.inverted_index(field)?;
         let mut terms = index.terms().range().ge([first]).lt([first + 1]).into_stream()?;
         while left > 0 && terms.advance() {
             left -= 1;
             let key = terms.key();
-            if key.len().abs_diff(wanted.len()) > most || !key.iter().all(u8::is_ascii_lowercase) {
+            if key.len().abs_diff(term.len()) > max_distance || !key.iter().all(u8::is_ascii_lowercase) {
                 continue;
             }
-            let distance = distance(wanted.as_bytes(), key);
-            if let Ok(term) = std::str::from_utf8(key)
-                && distance <= most
+            let distance = distance(term.as_bytes(), key);
+            if let Ok(near) = std::str::from_utf8(key)
+                && distance <= max_distance
             {
-                found.entry(term.to_owned()).or_insert((distance, 0)).1 += terms.value().doc_freq;
+                found.entry(near.to_owned()).or_insert((distance, 0)).1 += terms.value().doc_freq;
             }
         }
     }
     let mut found: Vec<(String, (usize, u32))> = found.into_iter().collect();
     found.sort_by_key(|(_, (distance, count))| (*distance, Reverse(*count)));
-    Ok(found.into_iter().take(MOST_CANDIDATES).map(|(term, _)| term).collect())
+    Ok(found.into_iter().take(MAX_CANDIDATES).map(|(term, _)| term).collect())
 }
 
-/// The word of this stem in a passage, its headings or its title that is nearest to the one that was typed.
+/// Returns the word of this stem in a passage, its headings or its title that is nearest to the typed one.
 fn word_of(passage: &Passage, stem: &str, typed: &str) -> Option<String> {
     let texts = passage.section.iter().chain([&passage.title, &passage.content]);
     let typed = typed.to_lowercase();
     let mut best: Option<(usize, String)> = None;
-    with_kept(|analysis| {
+    with_thread_analysis(|analysis| {
         for text in texts {
             analysis.run_where(text, |first| stem.starts_with(first));
-            for (term, _) in analysis.terms().filter(|(term, text)| term.part == Part::Step && *text == stem)
+            for (term, _) in
+                analysis.terms().filter(|(term, text)| term.kind == TermKind::Step && *text == stem)
             {
                 let Some(word) = text.get(term.source.clone()) else { continue };
                 let distance = distance(typed.as_bytes(), word.to_lowercase().as_bytes());
@@ -156,7 +165,7 @@ fn word_of(passage: &Passage, stem: &str, typed: &str) -> Option<String> {
     best.map(|(_, word)| word)
 }
 
-/// How many letters have to be changed, put in, left out or exchanged with the next.
+/// Damerau-Levenshtein distance (restricted): letters changed, inserted, deleted, or exchanged with the next.
 fn distance(left: &[u8], right: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
@@ -181,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_are_changed_put_in_left_out_and_exchanged() {
+    fn distance_counts_changes_insertions_deletions_and_exchanges() {
         for (left, right, expected) in [
             ("connect", "connect", 0),
             ("conect", "connect", 1),
@@ -197,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_that_no_passage_holds_are_told_with_their_places() {
+    fn plain_words_without_a_passage_are_unknown() {
         let known = |term: &str| Ok(u64::from(term == "pool"));
-        let found = unknown("conection Pool, 数据库 pg_stat x1y2 the", known).unwrap();
+        let found = unknown_words("conection Pool, 数据库 pg_stat x1y2 the", known).unwrap();
         assert_eq!(found[0].1, "conect");
         assert_eq!(&"conection Pool, 数据库 pg_stat x1y2 the"[found[0].0.clone()], "conection");
-        assert!(found.iter().all(|(_, term)| term.as_str() != "pool" && term.len() >= SHORTEST));
+        assert!(found.iter().all(|(_, term)| term.as_str() != "pool" && term.len() >= MIN_WORD_BYTES));
     }
 }

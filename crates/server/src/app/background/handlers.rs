@@ -5,7 +5,7 @@ use std::sync::Arc;
 use embedding::Model;
 use kernel::chain::Chain;
 use library::reader::Reader;
-use library::{embed, ingest, sweep};
+use library::{embed, gc, ingest};
 use sqlx::PgPool;
 use store::jobs::{self, ClaimOrder, JobKind, LeasedJob};
 use store::objects::Objects;
@@ -54,7 +54,7 @@ impl Handler for Ingest {
         let marked = if job.kind == chat::files::READ_JOB.name {
             chat::files::mark_failed(&self.pool, job, error).await
         } else {
-            ingest::give_up(&self.pool, job, error).await.map_err(chat::Error::from)
+            ingest::mark_failed(&self.pool, job, error).await.map_err(chat::Error::from)
         };
         if let Err(fault) = marked {
             tracing::warn!(job.id = %job.id, error = %Chain(&fault), "failed to mark a document as failed");
@@ -62,7 +62,7 @@ impl Handler for Ingest {
     }
 
     fn idle(&mut self) {
-        self.reader.rest();
+        self.reader.stop();
     }
 }
 
@@ -136,7 +136,7 @@ impl SweepObjects {
 
 impl Handler for SweepObjects {
     fn kinds(&self) -> &[JobKind] {
-        &[sweep::JOB]
+        &[gc::JOB]
     }
 
     fn batch_size(&self) -> i64 {
@@ -145,9 +145,7 @@ impl Handler for SweepObjects {
 
     async fn run(&mut self, worker: Uuid, jobs: &[LeasedJob]) -> Result<Vec<(Uuid, String)>, String> {
         let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
-        sweep::run(&self.pool, &self.objects, worker, &ids)
-            .await
-            .map_err(|error| Chain(&error).to_string())?;
+        gc::run(&self.pool, &self.objects, worker, &ids).await.map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
     }
 }

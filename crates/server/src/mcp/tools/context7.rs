@@ -2,8 +2,8 @@
 //! them call these. The arguments that models invent for them are understood too.
 
 use kernel::actor::Actor;
-use library::catalogue::{self, Library};
-use library::changes::VersionId;
+use library::catalogue::{Library, Version};
+use library::overview;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::postgres::acquire;
@@ -133,9 +133,9 @@ pub(super) async fn resolve(
     let catalogue = librarian.app.engine.catalogue().await?;
     let mut found = library_ids::matching(&catalogue, actor, &asked.library_name, &asked.query);
     found.truncate(MATCHES);
-    let active: Vec<VersionId> = found.iter().filter_map(|library| library.active).collect();
+    let active: Vec<&Version> = found.iter().filter_map(|library| library.active_version()).collect();
     let mut connection = acquire(librarian.app.pool()).await?;
-    let counts = catalogue::counts(&mut connection, &active).await?;
+    let counts = overview::counts(&mut connection, &active).await?;
     let snippets = |library: &Library| {
         counts
             .iter()

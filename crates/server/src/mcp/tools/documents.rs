@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
-use library::documents::DocumentId;
-use library::documents::reading::{self, Readable, Wanted};
+use library::documents::reading::{self, ReadOptions, VisibleDocument};
+use library::ids::DocumentId;
 use library::names::DocumentPath;
 use library::{notes, recent};
 use schemars::JsonSchema;
@@ -106,7 +106,7 @@ pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) 
         Address::Path { library, path, .. } => {
             (&**catalogue.library(actor, &input::library(library)?)?, path.clone())
         }
-        Address::Id(id) => reading::place(&mut connection, actor, &catalogue, *id).await?,
+        Address::Id(id) => reading::locate(&mut connection, actor, &catalogue, *id).await?,
     };
     let version = match &address {
         Address::Path { version: Some(version), .. } => Some(version.as_str()),
@@ -121,22 +121,22 @@ pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) 
     // Notes take at most a quarter: who reads a document wants the document.
     let for_notes = all_notes.iter().map(|(_, note)| note.tokens() + 10).sum::<usize>().min(most / 4);
     let frame = 140 + uri_tokens(&document);
-    let cost = |piece: &reading::Piece| Passage::of(&document, piece).tokens();
-    let wanted = Wanted {
+    let cost = |piece: &reading::PassagePart| Passage::of(&document, piece).tokens();
+    let wanted = ReadOptions {
         section: &section,
         after: after.as_ref(),
-        tokens: most.saturating_sub(for_notes + frame),
+        max_tokens: most.saturating_sub(for_notes + frame),
         cost: &cost,
     };
     let part = reading::read(&mut connection, &document, &wanted).await?;
-    if part.pieces.is_empty() && !section.is_empty() {
+    if part.passages.is_empty() && !section.is_empty() {
         return Err(no_section(&mut connection, &document, &section).await?);
     }
     let (first, last) =
-        (part.pieces.first().map(|piece| piece.number), part.pieces.last().map(|piece| piece.number));
+        (part.passages.first().map(|piece| piece.number), part.passages.last().map(|piece| piece.number));
     let is_shown = |number: &Option<i32>| match number {
         Some(number) => {
-            part.pieces.iter().any(|piece| piece.number == *number)
+            part.passages.iter().any(|piece| piece.number == *number)
                 || (section.is_empty() && first <= Some(*number) && Some(*number) <= last)
         }
         // Of a passage that has changed since: at the end, where all has been read.
@@ -161,13 +161,13 @@ pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) 
         sha256: document.sha256.clone(),
         indexed_at: time(document.indexed_at),
         uri: uri::of_document(document.library.as_str(), document.version.as_str(), &document.path, None),
-        passages: part.pieces.iter().map(|piece| Passage::of(&document, piece)).collect(),
+        passages: part.passages.iter().map(|piece| Passage::of(&document, piece)).collect(),
         notes: shown_notes,
         next_cursor: part.next.map(|cursor| cursor.to_string()),
     })
 }
 
-fn uri_tokens(document: &Readable) -> usize {
+fn uri_tokens(document: &VisibleDocument) -> usize {
     2 * library::budget::tokens(&document.path) + library::budget::tokens(&document.title)
 }
 
@@ -208,7 +208,7 @@ fn headings(section: Option<&str>) -> Vec<String> {
 
 async fn no_section(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     wanted: &[String],
 ) -> Result<Problem, Problem> {
     let sections = reading::sections(connection, document, HEADINGS).await?;
@@ -302,7 +302,7 @@ pub(super) async fn recent(
     actor: &Actor,
     asked: RecentArguments,
 ) -> Result<RecentChanges, Problem> {
-    let wanted = recent::Asked {
+    let wanted = recent::RecentChangesParams {
         library: asked.library.as_deref().map(input::library).transpose()?,
         since: asked
             .since
@@ -311,11 +311,11 @@ pub(super) async fn recent(
             .map(point_in_time)
             .transpose()?,
         after: asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?,
-        limit: limit(asked.limit, CHANGES, recent::LARGEST_PAGE)?,
+        limit: limit(asked.limit, CHANGES, recent::MAX_PAGE_SIZE)?,
     };
     let catalogue = librarian.app.engine.catalogue().await?;
     let mut connection = acquire(librarian.app.pool()).await?;
-    let page = recent::changes(&mut connection, actor, &catalogue, &wanted).await?;
+    let page = recent::list(&mut connection, actor, &catalogue, &wanted).await?;
     let changes = page
         .items
         .into_iter()

@@ -2,10 +2,11 @@
 //! from.
 
 use kernel::actor::Actor;
-use library::label::Request;
+use library::budget;
+use library::catalogue::Library;
+use library::label::VersionRequest;
 use library::names::LibraryName;
-use library::search::{Answer, LARGEST_PAGE, Question};
-use library::{budget, catalogue::Library};
+use library::search::{MAX_PAGE_SIZE, SearchRequest, SearchResponse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     library: Option<String>,
     /// Version: a label (5.2.1), a range (5.x, ^5.2) or latest; the library's active version if it is left out.
     version: Option<String>,
-    /// Question in words, an identifier, or "an exact phrase".
+    /// SearchRequest in words, an identifier, or "an exact phrase".
     #[serde(alias = "userQuery", alias = "question")]
     #[schemars(length(min = 1, max = 2000))]
     query: String,
@@ -115,13 +116,13 @@ pub(super) async fn search(
 ) -> Result<SearchResults, Problem> {
     let version = input::version(asked.version.as_deref())?;
     let library = asked.library.as_deref().map(input::library).transpose()?;
-    if asked.strict == Some(true) && !matches!(version, Request::Exact(_) | Request::Active) {
+    if asked.strict == Some(true) && !matches!(version, VersionRequest::Exact(_) | VersionRequest::Active) {
         let text = "strict takes a version literally: name one that find_version or list_libraries shows";
         return Err(Problem::invalid(text));
     }
-    let limit = limit(asked.limit, PASSAGES, LARGEST_PAGE)?;
+    let limit = limit(asked.limit, PASSAGES, MAX_PAGE_SIZE)?;
     let tokens = tokens(asked.max_tokens)?;
-    let question = Question { library, version, limit, ..Question::new(&asked.query) };
+    let question = SearchRequest { library, version, limit, ..SearchRequest::new(&asked.query) };
     let answer = librarian.app.engine.search(actor, &question).await?;
     let (passages, omitted) = within(&answer, tokens);
     let (library, version) =
@@ -133,22 +134,25 @@ pub(super) async fn search(
 pub(super) async fn snippets(
     librarian: &McpServer,
     actor: &Actor,
-    (library, version): (&Library, Request),
+    (library, version): (&Library, VersionRequest),
     query: &str,
     most: usize,
 ) -> Result<Snippets, Problem> {
     // Refused before anything is looked for, also where the question is none.
     let label = library.resolve(&version)?.label.clone();
     let name: LibraryName = library.name.clone();
-    let question =
-        Question { library: Some(name), version: Request::Exact(label.clone()), ..Question::new(query) };
+    let question = SearchRequest {
+        library: Some(name),
+        version: VersionRequest::Exact(label.clone()),
+        ..SearchRequest::new(query)
+    };
     let answer = librarian.app.engine.search(actor, &question).await?;
     let (passages, omitted) = within(&answer, most);
     Ok(Snippets { library: library.name.to_string(), version: label.to_string(), passages, omitted })
 }
 
 /// The best passages that fit, and how many do not. The first is shortened if it must be.
-fn within(answer: &Answer, most: usize) -> (Vec<Passage>, usize) {
+fn within(answer: &SearchResponse, most: usize) -> (Vec<Passage>, usize) {
     // The frame around the passages.
     let mut left = most.saturating_sub(60);
     let mut passages: Vec<Passage> = Vec::new();

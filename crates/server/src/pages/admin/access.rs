@@ -1,13 +1,11 @@
 //! `/admin/access`: who may read, write and own which library.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use identity::users;
-use library::access::{self, Level, Visibility};
-use library::catalogue;
+use library::access::{Level, Visibility};
+use library::{grants, libraries};
 
 use super::{FlashMessage, ListQuery, PAGE, next, require};
 use crate::app::accounts;
@@ -104,7 +102,7 @@ async fn page(state: &AppState, frame: &Frame, part: &str, told: FlashMessage<'_
         let catalogue = state.app.engine.catalogue().await?;
         let library = catalogue.library(&frame.actor, &name)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let levels = access::grants(&mut connection, &frame.actor, library).await?;
+        let levels = grants::list(&mut connection, &frame.actor, library).await?;
         let ids: Vec<_> = levels.iter().map(|(id, _)| *id).collect();
         let names = users::usernames(&mut connection, &frame.actor, &ids).await?;
         let grants = names
@@ -146,10 +144,10 @@ pub(super) async fn change(
         if form == "visibility" {
             let visibility = meant(&VISIBILITIES, posted.field("visibility"))
                 .ok_or_else(|| Problem::invalid("a library is private, or for the team, or public"))?;
+            let catalogue = state.app.engine.catalogue().await?;
             let mut transaction = store::postgres::begin(state.app.pool()).await?;
-            catalogue::lock(&mut transaction, &name).await?;
-            let library = Arc::clone(catalogue::read(&mut transaction).await?.library(actor, &name)?);
-            access::set_visibility(&mut transaction, actor, &library, visibility).await?;
+            let library = libraries::lock(&mut transaction, actor, catalogue.library(actor, &name)?).await?;
+            grants::set_visibility(&mut transaction, actor, &library, visibility).await?;
             transaction.commit().await?;
             return Ok(());
         }

@@ -51,7 +51,7 @@ pub(super) async fn show(State(state): State<AppState>, frame: Frame) -> Result<
         let history = migrations::status(state.app.pool())
             .await
             .map_err(|error| Problem::internal(kernel::chain::Chain(&error).to_string()))?;
-        Ok::<_, Problem>((versions, history, IndexStatus::read(&state).await?))
+        Ok::<_, Problem>((versions, history, IndexStatus::read(&state, &frame.actor).await?))
     };
     let (versions, mut history, standing) = read.await.map_err(Problem::into_response)?;
     let amiss = history.iter().filter(|step| step.applied_at.is_none() || step.fault.is_some()).count();

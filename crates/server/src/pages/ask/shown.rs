@@ -8,7 +8,7 @@ use chat::messages::Message;
 use chat::messages::{MessageRole, MessageStatus};
 use chat::source::{Source, SourceKind, Staleness};
 use chrono::{DateTime, Utc};
-use library::search::{BY_WORDS_ALONE, INDEX_BUILDING};
+use library::search::{INDEX_BUILDING_NOTICE, TEXT_ONLY_NOTICE};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -125,9 +125,9 @@ impl MessageView {
         let notices = notices.into_iter().flatten().filter_map(Value::as_str).take(20);
         notices
             .map(|notice| {
-                if notice.starts_with(BY_WORDS_ALONE) {
+                if notice.starts_with(TEXT_ONLY_NOTICE) {
                     (frame.t("ask-by-words"), false)
-                } else if notice.starts_with(INDEX_BUILDING) {
+                } else if notice.starts_with(INDEX_BUILDING_NOTICE) {
                     (frame.t("search-index-building"), false)
                 } else {
                     (Cow::Borrowed(notice), true)

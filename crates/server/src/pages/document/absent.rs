@@ -65,7 +65,7 @@ pub(super) async fn of_document(
 ) -> Result<Response, Error> {
     let actor = &frame.actor;
     let others = meant(path);
-    if let Some(found) = reading::first_of(connection, actor, library, version, &others).await? {
+    if let Some(found) = reading::first_existing_path(connection, actor, library, version, &others).await? {
         let there = address::of_path(&library.name, &version.label, &found);
         // With the place in it that was asked for.
         return Ok(see_other(&query.map_or_else(|| there.clone(), |query| format!("{there}?{query}"))));
@@ -73,7 +73,7 @@ pub(super) async fn of_document(
     let mut links: Vec<(String, String)> = Vec::new();
     let mut hint = "document-elsewhere";
     if let Ok(name) = path.parse::<DocumentPath>() {
-        for label in reading::labels(connection, actor, library, &name).await? {
+        for label in reading::labels_of_path(connection, actor, library, &name).await? {
             let there = label
                 .parse()
                 .map_or_else(|_| String::new(), |label| address::of_path(&library.name, &label, path));
@@ -83,7 +83,7 @@ pub(super) async fn of_document(
             hint = "document-similar";
             let file = name.file_name();
             let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-            for similar in reading::paths(connection, actor, library, version, stem, 8).await? {
+            for similar in reading::paths_containing(connection, actor, library, version, stem, 8).await? {
                 let there = address::of_path(&library.name, &version.label, &similar);
                 links.push((similar, there));
             }

@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use library::documents::layout::{self, Place};
-use library::documents::reading::Readable;
+use library::documents::layout::{self, PassageSpan};
+use library::documents::reading::VisibleDocument;
 use markup::document::slug;
 use moka::sync::Cache;
 use sqlx::PgConnection;
@@ -21,7 +21,7 @@ const REMEMBERED: u64 = 16 << 20;
 /// The layout of a revision.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<PassageSpan>,
     /// The places of each part.
     pub(super) parts: Vec<Range<usize>>,
     /// Whether all stands under one heading, which is the title.
@@ -65,19 +65,19 @@ impl Layout {
     /// The layout of a revision.
     pub(super) async fn of(
         connection: &mut PgConnection,
-        document: &Readable,
+        document: &VisibleDocument,
     ) -> Result<Arc<Self>, library::Error> {
-        let id = document.revision_id.0;
+        let id = document.revision_id.id().0;
         if let Some(known) = LAYOUTS.get(&id) {
             return Ok(known);
         }
-        let places = layout::places(connection, document).await?;
+        let places = layout::passage_spans(connection, document).await?;
         let layout = Arc::new(Self::new(places, &document.title));
         LAYOUTS.insert(id, Arc::clone(&layout));
         Ok(layout)
     }
 
-    fn new(places: Vec<Place>, title: &str) -> Self {
+    fn new(places: Vec<PassageSpan>, title: &str) -> Self {
         let first = places.iter().take(3).find_map(|place| place.section.first());
         let titled = first.is_some_and(|first| slug(title).starts_with(&slug(first)));
         let parts = parts(&places);
@@ -102,12 +102,12 @@ impl Layout {
 
     /// The passage that is called so by the original, or under a heading that is.
     pub(super) fn fragment(&self, fragment: &str) -> Option<usize> {
-        let exact = |place: &Place| place.anchor.as_deref() == Some(fragment);
+        let exact = |place: &PassageSpan| place.anchor.as_deref() == Some(fragment);
         if let Some(found) = self.places.iter().position(exact) {
             return Some(found);
         }
         let name = slug(fragment);
-        let named = |place: &Place| place.section.last().is_some_and(|heading| slug(heading) == name);
+        let named = |place: &PassageSpan| place.section.last().is_some_and(|heading| slug(heading) == name);
         self.places.iter().position(named)
     }
 
@@ -168,7 +168,7 @@ pub(super) fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Cuts a document where a section begins, or, where one is very long, between passages of prose.
-fn parts(places: &[Place]) -> Vec<Range<usize>> {
+fn parts(places: &[PassageSpan]) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let end = places.last().map_or(0, |last| last.to);
     let (mut start, mut began) = (0, places.first().map_or(0, |first| first.from));
@@ -192,13 +192,13 @@ fn parts(places: &[Place]) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn places(sections: &[(&[&str], i32)]) -> Vec<Place> {
+    fn places(sections: &[(&[&str], i32)]) -> Vec<PassageSpan> {
         let mut from = 0;
         let mut number: i32 = 0;
         sections
             .iter()
             .map(|(section, length)| {
-                let place = Place {
+                let place = PassageSpan {
                     id: Uuid::from_u128(u128::from(number.unsigned_abs())),
                     number,
                     section: section.iter().map(ToString::to_string).collect(),

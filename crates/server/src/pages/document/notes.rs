@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use library::notes::{self, NewNote, NoteId};
+use library::ids::NoteId;
+use library::notes::{self, NewNote};
 use uuid::Uuid;
 
 use crate::http::AppState;
@@ -63,7 +64,7 @@ pub(super) async fn resolve(State(state): State<AppState>, Path(id): Path<Uuid>,
 fn refused(posted: &Posted, error: library::Error) -> Response {
     match error {
         library::Error::Invalid(_) => {
-            let text = posted.frame.t_with("document-note-length", "most", &notes::LONGEST);
+            let text = posted.frame.t_with("document-note-length", "most", &notes::MAX_NOTE_CHARS);
             posted.frame.message(StatusCode::BAD_REQUEST, &text)
         }
         error => Problem::from(error).into_response(),

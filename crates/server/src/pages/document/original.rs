@@ -5,8 +5,7 @@ use axum::extract::{OriginalUri, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use library::Error;
-use library::documents::reading;
-use library::documents::{self, RevisionName};
+use library::documents::{self, RevisionName, reading};
 use library::names::DocumentPath;
 
 use super::DocumentQuery;
@@ -27,7 +26,7 @@ pub(super) async fn show(
     let wanted = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&actor, &address::library(&library).map_err(Error::from)?)?;
-    let version = library.resolve(&library::label::Request::Exact(input::label(&version)?))?;
+    let version = library.resolve(&library::label::VersionRequest::Exact(input::label(&version)?))?;
     let path: DocumentPath = path.parse().map_err(|_unlike| Error::NoDocument)?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let number = wanted.revision.as_deref().and_then(|number| number.parse().ok());

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use library::documents::layout::{self, Place};
-use library::documents::reading::Readable;
+use library::documents::layout::{self, PassageSpan};
+use library::documents::reading::VisibleDocument;
 use markup::document::{self, Heading, PassageStart, RenderOptions};
 use moka::sync::Cache;
 use percent_encoding::percent_decode_str;
@@ -45,11 +45,11 @@ static PARTS: LazyLock<Cache<(Uuid, usize), Arc<Part>>> = LazyLock::new(|| {
 /// A part of a document, by its number from 0.
 pub(super) async fn part(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     layout: &Arc<Layout>,
     number: usize,
 ) -> Result<Arc<Part>, library::Error> {
-    let key = (document.revision_id.0, number);
+    let key = (document.revision_id.id().0, number);
     if let Some(known) = PARTS.get(&key) {
         return Ok(known);
     }
@@ -74,7 +74,7 @@ pub(super) async fn part(
 /// above all of them; the text has each.
 pub(super) async fn heading(
     connection: &mut PgConnection,
-    document: &Readable,
+    document: &VisibleDocument,
     layout: &Arc<Layout>,
     number: usize,
     name: &str,
@@ -86,7 +86,13 @@ pub(super) async fn heading(
     Ok(id.map(|id| format!("{}#{id}", layout.query(number))))
 }
 
-fn render(document: &Readable, layout: &Layout, number: usize, places: Range<usize>, text: &str) -> Part {
+fn render(
+    document: &VisibleDocument,
+    layout: &Layout,
+    number: usize,
+    places: Range<usize>,
+    text: &str,
+) -> Part {
     let shown = layout.places.get(places.clone()).unwrap_or_default();
     let before = places.start.checked_sub(1).and_then(|before| layout.places.get(before));
     let (text, marks) = marked(before, shown, text);
@@ -116,7 +122,7 @@ fn render(document: &Readable, layout: &Layout, number: usize, places: Range<usi
 
 /// The text of a part as it can be laid out by itself, and where each passage begins in it: with the headings above it that
 /// stand in no passage.
-fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<PassageStart>) {
+fn marked(before: Option<&PassageSpan>, places: &[PassageSpan], text: &str) -> (String, Vec<PassageStart>) {
     let from = before.map_or(0, |before| before.to);
     let (mut at, mut passed) = (0, 0);
     // Places are counted in characters, and asked for in their order.
@@ -143,7 +149,7 @@ fn marked(before: Option<&Place>, places: &[Place], text: &str) -> (String, Vec<
 }
 
 /// A very long block is cut in two: what it began with is repeated.
-fn opening(before: Option<&Place>, first: Option<&Place>, text: &str) -> String {
+fn opening(before: Option<&PassageSpan>, first: Option<&PassageSpan>, text: &str) -> String {
     let Some((before, first)) = before.zip(first) else { return String::new() };
     let same = before.content_type == first.content_type && before.section == first.section;
     match first.content_type.as_str() {
@@ -158,7 +164,7 @@ fn opening(before: Option<&Place>, first: Option<&Place>, text: &str) -> String 
 }
 
 /// Where a link of the document leads here: a fragment to its place, a relative address to the document there.
-fn resolve(document: &Readable, layout: &Layout, link: &str) -> Option<String> {
+fn resolve(document: &VisibleDocument, layout: &Layout, link: &str) -> Option<String> {
     let (rest, fragment) =
         link.split_once('#').map_or((link, None), |(rest, fragment)| (rest, Some(fragment)));
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -220,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_passage_begins_with_the_headings_above_it() {
-        let place = |number: i32, from: i32, to: i32, kind: &str| Place {
+        let place = |number: i32, from: i32, to: i32, kind: &str| PassageSpan {
             id: Uuid::nil(),
             number,
             section: Vec::new(),

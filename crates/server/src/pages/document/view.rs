@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
-use library::access::{self, Level};
+use library::access::Level;
 use library::catalogue::Library;
-use library::documents::reading::Readable;
+use library::documents::reading::VisibleDocument;
 use library::documents::{Revision, Status};
 use library::notes::Note;
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub(super) struct PieceView<'page> {
 pub(super) struct View<'page> {
     frame: &'page Frame,
     library: &'page Library,
-    document: &'page Readable,
+    document: &'page VisibleDocument,
     revision: Option<&'page Revision>,
     layout: &'page Layout,
     text: &'page Part,
@@ -83,7 +83,7 @@ impl<'page> View<'page> {
     pub(super) fn new(
         frame: &'page Frame,
         library: &'page Library,
-        document: &'page Readable,
+        document: &'page VisibleDocument,
         layout: &'page Arc<Layout>,
         text: &'page Arc<Part>,
         part: usize,
@@ -180,7 +180,7 @@ impl<'page> View<'page> {
     }
 
     fn may_delete(&self) -> bool {
-        self.frame.user().is_some() && access::level(&self.frame.actor, self.library) >= Some(Level::Write)
+        self.frame.user().is_some() && self.library.access_level(&self.frame.actor) >= Some(Level::Write)
     }
 
     /// The versions that hold the document.
@@ -356,7 +356,7 @@ impl<'page> View<'page> {
     }
 
     fn may_settle(&self) -> bool {
-        self.may_note() && access::require(&self.frame.actor, self.library, Level::Write).is_ok()
+        self.may_note() && self.library.require(&self.frame.actor, Level::Write).is_ok()
     }
 
     /// The address of the original of a PDF.

@@ -1,14 +1,12 @@
 //! Changes of a library and its versions; each form returns to the page it came from.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use library::access::{self, Visibility};
-use library::documents::{self, DocumentId};
-use library::label::Request;
+use library::access::Visibility;
+use library::ids::DocumentId;
+use library::label::VersionRequest;
 use library::names::LibraryName;
-use library::{Error, catalogue};
+use library::{Error, documents, grants, libraries};
 
 use super::version::{self, VersionQuery};
 use crate::app::address;
@@ -57,17 +55,15 @@ fn is_confirmed(posted: &Posted, name: &LibraryName) -> bool {
 
 async fn change_library(state: &AppState, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
     let actor = &posted.frame.actor;
-    // Whether it is there for this actor is asked before anything is held.
-    state.app.engine.catalogue().await?.library(actor, name)?;
+    let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    catalogue::lock(&mut transaction, name).await?;
-    let library = Arc::clone(catalogue::read(&mut transaction).await?.library(actor, name)?);
+    let library = libraries::lock(&mut transaction, actor, catalogue.library(actor, name)?).await?;
     let done = match posted.field("action") {
         "describe" => {
             let title = posted.field("title").trim();
             let title = if title.is_empty() { name.as_str() } else { title };
             let description = posted.field("description").trim();
-            catalogue::describe(&mut transaction, actor, &library, Some(title), Some(description)).await?;
+            libraries::describe(&mut transaction, actor, &library, Some(title), Some(description)).await?;
             let visibility = match posted.field("visibility") {
                 "private" => Visibility::Private,
                 "team" => Visibility::Team,
@@ -75,12 +71,12 @@ async fn change_library(state: &AppState, posted: &Posted, name: &LibraryName) -
                 _ => library.visibility,
             };
             if visibility != library.visibility {
-                access::set_visibility(&mut transaction, actor, &library, visibility).await?;
+                grants::set_visibility(&mut transaction, actor, &library, visibility).await?;
             }
             "changed"
         }
         "delete" if is_confirmed(posted, name) => {
-            catalogue::delete_library(&mut transaction, actor, &library).await?;
+            libraries::delete(&mut transaction, actor, &library).await?;
             "deleted"
         }
         "delete" => return Err(Problem::invalid("the name does not match; nothing was deleted")),
@@ -136,19 +132,17 @@ async fn change_version(
     label: &library::label::Label,
 ) -> Result<&'static str> {
     let actor = &posted.frame.actor;
-    state.app.engine.catalogue().await?.library(actor, name)?;
+    let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    catalogue::lock(&mut transaction, name).await?;
-    let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(actor, name)?;
-    let version = library.resolve(&Request::Exact(label.clone()))?;
+    let library = &libraries::lock(&mut transaction, actor, catalogue.library(actor, name)?).await?;
+    let version = library.resolve(&VersionRequest::Exact(label.clone()))?;
     let done = match posted.field("action") {
         "activate" => {
-            catalogue::activate(&mut transaction, actor, library, version.id).await?;
+            libraries::activate_version(&mut transaction, actor, library, version.id).await?;
             "activated"
         }
         "delete" => {
-            catalogue::delete_version(&mut transaction, actor, library, version).await?;
+            libraries::delete_version(&mut transaction, actor, library, version).await?;
             "version-deleted"
         }
         "delete-document" => {

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use library::access::{self, Level};
-use library::catalogue::{self, Counts, Library, Version};
+use library::access::Level;
+use library::catalogue::{Library, Version};
 use library::documents::Status;
-use library::overview::{self, Kind, Listed};
+use library::overview::{self, Counts, DocumentSummary, TypeCount};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -51,7 +51,7 @@ struct Page<'page> {
     is_active: bool,
     others: Vec<(&'page Version, String)>,
     counts: Counts,
-    kinds: Vec<Kind>,
+    kinds: Vec<TypeCount>,
     tags: Vec<(String, i64)>,
     folders: Vec<Folder>,
     next: Option<String>,
@@ -65,7 +65,7 @@ struct Page<'page> {
 struct Folder {
     /// Empty for documents in none.
     name: String,
-    documents: Vec<(Listed, String)>,
+    documents: Vec<(DocumentSummary, String)>,
 }
 
 impl VersionQuery {
@@ -87,7 +87,7 @@ impl VersionQuery {
         [&self.q, &self.r#type, &self.tag, &self.status].into_iter().any(|value| !value.is_empty())
     }
 
-    fn to_room(&self) -> Result<overview::Wanted> {
+    fn to_room(&self) -> Result<overview::SummaryFilter> {
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let status = match self.status.as_str() {
             "" => None,
@@ -95,7 +95,7 @@ impl VersionQuery {
             "processing" => Some(Status::Processing),
             _ => return Err(Problem::invalid("status is failed or processing")),
         };
-        Ok(overview::Wanted {
+        Ok(overview::SummaryFilter {
             text: some(&self.q),
             tag: some(&self.tag),
             document_type: some(&self.r#type),
@@ -195,9 +195,9 @@ pub(super) async fn page(
         let listed =
             overview::documents(&mut connection, actor, library, version, &narrowed, after.as_ref(), PAGE)
                 .await?;
-        let counts = catalogue::counts(&mut connection, &[version.id]).await?.pop();
-        let kinds = overview::kinds(&mut connection, &[version.id]).await?;
-        let tags = overview::tags(&mut connection, version.id).await?;
+        let counts = overview::counts(&mut connection, &[version]).await?.pop();
+        let kinds = overview::type_counts(&mut connection, &[version]).await?;
+        let tags = overview::tags(&mut connection, version).await?;
         drop(connection);
         let link = address::of_version(&library.name, &version.label);
         let others = library.versions.iter().filter(|other| other.id != version.id).take(MAX_VERSIONS);
@@ -215,7 +215,7 @@ pub(super) async fn page(
             tags,
             folders: folders(library, version, listed.items),
             next,
-            may_change: access::level(actor, library) >= Some(Level::Write),
+            may_change: library.access_level(actor) >= Some(Level::Write),
             has_model: has_model(state),
             done: wanted.done.and_then(|done| done.said(frame)),
             fault,
@@ -232,7 +232,7 @@ pub(super) async fn page(
 }
 
 /// Documents that follow each other, under the folder they are in.
-fn folders(library: &Library, version: &Version, listed: Vec<Listed>) -> Vec<Folder> {
+fn folders(library: &Library, version: &Version, listed: Vec<DocumentSummary>) -> Vec<Folder> {
     let mut folders: Vec<Folder> = Vec::new();
     for document in listed {
         let name = document.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();

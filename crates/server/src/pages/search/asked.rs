@@ -5,7 +5,7 @@ use library::Error;
 use library::catalogue::{Catalogue, Library};
 use library::documents::Category;
 use library::names::Tag;
-use library::search::{Answer, Question};
+use library::search::{SearchRequest, SearchResponse};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -124,7 +124,7 @@ impl SearchParams {
     }
 
     /// The question for the library.
-    pub(super) fn question(&self, limit: usize, is_told: bool) -> Result<Question, Error> {
+    pub(super) fn question(&self, limit: usize, is_told: bool) -> Result<SearchRequest, Error> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let tags: Result<Vec<Tag>, _> = list(&self.tag).iter().map(|tag| tag.parse()).collect();
         let category = match self.category.as_str() {
@@ -138,7 +138,7 @@ impl SearchParams {
                 text.parse().map_err(|error: kernel::page::InvalidCursor| Error::Invalid(error.to_string()))
             })
             .transpose()?;
-        Ok(Question {
+        Ok(SearchRequest {
             library: some(&self.library).map(|name| name.parse()).transpose()?,
             version: self.version.parse()?,
             types: list(&self.r#type),
@@ -147,8 +147,8 @@ impl SearchParams {
             tags: tags?,
             limit,
             after,
-            is_told,
-            ..Question::new(self.q.clone())
+            records_zero_results: is_told,
+            ..SearchRequest::new(self.q.clone())
         })
     }
 
@@ -191,7 +191,7 @@ impl SearchParams {
         frame: &Frame,
         catalogue: &Catalogue,
         library: Option<&Library>,
-        answer: &Answer,
+        answer: &SearchResponse,
         tags: &[String],
     ) -> Vec<Group> {
         let mut groups = vec![self.libraries(frame, catalogue, answer)];
@@ -236,7 +236,7 @@ impl SearchParams {
     }
 
     /// The library that is chosen, those in which something was found, and others.
-    fn libraries(&self, frame: &Frame, catalogue: &Catalogue, answer: &Answer) -> Group {
+    fn libraries(&self, frame: &Frame, catalogue: &Catalogue, answer: &SearchResponse) -> Group {
         let all = catalogue.libraries(&frame.actor);
         let mut names: Vec<&str> = if self.library.is_empty() { Vec::new() } else { vec![&self.library] };
         let found = answer.hits.iter().map(|hit| hit.passage.library.as_str());
@@ -351,6 +351,9 @@ mod tests {
         assert!(asked(|asked| asked.library = "!".to_owned()).is_err());
         assert!(asked(|asked| asked.after = "x".repeat(5000)).is_err());
         assert!(asked(|asked| asked.category = "other".to_owned()).is_err());
-        assert!(asked(|asked| asked.version = "5.x".to_owned()).is_ok_and(|question| !question.is_told));
+        assert!(
+            asked(|asked| asked.version = "5.x".to_owned())
+                .is_ok_and(|question| !question.records_zero_results)
+        );
     }
 }

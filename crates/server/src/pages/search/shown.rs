@@ -1,7 +1,7 @@
 //! View of search results: passages under their documents, with matching words highlighted.
 
-use library::documents::below_title;
-use library::search::{Answer, Hit};
+use library::documents::section_below_title;
+use library::search::{SearchHit, SearchResponse};
 use uuid::Uuid;
 
 use crate::app::address;
@@ -39,7 +39,7 @@ pub(super) struct Piece {
 }
 
 /// The documents of an answer, in the order of their best passages.
-pub(super) fn documents(answer: &Answer) -> Vec<Document> {
+pub(super) fn documents(answer: &SearchResponse) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
     for hit in &answer.hits {
         let passage = &hit.passage;
@@ -69,7 +69,7 @@ pub(super) fn documents(answer: &Answer) -> Vec<Document> {
     documents
 }
 
-fn shown(hit: &Hit) -> PassageView {
+fn shown(hit: &SearchHit) -> PassageView {
     let passage = &hit.passage;
     let is_code = passage.content_type == "code";
     let mut pieces = pieces(&hit.snippet, &hit.highlights, is_code);
@@ -82,7 +82,7 @@ fn shown(hit: &Hit) -> PassageView {
     }
     PassageView {
         link: format!("/passages/{}", passage.id),
-        section: below_title(&passage.title, &passage.section).join(" › "),
+        section: section_below_title(&passage.title, &passage.section).join(" › "),
         page: passage.page_from,
         language: passage.language.clone(),
         is_code,

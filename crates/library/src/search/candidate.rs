@@ -1,0 +1,19 @@
+//! Candidates: passages that one retrieval method has found, before they are fused and read.
+
+use uuid::Uuid;
+
+/// A passage and its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Candidate {
+    pub(super) passage: Uuid,
+    /// Number of the document: see [`number_of`](super::index::number_of).
+    pub(super) document: u64,
+}
+
+/// A candidate of vector search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct VectorCandidate {
+    pub(super) candidate: Candidate,
+    /// Cosine similarity to the query.
+    pub(super) similarity: f32,
+}

@@ -1,0 +1,155 @@
+//! Request and response of a search.
+
+use std::sync::Arc;
+
+use kernel::page::Cursor;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::passages::Passage;
+use crate::documents::Category;
+use crate::label::{Label, VersionRequest};
+use crate::names::{LibraryName, Tag};
+
+/// Beginning of the notice that semantic search had no part in a response.
+pub const TEXT_ONLY_NOTICE: &str = "searched by words alone";
+/// Beginning of the notice that the full-text index does not hold every passage yet.
+pub const INDEX_BUILDING_NOTICE: &str = "the full-text index is being built";
+/// Maximum length of a query, in characters.
+pub const MAX_QUERY_CHARS: usize = 2000;
+/// Maximum number of passages of a page.
+pub const MAX_PAGE_SIZE: usize = 100;
+/// Maximum number of results that can be paged through.
+pub const MAX_RESULTS: usize = 1000;
+
+/// Retrieval method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    /// Full-text and vector search, fused by rank.
+    #[default]
+    Hybrid,
+    /// Full-text search alone.
+    Text,
+    /// Vector search alone.
+    Vector,
+}
+
+/// A search request. Every filter that is set must match.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// Query, 1 to [`MAX_QUERY_CHARS`] characters.
+    pub text: String,
+    /// Library; all that exist for the actor if `None`.
+    pub library: Option<LibraryName>,
+    /// Version of the library; without a library only [`VersionRequest::Active`].
+    pub version: VersionRequest,
+    /// Document types, any of them; all if empty.
+    pub types: Vec<String>,
+    /// Content types of passages, any of them; all if empty.
+    pub content_types: Vec<String>,
+    /// Category of documents.
+    pub category: Option<Category>,
+    /// Tags of documents, all of them.
+    pub tags: Vec<Tag>,
+    /// Retrieval method.
+    pub mode: SearchMode,
+    /// Number of passages of a page, 1 to [`MAX_PAGE_SIZE`].
+    pub limit: usize,
+    /// Cursor of an earlier page.
+    pub after: Option<Cursor>,
+    /// Whether a search without results is recorded for the library's owners. Not for a query that nobody wrote.
+    pub records_zero_results: bool,
+}
+
+impl SearchRequest {
+    /// Makes a hybrid search of all libraries for this query, with ten passages a page.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            library: None,
+            version: VersionRequest::Active,
+            types: Vec::new(),
+            content_types: Vec::new(),
+            category: None,
+            tags: Vec::new(),
+            mode: SearchMode::default(),
+            limit: 10,
+            after: None,
+            records_zero_results: true,
+        }
+    }
+
+    /// Whether a filter besides library and version is set.
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.types.is_empty()
+            || !self.content_types.is_empty()
+            || !self.tags.is_empty()
+            || self.category.is_some()
+    }
+}
+
+/// A search response.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SearchResponse {
+    /// Version that was searched, if the request names a library.
+    pub resolved: Option<ResolvedVersion>,
+    /// Retrieval method that was used: the requested one, or full text if there are no vectors.
+    pub mode: SearchMode,
+    /// Notices for the caller: that vectors are still being made, that the index is behind.
+    pub notices: Vec<String>,
+    /// Passages, the best first.
+    pub hits: Vec<SearchHit>,
+    /// Cursor of the next page.
+    #[schema(value_type = Option<String>)]
+    pub next: Option<Cursor>,
+    /// Number of changes that the full-text index does not hold yet. Changed documents are left out rather than shown as
+    /// they were.
+    pub changes_behind: i64,
+}
+
+impl SearchResponse {
+    /// Returns the number of relevant passages.
+    pub fn relevant(&self) -> usize {
+        self.hits.iter().filter(|hit| hit.relevant).count()
+    }
+}
+
+/// Version that a search has resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ResolvedVersion {
+    /// Name of the library.
+    #[schema(value_type = String)]
+    pub library: LibraryName,
+    /// Label of the version.
+    #[schema(value_type = String)]
+    pub version: Label,
+}
+
+/// A passage in a search response.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SearchHit {
+    /// Passage.
+    #[serde(flatten)]
+    #[schema(value_type = Passage)]
+    pub passage: Arc<Passage>,
+    /// Part of its text that matches best.
+    pub snippet: String,
+    /// Matched words, as half-open ranges of characters of the snippet.
+    pub highlights: Vec<(u32, u32)>,
+    /// Fused score; only its order has a meaning.
+    pub score: f32,
+    /// Rank in full-text search, from 1.
+    pub text_rank: Option<u32>,
+    /// Rank in vector search, from 1.
+    pub vector_rank: Option<u32>,
+    /// Share of the query's content words that the passage, its title and its headings contain, 0 to 1. Rarer words weigh
+    /// more; words such as "how do I" do not count.
+    pub coverage: f32,
+    /// Cosine similarity of passage and query, if vector search found it. The model's similarities lie close together:
+    /// unrelated texts reach 0.8.
+    pub similarity: Option<f32>,
+    /// Whether the passage is relevant to the query, by these two figures. Even without a relevant passage there is a best
+    /// one.
+    pub relevant: bool,
+}
