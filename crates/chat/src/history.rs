@@ -27,7 +27,7 @@ pub struct HistoryHit {
     pub message_id: Uuid,
     /// Author.
     pub role: MessageRole,
-    /// TermKind of the message that contains most of the words searched for.
+    /// Text of the message that contains most of the words searched for.
     pub snippet: String,
     /// Words searched for, as half-open ranges of characters of the snippet.
     pub highlights: Vec<(u32, u32)>,

@@ -59,7 +59,7 @@ impl Fixture {
     /// Ids in mixed visibility, with one that is repeated, and one that does not exist.
     fn ids<Id: Copy>(&self, id: impl Fn(&Row) -> Id, absent: Id) -> [Id; 7] {
         [&self.granted, &self.private, &self.team, &self.public, &self.granted, &self.private]
-            .map(|row| id(row))
+            .map(id)
             .iter()
             .copied()
             .chain([absent])
@@ -167,7 +167,7 @@ async fn counted<T>(
     // One for all tests, because whether an event is enabled is cached for the whole process.
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {
-        tracing::subscriber::set_global_default(StatementCounter).expect("no other subscriber")
+        tracing::subscriber::set_global_default(StatementCounter).expect("no other subscriber");
     });
     let before = STATEMENTS.get();
     let result = look_up(connection).await;

@@ -24,25 +24,22 @@ use crate::http::AppState;
 
 /// Returns all routes of the API.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    [
-        archives::routes(),
-        ask::routes(),
-        chat_files::routes(),
-        chats::routes(),
-        documents::routes(),
-        grants::routes(),
-        jobs::routes(),
-        keys::routes(),
-        language_models::routes(),
-        libraries::routes(),
-        mcp_servers::routes(),
-        portable::routes(),
-        search::routes(),
-        session::routes(),
-        upload::routes(),
-        users::routes(),
-        worklist::routes(),
-    ]
-    .into_iter()
-    .fold(OpenApiRouter::new(), OpenApiRouter::merge)
+    OpenApiRouter::new()
+        .merge(archives::routes())
+        .merge(ask::routes())
+        .merge(chat_files::routes())
+        .merge(chats::routes())
+        .merge(documents::routes())
+        .merge(grants::routes())
+        .merge(jobs::routes())
+        .merge(keys::routes())
+        .merge(language_models::routes())
+        .merge(libraries::routes())
+        .merge(mcp_servers::routes())
+        .merge(portable::routes())
+        .merge(search::routes())
+        .merge(session::routes())
+        .merge(upload::routes())
+        .merge(users::routes())
+        .merge(worklist::routes())
 }

@@ -21,6 +21,7 @@ pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     /// Each with its values, if they are few.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the generated reference"))]
     pub(crate) labels: &'static [(&'static str, &'static str)],
     pub(crate) description: &'static str,
 }

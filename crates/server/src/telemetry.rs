@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use axum::http::{HeaderMap, Method, Request, Response};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response};
 use bytes::Bytes;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Span as _, SpanKind, TraceContextExt as _, Tracer as _, TracerProvider as _};
@@ -79,6 +79,11 @@ impl Export {
     {
         let tracer = self.0.tracer("wenyuan");
         let ours = Targets::new().with_targets(OUR_TARGETS.map(|target| (target, LevelFilter::INFO)));
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is not general over lifetimes"
+        )]
+        let only_spans = filter::filter_fn(|metadata| metadata.is_span());
         let spans = tracing_opentelemetry::layer()
             .with_tracer(tracer.clone())
             .with_location(false)
@@ -87,7 +92,7 @@ impl Export {
             .with_level(false)
             .with_target(false)
             .with_filter(ours)
-            .with_filter(filter::filter_fn(|metadata| metadata.is_span()));
+            .with_filter(only_spans);
         let statements = StatementSpans(tracer)
             .with_filter(Targets::new().with_target(statements::TARGET, LevelFilter::DEBUG));
         spans.and_then(statements)
@@ -159,7 +164,7 @@ impl Extractor for Headers<'_> {
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(|name| name.as_str()).collect()
+        self.0.keys().map(HeaderName::as_str).collect()
     }
 }
 

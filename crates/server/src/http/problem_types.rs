@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 pub(crate) struct ProblemType {
     pub(crate) name: &'static str,
     pub(crate) status: StatusCode,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the generated reference"))]
     pub(crate) meaning: &'static str,
 }
 

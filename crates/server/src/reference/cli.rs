@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 
 use super::{cell, code, table};
-use crate::settings::definitions;
+use crate::settings::{Definition, definitions};
 
 pub(super) fn render() -> String {
     let mut root = crate::cli::command();
@@ -34,7 +34,7 @@ fn section(root: &Command, command: &Command, parents: &[&str], text: &mut Strin
     if !aliases.is_empty() {
         text.push_str(&format!("\nAlso: {}\n", aliases.join(", ")));
     }
-    let shared: Vec<&str> = definitions(root).map(|definition| definition.key()).collect();
+    let shared: Vec<&str> = definitions(root).map(Definition::key).collect();
     let own = |argument: &&Arg| {
         let id = argument.get_id().as_str();
         let is_builtin = matches!(
@@ -67,7 +67,7 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
 fn row(argument: &Arg) -> Vec<String> {
     let value = if argument.get_action().takes_values() {
         let names = argument.get_value_names().unwrap_or_default();
-        names.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(" ")
+        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     } else {
         String::new()
     };

@@ -187,7 +187,8 @@ fn explanation(error: &clap::Error) -> String {
 }
 
 impl Kind {
-    /// Name of the type, for messages and the reference.
+    /// Name of the type, for the reference.
+    #[cfg(test)]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Text | Self::Choice => "string",

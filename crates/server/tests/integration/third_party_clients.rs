@@ -302,7 +302,7 @@ async fn the_openapi_description_passes_a_linter() {
     );
 }
 
-/// Checks of schemathesis, without positive_data_acceptance.
+/// Checks of schemathesis, without `positive_data_acceptance`.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance";
 
