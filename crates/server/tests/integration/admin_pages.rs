@@ -396,7 +396,7 @@ async fn jobs_and_settings_are_shown() {
         5
     );
     assert!(!admin.page("/admin/jobs?kind=test.other").await.contains("it broke"));
-    assert!(admin.page("/admin").await.contains("55 dead jobs"));
+    assert!(admin.page("/admin").await.contains("55 failed jobs"));
     // Retry one, discard one, then all others.
     let (_, rows) = jobs.split_once("<ul class=\"rows\">").unwrap();
     let ids: Vec<&str> =

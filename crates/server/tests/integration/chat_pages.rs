@@ -352,7 +352,7 @@ async fn history_is_searched_archived_restored_and_private() {
     assert!(!ada.page("/ask/history").await.contains(&chat));
     assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
     let gone = ada.submit(&format!("{chat}/change"), &[("act", "delete")]).await;
-    assert!(ada.page(&gone).await.contains("is deleted"), "{gone}");
+    assert!(ada.page(&gone).await.contains("was deleted"), "{gone}");
     assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
     assert_eq!(ada.submit(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
     // Actions on the history page lead back to it.

@@ -155,9 +155,9 @@ async fn what_is_absent_is_said_with_what_there_is() {
             "/l/tools/9/guide.md",
             &["tools has no version 9", "/l/tools/2/guide.md", "/l/tools/1/guide.md"][..],
         ),
-        ("/l/tools/2/old.md", &["no such document", "/l/tools/1/old.md"]),
+        ("/l/tools/2/old.md", &["This document does not exist", "/l/tools/1/old.md"]),
         ("/l/tools/2/guid", &["similar name", "/l/tools/2/guide.md"]),
-        ("/l/tools/2/nothing-like-it", &["no such document", "href=\"/l/tools/2\""]),
+        ("/l/tools/2/nothing-like-it", &["This document does not exist", "href=\"/l/tools/2\""]),
         ("/passages/01900000-0000-7000-8000-000000000000", &["Passage not found"]),
         ("/passages/none", &["404", "Page not found"][1..]),
         ("/l/nowhere/1/a.md", &["nowhere"]),
@@ -395,7 +395,9 @@ async fn two_versions_are_compared_section_by_section() {
     assert!(text.contains("/l/harbour/2.0/manual.md?under="), "{text}");
     // Which two goes without saying where there are two.
     assert!(page(&server, "/compare/harbour/manual.md").await.contains("<mark>"));
-    assert!(page(&server, "/compare/harbour/manual.md?from=2.0&to=2.0").await.contains("say the same"));
+    assert!(
+        page(&server, "/compare/harbour/manual.md?from=2.0&to=2.0").await.contains("No differences between")
+    );
     let absent = open(&server, "/compare/harbour/manual.md?from=9&to=2.0").await;
     assert!(absent.status == 404 && absent.text().contains("not in 9"), "{}", absent.text());
     assert_eq!(open(&server, "/compare/harbour/none.md").await.status, 404);

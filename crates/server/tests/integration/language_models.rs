@@ -335,7 +335,7 @@ async fn the_command_line_manages_models_and_seals_their_keys() {
         .run("update chat.models set api_key = (select api_key from chat.models where name = 'small') where name = 'open'")
         .await;
     let moved = app.run(&["models", "test", "open"]).await.failed();
-    assert!(moved.contains("moved from another row"), "{moved}");
+    assert!(moved.contains("copied from another row"), "{moved}");
     let told = app.run(&["secrets", "rotate"]).await;
     assert!(told.errors.contains("the API key of the language model open does not open"), "{}", told.errors);
     let first = async || app.run(&["models", "--json"]).await.json()[0].clone();

@@ -88,7 +88,11 @@ async fn an_empty_result_gives_advice_and_is_recorded_once() {
     }
     assert!(sent.text("main").contains("owners will see this search"), "{}", sent.text("main"));
     let settled = page(&ada.fragment("/?q=sourdough+bread&library=gate&settled=1").await);
-    assert!(settled.text("#verdict").contains("No results.") && !settled.has(".hit"), "{}", settled.source());
+    assert!(
+        settled.text("[data-lost]").contains("No results.") && !settled.has(".hit"),
+        "{}",
+        settled.source()
+    );
     let questions = eventually("both questions", async || {
         let questions = zero_result_questions(&server).await;
         (questions.len() >= 2).then_some(questions)

@@ -362,7 +362,7 @@ async fn a_list_of_files_is_followed_no_further_than_its_folder() {
             "docs/link.md: the link leads through a symbolic link, which is not followed",
         ]
     );
-    assert_eq!(of("skipped"), ["https://example.org/far.md: a link to another app, which is not fetched"]);
+    assert_eq!(of("skipped"), ["https://example.org/far.md: a link to another place, which is not fetched"]);
     // The folder holds more than the list names; the list itself is no document.
     std::fs::remove_file(app.files().join("kit/docs/link.md")).unwrap();
     app.file("kit/llms.txt", "# Kit\n\n- [In](docs/in.md)\n- [Two](docs/two%20words.md)\n");

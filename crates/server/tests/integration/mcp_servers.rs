@@ -282,7 +282,7 @@ async fn the_command_line_manages_servers_and_rotates_the_master_key() {
         .run("update registry.mcp_configs set api_key = (select api_key from registry.mcp_configs where name = 'workshop') where name = 'open'")
         .await;
     let moved = app.run(&["mcp-servers", "test", "open"]).await.failed();
-    assert!(moved.contains("moved from another row"), "{moved}");
+    assert!(moved.contains("copied from another row"), "{moved}");
     let told = app.run(&["secrets", "rotate"]).await;
     assert!(told.errors.contains("the API key of the MCP server open does not open"), "{}", told.errors);
     for (action, enabled) in [("disable", false), ("disable", false), ("enable", true)] {
