@@ -19,7 +19,7 @@ async fn health_metrics_and_request_ids_are_served() {
             "wenyuan_http_requests_total{",
             "route=\"/api/v1/search\"",
             "wenyuan_http_request_seconds_bucket",
-            "statement=\"changes.sequence\"",
+            "statement=\"changes.record\"",
             "wenyuan_pool_connections{state=\"idle\"}",
             "wenyuan_pool_connections_max",
             "wenyuan_index_changes_behind",

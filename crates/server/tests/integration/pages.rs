@@ -129,7 +129,7 @@ async fn an_account_is_managed_on_pages() {
     );
     let twice = ada.submit("/account", "/account/keys", &[("name", "ci <b>")]).await;
     assert!(
-        twice.status == 409 && twice.text().contains("You already have a key with this name"),
+        twice.status == 409 && twice.text().contains("You have a key of this name already"),
         "{}",
         twice.text()
     );

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     library: Option<String>,
     /// Version: a label (5.2.1), a range (5.x, ^5.2) or latest; the library's active version if it is left out.
     version: Option<String>,
-    /// SearchRequest in words, an identifier, or "an exact phrase".
+    /// Question in words, an identifier, or "an exact phrase".
     #[serde(alias = "userQuery", alias = "question")]
     #[schemars(length(min = 1, max = 2000))]
     query: String,
