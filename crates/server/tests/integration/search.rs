@@ -363,7 +363,7 @@ async fn a_model_that_cannot_be_loaded_turns_meaning_off() {
     eventually("saying so", async || {
         let answer = server.search(&[("q", "wordsonly")]).await;
         let notice = answer["notices"][0].as_str().unwrap_or_default().to_owned();
-        (each(&answer, "path") == ["a.md"] && notice.contains("cannot be loaded")).then_some(())
+        (each(&answer, "path") == ["a.md"] && notice.contains("failed to load")).then_some(())
     })
     .await;
 }

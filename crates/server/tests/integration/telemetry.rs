@@ -48,7 +48,7 @@ async fn a_request_is_traced_down_to_its_statements() {
     assert_eq!(search.parent_id, request.id, "{spans:?}");
     let statements: Vec<_> =
         spans.iter().filter(|span| span.attributes.contains_key("db.query.summary")).collect();
-    assert!(statements.iter().any(|span| span.name == "changes.sequence" && span.kind == 3), "{spans:?}");
+    assert!(statements.iter().any(|span| span.name == "changes.position" && span.kind == 3), "{spans:?}");
     assert!(statements.iter().all(|span| span.nanoseconds > 0 && span.nanoseconds <= request.nanoseconds));
     // What is searched for is in no span.
     assert!(!format!("{:?}", collector.spans()).contains("hushword"));
