@@ -41,7 +41,7 @@ await spec(async () => {
   await step("a document is deleted after its consequences are shown", async () => {
     const page = await visit({ at: "/l/harbour/2.0/guides/upgrading.md", as: "ada" });
     await page.locator("details.sure summary").click();
-    await sees(page, /from every version that holds it \(2\.0\)/);
+    await sees(page, /from every version that has it \(2\.0\)/);
     await axe(page);
     await page.getByRole("button", { name: "Delete permanently" }).click();
     await sees(page, "Document deleted.");
