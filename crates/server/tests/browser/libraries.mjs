@@ -54,7 +54,7 @@ await spec(async () => {
   await step("the consequences are shown before anything is deleted", async () => {
     const page = await visit({ at: "/l/harbour/2.0", as: "ada", width: "phone" });
     await page.getByText("Delete version").click();
-    await sees(page, /This deletes .* documents of this version/);
+    await sees(page, /Permanently deletes .* documents of this version/);
     await axe(page);
     await page.getByRole("button", { name: "Delete permanently" }).click();
     await sees(page, "Version deleted.");
