@@ -399,7 +399,7 @@ async fn two_versions_are_compared_section_by_section() {
         page(&server, "/compare/harbour/manual.md?from=2.0&to=2.0").await.contains("No differences between")
     );
     let absent = open(&server, "/compare/harbour/manual.md?from=9&to=2.0").await;
-    assert!(absent.status == 404 && absent.text().contains("not in 9"), "{}", absent.text());
+    assert!(absent.status == 404 && absent.text().contains("does not exist in 9"), "{}", absent.text());
     assert_eq!(open(&server, "/compare/harbour/none.md").await.status, 404);
     assert_eq!(open(&server, "/compare/nowhere/manual.md").await.status, 404);
     server.add("harbour", "1.8", "manual.md", "# Harbour manual\n\nRewritten.\n").await;
