@@ -57,7 +57,7 @@ await spec(async () => {
     await sees(page, page.locator("mark").first());
     await field(page).fill("");
     await field(page).pressSequentially("sourdough pizza", { delay: 20 });
-    await sees(page, "Nothing");
+    await sees(page, "No results.");
     await axe(page);
     const told = async () => (await api("GET", "/api/v1/worklist?kind=nothing_found&limit=100", undefined, "ada")).items.flatMap(({ questions }) => questions);
     await until("owners are told", async () => (await told()).includes("sourdough pizza"));
