@@ -112,7 +112,7 @@ await spec(async () => {
       await sees(page, page.getByRole("heading", { level: 1, name: `Renamed ${width}` }));
       await page.locator(".head details.menu summary").first().click();
       await page.getByRole("button", { name: "Delete" }).click();
-      await sees(page, page.getByText("is deleted", { exact: false }));
+      await sees(page, page.getByText("was deleted", { exact: false }));
       await page.getByRole("button", { name: "Undo" }).click();
       await sees(page, page.getByRole("heading", { level: 1, name: `Renamed ${width}` }));
     });
