@@ -1,7 +1,7 @@
 //! Messages of a chat: a tree, of which one branch is shown.
 //!
 //! An edited question and a regenerated answer become siblings of the earlier message; nothing is overwritten. The database
-//! keeps it a tree: a parent belongs to the same chat and is older. [`write`](self::write) owns the life of an answer from
+//! keeps it a tree: a parent belongs to the same chat and is older. [`write`] owns the life of an answer from
 //! the question to its end, this module everything else.
 
 mod model;

@@ -2,7 +2,7 @@
 //!
 //! Each group of settings is a file here: a struct of clap arguments, whose ids are their keys in the configuration file, with
 //! methods that return the values in the types the program uses. To add a setting, add a field to its group and its
-//! explanation in Chinese to `zh-CN/settings.ftl`. [`load`] applies the precedence, [`definition`] describes a setting,
+//! explanation in Chinese to `zh-CN/settings.ftl`. [`load()`] applies the precedence, [`definition`] describes a setting,
 //! [`effective`] tells which value holds and why.
 
 mod chat;

@@ -1,4 +1,4 @@
-//! Imports: our own format ([`ndjson`](super::ndjson)) or those of other programs ([`importers`]). Imports are idempotent; a longer
+//! Imports: our own format ([`ndjson`]) or those of other programs ([`importers`]). Imports are idempotent; a longer
 //! export of the same chats adds what is new.
 //!
 //! The file is parsed on a thread of its own, one item at a time, and written in batches: quotations first, in statements of their

@@ -1,6 +1,6 @@
 //! The types of problems: the names that programs tell errors by, each with its status and meaning.
 //!
-//! `docs/reference/errors.md` is generated from [`ALL`].
+//! `docs/reference/errors.md` is generated from `ALL`.
 
 use axum::http::StatusCode;
 

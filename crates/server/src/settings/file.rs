@@ -1,7 +1,7 @@
 //! The configuration file, `wenyuan.toml`: where it is looked for, and its values with their lines.
 //!
 //! The file holds a table per group of settings. Its values become defaults of the command line's arguments, so that flags
-//! and environment variables win and one parser reads all of them (see [`super::load`]). `toml` is used for its spans:
+//! and environment variables win and one parser reads all of them (see [`super::load()`]). `toml` is used for its spans:
 //! each problem names a line and a column.
 
 use std::collections::BTreeMap;
