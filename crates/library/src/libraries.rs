@@ -1,7 +1,7 @@
 //! Changes of libraries and versions: create, describe, activate, delete.
 //!
 //! Each change checks the actor's access and is recorded in the [change sequence](crate::changes), so that catalogues are
-//! read again. What there is, is read from the [`catalogue`](crate::catalogue).
+//! read again. What there is, is read from the [`catalogue`].
 
 use std::sync::Arc;
 
