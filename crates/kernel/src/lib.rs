@@ -1,4 +1,4 @@
-//! Vocabulary that every crate shares: the [actor](actor::Actor) of a request, typed [ids](id), [pages](page::Page) of results with
+//! Vocabulary that every crate shares: the [actor](actor::Actor) of a request, typed [ids](mod@id), [pages](page::Page) of results with
 //! their cursors, secret [tokens](secret::Token), [partial updates](update::FieldUpdate) and [error chains](chain::Chain).
 //!
 //! It knows no database, no transport and no domain. Authority is decided in the domain crates (`library::access`, for one);
