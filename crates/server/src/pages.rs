@@ -12,10 +12,11 @@ mod assets;
 mod compare;
 mod connect;
 pub(crate) mod document;
-mod fault;
+mod form_error;
 pub(crate) mod forms;
 pub(crate) mod frame;
 mod guide;
+mod i18n;
 pub(crate) mod language;
 mod libraries;
 mod passwords;
@@ -23,7 +24,6 @@ mod search;
 mod share;
 mod sign_in;
 mod theme;
-mod words;
 mod worklist;
 
 use std::borrow::Cow;
@@ -39,8 +39,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::http::AppState;
 use crate::http::problem::{self, ErrorPage, RawResponse};
 use crate::http::router::timeout;
+use i18n::Translations;
 use language::Language;
-use words::Words;
 
 /// Content security policy of pages: style, scripts, pictures, requests and frames of this server only, and no framing by others.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; \
@@ -132,12 +132,12 @@ impl Reader {
 
     /// Translates a key.
     fn t(&self, key: &str) -> Cow<'static, str> {
-        Words::of(self.language).say(key, &[])
+        Translations::of(self.language).translate(key, &[])
     }
 
     /// Translates a value of an enumeration.
-    fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
-        let said = Words::of(self.language).find(&format!("{family}-{name}"), &[]);
+    fn t_enum(&self, family: &str, name: &str) -> Cow<'static, str> {
+        let said = Translations::of(self.language).find(&format!("{family}-{name}"), &[]);
         said.unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
@@ -177,14 +177,14 @@ struct Problem<'page> {
 
 impl Problem<'_> {
     fn title(&self) -> Cow<'static, str> {
-        self.frame.t_of("problem", self.problem.kind())
+        self.frame.t_enum("problem", self.problem.kind())
     }
 
     /// Explanation of the problem, which the API has in English.
     fn detail(&self) -> Option<String> {
         match self.frame.language() {
-            Language::English => Some(fault::sentence(self.problem.detail())),
-            Language::Chinese => fault::in_english(Language::Chinese, self.problem),
+            Language::English => Some(form_error::sentence(self.problem.detail())),
+            Language::Chinese => form_error::in_english(Language::Chinese, self.problem),
         }
     }
 }
@@ -196,12 +196,12 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
         Err(error) => return problem::Problem::internal(error.to_string()).into_response(),
     };
     let mut response = (status, text).into_response();
-    dress(&mut response);
+    apply_page_headers(&mut response);
     response
 }
 
 /// Says to the browser what it may do with a page, and to the outer layers that it is finished.
-fn dress(response: &mut Response) {
+fn apply_page_headers(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -211,7 +211,7 @@ fn dress(response: &mut Response) {
 /// Sends the browser on to an address of ours, by GET.
 fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
-    dress(&mut response);
+    apply_page_headers(&mut response);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
     let path = if is_local(path) { path } else { "/" };

@@ -13,8 +13,8 @@ use identity::users::{self, User, UserUpdate};
 use kernel::actor::{KeyId, SessionId};
 use serde::Deserialize;
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use super::language::Language;
 use super::{see_other, theme};
 use crate::app::sessions::require_person;
@@ -45,9 +45,9 @@ struct Page<'page> {
     /// Message about the previous action.
     done: Option<Cow<'static, str>>,
     /// The part of the page in which something is wrong, and what.
-    fault: Option<(&'static str, &'page Fault)>,
+    fault: Option<(&'static str, &'page FormError)>,
     /// The form that was sent, whose words are not to be written again.
-    posted: Option<&'page Posted>,
+    posted: Option<&'page SubmittedForm>,
     written: NewKeyForm,
 }
 
@@ -70,7 +70,7 @@ struct KeyPage<'page> {
 }
 
 impl Page<'_> {
-    fn fault_of(&self, wanted: &str) -> Option<&Fault> {
+    fn fault_of(&self, wanted: &str) -> Option<&FormError> {
         self.fault.and_then(|(part, fault)| (part == wanted).then_some(fault))
     }
 
@@ -97,7 +97,7 @@ impl NewKeyForm {
         Self { days: "90".to_owned(), ..Self::default() }
     }
 
-    fn of(posted: &Posted) -> Self {
+    fn of(posted: &SubmittedForm) -> Self {
         let ticked = posted.names().filter_map(|name| name.strip_prefix("in.")).map(str::to_owned);
         let mut libraries = input::list(Some(posted.field("libraries")));
         libraries.extend(ticked);
@@ -136,8 +136,8 @@ async fn page(
     state: &AppState,
     frame: &Frame,
     done: Option<Cow<'static, str>>,
-    fault: Option<(&'static str, &Fault)>,
-    posted: Option<&Posted>,
+    fault: Option<(&'static str, &FormError)>,
+    posted: Option<&SubmittedForm>,
 ) -> Response {
     let read = async {
         let actor = &frame.actor;
@@ -174,7 +174,7 @@ async fn page(
 }
 
 /// Changes one's password.
-pub(crate) async fn change_password(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn change_password(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let posted = posted.at("/account");
     let frame = &posted.frame;
     let (current, new) = (posted.field("current"), posted.field("new"));
@@ -185,7 +185,7 @@ pub(crate) async fn change_password(State(state): State<AppState>, posted: Poste
 }
 
 /// Changes one's names and mail address; for another address one's password is needed.
-pub(crate) async fn change_person(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn change_person(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let posted = posted.at("/account");
     let (app, actor) = (&state.app, &posted.frame.actor);
     let changed = async {
@@ -216,7 +216,7 @@ pub(crate) async fn change_person(State(state): State<AppState>, posted: Posted)
 }
 
 /// Chooses language and colours.
-pub(crate) async fn choose_look(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn choose_look(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let chosen = Preferences {
         language: Some(posted.field("language").to_owned()),
         theme: Some(posted.field("theme").to_owned()),
@@ -225,13 +225,18 @@ pub(crate) async fn choose_look(State(state): State<AppState>, posted: Posted) -
 }
 
 /// Says in a part of the page what is wrong with what was written there.
-async fn refused(state: &AppState, posted: &Posted, part: &'static str, error: identity::Error) -> Response {
+async fn refused(
+    state: &AppState,
+    posted: &SubmittedForm,
+    part: &'static str,
+    error: identity::Error,
+) -> Response {
     let frame = &posted.frame;
     let is_wrong = matches!(error, identity::Error::WrongPassword);
     if matches!(error, identity::Error::SignIn) {
         return see_other("/sign-in?next=/account");
     }
-    match Fault::of(frame, error) {
+    match FormError::of(frame, error) {
         Ok(mut fault) => {
             if is_wrong {
                 fault.text = frame.t("account-wrong-password").into_owned();
@@ -243,7 +248,7 @@ async fn refused(state: &AppState, posted: &Posted, part: &'static str, error: i
 }
 
 /// Ends one session, or all but this one.
-pub(crate) async fn end_sessions(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn end_sessions(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let actor = &posted.frame.actor;
     let ended = async {
         let user = require_person(actor)?;
@@ -257,7 +262,7 @@ pub(crate) async fn end_sessions(State(state): State<AppState>, posted: Posted) 
 }
 
 /// Makes a key, and shows it this once.
-pub(crate) async fn make_key(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn make_key(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let posted = posted.at("/account");
     let frame = &posted.frame;
     let written = NewKeyForm::of(&posted);
@@ -278,14 +283,14 @@ pub(crate) async fn make_key(State(state): State<AppState>, posted: Posted) -> R
         }
         Err(problem) => problem,
     };
-    match Fault::of_problem(frame, problem) {
+    match FormError::of_problem(frame, problem) {
         Ok(fault) => page(&state, frame, None, Some(("keys", &fault)), Some(&posted)).await,
         Err(answer) => answer,
     }
 }
 
 /// Enables, disables or deletes a key.
-pub(crate) async fn change_key(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn change_key(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let actor = &posted.frame.actor;
     let changed = async {
         let id: KeyId = posted.field("id").parse().map_err(|_none| identity::Error::NoKey)?;

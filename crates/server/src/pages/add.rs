@@ -14,8 +14,8 @@ use library::overview::{self, Counts};
 use library::search::ModelState;
 use serde::Deserialize;
 
-use super::forms::{self, Posted};
-use super::frame::{Fault, Frame};
+use super::forms::{self, SubmittedForm};
+use super::frame::{FormError, Frame};
 use super::see_other;
 use crate::app::address;
 use crate::app::archives::{self, MAX_ARCHIVE_BYTES};
@@ -61,7 +61,7 @@ struct Page<'page> {
     tags: &'page str,
     taken: u64,
     failed: u64,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
     /// Whether there is a library that may be added to, or one may be made.
     may_add: bool,
     standing: Option<IngestStatus<'page>>,
@@ -121,7 +121,7 @@ async fn page(
     state: &AppState,
     frame: &Frame,
     [library, version, tags]: [&str; 3],
-    fault: Option<&Fault>,
+    fault: Option<&FormError>,
     (taken, failed): (Option<u64>, u64),
 ) -> Response {
     let read = async {
@@ -230,7 +230,7 @@ async fn add(State(state): State<AppState>, request: Request) -> Response {
     let written = form.fields.as_written();
     if !forms::is_ours(&frame, &form.form_token) {
         return match uploads::discard(&state.app, form.files).await {
-            Ok(()) => Posted::foreign(&frame),
+            Ok(()) => SubmittedForm::foreign(&frame),
             Err(error) => Problem::from(error).into_response(),
         };
     }
@@ -258,7 +258,7 @@ async fn add_archive(State(state): State<AppState>, request: Request) -> Respons
         Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
     };
     if !forms::is_ours(&frame, &form.form_token) {
-        return Posted::foreign(&frame);
+        return SubmittedForm::foreign(&frame);
     }
     let written = form.fields.as_written();
     match archives::add(&state.app, &frame.actor, &form.fields, form.archive).await {
@@ -281,7 +281,7 @@ async fn framed(state: &AppState, request: Request) -> std::result::Result<(Fram
     let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
     let frame = frame.at("/add");
     if !forms::is_of_this_site(&parts.headers) {
-        return Err(Posted::foreign(&frame));
+        return Err(SubmittedForm::foreign(&frame));
     }
     frame.require_person()?;
     Ok((frame, Request::from_parts(parts, body)))
@@ -289,7 +289,7 @@ async fn framed(state: &AppState, request: Request) -> std::result::Result<(Fram
 
 /// The form again, with what is wrong and what was written.
 async fn refused(state: &AppState, frame: &Frame, written: [&str; 3], problem: Problem) -> Response {
-    match Fault::of_problem(frame, problem) {
+    match FormError::of_problem(frame, problem) {
         Ok(fault) => page(state, frame, written, Some(&fault), (None, 0)).await,
         Err(answer) => answer,
     }

@@ -25,8 +25,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use store::jobs::inspect::{self, JobState};
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use crate::http::AppState;
 use crate::http::problem::Problem;
 
@@ -82,23 +82,23 @@ pub(super) struct ListQuery {
 pub(super) struct FlashMessage<'page> {
     pub(super) done: Option<Cow<'static, str>>,
     /// The form that was refused, and why.
-    fault: Option<(&'static str, Fault)>,
-    posted: Option<&'page Posted>,
+    fault: Option<(&'static str, FormError)>,
+    posted: Option<&'page SubmittedForm>,
 }
 
 impl<'page> FlashMessage<'page> {
     /// Success of the action named in the address; unknown names are ignored.
     pub(super) fn done(frame: &Frame, name: &str) -> Self {
-        let said = frame.t_of("admin-done", name);
+        let said = frame.t_enum("admin-done", name);
         Self { done: (!name.is_empty() && said != name).then_some(said), ..Self::default() }
     }
 
     /// That a form was refused.
-    pub(super) fn refused(form: &'static str, fault: Fault, posted: &'page Posted) -> Self {
+    pub(super) fn refused(form: &'static str, fault: FormError, posted: &'page SubmittedForm) -> Self {
         Self { done: None, fault: Some((form, fault)), posted: Some(posted) }
     }
 
-    pub(super) fn fault_of(&self, wanted: &str) -> Option<&Fault> {
+    pub(super) fn fault_of(&self, wanted: &str) -> Option<&FormError> {
         self.fault.as_ref().and_then(|(form, fault)| (*form == wanted).then_some(fault))
     }
 
@@ -164,7 +164,7 @@ fn setting(text: &str) -> FieldUpdate<String> {
 }
 
 /// Returns the update of a credential: a new value sets it, a ticked box clears it, otherwise it is kept.
-fn credential(posted: &Posted) -> FieldUpdate<zeroize::Zeroizing<String>> {
+fn credential(posted: &SubmittedForm) -> FieldUpdate<zeroize::Zeroizing<String>> {
     match posted.field("api_key").trim() {
         "" if posted.has("no_api_key") => FieldUpdate::Clear,
         "" => FieldUpdate::Keep,

@@ -4,12 +4,12 @@
 //! what the server has rendered. Without script the page looks again by itself.
 
 mod choices;
+mod conversation;
 mod files;
 mod follow;
 mod history;
-mod room;
 mod sharing;
-mod shown;
+mod view;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -23,9 +23,9 @@ const MAX_FORM_BYTES: usize = 256 << 10;
 /// The routes of this room.
 pub(super) fn router() -> Router<AppState> {
     Router::new()
-        .route("/ask", get(room::begin).post(room::ask_first))
-        .route("/ask/{chat}", get(room::show).post(room::ask))
-        .route("/ask/{chat}/change", post(room::change))
+        .route("/ask", get(conversation::begin).post(conversation::ask_first))
+        .route("/ask/{chat}", get(conversation::show).post(conversation::ask))
+        .route("/ask/{chat}/change", post(conversation::change))
         .route("/ask/{chat}/files", get(files::show))
         .route("/ask/{chat}/files/remove", post(files::remove))
         .route("/ask/{chat}/share", get(sharing::show).post(sharing::share))

@@ -12,8 +12,8 @@ use identity::keys::NewKey;
 use kernel::actor::Scope;
 use serde::Deserialize;
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use super::see_other;
 use crate::app;
 use crate::http::AppState;
@@ -55,7 +55,7 @@ struct Page<'page> {
     /// The key, in the answer that made it.
     key: Option<&'page str>,
     address: &'page str,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 /// How a program is told of the library.
@@ -136,7 +136,7 @@ async fn page(
     form: &Form<'_>,
     status: StatusCode,
     key: Option<&str>,
-    fault: Option<&Fault>,
+    fault: Option<&FormError>,
 ) -> Response {
     let catalogue = match state.app.engine.catalogue().await {
         Ok(catalogue) => catalogue,
@@ -160,7 +160,7 @@ async fn page(
 }
 
 /// Makes the key, and shows the lines with it.
-async fn make(State(state): State<AppState>, posted: Posted) -> Response {
+async fn make(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let posted = posted.at("/connect");
     let frame = &posted.frame;
     let form = Form {
@@ -192,7 +192,7 @@ async fn make(State(state): State<AppState>, posted: Posted) -> Response {
             page(&state, frame, &form, StatusCode::CREATED, Some(secret.reveal()), None).await
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => see_other("/sign-in?next=/connect"),
-        Err(problem) => match Fault::of_problem(frame, problem) {
+        Err(problem) => match FormError::of_problem(frame, problem) {
             Ok(fault) => page(&state, frame, &form, fault.status, None, Some(&fault)).await,
             Err(answer) => answer,
         },

@@ -18,12 +18,12 @@ use crate::http::problem::Problem;
 pub(crate) const FIELD: &str = "form_token";
 
 /// A form that one of our pages has sent.
-pub(crate) struct Posted {
+pub(crate) struct SubmittedForm {
     pub(crate) frame: Frame,
     fields: HashMap<String, String>,
 }
 
-impl FromRequest<AppState> for Posted {
+impl FromRequest<AppState> for SubmittedForm {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
@@ -54,7 +54,7 @@ pub(crate) fn is_of_this_site(headers: &HeaderMap) -> bool {
 /// Refuses a form that does not hold the token of the browser it comes from.
 #[expect(clippy::result_large_err, reason = "what goes out in its place")]
 pub(crate) fn require_token(frame: &Frame, shown: &str) -> Result<(), Response> {
-    if is_ours(frame, shown) { Ok(()) } else { Err(Posted::foreign(frame)) }
+    if is_ours(frame, shown) { Ok(()) } else { Err(SubmittedForm::foreign(frame)) }
 }
 
 /// Whether a form's token is that of the browser's cookie.
@@ -63,7 +63,7 @@ pub(crate) fn is_ours(frame: &Frame, shown: &str) -> bool {
     !frame.is_new() && shown == Some(frame.token().hash())
 }
 
-impl Posted {
+impl SubmittedForm {
     /// Refuses a form that no page of ours has sent.
     pub(crate) fn foreign(frame: &Frame) -> Response {
         frame.message(StatusCode::FORBIDDEN, &frame.t("form-foreign"))

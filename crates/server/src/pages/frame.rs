@@ -14,10 +14,10 @@ use identity::Preferences;
 use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
 
-pub(crate) use super::fault::Fault;
+pub(crate) use super::form_error::FormError;
+use super::i18n::{self, Argument, Translations};
 use super::language::Language;
 use super::theme::Theme;
-use super::words::{self, Said, Words};
 use super::{assets, forms, html, see_other};
 use crate::http::AppState;
 use crate::http::authentication::{Caller, session_cookie};
@@ -45,7 +45,7 @@ pub(crate) struct Frame {
 
 /// A part of the house that the head of each page leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum Section {
     Search,
     Libraries,
     Ask,
@@ -105,12 +105,12 @@ impl Frame {
 
     /// Translates a key.
     pub(crate) fn t(&self, key: &str) -> Cow<'static, str> {
-        self.words().say(key, &[])
+        self.words().translate(key, &[])
     }
 
     /// Translates a key with a count. Templates pass numbers of every type, and references to them.
     pub(crate) fn t_count(&self, key: &str, count: impl Display) -> Cow<'static, str> {
-        self.words().say(key, &[("count", whole(count).into())])
+        self.words().translate(key, &[("count", whole(count).into())])
     }
 
     /// Translates a key with one argument.
@@ -120,31 +120,36 @@ impl Frame {
         name: &'static str,
         value: &(impl ToString + ?Sized),
     ) -> Cow<'static, str> {
-        self.words().say(key, &[(name, FluentValue::from(value.to_string()))])
+        self.words().translate(key, &[(name, FluentValue::from(value.to_string()))])
     }
 
     /// Translates a key with several arguments.
-    pub(crate) fn t_all(&self, key: &str, values: &[Said<'_>]) -> Cow<'static, str> {
-        self.words().say(key, values)
+    pub(crate) fn t_all(&self, key: &str, values: &[Argument<'_>]) -> Cow<'static, str> {
+        self.words().translate(key, values)
     }
 
     /// Translates a value of an enumeration (`status`, `failed` is the key `status-failed`); the value itself if there is no translation.
-    pub(crate) fn t_of(&self, family: &str, name: &str) -> Cow<'static, str> {
+    pub(crate) fn t_enum(&self, family: &str, name: &str) -> Cow<'static, str> {
         self.words().find(&format!("{family}-{name}"), &[]).unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
-    /// Like [`Self::t_of`], with the English text given.
-    pub(crate) fn t_else<'words>(&self, family: &str, name: &str, english: &'words str) -> Cow<'words, str> {
+    /// Like [`Self::t_enum`], with the English text given.
+    pub(crate) fn t_enum_or<'words>(
+        &self,
+        family: &str,
+        name: &str,
+        english: &'words str,
+    ) -> Cow<'words, str> {
         self.words().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
     }
 
-    fn words(&self) -> &'static Words {
-        Words::of(self.language)
+    fn words(&self) -> &'static Translations {
+        Translations::of(self.language)
     }
 
     /// A number as it is read.
     pub(crate) fn number(&self, value: impl Display) -> String {
-        words::number(whole(value))
+        i18n::number(whole(value))
     }
 
     /// A time, marked up: its reader's own clock replaces it where scripts run.
@@ -183,7 +188,7 @@ impl Frame {
     pub(crate) fn t_ago(&self, key: &str, at: &DateTime<Utc>) -> String {
         // Where a language puts it, which no word of ours has in it.
         const PLACE: &str = "\u{fffc}";
-        let said = self.words().say(key, &[("ago", PLACE.into())]);
+        let said = self.words().translate(key, &[("ago", PLACE.into())]);
         markup::escape(&said).replace(PLACE, &self.ago(at))
     }
 
@@ -213,18 +218,18 @@ impl Frame {
     }
 
     /// Where this page is in the house.
-    pub(crate) fn room(&self) -> Room {
+    pub(crate) fn section(&self) -> Section {
         let path = self.here.split('?').next().unwrap_or_default();
         let is_in =
             |room: &str| path == room || path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'));
         match path {
-            "/" => Room::Search,
-            _ if ["/libraries", "/l", "/compare", "/connect"].into_iter().any(is_in) => Room::Libraries,
-            _ if is_in("/ask") => Room::Ask,
-            _ if is_in("/add") => Room::Add,
-            _ if is_in("/admin") => Room::Administration,
-            _ if is_in("/account") => Room::Account,
-            _ => Room::Other,
+            "/" => Section::Search,
+            _ if ["/libraries", "/l", "/compare", "/connect"].into_iter().any(is_in) => Section::Libraries,
+            _ if is_in("/ask") => Section::Ask,
+            _ if is_in("/add") => Section::Add,
+            _ if is_in("/admin") => Section::Administration,
+            _ if is_in("/account") => Section::Account,
+            _ => Section::Other,
         }
     }
 

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::{assets, dress};
+use super::{apply_page_headers, assets};
 use crate::app::guide;
 use crate::http::problem::Problem;
 
@@ -13,7 +13,7 @@ pub(crate) async fn show(Path(file): Path<String>) -> Response {
     match guide::file(&file) {
         Some(page) if file.split('.').next_back() == Some("html") => {
             let mut response = with_our_sheet(&String::from_utf8_lossy(&page)).into_response();
-            dress(&mut response);
+            apply_page_headers(&mut response);
             response
         }
         Some(text) => {

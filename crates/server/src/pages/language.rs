@@ -5,7 +5,7 @@ use axum::response::Response;
 use identity::Preferences;
 use serde::Deserialize;
 
-use super::forms::Posted;
+use super::forms::SubmittedForm;
 use super::{see_other, theme};
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -29,7 +29,7 @@ pub(crate) async fn switch(State(state): State<AppState>, Query(choice): Query<C
 }
 
 /// Chooses the language of all pages, here and for the account of whoever is signed in, and goes back.
-pub(crate) async fn choose(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn choose(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let chosen = Preferences { language: Some(posted.field("to").to_owned()), theme: None };
     theme::chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
 }

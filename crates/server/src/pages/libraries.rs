@@ -25,8 +25,8 @@ use library::overview::{self, Counts, TypeCount, VersionSize};
 use library::recent::{self, RecentChange};
 use serde::Deserialize;
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
@@ -142,7 +142,7 @@ struct Page<'page> {
     has_model: bool,
     done: Option<Cow<'static, str>>,
     /// The form that was refused, and why.
-    refused: Option<(&'page Posted, &'page Fault)>,
+    refused: Option<(&'page SubmittedForm, &'page FormError)>,
     /// Documents of all versions.
     documents: i64,
 }
@@ -170,7 +170,7 @@ impl VersionView<'_> {
 
 impl Page<'_> {
     /// Error of a form.
-    fn fault(&self) -> Option<&Fault> {
+    fn fault(&self) -> Option<&FormError> {
         self.refused.map(|(_, fault)| fault)
     }
 
@@ -246,7 +246,7 @@ async fn page(
     frame: &Frame,
     name: &str,
     done: Option<Done>,
-    refused: Option<(&Posted, &Fault)>,
+    refused: Option<(&SubmittedForm, &FormError)>,
 ) -> Response {
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;

@@ -8,8 +8,8 @@ use identity::{Username, links};
 use kernel::secret::Token;
 use serde::Deserialize;
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use super::see_other;
 use crate::app::accounts::parse_email;
 use crate::http::AppState;
@@ -31,7 +31,7 @@ struct SetupPage<'page> {
     token: &'page str,
     username: &'page str,
     email: &'page str,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 #[derive(Template)]
@@ -40,7 +40,7 @@ struct PasswordPage<'page> {
     frame: &'page Frame,
     token: &'page str,
     username: &'page str,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 #[derive(Template)]
@@ -49,7 +49,7 @@ struct ForgotPage<'page> {
     frame: &'page Frame,
     sends_mail: bool,
     is_sent: bool,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 /// Asks who the first administrator is.
@@ -80,7 +80,7 @@ fn no_setup(frame: &Frame) -> Response {
 pub(crate) async fn set_up(
     State(state): State<AppState>,
     Client(origin): Client,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let token = posted.field("token").to_owned();
     let posted = posted.at(&format!("/setup?token={token}"));
@@ -106,7 +106,7 @@ pub(crate) async fn set_up(
         Err(identity::Error::InvalidLink) => return no_setup(frame),
         Err(error) => error,
     };
-    match Fault::of(frame, error) {
+    match FormError::of(frame, error) {
         Ok(fault) => {
             let page = SetupPage { frame, token: &token, username, email: address, fault: Some(&fault) };
             fault.written_to(frame.page(fault.status, &page))
@@ -142,7 +142,7 @@ fn bad_link(frame: &Frame) -> Response {
 }
 
 /// Sets a password.
-pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn set(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let token = posted.field("token").to_owned();
     let posted = posted.at(&format!("/password?token={token}"));
     let (app, frame) = (&state.app, &posted.frame);
@@ -157,7 +157,7 @@ pub(crate) async fn set(State(state): State<AppState>, posted: Posted) -> Respon
         Err(identity::Error::InvalidLink) => return bad_link(frame),
         Err(error) => error,
     };
-    match Fault::of(frame, error) {
+    match FormError::of(frame, error) {
         Ok(fault) => {
             let page = PasswordPage {
                 frame,
@@ -182,7 +182,7 @@ pub(crate) async fn show_forgot(State(state): State<AppState>, frame: Frame) -> 
 pub(crate) async fn forgot(
     State(state): State<AppState>,
     Client(origin): Client,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let posted = posted.at("/forgot");
     let (frame, sends_mail) = (&posted.frame, state.sends_mail());
@@ -191,7 +191,7 @@ pub(crate) async fn forgot(
     } else {
         Ok(())
     };
-    match asked.map_err(|error| Fault::of(frame, error)) {
+    match asked.map_err(|error| FormError::of(frame, error)) {
         Ok(()) => {
             frame.page(StatusCode::OK, &ForgotPage { frame, sends_mail, is_sent: sends_mail, fault: None })
         }

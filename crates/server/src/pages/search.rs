@@ -4,8 +4,8 @@
 //! Owners are told of questions that come to nothing. A question that is still being typed is none: it is told when it is
 //! sent, or when its writer has stopped to look at what there is (`settled`).
 
-mod asked;
-mod shown;
+mod params;
+mod view;
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
-use asked::{Choice, Group, SearchParams};
-use shown::Document;
+use params::{Choice, Group, SearchParams};
+use view::Document;
 
 /// Passages on a page.
 const PAGE: usize = 20;
@@ -190,7 +190,7 @@ async fn search(
         Err(error) => return refused(frame, asked, error).map(|refused| (refused, Vec::new())),
     };
     let is_relevant = answer.relevant() > 0 || !asked.after.is_empty();
-    let documents = shown::documents(&answer);
+    let documents = view::documents(&answer);
     let ids: Vec<_> = documents.iter().map(|document| document.id).collect();
     let tags = if ids.is_empty() {
         Vec::new()

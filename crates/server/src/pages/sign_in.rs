@@ -8,8 +8,8 @@ use identity::{Preferences, preferences, sign_in};
 use kernel::actor::Actor;
 use serde::Deserialize;
 
-use super::forms::Posted;
-use super::frame::{Fault, Frame};
+use super::forms::SubmittedForm;
+use super::frame::{FormError, Frame};
 use super::{local, see_other, theme};
 use crate::app;
 use crate::http::AppState;
@@ -34,7 +34,7 @@ struct Page<'page> {
     name: &'page str,
     next: &'page str,
     has_new_password: bool,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 /// Asks for name and password.
@@ -51,7 +51,7 @@ pub(crate) async fn show(frame: Frame, Query(wanted): Query<SignInQuery>) -> Res
 pub(crate) async fn sign_in(
     State(state): State<AppState>,
     Client(origin): Client,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let posted = posted.at("/sign-in");
     let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
@@ -70,7 +70,7 @@ pub(crate) async fn sign_in(
             response
         }
         Err(error) => {
-            let fault = match Fault::of(&posted.frame, error) {
+            let fault = match FormError::of(&posted.frame, error) {
                 Ok(fault) => fault,
                 Err(answer) => return answer,
             };
@@ -88,7 +88,7 @@ async fn preferences_of(state: &AppState, actor: &Actor) -> Result<Preferences, 
 }
 
 /// Signs out: the session ends on every node.
-pub(crate) async fn sign_out(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn sign_out(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let actor = &posted.frame.actor;
     if let Some(id) = actor.session_id()
         && let Err(problem) = app::sessions::end(&state.app, actor, id).await.map_err(Problem::from)

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use identity::{Preferences, preferences};
 use kernel::actor::Actor;
 
-use super::forms::Posted;
+use super::forms::SubmittedForm;
 use super::frame::Frame;
 use super::language::{self, Language};
 use super::see_other;
@@ -54,7 +54,7 @@ impl Theme {
 }
 
 /// Chooses the colours of all pages, here and for the account of whoever is signed in, and goes back.
-pub(crate) async fn choose(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn choose(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let chosen = Preferences { language: None, theme: Some(posted.field("theme").to_owned()) };
     chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::admin::{FlashMessage, cursor, next};
-use super::forms::Posted;
+use super::forms::SubmittedForm;
 use super::frame::Frame;
 use super::see_other;
 use crate::http::AppState;
@@ -151,7 +151,7 @@ async fn show(
 async fn settle(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let frame = &posted.frame;
     frame.require_person()?;

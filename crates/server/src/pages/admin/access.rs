@@ -13,8 +13,8 @@ use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/access";
@@ -128,7 +128,7 @@ async fn page(state: &AppState, frame: &Frame, part: &str, told: FlashMessage<'_
 pub(super) async fn change(
     State(state): State<AppState>,
     Path(part): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{}", address::escaped(&part)));
     let (frame, actor) = (&posted.frame, &posted.frame.actor);
@@ -161,7 +161,7 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{}?done={done}", frame.here()))),
         Err(problem) => {
-            let told = FlashMessage::refused(form, Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused(form, FormError::of_problem(frame, problem)?, &posted);
             Ok(page(&state, frame, &part, told).await)
         }
     }

@@ -13,7 +13,7 @@ use super::{FlashMessage, ListQuery, PAGE, next, require};
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
@@ -108,7 +108,7 @@ fn link(state: &str, kind: &str) -> String {
 }
 
 /// Retries or discards dead jobs, one or all.
-pub(super) async fn act(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn act(State(state): State<AppState>, posted: SubmittedForm) -> Result<Response, Response> {
     require(&posted.frame)?;
     let pool = state.app.pool();
     let done = async {

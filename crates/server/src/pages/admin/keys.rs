@@ -11,7 +11,7 @@ use crate::app;
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
@@ -48,7 +48,10 @@ pub(super) async fn show(
 }
 
 /// Enables, disables or deletes one, at once and everywhere.
-pub(super) async fn change(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn change(
+    State(state): State<AppState>,
+    posted: SubmittedForm,
+) -> Result<Response, Response> {
     let actor = &posted.frame.actor;
     require(&posted.frame)?;
     let changed = async {

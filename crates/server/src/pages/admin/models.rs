@@ -10,8 +10,8 @@ use crate::app::language_models::TEST_TIMEOUT;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/models";
@@ -82,7 +82,10 @@ async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Respon
 }
 
 /// Adds one.
-pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(
+    State(state): State<AppState>,
+    posted: SubmittedForm,
+) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
@@ -105,7 +108,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=model"))),
         Err(problem) => {
-            let told = FlashMessage::refused("new", Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused("new", FormError::of_problem(frame, problem)?, &posted);
             Ok(list(&state, frame, told).await)
         }
     }
@@ -147,7 +150,7 @@ async fn page(
 pub(super) async fn change(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     require(&posted.frame)?;
@@ -166,13 +169,19 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=model-changed"))),
         Err(problem) => {
-            let told = FlashMessage::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
+            let told =
+                FlashMessage::refused("change", FormError::of_problem(&posted.frame, problem)?, &posted);
             Ok(page(&state, &posted.frame, &id, told, None).await)
         }
     }
 }
 
-async fn written(state: &AppState, posted: &Posted, id: &str, change: ModelUpdate) -> Result<(), Problem> {
+async fn written(
+    state: &AppState,
+    posted: &SubmittedForm,
+    id: &str,
+    change: ModelUpdate,
+) -> Result<(), Problem> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     models::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
     Ok(transaction.commit().await?)
@@ -182,7 +191,7 @@ async fn written(state: &AppState, posted: &Posted, id: &str, change: ModelUpdat
 pub(super) async fn test(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
@@ -206,7 +215,7 @@ pub(super) async fn test(
 pub(super) async fn act(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     require(&posted.frame)?;
     let done = async {
@@ -230,7 +239,7 @@ pub(super) async fn act(
 }
 
 /// The limits that were written; what is empty is as it was, or as usual.
-fn limits(posted: &Posted) -> Result<Limits, Problem> {
+fn limits(posted: &SubmittedForm) -> Result<Limits, Problem> {
     let number = |name: &str| match posted.field(name).trim() {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_none| Problem::invalid(format!("{name} is a number"))),

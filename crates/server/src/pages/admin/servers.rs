@@ -10,8 +10,8 @@ use super::{FlashMessage, ListQuery, credential, require, setting};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/servers";
@@ -67,7 +67,10 @@ async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Respon
 }
 
 /// Adds one.
-pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(
+    State(state): State<AppState>,
+    posted: SubmittedForm,
+) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
@@ -89,7 +92,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=server"))),
         Err(problem) => {
-            let told = FlashMessage::refused("new", Fault::of_problem(frame, problem)?, &posted);
+            let told = FlashMessage::refused("new", FormError::of_problem(frame, problem)?, &posted);
             Ok(list(&state, frame, told).await)
         }
     }
@@ -131,7 +134,7 @@ async fn page(
 pub(super) async fn change(
     State(state): State<AppState>,
     Path(id): Path<ServerId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     require(&posted.frame)?;
@@ -148,7 +151,8 @@ pub(super) async fn change(
     match written(&state, &posted, id, change).await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=server-changed"))),
         Err(problem) => {
-            let told = FlashMessage::refused("change", Fault::of_problem(&posted.frame, problem)?, &posted);
+            let told =
+                FlashMessage::refused("change", FormError::of_problem(&posted.frame, problem)?, &posted);
             Ok(page(&state, &posted.frame, id, told, None).await)
         }
     }
@@ -156,7 +160,7 @@ pub(super) async fn change(
 
 async fn written(
     state: &AppState,
-    posted: &Posted,
+    posted: &SubmittedForm,
     id: ServerId,
     change: ServerUpdate,
 ) -> Result<(), Problem> {
@@ -169,7 +173,7 @@ async fn written(
 pub(super) async fn test(
     State(state): State<AppState>,
     Path(id): Path<ServerId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
@@ -193,7 +197,7 @@ pub(super) async fn test(
 pub(super) async fn act(
     State(state): State<AppState>,
     Path(id): Path<ServerId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     require(&posted.frame)?;
     let done = async {

@@ -11,7 +11,7 @@ use crate::app;
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
@@ -46,7 +46,7 @@ pub(super) async fn show(
 }
 
 /// Ends one, at once and everywhere.
-pub(super) async fn end(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn end(State(state): State<AppState>, posted: SubmittedForm) -> Result<Response, Response> {
     require(&posted.frame)?;
     let ended = async {
         let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;

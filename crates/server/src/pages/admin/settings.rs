@@ -35,7 +35,7 @@ impl Page<'_> {
 
     /// Explanation of a setting.
     fn about<'setting>(&self, setting: &'setting EffectiveSetting) -> Cow<'setting, str> {
-        self.frame.t_else("setting", setting.flag.trim_start_matches('-'), &setting.help)
+        self.frame.t_enum_or("setting", setting.flag.trim_start_matches('-'), &setting.help)
     }
 
     fn is_built_in(&self) -> bool {

@@ -15,8 +15,8 @@ use crate::app::{self, accounts};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/users";
@@ -79,7 +79,10 @@ async fn list(state: &AppState, frame: &Frame, asked: &ListQuery, told: FlashMes
 }
 
 /// Makes a user, and shows once the link by which they set their password.
-pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Result<Response, Response> {
+pub(super) async fn create(
+    State(state): State<AppState>,
+    posted: SubmittedForm,
+) -> Result<Response, Response> {
     let posted = posted.at(HERE);
     let frame = &posted.frame;
     require(frame)?;
@@ -101,7 +104,7 @@ pub(super) async fn create(State(state): State<AppState>, posted: Posted) -> Res
     match made.await {
         Ok((user, link)) => Ok(show_link(&state, frame, &user, &link)),
         Err(error) => {
-            let told = FlashMessage::refused("new", Fault::of(frame, error)?, &posted);
+            let told = FlashMessage::refused("new", FormError::of(frame, error)?, &posted);
             Ok(list(&state, frame, &ListQuery::default(), told).await)
         }
     }
@@ -152,7 +155,7 @@ async fn page(state: &AppState, frame: &Frame, id: UserId, told: FlashMessage<'_
 pub(super) async fn change(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
@@ -172,7 +175,7 @@ pub(super) async fn change(
     match changed.await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=user"))),
         Err(error) => {
-            let told = FlashMessage::refused("change", Fault::of(frame, error)?, &posted);
+            let told = FlashMessage::refused("change", FormError::of(frame, error)?, &posted);
             Ok(page(&state, frame, id, told).await)
         }
     }
@@ -182,7 +185,7 @@ pub(super) async fn change(
 pub(super) async fn link(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
@@ -202,7 +205,7 @@ pub(super) async fn link(
 pub(super) async fn end_sessions(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let frame = &posted.frame;
     require(frame)?;
@@ -221,7 +224,7 @@ pub(super) async fn end_sessions(
 pub(super) async fn delete(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Result<Response, Response> {
     let posted = posted.at(&format!("{HERE}/{id}"));
     let frame = &posted.frame;
@@ -229,7 +232,7 @@ pub(super) async fn delete(
     match accounts::delete(&state.app, &frame.actor, id).await {
         Ok(()) => Ok(see_other(&format!("{HERE}?done=user-deleted"))),
         Err(error) => {
-            let told = FlashMessage::refused("delete", Fault::of(frame, error)?, &posted);
+            let told = FlashMessage::refused("delete", FormError::of(frame, error)?, &posted);
             Ok(page(&state, frame, id, told).await)
         }
     }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use crate::http::AppState;
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 
 /// Versions of one library that are offered: the newest.
 const MAX_VERSIONS: usize = 12;
@@ -60,7 +60,7 @@ impl Chosen {
     }
 
     /// Options of a form.
-    pub(crate) fn said(posted: &Posted) -> Result<Self> {
+    pub(crate) fn said(posted: &SubmittedForm) -> Result<Self> {
         let written = Self::written(posted.field("scope"), posted.field("focus"), posted.field("model"))?;
         Ok(Self { servers: posted.ticked("server:"), ..written })
     }

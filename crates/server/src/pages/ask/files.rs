@@ -10,14 +10,14 @@ use chat::files::{self, ChatFile, ChatFileStatus, FileId, MAX_FILES};
 use uuid::Uuid;
 
 use super::choices::Chosen;
-use super::room;
+use super::conversation;
 use crate::app::{chat_files, uploads};
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::multipart::{self, invalid_form, text};
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::{self, Posted};
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::{self, SubmittedForm};
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 /// The files of a chat, as a part of its page.
@@ -106,11 +106,11 @@ async fn attached(state: &AppState, chat: Option<ChatId>, request: Request) -> R
     };
     match taken.await {
         Ok(Some(chat)) => see_other(&format!("/ask/{chat}")),
-        Ok(None) => Posted::foreign(&frame),
+        Ok(None) => SubmittedForm::foreign(&frame),
         Err(problem) => {
             let frame = frame.at(&chat.map_or_else(|| "/ask".to_owned(), |chat| format!("/ask/{chat}")));
-            match Fault::of_problem(&frame, problem) {
-                Ok(fault) => room::refused(state, &frame, chat, &fault).await,
+            match FormError::of_problem(&frame, problem) {
+                Ok(fault) => conversation::refused(state, &frame, chat, &fault).await,
                 Err(response) => response,
             }
         }
@@ -130,7 +130,7 @@ pub(super) async fn framed(
     let (mut parts, body) = request.into_parts();
     let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
     if !forms::is_of_this_site(&parts.headers) {
-        return Err(Posted::foreign(&frame));
+        return Err(SubmittedForm::foreign(&frame));
     }
     frame.require_person()?;
     Ok((frame, Request::from_parts(parts, body)))
@@ -161,7 +161,7 @@ pub(super) async fn is_ours(frame: &Frame, parts: &mut Multipart) -> Result<bool
 pub(crate) async fn remove(
     State(state): State<AppState>,
     Path(chat): Path<Uuid>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let removed = async {
         let file =

@@ -21,11 +21,11 @@ use futures::stream;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::shown::{MessageView, rendered};
+use super::view::{MessageView, rendered};
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
@@ -170,7 +170,11 @@ pub(crate) async fn markdown(State(state): State<AppState>, frame: Frame, Path(i
 }
 
 /// Stops an answer. What there is of it is kept.
-pub(crate) async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn stop(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     let stopped = async {
         state.app.answers.stop(&posted.frame.actor, MessageId(id)).await?;
         // A moment later it has ended, and the page shows it so.
@@ -187,7 +191,11 @@ pub(crate) async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>, po
 }
 
 /// Says that an answer is good or wrong, or takes that back.
-pub(crate) async fn judge(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn judge(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     let verdict = posted.field("verdict");
     let verdict = (!verdict.is_empty()).then(|| Verdict {
         verdict: verdict.to_owned(),

@@ -20,7 +20,7 @@ use crate::http::AppState;
 use crate::http::input::{Query, cursor};
 use crate::http::multipart::{self, invalid_form};
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 
 /// Chats beside a page.
@@ -223,7 +223,7 @@ pub(crate) async fn take_in(State(state): State<AppState>, request: Request) -> 
             let frame = frame.at("/ask/history");
             frame.page(StatusCode::OK, &Imported { frame: &frame, report })
         }
-        Ok(None) => Posted::foreign(&frame),
+        Ok(None) => SubmittedForm::foreign(&frame),
         Err(problem) => problem.into_response(),
     }
 }

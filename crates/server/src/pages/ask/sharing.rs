@@ -12,8 +12,8 @@ use crate::app;
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 use crate::settings::ShareLinks;
 
@@ -25,7 +25,7 @@ struct Page<'page> {
     shares: Vec<Share>,
     /// The address that was made a moment ago, and is not to be had again.
     made: Option<&'page str>,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
     allowed: ShareLinks,
 }
 
@@ -53,7 +53,7 @@ async fn page(
     frame: &Frame,
     id: ChatId,
     made: Option<&str>,
-    fault: Option<&Fault>,
+    fault: Option<&FormError>,
 ) -> Response {
     let read = async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -72,7 +72,11 @@ async fn page(
 }
 
 /// Makes a link and shows it this once.
-pub(crate) async fn share(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn share(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     let posted = posted.at(&format!("/ask/{chat}/share"));
     let (frame, id) = (&posted.frame, ChatId(chat));
     if let Err(response) = frame.require_person() {
@@ -84,7 +88,7 @@ pub(crate) async fn share(State(state): State<AppState>, Path(chat): Path<Uuid>,
     {
         Ok((_share, token)) => page(&state, frame, id, Some(&state.share_url(&token)), None).await,
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => problem.into_response(),
-        Err(problem) => match Fault::of_problem(frame, problem) {
+        Err(problem) => match FormError::of_problem(frame, problem) {
             Ok(fault) => page(&state, frame, id, None, Some(&fault)).await,
             Err(response) => response,
         },
@@ -92,14 +96,18 @@ pub(crate) async fn share(State(state): State<AppState>, Path(chat): Path<Uuid>,
 }
 
 /// Ends a link.
-pub(crate) async fn end(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn end(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     match ended(&state, &posted).await {
         Ok(()) => see_other(&format!("/ask/{chat}/share")),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn ended(state: &AppState, posted: &Posted) -> Result<()> {
+async fn ended(state: &AppState, posted: &SubmittedForm) -> Result<()> {
     let id = posted.field("id").parse().map_err(|_none| Problem::invalid("the form cannot be read"))?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(shares::revoke(&mut connection, &posted.frame.actor, shares::ShareId(id)).await?)

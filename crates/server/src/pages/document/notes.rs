@@ -10,11 +10,11 @@ use uuid::Uuid;
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::problem::Problem;
-use crate::pages::forms::Posted;
+use crate::pages::forms::SubmittedForm;
 use crate::pages::see_other;
 
 /// Writes one.
-pub(super) async fn add(State(state): State<AppState>, posted: Posted) -> Response {
+pub(super) async fn add(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let back = posted.field("back").to_owned();
     let posted = posted.at(&back);
     if let Err(response) = posted.frame.require_person() {
@@ -42,7 +42,11 @@ pub(super) async fn add(State(state): State<AppState>, posted: Posted) -> Respon
 }
 
 /// Says that one is done with.
-pub(super) async fn resolve(State(state): State<AppState>, Path(id): Path<Uuid>, posted: Posted) -> Response {
+pub(super) async fn resolve(
+    State(state): State<AppState>,
+    Path(id): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     let back = posted.field("back").to_owned();
     let posted = posted.at(&back);
     if let Err(response) = posted.frame.require_person() {
@@ -61,7 +65,7 @@ pub(super) async fn resolve(State(state): State<AppState>, Path(id): Path<Uuid>,
 }
 
 /// Shows the error of a note on its own page: going back keeps the text.
-fn refused(posted: &Posted, error: library::Error) -> Response {
+fn refused(posted: &SubmittedForm, error: library::Error) -> Response {
     match error {
         library::Error::Invalid(_) => {
             let text = posted.frame.t_with("document-note-length", "most", &notes::MAX_NOTE_CHARS);

@@ -13,15 +13,15 @@ use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{self, Path, Query};
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
-use crate::pages::frame::Fault;
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::FormError;
 use crate::pages::see_other;
 
 /// Changes a library, or deletes it.
 pub(super) async fn library(
     State(state): State<AppState>,
     Path(part): Path<String>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let name = match address::library(&part) {
         Ok(name) => name,
@@ -37,7 +37,7 @@ pub(super) async fn library(
         Ok(done) => return see_other(&format!("{here}?done={done}")),
         Err(problem) => problem,
     };
-    match Fault::of_problem(&posted.frame, problem) {
+    match FormError::of_problem(&posted.frame, problem) {
         Ok(mut fault) => {
             if posted.field("action") == "delete" && !is_confirmed(&posted, &name) {
                 (fault.text, fault.detail) = (posted.frame.t("libraries-delete-name").into_owned(), None);
@@ -49,11 +49,15 @@ pub(super) async fn library(
 }
 
 /// Whether the name of what is to be deleted was written.
-fn is_confirmed(posted: &Posted, name: &LibraryName) -> bool {
+fn is_confirmed(posted: &SubmittedForm, name: &LibraryName) -> bool {
     posted.field("name").trim() == name.as_str()
 }
 
-async fn change_library(state: &AppState, posted: &Posted, name: &LibraryName) -> Result<&'static str> {
+async fn change_library(
+    state: &AppState,
+    posted: &SubmittedForm,
+    name: &LibraryName,
+) -> Result<&'static str> {
     let actor = &posted.frame.actor;
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
@@ -91,7 +95,7 @@ pub(super) async fn version(
     State(state): State<AppState>,
     Path((library, label)): Path<(String, String)>,
     Query(wanted): Query<VersionQuery>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     let (library, label) = match names(&library, &label) {
         Ok(names) => names,
@@ -109,7 +113,7 @@ pub(super) async fn version(
         Ok(done) => return see_other(&wanted.link(&here, "done", done)),
         Err(problem) => problem,
     };
-    let fault = match Fault::of_problem(&posted.frame, problem) {
+    let fault = match FormError::of_problem(&posted.frame, problem) {
         Ok(fault) => fault,
         Err(answer) => return answer,
     };
@@ -127,7 +131,7 @@ fn names(library: &str, label: &str) -> Result<(LibraryName, library::label::Lab
 
 async fn change_version(
     state: &AppState,
-    posted: &Posted,
+    posted: &SubmittedForm,
     name: &LibraryName,
     label: &library::label::Label,
 ) -> Result<&'static str> {

@@ -19,7 +19,7 @@ use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{self, Path, Query};
 use crate::http::problem::{Problem, Result};
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 /// Documents on a page.
@@ -58,7 +58,7 @@ struct Page<'page> {
     may_change: bool,
     has_model: bool,
     done: Option<Cow<'static, str>>,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
 }
 
 /// Documents of one folder.
@@ -87,7 +87,7 @@ impl VersionQuery {
         [&self.q, &self.r#type, &self.tag, &self.status].into_iter().any(|value| !value.is_empty())
     }
 
-    fn to_room(&self) -> Result<overview::SummaryFilter> {
+    fn to_filter(&self) -> Result<overview::SummaryFilter> {
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let status = match self.status.as_str() {
             "" => None,
@@ -184,12 +184,12 @@ pub(super) async fn page(
     library: &Library,
     version: &Version,
     wanted: &VersionQuery,
-    fault: Option<&Fault>,
+    fault: Option<&FormError>,
 ) -> Response {
     let read = async {
         let after = Some(wanted.after.as_str()).filter(|after| !after.is_empty());
         let after = after.map(input::cursor).transpose()?;
-        let narrowed = wanted.to_room()?;
+        let narrowed = wanted.to_filter()?;
         let mut connection = store::postgres::snapshot(state.app.pool()).await?;
         let actor = &frame.actor;
         let listed =
@@ -261,6 +261,6 @@ mod tests {
         assert_eq!(wanted.link("/l/a/1", "tag", ""), "/l/a/1?q=a%20b");
         assert_eq!(wanted.link("/l/a/1", "after", "n"), "/l/a/1?q=a%20b&tag=x&after=n");
         assert_eq!(VersionQuery::default().link("/l/a/1", "tag", ""), "/l/a/1");
-        assert!(VersionQuery { status: "other".to_owned(), ..VersionQuery::default() }.to_room().is_err());
+        assert!(VersionQuery { status: "other".to_owned(), ..VersionQuery::default() }.to_filter().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Translations: one catalogue per language in `web/words/{language}/*.ftl`, in Fluent's format (<https://projectfluent.org>) with the
+//! Translations: one catalogue per language in `web/i18n/{language}/*.ftl`, in Fluent's format (<https://projectfluent.org>) with the
 //! plurals of each language. A test proves both complete.
 
 use std::borrow::Cow;
@@ -12,19 +12,19 @@ use unic_langid::{LanguageIdentifier, langid};
 use super::language::Language;
 
 #[derive(RustEmbed)]
-#[folder = "web/words"]
+#[folder = "web/i18n"]
 struct Files;
 
 /// The words of one language.
-pub(crate) struct Words(FluentBundle<FluentResource>);
+pub(crate) struct Translations(FluentBundle<FluentResource>);
 
-static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::read("en", langid!("en")));
-static CHINESE: LazyLock<Words> = LazyLock::new(|| Words::read("zh-CN", langid!("zh-CN")));
+static ENGLISH: LazyLock<Translations> = LazyLock::new(|| Translations::read("en", langid!("en")));
+static CHINESE: LazyLock<Translations> = LazyLock::new(|| Translations::read("zh-CN", langid!("zh-CN")));
 
 /// Something that is said with other words in it.
-pub(crate) type Said<'value> = (&'static str, FluentValue<'value>);
+pub(crate) type Argument<'value> = (&'static str, FluentValue<'value>);
 
-impl Words {
+impl Translations {
     /// Those of a language.
     pub(crate) fn of(language: Language) -> &'static Self {
         match language {
@@ -52,7 +52,7 @@ impl Words {
     }
 
     /// Returns the message of a key; the key itself if it is missing.
-    pub(crate) fn say(&self, key: &str, values: &[Said<'_>]) -> Cow<'_, str> {
+    pub(crate) fn translate(&self, key: &str, values: &[Argument<'_>]) -> Cow<'_, str> {
         self.find(key, values).unwrap_or_else(|| {
             tracing::error!(words.key = key, "there are no words for this");
             Cow::Owned(key.to_owned())
@@ -60,7 +60,7 @@ impl Words {
     }
 
     /// Returns the message of a key, if there is one.
-    pub(crate) fn find(&self, key: &str, values: &[Said<'_>]) -> Option<Cow<'_, str>> {
+    pub(crate) fn find(&self, key: &str, values: &[Argument<'_>]) -> Option<Cow<'_, str>> {
         let pattern = self.0.get_message(key)?.value()?;
         let mut arguments = FluentArgs::with_capacity(values.len());
         for (name, value) in values {

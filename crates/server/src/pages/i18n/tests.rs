@@ -67,7 +67,7 @@ fn texts(folder: &Path, found: &mut Vec<String>) {
         let path: PathBuf = entry.path();
         if path.is_dir() {
             texts(&path, found);
-        } else if path.ends_with("words/tests.rs") {
+        } else if path.ends_with("i18n/tests.rs") {
             // It names the calls themselves.
         } else if path.extension().is_some_and(|extension| extension == "html" || extension == "rs") {
             found.push(std::fs::read_to_string(path).expect("text"));
@@ -121,7 +121,7 @@ fn what_pages_say_is_there_and_all_of_it_is_said() {
         for call in [".t(", ".t_count(", ".t_with(", ".t_all(", ".t_ago("] {
             said.extend(called(text, call));
         }
-        families.extend(called(text, ".t_of("));
+        families.extend(called(text, ".t_enum("));
     }
     for key in &said {
         assert!(known.contains_key(*key), "no catalogue has {key}");
@@ -140,7 +140,7 @@ fn what_pages_say_is_there_and_all_of_it_is_said() {
 fn numbers_stand_in_groups_and_plurals_follow_the_language() {
     assert_eq!([0, 999, 1000, -1_234_567].map(number), ["0", "999", "1,000", "-1,234,567"]);
     let said = |language, count: i64| {
-        Words::of(language).say("count-documents", &[("count", count.into())]).into_owned()
+        Translations::of(language).translate("count-documents", &[("count", count.into())]).into_owned()
     };
     assert_eq!(said(Language::English, 1), "1 document");
     assert_eq!(said(Language::English, 1200), "1,200 documents");

@@ -23,7 +23,7 @@ const PLAIN: [&str; 8] = [
 
 /// Error of a submitted form.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct FormError {
     pub(crate) status: StatusCode,
     /// In the language of the page.
     pub(crate) text: String,
@@ -32,7 +32,7 @@ pub(crate) struct Fault {
     retry_after: Option<u32>,
 }
 
-impl Fault {
+impl FormError {
     /// Tells it; what is nobody's fault is a problem that is shown and logged as such.
     #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
     pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
@@ -59,7 +59,7 @@ impl Fault {
         let (text, detail) = match frame.language() {
             Language::English => (sentence(problem.detail()), None),
             Language::Chinese => {
-                let title = frame.t_of("problem", problem.kind());
+                let title = frame.t_enum("problem", problem.kind());
                 (sentence_of(frame.language(), &title), in_english(frame.language(), &problem))
             }
         };

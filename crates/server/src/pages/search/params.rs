@@ -172,9 +172,9 @@ impl SearchParams {
             for value in list(values) {
                 // Looked up by literal families, which a test counts.
                 let text = match family {
-                    "type" => frame.t_of("type", &value),
-                    "search-content" => frame.t_of("search-content", &value),
-                    _ => frame.t_of("search-category", &value),
+                    "type" => frame.t_enum("type", &value),
+                    "search-content" => frame.t_enum("search-content", &value),
+                    _ => frame.t_enum("search-category", &value),
                 };
                 push(text.into_owned(), &[(name, &toggled(values, &value))]);
             }
@@ -204,7 +204,7 @@ impl SearchParams {
             "type",
             &self.r#type,
             found,
-            |name| frame.t_of("type", name).into_owned(),
+            |name| frame.t_enum("type", name).into_owned(),
         ));
         let all = CONTENTS.iter().map(|name| (*name).to_owned());
         groups.push(self.several(
@@ -212,7 +212,7 @@ impl SearchParams {
             "content",
             &self.content,
             all,
-            |name| frame.t_of("search-content", name).into_owned(),
+            |name| frame.t_enum("search-content", name).into_owned(),
         ));
         let tags = tags.iter().cloned();
         groups.push(
@@ -221,7 +221,7 @@ impl SearchParams {
             }),
         );
         let categories = CATEGORIES.iter().map(|name| Choice {
-            text: frame.t_of("search-category", name).into_owned(),
+            text: frame.t_enum("search-category", name).into_owned(),
             link: self.link(&[("category", if self.category == *name { "" } else { name })]),
             is_chosen: self.category == *name,
         });

@@ -18,12 +18,12 @@ use uuid::Uuid;
 use super::choices::{Choices, Chosen};
 use super::files::Attached;
 use super::history::Recent;
-use super::shown::MessageView;
+use super::view::MessageView;
 use crate::http::AppState;
 use crate::http::input::{Path, Query, cursor};
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::Posted;
-use crate::pages::frame::{Fault, Frame};
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 /// Messages that a page shows.
@@ -63,7 +63,7 @@ struct Page<'page> {
     choices: Choices,
     /// Text of the field.
     question: String,
-    fault: Option<&'page Fault>,
+    fault: Option<&'page FormError>,
     chat: Option<Opened>,
     /// A chat that can be brought back.
     deleted: Option<Chat>,
@@ -133,7 +133,7 @@ async fn new_page(
     chosen: Chosen,
     question: String,
     deleted: Option<Uuid>,
-    fault: Option<&Fault>,
+    fault: Option<&FormError>,
 ) -> Response {
     let read = async {
         let catalogue = state.app.engine.catalogue().await?;
@@ -162,7 +162,7 @@ fn answered(frame: &Frame, page: &Page<'_>) -> Response {
 }
 
 /// Asks the first question of a new chat.
-pub(crate) async fn ask_first(State(state): State<AppState>, posted: Posted) -> Response {
+pub(crate) async fn ask_first(State(state): State<AppState>, posted: SubmittedForm) -> Response {
     let posted = posted.at("/ask");
     if let Err(response) = posted.frame.require_person() {
         return response;
@@ -174,7 +174,7 @@ pub(crate) async fn ask_first(State(state): State<AppState>, posted: Posted) -> 
     };
     match first(&state, &posted.frame, &chosen, &question).await {
         Ok(chat) => see_other(&format!("/ask/{chat}")),
-        Err(problem) => match Fault::of_problem(&posted.frame, problem) {
+        Err(problem) => match FormError::of_problem(&posted.frame, problem) {
             Ok(fault) => new_page(&state, &posted.frame, chosen, question, None, Some(&fault)).await,
             Err(response) => response,
         },
@@ -216,7 +216,13 @@ pub(crate) async fn show(
     page(&state, &frame, ChatId(chat), &part, None).await
 }
 
-async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: Option<&Fault>) -> Response {
+async fn page(
+    state: &AppState,
+    frame: &Frame,
+    id: ChatId,
+    part: &Part,
+    fault: Option<&FormError>,
+) -> Response {
     let read = async {
         let before = part.before.as_deref().map(cursor).transpose()?;
         let actor = &frame.actor;
@@ -260,7 +266,11 @@ async fn page(state: &AppState, frame: &Frame, id: ChatId, part: &Part, fault: O
 }
 
 /// Asks in a chat: something new, an earlier question in other words, or an earlier one again.
-pub(crate) async fn ask(State(state): State<AppState>, Path(chat): Path<Uuid>, posted: Posted) -> Response {
+pub(crate) async fn ask(
+    State(state): State<AppState>,
+    Path(chat): Path<Uuid>,
+    posted: SubmittedForm,
+) -> Response {
     let posted = posted.at(&format!("/ask/{chat}"));
     if let Err(response) = posted.frame.require_person() {
         return response;
@@ -277,7 +287,7 @@ pub(crate) async fn ask(State(state): State<AppState>, Path(chat): Path<Uuid>, p
     let asking = ChatQuestion { action: put, message_id: None, options: means };
     match state.app.answers.ask(&posted.frame.actor, ChatId(chat), asking).await {
         Ok(begun) => see_other(&format!("/ask/{chat}#m-{}", begun.answer_id)),
-        Err(error) => match Fault::of_problem(&posted.frame, error.into()) {
+        Err(error) => match FormError::of_problem(&posted.frame, error.into()) {
             Ok(fault) => {
                 let part = Part { q: content, servers, ..Part::default() };
                 refused_in(&state, &posted.frame, ChatId(chat), &part, &fault).await
@@ -292,7 +302,7 @@ pub(super) async fn refused(
     state: &AppState,
     frame: &Frame,
     chat: Option<ChatId>,
-    fault: &Fault,
+    fault: &FormError,
 ) -> Response {
     match chat {
         Some(chat) => refused_in(state, frame, chat, &Part::default(), fault).await,
@@ -300,7 +310,13 @@ pub(super) async fn refused(
     }
 }
 
-async fn refused_in(state: &AppState, frame: &Frame, chat: ChatId, part: &Part, fault: &Fault) -> Response {
+async fn refused_in(
+    state: &AppState,
+    frame: &Frame,
+    chat: ChatId,
+    part: &Part,
+    fault: &FormError,
+) -> Response {
     // What is not there is told so, and not below a form.
     if fault.status == StatusCode::NOT_FOUND {
         return Problem::not_found(fault.text.clone()).into_response();
@@ -312,7 +328,7 @@ async fn refused_in(state: &AppState, frame: &Frame, chat: ChatId, part: &Part, 
 pub(crate) async fn change(
     State(state): State<AppState>,
     Path(chat): Path<Uuid>,
-    posted: Posted,
+    posted: SubmittedForm,
 ) -> Response {
     if let Err(response) = posted.frame.require_person() {
         return response;
@@ -323,7 +339,7 @@ pub(crate) async fn change(
     }
 }
 
-async fn changed(state: &AppState, id: ChatId, posted: &Posted) -> Result<String> {
+async fn changed(state: &AppState, id: ChatId, posted: &SubmittedForm) -> Result<String> {
     let actor = &posted.frame.actor;
     let change = match posted.field("act") {
         "rename" => Change { title: Some(posted.field("title").to_owned()), ..Change::default() },
