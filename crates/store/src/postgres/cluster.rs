@@ -3,10 +3,16 @@
 //! Several programs can use one data folder at once (`wenyuan serve`, and `wenyuan add` beside it). Each holds a shared lock on
 //! `users.lock`; a program that can lock it exclusively on leaving is the last one and stops the server. The kernel releases the lock
 //! of a killed program, so nothing stays locked, and a server that was left running is joined by the next program.
+//!
+//! Where this program is root, PostgreSQL runs as the system user `wenyuan`. The cluster's folder is root's then, so that this user
+//! can replace nothing in it; `data` and `socket` inside belong to the user. See [`files`] for what root does in them.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+mod files;
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,12 +21,14 @@ use std::time::Duration;
 use kernel::chain::Chain;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Gid, Pid, Uid, User, chown};
+use nix::unistd::{Gid, Pid, Uid, User};
 use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
+
+use files::{Owner, create_folder, open_file, read_file};
 
 /// Major version of the programs; a data folder of another one is refused.
 const MAJOR_VERSION: &str = "18";
@@ -28,10 +36,16 @@ const MAJOR_VERSION: &str = "18";
 const DATABASE: &str = "wenyuan";
 /// Role that owns and migrates the database.
 pub(super) const OWNER_ROLE: &str = "wenyuan";
+/// System user that PostgreSQL runs as where this program is root.
+const SYSTEM_USER: &str = "wenyuan";
 /// Role that the server connects as; `privileges` sets what it can do.
 const SERVER_ROLE: &str = "wenyuan_server";
 /// Maximum length of the socket's folder in bytes: the shortest limit of the supported platforms, less the socket's name.
 const MAX_SOCKET_FOLDER_BYTES: usize = 103 - "/.s.PGSQL.5432".len();
+/// Index of the line of `postmaster.pid` that holds the status (`ready` once connections are accepted).
+const PID_FILE_STATUS_LINE: usize = 7;
+/// Bytes of the end of the log that are looked at when a program failed.
+const LOG_TAIL_BYTES: u64 = 4000;
 /// Time within which the server has to start, including recovery after a crash.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// Time for which the remains of a killed server can block the next.
@@ -44,8 +58,6 @@ pub struct ClusterConfig {
     pub folder: PathBuf,
     /// Folder of the PostgreSQL programs (`bin/postgres` …).
     pub programs: PathBuf,
-    /// Users to run as when this program is root, which PostgreSQL refuses; the first that exists is taken.
-    pub users: Vec<String>,
     /// Additional settings of `postgresql.conf`.
     pub settings: Vec<(String, String)>,
     /// Whether the server keeps running when the last program leaves, for tests, which start and end by the hundred.
@@ -55,8 +67,7 @@ pub struct ClusterConfig {
 impl ClusterConfig {
     /// Creates the default configuration.
     pub fn new(folder: PathBuf, programs: PathBuf) -> Self {
-        let users = ["wenyuan", "postgres", "nobody"].map(str::to_owned).to_vec();
-        Self { folder, programs, users, settings: Vec::new(), keep_running: false }
+        Self { folder, programs, settings: Vec::new(), keep_running: false }
     }
 }
 
@@ -75,9 +86,19 @@ pub enum Error {
     OtherMajor { folder: PathBuf, found: String },
     /// This program is root, and there is no user to run the server as.
     #[error(
-        "PostgreSQL does not run as root and none of the users {0:?} exists: create one (useradd --system wenyuan)"
+        "PostgreSQL does not run as root, and there is no system user {SYSTEM_USER} to run it as: create it (useradd --system \
+         --no-create-home --shell /usr/sbin/nologin {SYSTEM_USER}), or run this as an ordinary user"
     )]
-    NoUser(Vec<String>),
+    NoUser,
+    /// A folder of the cluster belongs to another user, who could replace what is in it.
+    #[error("{0} belongs to another user: remove it, or choose another data folder (WENYUAN_DATA_DIR)")]
+    ForeignFolder(PathBuf),
+    /// A file of the cluster is a link, no regular file, or another user's.
+    #[error(
+        "{0} is a link, no regular file, or belongs to another user than PostgreSQL's, and root does not use such files: look \
+         who put it there, and remove it"
+    )]
+    SuspiciousFile(PathBuf),
     /// The server's user cannot enter a folder above the data.
     #[error(
         "PostgreSQL does not run as root, and the user it runs as cannot enter {0}: choose a data folder elsewhere \
@@ -104,7 +125,7 @@ pub struct Cluster {
 #[derive(Debug)]
 struct Shared {
     config: ClusterConfig,
-    owner: Option<(Uid, Gid)>,
+    owner: Owner,
     sockets: PathBuf,
     /// Held while this program uses the cluster.
     users_lock: File,
@@ -121,11 +142,12 @@ impl Cluster {
             return Err(Error::NoPrograms(config.programs.clone()));
         }
         let owner = unprivileged_user(config)?;
-        create_folder(&config.folder, owner)?;
-        check_ancestors(&config.folder, owner)?;
+        // The server trusts everyone who reaches its socket, so only its user can enter the folders of the data and the socket.
+        create_folder(&config.folder, None, if owner.is_some() { 0o711 } else { 0o700 })?;
+        allow_ancestors(&config.folder, owner)?;
         let sockets = socket_folder(&config.folder);
-        create_folder(&sockets, owner)?;
-        let users_lock = lock_file(&config.folder.join("users.lock"))?;
+        create_folder(&sockets, owner, 0o700)?;
+        let users_lock = open_file(&config.folder.join("users.lock"), None)?;
         let shared = Shared { config: config.clone(), owner, sockets, users_lock };
         {
             // One program at a time decides whether the server runs.
@@ -159,11 +181,19 @@ impl Cluster {
         tokio::spawn(async move {
             loop {
                 sleep(Duration::from_secs(1)).await;
-                if shared.server_process().is_some() {
-                    continue;
-                }
-                tracing::warn!("built-in PostgreSQL is gone, restarting it");
-                if let Err(error) = shared.restart().await {
+                let restarted = match shared.server_process() {
+                    Ok(Some(_)) if !shared.is_cut_off() => continue,
+                    Ok(Some(_)) => {
+                        tracing::warn!("socket of the built-in PostgreSQL is gone, restarting it");
+                        shared.restart().await
+                    }
+                    Ok(None) => {
+                        tracing::warn!("built-in PostgreSQL is gone, restarting it");
+                        shared.restart().await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = restarted {
                     tracing::error!(error = %Chain(&error), "failed to restart the built-in PostgreSQL");
                     sleep(Duration::from_secs(1)).await;
                 }
@@ -203,21 +233,20 @@ impl Shared {
 
     /// Runs initdb in a folder beside the data, renamed when complete, so that an interrupted initdb leaves no partial cluster.
     async fn create_cluster(&self) -> Result<(), Error> {
-        let version_file = self.data().join("PG_VERSION");
-        match std::fs::read_to_string(&version_file) {
-            Ok(version) if version.trim() == MAJOR_VERSION => return Ok(()),
-            Ok(version) => {
-                let found = version.trim().to_owned();
-                return Err(Error::OtherMajor { folder: self.data(), found });
-            }
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::Io { path: version_file, source }),
+        if let Some(version) = read_file(&self.data().join("PG_VERSION"), self.owner)? {
+            let found = version.trim().to_owned();
+            return if found == MAJOR_VERSION {
+                Ok(())
+            } else {
+                Err(Error::OtherMajor { folder: self.data(), found })
+            };
         }
         tracing::info!(folder = %self.config.folder.display(), "creating the library's database");
         let unfinished = self.config.folder.join("data.unfinished");
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).map_err(|source| self.io("data.unfinished", source))?;
         }
+        create_folder(&unfinished, self.owner, 0o700)?;
         let mut command = self.command("initdb");
         command.arg("--pgdata").arg(&unfinished).args([
             "--username",
@@ -236,11 +265,16 @@ impl Shared {
 
     /// Starts the server if it does not run.
     async fn start(&self) -> Result<(), Error> {
-        if self.server_process().is_some() {
-            return self.wait_until_ready().await;
+        if self.server_process()?.is_some() {
+            if !self.is_cut_off() {
+                return self.wait_until_ready().await;
+            }
+            self.stop().await?;
         }
         self.remove_misleading_pid_file()?;
         self.write_settings()?;
+        // `pg_ctl` opens the log as the unprivileged user, who can create nothing in this folder.
+        open_file(&self.log(), self.owner)?;
         let deadline = Instant::now() + REMAINS_TIMEOUT;
         loop {
             let mut command = self.command("pg_ctl");
@@ -274,9 +308,11 @@ impl Shared {
         if self.users_lock.try_lock().is_err() {
             return Ok(());
         }
-        if self.server_process().is_none() {
-            return Ok(());
-        }
+        if self.server_process()?.is_none() { Ok(()) } else { self.stop().await }
+    }
+
+    /// Stops the server. `pg_ctl` asks by a signal and waits for the process, so that this needs no socket.
+    async fn stop(&self) -> Result<(), Error> {
         let mut command = self.command("pg_ctl");
         command.args(["stop", "--wait", "--silent", "--mode=fast"]).arg("--pgdata").arg(self.data());
         self.run("pg_ctl", command).await
@@ -306,61 +342,112 @@ impl Shared {
             text += &format!("{name} = '{value}'\n");
         }
         let path = self.data().join("wenyuan.conf");
-        std::fs::write(&path, text).map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.change_owner(&path)?;
-        let main = self.data().join("postgresql.conf");
-        let mut configuration =
-            std::fs::read_to_string(&main).map_err(|source| Error::Io { path: main.clone(), source })?;
+        let io = |source| Error::Io { path: path.clone(), source };
+        let mut file = open_file(&path, self.owner)?;
+        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io)?;
+        let path = self.data().join("postgresql.conf");
+        let configuration = read_file(&path, self.owner)?.unwrap_or_default();
         if !configuration.contains("include_if_exists = 'wenyuan.conf'") {
-            configuration.push_str("\ninclude_if_exists = 'wenyuan.conf'\n");
-            std::fs::write(&main, configuration).map_err(|source| Error::Io { path: main, source })?;
+            let mut file = open_file(&path, self.owner)?;
+            file.seek(SeekFrom::End(0))
+                .and_then(|_| file.write_all(b"\ninclude_if_exists = 'wenyuan.conf'\n"))
+                .map_err(|source| Error::Io { path, source })?;
         }
         Ok(())
     }
 
-    /// Returns the running postmaster: the process that `postmaster.pid` names, if it is of this cluster.
-    fn server_process(&self) -> Option<Pid> {
-        self.named_process().filter(|pid| self.is_our_postmaster(*pid))
+    /// Returns the running postmaster: the process that `postmaster.pid` names, if it is of this cluster. A file that cannot be read
+    /// for another reason than its absence (no free descriptor) is an error, and no sign of a dead server.
+    fn server_process(&self) -> Result<Option<Pid>, Error> {
+        match self.pid_file()? {
+            PidFile::Names(pid) if is_running(pid) && self.is_our_postmaster(pid)? => Ok(Some(pid)),
+            _ => Ok(None),
+        }
     }
 
-    /// Returns the running process that `postmaster.pid` names, of whatever program.
-    fn named_process(&self) -> Option<Pid> {
-        let text = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
-        let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?);
-        matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM)).then_some(pid)
+    fn pid_file(&self) -> Result<PidFile, Error> {
+        let text = read_file(&self.data().join("postmaster.pid"), self.owner)?;
+        Ok(text.map_or(PidFile::Absent, |text| PidFile::parse(&text)))
     }
 
     /// Whether a process is the postmaster of this cluster, which works in its data folder. Without `/proc`, any running process is
     /// taken for it.
-    fn is_our_postmaster(&self, pid: Pid) -> bool {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-            return !Path::new("/proc/self/stat").exists();
+    fn is_our_postmaster(&self, pid: Pid) -> Result<bool, Error> {
+        let path = PathBuf::from(format!("/proc/{pid}/stat"));
+        let stat = match std::fs::read_to_string(&path) {
+            Ok(stat) => stat,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(!Path::new("/proc/self/stat").exists());
+            }
+            // The process ended while its file was read.
+            Err(source) if source.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(false),
+            Err(source) => return Err(Error::Io { path, source }),
         };
         // `12 (postgres) S …`; a zombie has ended and was not waited for yet.
         if !stat.contains("(postgres)") || stat.contains(") Z ") {
-            return false;
+            return Ok(false);
         }
-        match (std::fs::read_link(format!("/proc/{pid}/cwd")), self.data().canonicalize()) {
+        Ok(match (std::fs::read_link(format!("/proc/{pid}/cwd")), self.data().canonicalize()) {
             (Ok(folder), Ok(data)) => folder == data,
             _ => true,
-        }
+        })
     }
 
-    /// Removes a pid file whose process id another program has taken since. PostgreSQL itself recognises other stale pid files, and
-    /// checks that no orphan of the dead server still uses its memory.
+    /// Removes a pid file whose process id another program has taken since, or that a power cut left empty or garbled, which
+    /// PostgreSQL refuses to start beside. PostgreSQL itself recognises other stale pid files, and checks that no orphan of the dead
+    /// server still uses its memory.
     fn remove_misleading_pid_file(&self) -> Result<(), Error> {
-        if self.named_process().is_none_or(|pid| self.is_our_postmaster(pid)) {
+        let misleads = match self.pid_file()? {
+            PidFile::Absent => false,
+            PidFile::Garbled => !self.has_postmaster(),
+            PidFile::Names(pid) => is_running(pid) && !self.is_our_postmaster(pid)?,
+        };
+        if !misleads {
             return Ok(());
         }
         let path = self.data().join("postmaster.pid");
         std::fs::remove_file(&path).map_err(|source| Error::Io { path, source })
     }
 
+    /// Whether any process is a postmaster of this cluster, by the list of processes.
+    fn has_postmaster(&self) -> bool {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .any(|pid| self.is_our_postmaster(Pid::from_raw(pid)).unwrap_or(true))
+    }
+
+    /// Whether the server runs but its socket was removed or replaced, as programs that clean `/tmp` do. A lack of descriptors here,
+    /// or a full backlog there, is no sign of it.
+    fn is_cut_off(&self) -> bool {
+        let is_ready = read_file(&self.data().join("postmaster.pid"), self.owner).is_ok_and(|text| {
+            text.is_some_and(|text| {
+                text.lines().nth(PID_FILE_STATUS_LINE).is_some_and(|line| line.trim() == "ready")
+            })
+        });
+        let connected = UnixStream::connect(self.sockets.join(".s.PGSQL.5432"));
+        is_ready
+            && connected.is_err_and(|error| {
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+            })
+    }
+
     fn is_blocked_by_dead_server(&self) -> bool {
-        let log = std::fs::read(self.log()).unwrap_or_default();
-        let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();
+        let tail = self.end_of_log();
         tail.contains("shared memory block")
             || (tail.contains("lock file") && tail.contains("already exists"))
+    }
+
+    /// Returns the last [`LOG_TAIL_BYTES`] of the log.
+    fn end_of_log(&self) -> String {
+        let mut tail = Vec::new();
+        let read = open_file(&self.log(), self.owner).map(|mut log| {
+            let length = log.seek(SeekFrom::End(0))?;
+            log.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+            log.take(LOG_TAIL_BYTES).read_to_end(&mut tail)
+        });
+        drop(read);
+        String::from_utf8_lossy(&tail).into_owned()
     }
 
     async fn wait_until_ready(&self) -> Result<(), Error> {
@@ -371,7 +458,7 @@ impl Shared {
                     let _closed = connection.close().await;
                     return Ok(());
                 }
-                Err(_) if Instant::now() < deadline && self.server_process().is_some() => {
+                Err(_) if Instant::now() < deadline && self.server_process()?.is_some() => {
                     sleep(Duration::from_millis(100)).await;
                 }
                 Err(source) => return Err(Error::Unresponsive { log: self.log(), source }),
@@ -421,7 +508,8 @@ impl Shared {
     /// it, and a pipe would stay open as long as the server runs.
     async fn run(&self, program: &'static str, mut command: Command) -> Result<(), Error> {
         let path = self.config.folder.join(format!("{program}.out"));
-        let file = File::create(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let file = open_file(&path, None)?;
+        file.set_len(0).map_err(|source| Error::Io { path: path.clone(), source })?;
         let stderr = file.try_clone().map_err(|source| Error::Io { path: path.clone(), source })?;
         let status =
             command.stdout(file).stderr(stderr).status().await.map_err(|source| Error::Io {
@@ -432,7 +520,7 @@ impl Shared {
             return Ok(());
         }
         let messages = std::fs::read_to_string(&path).unwrap_or_default();
-        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.end_of_log();
         let last: Vec<&str> = log.lines().rev().take(5).collect();
         let mut output = messages.trim().to_owned();
         for line in last.into_iter().rev() {
@@ -441,85 +529,88 @@ impl Shared {
         }
         Err(Error::Program { program, output })
     }
+}
 
-    fn change_owner(&self, path: &Path) -> Result<(), Error> {
-        change_owner(path, self.owner)
+/// Content of `postmaster.pid`.
+#[derive(Debug, PartialEq, Eq)]
+enum PidFile {
+    Absent,
+    /// Empty, or without a process id.
+    Garbled,
+    Names(Pid),
+}
+
+impl PidFile {
+    fn parse(text: &str) -> Self {
+        let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
+        pid.filter(|pid: &i32| *pid > 0).map_or(Self::Garbled, |pid| Self::Names(Pid::from_raw(pid)))
     }
 }
 
-/// Returns the user to run the server as, if this program is root.
-fn unprivileged_user(config: &ClusterConfig) -> Result<Option<(Uid, Gid)>, Error> {
+fn is_running(pid: Pid) -> bool {
+    matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM))
+}
+
+/// Returns the user to run the server as, if this program is root: the owner of existing data, else the system user.
+fn unprivileged_user(config: &ClusterConfig) -> Result<Owner, Error> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    config
-        .users
-        .iter()
-        .find_map(|name| User::from_name(name).ok().flatten())
-        .map(|user| Some((user.uid, user.gid)))
-        .ok_or_else(|| Error::NoUser(config.users.clone()))
+    let data = std::fs::symlink_metadata(config.folder.join("data")).ok();
+    if let Some(data) = data.filter(|data| data.is_dir() && data.uid() != 0) {
+        let uid = Uid::from_raw(data.uid());
+        let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+        if name.as_deref() != Some(SYSTEM_USER) {
+            tracing::warn!(
+                user = name,
+                "the database belongs to a user that other programs run as, too: stop wenyuan, create the user {SYSTEM_USER}, and \
+                 give the folders postgres/data and postgres/socket to it (chown -R)"
+            );
+        }
+        return Ok(Some((uid, Gid::from_raw(data.gid()))));
+    }
+    let user = User::from_name(SYSTEM_USER).ok().flatten().ok_or(Error::NoUser)?;
+    Ok(Some((user.uid, user.gid)))
 }
 
-/// Creates a folder that only its owner can enter, because the server trusts everyone who reaches its socket.
-fn create_folder(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(io)?;
-    }
-    match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {}
-        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(io(source)),
-    }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
-    change_owner(path, owner)
-}
-
-/// Checks that the unprivileged user can enter every folder above the data.
-fn check_ancestors(folder: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+/// Lets the unprivileged user pass every folder above the cluster's. The one right above, the data folder, is opened to the user's
+/// group alone where it is closed to all; others are the operator's.
+fn allow_ancestors(folder: &Path, owner: Owner) -> Result<(), Error> {
     let Some((uid, gid)) = owner else { return Ok(()) };
-    for ancestor in folder.ancestors().skip(1) {
+    for (height, ancestor) in folder.ancestors().skip(1).enumerate() {
         let Ok(metadata) = std::fs::metadata(ancestor) else { continue };
         let (mode, by_user, by_group) =
             (metadata.mode(), metadata.uid() == uid.as_raw(), metadata.gid() == gid.as_raw());
         let can_enter =
             mode & 0o001 != 0 || (by_user && mode & 0o100 != 0) || (by_group && mode & 0o010 != 0);
-        if !can_enter {
+        if can_enter {
+            continue;
+        }
+        if height != 0 || metadata.uid() != Uid::effective().as_raw() {
             return Err(Error::InaccessibleFolder(ancestor.to_owned()));
         }
+        let io = |source| Error::Io { path: ancestor.to_owned(), source };
+        std::os::unix::fs::chown(ancestor, None, Some(gid.as_raw())).map_err(io)?;
+        std::fs::set_permissions(ancestor, Permissions::from_mode((mode & 0o7700) | 0o010)).map_err(io)?;
     }
     Ok(())
 }
 
-fn change_owner(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
-    let Some((uid, gid)) = owner else { return Ok(()) };
-    chown(path, Some(uid), Some(gid))
-        .map_err(|errno| Error::Io { path: path.to_owned(), source: io::Error::from(errno) })
-}
-
 /// Returns the folder of the socket: beside the data, or a short one derived from it where that path is too long for a socket.
+/// Root's short one is where only root can create folders.
 fn socket_folder(folder: &Path) -> PathBuf {
     let beside = folder.join("socket");
     if beside.as_os_str().len() <= MAX_SOCKET_FOLDER_BYTES {
         return beside;
     }
     let digest = Sha256::digest(folder.as_os_str().as_encoded_bytes());
-    Path::new("/tmp").join(format!("wenyuan-{}", hex::encode(&digest[..8])))
-}
-
-/// Opens a lock file, and creates it if it is missing.
-fn lock_file(path: &Path) -> Result<File, Error> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|source| Error::Io { path: path.to_owned(), source })
+    let root_only = Uid::effective().is_root() && Path::new("/run").is_dir();
+    Path::new(if root_only { "/run" } else { "/tmp" }).join(format!("wenyuan-{}", hex::encode(&digest[..8])))
 }
 
 /// Waits for an exclusive lock without blocking the runtime. The lock is held until the file is dropped.
 async fn lock_exclusively(path: PathBuf) -> Result<File, Error> {
-    let file = lock_file(&path)?;
+    let file = open_file(&path, None)?;
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
     match locked {
         Ok(Ok(file)) => Ok(file),
