@@ -162,10 +162,18 @@ pub async fn require_add(
         Some(row) => LibraryAccess::new(name.as_str(), row.visibility, row.granted).require(
             actor,
             Level::Write,
-            || Error::NameTaken(name.clone()),
+            || hidden_from_upload(actor, name.as_str()),
         ),
         None => require_create(actor, name.as_str()),
     }
+}
+
+/// Returns the error of an upload to a library that does not exist for the actor: the one of an absent library for all who cannot
+/// create one, so that uploading does not tell which names are taken.
+pub(crate) fn hidden_from_upload(actor: &Actor, name: &str) -> Error {
+    require_create(actor, name).err().unwrap_or_else(|| {
+        Error::NotAllowed(format!("you cannot add to a library of the name {name}: choose another name"))
+    })
 }
 
 /// Fails unless the actor has this level in the document's library. Returns that library.

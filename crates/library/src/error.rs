@@ -21,9 +21,6 @@ pub enum Error {
     /// The caller is anonymous, and this needs an account.
     #[error("sign in or use an API key to do this")]
     SignIn,
-    /// A library of this name exists, but not for the actor.
-    #[error("the name {0} cannot be used: choose another")]
-    NameTaken(LibraryName),
     /// The library has no version yet.
     #[error("{0} has no documents yet: add some with `wenyuan add PATH --library {0}`")]
     EmptyLibrary(LibraryName),

@@ -56,8 +56,7 @@ pub(crate) async fn ensure(
     .await?;
     if let Some(row) = found {
         let access = LibraryAccess::new(name.as_str(), row.visibility, row.granted);
-        // A hidden library is not disclosed beyond its name being taken, and nothing is added to it.
-        access.require(actor, Level::Write, || Error::NameTaken(name.clone()))?;
+        access.require(actor, Level::Write, || access::hidden_from_upload(actor, name.as_str()))?;
         if let Some(version) = row.version {
             return Ok(EnsuredVersion { library: row.library, version, is_new: false });
         }

@@ -21,6 +21,9 @@ pub(crate) mod sessions;
 pub(crate) mod shares;
 pub(crate) mod uploads;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -42,6 +45,9 @@ use tokio::sync::mpsc::Receiver;
 pub(crate) use error::Error;
 
 use crate::settings::Settings;
+
+/// Folders of the data directory that hold documents.
+const PRIVATE_FOLDERS: [&str; 2] = ["objects", "index"];
 
 /// The opened library: settings, stores and services, shared by every API. Clones are cheap.
 #[derive(Clone)]
@@ -81,6 +87,7 @@ impl App {
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("failed to migrate the database")?;
         let objects = Objects::in_folder(&data.join("objects"))?;
+        close_to_other_users(&data)?;
         let config = EngineConfig {
             index_folder: data.join("index"),
             vector_budget_milliseconds: settings.search.vector_budget_milliseconds(),
@@ -203,4 +210,18 @@ impl App {
         }
         self.database.close().await;
     }
+}
+
+/// Closes the folders of documents to other users of the machine; earlier releases created them open. The data directory itself may be
+/// a shared one, and stays as it is.
+fn close_to_other_users(data: &Path) -> anyhow::Result<()> {
+    for folder in PRIVATE_FOLDERS.map(|name| data.join(name)).iter().filter(|folder| folder.is_dir()) {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).with_context(|| {
+            format!(
+                "failed to close {} to other users: it must belong to the user that runs wenyuan",
+                folder.display()
+            )
+        })?;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod mcp_servers;
 mod models;
 mod operate;
 mod read_documents;
+mod sandbox;
 mod search;
 mod secrets;
 mod serve;

@@ -5,6 +5,7 @@
 pub(crate) mod accept;
 pub(crate) mod authentication;
 pub(crate) mod client;
+pub(crate) mod connections;
 pub(crate) mod cookies;
 pub(crate) mod etag;
 pub(crate) mod guard;
@@ -17,6 +18,7 @@ pub(crate) mod markdown;
 pub(crate) mod multipart;
 mod observe;
 pub(crate) mod openapi;
+mod pace;
 pub(crate) mod paging;
 pub(crate) mod problem;
 pub(crate) mod problem_types;

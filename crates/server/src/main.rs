@@ -21,6 +21,10 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+use nix::sys::stat::{Mode, umask};
+
 fn main() -> ExitCode {
+    // What this program writes is its user's alone: documents, the index, exports.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     cli::main()
 }

@@ -71,6 +71,11 @@ pub(crate) const METRICS: &[Metric] = &[
         "Time until the head of the answer",
     ),
     counter(
+        "wenyuan_connections_refused_total",
+        &[],
+        "Connections closed at once because their address had its share",
+    ),
+    counter(
         "wenyuan_mcp_requests_total",
         &[("method", ""), ("tool", ""), ("outcome", "`ok`, `refused`, `failed`")],
         "MCP requests",

@@ -1,9 +1,12 @@
-//! The child process that parses documents: it limits its own memory, then serves requests on standard input and output.
+//! The child process that parses documents: it limits its own memory, gives up its rights, then serves requests on standard input and
+//! output.
 
 use std::io::{stdin, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
+
+use super::sandbox;
 
 /// Arguments of the child process.
 #[derive(Debug, Args)]
@@ -19,6 +22,8 @@ const STACK: usize = 64 << 20;
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     // On platforms without the limit (macOS), only time is limited.
     let _unlimited = rlimit::Resource::AS.set(arguments.memory, arguments.memory);
+    // Where it cannot be had, the server has warned of it at its start.
+    let _unconfined = sandbox::confine();
     let reading = std::thread::Builder::new()
         .stack_size(STACK)
         .spawn(|| library::reader::serve(stdin().lock(), stdout().lock()));

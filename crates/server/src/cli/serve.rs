@@ -7,16 +7,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use kernel::actor::Actor;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::show;
+use super::{sandbox, show};
 use crate::app::App;
 use crate::app::background::BackgroundTasks;
 use crate::app::guide;
 use crate::app::mail::Mail;
-use crate::http::AppState;
 use crate::http::guard::Names;
+use crate::http::{AppState, connections};
 use crate::settings::Settings;
 use crate::{metrics, routes};
 
@@ -32,7 +31,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let recorder = metrics::start()?;
     let app = App::open(settings).await?;
     // Before any work starts: a second server on the same port fails at once.
-    let listener = match TcpListener::bind(listen).await {
+    let listener = match connections::bind(listen).await {
         Ok(listener) => listener,
         Err(error) => {
             app.close().await;
@@ -42,6 +41,9 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let address = listener.local_addr()?;
     warn_of_powers(&app).await;
+    if let Some(reason) = sandbox::lacking() {
+        tracing::warn!(reason, "documents are parsed in a process without a sandbox");
+    }
     let mut background = BackgroundTasks::start(&app);
     background.update_index(&app);
     background.ingest(&app)?;
@@ -73,8 +75,8 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));
     }
     offer_setup(&app, &public).await;
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, router).with_graceful_shutdown(stopping(app.clone())).await?;
+    let trusted_proxies = settings.server.trusted_proxies().to_vec();
+    connections::serve(listener, router, trusted_proxies, stopping(app.clone())).await;
     tracing::info!("stopping: finishing or releasing running work");
     background.stop().await;
     app.close().await;

@@ -5,7 +5,8 @@
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use identity::{Credential, Preferences};
@@ -46,14 +47,17 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let name = session_cookie(state.app.settings.server.secure_cookies());
+    let server = &state.app.settings.server;
+    let name = session_cookie(server.secure_cookies());
     let verified = match (bearer(request.headers()), cookie(request.headers(), name)) {
         (Some(text), _) => match state.app.authenticator.authenticate(Credential::Bearer(text)).await {
             Ok(verified) => Some(verified),
             Err(error) => return Problem::from(error).into_response(),
         },
         (None, Some(text)) => match state.app.authenticator.authenticate(Credential::Cookie(text)).await {
-            Ok(verified) if is_of_a_page(&request) => Some(verified),
+            Ok(verified) if is_of_a_page(&request, server.secure_cookies(), server.origins()) => {
+                Some(verified)
+            }
             Ok(_) => {
                 return Problem::forbidden(
                     "a change authorised by a cookie must come from a page of this server: send an access token or an API key \
@@ -106,17 +110,33 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     bare.or_else(others).filter(|text| !text.is_empty())
 }
 
-/// Whether a request that relies on a cookie changes nothing, or comes from a page of ours: browsers say so by
-/// `Sec-Fetch-Site` or `Origin`, which the guard has compared with this server's own, and pages cannot forge them.
-fn is_of_a_page(request: &Request) -> bool {
-    request.method().is_safe()
-        || request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin")
-        || request.headers().get(header::ORIGIN).is_some_and(|origin| origin != "null")
+/// Whether a request that relies on a cookie changes nothing, or comes from a page of this server. Browsers send a host's cookies from
+/// pages of its other ports and schemes, too, so scheme, host and port count: by `Sec-Fetch-Site`, which pages cannot forge, or by
+/// `Origin` where a browser sends no such header (over plain HTTP).
+fn is_of_a_page(request: &Request, is_secure: bool, origins: &[String]) -> bool {
+    if request.method().is_safe() {
+        return true;
+    }
+    let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let origin = text(&header::ORIGIN);
+    let is_listed = origin.is_some_and(|origin| {
+        origins.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    });
+    if is_listed {
+        return true;
+    }
+    if let Some(site) = text(&HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
+    }
+    let host = request.uri().authority().map(Authority::as_str).or_else(|| text(&header::HOST));
+    let scheme = if is_secure { "https" } else { "http" };
+    origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::body::Body;
+    use axum::http::HeaderValue;
 
     use super::*;
 
@@ -151,5 +171,39 @@ mod tests {
             Some("ws_1")
         );
         assert_eq!(cookie(&headers(&[("cookie", "xwenyuan_session=ws_1")]), session_cookie(false)), None);
+    }
+
+    #[test]
+    fn a_cookie_counts_from_pages_of_the_same_scheme_host_and_port() {
+        let origins = ["https://tools.example/".to_owned()];
+        let allowed = |is_secure: bool, pairs: &[(&'static str, &'static str)]| {
+            let mut request = Request::post("/").body(Body::empty()).unwrap();
+            *request.headers_mut() = headers(pairs);
+            is_of_a_page(&request, is_secure, &origins)
+        };
+        let host = ("host", "docs.example:8080");
+        for (is_secure, pairs) in [
+            (false, &[host, ("origin", "http://docs.example:8080")][..]),
+            (true, &[host, ("origin", "https://docs.example:8080")]),
+            (true, &[host, ("sec-fetch-site", "same-origin")]),
+            (false, &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://docs.example:8080")]),
+            (false, &[host, ("sec-fetch-site", "same-site"), ("origin", "https://tools.example")]),
+        ] {
+            assert!(allowed(is_secure, pairs), "{pairs:?}");
+        }
+        for (is_secure, pairs) in [
+            (false, &[host][..]),
+            (false, &[host, ("origin", "null")]),
+            (false, &[host, ("origin", "http://docs.example:3000")]),
+            (false, &[host, ("origin", "https://docs.example:8080")]),
+            (true, &[host, ("origin", "http://docs.example:8080")]),
+            (false, &[host, ("origin", "http://docs.example")]),
+            // A page of another port of the same host is of the same site.
+            (true, &[host, ("sec-fetch-site", "same-site"), ("origin", "https://docs.example:8080")]),
+            (true, &[host, ("sec-fetch-site", "cross-site")]),
+            (true, &[host, ("sec-fetch-site", "none")]),
+        ] {
+            assert!(!allowed(is_secure, pairs), "{pairs:?}");
+        }
     }
 }

@@ -115,6 +115,11 @@ impl Problem {
         Self { retry_after, ..Self::new(&types::TOO_MANY_REQUESTS, detail) }
     }
 
+    /// 408.
+    pub(crate) fn request_timeout(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::REQUEST_TIMEOUT, ..Self::new(&types::INVALID, detail) }
+    }
+
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(&types::TOO_LARGE, detail)
@@ -223,7 +228,6 @@ impl From<Error> for Problem {
             Error::NoDocument | Error::NoDocumentVersion(_) | Error::NotFound(_) => Self::not_found(detail),
             Error::NotAllowed(_) => Self::forbidden(detail),
             Error::SignIn => Self::unauthorized(detail),
-            Error::NameTaken(_) => Self::new(&types::NAME_TAKEN, detail),
             Error::NotCompleted(_) | Error::ActiveVersion(..) | Error::OwnGrant(_) => {
                 Self::new(&types::CONFLICT, detail)
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -15,7 +16,7 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::{self, Formats};
-use super::{AppState, authentication, etag, guard, idempotency, observe};
+use super::{AppState, authentication, etag, guard, health, idempotency, observe, pace};
 
 /// Time that a response may take; what takes longer is a job or sets no such limit.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -59,6 +60,9 @@ pub(crate) fn with_layers(
         // (`SameSite`), so compressed lengths reveal no secret (BREACH).
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), authentication::authenticate))
+        .layer(from_fn(pace::keep))
+        .merge(health::liveness())
+        .layer(map_response(keep_private))
         .with_state(state)
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(names.cors())
@@ -73,6 +77,17 @@ pub(crate) fn with_layers(
         .layer(from_fn(observe::request))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
+}
+
+/// Keeps shared caches from storing what one caller was shown, and a browser from showing it after another has signed in. Responses that
+/// say themselves how long they last, such as assets, stay as they are (RFC 9111, sections 5.2.2 and 4.1).
+async fn keep_private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.append(header::VARY, HeaderValue::from_static("authorization, cookie"));
+    }
+    response
 }
 
 #[derive(Clone)]

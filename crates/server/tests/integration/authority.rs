@@ -31,8 +31,8 @@ GET    /api/v1/libraries/{library}/grants                                404 404
 PUT    /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 200 404 403 404 200
 DELETE /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 204 404 403 404 204
 GET    /api/v1/documents?library={library}                               404 404 200 200 200 404 200 404 200
-POST   /api/v1/documents                                                 401 409 403 202 202 409 403 409 202
-POST   /api/v1/archives                                                  401 409 403 202 202 409 403 409 202
+POST   /api/v1/documents                                                 401 403 403 202 202 403 403 403 202
+POST   /api/v1/archives                                                  401 403 403 202 202 403 403 403 202
 GET    /api/v1/documents/{document}                                      404 404 200 200 200 404 200 404 200
 DELETE /api/v1/documents/{fresh_document}                                404 404 403 204 204 404 403 404 204
 GET    /api/v1/documents/{document}/versions                             404 404 200 200 200 404 200 404 200

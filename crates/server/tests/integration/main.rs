@@ -9,6 +9,7 @@ mod chat_pages;
 mod chat_trees;
 mod chats;
 mod codebase;
+mod connections;
 mod context7;
 mod conventions;
 mod database_privileges;

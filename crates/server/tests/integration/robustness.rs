@@ -1,8 +1,9 @@
 //! Crash safety: killed, short of connections, or without its index, the server loses nothing, repeats nothing, and returns
 //! no wrong result.
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::json;
@@ -131,12 +132,133 @@ async fn the_embedded_postgres_is_created_shared_and_recovered() {
     // A server that stops also stops the postmaster.
     assert_eq!(server.stop().await.code(), Some(0));
     assert_eq!(app.postmaster(), None);
-    // A pid file with the number of another process.
+    // A pid file with the number of another process, and such as a power cut leaves.
     let own = std::process::id();
     let data = app.data().join("postgres/data");
-    std::fs::write(&pid_file, format!("{own}\n{}\n1700000000\n5432\n\n\n\n", data.display())).unwrap();
-    let answer = app.run(&["search", "ownword", "--json"]).await;
-    assert_eq!((answer.code, each(&answer.json(), "library")), (0, vec!["own".to_owned()]), "{answer:?}");
+    for text in
+        [format!("{own}\n{}\n1700000000\n5432\n\n\n\n", data.display()), String::new(), "\0\0\0\0".to_owned()]
+    {
+        std::fs::write(&pid_file, &text).unwrap();
+        let answer = app.run(&["search", "ownword", "--json"]).await;
+        assert_eq!(
+            (answer.code, each(&answer.json(), "library")),
+            (0, vec!["own".to_owned()]),
+            "{text:?}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_removed_socket_of_the_embedded_postgres_is_restored() {
+    let app = TestApp::with_own_postgres(PROGRAM);
+    let server = app.serve().await;
+    server.add("cut", "1", "a.md", "# A\n\nThe cutword.").await;
+    std::fs::remove_file(app.data().join("postgres/socket/.s.PGSQL.5432")).unwrap();
+    // Without the watch of a server, too: a command heals it.
+    let answer = app.run(&["search", "cutword", "--json"]).await;
+    assert_eq!((answer.code, each(&answer.json(), "library")), (0, vec!["cut".to_owned()]), "{answer:?}");
+    std::fs::remove_file(app.data().join("postgres/socket/.s.PGSQL.5432")).unwrap();
+    let socket = app.data().join("postgres/socket/.s.PGSQL.5432");
+    eventually("a socket", async || socket.exists().then_some(())).await;
+    eventually("a search hit", async || {
+        let reply = server.get("/api/v1/search", &[("q", "cutword")]).await;
+        (reply.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(server.stop().await.code(), Some(0));
+    assert_eq!(app.postmaster(), None);
+}
+
+/// Only root can be made to write elsewhere; an ordinary user's links are their own.
+#[tokio::test]
+async fn links_in_the_folder_of_the_embedded_postgres_are_not_followed_by_root() {
+    if !is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let app = TestApp::with_own_postgres(PROGRAM);
+    let (code, summary) = app.add(&app.file("a.md", "# A\n\nwords"), "own", "1").await;
+    assert_eq!(code, 0, "{summary}");
+    let target = app.file("target", "must stay");
+    let folder = app.data().join("postgres");
+    // The user that PostgreSQL runs as can replace nothing beside its data and its socket.
+    assert_eq!(owner(&folder), 0);
+    assert_ne!(owner(&folder.join("data")), 0);
+    for name in [
+        "data/wenyuan.conf",
+        "data/postgresql.conf",
+        "data/postmaster.pid",
+        "pg_ctl.out",
+        "postgres.log",
+        "users.lock",
+    ] {
+        let path = folder.join(name);
+        let kept = path.with_extension("kept");
+        let existed = path.exists();
+        if existed {
+            std::fs::rename(&path, &kept).unwrap();
+        }
+        for hard in [false, true] {
+            if hard {
+                std::fs::hard_link(&target, &path).unwrap();
+            } else {
+                std::os::unix::fs::symlink(&target, &path).unwrap();
+            }
+            let run = app.run(&["search", "words"]).await;
+            assert_ne!(run.code, 0, "{name}: {run:?}");
+            assert!(run.errors.contains(name), "{name}: {run:?}");
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), "must stay", "{name}");
+            assert_eq!(owner(&target), 0, "{name}");
+        }
+        if existed {
+            std::fs::rename(&kept, &path).unwrap();
+        }
+    }
+    let run = app.run(&["search", "words", "--json"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[tokio::test]
+async fn a_data_folder_is_closed_to_other_users() {
+    let app = TestApp::with_own_postgres(PROGRAM);
+    std::fs::create_dir_all(app.data()).unwrap();
+    std::fs::set_permissions(app.data(), Permissions::from_mode(0o700)).unwrap();
+    // Such as an earlier release left them.
+    for folder in ["objects", "index"] {
+        std::fs::create_dir_all(app.data().join(folder)).unwrap();
+        std::fs::set_permissions(app.data().join(folder), Permissions::from_mode(0o755)).unwrap();
+    }
+    let server = app.serve().await;
+    server.add("closed", "1", "a.md", "# A\n\nwords").await;
+    assert_eq!(mode(&app.data()) & 0o007, 0);
+    for entry in std::fs::read_dir(app.data()).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        let mode = mode(&entry.path());
+        assert_eq!(mode & 0o066, 0, "{}: {mode:o}", entry.path().display());
+    }
+    let mut folders = vec![app.data().join("objects"), app.data().join("index")];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder) & 0o077, 0, "{}", folder.display());
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                assert_eq!(mode(&entry.path()) & 0o077, 0, "{}", entry.path().display());
+            }
+        }
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("a file").mode() & 0o777
+}
+
+fn owner(path: impl AsRef<Path>) -> u32 {
+    std::fs::metadata(path).expect("a file").uid()
+}
+
+fn is_root() -> bool {
+    owner("/proc/self") == 0
 }
 
 /// The folders of the index's generations.
