@@ -1,8 +1,8 @@
 //! Search: one engine behind every API.
 //!
 //! [`Engine::search`] resolves the version first, and refuses an absent one. Full text and vectors are then searched side
-//! by side among the passages that the actor can read, their ranks are fused, and the passages are read from the
-//! database.
+//! by side among the passages that the actor can read, the best of full text are put in order by headings and nearness of the
+//! words, the two lists are fused, and the passages are read from the database.
 
 pub mod analysis;
 mod candidate;
@@ -16,6 +16,7 @@ mod passages;
 mod query;
 pub mod relevance;
 mod request;
+mod rerank;
 mod vectors;
 mod zero_results;
 

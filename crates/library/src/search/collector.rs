@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Weight;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
+use tantivy::{DocAddress, DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
 use uuid::Uuid;
 
 use super::candidate::Candidate;
@@ -25,6 +25,15 @@ pub(super) struct Allowed {
     pub(super) changed: HashSet<(u64, u64)>,
 }
 
+/// A passage that matches a query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScoredPassage {
+    pub(super) score: Score,
+    pub(super) candidate: Candidate,
+    /// Address in the index.
+    pub(super) address: DocAddress,
+}
+
 /// Collector of the best `limit` passages.
 pub(super) struct BestPassages {
     pub(super) limit: usize,
@@ -34,12 +43,13 @@ pub(super) struct BestPassages {
 }
 
 impl Collector for BestPassages {
-    type Fruit = Vec<(Score, Candidate)>;
+    type Fruit = Vec<ScoredPassage>;
     type Child = SegmentBest;
 
     fn for_segment(&self, ordinal: SegmentOrdinal, _reader: &SegmentReader) -> tantivy::Result<SegmentBest> {
         let columns = self.columns.get(ordinal as usize).cloned();
         Ok(SegmentBest {
+            ordinal,
             limit: self.limit,
             allowed: Arc::clone(&self.allowed),
             columns: columns
@@ -57,7 +67,7 @@ impl Collector for BestPassages {
         weight: &dyn Weight,
         ordinal: SegmentOrdinal,
         reader: &SegmentReader,
-    ) -> tantivy::Result<Vec<(Score, Candidate)>> {
+    ) -> tantivy::Result<Vec<ScoredPassage>> {
         let mut segment = self.for_segment(ordinal, reader)?;
         let alive = reader.alive_bitset();
         weight.for_each_pruning(Score::MIN, reader, &mut |document, score| {
@@ -69,11 +79,11 @@ impl Collector for BestPassages {
         Ok(segment.harvest())
     }
 
-    fn merge_fruits(&self, fruits: Vec<Vec<(Score, Candidate)>>) -> tantivy::Result<Self::Fruit> {
-        let mut all: Vec<(Score, Candidate)> = fruits.into_iter().flatten().collect();
+    fn merge_fruits(&self, fruits: Vec<Vec<ScoredPassage>>) -> tantivy::Result<Self::Fruit> {
+        let mut all: Vec<ScoredPassage> = fruits.into_iter().flatten().collect();
         // A stable sort: equal scores stay in the order of segments and, within one, of its documents, which is also the
         // order in which a segment prefers them. So the best ten are the beginning of the best twenty.
-        all.sort_by(|left, right| right.0.total_cmp(&left.0));
+        all.sort_by(|left, right| right.score.total_cmp(&left.score));
         all.truncate(self.limit);
         Ok(all)
     }
@@ -81,6 +91,7 @@ impl Collector for BestPassages {
 
 /// Best passages of one segment.
 pub(super) struct SegmentBest {
+    ordinal: SegmentOrdinal,
     limit: usize,
     allowed: Arc<Allowed>,
     columns: Columns,
@@ -129,7 +140,7 @@ impl SegmentBest {
 }
 
 impl SegmentCollector for SegmentBest {
-    type Fruit = Vec<(Score, Candidate)>;
+    type Fruit = Vec<ScoredPassage>;
 
     fn collect(&mut self, document: DocId, score: Score) {
         let full = self.best.len() >= self.limit;
@@ -142,7 +153,7 @@ impl SegmentCollector for SegmentBest {
         }
     }
 
-    fn harvest(self) -> Vec<(Score, Candidate)> {
+    fn harvest(self) -> Vec<ScoredPassage> {
         let number =
             |column: &tantivy::columnar::Column<u64>, document| column.first(document).unwrap_or_default();
         // Sorted by `Reverse`, so the best come first.
@@ -154,7 +165,12 @@ impl SegmentCollector for SegmentBest {
                     number(&self.columns.passage_high, hit.document),
                     number(&self.columns.passage_low, hit.document),
                 );
-                (hit.score, Candidate { passage, document: number(&self.columns.document, hit.document) })
+                let document = number(&self.columns.document, hit.document);
+                ScoredPassage {
+                    score: hit.score,
+                    candidate: Candidate { passage, document },
+                    address: DocAddress::new(self.ordinal, hit.document),
+                }
             })
             .collect()
     }

@@ -33,6 +33,7 @@ use super::request::{
     INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, ResolvedVersion, SearchHit,
     SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
 };
+use super::rerank::{RERANKED, rerank};
 use super::zero_results::ZeroResultLog;
 use super::{highlight, vectors};
 use crate::Error;
@@ -260,6 +261,7 @@ impl Engine {
         // Fusion needs a choice; one list alone needs only what the limit of two passages a document removes.
         let mut limit =
             if mode == SearchMode::Hybrid { needed * 2 + EXTRA_CANDIDATES } else { needed * 2 + 10 };
+        limit = limit.max(RERANKED);
         loop {
             let text = async {
                 if mode == SearchMode::Vector {
@@ -370,13 +372,14 @@ impl Engine {
         let started = Instant::now();
         let snapshot = generation.snapshot();
         let versions: HashSet<u64> = scope.versions.iter().map(|version| number_of(*version)).collect();
-        let query = query.to_tantivy(request, &versions, generation.fields, &snapshot.searcher)?;
+        let matching = query.to_tantivy(request, &versions, generation.fields, &snapshot.searcher)?;
         let allowed = Arc::new(Allowed { versions, changed: scope.changed.clone() });
-        let best =
-            snapshot.searcher.search(&*query, &BestPassages { limit, columns: snapshot.columns, allowed })?;
+        let columns = Arc::clone(&snapshot.columns);
+        let best = snapshot.searcher.search(&*matching, &BestPassages { limit, columns, allowed })?;
+        let best = rerank(best, query, &snapshot, generation.fields)?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
             .record(started.elapsed().as_secs_f64());
-        Ok(best.into_iter().map(|(_, candidate)| candidate).collect())
+        Ok(best.into_iter().map(|passage| passage.candidate).collect())
     }
 
     async fn search_vectors(

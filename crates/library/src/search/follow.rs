@@ -9,6 +9,7 @@ use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::watch;
 
 use super::index::{Fields, FullText, Generation, IndexProgress, commit, key_of, number_of};
+use super::rerank::Layout;
 use crate::Error;
 use crate::changes::{self, Change, Sequence};
 use crate::ids::{DocumentId, VersionId};
@@ -222,7 +223,9 @@ struct PassageRow {
     id: uuid::Uuid,
     document: uuid::Uuid,
     version: uuid::Uuid,
-    title: String,
+    name: String,
+    section: Vec<String>,
+    keywords: Vec<String>,
     content: String,
     document_type: String,
     content_type: String,
@@ -238,9 +241,7 @@ async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<PassageR
         PassageRow,
         r#"-- index.read_passages
          select passage.id, revision.document_id as document, revision.version_id as version,
-           concat_ws(' ', document.name, array_to_string(passage.section, ' '), array_to_string(passage.keywords, ' '))
-             as "title!",
-           passage.content, coalesce(revision.type, 'text') as "document_type!", passage.content_type,
+           document.name, passage.section, passage.keywords, passage.content, coalesce(revision.type, 'text') as "document_type!", passage.content_type,
            document.category, document.tags
          from unnest($1::uuid[], $2::uuid[]) as changed (document_id, version_id)
          join library.document_versions as revision
@@ -280,8 +281,14 @@ fn write(
         for tag in &row.tags {
             document.add_text(fields.tag, tag);
         }
-        document.add_text(fields.text, &row.title);
+        let (heading, parents) = row.section.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
+        let (parents, keywords) = (parents.join(" "), row.keywords.join(" "));
+        let parts = [row.name.as_str(), &parents, heading, &keywords];
+        for text in parts {
+            document.add_text(fields.text, text);
+        }
         document.add_text(fields.text, &row.content);
+        document.add_u64(fields.layout, Layout::of(parts).to_column());
         writer.add_document(document)?;
     }
     Ok(writer)

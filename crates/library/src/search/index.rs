@@ -25,7 +25,7 @@ use crate::changes::Sequence;
 use crate::ids::{DocumentId, VersionId};
 
 /// Version of the format. It changes whenever fields or analysis do, so that an index of another program is not misread.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Name of the tokenizer in the schema.
 const TOKENIZER: &str = "wenyuan";
 /// Memory of the writer before it writes a segment.
@@ -47,9 +47,11 @@ pub(crate) struct Fields {
     pub(crate) content_type: Field,
     pub(crate) category: Field,
     pub(crate) tag: Field,
-    /// Title of the document, headings and keywords of the passage, and then its text. One field, so that each word is
+    /// Name of the document, headings and keywords of the passage, and then its text. One field, so that each word is
     /// looked up once. Headings weigh more because most passages begin with theirs and so contain them twice.
     pub(crate) text: Field,
+    /// Positions at which these parts of the text begin: see [`Layout`](super::rerank::Layout).
+    pub(crate) layout: Field,
 }
 
 /// Returns the last 64 bits of an id, its number in the index. They are random in UUID version 7, so collisions are
@@ -84,6 +86,7 @@ fn schema() -> (Schema, Fields) {
         category: schema.add_text_field("category", STRING),
         tag: schema.add_text_field("tag", STRING),
         text: schema.add_text_field("text", text),
+        layout: schema.add_u64_field("layout", FAST),
     };
     (schema.build(), fields)
 }
@@ -123,6 +126,7 @@ pub(crate) struct Columns {
     pub(crate) document: Column<u64>,
     pub(crate) passage_high: Column<u64>,
     pub(crate) passage_low: Column<u64>,
+    pub(crate) layout: Column<u64>,
 }
 
 impl IndexSnapshot {
@@ -137,6 +141,7 @@ impl IndexSnapshot {
                     document: columns.u64("document")?,
                     passage_high: columns.u64("passage_high")?,
                     passage_low: columns.u64("passage_low")?,
+                    layout: columns.u64("layout")?,
                 })
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Query parser: from the words of a query to a Tantivy query.
 //!
-//! Words are alternatives, weighted by BM25; `"quoted words"` must follow each other; the last word can be the beginning
-//! of one. No input is a syntax error.
+//! Words are alternatives, weighted by BM25; `"quoted words"` must follow each other, whatever the quotation marks; the last
+//! word can be the beginning of one; a Chinese word also finds the one of the other region. No input is a syntax error.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +11,7 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
-use super::analysis::{Analysis, TermKind, with_thread_analysis};
+use super::analysis::{self, Analysis, TermKind, with_thread_analysis};
 use super::index::Fields;
 use super::request::SearchRequest;
 
@@ -62,6 +62,8 @@ const QUESTION_WORDS: [&str; 40] = [
 const FEW_PASSAGES: u64 = 2000;
 /// Weight of a word that completes the last word of the query, relative to the word itself.
 const PREFIX_WEIGHT: f32 = 0.4;
+/// Weight of a word of the other region, relative to the word itself.
+const VARIANT_WEIGHT: f32 = 0.5;
 /// Maximum number of terms of a query: a longer one is a text, and its rest adds nothing.
 const MAX_TERMS: usize = 64;
 /// Maximum number of completions of the last word.
@@ -74,6 +76,12 @@ const NARROW_FRACTION: u64 = 8;
 pub(super) struct ParsedQuery {
     /// Terms, each once, in order of occurrence.
     terms: Vec<String>,
+    /// Terms of the words of other regions.
+    variants: Vec<String>,
+    /// Words in order with their positions, also those that only phrase a request.
+    steps: Vec<(usize, String)>,
+    /// Names of several words or with signs.
+    names: Vec<String>,
     /// Phrases, as terms with their positions.
     phrases: Vec<Vec<(usize, String)>>,
     /// Last word as typed, lower-case, if it can be completed.
@@ -88,24 +96,43 @@ impl ParsedQuery {
 
     fn parse_with(text: &str, analysis: &mut Analysis) -> Self {
         let mut query = Self::default();
+        let text = &text.replace(is_quotation_mark, "\"");
         let mut known = HashSet::new();
+        let mut begin = 0;
         for (index, piece) in text.split('"').enumerate() {
             analysis.run(piece);
-            for (_, term) in analysis.terms() {
-                if query.terms.len() < MAX_TERMS && known.insert(term.to_owned()) {
-                    query.terms.push(term.to_owned());
+            for (term, text) in analysis.terms().filter(|(term, _)| term.kind != TermKind::Part) {
+                if term.kind == TermKind::Step && query.steps.len() < MAX_TERMS {
+                    query.steps.push((begin + term.position, text.to_owned()));
+                }
+                if query.terms.len() < MAX_TERMS && known.insert(text.to_owned()) {
+                    query.terms.push(text.to_owned());
+                    if term.kind == TermKind::Whole && !text.is_empty() {
+                        query.names.push(text.to_owned());
+                    }
                 }
             }
             // Every second piece is between quotation marks; an unclosed one is not quoted.
             let is_quoted = index % 2 == 1 && text.matches('"').count() > index;
-            let steps: Vec<(usize, String)> = analysis
-                .terms()
-                .filter(|(term, _)| term.kind == TermKind::Step)
-                .take(MAX_TERMS)
-                .map(|(term, text)| (term.position, text.to_owned()))
-                .collect();
-            if is_quoted && steps.len() > 1 {
+            let kind = |kind: TermKind| {
+                let terms = analysis.terms().filter(move |(term, _)| term.kind == kind);
+                terms.take(MAX_TERMS).map(|(term, text)| (term.position, text.to_owned())).collect::<Vec<_>>()
+            };
+            let mut steps = kind(TermKind::Step);
+            if steps.is_empty() {
+                // a single Chinese character
+                steps = kind(TermKind::Whole);
+            }
+            if is_quoted && !steps.is_empty() {
                 query.phrases.push(steps);
+            }
+            begin += analysis.end_position();
+        }
+        for word in analysis::words(text, analysis, true) {
+            for step in word.variants.into_iter().flatten() {
+                if query.variants.len() < MAX_TERMS && known.insert(step.clone()) {
+                    query.variants.push(step);
+                }
             }
         }
         // Words such as "how do I" are dropped, unless there are no others.
@@ -127,7 +154,17 @@ impl ParsedQuery {
 
     /// Returns the terms, for highlighting.
     pub(super) fn terms(&self) -> HashSet<&str> {
-        self.terms.iter().map(String::as_str).collect()
+        self.terms.iter().chain(&self.variants).map(String::as_str).collect()
+    }
+
+    /// Returns the words in order with their positions.
+    pub(super) fn steps(&self) -> &[(usize, String)] {
+        &self.steps
+    }
+
+    /// Returns the names of several words or with signs, and words of the dictionary.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Returns the query of the full-text index.
@@ -148,13 +185,19 @@ impl ParsedQuery {
         for completion in self.completions(fields.text, searcher)? {
             any.push(weighted(fields.text, &completion, PREFIX_WEIGHT));
         }
+        for variant in &self.variants {
+            any.push(weighted(fields.text, variant, VARIANT_WEIGHT));
+        }
         // Only a flat union of terms can be searched with block skipping.
         let any: Box<dyn Query> = Box::new(BooleanQuery::union(any));
         let mut all: Vec<Box<dyn Query>> = Vec::new();
         for phrase in &self.phrases {
             let term =
                 |(position, term): &(usize, String)| (*position, Term::from_field_text(fields.text, term));
-            all.push(Box::new(PhraseQuery::new_with_offset(phrase.iter().map(term).collect())));
+            all.push(match phrase.as_slice() {
+                [only] => Box::new(TermQuery::new(term(only).1, IndexRecordOption::WithFreqs)),
+                _ => Box::new(PhraseQuery::new_with_offset(phrase.iter().map(term).collect())),
+            });
         }
         let mut filters = filters(request, fields);
         let in_versions: u64 = versions
@@ -219,6 +262,31 @@ impl ParsedQuery {
     }
 }
 
+/// Whether a character opens or closes a quotation, in any language.
+fn is_quotation_mark(character: char) -> bool {
+    matches!(
+        character,
+        '"' | '“'
+            | '”'
+            | '„'
+            | '‟'
+            | '«'
+            | '»'
+            | '「'
+            | '」'
+            | '『'
+            | '』'
+            | '＂'
+            | '｢'
+            | '｣'
+            | '〝'
+            | '〞'
+            | '〟'
+            | '﹁'
+            | '﹂'
+    )
+}
+
 fn weighted(field: Field, term: &str, weight: f32) -> Box<dyn Query> {
     let query = TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::WithFreqs);
     Box::new(BoostQuery::new(Box::new(query), weight))
@@ -260,6 +328,12 @@ mod tests {
         let query = ParsedQuery::parse(r#"how to "restore backups" fast"#);
         assert_eq!(query.phrases, [[(0, "restor".to_owned()), (1, "backup".to_owned())]]);
         assert!(ParsedQuery::parse(r#"an unclosed "quotation here"#).phrases.is_empty());
+        for query in ["“net weight”", "«net weight»", "「net weight」", "„net weight“", "＂net weight＂"]
+        {
+            let phrases = ParsedQuery::parse(query).phrases;
+            assert_eq!(phrases, [[(0, "net".to_owned()), (1, "weight".to_owned())]], "{query}");
+        }
+        assert_eq!(ParsedQuery::parse("「泵」").phrases, [[(0, "泵".to_owned())]]);
     }
 
     #[test]
@@ -267,6 +341,13 @@ mod tests {
         assert_eq!(ParsedQuery::parse("how do I add a folder").terms, ["add", "folder"]);
         assert_eq!(ParsedQuery::parse("what is it").terms, ["what", "is", "it"]);
         assert_eq!(ParsedQuery::parse("如何备份").terms, ["何备", "备份"]);
+    }
+
+    #[test]
+    fn words_of_the_other_region_are_added() {
+        let query = ParsedQuery::parse("数据库");
+        assert_eq!(query.terms, ["数据库", "数据", "据库"]);
+        assert_eq!(query.variants, ["资料", "料库"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::analysis::{self, Analysis, with_thread_analysis};
+use super::analysis::{self, Analysis, Word, with_thread_analysis};
 
 /// Function words of both languages, which phrase a question or join its words. They count only in a query without other
 /// words.
@@ -25,14 +25,16 @@ const FUNCTION_WORDS: &str = "a about above after again all also am an and any a
 
 static FUNCTION_WORD_STEPS: LazyLock<HashSet<Vec<String>>> = LazyLock::new(|| {
     let mut analysis = Analysis::default();
-    FUNCTION_WORDS.split_whitespace().flat_map(|word| analysis::words(word, &mut analysis)).collect()
+    let words =
+        FUNCTION_WORDS.split_whitespace().flat_map(|word| analysis::words(word, &mut analysis, false));
+    words.map(|word| word.steps).collect()
 });
 
 /// Scorer of the relevance of passages to one query.
 #[derive(Debug, Default)]
 pub struct RelevanceScorer {
-    /// Content words, each as its steps, with their weights.
-    words: Vec<(Vec<String>, f32)>,
+    /// Content words with their weights.
+    words: Vec<(Word, f32)>,
     total_weight: f32,
     /// Whether the query has Chinese characters.
     is_chinese: bool,
@@ -51,9 +53,13 @@ impl RelevanceScorer {
     ) -> Result<Self, Failure> {
         let mut scorer = Self { is_chinese: count_chinese(query).0 > 0, ..Self::default() };
         for word in content_words(query) {
-            let mut frequency = total;
-            for step in &word {
-                frequency = frequency.min(document_frequency(step)?);
+            let mut frequency = 0;
+            for steps in word.variants.iter().chain([&word.steps]) {
+                let mut of_word = total;
+                for step in steps {
+                    of_word = of_word.min(document_frequency(step)?);
+                }
+                frequency = frequency.max(of_word);
             }
             // The inverse document frequency of BM25, at least for one passage: among few passages a word that none
             // contains would outweigh all others.
@@ -66,11 +72,10 @@ impl RelevanceScorer {
         Ok(scorer)
     }
 
-    /// Returns the weighted share of the query's content words whose terms are all contained, 0 to 1.
+    /// Returns the weighted share of the query's content words that are contained, 0 to 1: all terms of a word or of its
+    /// variant, or a share of them in scripts whose words are not known.
     pub fn coverage(&self, contained: &HashSet<&str>) -> f32 {
-        let is_contained =
-            |word: &&(Vec<String>, f32)| word.0.iter().all(|step| contained.contains(step.as_str()));
-        let covered = self.words.iter().filter(is_contained).fold(0.0, |sum, (_, weight)| sum + weight);
+        let covered = self.words.iter().map(|(word, weight)| weight * share(word, contained)).sum::<f32>();
         if self.total_weight > 0.0 { covered / self.total_weight } else { 0.0 }
     }
 
@@ -78,6 +83,21 @@ impl RelevanceScorer {
     pub fn is_relevant(&self, text: &str, coverage: f32, similarity: Option<f32>) -> bool {
         is_relevant(coverage, similarity, is_cross_script(self.is_chinese, text))
     }
+}
+
+/// Returns the share of a word that is contained.
+fn share(word: &Word, contained: &HashSet<&str>) -> f32 {
+    let is_contained = |steps: &Vec<String>| steps.iter().all(|step| contained.contains(step.as_str()));
+    if is_contained(&word.steps) || word.variants.iter().any(is_contained) {
+        return 1.0;
+    }
+    if !word.is_run {
+        return 0.0;
+    }
+    let steps = word.steps.iter().filter(|step| contained.contains(step.as_str())).count();
+    #[expect(clippy::cast_precision_loss, reason = "a query has few steps")]
+    let share = steps as f32 / word.steps.len().max(1) as f32;
+    share
 }
 
 /// Whether a passage with these figures is relevant.
@@ -131,19 +151,20 @@ const MIN_COVERAGE: f32 = 0.5;
 
 /// Returns the terms of a query's content words, each once, sorted.
 pub fn content_terms(query: &str) -> Vec<String> {
-    let mut terms: Vec<String> = content_words(query).into_iter().flatten().collect();
+    let mut terms: Vec<String> = content_words(query).into_iter().flat_map(|word| word.steps).collect();
     terms.sort();
     terms.dedup();
     terms
 }
 
 /// Returns the words of a query, each once, without function words unless there are no others.
-fn content_words(query: &str) -> Vec<Vec<String>> {
-    let mut words = with_thread_analysis(|analysis| analysis::words(query, analysis));
+fn content_words(query: &str) -> Vec<Word> {
+    let mut words = with_thread_analysis(|analysis| analysis::words(query, analysis, true));
     let mut known = HashSet::new();
-    words.retain(|word| known.insert(word.clone()));
-    if words.iter().any(|word| !FUNCTION_WORD_STEPS.contains(word)) {
-        words.retain(|word| !FUNCTION_WORD_STEPS.contains(word));
+    words.retain(|word| known.insert(word.steps.clone()));
+    let is_content = |word: &Word| !word.is_grammar && !FUNCTION_WORD_STEPS.contains(&word.steps);
+    if words.iter().any(is_content) {
+        words.retain(is_content);
     }
     words
 }

@@ -367,3 +367,168 @@ async fn a_model_that_cannot_be_loaded_turns_meaning_off() {
     })
     .await;
 }
+
+/// Adds documents to the library `words` and waits until they can be found.
+async fn add_words(server: &Server, documents: &[(&str, &str)]) {
+    let files = documents.iter().map(|(path, text)| (*path, text.as_bytes().to_vec())).collect();
+    server.upload(&[("library", "words"), ("version", "1")], files).await;
+    eventually("reading all", async || {
+        let version = server.json("/api/v1/libraries/words/versions/1").await;
+        (version["documents"] == documents.len()).then_some(())
+    })
+    .await;
+    server.caught_up().await;
+}
+
+/// Returns the paths of the relevant hits, each once, in order.
+async fn relevant(server: &Server, query: &str) -> Vec<String> {
+    let answer =
+        server.search(&[("q", query), ("library", "words"), ("mode", "text"), ("limit", "40")]).await;
+    let mut paths = Vec::new();
+    for hit in answer["hits"].as_array().unwrap().iter().filter(|hit| hit["relevant"] == true) {
+        let path = hit["path"].as_str().unwrap().to_owned();
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+#[tokio::test]
+async fn names_with_signs_are_told_from_names_without() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    add_words(
+        &server,
+        &[
+            ("cpp.md", "# Modern binding\n\nThe binding for C++ needs a compiler with modules."),
+            ("c.md", "# Native binding\n\nThe binding for C is a single header that you include."),
+            ("cs.md", "# Managed binding\n\nThe binding for C# is on the package feed."),
+            ("fs.md", "# Functional binding\n\nThe binding for F# is made of records."),
+            ("f.md", "# Letters\n\nThe letter F follows the letter E."),
+            ("net.md", "# Runtime\n\nEverything runs on .NET 8 and later."),
+            ("netw.md", "# Wiring\n\nThe net weight of the unit is nine kilograms; the net price is listed."),
+            ("node.md", "# Scripts\n\nThe binding for Node.js is called turbine."),
+            ("nodes.md", "# Cluster\n\nEvery node of the cluster runs js free."),
+            ("heap.md", "# Memory\n\nStart the service with -Xmx512m on small machines."),
+            ("scope.md", "# Install\n\nInstall @acme/valves from the registry."),
+            ("ver.md", "# Since\n\nSince v5.2.1 the seal is checked twice."),
+            ("ver2.md", "# Parts\n\nTray 5 holds 2 screws and 1 nut."),
+            ("ver3.md", "# Later\n\nFixed in 5.2.10 and again in 15.2.1."),
+            ("ip.md", "# Address\n\nThe gateway listens on 10.0.0.1 by default."),
+            ("ip2.md", "# Ten\n\nUse 10 of 0 or 1 spare parts."),
+            ("b64.md", "# Encoders\n\nCall base64Encode before sending and utf8Decoder after."),
+            ("s3.md", "# Storage\n\nThe class S3Uploader sends parts."),
+        ],
+    )
+    .await;
+    for (query, first) in [
+        ("C++", "cpp.md"),
+        ("c++", "cpp.md"),
+        ("binding for C++", "cpp.md"),
+        ("C", "c.md"),
+        ("C#", "cs.md"),
+        ("F#", "fs.md"),
+        ("F", "f.md"),
+        (".NET", "net.md"),
+        (".net", "net.md"),
+        ("net", "netw.md"),
+        ("Node.js", "node.md"),
+        ("node", "nodes.md"),
+        ("-Xmx512m", "heap.md"),
+        ("Xmx512m", "heap.md"),
+        ("@acme/valves", "scope.md"),
+        ("acme/valves", "scope.md"),
+        ("valves", "scope.md"),
+        ("5.2.1", "ver.md"),
+        ("v5.2.1", "ver.md"),
+        ("5.2.10", "ver3.md"),
+        ("10.0.0.1", "ip.md"),
+        ("decoder", "b64.md"),
+        ("encode", "b64.md"),
+        ("base64Encode", "b64.md"),
+        ("uploader", "s3.md"),
+        ("“net weight”", "netw.md"),
+        ("«net weight»", "netw.md"),
+    ] {
+        assert_eq!(relevant(&server, query).await.first().map(String::as_str), Some(first), "{query}");
+    }
+    // Also found without the sign.
+    for (query, found) in
+        [("C", "cpp.md"), ("C", "cs.md"), ("F", "fs.md"), ("net", "net.md"), ("node", "node.md")]
+    {
+        assert!(relevant(&server, query).await.contains(&found.to_owned()), "{query} {found}");
+    }
+    assert_eq!(relevant(&server, "5.2.1").await, ["ver.md"]);
+    assert_eq!(relevant(&server, "10.0.0.1").await, ["ip.md"]);
+    assert_eq!(relevant(&server, "“weight net”").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn forms_of_a_word_meet() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    add_words(
+        &server,
+        &[
+            ("full.md", "# 型号\n\n设备型号为 ＴＸ４０２，端口号是８４４３。"),
+            (
+                "shy.md",
+                "# Soft\n\nThe ther\u{ad}mo\u{ad}couple is welded; the zero\u{200b}width pipe is thin.",
+            ),
+            ("accent.md", "# Re\u{301}sume\u{301}\n\nLa piece forge\u{301}e; die Straße und der Schlüssel."),
+            ("radical.md", "# 部⾸\n\n⽂件权限由⼤⼩决定。"),
+            ("trad.md", "# 備份\n\n資料庫備份前請先關閉寫入，並檢查磁碟空間。"),
+            ("simp.md", "# 日志\n\n日志轮转由守护进程负责，保留七天。服务器重启后生效。"),
+            ("ja.md", "# 保存\n\nデータベースのバックアップは毎晩行われます。ｻｰﾊﾞｰの再起動が必要です。"),
+            ("ko.md", "# 백업\n\n데이터베이스를 매일 백업합니다."),
+            ("th.md", "# สำรอง\n\nการสำรองข้อมูลทำทุกคืน"),
+            ("one.md", "# 部件\n\n泵是核心部件。阀常闭。"),
+            ("wrap.md", "# 说明\n\n系统会自动备\n份数据，每天一次。"),
+            ("wrap.txt", "说明\n\n旋塞会缓慢松\n动，请检查。\n"),
+            ("wrap.rst", "说明\n====\n\n密封圈容易老\n化，请更换。\n"),
+        ],
+    )
+    .await;
+    for (query, found) in [
+        ("TX402", "full.md"),
+        ("8443", "full.md"),
+        ("ｔｘ４０２", "full.md"),
+        ("thermocouple", "shy.md"),
+        ("zerowidth", "shy.md"),
+        ("ther\u{ad}mocouple", "shy.md"),
+        ("résumé", "accent.md"),
+        ("resume", "accent.md"),
+        ("forgée", "accent.md"),
+        ("strasse", "accent.md"),
+        ("Schlu\u{308}ssel", "accent.md"),
+        ("文件", "radical.md"),
+        ("大小", "radical.md"),
+        ("⼤⼩", "radical.md"),
+        ("資料庫", "trad.md"),
+        ("资料库", "trad.md"),
+        ("数据库", "trad.md"),
+        ("磁盘空间", "trad.md"),
+        ("日誌輪轉", "simp.md"),
+        ("伺服器", "simp.md"),
+        ("バックアップ", "ja.md"),
+        ("データベース", "ja.md"),
+        ("サーバー", "ja.md"),
+        ("サーバ", "ja.md"),
+        ("ﾃﾞｰﾀﾍﾞｰｽ", "ja.md"),
+        ("데이터베이스", "ko.md"),
+        ("백업", "ko.md"),
+        ("ข้อมูล", "th.md"),
+        ("泵", "one.md"),
+        ("阀", "one.md"),
+        ("自动备份", "wrap.md"),
+        ("\"自动备份\"", "wrap.md"),
+        ("「自动备份数据」", "wrap.md"),
+        ("松动", "wrap.txt"),
+        ("\"缓慢松动\"", "wrap.txt"),
+        ("“容易老化”", "wrap.rst"),
+    ] {
+        let relevant = relevant(&server, query).await;
+        assert!(relevant.contains(&found.to_owned()), "{query}: {relevant:?} instead of {found}");
+    }
+}

@@ -82,7 +82,7 @@ impl Engine {
         let query = TermQuery::new(indexed, IndexRecordOption::WithFreqs);
         let columns = Arc::clone(&snapshot.columns);
         let best = snapshot.searcher.search(&query, &BestPassages { limit: 1, columns, allowed })?;
-        let Some((_, candidate)) = best.first() else { return Ok(None) };
+        let Some(candidate) = best.first().map(|best| best.candidate) else { return Ok(None) };
         let passages = self.passages.read(&self.pool, &[candidate.passage]).await?;
         Ok(passages.get(&candidate.passage).and_then(|passage| word_of(passage, stem, typed)))
     }
