@@ -189,7 +189,13 @@ pub fn table_markdown(rows: &[Vec<String>]) -> String {
 
 /// Escapes the text of a heading for Markdown: `Optional<T>` must not be read as a tag.
 pub fn escape_heading(title: &str) -> String {
-    title.replace('<', "\\<").replace('*', "\\*").replace('`', "\\`")
+    let mut escaped = title.replace('<', "\\<").replace('*', "\\*").replace('`', "\\`");
+    // Signs at the end would be read as the closing sequence of the heading: `Section #`, but not `C#`.
+    let end = escaped.trim_end_matches('#').len();
+    if end < escaped.len() && (end == 0 || escaped[..end].ends_with(' ')) {
+        escaped.insert(end, '\\');
+    }
+    escaped
 }
 
 /// Collapses every run of white space, line breaks included, into one space.

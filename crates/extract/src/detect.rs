@@ -84,8 +84,14 @@ pub(crate) fn by_text(name: &str, text: &str) -> DocumentType {
         return page;
     }
     match extension.as_str() {
-        "md" | "markdown" | "mdx" | "mkd" | "mdown" => DocumentType::Markdown,
+        "md" | "markdown" | "mdx" | "mkd" | "mdown" if !begins_as_rst(head) || markdown_marks(head) > 0 => {
+            DocumentType::Markdown
+        }
         "rst" | "rest" => DocumentType::Rst,
+        // Sphinx publishes the sources of its pages under names such as `index.rst.txt`.
+        _ if inner_extension(name) == "rst" => DocumentType::Rst,
+        "txt" if inner_extension(name) == "md" => DocumentType::Markdown,
+        _ if begins_as_rst(head) && markdown_marks(head) == 0 => DocumentType::Rst,
         "txt" | "text" | "" | "log" if markdown_marks(head) >= 3 && rst_marks(head) == 0 => {
             DocumentType::Markdown
         }
@@ -106,6 +112,30 @@ fn unsupported(name: &str, format: &str) -> Error {
 fn extension(name: &str) -> String {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     file.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
+}
+
+/// Returns the extension before the extension `txt`.
+fn inner_extension(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    lower.strip_suffix(".txt").map_or_else(String::new, extension)
+}
+
+/// Whether the text begins with the label of its title, or with comments, and a title between two rules.
+fn begins_as_rst(head: &str) -> bool {
+    let mut lines = head.lines().map(str::trim_end).filter(|line| !line.is_empty()).peekable();
+    let mut has_label = false;
+    while let Some(line) = lines.next_if(|line| line.starts_with(".. ") || line.starts_with("   ")) {
+        has_label |= line.starts_with(".. _") && line.ends_with(':');
+    }
+    let (Some(over), Some(title), Some(under)) = (lines.next(), lines.next(), lines.next()) else {
+        return false;
+    };
+    let is_rule = |line: &str| {
+        let first = line.bytes().next().unwrap_or(b' ');
+        line.len() >= 3 && first.is_ascii_punctuation() && line.bytes().all(|byte| byte == first)
+    };
+    // A title with a rule below it alone may also be Markdown.
+    has_label && (is_rule(over) && over == under && !is_rule(title) || is_rule(title) && !is_rule(over))
 }
 
 /// Whether a zip archive has an entry of this name, by a search of its beginning and its end.
@@ -259,6 +289,13 @@ mod tests {
             ("x.md", "This is about\nopenapi: 3", DocumentType::Markdown),
             ("README", "# A\n\n## B\n\n[x](y)\n", DocumentType::Markdown),
             ("README", "A\n=\n\n.. _x:\n\n.. note::\n", DocumentType::Rst),
+            ("index.rst.txt", "Just text", DocumentType::Rst),
+            ("INDEX.RST.TXT", "# Comment", DocumentType::Rst),
+            ("index.md.txt", "Just text", DocumentType::Markdown),
+            ("notes.txt", ".. _start:\n\n=====\nStart\n=====\n\nText.\n", DocumentType::Rst),
+            ("notes", ".. a comment\n\n.. _start:\n\nStart\n-----\n\nText.\n", DocumentType::Rst),
+            ("notes.md", ".. _start:\n\n*****\nStart\n*****\n", DocumentType::Rst),
+            ("notes.txt", "=====\nStart\n=====\n\nText.\n", DocumentType::Text),
         ] {
             assert_eq!(by_text(name, text), expected, "{name} {text}");
         }

@@ -10,6 +10,9 @@ mod code;
 mod dom;
 mod inline;
 pub(crate) mod javadoc;
+mod kinds;
+mod math;
+mod panels;
 mod table;
 
 use std::collections::HashMap;
@@ -20,9 +23,10 @@ use crate::builder::{DocumentBuilder, fenced, one_line, table_markdown};
 use crate::keywords::{is_identifier, normalize};
 use crate::model::{Error, Limits, ParsedDocument};
 use boilerplate::is_boilerplate;
-use code::{code_language, is_declaration, trim_lines};
+use code::{code_language, code_text, is_code_block, is_declaration, is_number_column, trim_lines};
 use dom::{Dom, NodeData, NodeId, ROOT, Step};
 use inline::{InlineWriter, is_block, visible_text};
+use kinds::{begins_with_list, is_admonition, is_layout_item, is_signature, is_toc};
 
 /// Maximum number of identifiers collected from one term.
 const MAX_TERM_NAMES: usize = 8;
@@ -190,12 +194,19 @@ impl Writer<'_> {
             NodeData::Element { name, .. } => &name.local,
             _ => return Ok(false),
         };
+        if let Some(formula) = math::formula(dom, node) {
+            self.inline.markdown(&formula);
+            return Ok(true);
+        }
         if is_boilerplate(dom, node) {
             return Ok(true);
         }
         let is_block = is_block(name);
         if is_block {
             self.end_paragraph()?;
+        }
+        if let Some(label) = dom.panels().label(node) {
+            self.panel_label(label)?;
         }
         self.note_anchor(node, name);
         if self.members.is_javadoc {
@@ -217,6 +228,13 @@ impl Writer<'_> {
                 return Ok(true);
             }
         }
+        if matches!(*name, local_name!("code") | local_name!("table") | local_name!("div"))
+            && (is_block || self.inline.is_empty())
+            && is_code_block(dom, node)
+        {
+            self.code(&code_language(dom, node), &code_text(dom, node))?;
+            return Ok(true);
+        }
         if !is_block {
             return Ok(self.inline.enter(dom, node, name));
         }
@@ -227,17 +245,15 @@ impl Writer<'_> {
     fn enter_block(&mut self, node: NodeId, name: &LocalName) -> Result<bool, Error> {
         let dom = self.dom;
         match *name {
-            local_name!("h1")
-            | local_name!("h2")
-            | local_name!("h3")
-            | local_name!("h4")
-            | local_name!("h5")
-            | local_name!("h6") => {
+            _ if is_heading_name(name) => {
                 self.heading(node, name)?;
                 return Ok(true);
             }
             local_name!("pre") => {
-                let code = visible_text(dom, node);
+                if is_number_column(dom, node) {
+                    return Ok(true);
+                }
+                let code = code_text(dom, node);
                 let language = code_language(dom, node);
                 let is_signature = self.members.is_javadoc && is_declaration(&code);
                 self.code(if is_signature { "java" } else { &language }, &code)?;
@@ -438,6 +454,18 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Writes the label of a panel, in one block with the first paragraph of the panel.
+    fn panel_label(&mut self, label: &str) -> Result<(), Error> {
+        self.end_paragraph()?;
+        let label = format!("**{}**", crate::builder::escape_heading(label));
+        if !self.containers.is_empty() || self.member.is_some() {
+            return self.paragraph(&label);
+        }
+        self.end_pending()?;
+        self.is_after_term = true;
+        self.push_lines(&label)
+    }
+
     fn code(&mut self, language: &str, code: &str) -> Result<(), Error> {
         if code.trim().is_empty() {
             return Ok(());
@@ -577,10 +605,22 @@ impl Writer<'_> {
     }
 }
 
-/// Returns the text of a heading on one line, without the permalink symbol.
+/// Returns the text of a heading on one line.
 pub(crate) fn heading_text(dom: &Dom, node: NodeId) -> String {
-    let text = one_line(&visible_text(dom, node));
-    text.trim_end_matches(['¶', '§', '#']).trim_end().to_owned()
+    one_line(&visible_text(dom, node))
+}
+
+/// Whether an element of this name is a heading.
+pub(crate) fn is_heading_name(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("h1")
+            | local_name!("h2")
+            | local_name!("h3")
+            | local_name!("h4")
+            | local_name!("h5")
+            | local_name!("h6")
+    )
 }
 
 /// Appends a blank line unless the text is empty.
@@ -588,90 +628,6 @@ fn push_separator(markdown: &mut String) {
     if !markdown.is_empty() {
         markdown.push_str("\n\n");
     }
-}
-
-/// Whether the first child of the node is a list.
-fn begins_with_list(dom: &Dom, node: NodeId) -> bool {
-    let is_space = |child: &NodeId| dom.name(*child).is_none() && dom.text(*child).trim().is_empty();
-    let first = dom.children(node).find(|child| !is_space(child));
-    first.is_some_and(|first| dom.is(first, &local_name!("ul")) || dom.is(first, &local_name!("ol")))
-}
-
-/// Whether a list item contains a section or member of a `javadoc` page and is not an item of a real list.
-fn is_layout_item(dom: &Dom, item: NodeId) -> bool {
-    dom.parent(item).is_some_and(|list| {
-        dom.classes(list).any(|class| {
-            matches!(
-                class,
-                "summary-list"
-                    | "details-list"
-                    | "member-list"
-                    | "blockList"
-                    | "blockListLast"
-                    | "block-list"
-                    | "summaryList"
-                    | "detailsList"
-                    | "memberList"
-                    | "inheritance"
-            )
-        })
-    })
-}
-
-/// Whether the element is a table of contents of DocBook.
-fn is_toc(dom: &Dom, node: NodeId) -> bool {
-    dom.is(node, &local_name!("div"))
-        && dom
-            .classes(node)
-            .any(|class| matches!(class, "toc" | "list-of-tables" | "list-of-figures" | "list-of-examples"))
-}
-
-/// Whether the element is a signature of newer `javadoc`.
-fn is_signature(dom: &Dom, node: NodeId) -> bool {
-    if !dom.is(node, &local_name!("div")) {
-        return false;
-    }
-    dom.classes(node).any(|class| {
-        matches!(
-            class,
-            "member-signature"
-                | "memberSignature"
-                | "type-signature"
-                | "typeSignature"
-                | "module-signature"
-                | "moduleSignature"
-                | "package-signature"
-                | "packageSignature"
-        )
-    })
-}
-
-/// Whether the element is a note, tip, warning or similar.
-fn is_admonition(dom: &Dom, node: NodeId) -> bool {
-    if !matches!(dom.name(node), Some(&(local_name!("div") | local_name!("aside") | local_name!("section"))))
-    {
-        return false;
-    }
-    dom.classes(node).any(|class| {
-        matches!(
-            class,
-            "note"
-                | "tip"
-                | "warning"
-                | "caution"
-                | "important"
-                | "danger"
-                | "hint"
-                | "attention"
-                | "error"
-                | "admonition"
-                | "sidebar"
-                | "alert"
-                | "callout"
-                | "theme-admonition"
-                | "starlight-aside"
-        )
-    })
 }
 
 /// Returns the identifiers in the code of a term of a definition list: `work_mem`, `--force`.

@@ -3,6 +3,8 @@
 //! Parses by lines and indentation. Comments, tables of contents and page settings are dropped; an unknown directive
 //! keeps its arguments and its body, because most of them contain text.
 
+mod definitions;
+mod directive;
 mod inline;
 mod table;
 
@@ -11,7 +13,7 @@ use std::collections::HashMap;
 use crate::builder::DocumentBuilder;
 use crate::keywords::{is_identifier, normalize};
 use crate::model::{Error, Limits, ParsedDocument};
-use inline::convert;
+use definitions::Definitions;
 
 /// Maximum nesting of directives that is parsed; deeper content is kept as plain text.
 const MAX_DEPTH: usize = 24;
@@ -21,8 +23,14 @@ const MAX_PARAGRAPH_KEYWORDS: usize = 64;
 
 /// Reads a reStructuredText document.
 pub(crate) fn read(source: &str, limits: &Limits) -> Result<ParsedDocument, Error> {
+    let expanded = source.contains('\t').then(|| expand_tabs(source));
+    let source = expanded.as_deref().unwrap_or(source);
+    if source.len() > limits.text_bytes {
+        return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
+    }
     let lines: Vec<&str> = source.lines().map(str::trim_end).collect();
     let mut reader = Reader {
+        definitions: Definitions::collect(&lines),
         builder: DocumentBuilder::new(limits),
         levels: HashMap::new(),
         label: None,
@@ -34,6 +42,7 @@ pub(crate) fn read(source: &str, limits: &Limits) -> Result<ParsedDocument, Erro
 }
 
 struct Reader {
+    definitions: Definitions,
     builder: DocumentBuilder,
     /// Level of each heading style (character, whether it has an overline), in the order of first use.
     levels: HashMap<(u8, bool), u8>,
@@ -45,16 +54,22 @@ struct Reader {
 }
 
 impl Reader {
+    /// Converts inline markup to Markdown.
+    fn convert(&self, text: &str) -> String {
+        inline::convert(text, &self.definitions)
+    }
+
     fn blocks(&mut self, lines: &[&str], depth: usize) -> Result<(), Error> {
         let mut at = 0;
         while at < lines.len() {
             let line = lines[at];
-            if line.is_empty() {
+            let rest = &lines[at..];
+            if line.is_empty() || is_transition(rest) {
                 at += 1;
-            } else if let Some((title, style, height)) = parse_heading(&lines[at..]) {
+            } else if let Some((title, style, height)) = parse_heading(rest) {
                 let next_level = u8::try_from(self.levels.len() + 1).unwrap_or(6).min(6);
                 let level = *self.levels.entry(style).or_insert(next_level);
-                let title = convert(title).replace('`', "");
+                let title = plain_title(&inline::convert(title, &self.definitions));
                 if level == 1 {
                     self.builder.set_title(&title);
                 }
@@ -63,138 +78,132 @@ impl Reader {
                 self.builder.heading(level, &title, anchor.as_deref())?;
                 self.in_list = false;
                 at += height;
-            } else if let Some((rows, height)) = table::parse(&lines[at..]) {
-                let rows: Vec<Vec<String>> =
-                    rows.iter().map(|row| row.iter().map(|cell| convert(cell)).collect()).collect();
-                let label = self.label.take();
-                self.builder.table(&rows, label.as_deref())?;
+            } else if let Some((rows, height)) = table::parse(rest) {
+                self.table(&rows, None)?;
+                at += height;
+            } else if is_drawn(line) {
+                // A table whose borders do not close.
+                let height = rest.iter().take_while(|line| !line.is_empty()).count();
+                self.builder.code("", &dedent(&rest[..height]).join("\n"), None)?;
                 at += height;
             } else if line.trim_start().starts_with(".. ") || line.trim_start() == ".." {
-                at += self.explicit_markup(&lines[at..], depth)?;
+                at += self.explicit_markup(rest, depth)?;
+            } else if line.trim_start().starts_with("__ ") && line.trim_start().contains("://") {
+                // The address of an anonymous reference.
+                at += 1;
+            } else if let Some(height) = self.field_list(rest, depth)? {
+                at += height;
             } else {
-                at += self.paragraph(&lines[at..])?;
+                at += self.paragraph(rest)?;
             }
         }
         Ok(())
     }
 
+    /// Writes a table, with the inline markup of its cells converted.
+    fn table(&mut self, rows: &[Vec<String>], anchor: Option<&str>) -> Result<(), Error> {
+        let convert = |cell: &String| inline::convert(cell, &self.definitions);
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(convert).collect()).collect();
+        let label = self.label.take();
+        self.builder.table(&rows, anchor.or(label.as_deref()))
+    }
+
     /// Reads explicit markup: a directive, target, footnote or comment. Returns the number of lines taken.
     fn explicit_markup(&mut self, lines: &[&str], depth: usize) -> Result<usize, Error> {
         let indent = indentation(lines[0]);
-        let body_end = body_end(lines, indent);
         let head = lines[0].trim_start().trim_start_matches("..").trim_start();
+        // An empty comment does not take the lines below it.
+        if head.is_empty() && lines.get(1).is_none_or(|line| line.is_empty()) {
+            return Ok(1);
+        }
+        let body_end = body_end(lines, indent);
         let body = &lines[1..body_end];
         if let Some(target) = head.strip_prefix('_') {
-            let name = target.split(':').next().unwrap_or_default().trim_matches('`');
-            if target.ends_with(':') && !name.is_empty() {
+            let name = match target.strip_prefix('`') {
+                Some(quoted) => quoted.split('`').next().unwrap_or_default(),
+                None => target.split(':').next().unwrap_or_default(),
+            };
+            if target.ends_with(':') && !name.is_empty() && !name.starts_with('_') {
                 self.label = Some(section_id(name));
             }
+        } else if head.starts_with('|') {
+            // A substitution was collected before.
         } else if head.starts_with('[') {
-            let mut text = convert(head);
-            for line in body {
+            let mut text = self.convert(head);
+            let first = body.iter().take_while(|line| !line.is_empty()).count();
+            for line in &body[..first] {
                 text.push('\n');
-                text.push_str(&convert(line.trim_start()));
+                text.push_str(&self.convert(line.trim_start()));
             }
             self.builder.text(&text, None)?;
+            self.nested(&dedent(&body[first..]), depth)?;
         } else if let Some((name, argument)) = head.split_once("::")
             && !name.is_empty()
-            && !name.contains(char::is_whitespace)
+            && !name.trim_end().contains(char::is_whitespace)
         {
-            self.directive(name, argument.trim(), body, depth)?;
+            self.directive(name.trim_end(), argument.trim(), body, depth)?;
         }
         Ok(body_end)
     }
 
-    fn directive(&mut self, name: &str, argument: &str, body: &[&str], depth: usize) -> Result<(), Error> {
-        let body = dedent(body);
-        // Options (`:linenos:`) are at the top of the body, up to a blank line or another line that is not an option.
-        let option_count =
-            body.iter().take_while(|line| line.starts_with(':') && line[1..].contains(':')).count();
-        let (options, content) = body.split_at(option_count);
-        let anchor = self.label.take();
-        let base_name = name.rsplit(':').next().unwrap_or(name);
-        match base_name {
-            "code-block" | "code" | "sourcecode" | "parsed-literal" | "prompt" | "literalinclude"
-            | "productionlist" | "math" | "testcode" | "doctest" | "testsetup" | "ipython" => {
-                let language =
-                    if base_name == "productionlist" || argument.contains(' ') { "" } else { argument };
-                self.builder.code(language, &content.join("\n"), anchor.as_deref())
+    /// Reads a field list: `:name: text`. Returns the number of lines taken, or `None` if there is none.
+    fn field_list(&mut self, lines: &[&str], depth: usize) -> Result<Option<usize>, Error> {
+        let indent = indentation(lines[0]);
+        let mut at = 0;
+        let mut pending = String::new();
+        while at < lines.len() && indentation(lines[at]) == indent {
+            let Some((name, value)) = parse_field(lines[at].trim_start()) else { break };
+            let end = at + body_end(&lines[at..], indent);
+            let first = lines[at + 1..end].iter().take_while(|line| !line.is_empty()).count();
+            // Settings of Sphinx at the top of a file.
+            if self.builder.is_empty() && is_page_setting(name) {
+                at = end;
+                continue;
             }
-            "highlight" => {
-                argument.clone_into(&mut self.code_language);
-                Ok(())
+            let mut item = format!("- **{}:**", self.convert(name));
+            if !value.is_empty() {
+                item.push(' ');
+                item.push_str(&self.convert(value));
             }
-            "toctree" | "contents" | "index" | "meta" | "currentmodule" | "module" | "include"
-            | "sectnum" | "default-role" | "role" | "title" | "tags" | "raw" | "unicode" | "replace"
-            | "ifconfig" => Ok(()),
-            "image" | "figure" => {
-                let caption = option(options, "alt").unwrap_or_default();
-                self.builder.text(&convert(caption), anchor.as_deref())?;
-                self.nested(content, depth)
+            // A value of several blocks is read like any body.
+            let is_simple = lines[at + 1 + first..end].iter().all(|line| line.is_empty())
+                && !lines[at + 1..end].iter().any(|line| line.ends_with("::") || is_item(line.trim_start()));
+            if is_simple {
+                for line in &lines[at + 1..at + 1 + first] {
+                    item.push_str("\n  ");
+                    item.push_str(&self.convert(line.trim_start()));
+                }
             }
-            "list-table" | "csv-table" | "table" => {
-                self.builder.text(&convert(argument), None)?;
-                let rows = match base_name {
-                    "list-table" => table::parse_list_table(content),
-                    "csv-table" => table::parse_csv_table(option(options, "header"), content),
-                    _ => return self.nested(content, depth),
-                };
-                let rows: Vec<Vec<String>> =
-                    rows.iter().map(|row| row.iter().map(|cell| convert(cell)).collect()).collect();
-                self.builder.table(&rows, anchor.as_deref())
+            pending.push_str(if pending.is_empty() { "" } else { "\n" });
+            pending.push_str(&item);
+            if !is_simple {
+                let label = self.label.take();
+                self.builder.text(&std::mem::take(&mut pending), label.as_deref())?;
+                self.nested(&dedent(&lines[at + 1..end]), depth)?;
             }
-            "function" | "method" | "class" | "exception" | "attribute" | "data" | "classmethod"
-            | "staticmethod" | "decorator" | "macro" | "type" | "member" | "var" | "option" | "envvar"
-            | "cmdoption" | "describe" | "object" | "module-function" | "property" | "autofunction"
-            | "autoclass" | "automethod" | "confval" | "directive" => {
-                let bare_name = argument.split(['(', ' ', '=']).next().unwrap_or_default();
-                let mut keywords = vec![bare_name.to_owned()];
-                keywords.retain(|name| !name.is_empty());
-                self.builder.text_with_keywords(
-                    &format!("**`{argument}`**"),
-                    anchor.as_deref().or(Some(bare_name)),
-                    keywords,
-                )?;
-                self.nested(content, depth)
-            }
-            _ => {
-                let title = admonition_title(base_name).map(|title| format!("**{title}**"));
-                let argument = convert(argument);
-                let lead = match (title, argument.is_empty()) {
-                    (Some(title), true) => title,
-                    (Some(title), false) => format!("{title} {argument}"),
-                    (None, _) => argument,
-                };
-                self.builder.text(&lead, anchor.as_deref())?;
-                self.nested(content, depth)
-            }
+            at = end;
         }
-    }
-
-    /// Reads the body of a directive.
-    fn nested(&mut self, content: &[&str], depth: usize) -> Result<(), Error> {
-        self.in_list = false;
-        if depth < MAX_DEPTH {
-            self.blocks(content, depth + 1)
-        } else {
-            self.builder.text(&content.join("\n"), None)
-        }
+        let label = if pending.is_empty() { None } else { self.label.take() };
+        self.builder.text(&pending, label.as_deref())?;
+        Ok((at > 0).then_some(at))
     }
 
     /// Reads a paragraph or list item, and the literal block that it may introduce. Returns the number of lines taken.
     fn paragraph(&mut self, lines: &[&str]) -> Result<usize, Error> {
+        let indent = indentation(lines[0]);
+        let first = lines[0].trim_start();
+        let is_item = is_item(first);
+        let is_line_block = first == "|" || first.starts_with("| ");
         let mut end = 1;
         while end < lines.len() && !lines[end].is_empty() && !lines[end].trim_start().starts_with(".. ") {
             if parse_heading(&lines[end..]).is_some() && indentation(lines[end]) == 0 && lines[end].len() > 3
+                || lines[end].trim_start().starts_with("__ ") && lines[end].contains("://")
             {
                 break;
             }
             end += 1;
         }
         let paragraph = &lines[..end];
-        let first = paragraph[0].trim_start();
-        let is_item = is_item(first);
-        let indent = indentation(paragraph[0]);
         self.in_list = is_item || (self.in_list && indent > 0);
         let introduces_code = paragraph[end - 1].ends_with("::");
         let mut text = String::new();
@@ -202,17 +211,39 @@ impl Reader {
             self.builder.code("pycon", &dedent(paragraph).join("\n"), None)?;
             return Ok(end);
         }
+        // A term and its definition, which is indented.
+        let is_term = !is_item
+            && !is_line_block
+            && end > 1
+            && indentation(paragraph[1]) > indent
+            && !first.starts_with(['-', '/', '*'])
+            && !is_enumerated(first)
+            && !first.ends_with("::");
         for (number, line) in paragraph.iter().enumerate() {
             let kept_indent = if self.in_list {
                 indentation(line)
+            } else if is_term {
+                0
             } else {
                 indentation(line).saturating_sub(indent).min(3)
             };
             if number > 0 {
                 text.push('\n');
             }
+            if number == 1 && is_term {
+                text.push('\n');
+            }
             text.push_str(&" ".repeat(kept_indent));
-            text.push_str(line.trim_start());
+            let line = line.trim_start();
+            let line =
+                if is_line_block { line.strip_prefix('|').map_or(line, str::trim_start) } else { line };
+            if number == 0 && is_term && !line.contains(['*', '`', '_', '|']) {
+                text.push_str("**");
+                text.push_str(line);
+                text.push_str("**");
+            } else {
+                text.push_str(line);
+            }
         }
         if introduces_code {
             text.truncate(text.len() - if text.ends_with(" ::") { 3 } else { 1 });
@@ -221,7 +252,7 @@ impl Reader {
                 text.clear();
             }
         }
-        let text = convert(&text.replace("\n#. ", "\n1. "));
+        let text = self.convert(&text.replace("\n#. ", "\n1. "));
         let mut keywords: Vec<String> = text
             .split('`')
             .skip(1)
@@ -237,14 +268,26 @@ impl Reader {
         if !introduces_code {
             return Ok(end);
         }
+        // The text of an item is indented more than its marker.
+        let base =
+            if is_item && end == 1 { indent + marker_width(first) } else { indentation(lines[end - 1]) };
         let start = end + lines[end..].iter().take_while(|line| line.is_empty()).count();
-        if start >= lines.len() || indentation(lines[start]) <= indent {
+        let Some(code_line) = lines.get(start) else { return Ok(end) };
+        let length = if indentation(code_line) > base {
+            lines[start..].iter().take_while(|line| line.is_empty() || indentation(line) > base).count()
+        } else if let Some(quote) = code_line.trim_start().bytes().next().filter(u8::is_ascii_punctuation)
+            && indentation(code_line) == base
+            && !code_line.starts_with("..")
+        {
+            // A quoted literal block: each line begins with the same sign.
+            let is_quoted = |line: &&&str| line.trim_start().as_bytes().first() == Some(&quote);
+            lines[start..].iter().take_while(is_quoted).count()
+        } else {
             return Ok(end);
-        }
-        let length =
-            lines[start..].iter().take_while(|line| line.is_empty() || indentation(line) > indent).count();
+        };
         let code = dedent(&lines[start..start + length]);
-        self.builder.code(&self.code_language, &code.join("\n"), None)?;
+        let language = self.code_language.clone();
+        self.builder.code(&language, &code.join("\n"), None)?;
         Ok(start + length)
     }
 }
@@ -266,6 +309,89 @@ fn parse_heading<'l>(lines: &[&'l str]) -> Option<(&'l str, (u8, bool), usize)> 
     let width: usize = title.chars().map(|character| if character < '\u{2e80}' { 1 } else { 2 }).sum();
     (is_title && under.len() + 1 >= width.min(title.chars().count() + 1) && (under.len() >= 3 || width <= 3))
         .then_some((title.trim(), (mark, false), 2))
+}
+
+/// Whether a line between blank ones is a transition: a rule without a title.
+fn is_transition(lines: &[&str]) -> bool {
+    lines[0].len() >= 4
+        && rule_character(lines[0]).is_some()
+        && lines.get(1).is_none_or(|next| next.is_empty())
+}
+
+/// Whether a line is the upper border of a grid table.
+fn is_drawn(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("+-") && line.ends_with('+') && line.bytes().all(|byte| matches!(byte, b'+' | b'-'))
+}
+
+/// Parses the first line of a field: its name and the beginning of its value.
+fn parse_field(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line
+        .strip_prefix(':')?
+        .split_once(": ")
+        .or_else(|| Some((line.strip_prefix(':')?.strip_suffix(':')?, "")))?;
+    let is_name =
+        !name.is_empty() && !name.starts_with([' ', ':']) && !name.ends_with(' ') && !name.contains('`');
+    is_name.then(|| (name, value.trim()))
+}
+
+/// Whether a field is a setting of Sphinx for the file.
+fn is_page_setting(name: &str) -> bool {
+    matches!(
+        name,
+        "orphan"
+            | "tocdepth"
+            | "nocomments"
+            | "nosearch"
+            | "no-search"
+            | "template"
+            | "hide-toc"
+            | "html_theme.sidebar_secondary.remove"
+    )
+}
+
+/// Returns the text of a heading without the markup of code and emphasis.
+fn plain_title(title: &str) -> String {
+    let title = title.replace("\\`", "'").replace('`', "");
+    let is_paired = !title.contains("\\*") && title.matches('*').count().is_multiple_of(2);
+    let mut plain = String::with_capacity(title.len());
+    for (number, word) in title.split(' ').enumerate() {
+        if number > 0 {
+            plain.push(' ');
+        }
+        let inner = word.trim_matches('*');
+        // `*args` and `2 * 3` keep their asterisks.
+        let is_emphasis = !inner.is_empty() && (word.starts_with('*') && word.ends_with('*') || is_paired);
+        plain.push_str(if is_emphasis { inner } else { word });
+    }
+    for sign in ['*', '_', '|', '`'] {
+        plain = plain.replace(&format!("\\{sign}"), &sign.to_string());
+    }
+    plain
+}
+
+/// Replaces tabs by spaces up to the next multiple of eight columns.
+fn expand_tabs(source: &str) -> String {
+    let mut expanded = String::with_capacity(source.len() + 64);
+    let mut column = 0;
+    for character in source.chars() {
+        match character {
+            '\t' => {
+                let width = 8 - column % 8;
+                expanded.push_str(&"        "[..width]);
+                column += width;
+            }
+            '\n' => {
+                expanded.push(character);
+                column = 0;
+            }
+            _ => {
+                expanded.push(character);
+                column += 1;
+            }
+        }
+    }
+    expanded
 }
 
 /// Returns the character of a line that consists of one repeated punctuation character.
@@ -290,7 +416,14 @@ fn body_end(lines: &[&str], indent: usize) -> usize {
 }
 
 fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start_matches([' ', '\t']).len()
+    // Deeply nested directives make long indentations, which are skipped in pieces.
+    const PIECE: &[u8] = &[b' '; 64];
+    let mut rest = line.as_bytes();
+    while let Some(after) = rest.strip_prefix(PIECE) {
+        rest = after;
+    }
+    let spaces = rest.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
+    line.len() - rest.len() + spaces
 }
 
 /// Removes the common indentation of the lines.
@@ -311,33 +444,26 @@ fn is_item(line: &str) -> bool {
         && line.as_bytes().get(digits + 1) == Some(&b' ')
 }
 
+/// Whether the line begins with a letter or number in the style of a list: `a.`, `(1)`, `iv)`.
+fn is_enumerated(line: &str) -> bool {
+    let marker = line.split(' ').next().unwrap_or_default();
+    let inner = marker.trim_start_matches('(').trim_end_matches(['.', ')']);
+    inner.len() < marker.len()
+        && inner.len() <= 4
+        && !inner.is_empty()
+        && inner.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Returns the number of columns up to the text of a list item.
+fn marker_width(item: &str) -> usize {
+    item.split(' ').next().map_or(0, str::len) + 1
+}
+
 /// Returns the value of an option of a directive.
 fn option<'l>(options: &[&'l str], name: &str) -> Option<&'l str> {
     options
         .iter()
         .find_map(|line| line.strip_prefix(':')?.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-}
-
-/// Returns the title of a directive that is an admonition or a version note.
-fn admonition_title(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "note" => "Note",
-        "tip" => "Tip",
-        "hint" => "Hint",
-        "warning" => "Warning",
-        "caution" => "Caution",
-        "danger" => "Danger",
-        "important" => "Important",
-        "attention" => "Attention",
-        "error" => "Error",
-        "seealso" => "See also",
-        "deprecated" => "Deprecated since",
-        "versionadded" => "New in",
-        "versionchanged" => "Changed in",
-        "versionremoved" => "Removed in",
-        "todo" => "To do",
-        _ => return None,
-    })
 }
 
 /// Returns the `id` that docutils gives a section: words of ASCII letters and digits joined by dashes.

@@ -10,21 +10,32 @@ use super::dom::{Dom, NodeData, NodeId};
 /// Whether the element, with everything in it, is not part of the text of the page.
 pub(crate) fn is_boilerplate(dom: &Dom, node: NodeId) -> bool {
     let NodeData::Element { name, attributes } = dom.data(node) else { return false };
-    if is_non_text_element(&name.local) {
+    if is_non_text_element(&name.local) && !is_text_after_all(dom, node, &name.local) {
         return true;
     }
+    if name.local == local_name!("a") && is_permalink(dom, node) || dom.panels().is_tab_list(node) {
+        return true;
+    }
+    let is_openable = dom.panels().is_openable(node);
     let mut role = "";
     for attribute in attributes {
         let value = &*attribute.value;
         match attribute.name.local {
             local_name!("class") if value.split_ascii_whitespace().any(is_boilerplate_class) => return true,
-            local_name!("hidden") => return value != "until-found",
-            local_name!("aria-hidden") if value == "true" => return true,
-            local_name!("style") if is_hidden(value) => return true,
-            local_name!("role") => role = value,
-            local_name!("id") if matches!(value, "cookie-banner" | "cookie-consent" | "cookie-notice") => {
+            // Texinfo, gtk-doc and Doxygen give general names to their navigation; others give them to content.
+            local_name!("class")
+                if value
+                    .split_ascii_whitespace()
+                    .any(|class| matches!(class, "header" | "node" | "navigation" | "footer" | "banner"))
+                    && is_link_bar(dom, node) =>
+            {
                 return true;
             }
+            local_name!("hidden") if value != "until-found" && !is_openable => return true,
+            local_name!("aria-hidden") if value == "true" && !is_openable => return true,
+            local_name!("style") if !is_openable && is_hidden(value) => return true,
+            local_name!("role") => role = value,
+            local_name!("id") if is_boilerplate_id(dom, node, value) => return true,
             _ => {}
         }
     }
@@ -64,38 +75,200 @@ fn is_non_text_element(name: &LocalName) -> bool {
     )
 }
 
+/// Whether an element is text although its kind is not: the button of an accordion in its heading, a template that is
+/// the content of its parent.
+fn is_text_after_all(dom: &Dom, node: NodeId, name: &LocalName) -> bool {
+    match *name {
+        local_name!("button") => {
+            let opens = ["aria-expanded", "aria-controls", "data-bs-toggle", "data-toggle"]
+                .iter()
+                .any(|attribute| dom.attribute(node, &LocalName::from(*attribute)).is_some());
+            opens
+                && dom.ancestors(node).take(3).any(|above| {
+                    dom.is(above, &local_name!("summary"))
+                        || dom.name(above).is_some_and(super::is_heading_name)
+                })
+        }
+        local_name!("template") => dom.attribute(node, &LocalName::from("shadowrootmode")).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a link only leads to the place where it stands: its text is a sign such as `¶`, or it has the class of such
+/// links and stands beside the text of a heading.
+fn is_permalink(dom: &Dom, node: NodeId) -> bool {
+    let has_class = dom.classes(node).any(|class| {
+        matches!(
+            class,
+            "headerlink"
+                | "header-anchor"
+                | "hash-link"
+                | "anchor"
+                | "anchorjs-link"
+                | "anchor-link"
+                | "anchorlink"
+                | "heading-anchor"
+                | "heading-link"
+                | "permalink"
+                | "doc-anchor"
+                | "sl-anchor-link"
+                | "td-heading-self-link"
+        )
+    });
+    let Some(target) = dom.attribute(node, &local_name!("href")) else { return false };
+    if !target.contains('#') {
+        return false;
+    }
+    let mut text = String::new();
+    for inner in dom.descendants(node) {
+        match dom.data(inner) {
+            NodeData::Text(part) => text.push_str(part),
+            // Code, such as the name of an operator, is text.
+            NodeData::Element { name, .. }
+                if inner != node && !has_class && name.local == local_name!("code") =>
+            {
+                return false;
+            }
+            _ => {}
+        }
+        if text.len() > 200 {
+            return false;
+        }
+    }
+    let text = text.trim_matches(|character: char| {
+        character.is_whitespace()
+            || matches!(character, '\u{200b}' | '\u{200c}' | '\u{feff}' | '\u{fe0f}' | '\u{fe0e}')
+    });
+    if matches!(text, "¶" | "§" | "#" | "🔗" | "⚓" | "⚓︎" | "∞" | "\u{f0c1}") {
+        return true;
+    }
+    if !has_class {
+        return false;
+    }
+    // Some generators put the whole heading into such a link.
+    let heading =
+        dom.ancestors(node).take(3).find(|above| dom.name(*above).is_some_and(super::is_heading_name));
+    let has_other_text = heading.is_none_or(|heading| {
+        dom.text(heading).chars().filter(|character| character.is_alphanumeric()).count()
+            > text.chars().filter(|character| character.is_alphanumeric()).count()
+    });
+    text.is_empty() || has_other_text && (heading.is_some() || !text.chars().any(char::is_alphanumeric))
+}
+
+/// Whether an element of this id is boilerplate.
+fn is_boilerplate_id(dom: &Dom, node: NodeId, id: &str) -> bool {
+    match id {
+        "cookie-banner"
+        | "cookie-consent"
+        | "cookie-notice"
+        // Doxygen.
+        | "titlearea"
+        | "nav-path"
+        | "side-nav"
+        | "MSearchBox"
+        | "MSearchSelectWindow"
+        | "MSearchResultsWindow"
+        // mdBook.
+        | "menu-bar"
+        | "mdbook-menu-bar"
+        | "mdbook-help-container"
+        | "mdbook-help-popup" => true,
+        // Publican writes links to its sites above the first heading.
+        "title" | "banner" | "footer" => is_link_bar(dom, node),
+        _ => id.starts_with("navrow"),
+    }
+}
+
+/// Maximum length of the text of a bar of links.
+const MAX_LINK_BAR_BYTES: usize = 600;
+
+/// Whether an element has links, little other text and no heading, as the navigation of a page has.
+fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
+    let is_bar = matches!(
+        dom.name(node),
+        Some(
+            &(local_name!("div")
+                | local_name!("p")
+                | local_name!("table")
+                | local_name!("ul")
+                | local_name!("address"))
+        )
+    );
+    if !is_bar {
+        return false;
+    }
+    let (mut bytes, mut linked_bytes, mut links) = (0, 0, 0_usize);
+    for inner in dom.descendants(node) {
+        match dom.data(inner) {
+            NodeData::Text(text) => bytes += text.trim().len(),
+            NodeData::Element { name, .. } => {
+                if super::is_heading_name(&name.local)
+                    || matches!(name.local, local_name!("pre") | local_name!("code"))
+                {
+                    return false;
+                }
+                if name.local == local_name!("a") && dom.attribute(inner, &local_name!("href")).is_some() {
+                    links += 1;
+                    linked_bytes += dom.text(inner).trim().len();
+                }
+            }
+            _ => {}
+        }
+        if bytes > MAX_LINK_BAR_BYTES {
+            return false;
+        }
+    }
+    links > 0 && linked_bytes * 3 >= bytes
+}
+
 fn is_boilerplate_class(class: &str) -> bool {
     BOILERPLATE_CLASSES.binary_search(&class).is_ok()
 }
 
 /// Classes of boilerplate in the output of documentation generators: DocBook, Sphinx and Read the Docs, MkDocs,
 /// Docusaurus, VitePress, mdBook, old and new `javadoc`, MediaWiki, and common ones. Sorted.
-const BOILERPLATE_CLASSES: [&str; 84] = [
+const BOILERPLATE_CLASSES: [&str; 134] = [
     "VPDocAside",
     "VPDocFooter",
     "VPLocalNav",
+    "VPLocalSearchBox",
     "VPNav",
+    "VPNavBar",
     "VPSidebar",
     "about-language",
     "aboutLanguage",
+    "article-header-buttons",
+    "back-to-top",
     "bd-header",
     "bd-sidebar-primary",
     "bd-sidebar-secondary",
+    "book-header",
+    "book-summary",
     "bottom-nav",
     "bottomNav",
+    "bottomnav",
     "breadcrumb",
     "breadcrumbs",
+    "bs-sidebar",
+    "btn-copy",
     "cc-banner",
     "cc-window",
+    "clipboard-button",
+    "collapse-toggle",
+    "content-icon-container",
     "cookie-banner",
     "cookie-bar",
     "cookie-consent",
     "cookie-notice",
+    "copy-button",
     "copybtn",
+    "docnav",
+    "edit-page-link",
+    "edit-this-page",
     "fixedNav",
-    "hash-link",
-    "header-anchor",
-    "headerlink",
+    "gitbook-header",
+    "go-to-top",
+    "last-updated",
     "legal-copy",
     "legalCopy",
     "linenos",
@@ -105,26 +278,49 @@ const BOILERPLATE_CLASSES: [&str; 84] = [
     "md-content__button",
     "md-footer",
     "md-header",
+    "md-header-nav",
     "md-search",
     "md-sidebar",
     "md-skip",
     "md-source",
     "md-tabs",
     "md-top",
+    "mobile-header",
     "mw-editsection",
     "mw-jump-link",
     "nav-chapters",
+    "nav-container",
+    "nav-next",
+    "nav-panel",
+    "nav-previous",
     "navBarCell1",
     "navbar",
     "navbox",
     "navfooter",
     "navheader",
+    "navigation-next",
+    "navigation-prev",
+    "navpath",
+    "nextra-banner",
+    "nextra-breadcrumb",
+    "nextra-sidebar-container",
+    "nextra-toc",
+    "out-of-band",
+    "page-edit",
     "page-footer",
+    "page-nav",
+    "pagination-links",
     "pagination-nav",
+    "post-navigation",
     "prev-next-area",
+    "prev-next-bottom",
+    "prev-next-footer",
     "related",
+    "related-pages",
+    "right-sidebar-container",
     "rst-footer-buttons",
     "rst-versions",
+    "side-bar",
     "sidebar-drawer",
     "sidetoc",
     "site-footer",
@@ -133,32 +329,43 @@ const BOILERPLATE_CLASSES: [&str; 84] = [
     "skip-link",
     "skip-nav",
     "skip-to-content",
+    "skip-to-main",
     "skipNav",
     "skiplink",
     "sphinxfooter",
     "sphinxsidebar",
     "sr-only",
+    "srclink",
+    "starlight-menu-button",
     "sub-nav",
     "subNav",
+    "td-page-meta",
+    "td-sidebar",
+    "td-toc",
+    "theme-code-block-copy",
     "theme-doc-breadcrumbs",
     "theme-doc-footer",
     "theme-doc-sidebar-container",
     "theme-doc-toc-desktop",
     "theme-doc-toc-mobile",
+    "theme-doc-version-banner",
     "theme-edit-this-page",
+    "theme-last-updated",
     "toc-drawer",
+    "toc-wrapper-mobile",
     "top-nav",
     "topNav",
     "viewcode-back",
     "viewcode-link",
     "visually-hidden",
+    "vp-doc-footer",
     "wy-breadcrumbs",
     "wy-nav-side",
     "wy-nav-top",
 ];
 
 /// Whether an inline style hides the element.
-fn is_hidden(style: &str) -> bool {
+pub(crate) fn is_hidden(style: &str) -> bool {
     style.split(';').any(|declaration| {
         declaration.split_once(':').is_some_and(|(property, value)| {
             let (property, value) = (property.trim(), value.trim());

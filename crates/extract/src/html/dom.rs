@@ -12,6 +12,7 @@ use html5ever::tendril::TendrilSink as _;
 use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::{Attribute, LocalName, ParseOpts, QualName, local_name, ns};
 
+use super::panels::Panels;
 use crate::model::{Error, Limits};
 
 /// Index of a node in its [`Dom`].
@@ -36,6 +37,7 @@ const CHUNK_BYTES: usize = 32 << 10;
 #[derive(Debug)]
 pub(crate) struct Dom {
     nodes: Vec<Node>,
+    panels: Panels,
 }
 
 #[derive(Debug)]
@@ -105,7 +107,14 @@ impl Dom {
                 None => rest = after,
             }
         }
-        Ok(parser.finish())
+        let mut dom = parser.finish();
+        dom.panels = Panels::find(&dom);
+        Ok(dom)
+    }
+
+    /// Returns the parts of the page that a reader can open.
+    pub(crate) fn panels(&self) -> &Panels {
+        &self.panels
     }
 
     pub(crate) fn data(&self, node: NodeId) -> &NodeData {
@@ -303,7 +312,7 @@ impl TreeSink for DomSink {
     type ElemName<'a> = Ref<'a, QualName>;
 
     fn finish(self) -> Dom {
-        Dom { nodes: self.nodes.into_inner() }
+        Dom { nodes: self.nodes.into_inner(), panels: Panels::default() }
     }
 
     fn parse_error(&self, _message: Cow<'static, str>) {}

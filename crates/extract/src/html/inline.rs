@@ -3,7 +3,9 @@
 use html5ever::{LocalName, local_name};
 
 use super::boilerplate::is_boilerplate;
+use super::code::code_text;
 use super::dom::{Dom, NodeData, NodeId, Step};
+use super::math;
 
 /// Maximum number of inline codes collected from one paragraph.
 const MAX_CODES: usize = 16;
@@ -67,6 +69,13 @@ impl InlineWriter {
                 rest = &rest[end..];
             }
         }
+    }
+
+    /// Appends Markdown as it is, such as a formula.
+    pub(crate) fn markdown(&mut self, markdown: &str) {
+        let Some(first) = markdown.chars().next() else { return };
+        self.write_pending_space(first);
+        self.text.push_str(markdown);
     }
 
     /// Appends an explicit line break.
@@ -134,17 +143,17 @@ impl InlineWriter {
                 }
                 false
             }
-            local_name!("sup") => {
+            local_name!("sup") | local_name!("sub") => {
                 // 2<sup>10</sup> is not 210.
-                let superscript = dom.text(node);
-                if self.space.is_none() && self.text.ends_with(|last: char| last.is_alphanumeric()) {
-                    if superscript
-                        .starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '−')
-                    {
-                        self.text.push('^');
-                    } else if superscript.len() > 3 {
-                        self.space();
-                    }
+                if self.space.is_some() {
+                    return false;
+                }
+                if let Some(script) = math::script(dom, node, self.text.chars().next_back()) {
+                    self.push(&script);
+                    return true;
+                }
+                if dom.text(node).len() > 3 {
+                    self.space();
                 }
                 false
             }
@@ -215,7 +224,15 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
                 }
                 NodeData::Element { name, .. } if node != root => {
                     let is_code = matches!(name.local, local_name!("pre"));
-                    if is_boilerplate(dom, node) {
+                    let formula = math::formula(dom, node);
+                    if let Some(formula) = formula {
+                        if needs_separator && !formula.is_empty() {
+                            push_separator(&mut inline);
+                            needs_separator = false;
+                        }
+                        inline.markdown(&formula);
+                        done = Step::Leave(node);
+                    } else if is_boilerplate(dom, node) {
                         done = Step::Leave(node);
                     } else if is_block(&name.local) {
                         needs_separator |= !inline.is_empty();
@@ -229,7 +246,7 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
                             if needs_separator {
                                 push_separator(&mut inline);
                             }
-                            inline.code(&visible_text(dom, node));
+                            inline.code(&code_text(dom, node));
                             needs_separator = true;
                             done = Step::Leave(node);
                         } else if name.local == local_name!("br") {
@@ -272,8 +289,19 @@ pub(crate) fn visible_text(dom: &Dom, root: NodeId) -> String {
                 NodeData::Element { name, .. } if name.local == local_name!("img") => {
                     text.push_str(dom.attribute(node, &local_name!("alt")).unwrap_or_default());
                 }
-                NodeData::Element { .. } if node != root && is_boilerplate(dom, node) => {
-                    done = Step::Leave(node);
+                NodeData::Element { .. } if node == root => {}
+                NodeData::Element { name, .. } => {
+                    if let Some(formula) = math::formula(dom, node) {
+                        text.push_str(&formula);
+                        done = Step::Leave(node);
+                    } else if is_boilerplate(dom, node) {
+                        done = Step::Leave(node);
+                    } else if matches!(name.local, local_name!("sup") | local_name!("sub"))
+                        && let Some(script) = math::script(dom, node, text.chars().next_back())
+                    {
+                        text.push_str(&script);
+                        done = Step::Leave(node);
+                    }
                 }
                 _ => {}
             }

@@ -119,27 +119,37 @@ pub(crate) fn is_grid(dom: &Dom, node: NodeId) -> bool {
         && dom.classes(node).any(|class| matches!(class, "summary-table" | "details-table"))
 }
 
-/// Returns the rows of such a table. A row begins at each cell with the class of the first cell, such as `col-first`.
+/// Returns the rows of such a table. Its cells follow each other without elements for rows: the header cells tell how
+/// many columns there are, and the cells of the last column have the class `col-last`.
 pub(crate) fn grid_rows(dom: &Dom, grid: NodeId) -> Vec<Vec<String>> {
+    let has_class = |cell: NodeId, name: &str| dom.classes(cell).any(|class| class == name);
+    let headers = dom.children(grid).filter(|cell| has_class(*cell, "table-header")).count();
+    let columns = if headers > 0 { headers } else { named_columns(dom, grid) };
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut first_column = None;
+    let mut is_complete = true;
     for cell in dom.children(grid) {
         if dom.name(cell).is_none() || is_boilerplate(dom, cell) {
             continue;
         }
-        let column = dom.classes(cell).find(|class| class.starts_with("col-"));
-        if rows.is_empty() {
-            first_column = column;
-        }
-        let is_first = column.is_some() && column == first_column;
-        if is_first || rows.is_empty() {
+        let is_first = has_class(cell, "col-first") || has_class(cell, "col-constructor-name");
+        if is_complete || is_first || rows.last().is_none_or(|row| columns > 0 && row.len() >= columns) {
             rows.push(Vec::new());
         }
         if let Some(row) = rows.last_mut() {
             row.push(as_line(dom, cell));
         }
+        is_complete = has_class(cell, "col-last");
     }
+    rows.retain(|row| row.iter().any(|cell| !cell.is_empty()));
     rows
+}
+
+/// Returns the number of columns that the class of a grid states, 0 if it states none.
+fn named_columns(dom: &Dom, grid: NodeId) -> usize {
+    ["one-column", "two-column", "three-column", "four-column"]
+        .iter()
+        .position(|name| dom.classes(grid).any(|class| class.starts_with(name)))
+        .map_or(0, |position| position + 1)
 }
 
 /// Returns the number of columns that the cell spans, 0 if not stated.
