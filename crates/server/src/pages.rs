@@ -1,8 +1,8 @@
-//! Pages for people: searching, reading, asking, adding, administering. Made on the server in Chinese and English; scripts make
-//! them livelier, and what needs none works without.
+//! HTML pages: search, documents, questions, uploads, administration, in English and Chinese. Rendered on the server; scripts
+//! only improve them, and each page works without.
 //!
-//! A page is served whole with its rules for the browser (what it may load, where its forms may go), and what goes wrong on
-//! one is a page too.
+//! Each module exports the routes of its pages. A handler returns a [`PageResult`](error::PageResult); an error becomes a page in
+//! the reader's language ([`error_page`]).
 
 mod account;
 mod add;
@@ -12,6 +12,7 @@ mod assets;
 mod compare;
 mod connect;
 pub(crate) mod document;
+mod error;
 mod form_error;
 pub(crate) mod forms;
 pub(crate) mod frame;
@@ -33,7 +34,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::http::AppState;
@@ -42,12 +43,12 @@ use crate::http::router::timeout;
 use i18n::Translations;
 use language::Language;
 
-/// Content security policy of pages: style, scripts, pictures, requests and frames of this server only, and no framing by others.
+/// Content security policy of pages: style, scripts, images, requests and frames from this server only, and no framing by others.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// With every page. Links hold secrets, so their addresses are told to nobody but ourselves; a stricter `no-referrer` would
-/// make browsers hide from us where a form comes from, too (`Origin: null`).
+/// Headers of each page. Addresses can contain secrets, so the referrer stays on this server; the stricter `no-referrer` would
+/// also hide the origin of forms (`Origin: null`).
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -57,61 +58,55 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Bytes of an address that a request asks to be led on to.
+/// Limit on a form without files.
+const MAX_FORM_BYTES: usize = 64 << 10;
+/// Limit on an address that a request wants to be redirected to.
 const MAX_PATH_BYTES: usize = 8000;
 
-/// The routes of pages.
+/// Routes of all pages.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .route("/guide/{file}", get(guide::show))
-        .route("/language", get(language::switch).post(language::choose))
-        .route("/theme", post(theme::choose))
-        .route("/assets/{hash}/{name}", get(assets::show))
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/setup", get(passwords::show_setup).post(passwords::set_up))
-        .route("/password", get(passwords::show).post(passwords::set))
-        .route("/forgot", get(passwords::show_forgot).post(passwords::forgot))
-        .route("/share/{token}", get(share::show))
-        .route("/account", get(account::show))
-        .route("/account/password", post(account::change_password))
-        .route("/account/person", post(account::change_person))
-        .route("/account/look", post(account::choose_look))
-        .route("/account/sessions", post(account::end_sessions))
-        .route("/account/keys", post(account::make_key))
-        .route("/account/keys/change", post(account::change_key))
-        .merge(search::router())
-        .merge(libraries::router())
-        .merge(connect::router())
-        .merge(document::router())
-        .merge(compare::router())
-        .merge(ask::router())
-        .merge(add::router())
-        .merge(admin::router())
-        .merge(worklist::router())
-        .layer(DefaultBodyLimit::max(64 << 10))
+        .merge(account::routes())
+        .merge(add::routes())
+        .merge(admin::routes())
+        .merge(ask::routes())
+        .merge(assets::routes())
+        .merge(compare::routes())
+        .merge(connect::routes())
+        .merge(document::routes())
+        .merge(language::routes())
+        .merge(libraries::routes())
+        .merge(passwords::routes())
+        .merge(search::routes())
+        .merge(share::routes())
+        .merge(sign_in::routes())
+        .merge(theme::routes())
+        .merge(worklist::routes())
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(timeout())
-        // An upload takes as long as its bytes do.
-        .merge(add::slow_router())
-        .merge(ask::slow_router())
+        .merge(add::upload_routes())
+        .merge(ask::upload_routes())
 }
 
-/// Prepares the page that tells a browser what went wrong; `None` for other clients.
+/// Prepares the page that shows an error to a browser; `None` for other clients.
 pub(crate) fn error_page(request: &Request) -> Option<ErrorPage> {
     let reader = Reader::of(request)?;
-    Some(Box::new(move |problem, id, headers, is_anonymous| reader.told(problem, id, headers, is_anonymous)))
+    Some(Box::new(move |problem, id, headers, is_anonymous| {
+        reader.render(problem, id, headers, is_anonymous)
+    }))
 }
 
-/// Reader of an error page.
+/// Reader of an error page. Unlike [`frame::Frame`] it needs no database, which may be what failed.
 #[derive(Debug, Clone)]
 struct Reader {
     language: Language,
-    /// The page that was asked for, where that can be asked for again.
+    /// Address of the page, if it can be requested again.
     here: Option<String>,
 }
 
 impl Reader {
-    /// `None` where a program asks, which is told in its own way.
+    /// Returns the reader of a browser's request; `None` for other clients, which get the error in the form of their API.
     fn of(request: &Request) -> Option<Self> {
         let path = request.uri().path();
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -137,24 +132,30 @@ impl Reader {
 
     /// Translates a value of an enumeration.
     fn t_enum(&self, family: &str, name: &str) -> Cow<'static, str> {
-        let said = Translations::of(self.language).find(&format!("{family}-{name}"), &[]);
-        said.unwrap_or_else(|| Cow::Owned(name.to_owned()))
+        let text = Translations::of(self.language).find(&format!("{family}-{name}"), &[]);
+        text.unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
     fn asset(&self, name: &str) -> String {
         assets::address(name)
     }
 
-    /// A page that says what went wrong. `headers` are kept, such as when to try again.
-    fn told(self, problem: &problem::Problem, id: &str, headers: &HeaderMap, is_anonymous: bool) -> Response {
-        // What is hidden is told to be absent: whoever has an account may be meant to see it.
+    /// Renders a problem, keeping the headers that concern the client.
+    fn render(
+        self,
+        problem: &problem::Problem,
+        id: &str,
+        headers: &HeaderMap,
+        is_anonymous: bool,
+    ) -> Response {
+        // Hidden pages are reported as absent; after signing in the reader may see them.
         let may_be_hidden = is_anonymous && problem.status() == StatusCode::NOT_FOUND;
         let sign_in = self
             .here
             .as_ref()
             .filter(|_| may_be_hidden)
             .map(|here| format!("/sign-in?next={}", utf8_percent_encode(here, NON_ALPHANUMERIC)));
-        let page = Problem { frame: self, problem, id, sign_in };
+        let page = ProblemPage { frame: self, problem, id, sign_in };
         let mut response = html(problem.status(), &page);
         for name in [header::RETRY_AFTER, header::ALLOW] {
             if let Some(value) = headers.get(&name) {
@@ -167,29 +168,29 @@ impl Reader {
 
 #[derive(Template)]
 #[template(path = "problem.html")]
-struct Problem<'page> {
+struct ProblemPage<'page> {
     frame: Reader,
     problem: &'page problem::Problem,
     id: &'page str,
-    /// Where one signs in to see more.
+    /// Address of the sign-in form, if signing in may help.
     sign_in: Option<String>,
 }
 
-impl Problem<'_> {
+impl ProblemPage<'_> {
     fn title(&self) -> Cow<'static, str> {
         self.frame.t_enum("problem", self.problem.kind())
     }
 
-    /// Explanation of the problem, which the API has in English.
+    /// Detail of the problem, which exists in English only.
     fn detail(&self) -> Option<String> {
         match self.frame.language() {
             Language::English => Some(form_error::sentence(self.problem.detail())),
-            Language::Chinese => form_error::in_english(Language::Chinese, self.problem),
+            Language::Chinese => form_error::english_detail(Language::Chinese, self.problem),
         }
     }
 }
 
-/// A page as an answer.
+/// Renders a page.
 fn html(status: StatusCode, page: &impl Template) -> Response {
     let text = match page.render() {
         Ok(text) => text,
@@ -200,7 +201,7 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
     response
 }
 
-/// Says to the browser what it may do with a page, and to the outer layers that it is finished.
+/// Adds the headers of a page, and marks the response as finished.
 fn apply_page_headers(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -208,7 +209,7 @@ fn apply_page_headers(response: &mut Response) {
     response.extensions_mut().insert(RawResponse);
 }
 
-/// Sends the browser on to an address of ours, by GET.
+/// Redirects to a path of this server, which the browser requests by GET.
 fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     apply_page_headers(&mut response);
@@ -219,8 +220,8 @@ fn see_other(path: &str) -> Response {
     response
 }
 
-/// Keeps what somebody has chosen for all pages, in a cookie.
-fn keep_choice(response: &mut Response, name: &str, value: &str, secure: bool) {
+/// Stores a choice for all pages in a cookie that lasts a year.
+fn set_choice_cookie(response: &mut Response, name: &str, value: &str, secure: bool) {
     let secure = if secure { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -228,12 +229,12 @@ fn keep_choice(response: &mut Response, name: &str, value: &str, secure: bool) {
     }
 }
 
-/// Where a request asks to be led on to, if that is here and no longer than an address is.
+/// Returns the path if it belongs to this server and is not too long.
 fn local(path: &str) -> Option<&str> {
     (path.len() < MAX_PATH_BYTES && is_local(path)).then_some(path)
 }
 
-/// Whether it is a path of this server, and nothing that a browser would take for another one's.
+/// Whether a redirect to a path stays on this server.
 fn is_local(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     is_plain && path.starts_with('/') && !path.starts_with("//")
@@ -244,7 +245,7 @@ mod tests {
     use super::local;
 
     #[test]
-    fn only_paths_of_this_server_are_gone_on_to() {
+    fn redirects_lead_to_paths_of_this_server_only() {
         for good in ["/", "/account", "/password?token=a&b=c", "/a//b"] {
             assert_eq!(local(good), Some(good));
         }

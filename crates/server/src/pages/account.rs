@@ -1,11 +1,12 @@
-//! `/account`: who one is, one's keys and sessions, how pages look, one's password.
+//! `/account`: the reader's API keys, sessions, language and theme, names, email and password.
 
 use std::borrow::Cow;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use identity::Preferences;
 use identity::keys::{self, Key, NewKey};
 use identity::sessions::{self, Session};
@@ -13,6 +14,7 @@ use identity::users::{self, User, UserUpdate};
 use kernel::actor::{KeyId, SessionId};
 use serde::Deserialize;
 
+use super::error::{PageError, PageResult};
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
 use super::language::Language;
@@ -21,14 +23,26 @@ use crate::app::sessions::require_person;
 use crate::app::{self, accounts};
 use crate::http::AppState;
 use crate::http::input::{self, Query};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
 
-/// The most libraries that a form offers to tick; with more their names are written.
+/// Limit on libraries that are offered as checkboxes; if there are more, their names are typed.
 const MAX_CHOICES: usize = 40;
+
+/// Routes of the account.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/account", get(show))
+        .route("/account/password", post(change_password))
+        .route("/account/person", post(change_person))
+        .route("/account/look", post(choose_look))
+        .route("/account/sessions", post(end_sessions))
+        .route("/account/keys", post(create_key))
+        .route("/account/keys/change", post(change_key))
+}
 
 /// Query: outcome of the previous action.
 #[derive(Deserialize)]
-pub(crate) struct Done {
+struct AccountQuery {
     #[serde(default)]
     done: String,
 }
@@ -40,15 +54,15 @@ struct Page<'page> {
     user: User,
     sessions: Vec<Session>,
     keys: Vec<Key>,
-    /// The names of libraries that a key can be limited to.
+    /// Names of libraries that a key can be limited to.
     choices: Vec<String>,
     /// Message about the previous action.
     done: Option<Cow<'static, str>>,
-    /// The part of the page in which something is wrong, and what.
-    fault: Option<(&'static str, &'page FormError)>,
-    /// The form that was sent, whose words are not to be written again.
-    posted: Option<&'page SubmittedForm>,
-    written: NewKeyForm,
+    /// Section of the refused form, and its error.
+    error: Option<(&'static str, &'page FormError)>,
+    /// Refused form, whose values are shown again.
+    form: Option<&'page SubmittedForm>,
+    new_key: NewKeyForm,
 }
 
 /// Values of the form for a key.
@@ -70,15 +84,15 @@ struct KeyPage<'page> {
 }
 
 impl Page<'_> {
-    fn fault_of(&self, wanted: &str) -> Option<&FormError> {
-        self.fault.and_then(|(part, fault)| (part == wanted).then_some(fault))
+    fn error_in(&self, section: &str) -> Option<&FormError> {
+        self.error.and_then(|(refused, error)| (refused == section).then_some(error))
     }
 
-    /// Returns the submitted value of a field, or the stored one.
-    fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
-        match self.posted {
-            Some(posted) if self.fault_of("person").is_some() => posted.field(field),
-            _ => kept,
+    /// Returns the submitted value of a field of the refused form, or the stored one.
+    fn value_of<'text>(&'text self, field: &str, stored: &'text str) -> &'text str {
+        match self.form {
+            Some(form) if self.error_in("person").is_some() => form.field(field),
+            _ => stored,
         }
     }
 
@@ -97,15 +111,15 @@ impl NewKeyForm {
         Self { days: "90".to_owned(), ..Self::default() }
     }
 
-    fn of(posted: &SubmittedForm) -> Self {
-        let ticked = posted.names().filter_map(|name| name.strip_prefix("in.")).map(str::to_owned);
-        let mut libraries = input::list(Some(posted.field("libraries")));
+    fn of(form: &SubmittedForm) -> Self {
+        let ticked = form.names().filter_map(|name| name.strip_prefix("in.")).map(str::to_owned);
+        let mut libraries = input::list(Some(form.field("libraries")));
         libraries.extend(ticked);
         Self {
-            name: posted.field("name").to_owned(),
-            scopes: ["notes", "chats", "write"].into_iter().filter(|scope| posted.has(scope)).collect(),
+            name: form.field("name").to_owned(),
+            scopes: ["notes", "chats", "write"].into_iter().filter(|scope| form.has(scope)).collect(),
             libraries,
-            days: posted.field("days").to_owned(),
+            days: form.field("days").to_owned(),
         }
     }
 
@@ -118,9 +132,9 @@ impl NewKeyForm {
     }
 }
 
-/// All there is to see of oneself.
-pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(done): Query<Done>) -> Response {
-    let done = match done.done.as_str() {
+/// Shows the account.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<AccountQuery>) -> PageResult {
+    let done = match query.done.as_str() {
         "password" => Some(frame.t("account-done-password")),
         "sessions" => Some(frame.t("account-done-sessions")),
         "key" => Some(frame.t("account-done-key")),
@@ -131,15 +145,32 @@ pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Query(done
     page(&state, &frame, done, None, None).await
 }
 
-/// Shows the account, with what is wrong in one part of it.
+/// Renders the account, with the error of a form.
 async fn page(
     state: &AppState,
     frame: &Frame,
     done: Option<Cow<'static, str>>,
-    fault: Option<(&'static str, &FormError)>,
-    posted: Option<&SubmittedForm>,
-) -> Response {
-    let read = async {
+    error: Option<(&'static str, &FormError)>,
+    form: Option<&SubmittedForm>,
+) -> PageResult {
+    let account = Account::read(state, frame).await.map_err(or_sign_in)?;
+    let Account { user, sessions, keys, choices } = account;
+    let new_key_form = form.filter(|_| error.is_some_and(|(section, _)| section == "keys"));
+    let new_key = new_key_form.map_or_else(NewKeyForm::empty, NewKeyForm::of);
+    let page = Page { frame, user, sessions, keys, choices, done, error, form, new_key };
+    Ok(frame.form_page(error.map(|(_, error)| error), &page))
+}
+
+/// Data of the page.
+struct Account {
+    user: User,
+    sessions: Vec<Session>,
+    keys: Vec<Key>,
+    choices: Vec<String>,
+}
+
+impl Account {
+    async fn read(state: &AppState, frame: &Frame) -> problem::Result<Self> {
         let actor = &frame.actor;
         let user = require_person(actor)?;
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -147,168 +178,146 @@ async fn page(
         let sessions = sessions::list(&mut connection, actor, user.id).await?;
         let mut keys = keys::list(&mut connection, actor).await?;
         drop(connection);
-        // An administrator's list holds everybody's; this page is about oneself.
+        // An administrator's list has the keys of all users.
         keys.retain(|key| key.user.as_deref() == Some(user.username.as_str()));
         let catalogue = state.app.engine.catalogue().await?;
         let libraries = catalogue.libraries(actor);
-        let few = libraries.len() <= MAX_CHOICES;
-        let choices = libraries.iter().filter(|_| few).map(|library| library.name.to_string()).collect();
-        Ok::<_, Problem>((user, sessions, keys, choices))
-    };
-    match read.await {
-        Ok((user, sessions, keys, choices)) => {
-            let status = fault.map_or(StatusCode::OK, |(_, fault)| fault.status);
-            // Only the form for a key holds what it asks for.
-            let of_key = posted.filter(|_| fault.is_some_and(|(part, _)| part == "keys"));
-            let written = of_key.map_or_else(NewKeyForm::empty, NewKeyForm::of);
-            let page = Page { frame, user, sessions, keys, choices, done, fault, posted, written };
-            let response = frame.page(status, &page);
-            match fault {
-                Some((_, fault)) => fault.written_to(response),
-                None => response,
-            }
-        }
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => see_other("/sign-in?next=/account"),
-        Err(problem) => problem.into_response(),
+        let are_few = libraries.len() <= MAX_CHOICES;
+        let choices = libraries.iter().filter(|_| are_few).map(|library| library.name.to_string()).collect();
+        Ok(Self { user, sessions, keys, choices })
     }
 }
 
-/// Changes one's password.
-pub(crate) async fn change_password(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let posted = posted.at("/account");
-    let frame = &posted.frame;
-    let (current, new) = (posted.field("current"), posted.field("new"));
-    match accounts::change_password(&state.app, &frame.actor, current, new).await {
-        Ok(()) => see_other("/account?done=password"),
-        Err(error) => refused(&state, &posted, "password", error).await,
+/// Redirects to the sign-in form if the session has ended.
+fn or_sign_in(problem: Problem) -> PageError {
+    PageError::or_sign_in(problem, "/account")
+}
+
+/// Changes the password.
+async fn change_password(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at("/account");
+    let (current, new) = (form.field("current"), form.field("new"));
+    match accounts::change_password(&state.app, &form.frame.actor, current, new).await {
+        Ok(()) => Ok(see_other("/account?done=password")),
+        Err(error) => refuse(&state, &form, "password", error).await,
     }
 }
 
-/// Changes one's names and mail address; for another address one's password is needed.
-pub(crate) async fn change_person(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let posted = posted.at("/account");
-    let (app, actor) = (&state.app, &posted.frame.actor);
-    let changed = async {
-        let id = actor.user_id().ok_or(identity::Error::SignIn)?;
-        let mut connection = store::postgres::acquire(app.pool()).await?;
-        let user = users::find(&mut connection, actor, id).await?.ok_or(identity::Error::NoUser)?;
-        drop(connection);
-        let address = posted.field("email").trim();
-        let is_other = !address.eq_ignore_ascii_case(user.email.as_deref().unwrap_or_default());
-        if is_other {
-            // Links are sent there: whoever has only this session must not turn them to themselves.
-            users::confirm_password(app.pool(), &app.passwords, actor, posted.field("password")).await?;
-        }
-        let change = UserUpdate {
-            email: is_other.then(|| address.to_owned()),
-            first_name: Some(posted.field("first_name").trim().to_owned()),
-            last_name: Some(posted.field("last_name").trim().to_owned()),
-            ..UserUpdate::default()
-        };
-        let mut transaction = app.begin().await?;
-        users::update(&mut transaction, actor, id, &change).await?;
-        Ok::<_, identity::Error>(transaction.commit().await?)
-    };
-    match changed.await {
-        Ok(()) => see_other("/account?done=person"),
-        Err(error) => refused(&state, &posted, "person", error).await,
+/// Changes names and email.
+async fn change_person(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at("/account");
+    match update_person(&state, &form).await {
+        Ok(()) => Ok(see_other("/account?done=person")),
+        Err(error) => refuse(&state, &form, "person", error).await,
     }
 }
 
-/// Chooses language and colours.
-pub(crate) async fn choose_look(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let chosen = Preferences {
-        language: Some(posted.field("language").to_owned()),
-        theme: Some(posted.field("theme").to_owned()),
+/// Updates names and email; another email requires the password.
+async fn update_person(state: &AppState, form: &SubmittedForm) -> Result<(), identity::Error> {
+    let (app, actor) = (&state.app, &form.frame.actor);
+    let id = actor.user_id().ok_or(identity::Error::SignIn)?;
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let user = users::find(&mut connection, actor, id).await?.ok_or(identity::Error::NoUser)?;
+    drop(connection);
+    let email = form.field("email").trim();
+    let is_new_email = !email.eq_ignore_ascii_case(user.email.as_deref().unwrap_or_default());
+    if is_new_email {
+        // Password links are sent there: a stolen session alone must not be able to take over the account.
+        users::confirm_password(app.pool(), &app.passwords, actor, form.field("password")).await?;
+    }
+    let update = UserUpdate {
+        email: is_new_email.then(|| email.to_owned()),
+        first_name: Some(form.field("first_name").trim().to_owned()),
+        last_name: Some(form.field("last_name").trim().to_owned()),
+        ..UserUpdate::default()
     };
-    theme::chosen_here(&state, &posted.frame, chosen, "/account?done=look").await
+    let mut transaction = app.begin().await?;
+    users::update(&mut transaction, actor, id, &update).await?;
+    Ok(transaction.commit().await?)
 }
 
-/// Says in a part of the page what is wrong with what was written there.
-async fn refused(
+/// Chooses language and theme.
+async fn choose_look(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let choice = Preferences {
+        language: Some(form.field("language").to_owned()),
+        theme: Some(form.field("theme").to_owned()),
+    };
+    theme::save_choice(&state, &form.frame, choice, "/account?done=look").await
+}
+
+/// Shows the account with the error of a form in one section.
+async fn refuse(
     state: &AppState,
-    posted: &SubmittedForm,
-    part: &'static str,
+    form: &SubmittedForm,
+    section: &'static str,
     error: identity::Error,
-) -> Response {
-    let frame = &posted.frame;
-    let is_wrong = matches!(error, identity::Error::WrongPassword);
+) -> PageResult {
+    let frame = &form.frame;
     if matches!(error, identity::Error::SignIn) {
-        return see_other("/sign-in?next=/account");
+        return Err(PageError::sign_in("/account"));
     }
-    match FormError::of(frame, error) {
-        Ok(mut fault) => {
-            if is_wrong {
-                fault.text = frame.t("account-wrong-password").into_owned();
-            }
-            page(state, frame, None, Some((part, &fault)), Some(posted)).await
-        }
-        Err(answer) => answer,
+    let is_wrong_password = matches!(error, identity::Error::WrongPassword);
+    let mut error = FormError::from_identity(frame, error)?;
+    if is_wrong_password {
+        error.text = frame.t("account-wrong-password").into_owned();
     }
+    page(state, frame, None, Some((section, &error)), Some(form)).await
 }
 
 /// Ends one session, or all but this one.
-pub(crate) async fn end_sessions(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let actor = &posted.frame.actor;
-    let ended = async {
-        let user = require_person(actor)?;
-        if posted.has("others") {
-            return Ok(app::sessions::end_all(&state.app, actor, user, true).await?);
-        }
-        let id: SessionId = posted.field("id").parse().map_err(|_none| identity::Error::NoSession)?;
-        Ok::<_, Problem>(app::sessions::end(&state.app, actor, id).await?)
-    };
-    after(ended.await, "/account?done=sessions")
+async fn end_sessions(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let actor = &form.frame.actor;
+    let user = require_person(actor).map_err(|error| or_sign_in(error.into()))?;
+    if form.has("others") {
+        let ended = app::sessions::end_all(&state.app, actor, user, true).await;
+        ended.map_err(|error| or_sign_in(error.into()))?;
+    } else {
+        let id: SessionId = form.field("id").parse().map_err(|_invalid| identity::Error::NoSession)?;
+        let ended = app::sessions::end(&state.app, actor, id).await;
+        ended.map_err(|error| or_sign_in(error.into()))?;
+    }
+    Ok(see_other("/account?done=sessions"))
 }
 
-/// Makes a key, and shows it this once.
-pub(crate) async fn make_key(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let posted = posted.at("/account");
-    let frame = &posted.frame;
-    let written = NewKeyForm::of(&posted);
+/// Creates a key, and shows its secret once.
+async fn create_key(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at("/account");
+    let frame = &form.frame;
+    let new_key = NewKeyForm::of(&form);
     let new = NewKey {
-        name: written.name,
-        scopes: written.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
-        libraries: (!written.libraries.is_empty()).then(|| written.libraries.into_iter().collect()),
+        name: new_key.name,
+        scopes: new_key.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+        libraries: (!new_key.libraries.is_empty()).then(|| new_key.libraries.into_iter().collect()),
         rate_limit: None,
-        seconds: posted.field("days").parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
+        seconds: form.field("days").parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
-    let problem = match app::keys::create(&state.app, &frame.actor, new).await.map_err(Problem::from) {
+    match app::keys::create(&state.app, &frame.actor, new).await.map_err(Problem::from) {
         Ok((key, secret)) => {
             let page = KeyPage { frame, name: &key.name, secret: secret.reveal(), address: &state.address };
-            return frame.page(StatusCode::CREATED, &page);
+            Ok(frame.page(StatusCode::CREATED, &page))
         }
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
-            return see_other("/sign-in?next=/account");
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(or_sign_in(problem)),
+        Err(problem) => {
+            let error = FormError::from_problem(frame, problem)?;
+            page(&state, frame, None, Some(("keys", &error)), Some(&form)).await
         }
-        Err(problem) => problem,
-    };
-    match FormError::of_problem(frame, problem) {
-        Ok(fault) => page(&state, frame, None, Some(("keys", &fault)), Some(&posted)).await,
-        Err(answer) => answer,
     }
 }
 
 /// Enables, disables or deletes a key.
-pub(crate) async fn change_key(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let actor = &posted.frame.actor;
-    let changed = async {
-        let id: KeyId = posted.field("id").parse().map_err(|_none| identity::Error::NoKey)?;
-        match posted.field("action") {
-            "enable" => drop(app::keys::set_enabled(&state.app, actor, id, true).await?),
-            "disable" => drop(app::keys::set_enabled(&state.app, actor, id, false).await?),
-            "delete" => app::keys::delete(&state.app, actor, id).await?,
-            _ => return Err(Problem::invalid("the form cannot be read")),
-        }
-        Ok(())
-    };
-    after(changed.await, "/account?done=key")
+async fn change_key(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    update_key(&state, &form).await.map_err(or_sign_in)?;
+    Ok(see_other("/account?done=key"))
 }
 
-fn after<T>(done: Result<T, Problem>, next: &str) -> Response {
-    match done {
-        Ok(_) => see_other(next),
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => see_other("/sign-in?next=/account"),
-        Err(problem) => problem.into_response(),
+async fn update_key(state: &AppState, form: &SubmittedForm) -> problem::Result<()> {
+    let actor = &form.frame.actor;
+    let id: KeyId = form.field("id").parse().map_err(|_invalid| identity::Error::NoKey)?;
+    match form.field("action") {
+        "enable" => drop(app::keys::set_enabled(&state.app, actor, id, true).await?),
+        "disable" => drop(app::keys::set_enabled(&state.app, actor, id, false).await?),
+        "delete" => app::keys::delete(&state.app, actor, id).await?,
+        _ => return Err(Problem::invalid("the form cannot be read")),
     }
+    Ok(())
 }

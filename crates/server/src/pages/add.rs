@@ -1,12 +1,11 @@
-//! `/add`: files, folders and archives are dropped in, and one sees them become readable, findable, and known by meaning.
+//! `/add`: uploads files, folders and archives, and shows how far they are processed.
 //!
-//! With scripts each file goes by itself to the API, with its progress. Without, a form brings them all.
+//! With scripts each file is uploaded through the API, with its progress. Without, a form sends all files at once.
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use library::access::{self, Level};
 use library::documents::{self, Document, DocumentFilter, Status};
@@ -14,7 +13,8 @@ use library::overview::{self, Counts};
 use library::search::ModelState;
 use serde::Deserialize;
 
-use super::forms::{self, SubmittedForm};
+use super::error::PageResult;
+use super::forms;
 use super::frame::{FormError, Frame};
 use super::see_other;
 use crate::app::address;
@@ -23,29 +23,29 @@ use crate::app::uploads;
 use crate::http::AppState;
 use crate::http::input::{self, Query};
 use crate::http::multipart::{ArchiveForm, DocumentForm, archive_form, document_form};
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::{self, Problem};
 
-/// Failed documents that are shown with their reasons.
-const FAILED_SHOWN: usize = 20;
+/// Limit on failed documents that are listed with their reasons.
+const MAX_FAILED: usize = 20;
 
-/// The routes of this room. An upload takes as long as its bytes do.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/add/standing", get(standing))
+/// Routes that answer within the usual time.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/add/standing", get(status))
 }
 
-/// Those that take as long as their bytes do.
-pub(super) fn slow_router() -> Router<AppState> {
+/// Routes of uploads, whose time depends on their size.
+pub(super) fn upload_routes() -> Router<AppState> {
     Router::new().route("/add", get(show).post(add)).route("/add/archive", post(add_archive))
 }
 
-/// Where to add, as the address has it.
+/// Query: target of the upload, and the outcome of the previous one.
 #[derive(Deserialize)]
-pub(super) struct Place {
+struct AddQuery {
     #[serde(default)]
     library: String,
     #[serde(default)]
     version: String,
-    /// How many were taken just before, by a form.
+    /// Number of documents that the form has just uploaded.
     taken: Option<u64>,
     #[serde(default)]
     failed: u64,
@@ -59,43 +59,42 @@ struct Page<'page> {
     library: &'page str,
     version: &'page str,
     tags: &'page str,
-    taken: u64,
+    added: u64,
     failed: u64,
-    fault: Option<&'page FormError>,
-    /// Whether there is a library that may be added to, or one may be made.
-    may_add: bool,
-    standing: Option<IngestStatus<'page>>,
-    /// Bytes of one file at most, and of one archive.
-    largest: u64,
-    largest_archive: u64,
+    error: Option<&'page FormError>,
+    /// Whether the reader can write to a library or create one.
+    can_add: bool,
+    status: Option<IngestStatus<'page>>,
+    max_file_bytes: u64,
+    max_archive_bytes: u64,
 }
 
 impl Page<'_> {
-    fn largest_mib(&self) -> u64 {
-        self.largest >> 20
+    fn max_file_mib(&self) -> u64 {
+        self.max_file_bytes >> 20
     }
 }
 
-/// How far a version's documents are.
+/// Progress of a version's documents.
 #[derive(Template)]
-#[template(path = "add_standing.html")]
+#[template(path = "add_status.html")]
 struct IngestStatus<'page> {
     frame: &'page Frame,
     library: String,
     version: String,
-    /// Where the version is read.
+    /// Address of the version.
     address: String,
     counts: Counts,
     failed: Vec<Document>,
-    /// The version that answers where none is named, where it is another.
-    answers: Option<String>,
-    /// Whether passages get vectors here at all.
+    /// Active version of the library, if it is another one.
+    active: Option<String>,
+    /// Whether semantic search is on.
     has_model: bool,
 }
 
 impl IngestStatus<'_> {
-    /// Documents that are there, or on their way.
-    fn all(&self) -> i64 {
+    /// Documents that are read or being read.
+    fn total(&self) -> i64 {
         self.counts.documents.max(0) + self.counts.processing
     }
 
@@ -108,80 +107,73 @@ impl IngestStatus<'_> {
     }
 }
 
-/// Asks for documents, and says how far those of a version are.
-async fn show(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
-    if let Err(sign_in) = frame.require_person() {
-        return sign_in;
-    }
-    let written = [place.library.as_str(), place.version.as_str(), ""];
-    page(&state, &frame, written, None, (place.taken, place.failed)).await
+/// Shows the upload form, with the progress after an upload.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<AddQuery>) -> PageResult {
+    frame.require_sign_in()?;
+    let values = [query.library.as_str(), query.version.as_str(), ""];
+    let outcome = query.taken.map(|added| Outcome { added, failed: query.failed });
+    page(&state, &frame, values, None, outcome).await
+}
+
+/// Outcome of an upload by form.
+struct Outcome {
+    added: u64,
+    failed: u64,
 }
 
 async fn page(
     state: &AppState,
     frame: &Frame,
     [library, version, tags]: [&str; 3],
-    fault: Option<&FormError>,
-    (taken, failed): (Option<u64>, u64),
-) -> Response {
-    let read = async {
-        let catalogue = state.app.engine.catalogue().await?;
-        let libraries = catalogue.libraries(&frame.actor).into_iter();
-        let writable = libraries.filter(|library| library.access_level(&frame.actor) >= Some(Level::Write));
-        let libraries: Vec<String> = writable.map(|library| library.name.to_string()).collect();
-        let standing = match taken {
-            Some(_) => Some(stand(state, frame, library, version).await?),
-            None => None,
-        };
-        Ok::<_, Problem>((libraries, standing))
+    error: Option<&FormError>,
+    outcome: Option<Outcome>,
+) -> PageResult {
+    let catalogue = state.app.engine.catalogue().await?;
+    let libraries = catalogue.libraries(&frame.actor).into_iter();
+    let writable = libraries.filter(|library| library.access_level(&frame.actor) >= Some(Level::Write));
+    let libraries: Vec<String> = writable.map(|library| library.name.to_string()).collect();
+    let status = match outcome {
+        Some(_) => Some(ingest_status(state, frame, library, version).await?),
+        None => None,
     };
-    match read.await {
-        Ok((libraries, standing)) => {
-            let status = fault.map_or(StatusCode::OK, |fault| fault.status);
-            let largest = state.app.settings.documents.max_bytes() as u64;
-            let largest_archive = MAX_ARCHIVE_BYTES;
-            let page = Page {
-                frame,
-                may_add: !libraries.is_empty() || access::can_create_libraries(&frame.actor),
-                libraries,
-                library,
-                version,
-                tags,
-                taken: taken.unwrap_or_default(),
-                failed,
-                fault,
-                standing,
-                largest,
-                largest_archive,
-            };
-            frame.page(status, &page)
-        }
-        Err(problem) => problem.into_response(),
-    }
+    let Outcome { added, failed } = outcome.unwrap_or(Outcome { added: 0, failed: 0 });
+    let page = Page {
+        frame,
+        can_add: !libraries.is_empty() || access::can_create_libraries(&frame.actor),
+        libraries,
+        library,
+        version,
+        tags,
+        added,
+        failed,
+        error,
+        status,
+        max_file_bytes: state.app.settings.documents.max_bytes() as u64,
+        max_archive_bytes: MAX_ARCHIVE_BYTES,
+    };
+    Ok(frame.form_page(error, &page))
 }
 
-/// How far a version's documents are; asked again until all is ready.
-async fn standing(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
-    if let Err(sign_in) = frame.require_person() {
-        return sign_in;
+/// Shows the progress of a version's documents; a script polls it until all is done.
+async fn status(State(state): State<AppState>, frame: Frame, Query(query): Query<AddQuery>) -> PageResult {
+    frame.require_sign_in()?;
+    let status = ingest_status(&state, &frame, &query.library, &query.version).await?;
+    if frame.is_partial() {
+        return Ok(frame.page(StatusCode::OK, &status));
     }
-    match stand(&state, &frame, &place.library, &place.version).await {
-        Ok(standing) if frame.is_partial() => frame.page(StatusCode::OK, &standing),
-        Ok(_) => see_other(&there(&place.library, &place.version, 0, 0)),
-        Err(problem) => problem.into_response(),
-    }
+    Ok(see_other(&link(&query.library, &query.version, 0, 0)))
 }
 
-async fn stand<'frame>(
+async fn ingest_status<'frame>(
     state: &AppState,
     frame: &'frame Frame,
     library: &str,
     version: &str,
-) -> Result<IngestStatus<'frame>> {
+) -> problem::Result<IngestStatus<'frame>> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&frame.actor, &input::library(library)?)?;
-    let wanted = if version.is_empty() { library::label::CURRENT } else { version };
-    let version = library.resolve(&input::version(Some(wanted))?)?;
+    let label = if version.is_empty() { library::label::CURRENT } else { version };
+    let version = library.resolve(&input::version(Some(label))?)?;
     let mut connection = store::postgres::snapshot(state.app.pool()).await?;
     let counts = overview::counts(&mut connection, &[version]).await?.pop();
     let counts = counts.unwrap_or(Counts {
@@ -199,15 +191,14 @@ async fn stand<'frame>(
             status: Some(Status::Failed),
             ..DocumentFilter::default()
         };
-        documents::list(&mut connection, &frame.actor, &filter, None, FAILED_SHOWN).await?.items
+        documents::list(&mut connection, &frame.actor, &filter, None, MAX_FAILED).await?.items
     } else {
         Vec::new()
     };
-    let active =
-        library.versions.iter().find(|held| library.active == Some(held.id) && held.id != version.id);
+    let active = library.active_version().filter(|active| active.id != version.id);
     Ok(IngestStatus {
         frame,
-        answers: active.map(|active| active.label.to_string()),
+        active: active.map(|active| active.label.to_string()),
         library: library.name.to_string(),
         version: version.label.to_string(),
         address: address::of_version(&library.name, &version.label),
@@ -217,87 +208,74 @@ async fn stand<'frame>(
     })
 }
 
-/// Takes files from the form, without scripts.
-async fn add(State(state): State<AppState>, request: Request) -> Response {
-    let (frame, request) = match framed(&state, request).await {
-        Ok(framed) => framed,
-        Err(answer) => return answer,
-    };
+/// Adds the files of a form.
+async fn add(State(state): State<AppState>, request: Request) -> PageResult {
+    let (frame, request) = authenticate_form(&state, request).await?;
     let form = match read_documents(&state, &frame, request).await {
         Ok(form) => form,
-        Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
+        Err(problem) => return refuse(&state, &frame, ["", "", ""], problem).await,
     };
-    let written = form.fields.as_written();
-    if !forms::is_ours(&frame, &form.form_token) {
-        return match uploads::discard(&state.app, form.files).await {
-            Ok(()) => SubmittedForm::foreign(&frame),
-            Err(error) => Problem::from(error).into_response(),
-        };
+    let values = form.fields.as_written();
+    if !forms::has_valid_token(&frame, &form.form_token) {
+        uploads::discard(&state.app, form.files).await?;
+        return Err(forms::refuse_cross_site(&frame));
     }
     match uploads::add(&state.app, &frame.actor, &form.fields, form.files).await {
         Ok((target, added)) => {
-            see_other(&there(target.library.as_str(), target.version.as_str(), added.len() as u64, 0))
+            Ok(see_other(&link(target.library.as_str(), target.version.as_str(), added.len() as u64, 0)))
         }
-        Err(error) => refused(&state, &frame, written.each_ref().map(String::as_str), error.into()).await,
+        Err(error) => refuse(&state, &frame, values.each_ref().map(String::as_str), error.into()).await,
     }
 }
 
-async fn read_documents(state: &AppState, frame: &Frame, request: Request) -> Result<DocumentForm> {
+async fn read_documents(state: &AppState, frame: &Frame, request: Request) -> problem::Result<DocumentForm> {
     uploads::require_writer(&frame.actor)?;
     document_form(state, request).await
 }
 
-/// Takes an archive from the form, without scripts.
-async fn add_archive(State(state): State<AppState>, request: Request) -> Response {
-    let (frame, request) = match framed(&state, request).await {
-        Ok(framed) => framed,
-        Err(answer) => return answer,
-    };
+/// Adds the files of an archive from a form.
+async fn add_archive(State(state): State<AppState>, request: Request) -> PageResult {
+    let (frame, request) = authenticate_form(&state, request).await?;
     let form = match read_archive(&state, &frame, request).await {
         Ok(form) => form,
-        Err(problem) => return refused(&state, &frame, ["", "", ""], problem).await,
+        Err(problem) => return refuse(&state, &frame, ["", "", ""], problem).await,
     };
-    if !forms::is_ours(&frame, &form.form_token) {
-        return SubmittedForm::foreign(&frame);
+    if !forms::has_valid_token(&frame, &form.form_token) {
+        return Err(forms::refuse_cross_site(&frame));
     }
-    let written = form.fields.as_written();
+    let values = form.fields.as_written();
     match archives::add(&state.app, &frame.actor, &form.fields, form.archive).await {
         Ok(report) => {
-            let taken = report.added + report.revised + report.unchanged;
-            see_other(&there(&report.library, &report.version, taken, report.failed_count))
+            let added = report.added + report.revised + report.unchanged;
+            Ok(see_other(&link(&report.library, &report.version, added, report.failed_count)))
         }
-        Err(error) => refused(&state, &frame, written.each_ref().map(String::as_str), error.into()).await,
+        Err(error) => refuse(&state, &frame, values.each_ref().map(String::as_str), error.into()).await,
     }
 }
 
-async fn read_archive(state: &AppState, frame: &Frame, request: Request) -> Result<ArchiveForm> {
+async fn read_archive(state: &AppState, frame: &Frame, request: Request) -> problem::Result<ArchiveForm> {
     uploads::require_writer(&frame.actor)?;
     archive_form(state, request, MAX_ARCHIVE_BYTES).await
 }
 
 /// Authenticates the sender of a form before its body is read.
-async fn framed(state: &AppState, request: Request) -> std::result::Result<(Frame, Request), Response> {
-    let (mut parts, body) = request.into_parts();
-    let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
+async fn authenticate_form(state: &AppState, request: Request) -> PageResult<(Frame, Request)> {
+    let (frame, request) = forms::authenticate(state, request).await?;
     let frame = frame.at("/add");
-    if !forms::is_of_this_site(&parts.headers) {
-        return Err(SubmittedForm::foreign(&frame));
-    }
-    frame.require_person()?;
-    Ok((frame, Request::from_parts(parts, body)))
+    frame.require_sign_in()?;
+    Ok((frame, request))
 }
 
-/// The form again, with what is wrong and what was written.
-async fn refused(state: &AppState, frame: &Frame, written: [&str; 3], problem: Problem) -> Response {
-    match FormError::of_problem(frame, problem) {
-        Ok(fault) => page(state, frame, written, Some(&fault), (None, 0)).await,
-        Err(answer) => answer,
-    }
+/// Shows the form again, with its error and values.
+async fn refuse(state: &AppState, frame: &Frame, values: [&str; 3], problem: Problem) -> PageResult {
+    let error = FormError::from_problem(frame, problem)?;
+    page(state, frame, values, Some(&error), None).await
 }
 
-fn there(library: &str, version: &str, taken: u64, failed: u64) -> String {
-    let part = |text: &str| {
+/// Returns the address of the page after an upload.
+fn link(library: &str, version: &str, added: u64, failed: u64) -> String {
+    let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
-    format!("/add?library={}&version={}&taken={taken}&failed={failed}", part(library), part(version))
+    format!("/add?library={}&version={}&taken={added}&failed={failed}", encode(library), encode(version))
 }

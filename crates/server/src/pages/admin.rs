@@ -1,4 +1,4 @@
-//! `/admin`: what administrators look after, in person. The rules are those of the rooms below, which the API follows too.
+//! `/admin`: administration, for administrators who are signed in. The rules are those of the domain crates.
 
 mod access;
 pub(crate) mod jobs;
@@ -15,8 +15,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::response::Response;
+use axum::routing::get;
 use kernel::actor::Actor;
 use kernel::page::Cursor;
 use kernel::update::FieldUpdate;
@@ -25,48 +25,38 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use store::jobs::inspect::{self, JobState};
 
+use super::error::PageResult;
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
 use crate::http::AppState;
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
 
-/// The rooms of administration, in the order in which a person sees them.
-pub(crate) const ROOMS: [&str; 8] =
+/// Sections of administration, in the order of the navigation. Each is a module of the same name.
+pub(crate) const SECTIONS: [&str; 8] =
     ["users", "access", "keys", "sessions", "models", "servers", "jobs", "settings"];
-/// Query of a list.
+/// Items on a page.
 const PAGE: usize = 50;
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
+/// Routes of all sections.
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/admin", get(show))
-        .route("/admin/users", get(users::show).post(users::create))
-        .route("/admin/users/{id}", get(users::one).post(users::change))
-        .route("/admin/users/{id}/link", post(users::link))
-        .route("/admin/users/{id}/sessions", post(users::end_sessions))
-        .route("/admin/users/{id}/delete", post(users::delete))
-        .route("/admin/access", get(access::show))
-        .route("/admin/access/{library}", get(access::one).post(access::change))
-        .route("/admin/keys", get(keys::show).post(keys::change))
-        .route("/admin/sessions", get(sessions::show).post(sessions::end))
-        .route("/admin/models", get(models::show).post(models::create))
-        .route("/admin/models/{id}", get(models::one).post(models::change))
-        .route("/admin/models/{id}/test", post(models::test))
-        .route("/admin/models/{id}/act", post(models::act))
-        .route("/admin/servers", get(servers::show).post(servers::create))
-        .route("/admin/servers/{id}", get(servers::one).post(servers::change))
-        .route("/admin/servers/{id}/test", post(servers::test))
-        .route("/admin/servers/{id}/act", post(servers::act))
-        .route("/admin/jobs", get(jobs::show).post(jobs::act))
-        .route("/admin/settings", get(settings::show))
+        .merge(users::routes())
+        .merge(access::routes())
+        .merge(keys::routes())
+        .merge(sessions::routes())
+        .merge(models::routes())
+        .merge(servers::routes())
+        .merge(jobs::routes())
+        .merge(settings::routes())
 }
 
-/// The address of one of these rooms.
-pub(crate) fn path(room: &str) -> String {
-    format!("/admin/{room}")
+/// Returns the address of a section.
+pub(crate) fn path(section: &str) -> String {
+    format!("/admin/{section}")
 }
 
-/// Which part of a list is asked for, and what was done just before.
+/// Query of a list: filters, cursor, and the outcome of the previous action.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ListQuery {
@@ -81,70 +71,65 @@ pub(super) struct ListQuery {
 #[derive(Default)]
 pub(super) struct FlashMessage<'page> {
     pub(super) done: Option<Cow<'static, str>>,
-    /// The form that was refused, and why.
-    fault: Option<(&'static str, FormError)>,
-    posted: Option<&'page SubmittedForm>,
+    /// Name of the refused form, and its error.
+    error: Option<(&'static str, FormError)>,
+    form: Option<&'page SubmittedForm>,
 }
 
 impl<'page> FlashMessage<'page> {
     /// Success of the action named in the address; unknown names are ignored.
     pub(super) fn done(frame: &Frame, name: &str) -> Self {
-        let said = frame.t_enum("admin-done", name);
-        Self { done: (!name.is_empty() && said != name).then_some(said), ..Self::default() }
+        let text = frame.t_enum("admin-done", name);
+        Self { done: (!name.is_empty() && text != name).then_some(text), ..Self::default() }
     }
 
-    /// That a form was refused.
-    pub(super) fn refused(form: &'static str, fault: FormError, posted: &'page SubmittedForm) -> Self {
-        Self { done: None, fault: Some((form, fault)), posted: Some(posted) }
+    /// Refusal of a form.
+    pub(super) fn refused(name: &'static str, error: FormError, form: &'page SubmittedForm) -> Self {
+        Self { done: None, error: Some((name, error)), form: Some(form) }
     }
 
-    pub(super) fn fault_of(&self, wanted: &str) -> Option<&FormError> {
-        self.fault.as_ref().and_then(|(form, fault)| (*form == wanted).then_some(fault))
+    /// Returns the error of the form with this name.
+    pub(super) fn error_of(&self, name: &str) -> Option<&FormError> {
+        self.error.as_ref().and_then(|(refused, error)| (*refused == name).then_some(error))
     }
 
     /// Returns the submitted value of a refused form, else the stored one.
-    pub(super) fn field<'text>(&'text self, form: &str, name: &str, kept: &'text str) -> &'text str {
-        match self.posted {
-            Some(posted) if self.fault_of(form).is_some() => posted.field(name),
-            _ => kept,
+    pub(super) fn field<'text>(&'text self, name: &str, field: &str, stored: &'text str) -> &'text str {
+        match self.form {
+            Some(form) if self.error_of(name).is_some() => form.field(field),
+            _ => stored,
         }
     }
 
     /// Like [`Self::field`], for a checkbox.
-    pub(super) fn ticked(&self, form: &str, name: &str, kept: impl std::borrow::Borrow<bool>) -> bool {
-        match self.posted {
-            Some(posted) if self.fault_of(form).is_some() => posted.has(name),
-            _ => *kept.borrow(),
+    pub(super) fn ticked(&self, name: &str, field: &str, stored: impl std::borrow::Borrow<bool>) -> bool {
+        match self.form {
+            Some(form) if self.error_of(name).is_some() => form.has(field),
+            _ => *stored.borrow(),
         }
     }
 
-    /// The page that says it.
+    /// Renders a page with the message.
     pub(super) fn page(&self, frame: &Frame, page: &impl Template) -> Response {
-        let fault = self.fault.as_ref().map(|(_, fault)| fault);
-        let response = frame.page(fault.map_or(StatusCode::OK, |fault| fault.status), page);
-        match fault {
-            Some(fault) => fault.written_to(response),
-            None => response,
-        }
+        frame.form_page(self.error.as_ref().map(|(_, error)| error), page)
     }
 }
 
-/// Refuses all but administrators in person.
-#[expect(clippy::result_large_err, reason = "what goes out in its place")]
-fn require(frame: &Frame) -> Result<(), Response> {
-    frame.require_person()?;
+/// Refuses readers who are not administrators, and sends those who are not signed in to the sign-in form.
+fn require_administrator(frame: &Frame) -> PageResult<()> {
+    frame.require_sign_in()?;
     if frame.is_administrator() {
         return Ok(());
     }
-    Err(Problem::forbidden("only an administrator may do this, signed in and not by a key").into_response())
+    Err(Problem::forbidden("only an administrator can do this, signed in and not by an API key").into())
 }
 
-/// Where a list begins.
-pub(super) fn cursor(text: &str) -> Result<Option<Cursor>, Problem> {
+/// Parses the cursor of a list; empty for its start.
+pub(super) fn cursor(text: &str) -> problem::Result<Option<Cursor>> {
     if text.is_empty() { Ok(None) } else { crate::http::input::cursor(text).map(Some) }
 }
 
-/// The address of the next page of a list.
+/// Returns the address of the next page of a list.
 pub(super) fn next(path: &str, parameters: &[(&str, &str)], cursor: &impl ToString) -> String {
     let cursor = cursor.to_string();
     let all = parameters.iter().copied().chain([("cursor", cursor.as_str())]);
@@ -156,17 +141,17 @@ pub(super) fn next(path: &str, parameters: &[(&str, &str)], cursor: &impl ToStri
 }
 
 /// Returns the update of an optional text; empty clears it.
-fn setting(text: &str) -> FieldUpdate<String> {
+fn optional_text(text: &str) -> FieldUpdate<String> {
     match text.trim() {
         "" => FieldUpdate::Clear,
         text => FieldUpdate::Set(text.to_owned()),
     }
 }
 
-/// Returns the update of a credential: a new value sets it, a ticked box clears it, otherwise it is kept.
-fn credential(posted: &SubmittedForm) -> FieldUpdate<zeroize::Zeroizing<String>> {
-    match posted.field("api_key").trim() {
-        "" if posted.has("no_api_key") => FieldUpdate::Clear,
+/// Returns the update of a credential: a new value sets it, a ticked checkbox clears it, otherwise it is kept.
+fn credential(form: &SubmittedForm) -> FieldUpdate<zeroize::Zeroizing<String>> {
+    match form.field("api_key").trim() {
+        "" if form.has("no_api_key") => FieldUpdate::Clear,
         "" => FieldUpdate::Keep,
         text => FieldUpdate::Set(text.to_owned().into()),
     }
@@ -177,23 +162,23 @@ fn credential(posted: &SubmittedForm) -> FieldUpdate<zeroize::Zeroizing<String>>
 struct Page<'page> {
     frame: &'page Frame,
     libraries: usize,
-    dead: i64,
-    at_work: i64,
-    standing: IndexStatus,
+    dead_jobs: i64,
+    pending_jobs: i64,
+    index: IndexStatus,
 }
 
-/// How index and vectors stand.
+/// Status of the full-text index and the vectors.
 struct IndexStatus {
-    /// How many changes the index is behind; none while it is built.
+    /// Changes that the index is behind; `None` while it is built.
     behind: Option<i64>,
-    /// The model that makes vectors; else why there is none.
+    /// Embedding model, or the reason why there is none; no reason while it loads.
     model: Result<String, Option<String>>,
-    /// Passages that have no vector yet.
+    /// Passages without a vector.
     missing: i64,
 }
 
 impl IndexStatus {
-    async fn read(state: &AppState, actor: &Actor) -> Result<Self, Problem> {
+    async fn read(state: &AppState, actor: &Actor) -> problem::Result<Self> {
         let behind = state.app.engine.lag().await?;
         let model = match state.app.engine.model() {
             ModelState::Ready(model) => Ok(model.id().to_owned()),
@@ -211,19 +196,14 @@ impl IndexStatus {
     }
 }
 
-/// How things stand, and the ways on.
-async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, Response> {
-    require(&frame)?;
-    let read = async {
-        let libraries = state.app.engine.catalogue().await?.libraries(&frame.actor).len();
-        let counts = inspect::counts(state.app.pool()).await?;
-        let (mut dead, mut at_work) = (0, 0);
-        for (_, job, count) in counts {
-            *(if job == JobState::Dead { &mut dead } else { &mut at_work }) += count;
-        }
-        let standing = IndexStatus::read(&state, &frame.actor).await?;
-        Ok::<_, Problem>(Page { frame: &frame, libraries, dead, at_work, standing })
-    };
-    let page = read.await.map_err(Problem::into_response)?;
-    Ok(frame.page(StatusCode::OK, &page))
+/// Shows the overview.
+async fn show(State(state): State<AppState>, frame: Frame) -> PageResult {
+    require_administrator(&frame)?;
+    let libraries = state.app.engine.catalogue().await?.libraries(&frame.actor).len();
+    let (mut dead_jobs, mut pending_jobs) = (0, 0);
+    for (_, job, count) in inspect::counts(state.app.pool()).await? {
+        *(if job == JobState::Dead { &mut dead_jobs } else { &mut pending_jobs }) += count;
+    }
+    let index = IndexStatus::read(&state, &frame.actor).await?;
+    Ok(frame.page(StatusCode::OK, &Page { frame: &frame, libraries, dead_jobs, pending_jobs, index }))
 }

@@ -1,10 +1,9 @@
-//! `/compare/{library}/{path}`: what changed between two versions of a document, or two revisions under one: section by section.
+//! `/compare/{library}/{path}`: changes between two versions of a document, or two revisions of one version, by section.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use library::Error;
 use library::catalogue::Library;
@@ -15,37 +14,37 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::error::PageResult;
 use super::frame::Frame;
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::Path;
-use crate::http::problem::Problem;
 
-/// Bytes of both texts together that are compared while somebody waits.
+/// Limit on the bytes of both texts together.
 const MAX_BYTES: usize = 16 << 20;
-/// Comparisons at once, on this node: anyone may ask for one, and both texts are held meanwhile.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
-/// Revisions that are offered: those of the highest versions.
-const OFFERED: usize = 200;
-/// Sections that are listed.
-const LISTED: usize = 500;
+/// Limit on concurrent comparisons on this node: requests can be anonymous, and each holds both texts.
+static COMPARISONS: Semaphore = Semaphore::const_new(4);
+/// Limit on revisions that are offered, those of the highest versions first.
+const MAX_CHOICES: usize = 200;
+/// Limit on sections that are listed.
+const MAX_SECTIONS: usize = 500;
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
+/// Routes of the comparison.
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/compare/{library}/{*path}", get(show))
 }
 
-/// Which two.
+/// Query: the two revisions.
 #[derive(Debug, Default, Deserialize)]
 struct CompareQuery {
-    /// LABEL or LABEL~NUMBER.
+    /// `LABEL` or `LABEL~NUMBER`.
     from: Option<String>,
     to: Option<String>,
 }
 
 /// A revision that can be compared.
 struct Choice<'page> {
-    /// As addresses name it.
+    /// Name in addresses.
     value: String,
     revision: &'page Revision,
 }
@@ -60,77 +59,49 @@ struct Page<'page> {
     choices: Vec<Choice<'page>>,
     from: Option<&'page Revision>,
     to: Option<&'page Revision>,
-    /// The requested version that does not exist.
+    /// Requested version that does not exist.
     absent: Option<String>,
     is_too_long: bool,
     comparison: Option<Comparison>,
 }
 
+/// Compares two revisions.
 async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path((library, path)): Path<(String, String)>,
     uri: Uri,
-) -> Response {
-    let wanted = Query::<CompareQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
-    match page(&state, &frame, &library, &path, &wanted).await {
-        Ok(response) => response,
-        Err(error) => Problem::from(error).into_response(),
-    }
-}
-
-async fn page(
-    state: &AppState,
-    frame: &Frame,
-    library: &str,
-    path: &str,
-    wanted: &CompareQuery,
-) -> Result<Response, Error> {
+) -> PageResult {
+    // Unreadable parameters are ignored: links from elsewhere may carry others.
+    let query = Query::<CompareQuery>::try_from_uri(&uri).map(|Query(query)| query).unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
-    let library = catalogue.library(&frame.actor, &address::library(library)?)?;
-    let name: DocumentPath = path.parse().map_err(|_unlike| Error::NoDocument)?;
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let labels = reading::labels_of_path(&mut connection, &frame.actor, library, &name).await?;
-    let some =
-        labels.first().and_then(|label| library.versions.iter().find(|held| held.label.as_str() == label));
-    let Some(some) = some else { return Err(Error::NoDocument) };
-    let found = reading::by_path(&mut connection, &frame.actor, library, some, &name).await?;
-    let id = found.ok_or(Error::NoDocument)?.document_id;
-    let mut revisions = documents::revisions(&mut connection, &frame.actor, id).await?;
-    revisions.retain(|revision| revision.status == Status::Completed);
-    let to = chosen(&revisions, wanted.to.as_deref());
-    let from = chosen(&revisions, wanted.from.as_deref());
-    let absent = [(&from, &wanted.from), (&to, &wanted.to)]
+    let library = catalogue.library(&frame.actor, &address::library(&library).map_err(Error::from)?)?;
+    let name: DocumentPath = path.parse().map_err(|_invalid| Error::NoDocument)?;
+    let revisions = completed_revisions(&state, &frame, library, &name).await?;
+    let to = named(&revisions, query.to.as_deref());
+    let from = named(&revisions, query.from.as_deref());
+    let absent = [(&from, &query.from), (&to, &query.to)]
         .into_iter()
-        .find_map(|(found, wanted)| wanted.clone().filter(|wanted| found.is_none() && !wanted.is_empty()));
-    let to = to.or_else(|| usual(library, &revisions).filter(|_| absent.is_none()));
-    let from = from.or_else(|| to.and_then(|to| before(&revisions, to)).filter(|_| absent.is_none()));
-    let mut is_too_long = false;
-    let mut comparison = None;
-    if let (Some(from), Some(to)) = (from, to) {
-        drop(connection);
-        let _one_of_few = AT_ONCE.acquire().await.map_err(|closed| Error::Internal(closed.to_string()))?;
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let old = documents::content(&mut connection, from.id).await?.unwrap_or_default();
-        let new = documents::content(&mut connection, to.id).await?.unwrap_or_default();
-        drop(connection);
-        is_too_long = old.len() + new.len() > MAX_BYTES;
-        if !is_too_long {
-            let compared = tokio::task::spawn_blocking(move || sections::compare(&old, &new)).await;
-            let failed = |_panicked| Error::Internal("two texts could not be compared".to_owned());
-            comparison = Some(compared.map_err(failed)?);
-        }
-    }
+        .find_map(|(revision, name)| name.clone().filter(|name| revision.is_none() && !name.is_empty()));
+    let to = to.or_else(|| default_revision(library, &revisions).filter(|_| absent.is_none()));
+    let from = from.or_else(|| to.and_then(|to| preceding(&revisions, to)).filter(|_| absent.is_none()));
+    let (comparison, is_too_long) = match (from, to) {
+        (Some(from), Some(to)) => match compare(&state, from, to).await? {
+            Some(comparison) => (Some(comparison), false),
+            None => (None, true),
+        },
+        _ => (None, false),
+    };
     let title = to.or(from).or(revisions.first()).and_then(|revision| revision.title.clone());
     let is_chosen = |revision: &Revision| [from, to].into_iter().flatten().any(|one| one.id == revision.id);
-    let offered = revisions.iter().enumerate().filter(|(place, one)| *place < OFFERED || is_chosen(one));
+    let offered = revisions.iter().enumerate().filter(|(place, one)| *place < MAX_CHOICES || is_chosen(one));
     let choices = offered.map(|(_, revision)| Choice { value: value(revision), revision });
     let status = if absent.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     let page = Page {
-        frame,
+        frame: &frame,
         library,
         path: name.as_str(),
-        title: title.unwrap_or_else(|| path.to_owned()),
+        title: title.unwrap_or_else(|| path.clone()),
         choices: choices.collect(),
         from,
         to,
@@ -141,8 +112,41 @@ async fn page(
     Ok(frame.reading_page(status, &page))
 }
 
-/// The revision that is named.
-fn chosen<'all>(revisions: &'all [Revision], name: Option<&str>) -> Option<&'all Revision> {
+/// Returns the completed revisions of a document in all versions of a library.
+async fn completed_revisions(
+    state: &AppState,
+    frame: &Frame,
+    library: &Library,
+    name: &DocumentPath,
+) -> Result<Vec<Revision>, Error> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let labels = reading::labels_of_path(&mut connection, &frame.actor, library, name).await?;
+    let label = labels.first().ok_or(Error::NoDocument)?;
+    let version = library.versions.iter().find(|version| version.label.as_str() == label);
+    let version = version.ok_or(Error::NoDocument)?;
+    let document = reading::by_path(&mut connection, &frame.actor, library, version, name).await?;
+    let id = document.ok_or(Error::NoDocument)?.document_id;
+    let mut revisions = documents::revisions(&mut connection, &frame.actor, id).await?;
+    revisions.retain(|revision| revision.status == Status::Completed);
+    Ok(revisions)
+}
+
+/// Compares the texts of two revisions; `None` if they are too long.
+async fn compare(state: &AppState, from: &Revision, to: &Revision) -> Result<Option<Comparison>, Error> {
+    let _permit = COMPARISONS.acquire().await.map_err(|closed| Error::Internal(closed.to_string()))?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let old = documents::content(&mut connection, from.id).await?.unwrap_or_default();
+    let new = documents::content(&mut connection, to.id).await?.unwrap_or_default();
+    drop(connection);
+    if old.len() + new.len() > MAX_BYTES {
+        return Ok(None);
+    }
+    let comparison = tokio::task::spawn_blocking(move || sections::compare(&old, &new)).await;
+    comparison.map(Some).map_err(|_panicked| Error::Internal("failed to compare two texts".to_owned()))
+}
+
+/// Returns the named revision.
+fn named<'all>(revisions: &'all [Revision], name: Option<&str>) -> Option<&'all Revision> {
     let name: RevisionName = name?.parse().ok()?;
     let mut under = revisions.iter().filter(|revision| revision.version == name.label.as_str());
     match name.revision {
@@ -151,14 +155,14 @@ fn chosen<'all>(revisions: &'all [Revision], name: Option<&str>) -> Option<&'all
     }
 }
 
-/// The one that answers where no version is named, or the highest.
-fn usual<'all>(library: &Library, revisions: &'all [Revision]) -> Option<&'all Revision> {
+/// Returns the active revision of the active version, else of the highest.
+fn default_revision<'all>(library: &Library, revisions: &'all [Revision]) -> Option<&'all Revision> {
     let mut active = revisions.iter().filter(|revision| revision.active);
     active.clone().find(|revision| Some(revision.version_id) == library.active).or_else(|| active.next())
 }
 
-/// The one before: of the next lower version, or of the same where there is no other.
-fn before<'all>(revisions: &'all [Revision], to: &Revision) -> Option<&'all Revision> {
+/// Returns the revision before: that of the next lower version, else an earlier one of the same version, else any other.
+fn preceding<'all>(revisions: &'all [Revision], to: &Revision) -> Option<&'all Revision> {
     let mut rest = revisions.iter().skip_while(|revision| revision.id != to.id).skip(1);
     let lower = rest.clone().find(|revision| revision.active && revision.version_id != to.version_id);
     lower.or_else(|| rest.next()).or_else(|| revisions.iter().find(|revision| revision.id != to.id))
@@ -173,7 +177,7 @@ fn value(revision: &Revision) -> String {
 }
 
 impl Page<'_> {
-    /// How a revision is called.
+    /// Returns the name of a revision on the page.
     fn name(&self, revision: &Revision) -> String {
         if revision.active {
             return revision.version.clone();
@@ -190,31 +194,33 @@ impl Page<'_> {
         self.to.is_some_and(|to| to.id == choice.revision.id)
     }
 
-    /// The document in a revision.
+    /// Returns the address of the document in a revision.
     fn link(&self, revision: &Revision) -> String {
         let Ok(label) = revision.version.parse() else { return String::new() };
         let here = address::of_path(&self.library.name, &label, self.path);
         if revision.active { here } else { format!("{here}?revision={}", revision.revision) }
     }
 
-    /// A section there.
+    /// Returns the address of a section in a revision.
     fn section_link(&self, revision: &Revision, section: &Section) -> String {
         let link = self.link(revision);
         if section.headings.is_empty() || !revision.active {
             return link;
         }
-        let under = section.headings.join(" › ");
-        format!("{link}?under={}", utf8_percent_encode(&under, NON_ALPHANUMERIC))
+        let headings = section.headings.join(" › ");
+        format!("{link}?under={}", utf8_percent_encode(&headings, NON_ALPHANUMERIC))
     }
 
     fn listed(&self) -> &[Section] {
         let sections = self.comparison.as_ref().map_or(&[][..], |comparison| &comparison.sections);
-        sections.get(..LISTED).unwrap_or(sections)
+        sections.get(..MAX_SECTIONS).unwrap_or(sections)
     }
 
-    /// Sections that are not even listed.
+    /// Number of sections beyond those listed.
     fn unlisted(&self) -> usize {
-        self.comparison.as_ref().map_or(0, |comparison| comparison.sections.len().saturating_sub(LISTED))
+        self.comparison
+            .as_ref()
+            .map_or(0, |comparison| comparison.sections.len().saturating_sub(MAX_SECTIONS))
     }
 
     fn count(&self, change: &str) -> usize {
@@ -230,7 +236,7 @@ impl Page<'_> {
     }
 }
 
-/// As words and styles name it.
+/// Returns the name of a change in translations and style sheets.
 fn kind(section: &Section) -> &'static str {
     match section.change {
         Change::Added => "added",

@@ -1,4 +1,4 @@
-//! `/connect`: the exact lines that connect an agent, with a key made on the spot. The key is shown this once, within them.
+//! `/connect`: copy-paste configuration that connects an agent over MCP, with a new API key filled in. The key is shown once.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,14 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use identity::keys::NewKey;
 use kernel::actor::Scope;
 use serde::Deserialize;
 
+use super::error::{PageError, PageResult};
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
-use super::see_other;
 use crate::app;
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -23,18 +22,18 @@ use crate::http::problem::Problem;
 /// Placeholder for the key.
 const NO_KEY: &str = "wy_…";
 
-/// How long a key lives where nothing else is chosen.
-const USUAL_DAYS: &str = "90";
+/// Days until a key expires, unless another value is chosen.
+const DEFAULT_DAYS: &str = "90";
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/connect", get(show).post(make))
+/// Routes of the page.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/connect", get(show).post(create_key))
 }
 
-/// From where one comes.
+/// Query: a preselected library.
 #[derive(Deserialize)]
-struct Place {
-    /// The library that the key is to be confined to.
+struct ConnectQuery {
+    /// Library that the key is limited to.
     #[serde(default)]
     library: String,
 }
@@ -44,36 +43,36 @@ struct Place {
 struct Page<'page> {
     frame: &'page Frame,
     libraries: Vec<String>,
-    /// The one that is chosen; empty for all.
+    /// Selected library; empty for all.
     library: &'page str,
     name: &'page str,
     /// Ticked scopes besides reading.
     notes: bool,
     chats: bool,
-    /// How long the key lives; empty where for good.
+    /// Days until the key expires; empty if it does not.
     days: &'page str,
-    /// The key, in the answer that made it.
+    /// Secret of the key, right after it was created.
     key: Option<&'page str>,
     address: &'page str,
-    fault: Option<&'page FormError>,
+    error: Option<&'page FormError>,
 }
 
-/// How a program is told of the library.
+/// Configuration of a client program.
 struct Client {
     id: &'static str,
     name: &'static str,
-    /// Where the lines go: a key of the catalogue.
+    /// Place of the configuration: a value of the enumeration `connect-place`.
     place: &'static str,
     lines: String,
 }
 
 impl Page<'_> {
-    fn shown_key(&self) -> &str {
+    fn key_or_placeholder(&self) -> &str {
         self.key.unwrap_or(NO_KEY)
     }
 
     fn clients(&self) -> [Client; 4] {
-        let (address, key) = (self.address, self.shown_key());
+        let (address, key) = (self.address, self.key_or_placeholder());
         let headers = format!("{{\n        \"Authorization\": \"Bearer {key}\"\n      }}");
         [
             Client {
@@ -112,17 +111,16 @@ impl Page<'_> {
     }
 }
 
-/// Asks what the key is for, and shows the lines.
-async fn show(State(state): State<AppState>, frame: Frame, Query(place): Query<Place>) -> Response {
-    if let Err(sign_in) = frame.require_person() {
-        return sign_in;
-    }
-    let form = Form { name: "", library: &place.library, notes: true, chats: false, days: USUAL_DAYS };
-    page(&state, &frame, &form, StatusCode::OK, None, None).await
+/// Shows the form for a key, and the configurations with a placeholder.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ConnectQuery>) -> PageResult {
+    frame.require_sign_in()?;
+    let values =
+        NewKeyForm { name: "", library: &query.library, notes: true, chats: false, days: DEFAULT_DAYS };
+    page(&state, &frame, &values, None, None).await
 }
 
 /// Values of the form.
-struct Form<'form> {
+struct NewKeyForm<'form> {
     name: &'form str,
     library: &'form str,
     notes: bool,
@@ -133,68 +131,65 @@ struct Form<'form> {
 async fn page(
     state: &AppState,
     frame: &Frame,
-    form: &Form<'_>,
-    status: StatusCode,
+    values: &NewKeyForm<'_>,
     key: Option<&str>,
-    fault: Option<&FormError>,
-) -> Response {
-    let catalogue = match state.app.engine.catalogue().await {
-        Ok(catalogue) => catalogue,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+    error: Option<&FormError>,
+) -> PageResult {
+    let catalogue = state.app.engine.catalogue().await?;
     let libraries =
         catalogue.libraries(&frame.actor).iter().map(|library| library.name.to_string()).collect();
     let page = Page {
         frame,
         libraries,
-        library: form.library,
-        name: form.name,
-        notes: form.notes,
-        chats: form.chats,
-        days: form.days,
+        library: values.library,
+        name: values.name,
+        notes: values.notes,
+        chats: values.chats,
+        days: values.days,
         key,
         address: &state.address,
-        fault,
+        error,
     };
-    frame.page(status, &page)
+    Ok(match key {
+        Some(_) => frame.page(StatusCode::CREATED, &page),
+        None => frame.form_page(error, &page),
+    })
 }
 
-/// Makes the key, and shows the lines with it.
-async fn make(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let posted = posted.at("/connect");
-    let frame = &posted.frame;
-    let form = Form {
-        name: posted.field("name"),
-        library: posted.field("library"),
-        notes: posted.has("notes"),
-        chats: posted.has("chats"),
-        days: posted.field("days"),
+/// Creates a key, and shows the configurations with it.
+async fn create_key(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at("/connect");
+    let frame = &form.frame;
+    let values = NewKeyForm {
+        name: form.field("name"),
+        library: form.field("library"),
+        notes: form.has("notes"),
+        chats: form.has("chats"),
+        days: form.field("days"),
     };
     let mut scopes = BTreeSet::from([Scope::Read]);
-    scopes.extend(form.notes.then_some(Scope::Notes));
-    scopes.extend(form.chats.then_some(Scope::Chats));
+    scopes.extend(values.notes.then_some(Scope::Notes));
+    scopes.extend(values.chats.then_some(Scope::Chats));
     let new = NewKey {
-        name: form.name.to_owned(),
+        name: values.name.to_owned(),
         scopes,
-        libraries: (!form.library.is_empty()).then(|| BTreeSet::from([form.library.to_owned()])),
+        libraries: (!values.library.is_empty()).then(|| BTreeSet::from([values.library.to_owned()])),
         rate_limit: None,
-        seconds: form.days.parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
+        seconds: values.days.parse::<u16>().ok().map(|days| i64::from(days) * 86_400),
     };
-    let made = if form.chats && !form.library.is_empty() {
+    let created = if values.chats && !values.library.is_empty() {
         Err(Problem::invalid(
-            "a key for one library reaches no questions and answers: leave these out, or choose all libraries",
+            "a key for one library cannot access questions and answers: leave these out, or choose all libraries",
         ))
     } else {
         app::keys::create(&state.app, &frame.actor, new).await.map_err(Problem::from)
     };
-    match made {
-        Ok((_key, secret)) => {
-            page(&state, frame, &form, StatusCode::CREATED, Some(secret.reveal()), None).await
+    match created {
+        Ok((_key, secret)) => page(&state, frame, &values, Some(secret.reveal()), None).await,
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(PageError::sign_in("/connect")),
+        Err(problem) => {
+            let error = FormError::from_problem(frame, problem)?;
+            page(&state, frame, &values, None, Some(&error)).await
         }
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => see_other("/sign-in?next=/connect"),
-        Err(problem) => match FormError::of_problem(frame, problem) {
-            Ok(fault) => page(&state, frame, &form, fault.status, None, Some(&fault)).await,
-            Err(answer) => answer,
-        },
     }
 }

@@ -1,4 +1,4 @@
-//! `/l/{library}/{version}/{path}` in a browser, and `/passages/{id}`: a document as it is read.
+//! `/l/{library}/{version}/{path}` in a browser, and `/passages/{id}`: a document as a page.
 
 mod absent;
 mod layout;
@@ -12,34 +12,37 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{OriginalUri, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use library::catalogue::{Library, Version};
 use library::documents::reading::{self, VisibleDocument};
 use library::documents::{self, Revision};
 use library::names::DocumentPath;
-use library::{notes as room, search};
+use library::search;
 use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::error::PageResult;
 use super::frame::Frame;
 use super::see_other;
 use crate::app::address;
 use crate::app::places::{self, Place};
 use crate::http::input::Path;
-use crate::http::problem::Problem;
 use crate::http::{self, AppState, accept};
 use layout::{HeadingMatch, Layout};
 use view::View;
 
-/// Parts of a document that are looked through for the heading of a short section.
-const SOUGHT: usize = 12;
-/// Open notes that are shown on a document.
-const NOTES: i64 = 200;
+/// Limit on the parts of a document that are searched for a heading.
+const MAX_SEARCHED_PARTS: usize = 12;
+/// Limit on open notes that are shown on a document.
+const MAX_NOTES: i64 = 200;
+/// Limit on the headings of a section in an address.
+const MAX_HEADINGS: usize = 12;
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
+/// Routes of passages, originals and notes. The address of a document is shared with other clients, so the router of the whole
+/// program dispatches it to [`show`].
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/passages/{id}", get(passage))
         .route("/original/{library}/{version}/{*path}", get(original::show))
@@ -47,48 +50,48 @@ pub(super) fn router() -> Router<AppState> {
         .route("/notes/{id}/resolve", post(notes::resolve))
 }
 
-/// Which of a document, and how.
+/// Query of a document.
 #[derive(Debug, Default, Deserialize)]
 struct DocumentQuery {
-    /// Another revision than the one that answers.
+    /// Number of another revision than the active one.
     revision: Option<String>,
-    /// The part of a long one, from 1.
+    /// Part of a long document, from 1.
     part: Option<String>,
-    /// A fragment of the original, or the name of a heading.
+    /// Fragment of the original document, or a heading.
     at: Option<String>,
-    /// The headings under which somebody was in another version, joined by ` › `.
+    /// Headings of the section that the reader comes from in another version, joined by ` › `.
     under: Option<String>,
-    /// That version.
+    /// Label of that version.
     from: Option<String>,
-    /// The passage that somebody wants to write a note on.
+    /// Passage to write a note on.
     note: Option<Uuid>,
-    /// Whether the original stands beside the text.
+    /// Present if the original is shown beside the text.
     beside: Option<String>,
 }
 
-/// Whether a request for a document is a browser's, which is shown a page; other clients get the text.
+/// Whether a request for a document wants a page; other clients get the text.
 pub(crate) fn is_for_page(headers: &HeaderMap) -> bool {
     accept::prefers_page(headers)
 }
 
-/// Shows a document at its address as a page. At the address of its Markdown, `None` where that is to be sent instead.
+/// Shows a document as a page. At the address of its Markdown, sends that.
 pub(crate) async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path((library, version, path)): Path<(String, String, String)>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-) -> http::problem::Result<Response> {
+) -> PageResult {
     let place = match places::resolve(&state.app, &frame.actor, &library, &version).await {
         Ok(Place::Exact(place)) => place,
         Ok(Place::Redirect(there)) => return Ok(http::markdown::redirect(&there, &path, uri.query())),
-        Err(library::Error::NoVersion { present, requested: wanted, .. }) => {
-            return Ok(absent::of_version(&frame, &library, &wanted, &present, &path));
+        Err(library::Error::NoVersion { present, requested, .. }) => {
+            return Ok(absent::of_version(&frame, &library, &requested, &present, &path));
         }
         Err(error) => return Err(error.into()),
     };
     let (library, version) = (&place.library, &place.version);
-    // A document whose own name ends so is shown; else the Markdown of the one without the ending is sent.
+    // A document whose own path has the ending comes first.
     if let Some(bare) = path.strip_suffix(address::TWIN) {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let paths = [path.clone(), bare.to_owned()];
@@ -96,11 +99,12 @@ pub(crate) async fn show(
             reading::first_existing_path(&mut connection, &frame.actor, library, version, &paths).await?;
         drop(connection);
         if found.as_deref() == Some(bare) {
-            return http::markdown::send(&state, &frame.actor, &place, &[bare], &headers).await;
+            return Ok(http::markdown::send(&state, &frame.actor, &place, &[bare], &headers).await?);
         }
     }
-    let wanted = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(wanted)| wanted).unwrap_or_default();
-    Ok(page(&state, &frame, library, version, &path, (&wanted, uri.query())).await?)
+    // Unreadable parameters are ignored: links from elsewhere may carry others.
+    let query = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(query)| query).unwrap_or_default();
+    Ok(page(&state, &frame, library, version, &path, (&query, uri.query())).await?)
 }
 
 async fn page(
@@ -109,83 +113,100 @@ async fn page(
     library: &Library,
     version: &Version,
     path: &str,
-    (wanted, query): (&DocumentQuery, Option<&str>),
+    (query, raw_query): (&DocumentQuery, Option<&str>),
 ) -> Result<Response, library::Error> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let Ok(name) = path.parse::<DocumentPath>() else {
-        return absent::of_document(&mut connection, frame, library, version, (path, query)).await;
+        return absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await;
     };
     let actor = &frame.actor;
-    let number: Option<i32> = wanted.revision.as_deref().and_then(|number| number.parse().ok());
+    let number: Option<i32> = query.revision.as_deref().and_then(|number| number.parse().ok());
     let found = match number {
         Some(number) => reading::at_revision(&mut connection, actor, library, version, &name, number).await?,
         None => reading::by_path(&mut connection, actor, library, version, &name).await?,
     };
     let Some(document) = found else {
-        return absent::of_document(&mut connection, frame, library, version, (path, query)).await;
+        return absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await;
     };
     let layout = Layout::of(&mut connection, &document).await?;
     let here = address::of_path(&document.library, &document.version, &document.path);
     let revisions = documents::revisions(&mut connection, actor, document.document_id).await?;
-    let is_current = is_current(&revisions, &document);
-    if let Some(fragment) = &wanted.at {
+    if let Some(fragment) = &query.at {
         let link = match layout.fragment(fragment) {
             Some(place) => layout.link(place),
-            None => sought(&mut connection, &document, &layout, fragment).await?,
+            None => find_heading(&mut connection, &document, &layout, fragment).await?,
         };
-        return Ok(go(&here, &link, (!is_current).then_some(document.revision)));
+        let is_current = is_current(&revisions, &document);
+        return Ok(redirect(&here, &link, (!is_current).then_some(document.revision)));
     }
-    let mut gone = None;
-    if let Some(under) = &wanted.under {
-        let headings: Vec<&str> = under.split(" › ").take(12).collect();
-        let (place, section) = match layout.under(&headings) {
-            HeadingMatch::Here(place) => (Some(place), None),
-            HeadingMatch::Near(place) => (Some(place), headings.last()),
-            HeadingMatch::Nowhere => (None, headings.last()),
-        };
-        let link = place.map_or_else(String::new, |place| layout.link(place));
-        match section {
-            None => return Ok(go(&here, &link, None)),
-            Some(section) => {
-                let near = place.map_or(0, |place| layout.part_of(place));
-                if let Some(link) = text::heading(&mut connection, &document, &layout, near, section).await? {
-                    return Ok(go(&here, &link, None));
-                }
-                let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
-                gone = Some(view::Gone {
-                    section: (*section).to_owned(),
-                    under: under.clone(),
-                    nearest,
-                    link: format!("{here}{link}"),
-                });
-            }
+    let mut missing = None;
+    if let Some(under) = &query.under {
+        match find_section(&mut connection, &document, &layout, &here, under).await? {
+            Section::Found(link) => return Ok(redirect(&here, &link, None)),
+            Section::Missing(section) => missing = Some(section),
         }
     }
-    let part = wanted.part.as_deref().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
+    let part = query.part.as_deref().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
     let part = part.clamp(1, layout.parts.len().max(1)) - 1;
     let text = text::part(&mut connection, &document, &layout, part).await?;
-    let notes =
-        room::on_document(&mut connection, actor, document.document_id, document.version_id, NOTES).await?;
+    let (id, version) = (document.document_id, document.version_id);
+    let notes = library::notes::on_document(&mut connection, actor, id, version, MAX_NOTES).await?;
     drop(connection);
     let view = View::new(frame, library, &document, &layout, &text, part, &revisions)
-        .with_notes(notes, wanted.note)
-        .arrived(gone, wanted.from.as_deref())
-        .beside(wanted.beside.is_some());
-    // A script of ours asks for the part that comes next.
+        .with_notes(notes, query.note)
+        .with_origin(missing, query.from.as_deref())
+        .with_original(query.beside.is_some());
+    // A script asks for the next part.
     if frame.is_partial() {
         return Ok(frame.reading_page(StatusCode::OK, &view.as_part()));
     }
     Ok(frame.reading_page(StatusCode::OK, &view))
 }
 
-/// The address of a heading that only the text knows; that of the document where no part has it.
-async fn sought(
+/// Section that the reader was in, in another version.
+enum Section {
+    /// Link to the section in this document.
+    Found(String),
+    Missing(view::MissingSection),
+}
+
+/// Finds the section under these headings, which are joined by ` › `.
+async fn find_section(
+    connection: &mut PgConnection,
+    document: &VisibleDocument,
+    layout: &Arc<Layout>,
+    here: &str,
+    under: &str,
+) -> Result<Section, library::Error> {
+    let headings: Vec<&str> = under.split(" › ").take(MAX_HEADINGS).collect();
+    let (place, heading) = match layout.under(&headings) {
+        HeadingMatch::Exact(place) => (Some(place), None),
+        HeadingMatch::Nearest(place) => (Some(place), headings.last()),
+        HeadingMatch::None => (None, headings.last()),
+    };
+    let link = place.map_or_else(String::new, |place| layout.link(place));
+    let Some(heading) = heading else { return Ok(Section::Found(link)) };
+    let part = place.map_or(0, |place| layout.part_of(place));
+    if let Some(link) = text::heading(connection, document, layout, part, heading).await? {
+        return Ok(Section::Found(link));
+    }
+    let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
+    Ok(Section::Missing(view::MissingSection {
+        heading: (*heading).to_owned(),
+        under: under.to_owned(),
+        nearest,
+        link: format!("{here}{link}"),
+    }))
+}
+
+/// Finds a heading in the text and returns its link; empty if no part has it.
+async fn find_heading(
     connection: &mut PgConnection,
     document: &VisibleDocument,
     layout: &Arc<Layout>,
     name: &str,
 ) -> Result<String, library::Error> {
-    for part in 0..layout.parts.len().min(SOUGHT) {
+    for part in 0..layout.parts.len().min(MAX_SEARCHED_PARTS) {
         if let Some(link) = text::heading(connection, document, layout, part, name).await? {
             return Ok(link);
         }
@@ -197,12 +218,12 @@ fn is_current(revisions: &[Revision], document: &VisibleDocument) -> bool {
     revisions.iter().any(|revision| revision.id == document.revision_id && revision.active)
 }
 
-/// Leads on within a document.
-fn go(here: &str, link: &str, revision: Option<i32>) -> Response {
+/// Redirects to a place in a document.
+fn redirect(here: &str, link: &str, revision: Option<i32>) -> Response {
     see_other(&with_revision(here, link, revision))
 }
 
-/// The address of a place in a document, in a revision that is not the one that answers.
+/// Returns the address of a place in a document, in another revision than the active one.
 fn with_revision(here: &str, link: &str, revision: Option<i32>) -> String {
     let Some(revision) = revision else { return format!("{here}{link}") };
     match link.strip_prefix('?') {
@@ -211,41 +232,38 @@ fn with_revision(here: &str, link: &str, revision: Option<i32>) -> String {
     }
 }
 
-/// Opens a passage in its document, in the very revision.
-async fn passage(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
-    let found = async {
-        // Asked first: it may need a connection of its own, and whoever holds one must not wait for another.
-        let catalogue = state.app.engine.catalogue().await?;
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let Some(passage) = search::find_passage(&mut connection, &frame.actor, id).await? else {
-            return Ok(None);
-        };
-        let library = catalogue.library(&frame.actor, &passage.library.parse()?)?;
-        let Some(version) = library.versions.iter().find(|version| version.label.as_str() == passage.version)
-        else {
-            return Ok(None);
-        };
-        let path: DocumentPath = passage.path.parse()?;
-        let now = reading::by_path(&mut connection, &frame.actor, library, version, &path).await?;
-        let is_current = now.as_ref().is_some_and(|now| now.revision == passage.revision);
-        let document = if is_current {
-            now
-        } else {
-            let number = passage.revision;
-            reading::at_revision(&mut connection, &frame.actor, library, version, &path, number).await?
-        };
-        let Some(document) = document else { return Ok(None) };
-        let layout = Layout::of(&mut connection, &document).await?;
-        let place = usize::try_from(passage.passage_number).unwrap_or_default();
-        let here = address::of_path(&document.library, &document.version, &document.path);
-        let revision = (!is_current).then_some(document.revision);
-        Ok::<_, library::Error>(Some(go(&here, &layout.link(place), revision)))
-    };
-    match found.await {
-        Ok(Some(response)) => response,
+/// Redirects to a passage in its document, in the revision that contains it.
+async fn passage(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> PageResult {
+    match passage_link(&state, &frame, id).await {
+        Ok(Some(link)) => Ok(see_other(&link)),
         Ok(None) | Err(library::Error::NoDocument | library::Error::NoLibrary { .. }) => {
-            absent::of_passage(&frame)
+            Ok(absent::of_passage(&frame))
         }
-        Err(error) => Problem::from(error).into_response(),
+        Err(error) => Err(error.into()),
     }
+}
+
+async fn passage_link(state: &AppState, frame: &Frame, id: Uuid) -> Result<Option<String>, library::Error> {
+    // Before a connection is taken: the catalogue may need one of its own, and a request that holds one must not wait for another.
+    let catalogue = state.app.engine.catalogue().await?;
+    let actor = &frame.actor;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let Some(passage) = search::find_passage(&mut connection, actor, id).await? else { return Ok(None) };
+    let library = catalogue.library(actor, &passage.library.parse()?)?;
+    let version = library.versions.iter().find(|version| version.label.as_str() == passage.version);
+    let Some(version) = version else { return Ok(None) };
+    let path: DocumentPath = passage.path.parse()?;
+    let current = reading::by_path(&mut connection, actor, library, version, &path).await?;
+    let is_current = current.as_ref().is_some_and(|current| current.revision == passage.revision);
+    let document = if is_current {
+        current
+    } else {
+        reading::at_revision(&mut connection, actor, library, version, &path, passage.revision).await?
+    };
+    let Some(document) = document else { return Ok(None) };
+    let layout = Layout::of(&mut connection, &document).await?;
+    let place = usize::try_from(passage.passage_number).unwrap_or_default();
+    let here = address::of_path(&document.library, &document.version, &document.path);
+    let revision = (!is_current).then_some(document.revision);
+    Ok(Some(with_revision(&here, &layout.link(place), revision)))
 }

@@ -1,16 +1,17 @@
-//! Form errors, shown in the form in the reader's language.
+//! Form errors, shown above the form in the reader's language.
 
 use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
+use super::error::PageResult;
 use super::frame::Frame;
 use super::language::Language;
 use crate::http::problem::Problem;
 
-/// Kinds of problems whose name says all that their words do.
-const PLAIN: [&str; 8] = [
+/// Types of problems whose translated title says all that the English detail says.
+const SELF_EXPLANATORY: [&str; 8] = [
     "busy",
     "internal",
     "method-not-allowed",
@@ -33,55 +34,60 @@ pub(crate) struct FormError {
 }
 
 impl FormError {
-    /// Tells it; what is nobody's fault is a problem that is shown and logged as such.
-    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
-    pub(crate) fn of(frame: &Frame, error: identity::Error) -> Result<Self, Response> {
-        let known = known(frame, &error).map(Cow::into_owned);
-        // No address is waiting to be signed in to: a browser would ask in its own way after a 401.
-        let is_wrong = matches!(error, identity::Error::WrongPassword);
-        let mut fault = Self::of_problem(frame, error.into())?;
-        if is_wrong {
-            fault.status = StatusCode::FORBIDDEN;
+    /// Creates a form error from an error of accounts.
+    ///
+    /// # Errors
+    ///
+    /// If it is not the client's error; then it is shown on a page of its own.
+    pub(crate) fn from_identity(frame: &Frame, error: identity::Error) -> PageResult<Self> {
+        let translated = translated(frame, &error).map(Cow::into_owned);
+        let is_wrong_password = matches!(error, identity::Error::WrongPassword);
+        let mut form_error = Self::from_problem(frame, error.into())?;
+        if is_wrong_password {
+            // A 401 would make the browser ask for a password itself.
+            form_error.status = StatusCode::FORBIDDEN;
         }
-        if let Some(text) = known {
-            (fault.text, fault.detail) = (text, None);
+        if let Some(text) = translated {
+            (form_error.text, form_error.detail) = (text, None);
         }
-        Ok(fault)
+        Ok(form_error)
     }
 
     /// Creates a form error from a problem.
-    #[expect(clippy::result_large_err, reason = "what goes out in its place, once a failure")]
-    pub(crate) fn of_problem(frame: &Frame, problem: Problem) -> Result<Self, Response> {
+    ///
+    /// # Errors
+    ///
+    /// If it is not the client's error; then it is shown on a page of its own.
+    pub(crate) fn from_problem(frame: &Frame, problem: Problem) -> PageResult<Self> {
         if !problem.status().is_client_error() {
-            return Err(problem.into_response());
+            return Err(problem.into());
         }
         let (status, retry_after) = (problem.status(), problem.retry_after());
         let (text, detail) = match frame.language() {
             Language::English => (sentence(problem.detail()), None),
             Language::Chinese => {
                 let title = frame.t_enum("problem", problem.kind());
-                (sentence_of(frame.language(), &title), in_english(frame.language(), &problem))
+                (format!("{title}。"), english_detail(frame.language(), &problem))
             }
         };
         Ok(Self { status, text, detail, retry_after })
     }
 
-    /// Adds to a page what machines read of it.
-    pub(crate) fn written_to(&self, mut response: Response) -> Response {
+    /// Adds `Retry-After` to the response.
+    pub(super) fn add_headers(&self, response: &mut Response) {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
     }
 }
 
-/// The words of a problem, which the API has in English alone, where they are needed beside its name in another language.
-pub(super) fn in_english(language: Language, problem: &Problem) -> Option<String> {
-    let says_more = !PLAIN.contains(&problem.kind()) && language != Language::English;
-    says_more.then(|| sentence(problem.detail()))
+/// Returns the detail of a problem, which exists in English only, where a page in another language needs it beside the title.
+pub(super) fn english_detail(language: Language, problem: &Problem) -> Option<String> {
+    let is_needed = !SELF_EXPLANATORY.contains(&problem.kind()) && language != Language::English;
+    is_needed.then(|| sentence(problem.detail()))
 }
 
-/// As it stands by itself on a page: errors are written to follow something.
+/// Turns an error text, which is lower case without a full stop, into a sentence.
 pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -92,37 +98,32 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
-fn sentence_of(language: Language, text: &str) -> String {
-    match language {
-        Language::English => sentence(text),
-        Language::Chinese => format!("{text}。"),
-    }
-}
-
-/// Translates an error.
-fn known(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
+/// Translates an error of accounts.
+fn translated(frame: &Frame, error: &identity::Error) -> Option<Cow<'static, str>> {
     use identity::{Error, InvalidName, PasswordPolicyError};
     Some(match error {
-        Error::WrongPassword => frame.t("fault-bad-password"),
-        Error::TooManyAttempts { seconds } => frame.t_with("fault-too-many-attempts", "seconds", seconds),
-        Error::InvalidLink => frame.t("fault-bad-link"),
-        Error::SignIn => frame.t("fault-sign-in"),
-        Error::NoUser => frame.t("fault-no-user"),
-        Error::NoSession => frame.t("fault-no-session"),
-        Error::NoKey => frame.t("fault-no-key"),
-        Error::UsernameTaken => frame.t("fault-username-taken"),
-        Error::EmailTaken => frame.t("fault-email-taken"),
-        Error::KeyNameTaken => frame.t("fault-key-name-taken"),
-        Error::LastAdministrator => frame.t("fault-last-administrator"),
-        Error::InvalidName(InvalidName::Username(_)) => frame.t("fault-bad-username"),
-        Error::InvalidName(InvalidName::Email(_)) => frame.t("fault-bad-email"),
+        Error::WrongPassword => frame.t("form-error-wrong-password"),
+        Error::TooManyAttempts { seconds } => {
+            frame.t_with("form-error-too-many-attempts", "seconds", seconds)
+        }
+        Error::InvalidLink => frame.t("form-error-invalid-link"),
+        Error::SignIn => frame.t("form-error-sign-in"),
+        Error::NoUser => frame.t("form-error-no-user"),
+        Error::NoSession => frame.t("form-error-no-session"),
+        Error::NoKey => frame.t("form-error-no-key"),
+        Error::UsernameTaken => frame.t("form-error-username-taken"),
+        Error::EmailTaken => frame.t("form-error-email-taken"),
+        Error::KeyNameTaken => frame.t("form-error-key-name-taken"),
+        Error::LastAdministrator => frame.t("form-error-last-administrator"),
+        Error::InvalidName(InvalidName::Username(_)) => frame.t("form-error-invalid-username"),
+        Error::InvalidName(InvalidName::Email(_)) => frame.t("form-error-invalid-email"),
         Error::PasswordPolicy(PasswordPolicyError::TooShort { min }) => {
-            frame.t_with("fault-password-short", "least", min)
+            frame.t_with("form-error-password-too-short", "min", min)
         }
         Error::PasswordPolicy(PasswordPolicyError::TooLong { max }) => {
-            frame.t_with("fault-password-long", "most", max)
+            frame.t_with("form-error-password-too-long", "max", max)
         }
-        Error::PasswordPolicy(PasswordPolicyError::TooCommon) => frame.t("fault-password-common"),
+        Error::PasswordPolicy(PasswordPolicyError::TooCommon) => frame.t("form-error-password-too-common"),
         _ => return None,
     })
 }

@@ -1,75 +1,81 @@
-//! Forms that pages send, and cookies.
+//! Submitted forms, and their protection against cross-site request forgery.
 //!
-//! A form is taken from our own pages alone. Browsers say where it comes from, which the guard has compared; and each form
-//! holds a token that is also in a cookie, which no page of another site can read or send along.
+//! A form is accepted only from pages of this server. The browser states the origin of a request, which the guard has checked;
+//! and each form contains a token that is also in a cookie, which a page of another site can neither read nor send.
 
 use std::collections::HashMap;
 
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use kernel::secret::{RandomnessError, Token};
 
+use super::error::{PageError, PageResult};
 use super::frame::Frame;
 use crate::http::AppState;
 use crate::http::problem::Problem;
 
-/// The field that holds the form's token.
+/// Field of the form token.
 pub(crate) const FIELD: &str = "form_token";
 
-/// A form that one of our pages has sent.
+/// Form submitted by a page of this server.
 pub(crate) struct SubmittedForm {
     pub(crate) frame: Frame,
     fields: HashMap<String, String>,
 }
 
 impl FromRequest<AppState> for SubmittedForm {
-    type Rejection = Response;
+    type Rejection = PageError;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &AppState) -> PageResult<Self> {
         let (mut parts, body) = request.into_parts();
-        let frame =
-            Frame::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
-        let is_own = is_of_this_site(&parts.headers);
+        let frame = Frame::from_request_parts(&mut parts, state).await?;
+        let is_same_site = is_same_site(&parts.headers);
         let request = Request::from_parts(parts, body);
         let fields = Form::<HashMap<String, String>>::from_request(request, state).await;
         let Ok(Form(fields)) = fields else {
-            return Err(Problem::invalid("the form cannot be read").into_response());
+            return Err(Problem::invalid("the form cannot be read").into());
         };
-        if !is_own {
-            return Err(Self::foreign(&frame));
+        if !is_same_site || !has_valid_token(&frame, fields.get(FIELD).map_or("", String::as_str)) {
+            return Err(refuse_cross_site(&frame));
         }
-        require_token(&frame, fields.get(FIELD).map_or("", String::as_str))?;
-        // Browsers send two characters for a line's end, and count one where a field says how many it takes (HTML, 4.10.21.4).
+        // Browsers send a line break as CR LF, but `maxlength` counts it as one character (HTML, 4.10.21.4).
         let fields = fields.into_iter().map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect();
         Ok(Self { frame, fields })
     }
 }
 
-/// Whether the browser says that a form comes from a page of this site, or says nothing.
-pub(crate) fn is_of_this_site(headers: &HeaderMap) -> bool {
+/// Whether the browser states that a form comes from a page of this site, or states nothing.
+pub(crate) fn is_same_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-/// Refuses a form that does not hold the token of the browser it comes from.
-#[expect(clippy::result_large_err, reason = "what goes out in its place")]
-pub(crate) fn require_token(frame: &Frame, shown: &str) -> Result<(), Response> {
-    if is_ours(frame, shown) { Ok(()) } else { Err(SubmittedForm::foreign(frame)) }
+/// Whether a form's token matches the browser's cookie.
+pub(crate) fn has_valid_token(frame: &Frame, token: &str) -> bool {
+    let token = unmask(token).map(|token| token.hash());
+    !frame.is_new() && token == Some(frame.token().hash())
 }
 
-/// Whether a form's token is that of the browser's cookie.
-pub(crate) fn is_ours(frame: &Frame, shown: &str) -> bool {
-    let shown = unmask(shown).map(|token| token.hash());
-    !frame.is_new() && shown == Some(frame.token().hash())
+/// Authenticates the sender of a form with files before its body is read. The token is a field of the form and is checked later.
+///
+/// # Errors
+///
+/// If the form comes from another site.
+pub(crate) async fn authenticate(state: &AppState, request: Request) -> PageResult<(Frame, Request)> {
+    let (mut parts, body) = request.into_parts();
+    let frame = Frame::from_request_parts(&mut parts, state).await?;
+    if !is_same_site(&parts.headers) {
+        return Err(refuse_cross_site(&frame));
+    }
+    Ok((frame, Request::from_parts(parts, body)))
+}
+
+/// Refuses a form that no page of this server has sent.
+pub(crate) fn refuse_cross_site(frame: &Frame) -> PageError {
+    PageError::Response(Box::new(frame.message(StatusCode::FORBIDDEN, &frame.t("form-foreign"))))
 }
 
 impl SubmittedForm {
-    /// Refuses a form that no page of ours has sent.
-    pub(crate) fn foreign(frame: &Frame) -> Response {
-        frame.message(StatusCode::FORBIDDEN, &frame.t("form-foreign"))
-    }
-
-    /// Says at which address the page that holds the form is shown.
+    /// Sets the address of the page that contains the form.
     #[must_use]
     pub(crate) fn at(self, here: &str) -> Self {
         Self { frame: self.frame.at(here), ..self }
@@ -80,12 +86,12 @@ impl SubmittedForm {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    /// The names of the fields.
+    /// Returns the names of the fields.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }
 
-    /// Returns the suffixes of fields with a prefix: the ticked boxes of a group.
+    /// Returns the suffixes of fields with a prefix, sorted: the ticked checkboxes of a group.
     pub(crate) fn ticked(&self, prefix: &str) -> Vec<String> {
         let mut names: Vec<String> =
             self.fields.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
@@ -93,30 +99,30 @@ impl SubmittedForm {
         names
     }
 
-    /// Whether a box was ticked, or a button pressed.
+    /// Whether a checkbox was ticked or a button pressed.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
 }
 
-/// A token as a form holds it: a mask, and the token under it. Texts that are compressed together with what a stranger chose tell
-/// of secrets by their length only where these stay the same (BREACH).
+/// Masks a token for a form: a random mask, then the token XORed with it. A secret that differs in every response cannot be guessed
+/// from the length of compressed responses ([BREACH](https://www.breachattack.com/)).
 pub(crate) fn mask(token: &Token) -> Result<String, RandomnessError> {
     let mask = Token::generate("")?;
-    Ok(format!("{}{}", mask.reveal(), combined(mask.reveal(), token.reveal()).unwrap_or_default()))
+    Ok(format!("{}{}", mask.reveal(), xor_hex(mask.reveal(), token.reveal()).unwrap_or_default()))
 }
 
-/// The token that a form holds.
+/// Recovers the token from its masked form.
 fn unmask(text: &str) -> Option<Token> {
     let (mask, masked) = text.split_at_checked(text.len() / 2)?;
-    Some(Token::from_text(&combined(mask, masked)?))
+    Some(Token::from_text(&xor_hex(mask, masked)?))
 }
 
-/// Two texts of hexadecimal digits, one over the other.
-fn combined(left: &str, right: &str) -> Option<String> {
+/// XORs two hexadecimal texts of equal length.
+fn xor_hex(left: &str, right: &str) -> Option<String> {
     let (left, right) = (hex::decode(left).ok()?, hex::decode(right).ok()?);
-    let both: Vec<u8> = left.iter().zip(&right).map(|(left, right)| left ^ right).collect();
-    (left.len() == right.len()).then(|| hex::encode(both))
+    let bytes: Vec<u8> = left.iter().zip(&right).map(|(left, right)| left ^ right).collect();
+    (left.len() == right.len()).then(|| hex::encode(bytes))
 }
 
 #[cfg(test)]
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_looks_different_each_time_and_is_the_same() {
+    fn masked_tokens_differ_and_unmask_to_the_same_token() {
         let token = Token::generate("").unwrap();
         let (one, other) = (mask(&token).unwrap(), mask(&token).unwrap());
         assert_ne!(one, other);

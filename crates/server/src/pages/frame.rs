@@ -1,4 +1,4 @@
-//! Frame of all pages: language, theme, reader, form token, cookies.
+//! Request context of a page: reader, language, theme, form token and cookies. Templates read it, and handlers render through it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -7,13 +7,14 @@ use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use fluent_bundle::FluentValue;
 use identity::Preferences;
 use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
 
+use super::error::{PageError, PageResult};
 pub(crate) use super::form_error::FormError;
 use super::i18n::{self, Argument, Translations};
 use super::language::Language;
@@ -24,26 +25,26 @@ use crate::http::authentication::{Caller, session_cookie};
 use crate::http::cookies::cookie;
 use crate::http::problem::Problem;
 
-/// Four hundred days, the longest that browsers keep a cookie: how long a session lives is for its row to say.
-const KEPT: u32 = 34_560_000;
+/// 400 days, the longest that browsers accept (RFC 6265bis, section 5.5). A session's lifetime is in its row.
+const COOKIE_MAX_AGE_SECONDS: u32 = 34_560_000;
 
 /// Context that every page is rendered with.
 pub(crate) struct Frame {
     pub(crate) actor: Actor,
     language: Language,
     theme: Theme,
-    /// The address of this page.
+    /// Address of this page.
     here: String,
     token: Token,
-    /// The token as forms contain it.
+    /// Token as forms contain it.
     masked: String,
-    /// Whether the token was made for this answer, whose cookie then holds it.
+    /// Whether the token was generated for this response, which then sets the cookie.
     is_new: bool,
     secure: bool,
     is_partial: bool,
 }
 
-/// A part of the house that the head of each page leads to.
+/// Section of the site, as in the navigation bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Search,
@@ -62,11 +63,11 @@ impl FromRequestParts<AppState> for Frame {
         let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
         let preferences = parts.extensions.get::<Preferences>().cloned().unwrap_or_default();
         let secure = state.app.settings.server.secure_cookies();
-        // Ours are 48 hexadecimal digits; another is not put into a page.
-        let kept = cookie(&parts.headers, token_cookie(secure))
+        // Generated tokens are 48 hexadecimal digits; nothing else is echoed in a page.
+        let stored = cookie(&parts.headers, token_cookie(secure))
             .filter(|text| text.len() == 48 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let is_new = kept.is_none();
-        let token = match kept {
+        let is_new = stored.is_none();
+        let token = match stored {
             Some(text) => Token::from_text(text),
             None => Token::generate("").map_err(identity::Error::from)?,
         };
@@ -76,7 +77,7 @@ impl FromRequestParts<AppState> for Frame {
         } else {
             "/".to_owned()
         };
-        // A script of ours asks for a part of a page; where it comes from is the page itself.
+        // Sent by htmx, which asks for a part of a page.
         let is_partial = parts.headers.contains_key("hx-request");
         Ok(Self {
             actor,
@@ -93,24 +94,24 @@ impl FromRequestParts<AppState> for Frame {
 }
 
 impl Frame {
-    /// The name of whoever is signed in.
+    /// Returns the username, if the reader is signed in.
     pub(crate) fn user(&self) -> Option<&str> {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
     }
 
-    /// The language of the page.
+    /// Returns the language of the page.
     pub(crate) fn language(&self) -> Language {
         self.language
     }
 
     /// Translates a key.
     pub(crate) fn t(&self, key: &str) -> Cow<'static, str> {
-        self.words().translate(key, &[])
+        self.translations().translate(key, &[])
     }
 
-    /// Translates a key with a count. Templates pass numbers of every type, and references to them.
+    /// Translates a key with a count. Templates pass numbers of all types, and references to them.
     pub(crate) fn t_count(&self, key: &str, count: impl Display) -> Cow<'static, str> {
-        self.words().translate(key, &[("count", whole(count).into())])
+        self.translations().translate(key, &[("count", to_i64(count).into())])
     }
 
     /// Translates a key with one argument.
@@ -120,57 +121,54 @@ impl Frame {
         name: &'static str,
         value: &(impl ToString + ?Sized),
     ) -> Cow<'static, str> {
-        self.words().translate(key, &[(name, FluentValue::from(value.to_string()))])
+        self.translations().translate(key, &[(name, FluentValue::from(value.to_string()))])
     }
 
     /// Translates a key with several arguments.
     pub(crate) fn t_all(&self, key: &str, values: &[Argument<'_>]) -> Cow<'static, str> {
-        self.words().translate(key, values)
+        self.translations().translate(key, values)
     }
 
     /// Translates a value of an enumeration (`status`, `failed` is the key `status-failed`); the value itself if there is no translation.
     pub(crate) fn t_enum(&self, family: &str, name: &str) -> Cow<'static, str> {
-        self.words().find(&format!("{family}-{name}"), &[]).unwrap_or_else(|| Cow::Owned(name.to_owned()))
+        self.translations()
+            .find(&format!("{family}-{name}"), &[])
+            .unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
     /// Like [`Self::t_enum`], with the English text given.
-    pub(crate) fn t_enum_or<'words>(
-        &self,
-        family: &str,
-        name: &str,
-        english: &'words str,
-    ) -> Cow<'words, str> {
-        self.words().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
+    pub(crate) fn t_enum_or<'text>(&self, family: &str, name: &str, english: &'text str) -> Cow<'text, str> {
+        self.translations().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
     }
 
-    fn words(&self) -> &'static Translations {
+    fn translations(&self) -> &'static Translations {
         Translations::of(self.language)
     }
 
-    /// A number as it is read.
+    /// Formats a whole number, with its digits in groups of three.
     pub(crate) fn number(&self, value: impl Display) -> String {
-        i18n::number(whole(value))
+        i18n::number(to_i64(value))
     }
 
-    /// A time, marked up: its reader's own clock replaces it where scripts run.
+    /// Renders a time in UTC as markup. Scripts replace it by the reader's local time.
     pub(crate) fn time(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         format!("<time datetime=\"{machine}\">{}</time>", at.format("%Y-%m-%d %H:%M UTC"))
     }
 
-    /// Returns how long ago a time was, as markup. Scripts only add the time as a tooltip: text of another length would move the layout.
+    /// Renders a relative time as markup. Scripts only add the time as a tooltip: text of another length would move the layout.
     #[expect(
         clippy::disallowed_methods,
-        reason = "shown and not kept: a clock that is off by a second shows nothing else"
+        reason = "shown, not stored; a clock that is seconds off makes no difference"
     )]
     pub(crate) fn ago(&self, at: &DateTime<Utc>) -> String {
         let machine = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let words = self.since((Utc::now() - at).num_seconds());
-        format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escape(&words))
+        let text = self.relative_time((Utc::now() - at).num_seconds());
+        format!("<time datetime=\"{machine}\" data-ago>{}</time>", markup::escape(&text))
     }
 
     /// Formats a number of seconds in the largest unit that fits.
-    fn since(&self, seconds: i64) -> Cow<'static, str> {
+    fn relative_time(&self, seconds: i64) -> Cow<'static, str> {
         let in_units = |length: i64| (seconds + length / 2) / length;
         match seconds {
             31_557_600.. => self.t_count("ago-years", in_units(31_557_600)),
@@ -179,49 +177,51 @@ impl Frame {
             86_400.. => self.t_count("ago-days", in_units(86_400)),
             3600.. => self.t_count("ago-hours", in_units(3600)),
             60.. => self.t_count("ago-minutes", in_units(60)),
-            // The clocks of two machines may differ.
+            // Also times in the future: the clocks of two machines may differ.
             _ => self.t("now"),
         }
     }
 
-    /// Translates a key with how long ago a time was, as markup.
+    /// Translates a key with a relative time, as markup.
     pub(crate) fn t_ago(&self, key: &str, at: &DateTime<Utc>) -> String {
-        // Where a language puts it, which no word of ours has in it.
+        // Marks the place of the time in the translation; no translation contains this character.
         const PLACE: &str = "\u{fffc}";
-        let said = self.words().translate(key, &[("ago", PLACE.into())]);
-        markup::escape(&said).replace(PLACE, &self.ago(at))
+        let text = self.translations().translate(key, &[("ago", PLACE.into())]);
+        markup::escape(&text).replace(PLACE, &self.ago(at))
     }
 
-    /// The address of a file that pages load.
+    /// Returns the address of an asset.
     pub(crate) fn asset(&self, name: &str) -> String {
         assets::address(name)
     }
 
-    /// Light, dark, or as the system is.
+    /// Returns the theme of the page.
     pub(crate) fn theme(&self) -> Theme {
         self.theme
     }
 
-    /// Whether a script of ours asks for a part of the page.
+    /// Whether a script asks for a part of the page.
     pub(crate) fn is_partial(&self) -> bool {
         self.is_partial
     }
 
+    /// Whether the reader is an administrator who is signed in.
     pub(crate) fn is_administrator(&self) -> bool {
         self.actor.in_person() && self.actor.has_role(Role::Admin)
     }
 
-    /// Whether this page is at an address, or below it.
+    /// Whether this page is at a path or below it.
     pub(crate) fn is_at(&self, path: &str) -> bool {
         let here = self.here.split('?').next().unwrap_or_default();
         here.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Where this page is in the house.
+    /// Returns the section that this page belongs to.
     pub(crate) fn section(&self) -> Section {
         let path = self.here.split('?').next().unwrap_or_default();
-        let is_in =
-            |room: &str| path == room || path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'));
+        let is_in = |section: &str| {
+            path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         match path {
             "/" => Section::Search,
             _ if ["/libraries", "/l", "/compare", "/connect"].into_iter().any(is_in) => Section::Libraries,
@@ -233,30 +233,30 @@ impl Frame {
         }
     }
 
-    /// Refuses who is not signed in, by asking them to.
-    #[expect(clippy::result_large_err, reason = "what goes out in its place")]
-    pub(crate) fn require_person(&self) -> Result<(), Response> {
+    /// Redirects to the sign-in form unless the reader is signed in.
+    pub(crate) fn require_sign_in(&self) -> PageResult<()> {
         if self.user().is_some() {
             return Ok(());
         }
         let here = percent_encoding::utf8_percent_encode(&self.here, percent_encoding::NON_ALPHANUMERIC);
-        let sign_in = format!("/sign-in?next={here}");
-        if self.is_partial {
-            // What a script asked for would be put into the page: the whole page is to go there.
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            let to = HeaderValue::from_str(&sign_in).unwrap_or(HeaderValue::from_static("/sign-in"));
-            response.headers_mut().insert("hx-redirect", to);
-            return Err(response);
+        if !self.is_partial {
+            return Err(PageError::sign_in(&here.to_string()));
         }
-        Err(see_other(&sign_in))
+        // A redirect would be followed by the script and inserted into the page: the whole page must go there.
+        let address = format!("/sign-in?next={here}");
+        let mut response = Response::new(axum::body::Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let address = HeaderValue::from_str(&address).unwrap_or(HeaderValue::from_static("/sign-in"));
+        response.headers_mut().insert("hx-redirect", address);
+        Err(PageError::Response(Box::new(response)))
     }
 
-    /// The token that forms hold: another text for each answer, so that what is compressed along with it tells nothing of it.
+    /// Returns the masked token for forms, which differs in every response (see [`forms::mask`]).
     pub(crate) fn form_token(&self) -> &str {
         &self.masked
     }
 
-    /// The token itself.
+    /// Returns the unmasked form token.
     pub(crate) fn token(&self) -> &Token {
         &self.token
     }
@@ -266,90 +266,99 @@ impl Frame {
         self.is_new
     }
 
-    /// Where the switch of the language comes back to.
+    /// Returns the address of this page.
     pub(crate) fn here(&self) -> &str {
         &self.here
     }
 
-    /// Says where a page that answers a form is shown by itself.
+    /// Sets the address at which a GET shows this page; the response to a form has another one.
     #[must_use]
     pub(crate) fn at(mut self, here: &str) -> Self {
         here.clone_into(&mut self.here);
         self
     }
 
-    /// A page.
+    /// Renders a page.
     pub(crate) fn page(&self, status: StatusCode, page: &impl Template) -> Response {
         let mut response = html(status, page);
         if self.is_new {
-            // Not `Strict`: a browser that comes by a link from elsewhere would seem new, and the forms it has open would be
-            // refused. What another site's page posts carries no `Lax` cookie either.
+            // Not `Strict`: after following a link from another site the browser would get a new token, and its open forms would be
+            // refused. A form posted by another site carries no `Lax` cookie either.
             let cookie = format!(
-                "{}={}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{}",
+                "{}={}; Path=/; Max-Age={COOKIE_MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax{}",
                 token_cookie(self.secure),
                 self.token.reveal(),
-                self.only_over_tls()
+                self.secure_attribute()
             );
             set_cookie(&mut response, &cookie);
         }
         response
     }
 
-    /// A page that holds no secret: the browser may show it again when its reader goes back.
+    /// Renders a page with a form, with the status and headers of the form's error.
+    pub(crate) fn form_page(&self, error: Option<&FormError>, page: &impl Template) -> Response {
+        let mut response = self.page(error.map_or(StatusCode::OK, |error| error.status), page);
+        if let Some(error) = error {
+            error.add_headers(&mut response);
+        }
+        response
+    }
+
+    /// Renders a page without secrets, which the browser may cache and show again on going back.
     pub(crate) fn reading_page(&self, status: StatusCode, page: &impl Template) -> Response {
         let mut response = self.page(status, page);
-        let kept = HeaderValue::from_static("private, no-cache");
-        response.headers_mut().insert(header::CACHE_CONTROL, kept);
-        // The same address answers a script with a part of the page.
+        let cache_control = HeaderValue::from_static("private, no-cache");
+        response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
+        // The same address returns a part of the page to scripts.
         response
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("hx-request, cookie, accept-language, accept"));
         response
     }
 
-    /// A page that says one thing.
+    /// Renders a page with a single message.
     pub(crate) fn message(&self, status: StatusCode, text: &str) -> Response {
         self.page(status, &Message { frame: self, text })
     }
 
-    /// Goes on to an address as somebody who has signed in.
+    /// Redirects with the cookie of a new session.
     pub(crate) fn signed_in(&self, session: &Token, next: &str) -> Response {
         let mut response = see_other(next);
         let cookie = format!(
-            "{}={}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{}",
+            "{}={}; Path=/; Max-Age={COOKIE_MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax{}",
             session_cookie(self.secure),
             session.reveal(),
-            self.only_over_tls()
+            self.secure_attribute()
         );
         set_cookie(&mut response, &cookie);
         response
     }
 
-    /// Goes on to an address as nobody.
+    /// Redirects without a session.
     pub(crate) fn signed_out(&self, next: &str) -> Response {
         let mut response = see_other(next);
         let cookie = format!(
             "{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}",
             session_cookie(self.secure),
-            self.only_over_tls()
+            self.secure_attribute()
         );
         set_cookie(&mut response, &cookie);
-        // Pages that were read are not shown again to whoever goes back.
+        // Otherwise the next user could go back to cached pages.
         response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
         response
     }
 
-    fn only_over_tls(&self) -> &'static str {
+    fn secure_attribute(&self) -> &'static str {
         if self.secure { "; Secure" } else { "" }
     }
 }
 
-/// A whole number, of whatever type it is.
-fn whole(number: impl Display) -> i64 {
+/// Converts a number of any type.
+fn to_i64(number: impl Display) -> i64 {
     number.to_string().parse().unwrap_or(i64::MAX)
 }
 
-/// Where all is over TLS, the name binds the cookie to this very host (RFC 6265bis, section 4.1.3.2).
+/// Returns the cookie's name. Over TLS its prefix binds the cookie to this host (RFC 6265bis, section 4.1.3.2).
 fn token_cookie(secure: bool) -> &'static str {
     if secure { "__Host-wenyuan_form" } else { "wenyuan_form" }
 }

@@ -15,17 +15,17 @@ use super::language::Language;
 #[folder = "web/i18n"]
 struct Files;
 
-/// The words of one language.
+/// Translations of one language.
 pub(crate) struct Translations(FluentBundle<FluentResource>);
 
 static ENGLISH: LazyLock<Translations> = LazyLock::new(|| Translations::read("en", langid!("en")));
 static CHINESE: LazyLock<Translations> = LazyLock::new(|| Translations::read("zh-CN", langid!("zh-CN")));
 
-/// Something that is said with other words in it.
+/// Named argument of a message.
 pub(crate) type Argument<'value> = (&'static str, FluentValue<'value>);
 
 impl Translations {
-    /// Those of a language.
+    /// Returns the translations of a language.
     pub(crate) fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &ENGLISH,
@@ -35,17 +35,17 @@ impl Translations {
 
     fn read(folder: &str, language: LanguageIdentifier) -> Self {
         let mut bundle = FluentBundle::new_concurrent(vec![language]);
-        // The marks around what is put in would be copied along with the text.
+        // Isolation marks around arguments would be copied along with the text.
         bundle.set_use_isolating(false);
-        bundle.set_formatter(Some(grouped));
+        bundle.set_formatter(Some(format_number));
         for name in Files::iter().filter(|name| name.starts_with(folder)) {
             let text = Files::get(&name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-            // What cannot be read of a file is left out; a test says so before any user does.
+            // Messages that cannot be parsed are left out; a test finds them.
             let resource = match FluentResource::try_new(text.unwrap_or_default()) {
                 Ok(resource) | Err((resource, _)) => resource,
             };
             if let Err(errors) = bundle.add_resource(resource) {
-                tracing::error!(words.file = %name, ?errors, "words are said twice");
+                tracing::error!(catalogue.file = %name, ?errors, "duplicate message id");
             }
         }
         Self(bundle)
@@ -54,7 +54,7 @@ impl Translations {
     /// Returns the message of a key; the key itself if it is missing.
     pub(crate) fn translate(&self, key: &str, values: &[Argument<'_>]) -> Cow<'_, str> {
         self.find(key, values).unwrap_or_else(|| {
-            tracing::error!(words.key = key, "there are no words for this");
+            tracing::error!(message.id = key, "message not found");
             Cow::Owned(key.to_owned())
         })
     }
@@ -67,29 +67,29 @@ impl Translations {
             arguments.set(*name, value.clone());
         }
         let mut errors = Vec::new();
-        let said = self.0.format_pattern(pattern, Some(&arguments), &mut errors);
+        let text = self.0.format_pattern(pattern, Some(&arguments), &mut errors);
         if !errors.is_empty() {
-            tracing::error!(words.key = key, ?errors, "words cannot be said");
+            tracing::error!(message.id = key, ?errors, "failed to format a message");
         }
-        // It may borrow the arguments, which do not last.
-        Some(Cow::Owned(said.into_owned()))
+        // It may borrow the arguments.
+        Some(Cow::Owned(text.into_owned()))
     }
 }
 
-/// Whole numbers as both languages write them: in groups of three digits.
-fn grouped(value: &FluentValue<'_>, _: &intl_memoizer::concurrent::IntlLangMemoizer) -> Option<String> {
+/// Formats whole numbers in groups of three digits, as both languages do.
+fn format_number(value: &FluentValue<'_>, _: &intl_memoizer::concurrent::IntlLangMemoizer) -> Option<String> {
     match value {
-        FluentValue::Number(number) if number.value.fract() == 0.0 => Some(number_of(number.value)),
+        FluentValue::Number(value) if value.value.fract() == 0.0 => Some(number(truncated(value.value))),
         _ => None,
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "what is counted is far below 2^53")]
-fn number_of(value: f64) -> String {
-    number(value as i64)
+#[expect(clippy::cast_possible_truncation, reason = "counts are far below 2^53")]
+fn truncated(value: f64) -> i64 {
+    value as i64
 }
 
-/// A number in groups of three digits.
+/// Formats a number in groups of three digits.
 pub(crate) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);

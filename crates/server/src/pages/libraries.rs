@@ -1,7 +1,6 @@
-//! `/libraries` and `/l/{library}`: what there is, in which versions, how far it is, and for whom.
+//! `/libraries` and `/l/{library}`: libraries with their versions, status, recent changes and visibility.
 //!
-//! The addresses under `/l/` are also programs': a page is for who asks for HTML, and others are told as before that there is
-//! nothing.
+//! Clients other than browsers get a 404 from the pages below `/l/`, where they request text files.
 
 mod change;
 mod version;
@@ -14,7 +13,6 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, UserId};
@@ -25,24 +23,25 @@ use library::overview::{self, Counts, TypeCount, VersionSize};
 use library::recent::{self, RecentChange};
 use serde::Deserialize;
 
+use super::error::PageResult;
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::{self, Problem};
 
 /// Libraries on a page.
 const PAGE: usize = 48;
-/// Versions whose counts are shown; those that are older are named.
+/// Limit on versions with counts; older ones are only named.
 const MAX_VERSIONS: usize = 12;
-/// Changes that are shown.
+/// Limit on recent changes.
 const MAX_CHANGES: usize = 8;
-/// Owners that are named.
+/// Limit on owners that are named.
 const MAX_OWNERS: usize = 10;
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
+/// Routes of libraries and versions.
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/libraries", get(list))
         .route("/l/{library}", get(show).post(change::library))
@@ -61,14 +60,14 @@ struct ListQuery {
 #[template(path = "libraries.html", blocks = ["list"])]
 struct List<'page> {
     frame: &'page Frame,
-    wanted: &'page ListQuery,
+    query: &'page ListQuery,
     items: Vec<Item<'page>>,
-    /// Whether there is any library.
+    /// Whether any library exists for the reader.
     has_any: bool,
     next: Option<String>,
 }
 
-/// A library in the list.
+/// Library in the list.
 struct Item<'page> {
     library: &'page Library,
     link: String,
@@ -82,47 +81,44 @@ impl Item<'_> {
     }
 }
 
-/// All libraries that exist for the reader.
-async fn list(State(state): State<AppState>, frame: Frame, Query(wanted): Query<ListQuery>) -> Response {
-    let read = async {
-        let catalogue = state.app.engine.catalogue().await?;
-        let all = catalogue.libraries(&frame.actor);
-        let has_any = !all.is_empty();
-        let words = wanted.q.trim().to_lowercase();
-        let is_wanted = |library: &&&Arc<Library>| {
-            let held = |text: &str| text.to_lowercase().contains(&words);
-            library.name.as_str() > wanted.after.as_str()
-                && (held(library.name.as_str()) || held(&library.title) || held(&library.description))
-        };
-        let shown: Vec<&Arc<Library>> = all.iter().filter(is_wanted).take(PAGE + 1).copied().collect();
-        let next = shown.get(PAGE).and_then(|_| shown.get(PAGE - 1)).map(|last| {
-            let part = |text: &str| {
-                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-            };
-            format!("/libraries?q={}&after={}", part(&wanted.q), part(last.name.as_str()))
-        });
-        let shown = shown.get(..PAGE).unwrap_or(&shown);
-        let active: Vec<&Version> = shown.iter().filter_map(|library| library.active_version()).collect();
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let mut sizes = by_version(overview::sizes(&mut connection, &active).await?, |size| size.version);
-        drop(connection);
-        let items = shown
-            .iter()
-            .map(|library| Item {
-                link: address::of_library(&library.name),
-                active: active_of(library),
-                size: library.active.and_then(|version| sizes.remove(&version)),
-                library,
-            })
-            .collect();
-        let page = List { frame: &frame, wanted: &wanted, items, has_any, next };
-        Ok::<_, Problem>(if frame.is_partial() {
-            frame.reading_page(StatusCode::OK, &page.as_list())
-        } else {
-            frame.reading_page(StatusCode::OK, &page)
-        })
+/// Lists the libraries that exist for the reader.
+async fn list(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
+    let catalogue = state.app.engine.catalogue().await?;
+    let all = catalogue.libraries(&frame.actor);
+    let text = query.q.trim().to_lowercase();
+    let is_match = |library: &&&Arc<Library>| {
+        let has_text = |field: &str| field.to_lowercase().contains(&text);
+        library.name.as_str() > query.after.as_str()
+            && (has_text(library.name.as_str()) || has_text(&library.title) || has_text(&library.description))
     };
-    read.await.unwrap_or_else(Problem::into_response)
+    let mut libraries: Vec<&Arc<Library>> = all.iter().filter(is_match).take(PAGE + 1).copied().collect();
+    let has_more = libraries.len() > PAGE;
+    libraries.truncate(PAGE);
+    let next = libraries.last().filter(|_| has_more).map(|last| {
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        format!("/libraries?q={}&after={}", encode(&query.q), encode(last.name.as_str()))
+    });
+    let active: Vec<&Version> = libraries.iter().filter_map(|library| library.active_version()).collect();
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let mut sizes = by_version(overview::sizes(&mut connection, &active).await?, |size| size.version);
+    drop(connection);
+    let items = libraries
+        .iter()
+        .map(|library| Item {
+            link: address::of_library(&library.name),
+            active: library.active_version(),
+            size: library.active.and_then(|version| sizes.remove(&version)),
+            library,
+        })
+        .collect();
+    let page = List { frame: &frame, query: &query, items, has_any: !all.is_empty(), next };
+    Ok(if frame.is_partial() {
+        frame.reading_page(StatusCode::OK, &page.as_list())
+    } else {
+        frame.reading_page(StatusCode::OK, &page)
+    })
 }
 
 #[derive(Template)]
@@ -132,22 +128,22 @@ struct Page<'page> {
     library: &'page Library,
     link: String,
     versions: Vec<VersionView<'page>>,
-    /// Versions that are older than those shown.
+    /// Older versions than those shown, with their links.
     others: Vec<(&'page Version, String)>,
     changes: Vec<(RecentChange, String)>,
     notes: i64,
     owners: Vec<String>,
-    may_change: bool,
-    may_own: bool,
+    can_write: bool,
+    is_owner: bool,
     has_model: bool,
     done: Option<Cow<'static, str>>,
-    /// The form that was refused, and why.
+    /// Refused form, and its error.
     refused: Option<(&'page SubmittedForm, &'page FormError)>,
     /// Documents of all versions.
     documents: i64,
 }
 
-/// A version with what it holds.
+/// Version with its counts.
 struct VersionView<'page> {
     version: &'page Version,
     link: String,
@@ -158,8 +154,8 @@ struct VersionView<'page> {
 }
 
 impl VersionView<'_> {
-    /// The passages that search by meaning finds, of a hundred.
-    fn meant(&self) -> i64 {
+    /// Returns the percentage of passages that semantic search finds.
+    fn vector_percentage(&self) -> i64 {
         if self.counts.passages == 0 {
             100
         } else {
@@ -169,21 +165,20 @@ impl VersionView<'_> {
 }
 
 impl Page<'_> {
-    /// Error of a form.
-    fn fault(&self) -> Option<&FormError> {
-        self.refused.map(|(_, fault)| fault)
+    fn error(&self) -> Option<&FormError> {
+        self.refused.map(|(_, error)| error)
     }
 
-    /// Whether it was the form that does this.
+    /// Whether the form with this action was refused.
     fn is_refused(&self, action: &str) -> bool {
-        self.refused.is_some_and(|(posted, _)| posted.field("action") == action)
+        self.refused.is_some_and(|(form, _)| form.field("action") == action)
     }
 
-    /// Returns the submitted value of a refused field, or the stored one.
-    fn written_or<'text>(&'text self, field: &str, kept: &'text str) -> &'text str {
+    /// Returns the submitted value of a field of the refused form, or the stored one.
+    fn value_of<'text>(&'text self, field: &str, stored: &'text str) -> &'text str {
         match self.refused {
-            Some((posted, _)) if self.is_refused("describe") => posted.field(field),
-            _ => kept,
+            Some((form, _)) if self.is_refused("describe") => form.field(field),
+            _ => stored,
         }
     }
 
@@ -192,7 +187,7 @@ impl Page<'_> {
     }
 }
 
-/// Message about the previous action.
+/// Query: outcome of the previous action.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct LibraryQuery {
@@ -207,14 +202,14 @@ enum Done {
     VersionDeleted,
     DocumentDeleted,
     Retried,
-    /// Answers a form sent to an unknown address.
+    /// Ignored.
     #[serde(other)]
     Unknown,
 }
 
 impl Done {
-    /// It is said to have been done.
-    fn said(self, frame: &Frame) -> Option<Cow<'static, str>> {
+    /// Returns the message.
+    fn message(self, frame: &Frame) -> Option<Cow<'static, str>> {
         Some(match self {
             Self::Changed => frame.t("libraries-done-changed"),
             Self::Activated => frame.t("libraries-done-activated"),
@@ -226,89 +221,78 @@ impl Done {
     }
 }
 
-/// A library.
+/// Shows a library.
 async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path(name): Path<String>,
-    Query(asked): Query<LibraryQuery>,
+    Query(query): Query<LibraryQuery>,
     headers: HeaderMap,
-) -> Response {
-    if !wants_page(&headers) {
-        return nothing();
-    }
-    page(&state, &frame, &name, asked.done, None).await
+) -> PageResult {
+    require_browser(&headers)?;
+    page(&state, &frame, &name, query.done, None).await
 }
 
-/// A library's page, with what is wrong with a form of it.
+/// Renders a library's page, with the error of a form.
 async fn page(
     state: &AppState,
     frame: &Frame,
     name: &str,
     done: Option<Done>,
     refused: Option<(&SubmittedForm, &FormError)>,
-) -> Response {
-    let read = async {
-        let catalogue = state.app.engine.catalogue().await?;
-        let name = address::library(name).map_err(library::Error::from)?;
-        let library = catalogue.library(&frame.actor, &name)?;
-        let mut connection = store::postgres::snapshot(state.app.pool()).await?;
-        let (listed, others) = library.versions.split_at(library.versions.len().min(MAX_VERSIONS));
-        let listed: Vec<&Version> = listed.iter().collect();
-        let mut counts =
-            by_version(overview::counts(&mut connection, &listed).await?, |counts| counts.version);
-        let all: Vec<&Version> = library.versions.iter().collect();
-        let sizes = by_version(overview::sizes(&mut connection, &all).await?, |size| size.version);
-        let kinds = overview::type_counts(&mut connection, &listed).await?;
-        let notes = overview::open_notes(&mut connection, &[library.as_ref()]).await?;
-        let asked = recent::RecentChangesParams {
-            library: Some(name),
-            limit: MAX_CHANGES,
-            ..recent::RecentChangesParams::default()
-        };
-        let changes = recent::list(&mut connection, &frame.actor, &catalogue, &asked).await?.items;
-        let owners = owners(&mut connection, &frame.actor, library).await?;
-        drop(connection);
-        let versions = listed
-            .iter()
-            .filter_map(|version| {
-                Some(VersionView {
-                    link: address::of_version(&library.name, &version.label),
-                    is_active: library.active == Some(version.id),
-                    counts: counts.remove(&version.id)?,
-                    kinds: kinds.iter().filter(|kind| kind.version == version.id).cloned().collect(),
-                    indexed_at: sizes.get(&version.id).and_then(|size| size.indexed_at),
-                    version,
-                })
-            })
-            .collect();
-        let level = library.access_level(&frame.actor);
-        let page = Page {
-            frame,
-            library,
-            link: address::of_library(&library.name),
-            versions,
-            others: others
-                .iter()
-                .map(|version| (version, address::of_version(&library.name, &version.label)))
-                .collect(),
-            changes: changes.into_iter().map(|change| linked(library, change)).collect(),
-            notes: notes.first().map_or(0, |(_, notes)| *notes),
-            owners,
-            may_change: level >= Some(Level::Write),
-            may_own: level >= Some(Level::Own),
-            has_model: has_model(state),
-            done: done.and_then(|done| done.said(frame)),
-            refused,
-            documents: sizes.values().map(|size| size.documents).sum(),
-        };
-        let status = refused.map_or(StatusCode::OK, |(_, fault)| fault.status);
-        Ok::<_, Problem>(frame.reading_page(status, &page))
+) -> PageResult {
+    let catalogue = state.app.engine.catalogue().await?;
+    let name = address::library(name).map_err(library::Error::from)?;
+    let library = catalogue.library(&frame.actor, &name)?;
+    let mut connection = store::postgres::snapshot(state.app.pool()).await?;
+    let (listed, others) = library.versions.split_at(library.versions.len().min(MAX_VERSIONS));
+    let listed: Vec<&Version> = listed.iter().collect();
+    let mut counts = by_version(overview::counts(&mut connection, &listed).await?, |counts| counts.version);
+    let all: Vec<&Version> = library.versions.iter().collect();
+    let sizes = by_version(overview::sizes(&mut connection, &all).await?, |size| size.version);
+    let kinds = overview::type_counts(&mut connection, &listed).await?;
+    let notes = overview::open_notes(&mut connection, &[library.as_ref()]).await?;
+    let params = recent::RecentChangesParams {
+        library: Some(name),
+        limit: MAX_CHANGES,
+        ..recent::RecentChangesParams::default()
     };
-    read.await.unwrap_or_else(Problem::into_response)
+    let changes = recent::list(&mut connection, &frame.actor, &catalogue, &params).await?.items;
+    let owners = owners(&mut connection, &frame.actor, library).await?;
+    drop(connection);
+    let link_of = |version: &Version| address::of_version(&library.name, &version.label);
+    let versions = listed.iter().filter_map(|version| {
+        Some(VersionView {
+            link: link_of(version),
+            is_active: library.active == Some(version.id),
+            counts: counts.remove(&version.id)?,
+            kinds: kinds.iter().filter(|kind| kind.version == version.id).cloned().collect(),
+            indexed_at: sizes.get(&version.id).and_then(|size| size.indexed_at),
+            version,
+        })
+    });
+    let level = library.access_level(&frame.actor);
+    let page = Page {
+        frame,
+        library,
+        link: address::of_library(&library.name),
+        versions: versions.collect(),
+        others: others.iter().map(|version| (version, link_of(version))).collect(),
+        changes: changes.into_iter().map(|change| with_link(library, change)).collect(),
+        notes: notes.first().map_or(0, |(_, notes)| *notes),
+        owners,
+        can_write: level >= Some(Level::Write),
+        is_owner: level >= Some(Level::Own),
+        has_model: has_model(state),
+        done: done.and_then(|done| done.message(frame)),
+        refused,
+        documents: sizes.values().map(|size| size.documents).sum(),
+    };
+    let status = refused.map_or(StatusCode::OK, |(_, error)| error.status);
+    Ok(frame.reading_page(status, &page))
 }
 
-fn linked(library: &Library, change: RecentChange) -> (RecentChange, String) {
+fn with_link(library: &Library, change: RecentChange) -> (RecentChange, String) {
     let link = match change.version.parse() {
         Ok(label) => address::of_path(&library.name, &label, &change.path),
         Err(_) => address::of_library(&library.name),
@@ -316,12 +300,12 @@ fn linked(library: &Library, change: RecentChange) -> (RecentChange, String) {
     (change, link)
 }
 
-/// The names of those who own a library, for who is signed in.
+/// Returns the names of a library's owners, if the reader is signed in.
 async fn owners(
     connection: &mut sqlx::PgConnection,
     actor: &Actor,
     library: &Library,
-) -> Result<Vec<String>> {
+) -> problem::Result<Vec<String>> {
     if actor.user_id().is_none() {
         return Ok(Vec::new());
     }
@@ -338,10 +322,6 @@ fn has_model(state: &AppState) -> bool {
     !matches!(state.app.engine.model(), library::search::ModelState::Off(_))
 }
 
-fn active_of(library: &Library) -> Option<&Version> {
-    library.versions.iter().find(|version| library.active == Some(version.id))
-}
-
 fn by_version<T>(items: Vec<T>, version: impl Fn(&T) -> VersionId) -> HashMap<VersionId, T> {
     items.into_iter().map(|item| (version(&item), item)).collect()
 }
@@ -354,14 +334,12 @@ fn visibility_name(visibility: Visibility) -> &'static str {
     }
 }
 
-/// Whether a page is asked for, and not what a program reads.
-fn wants_page(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn nothing() -> Response {
-    Problem::not_found("nothing was found at this address").into_response()
+/// Refuses clients that do not accept HTML.
+fn require_browser(headers: &HeaderMap) -> problem::Result<()> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        Ok(())
+    } else {
+        Err(Problem::not_found("nothing was found at this address"))
+    }
 }

@@ -1,50 +1,50 @@
-//! `/`: search, the first page. What is asked stands in the address, so a search can be sent to somebody else; scripts only
-//! ask again while one types.
+//! `/`: search, the home page. The address contains the whole search, so it can be shared; scripts repeat it while the reader types.
 //!
-//! Owners are told of questions that come to nothing. A question that is still being typed is none: it is told when it is
-//! sent, or when its writer has stopped to look at what there is (`settled`).
+//! Searches without results are recorded for owners, but not each prefix of a query: only a submitted one, or one after which the
+//! reader stopped typing (`settled`).
 
 mod params;
 mod view;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use library::catalogue::{Catalogue, Library};
 use library::search::{ModelState, SearchMode, SearchResponse};
 use library::{Error, overview};
 
+use super::error::PageResult;
 use super::frame::Frame;
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::Query;
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
 use params::{Choice, Group, SearchParams};
 use view::Document;
 
 /// Passages on a page.
 const PAGE: usize = 20;
-/// Libraries that are shown while nothing is asked.
+/// Limit on libraries that are shown without a query.
 const MAX_LIBRARIES: usize = 12;
-/// Other versions that are offered where nothing was found.
+/// Limit on other versions that are suggested.
 const MAX_VERSIONS: usize = 6;
 
-/// The routes of this room.
-pub(super) fn router() -> Router<AppState> {
+/// Routes of the search.
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/", get(show))
 }
 
 #[derive(Template)]
-#[template(path = "search.html", blocks = ["found"])]
+#[template(path = "search.html", blocks = ["results"])]
 struct Page<'page> {
     frame: &'page Frame,
-    asked: &'page SearchParams,
-    /// The filters that are set; each leads to the search without it.
+    params: &'page SearchParams,
+    /// Filters that are set; each links to the search without it.
     chosen: Vec<Choice>,
     groups: Vec<Group>,
     state: SearchState,
@@ -52,20 +52,20 @@ struct Page<'page> {
 
 /// Content of the page.
 enum SearchState {
-    /// Nothing is asked yet.
+    /// No query yet.
     Welcome(Welcome),
     Results(Box<SearchResults>),
     Refused(Refused),
 }
 
 struct Welcome {
-    /// Whether there is an administrator; not asked where somebody is signed in.
+    /// Whether an administrator exists; true without a look-up if the reader is signed in.
     has_administrator: bool,
     libraries: Vec<Card>,
     has_more: bool,
 }
 
-/// A library in short.
+/// Summary of a library.
 struct Card {
     title: String,
     description: String,
@@ -76,30 +76,30 @@ struct Card {
 
 struct SearchResults {
     documents: Vec<Document>,
-    /// How much it is, in a sentence.
+    /// Number of results, as a sentence.
     verdict: String,
-    /// Whether something has to do with what was asked.
+    /// Whether a result is relevant.
     is_relevant: bool,
-    /// Whether owners hear that it came to nothing.
-    is_told: bool,
+    /// Whether a search without results is recorded for owners.
+    is_recorded: bool,
     notices: Vec<String>,
-    /// The question with its words put right, and the search for it.
-    meant: Option<(String, String)>,
+    /// Corrected query, and its link.
+    suggestion: Option<(String, String)>,
     /// Searches that may find more.
-    ways: Vec<Choice>,
+    alternatives: Vec<Choice>,
     next: Option<String>,
 }
 
-/// Why nothing was looked for.
+/// Search that was refused.
 struct Refused {
     status: StatusCode,
     text: String,
-    ways: Vec<Choice>,
+    alternatives: Vec<Choice>,
 }
 
 impl Page<'_> {
-    fn is_asked(&self) -> bool {
-        !self.asked.q.trim().is_empty()
+    fn has_query(&self) -> bool {
+        !self.params.q.trim().is_empty()
     }
 }
 
@@ -108,48 +108,44 @@ impl Page<'_> {
 #[template(path = "search_verdict.html")]
 struct Verdict<'page> {
     frame: &'page Frame,
-    found: &'page SearchResults,
+    results: &'page SearchResults,
 }
 
-/// Hints below the results.
+/// Next page of results, for a script to append.
 #[derive(Template)]
 #[template(path = "search_list.html")]
 struct List<'page> {
     frame: &'page Frame,
-    found: &'page SearchResults,
+    results: &'page SearchResults,
 }
 
-/// Searches, and shows what is found.
-async fn show(State(state): State<AppState>, frame: Frame, Query(asked): Query<SearchParams>) -> Response {
-    let standing = async {
-        let catalogue = state.app.engine.catalogue().await?;
-        if asked.q.trim().is_empty() {
-            return Ok((SearchState::Welcome(welcome(&state, &frame, &catalogue).await?), Vec::new()));
-        }
-        search(&state, &frame, &asked, &catalogue).await
+/// Searches, and shows the results.
+async fn show(State(state): State<AppState>, frame: Frame, Query(params): Query<SearchParams>) -> PageResult {
+    let catalogue = state.app.engine.catalogue().await?;
+    let (content, groups) = if params.q.trim().is_empty() {
+        (SearchState::Welcome(welcome(&state, &frame, &catalogue).await?), Vec::new())
+    } else {
+        search(&state, &frame, &params, &catalogue).await?
     };
-    let (standing, groups) = match standing.await {
-        Ok(found) => found,
-        Err(problem) => return Problem::into_response(problem),
-    };
-    let status = match &standing {
+    let status = match &content {
         SearchState::Refused(refused) if !frame.is_partial() => refused.status,
         _ => StatusCode::OK,
     };
-    let page = Page { frame: &frame, asked: &asked, chosen: asked.chosen(&frame), groups, state: standing };
-    match &page.state {
+    let chosen = params.chosen(&frame);
+    let page = Page { frame: &frame, params: &params, chosen, groups, state: content };
+    Ok(match &page.state {
         _ if !frame.is_partial() => frame.reading_page(status, &page),
-        SearchState::Results(found) if asked.is_settled() => {
-            frame.reading_page(status, &Verdict { frame: &frame, found })
+        SearchState::Results(results) if params.is_settled() => {
+            frame.reading_page(status, &Verdict { frame: &frame, results })
         }
-        SearchState::Results(found) if !asked.after.is_empty() => {
-            frame.reading_page(status, &List { frame: &frame, found })
+        SearchState::Results(results) if !params.after.is_empty() => {
+            frame.reading_page(status, &List { frame: &frame, results })
         }
-        _ => frame.reading_page(status, &page.as_found()),
-    }
+        _ => frame.reading_page(status, &page.as_results()),
+    })
 }
 
-async fn welcome(state: &AppState, frame: &Frame, catalogue: &Catalogue) -> Result<Welcome, Problem> {
+async fn welcome(state: &AppState, frame: &Frame, catalogue: &Catalogue) -> problem::Result<Welcome> {
     let has_administrator = if frame.user().is_some() {
         true
     } else {
@@ -176,20 +172,19 @@ fn card(library: &Library) -> Card {
 async fn search(
     state: &AppState,
     frame: &Frame,
-    asked: &SearchParams,
+    params: &SearchParams,
     catalogue: &Catalogue,
-) -> Result<(SearchState, Vec<Group>), Problem> {
-    // While one types nobody is told; a page that goes on is no question of its own.
-    let is_settled = !frame.is_partial() || asked.is_settled();
-    let question = match asked.question(PAGE, is_settled) {
-        Ok(question) => question,
-        Err(error) => return refused(frame, asked, error).map(|refused| (refused, Vec::new())),
+) -> problem::Result<(SearchState, Vec<Group>)> {
+    let is_settled = !frame.is_partial() || params.is_settled();
+    let request = match params.to_request(PAGE, is_settled) {
+        Ok(request) => request,
+        Err(error) => return refused(frame, params, error).map(|refused| (refused, Vec::new())),
     };
-    let answer = match state.app.engine.search(&frame.actor, &question).await {
+    let answer = match state.app.engine.search(&frame.actor, &request).await {
         Ok(answer) => answer,
-        Err(error) => return refused(frame, asked, error).map(|refused| (refused, Vec::new())),
+        Err(error) => return refused(frame, params, error).map(|refused| (refused, Vec::new())),
     };
-    let is_relevant = answer.relevant() > 0 || !asked.after.is_empty();
+    let is_relevant = answer.relevant() > 0 || !params.after.is_empty();
     let documents = view::documents(&answer);
     let ids: Vec<_> = documents.iter().map(|document| document.id).collect();
     let tags = if ids.is_empty() {
@@ -198,29 +193,30 @@ async fn search(
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         overview::tags_of(&mut connection, &frame.actor, catalogue, &ids).await?
     };
-    let is_lost = !is_relevant && (is_settled || answer.hits.is_empty());
-    let meant = if is_lost { state.app.engine.suggest(&frame.actor, &question).await? } else { None };
-    let library = question.library.as_ref().and_then(|name| catalogue.library(&frame.actor, name).ok());
-    let groups = asked.groups(frame, catalogue, library.map(Arc::as_ref), &answer, &tags);
-    let found = SearchResults {
-        verdict: verdict(frame, &answer, documents.len(), is_lost),
+    let is_miss = !is_relevant && (is_settled || answer.hits.is_empty());
+    let suggestion = if is_miss { state.app.engine.suggest(&frame.actor, &request).await? } else { None };
+    let library = request.library.as_ref().and_then(|name| catalogue.library(&frame.actor, name).ok());
+    let library = library.map(Arc::as_ref);
+    let groups = params.groups(frame, catalogue, library, &answer, &tags);
+    let results = SearchResults {
+        verdict: verdict(frame, &answer, documents.len(), is_miss),
         documents,
         is_relevant,
-        is_told: is_settled && !asked.is_filtered(),
-        notices: notices(state, frame, &answer, question.mode),
-        meant: meant.map(|text| (text.clone(), asked.link(&[("q", &text)]))),
-        ways: if is_relevant { Vec::new() } else { ways(frame, asked, library.map(Arc::as_ref)) },
-        next: answer.next.as_ref().map(|next| asked.link(&[("after", &next.to_string())])),
+        is_recorded: is_settled && !params.is_filtered(),
+        notices: notices(state, frame, &answer, request.mode),
+        suggestion: suggestion.map(|text| (text.clone(), params.link(&[("q", &text)]))),
+        alternatives: if is_relevant { Vec::new() } else { alternatives(frame, params, library) },
+        next: answer.next.as_ref().map(|next| params.link(&[("after", &next.to_string())])),
     };
-    Ok((SearchState::Results(Box::new(found)), groups))
+    Ok((SearchState::Results(Box::new(results)), groups))
 }
 
-fn verdict(frame: &Frame, answer: &SearchResponse, documents: usize, is_lost: bool) -> String {
+fn verdict(frame: &Frame, answer: &SearchResponse, documents: usize, is_miss: bool) -> String {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX).into();
     let values = [("passages", count(answer.hits.len())), ("documents", count(documents))];
     if answer.hits.is_empty() {
         frame.t("search-nothing")
-    } else if is_lost {
+    } else if is_miss {
         frame.t("search-nearest")
     } else if answer.next.is_some() {
         frame.t_all("search-first", &values)
@@ -231,11 +227,11 @@ fn verdict(frame: &Frame, answer: &SearchResponse, documents: usize, is_lost: bo
 }
 
 /// Notices about the search, translated.
-fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, wanted: SearchMode) -> Vec<String> {
+fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, requested: SearchMode) -> Vec<String> {
     let mut notices = Vec::new();
     let mut rest = answer.notices.len();
-    // Words between quotation marks are searched as such, and nothing is noted.
-    if wanted == SearchMode::Hybrid && answer.mode == SearchMode::Text && rest > 0 {
+    // A phrase in quotation marks is a keyword search by request, without a notice.
+    if requested == SearchMode::Hybrid && answer.mode == SearchMode::Text && rest > 0 {
         rest -= 1;
         notices.push(match state.app.engine.model() {
             ModelState::Ready(_) => frame.t("search-vectors-coming"),
@@ -248,78 +244,79 @@ fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, wanted: Sea
     } else if answer.changes_behind > 0 {
         notices.push(frame.t_count("search-index-behind", answer.changes_behind));
     }
-    notices.into_iter().map(std::borrow::Cow::into_owned).collect()
+    notices.into_iter().map(Cow::into_owned).collect()
 }
 
-/// Searches that may find what this one did not.
-fn ways(frame: &Frame, asked: &SearchParams, library: Option<&Library>) -> Vec<Choice> {
-    let mut ways = Vec::new();
-    if asked.is_filtered() {
-        let link = asked.without_filters().link(&[]);
-        ways.push(Choice::way(frame.t("search-without-filters").into_owned(), link));
+/// Returns searches that may find what this one did not.
+fn alternatives(frame: &Frame, params: &SearchParams, library: Option<&Library>) -> Vec<Choice> {
+    let mut alternatives = Vec::new();
+    if params.is_filtered() {
+        let link = params.without_filters().link(&[]);
+        alternatives.push(Choice::unchosen(frame.t("search-without-filters").into_owned(), link));
     }
     if let Some(library) = library {
         let others = library.versions.iter().filter(|version| {
-            if asked.version.is_empty() {
+            if params.version.is_empty() {
                 library.active != Some(version.id)
             } else {
-                version.label.as_str() != asked.version
+                version.label.as_str() != params.version
             }
         });
         for version in others.take(MAX_VERSIONS) {
             let label = version.label.as_str();
             let text = frame.t_with("search-in-version", "version", label).into_owned();
-            ways.push(Choice::way(text, asked.link(&[("version", label)])));
+            alternatives.push(Choice::unchosen(text, params.link(&[("version", label)])));
         }
-        let everywhere = asked.link(&[("library", ""), ("version", "")]);
-        ways.push(Choice::way(frame.t("search-everywhere").into_owned(), everywhere));
+        alternatives.push(everywhere(frame, params));
     }
     if frame.user().is_some() {
-        ways.push(Choice::way(frame.t("search-ask").into_owned(), asked.to_ask()));
+        alternatives.push(Choice::unchosen(frame.t("search-ask").into_owned(), params.ask_link()));
     }
-    ways
+    alternatives
 }
 
-/// Error of a search, with alternatives.
-fn refused(frame: &Frame, asked: &SearchParams, error: Error) -> Result<SearchState, Problem> {
-    let problem = match &error {
+/// Returns the same search in all libraries.
+fn everywhere(frame: &Frame, params: &SearchParams) -> Choice {
+    let link = params.link(&[("library", ""), ("version", "")]);
+    Choice::unchosen(frame.t("search-everywhere").into_owned(), link)
+}
+
+/// Renders the error of a search, with alternatives.
+///
+/// # Errors
+///
+/// If the server failed.
+fn refused(frame: &Frame, params: &SearchParams, error: Error) -> problem::Result<SearchState> {
+    let not_found = |text: Cow<'static, str>, alternatives: Vec<Choice>| {
+        let text = text.into_owned();
+        Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, alternatives }))
+    };
+    match error {
         Error::NoLibrary { name, nearest } => {
-            let mut ways: Vec<Choice> = nearest
-                .iter()
-                .map(|near| {
-                    Choice::way(near.to_string(), asked.link(&[("library", near.as_str()), ("version", "")]))
-                })
-                .collect();
-            let everywhere = asked.link(&[("library", ""), ("version", "")]);
-            ways.push(Choice::way(frame.t("search-everywhere").into_owned(), everywhere));
-            let text = frame.t_with("search-no-library", "library", name).into_owned();
-            return Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
+            let link = |name: &str| params.link(&[("library", name), ("version", "")]);
+            let nearest = nearest.iter().map(|name| Choice::unchosen(name.to_string(), link(name.as_str())));
+            let alternatives = nearest.chain([everywhere(frame, params)]).collect();
+            not_found(frame.t_with("search-no-library", "library", &name), alternatives)
         }
-        Error::NoVersion { library, requested: wanted, present, .. } => {
-            let values = [("library", library.to_string().into()), ("version", wanted.as_str().into())];
-            let text = frame.t_all("search-no-version", &values).into_owned();
-            let ways = present
-                .iter()
-                .take(2 * MAX_VERSIONS)
-                .map(|label| Choice::way(label.to_string(), asked.link(&[("version", label.as_str())])))
-                .collect();
-            return Ok(SearchState::Refused(Refused { status: StatusCode::NOT_FOUND, text, ways }));
+        Error::NoVersion { library, requested, present, .. } => {
+            let values = [("library", library.to_string().into()), ("version", requested.as_str().into())];
+            let link = |label: &str| params.link(&[("version", label)]);
+            let present = present.iter().take(2 * MAX_VERSIONS);
+            let present = present.map(|label| Choice::unchosen(label.to_string(), link(label.as_str())));
+            not_found(frame.t_all("search-no-version", &values), present.collect())
         }
         Error::EmptyLibrary(library) => {
-            let text = frame.t_with("search-empty-library", "library", library).into_owned();
-            return Ok(SearchState::Refused(Refused {
-                status: StatusCode::NOT_FOUND,
-                text,
-                ways: Vec::new(),
-            }));
+            not_found(frame.t_with("search-empty-library", "library", &library), Vec::new())
         }
-        _ => Problem::from(error),
-    };
-    if !problem.status().is_client_error() {
-        return Err(problem);
+        error => {
+            let problem = Problem::from(error);
+            if !problem.status().is_client_error() {
+                return Err(problem);
+            }
+            let link = params.without_filters().link(&[]);
+            let alternatives = vec![Choice::unchosen(frame.t("search-without-filters").into_owned(), link)];
+            let text = frame.t_with("search-refused", "reason", problem.detail()).into_owned();
+            Ok(SearchState::Refused(Refused { status: problem.status(), text, alternatives }))
+        }
     }
-    let ways =
-        vec![Choice::way(frame.t("search-without-filters").into_owned(), asked.without_filters().link(&[]))];
-    let text = frame.t_with("search-refused", "reason", problem.detail()).into_owned();
-    Ok(SearchState::Refused(Refused { status: problem.status(), text, ways }))
 }

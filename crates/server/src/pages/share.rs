@@ -1,56 +1,50 @@
-//! `/share/{token}`: a chat as it was when the link was made. Who may open it is for a setting to say; that it exists is told to
-//! nobody else.
+//! `/share/{token}`: a chat as it was when the link was created. A setting says who can open links; to others a link does not exist.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use chat::transfer::{html, shares};
 use kernel::secret::Token;
 use tokio::sync::Semaphore;
 
+use super::error::{PageError, PageResult};
 use super::frame::Frame;
-use super::see_other;
 use crate::http::AppState;
 use crate::http::problem::{Problem, RawResponse};
 use crate::settings::ShareLinks;
 
-/// Shared chats that are rendered at once, on this node. With links that anyone may open, nobody in particular asks for them.
-static SHOWN: Semaphore = Semaphore::const_new(4);
+/// Limit on shared chats that are rendered at once on this node, since requests can be anonymous.
+static RENDERINGS: Semaphore = Semaphore::const_new(4);
 
-/// Shows it.
-pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(token): Path<String>) -> Response {
-    let allowed = state.app.settings.chat.share_links();
-    if allowed == ShareLinks::Off {
-        return absent();
-    }
-    // Asked before the link is looked up: nobody learns by being sent to sign in whether there is one.
-    if allowed == ShareLinks::Team && frame.actor.is_anonymous() {
-        return see_other(&format!("/sign-in?next={}", frame.here()));
-    }
-    let rendered = async {
-        // Held until it is rendered: what waits is small, what is rendered is some ten megabytes.
-        let _one_of_few = SHOWN.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let Some(chat) = shares::open(&mut connection, &Token::from_text(&token)).await? else {
-            return Ok(None);
-        };
-        drop(connection);
-        let (address, language) = (state.address.clone(), frame.language().of_chats());
-        let rendering = tokio::task::spawn_blocking(move || html::render(&chat, &address, language));
-        rendering.await.map(Some).map_err(|error| Problem::internal(error.to_string()))
-    };
-    match rendered.await {
-        Ok(Some(text)) => page(text),
-        Ok(None) => absent(),
-        Err::<_, Problem>(problem) => problem.into_response(),
-    }
+/// Routes of shared chats.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/share/{token}", get(show))
 }
 
-fn absent() -> Response {
-    Problem::not_found(
-        "this link leads to nothing: it has ended, or was never made; ask whoever gave it to you for another",
-    )
-    .into_response()
+/// Shows a shared chat.
+async fn show(State(state): State<AppState>, frame: Frame, Path(token): Path<String>) -> PageResult {
+    let allowed = state.app.settings.chat.share_links();
+    if allowed == ShareLinks::Off {
+        return Err(link_not_found().into());
+    }
+    // Before the link is looked up: the redirect does not reveal whether it exists.
+    if allowed == ShareLinks::Team && frame.actor.is_anonymous() {
+        return Err(PageError::sign_in(frame.here()));
+    }
+    // Held until the chat is rendered: a waiting request is small, a rendered chat has some ten megabytes.
+    let _permit = RENDERINGS.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let chat = shares::open(&mut connection, &Token::from_text(&token)).await?.ok_or_else(link_not_found)?;
+    drop(connection);
+    let (address, language) = (state.address.clone(), frame.language().of_chats());
+    let rendering = tokio::task::spawn_blocking(move || html::render(&chat, &address, language));
+    Ok(page(rendering.await.map_err(|error| Problem::internal(error.to_string()))?))
+}
+
+fn link_not_found() -> Problem {
+    Problem::not_found("this link does not exist or has expired; ask for a new one")
 }
 
 fn page(text: String) -> Response {

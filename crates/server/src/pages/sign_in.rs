@@ -1,13 +1,15 @@
-//! `/sign-in` and `/sign-out`.
+//! `/sign-in` and `/sign-out`: begin and end a session.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use identity::{Preferences, preferences, sign_in};
-use kernel::actor::Actor;
+use axum::routing::{get, post};
+use identity::{preferences, sign_in};
 use serde::Deserialize;
 
+use super::error::PageResult;
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
 use super::{local, see_other, theme};
@@ -17,12 +19,16 @@ use crate::http::client::Client;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
 
-/// Where somebody who signs in wants to go.
+/// Routes of signing in and out.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/sign-in", get(show).post(sign_in)).route("/sign-out", post(sign_out))
+}
+
+/// Query: the address to go to after signing in, and the outcome of the previous action.
 #[derive(Deserialize)]
-pub(crate) struct SignInQuery {
+struct SignInQuery {
     #[serde(default)]
     next: String,
-    /// Query: outcome of the previous action.
     #[serde(default)]
     done: String,
 }
@@ -34,68 +40,57 @@ struct Page<'page> {
     name: &'page str,
     next: &'page str,
     has_new_password: bool,
-    fault: Option<&'page FormError>,
+    error: Option<&'page FormError>,
 }
 
-/// Asks for name and password.
-pub(crate) async fn show(frame: Frame, Query(wanted): Query<SignInQuery>) -> Response {
-    let next = local(&wanted.next).unwrap_or("/account");
+/// Shows the sign-in form, or redirects if the reader is signed in.
+async fn show(frame: Frame, Query(query): Query<SignInQuery>) -> Response {
+    let next = local(&query.next).unwrap_or("/account");
     if frame.user().is_some() {
         return see_other(next);
     }
-    let has_new_password = wanted.done == "password";
-    frame.page(StatusCode::OK, &Page { frame: &frame, name: "", next, has_new_password, fault: None })
+    let has_new_password = query.done == "password";
+    frame.page(StatusCode::OK, &Page { frame: &frame, name: "", next, has_new_password, error: None })
 }
 
 /// Signs in.
-pub(crate) async fn sign_in(
-    State(state): State<AppState>,
-    Client(origin): Client,
-    posted: SubmittedForm,
-) -> Response {
-    let posted = posted.at("/sign-in");
-    let (name, next) = (posted.field("name"), local(posted.field("next")).unwrap_or("/account"));
+async fn sign_in(State(state): State<AppState>, Client(client): Client, form: SubmittedForm) -> PageResult {
+    let form = form.at("/sign-in");
+    let frame = &form.frame;
+    let (name, next) = (form.field("name"), local(form.field("next")).unwrap_or("/account"));
     let app = &state.app;
-    let (signer, password) = (app.authenticator.signer(), posted.field("password"));
+    let (signer, password) = (app.authenticator.signer(), form.field("password"));
     let signed_in =
-        sign_in::with_password(app.pool(), &app.caches, &app.passwords, signer, name, password, &origin)
+        sign_in::with_password(app.pool(), &app.caches, &app.passwords, signer, name, password, &client)
             .await;
     match signed_in {
         Ok(signed_in) => {
-            let mut response = posted.frame.signed_in(&signed_in.token, next);
-            // Without them, too, one is signed in.
-            if let Ok(preferences) = preferences_of(&state, &signed_in.actor()).await {
-                theme::follow(&mut response, &preferences, app.settings.server.secure_cookies());
+            let mut response = frame.signed_in(&signed_in.token, next);
+            // Signing in succeeds even if the preferences cannot be read.
+            if let Ok(mut connection) = store::postgres::acquire(app.pool()).await
+                && let Ok(preferences) = preferences::find(&mut connection, &signed_in.actor()).await
+            {
+                theme::apply_preferences(&mut response, &preferences, app.settings.server.secure_cookies());
             }
-            response
+            Ok(response)
         }
         Err(error) => {
-            let fault = match FormError::of(&posted.frame, error) {
-                Ok(fault) => fault,
-                Err(answer) => return answer,
-            };
-            let frame = &posted.frame;
-            let page = Page { frame, name, next, has_new_password: false, fault: Some(&fault) };
-            fault.written_to(frame.page(fault.status, &page))
+            let error = FormError::from_identity(frame, error)?;
+            let page = Page { frame, name, next, has_new_password: false, error: Some(&error) };
+            Ok(frame.form_page(Some(&error), &page))
         }
     }
 }
 
-/// How somebody who has just signed in likes pages.
-async fn preferences_of(state: &AppState, actor: &Actor) -> Result<Preferences, identity::Error> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    preferences::find(&mut connection, actor).await
-}
-
-/// Signs out: the session ends on every node.
-pub(crate) async fn sign_out(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let actor = &posted.frame.actor;
+/// Signs out: ends the session on every node.
+async fn sign_out(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let actor = &form.frame.actor;
     if let Some(id) = actor.session_id()
         && let Err(problem) = app::sessions::end(&state.app, actor, id).await.map_err(Problem::from)
-        // Ended in the meantime: that is what was wanted.
+        // It may have ended meanwhile.
         && problem.status() != StatusCode::NOT_FOUND
     {
-        return axum::response::IntoResponse::into_response(problem);
+        return Err(problem.into());
     }
-    posted.frame.signed_out("/")
+    Ok(form.frame.signed_out("/"))
 }

@@ -1,23 +1,29 @@
-//! How pages look: light, dark, or as the reader's system is.
+//! `/theme`: chooses the theme of pages: light, dark, or that of the system.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
+use axum::routing::post;
 use identity::{Preferences, preferences};
-use kernel::actor::Actor;
 
+use super::error::PageResult;
 use super::forms::SubmittedForm;
 use super::frame::Frame;
 use super::language::{self, Language};
 use super::see_other;
 use crate::http::AppState;
 use crate::http::cookies::cookie;
-use crate::http::problem::Problem;
 
-/// The cookie that keeps the choice.
+/// Cookie of the choice.
 const COOKIE: &str = "wenyuan_theme";
 
-/// Which colours.
+/// Routes of the theme choice.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/theme", post(choose))
+}
+
+/// Theme of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Theme {
     #[default]
@@ -33,7 +39,7 @@ impl Theme {
         chosen.or_else(|| of_account.and_then(Self::named)).unwrap_or_default()
     }
 
-    /// Its name in the cookie, in forms, and on pages.
+    /// Returns the name in cookies, forms and style sheets.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -42,65 +48,58 @@ impl Theme {
         }
     }
 
-    /// The one of this name.
+    /// Returns the theme with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::System, Self::Light, Self::Dark].into_iter().find(|theme| theme.name() == name)
     }
 
-    /// Keeps it as the choice of this browser.
-    pub(crate) fn keep(self, response: &mut Response, secure: bool) {
-        super::keep_choice(response, COOKIE, self.name(), secure);
+    /// Stores the theme as the choice of this browser.
+    fn store(self, response: &mut Response, secure: bool) {
+        super::set_choice_cookie(response, COOKIE, self.name(), secure);
     }
 }
 
-/// Chooses the colours of all pages, here and for the account of whoever is signed in, and goes back.
-pub(crate) async fn choose(State(state): State<AppState>, posted: SubmittedForm) -> Response {
-    let chosen = Preferences { language: None, theme: Some(posted.field("theme").to_owned()) };
-    chosen_here(&state, &posted.frame, chosen, posted.field("back")).await
+/// Chooses the theme of this browser and, if the reader is signed in, of the account, and returns.
+async fn choose(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let choice = Preferences { language: None, theme: Some(form.field("theme").to_owned()) };
+    save_choice(&state, &form.frame, choice, form.field("back")).await
 }
 
-/// Keeps what somebody has chosen, in this browser and, if they are signed in, in their account.
-pub(super) async fn chosen_here(
+/// Stores a choice in this browser and, if the reader is signed in, in the account, and redirects to `back`.
+pub(super) async fn save_choice(
     state: &AppState,
     frame: &Frame,
-    chosen: Preferences,
+    choice: Preferences,
     back: &str,
-) -> Response {
+) -> PageResult {
     let mut response = see_other(back);
-    // What is no choice is none.
-    let language = chosen.language.as_deref().and_then(Language::named);
-    let theme = chosen.theme.as_deref().and_then(Theme::named);
-    keep(&mut response, language, theme, state.app.settings.server.secure_cookies());
+    // Unknown names are ignored.
+    let language = choice.language.as_deref().and_then(Language::named);
+    let theme = choice.theme.as_deref().and_then(Theme::named);
+    store_in_browser(&mut response, language, theme, state.app.settings.server.secure_cookies());
     if frame.user().is_some() && (language.is_some() || theme.is_some()) {
-        let chosen = Preferences {
+        let choice = Preferences {
             language: language.map(|language| language.name().to_owned()),
             theme: theme.map(|theme| theme.name().to_owned()),
         };
-        if let Err(problem) = written(state, &frame.actor, &chosen).await {
-            return problem.into_response();
-        }
+        let mut transaction = state.app.begin().await?;
+        preferences::update(&mut transaction, &frame.actor, &choice).await?;
+        transaction.commit().await?;
     }
-    response
+    Ok(response)
 }
 
-/// Shows pages from now on as the account of somebody who signs in says.
-pub(super) fn follow(response: &mut Response, preferences: &Preferences, secure: bool) {
+/// Applies the preferences of an account to the browser that has just signed in.
+pub(super) fn apply_preferences(response: &mut Response, preferences: &Preferences, secure: bool) {
     let language = preferences.language.as_deref().and_then(Language::named);
-    keep(response, language, preferences.theme.as_deref().and_then(Theme::named), secure);
+    store_in_browser(response, language, preferences.theme.as_deref().and_then(Theme::named), secure);
 }
 
-fn keep(response: &mut Response, language: Option<Language>, theme: Option<Theme>, secure: bool) {
+fn store_in_browser(response: &mut Response, language: Option<Language>, theme: Option<Theme>, secure: bool) {
     if let Some(language) = language {
-        language::keep(language, response, secure);
+        language::store(language, response, secure);
     }
     if let Some(theme) = theme {
-        theme.keep(response, secure);
+        theme.store(response, secure);
     }
-}
-
-async fn written(state: &AppState, actor: &Actor, chosen: &Preferences) -> Result<(), Problem> {
-    let mut transaction = state.app.begin().await?;
-    preferences::update(&mut transaction, actor, chosen).await?;
-    transaction.commit().await?;
-    Ok(())
 }

@@ -411,7 +411,7 @@ async fn a_wrong_answer_is_listed_for_the_library_that_gave_it() {
     for scope in ["other", "hidden"] {
         let (chat, page) =
             ben.ask("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
-        ben.submit(&format!("{chat}/change"), &[("act", "means"), ("scope", scope)]).await;
+        ben.submit(&format!("{chat}/change"), &[("act", "options"), ("scope", scope)]).await;
         let verdict = format!("/ask/messages/{}/verdict", last_answer(&page));
         ben.submit(&verdict, &[("verdict", "wrong"), ("reason", scope)]).await;
     }

@@ -1,53 +1,53 @@
-// What every page has: its reader's clock, copying, menus that close, one key to search.
+// Shared by all pages: local times, notifications, copy buttons, menus, the search key, htmx errors.
 
 const language = document.documentElement.lang;
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
-/** Shows times as the reader's clock and language have them; how long ago something was says when that was. */
-export function tellTimes(root = document) {
+/** Shows times in the reader's time zone and language; a relative time gets the absolute one as its tooltip. */
+export function localizeTimes(root = document) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const whole = dates.format(at);
-    time.title = whole;
-    if (!time.hasAttribute("data-ago")) time.textContent = whole;
+    const text = dates.format(at);
+    time.title = text;
+    if (!time.hasAttribute("data-ago")) time.textContent = text;
   }
 }
 
-/** Says something at the foot of the page, and to screen readers. An act is something to press: `{ label, run }`. */
-export function say(text, act) {
-  const said = document.getElementById("said");
-  if (!said) return;
+/** Shows a notification at the bottom of the page, which screen readers announce. `action` adds a button: `{ label, run }`. */
+export function notify(text, action) {
+  const area = document.getElementById("said");
+  if (!area) return;
   const line = document.createElement("p");
   line.append(text);
-  if (act) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: act.label });
-    button.addEventListener("click", () => { line.remove(); act.run(); });
+  if (action) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: action.label });
+    button.addEventListener("click", () => { line.remove(); action.run(); });
     line.append(button);
   }
-  said.replaceChildren(line);
-  setTimeout(() => line.remove(), act ? 10000 : 4000);
+  area.replaceChildren(line);
+  setTimeout(() => line.remove(), action ? 10000 : 4000);
 }
 
-// <button data-copy="#id"> copies the text of what it names; data-copied is what it then says.
+// <button data-copy="#id" data-copied="message"> copies the text of an element.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy]");
   if (!button) return;
   event.preventDefault();
-  const from = document.querySelector(button.dataset.copy);
-  const text = from?.dataset.text ?? from?.value ?? from?.textContent ?? "";
+  const source = document.querySelector(button.dataset.copy);
+  const text = source?.dataset.text ?? source?.value ?? source?.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text.trimEnd());
-    say(button.dataset.copied ?? "✓");
+    notify(button.dataset.copied ?? "✓");
   } catch {
     const range = document.createRange();
-    range.selectNodeContents(from);
+    range.selectNodeContents(source);
     getSelection().removeAllRanges();
     getSelection().addRange(range);
   }
 });
 
-// Menus close by Escape, or when something else is pressed.
+// Escape closes menus, as does a click elsewhere.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
@@ -55,15 +55,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
   }
-  const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
-  if (event.key === "/" && !writes && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     const field = document.querySelector("[data-search]");
     if (field) { field.focus(); field.select(); } else location.href = "/#q";
   }
 });
 
-// A form is sent once, however often it is pressed: the answer to the first may hold what is shown only once.
+// A form is submitted once, however often its button is pressed: the first response may show a secret that is shown only once.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post")) return;
@@ -73,42 +73,42 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; });
 
-// While Chinese is being composed, the letters in a field that is searched by are not words yet.
-const seeks = (event) => event.target.closest?.("form[hx-trigger*=input]");
-document.addEventListener("input", (event) => { if (event.isComposing && seeks(event)) event.stopImmediatePropagation(); }, true);
+// While Chinese is composed, the field contains Latin letters, which are not searched.
+const isLiveSearch = (event) => event.target.closest?.("form[hx-trigger*=input]");
+document.addEventListener("input", (event) => { if (event.isComposing && isLiveSearch(event)) event.stopImmediatePropagation(); }, true);
 document.addEventListener("compositionend", (event) => {
-  if (seeks(event)) event.target.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  if (isLiveSearch(event)) event.target.dispatchEvent(new InputEvent("input", { bubbles: true }));
 });
 
-// htmx would put what an address answers into the page that stands, on every way back, also between two places of one page. Pages
-// here are not made of pieces: only where the way leads to another address is it loaded, and then whole.
+// On going back htmx would fetch the address and insert the response into the current page, even between two fragments of one page.
+// Here the page is reloaded instead, if its address changed.
 const address = () => location.pathname + location.search;
-let stands = address();
-document.addEventListener("htmx:after:history:replace", () => { stands = address(); });
+let current = address();
+document.addEventListener("htmx:after:history:replace", () => { current = address(); });
 document.addEventListener("htmx:before:history:restore", (event) => {
   event.preventDefault();
-  if (address() !== stands) location.reload();
+  if (address() !== current) location.reload();
 });
 
-// What goes wrong behind a page is said, and what stands on it stays.
-const words = document.getElementById("said")?.dataset ?? {};
+// A failed request shows a notification; the page keeps its content.
+const messages = document.getElementById("said")?.dataset ?? {};
 document.addEventListener("htmx:response:error", (event) => {
   const id = event.detail.ctx?.response?.headers?.get("x-request-id");
-  say(`${words.failed} ${id ?? ""}`);
+  notify(`${messages.failed} ${id ?? ""}`);
 });
-document.addEventListener("htmx:error", () => say(navigator.onLine ? words.unreached : words.offline));
-addEventListener("offline", () => say(words.offline));
-addEventListener("online", () => say(words.online));
+document.addEventListener("htmx:error", () => notify(navigator.onLine ? messages.unreached : messages.offline));
+addEventListener("offline", () => notify(messages.offline));
+addEventListener("online", () => notify(messages.online));
 
-/** Says how many there are now, where a part of the page brings their number. */
-function speak(part) {
-  const told = document.getElementById("told");
+/** Announces the number of results, if a part of the page has one. */
+function announceCount(part) {
+  const status = document.getElementById("told");
   const count = part?.querySelector?.("[data-count]")?.dataset.count;
-  if (told && count !== undefined) told.textContent = count;
+  if (status && count !== undefined) status.textContent = count;
 }
 
-tellTimes();
+localizeTimes();
 document.addEventListener("htmx:after:swap", (event) => {
-  tellTimes();
-  speak(event.detail.ctx?.target);
+  localizeTimes();
+  announceCount(event.detail.ctx?.target);
 });

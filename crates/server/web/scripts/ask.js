@@ -1,11 +1,11 @@
-// Asking: Enter sends; an answer is followed while it is written; its numbers show what they stand for.
+// Chats: Enter submits, answers are streamed, citations show their source.
 
-import { say, tellTimes } from "./app.js";
+import { notify, localizeTimes } from "./app.js";
 
 const talk = document.getElementById("talk");
-const told = document.getElementById("told");
+const status = document.getElementById("told");
 
-// Enter sends, unless a word is being composed.
+// Enter submits, unless text is being composed.
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest?.("textarea[name=content]");
   if (!field || event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -17,71 +17,71 @@ document.addEventListener("keydown", (event) => {
 const isAtEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
 const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
 
-/** Puts in what the server has rendered, and leaves alone what has not changed: a selection stays, nothing flickers. */
-function put(place, html) {
-  const made = document.createElement("template");
-  made.innerHTML = html;
-  const news = [...made.content.childNodes];
-  news.forEach((node, at) => {
+/** Replaces only the child nodes that differ from rendered HTML: a selection stays, and nothing flickers. */
+function patch(place, html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const nodes = [...template.content.childNodes];
+  nodes.forEach((node, at) => {
     const old = place.childNodes[at];
     if (!old) place.append(node);
     else if (!old.isEqualNode(node)) old.replaceWith(node);
   });
-  while (place.childNodes.length > news.length) place.lastChild.remove();
+  while (place.childNodes.length > nodes.length) place.lastChild.remove();
 }
 
-/** Lets the next question be sent, whose field it returns. */
-function release() {
+/** Enables the form of the next question, and returns its field. */
+function enableForm() {
   const field = document.getElementById("words");
   const send = field?.form.querySelector("button");
   if (send) send.disabled = false;
   return field;
 }
 
-/** Follows an answer to its end. Each event holds all there is: a stream that broke is opened anew. */
+/** Streams an answer to its end. Each event is complete, so a broken stream is simply opened again. */
 function follow(article, wait = 500) {
   const stream = new EventSource(article.dataset.follow);
   const parts = { text: article.querySelector(".answer"), sources: article.querySelector(".sources") };
   const working = article.querySelector(".working");
-  const words = working?.textContent;
-  const keep = (change) => {
-    const stays = isAtEnd();
+  const workingText = working?.textContent;
+  const keepAtEnd = (change) => {
+    const wasAtEnd = isAtEnd();
     change();
-    if (stays) toEnd();
+    if (wasAtEnd) toEnd();
   };
   for (const [name, place] of Object.entries(parts)) {
     stream.addEventListener(name, (event) => {
       wait = 500;
-      if (working) working.textContent = words;
-      if (name === "text" && !place.hasChildNodes()) told.textContent = talk.dataset.begun;
-      keep(() => put(place, JSON.parse(event.data).html));
+      if (working) working.textContent = workingText;
+      if (name === "text" && !place.hasChildNodes()) status.textContent = talk.dataset.begun;
+      keepAtEnd(() => patch(place, JSON.parse(event.data).html));
     });
   }
   stream.addEventListener("end", (event) => {
     stream.close();
-    const made = document.createElement("template");
-    made.innerHTML = JSON.parse(event.data).html;
-    const whole = made.content.querySelector("article");
+    const template = document.createElement("template");
+    template.innerHTML = JSON.parse(event.data).html;
+    const message = template.content.querySelector("article");
     const hadFocus = article.contains(document.activeElement);
-    const stays = isAtEnd();
-    article.replaceWith(whole);
-    // Passages in place of an answer come all at once: they are read from the question on.
-    if (stays && !whole.querySelector(".answer")) whole.previousElementSibling?.scrollIntoView();
-    else if (stays) toEnd();
-    tellTimes(whole);
-    globalThis.htmx?.process(whole);
-    told.textContent = talk.dataset.finished;
-    const field = release();
-    if (hadFocus) (field ?? whole).focus({ preventScroll: true });
+    const wasAtEnd = isAtEnd();
+    article.replaceWith(message);
+    // Passages without an answer arrive all at once, and are read from the question on.
+    if (wasAtEnd && !message.querySelector(".answer")) message.previousElementSibling?.scrollIntoView();
+    else if (wasAtEnd) toEnd();
+    localizeTimes(message);
+    globalThis.htmx?.process(message);
+    status.textContent = talk.dataset.finished;
+    const field = enableForm();
+    if (hadFocus) (field ?? message).focus({ preventScroll: true });
   });
   stream.addEventListener("failed", (event) => {
     stream.close();
     if (working) working.textContent = JSON.parse(event.data).detail;
-    release();
+    enableForm();
   });
   stream.addEventListener("error", () => {
     if (working) working.textContent = talk.dataset.broken;
-    // The browser tries again by itself, but where it was refused.
+    // The browser reconnects by itself, unless the request was refused.
     if (stream.readyState === EventSource.CLOSED) {
       setTimeout(() => follow(article, Math.min(wait * 2, 15000)), wait);
     }
@@ -92,12 +92,12 @@ function followAll() {
   for (const article of document.querySelectorAll("[data-follow]")) follow(article);
 }
 followAll();
-// A page that comes back as it was left has closed its streams.
+// A page restored from the back/forward cache has closed its streams.
 addEventListener("pageshow", (event) => { if (event.persisted) followAll(); });
 
-// Files go as soon as they are chosen, on a page of their own, and a session may have ended when a question is sent: what was
-// written and chosen is kept until the next page stands.
-const draft = "wenyuan-question";
+// Files are uploaded as soon as they are chosen, which leaves the page; and the session may have expired when a question is
+// submitted. The draft is stored until the next page.
+const DRAFT = "wenyuan-question";
 const question = document.getElementById("put");
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.(".attach form");
@@ -108,39 +108,39 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", (event) => {
   if (!question || !event.target.matches(".attach form, #put")) return;
   const ticked = [...question.querySelectorAll("input:checked")].map((box) => box.name);
-  const chosen = Object.fromEntries([...question.querySelectorAll("select")].map((field) => [field.name, field.value]));
-  try { sessionStorage.setItem(draft, JSON.stringify({ words: question.elements.content.value, ticked, chosen })); } catch { /* it is written again */ }
+  const selected = Object.fromEntries([...question.querySelectorAll("select")].map((field) => [field.name, field.value]));
+  try { sessionStorage.setItem(DRAFT, JSON.stringify({ text: question.elements.content.value, ticked, selected })); } catch { /* no storage: the reader types it again */ }
 });
 if (question) {
-  let kept = null;
+  let stored = null;
   try {
-    kept = JSON.parse(sessionStorage.getItem(draft));
-    sessionStorage.removeItem(draft);
-  } catch { /* nothing was kept */ }
-  // What stands above has been asked.
-  if ([...document.querySelectorAll(".question")].some((asked) => asked.textContent.trim() === kept?.words.trim())) kept = null;
-  const { words = "", ticked = [], chosen = {} } = kept ?? {};
-  question.elements.content.value ||= words;
+    stored = JSON.parse(sessionStorage.getItem(DRAFT));
+    sessionStorage.removeItem(DRAFT);
+  } catch { /* no storage, or no draft */ }
+  // The draft was submitted: the question is on the page.
+  if ([...document.querySelectorAll(".question")].some((asked) => asked.textContent.trim() === stored?.text.trim())) stored = null;
+  const { text = "", ticked = [], selected = {} } = stored ?? {};
+  question.elements.content.value ||= text;
   for (const field of question.querySelectorAll("select")) {
-    if ([...field.options].some((option) => option.value === chosen[field.name])) field.value = chosen[field.name];
+    if ([...field.options].some((option) => option.value === selected[field.name])) field.value = selected[field.name];
   }
   for (const box of question.querySelectorAll("input[type=checkbox]")) if (ticked.includes(box.name)) box.checked = true;
 }
 
-// An answer as it is written, copied.
+// Copies the Markdown of an answer.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("[data-copy-from]");
   if (!link || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   try {
-    const answer = await fetch(link.href);
-    if (!answer.ok) throw new Error();
-    await navigator.clipboard.writeText(await answer.text());
-    say(talk.dataset.copied);
+    const response = await fetch(link.href);
+    if (!response.ok) throw new Error();
+    await navigator.clipboard.writeText(await response.text());
+    notify(talk.dataset.copied);
   } catch { location.href = link.href; }
 });
 
-// What a number stands for, beside it: by pointer, by focus, by a first tap.
+// Shows the source of a citation beside it, on hover, on focus, and on the first tap.
 let shown = null;
 let closing = 0;
 const sourceOf = (link) => link.closest("article")?.querySelector(`[data-number="${Number(link.textContent)}"]`);
@@ -161,7 +161,7 @@ function show(link) {
   box.append(...copy.childNodes);
   box.addEventListener("pointerenter", () => clearTimeout(closing));
   box.addEventListener("pointerleave", leave);
-  // Not beside the number, where it would be small and raised as that is.
+  // Not inside the link, which is superscript.
   link.closest("article").append(box);
   link.setAttribute("aria-describedby", "cite");
   const at = link.getBoundingClientRect();
@@ -194,7 +194,7 @@ addEventListener("scroll", () => { if (shown) hide(); }, { passive: true });
 document.addEventListener("click", (event) => {
   const link = citation(event);
   if (!link) { if (shown && !shown.box.contains(event.target)) hide(); return; }
-  // Fingers see first what it is, and open it by a second tap or from there.
+  // The first tap shows the source, the second one follows the link.
   if (event.pointerType === "touch" && shown?.link !== link) { event.preventDefault(); show(link); return; }
   const source = sourceOf(link);
   if (link.hash && source && link.pathname === location.pathname) {

@@ -1,11 +1,11 @@
-// docs/components.html: each part once more in the dark, and its markup.
+// docs/components.html: shows each component in the dark theme too, and its markup.
 for (const part of document.querySelectorAll("[data-part]")) {
   const name = part.dataset.part;
   const markup = part.innerHTML.trim();
   const dark = part.cloneNode(true);
   part.dataset.theme = "light";
   dark.dataset.theme = "dark";
-  // What has a name has another one there.
+  // Ids must stay unique.
   for (const element of dark.querySelectorAll("*")) {
     for (const attribute of ["id", "for", "aria-labelledby", "aria-describedby"]) {
       if (element.hasAttribute(attribute)) element.setAttribute(attribute, `${element.getAttribute(attribute)}-dark`);

@@ -1,11 +1,11 @@
-// A document: contents that follow what is read, code that is copied, the same section in another version.
-import { say } from "./app.js";
+// Documents: table of contents that follows the scroll position, copy buttons, links to the same section of another version.
+import { notify } from "./app.js";
 
 const article = document.querySelector(".prose");
 const contents = document.querySelector(".contents");
 const links = new Map();
 for (const link of contents?.querySelectorAll("a[href]") ?? []) links.set(decodeURIComponent(link.hash.slice(1)), link);
-// A part that was read on stands here already.
+// A heading of a part that was appended is on this page already.
 contents?.addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -14,8 +14,8 @@ contents?.addEventListener("click", (event) => {
   location.hash = link.hash;
 });
 
-// The last heading or passage that went by the upper edge is where its reader is.
-let shown = null;
+// The current place is the last heading or passage above the upper edge.
+let current = null;
 function follow() {
   const edge = 140;
   let last = null, section = null;
@@ -24,14 +24,14 @@ function follow() {
     if (links.has(place.id)) last = links.get(place.id);
     if (place.dataset.section) section = place.dataset.section;
   }
-  if (last !== shown) {
-    shown?.removeAttribute("aria-current");
+  if (last !== current) {
+    current?.removeAttribute("aria-current");
     last?.setAttribute("aria-current", "true");
     if (last && contents.scrollHeight > contents.clientHeight) {
       const [top, bottom] = [last.offsetTop, last.offsetTop + last.offsetHeight];
       if (top < contents.scrollTop || bottom > contents.scrollTop + contents.clientHeight) contents.scrollTop = top - contents.clientHeight / 3;
     }
-    shown = last;
+    current = last;
   }
   for (const link of document.querySelectorAll("#versions a[data-under]")) {
     const there = new URL(link.href);
@@ -41,23 +41,23 @@ function follow() {
 }
 
 if (article) {
-  let waits = false;
-  const soon = () => {
-    if (waits) return;
-    waits = true;
-    requestAnimationFrame(() => { waits = false; follow(); });
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    requestAnimationFrame(() => { isScheduled = false; follow(); });
   };
-  // Headings that come and go at the upper edge tell that something is to be looked at anew.
-  const watcher = new IntersectionObserver(soon, { rootMargin: "-140px 0px -60% 0px" });
+  // Headings that cross the upper edge change the current place.
+  const watcher = new IntersectionObserver(schedule, { rootMargin: "-140px 0px -60% 0px" });
   const watch = (root) => root.querySelectorAll("h2, h3, h4, .passage").forEach((place) => watcher.observe(place));
   watch(article);
-  document.addEventListener("htmx:after:swap", () => { watch(article); dress(article); });
+  document.addEventListener("htmx:after:swap", () => { watch(article); addCopyButtons(article); });
   follow();
-  dress(article);
+  addCopyButtons(article);
 }
 
-/** Gives every block of code a button that copies it. */
-function dress(root) {
+/** Adds a copy button to each code block. */
+function addCopyButtons(root) {
   const button = document.getElementById("copy-markdown");
   if (!button) return;
   for (const code of root.querySelectorAll("pre > code")) {
@@ -71,36 +71,36 @@ function dress(root) {
     copy.className = "bare small";
     copy.setAttribute("aria-label", button.dataset.code);
     copy.append(button.querySelector("svg").cloneNode(true));
-    copy.addEventListener("click", () => put(code.textContent.trimEnd(), button.dataset.codeCopied, button.dataset.failed));
+    copy.addEventListener("click", () => copyText(code.textContent.trimEnd(), button.dataset.codeCopied, button.dataset.failed));
     frame.append(pre, copy);
   }
 }
 
-async function put(text, done, failed) {
+async function copyText(text, done, failed) {
   try {
     await navigator.clipboard.writeText(text);
-    say(done);
+    notify(done);
   } catch {
-    say(failed);
+    notify(failed);
   }
 }
 
-// The Markdown is fetched and copied; without a script, or with another button of the mouse, it is opened.
+// Copies the Markdown; without scripts, or with a modifier key, the link opens it.
 document.getElementById("copy-markdown")?.addEventListener("click", async (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   const link = event.currentTarget;
   try {
-    const answer = await fetch(link.href, { headers: { accept: "text/markdown" } });
-    if (!answer.ok) throw new Error(answer.statusText);
-    await put(await answer.text(), link.dataset.copied, link.dataset.failed);
+    const response = await fetch(link.href, { headers: { accept: "text/markdown" } });
+    if (!response.ok) throw new Error(response.statusText);
+    await copyText(await response.text(), link.dataset.copied, link.dataset.failed);
   } catch {
-    say(link.dataset.failed);
+    notify(link.dataset.failed);
   }
 });
 
-// A fragment that is not on this page may be in another part: the server knows.
-function seek() {
+// A fragment that is not on this page may be in another part, which the server finds.
+function findFragment() {
   const fragment = decodeURIComponent(location.hash.slice(1));
   if (!fragment || document.getElementById(fragment)) return;
   const heading = document.getElementById(`h-${fragment}`) ?? document.getElementById(`h-${fragment.toLowerCase()}`);
@@ -113,4 +113,4 @@ function seek() {
   there.searchParams.set("at", fragment);
   location.replace(there.href);
 }
-if (article) { seek(); addEventListener("hashchange", seek); }
+if (article) { findFragment(); addEventListener("hashchange", findFragment); }

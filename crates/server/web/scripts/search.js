@@ -1,18 +1,18 @@
-// Search as one types: results by the arrow keys, what was searched lately, a spoken count, and when a search is settled.
+// Search while typing: keyboard navigation, recent searches, and when a search counts as settled.
 
 const field = document.getElementById("q");
-const found = document.getElementById("found");
-/** After so long without a key, what stands in the field is what its writer meant. */
-const settled = 1500;
-const most = 8;
-/** What the page is called without a question. */
-const named = document.title.split(" · ").slice(-2).join(" · ");
+const results = document.getElementById("found");
+/** Time without a key press after which a search is settled, in milliseconds. */
+const SETTLED_AFTER = 1500;
+const MAX_RECENT = 8;
+/** Title of the page without a query. */
+const baseTitle = document.title.split(" · ").slice(-2).join(" · ");
 let timer;
 
-// Arrows go through what was found, Enter opens it as any link, Escape comes back to the field.
+// Arrow keys move through the results, Enter opens one, Escape returns to the field.
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
-  const hits = [...found.querySelectorAll("[data-hit]")];
+  const hits = [...results.querySelectorAll("[data-hit]")];
   const place = hits.indexOf(document.activeElement);
   const isField = document.activeElement === field;
   if (event.key === "Escape" && place >= 0) {
@@ -29,25 +29,25 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Whoever asks for more goes on from where that begins.
-let known = 0;
-document.addEventListener("htmx:before:swap", () => { known = found.querySelectorAll("[data-hit]").length; });
+// After "more" the focus moves to the first new result.
+let countBefore = 0;
+document.addEventListener("htmx:before:swap", () => { countBefore = results.querySelectorAll("[data-hit]").length; });
 
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx?.target?.id === "more") found.querySelectorAll("[data-hit]")[known]?.focus();
-  if (event.detail.ctx?.target !== found) return;
-  const question = field.value.trim();
-  document.title = question ? `${question} · ${named}` : named;
+  if (event.detail.ctx?.target?.id === "more") results.querySelectorAll("[data-hit]")[countBefore]?.focus();
+  if (event.detail.ctx?.target !== results) return;
+  const query = field.value.trim();
+  document.title = query ? `${query} · ${baseTitle}` : baseTitle;
   showRecent();
   clearTimeout(timer);
-  timer = setTimeout(settle, settled);
+  timer = setTimeout(settle, SETTLED_AFTER);
 });
 
-/** Whoever stopped typing has asked: the search is remembered, and if it came to nothing its owners hear of it. */
+/** Stores a settled search among the recent ones; if it has no relevant results, reports it to the owners of the library. */
 function settle() {
   if (!field.value.trim()) return;
   remember();
-  if (!found.querySelector("[data-lost]")) return;
+  if (!results.querySelector("[data-lost]")) return;
   const address = new URL(location.href);
   address.searchParams.set("settled", "1");
   window.htmx.ajax("GET", address.pathname + address.search, { target: "#verdict", swap: "innerHTML" });
@@ -61,17 +61,17 @@ function recent() {
   try { return JSON.parse(localStorage.getItem(key())) ?? []; } catch { return []; }
 }
 
-function keep(searches) {
-  try { localStorage.setItem(key(), JSON.stringify(searches.slice(0, most))); } catch { /* nothing is kept then */ }
+function store(searches) {
+  try { localStorage.setItem(key(), JSON.stringify(searches.slice(0, MAX_RECENT))); } catch { /* no storage */ }
 }
 
 function remember() {
   const text = field.value.trim();
   if (!text) return;
   const address = location.pathname + location.search;
-  // What was typed on the way to this is not remembered beside it.
+  // Prefixes of this query, typed on the way to it, are dropped.
   const others = recent().filter((search) => search.address !== address && !text.startsWith(search.text));
-  keep([{ text, address }, ...others]);
+  store([{ text, address }, ...others]);
 }
 
 function showRecent() {
@@ -84,7 +84,7 @@ function showRecent() {
     const remove = Object.assign(document.createElement("button"), { type: "button", className: "bare small", textContent: "×" });
     remove.setAttribute("aria-label", `${section.dataset.remove}: ${search.text}`);
     remove.addEventListener("click", () => {
-      keep(recent().filter((other) => other.address !== search.address));
+      store(recent().filter((other) => other.address !== search.address));
       showRecent();
       field.focus();
     });
@@ -92,7 +92,7 @@ function showRecent() {
     item.append(link, remove);
     return item;
   }));
-  section.querySelector(":scope > button").onclick = () => { keep([]); showRecent(); field.focus(); };
+  section.querySelector(":scope > button").onclick = () => { store([]); showRecent(); field.focus(); };
 }
 
 if (field.value.trim()) remember();

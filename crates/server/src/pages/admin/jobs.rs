@@ -3,21 +3,28 @@
 use std::fmt::Display;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use store::jobs::inspect::{self, Job, JobFilter, JobState};
 use store::schedules::{self, ScheduleStatus};
 use uuid::Uuid;
 
-use super::{FlashMessage, ListQuery, PAGE, next, require};
+use super::{FlashMessage, ListQuery, PAGE, next, require_administrator};
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
+use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/jobs";
+
+/// Routes of the section.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route(HERE, get(show).post(act))
+}
 
 /// Filter that can be chosen, with the number of jobs behind it.
 struct FilterChoice {
@@ -31,7 +38,7 @@ struct FilterChoice {
 #[template(path = "admin_jobs.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: FlashMessage<'page>,
+    flash: FlashMessage<'page>,
     states: Vec<FilterChoice>,
     kinds: Vec<FilterChoice>,
     dead: i64,
@@ -41,32 +48,25 @@ struct List<'page> {
 }
 
 /// Lists the jobs of a state and kind, newest first, and the schedules.
-pub(super) async fn show(
-    State(state): State<AppState>,
-    frame: Frame,
-    Query(asked): Query<ListQuery>,
-) -> Result<Response, Response> {
-    require(&frame)?;
-    let chosen = JobState::ALL.into_iter().find(|state| state.as_str() == asked.state);
-    let kind = Some(asked.kind.as_str()).filter(|kind| !kind.is_empty());
-    let read = async {
-        let after: Option<Uuid> = match asked.cursor.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(|_invalid| Problem::invalid("invalid cursor"))?),
-        };
-        let pool = state.app.pool();
-        let mut counts = inspect::counts(pool).await?;
-        let done = inspect::done_counts(pool).await?;
-        counts.extend(done.into_iter().map(|(kind, count)| (kind, JobState::Done, count)));
-        counts.sort_by(|one, other| one.0.cmp(&other.0));
-        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let jobs = inspect::page(pool, JobFilter { state: chosen, kind }, after, limit).await?;
-        Ok::<_, Problem>((counts, jobs, schedules::list(pool).await?))
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
+    require_administrator(&frame)?;
+    let chosen = JobState::ALL.into_iter().find(|state| state.as_str() == query.state);
+    let kind = Some(query.kind.as_str()).filter(|kind| !kind.is_empty());
+    let after: Option<Uuid> = match query.cursor.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_invalid| Problem::invalid("invalid cursor"))?),
     };
-    let (counts, mut jobs, schedules) = read.await.map_err(Problem::into_response)?;
+    let pool = state.app.pool();
+    let mut counts = inspect::counts(pool).await?;
+    let done = inspect::done_counts(pool).await?;
+    counts.extend(done.into_iter().map(|(kind, count)| (kind, JobState::Done, count)));
+    counts.sort_by(|one, other| one.0.cmp(&other.0));
+    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let mut jobs = inspect::page(pool, JobFilter { state: chosen, kind }, after, limit).await?;
+    let schedules = schedules::list(pool).await?;
     let has_more = jobs.len() > PAGE;
     jobs.truncate(PAGE);
-    let here = [("state", asked.state.as_str()), ("kind", asked.kind.as_str())];
+    let here = [("state", query.state.as_str()), ("kind", query.kind.as_str())];
     let next = jobs.last().filter(|_| has_more).map(|last| next(HERE, &here, &last.id));
     let states = JobState::ALL
         .into_iter()
@@ -74,7 +74,7 @@ pub(super) async fn show(
             name: state.as_str().to_owned(),
             count: counts.iter().filter(|(_, one, _)| *one == state).map(|(.., count)| count).sum(),
             is_chosen: chosen == Some(state),
-            address: link(if chosen == Some(state) { "" } else { state.as_str() }, &asked.kind),
+            address: link(if chosen == Some(state) { "" } else { state.as_str() }, &query.kind),
         })
         .collect();
     let mut kinds: Vec<FilterChoice> = Vec::new();
@@ -87,14 +87,14 @@ pub(super) async fn show(
                 name: name.clone(),
                 count: *count,
                 is_chosen: kind == Some(name),
-                address: link(&asked.state, if kind == Some(name) { "" } else { name }),
+                address: link(&query.state, if kind == Some(name) { "" } else { name }),
             }),
         }
     }
     let dead = counts.iter().filter(|(_, one, _)| *one == JobState::Dead).map(|(.., count)| count).sum();
-    let told = FlashMessage::done(&frame, &asked.done);
-    let page = List { frame: &frame, told, states, kinds, dead, jobs, schedules, next };
-    Ok(page.told.page(&frame, &page))
+    let flash = FlashMessage::done(&frame, &query.done);
+    let page = List { frame: &frame, flash, states, kinds, dead, jobs, schedules, next };
+    Ok(page.flash.page(&frame, &page))
 }
 
 fn link(state: &str, kind: &str) -> String {
@@ -108,23 +108,20 @@ fn link(state: &str, kind: &str) -> String {
 }
 
 /// Retries or discards dead jobs, one or all.
-pub(super) async fn act(State(state): State<AppState>, posted: SubmittedForm) -> Result<Response, Response> {
-    require(&posted.frame)?;
+async fn act(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    require_administrator(&form.frame)?;
     let pool = state.app.pool();
-    let done = async {
-        let id: Option<Uuid> = match posted.field("id") {
-            // Only the button for all jobs leaves the id out.
-            "" if posted.has("all") => None,
-            text => Some(text.parse().map_err(|_invalid| Problem::not_found("job not found"))?),
-        };
-        match posted.field("action") {
-            "retry" => Ok((inspect::retry(pool, id).await?, "job-again")),
-            "discard" => Ok((inspect::discard(pool, id).await?, "job-discarded")),
-            _ => Err(Problem::invalid("the form cannot be read")),
-        }
+    let id: Option<Uuid> = match form.field("id") {
+        // Only the button for all jobs leaves the id out.
+        "" if form.has("all") => None,
+        text => Some(text.parse().map_err(|_invalid| Problem::not_found("job not found"))?),
     };
-    let (number, done) = done.await.map_err(Problem::into_response)?;
-    // Somebody else was faster, or the job was never dead.
+    let (number, done) = match form.field("action") {
+        "retry" => (inspect::retry(pool, id).await?, "job-again"),
+        "discard" => (inspect::discard(pool, id).await?, "job-discarded"),
+        _ => return Err(Problem::invalid("the form cannot be read").into()),
+    };
+    // Another administrator was faster, or the job was not dead.
     let done = if number == 0 { "job-none" } else { done };
     Ok(see_other(&format!("{HERE}?done={done}")))
 }

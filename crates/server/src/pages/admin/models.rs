@@ -1,26 +1,37 @@
-//! `/admin/models`: language models that answer. A key goes in and never comes out again.
+//! `/admin/models`: language models. Their API keys are write-only.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use chat::models::{self, Limits, Model, ModelTest, ModelUpdate, NewModel};
 
-use super::{FlashMessage, ListQuery, credential, require};
+use super::{FlashMessage, ListQuery, credential, require_administrator};
 use crate::app::language_models::TEST_TIMEOUT;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
+use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/models";
 
+/// Routes of the section.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(HERE, get(show).post(create))
+        .route("/admin/models/{id}", get(one).post(change))
+        .route("/admin/models/{id}/test", post(test))
+        .route("/admin/models/{id}/act", post(act))
+}
+
 #[derive(Template)]
 #[template(path = "admin_models.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: FlashMessage<'page>,
+    flash: FlashMessage<'page>,
     models: Vec<Model>,
 }
 
@@ -28,9 +39,9 @@ struct List<'page> {
 #[template(path = "admin_model.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: FlashMessage<'page>,
+    flash: FlashMessage<'page>,
     model: Model,
-    tried: Option<ModelTest>,
+    result: Option<ModelTest>,
 }
 
 /// Result of a test, as a part of the open page.
@@ -38,11 +49,11 @@ struct One<'page> {
 #[template(path = "admin_model.html", block = "result")]
 struct Outcome<'page> {
     frame: &'page Frame,
-    tried: Option<ModelTest>,
+    result: Option<ModelTest>,
 }
 
 impl One<'_> {
-    /// The limits, by the name of their field.
+    /// Returns the limits by the names of their fields.
     fn limits(&self) -> [(&'static str, String); 5] {
         let model = &self.model;
         [
@@ -56,193 +67,154 @@ impl One<'_> {
     }
 }
 
-/// All of them.
-pub(super) async fn show(
-    State(state): State<AppState>,
-    frame: Frame,
-    Query(asked): Query<ListQuery>,
-) -> Result<Response, Response> {
-    require(&frame)?;
-    let told = FlashMessage::done(&frame, &asked.done);
-    Ok(list(&state, &frame, told).await)
+/// Lists the models.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
+    require_administrator(&frame)?;
+    let flash = FlashMessage::done(&frame, &query.done);
+    list(&state, &frame, flash).await
 }
 
-async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Response {
-    let read = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok::<_, Problem>(models::list(&mut connection, &frame.actor).await?)
-    };
-    match read.await {
-        Ok(models) => {
-            let page = List { frame, told, models };
-            page.told.page(frame, &page)
-        }
-        Err(problem) => problem.into_response(),
-    }
+async fn list(state: &AppState, frame: &Frame, flash: FlashMessage<'_>) -> PageResult {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let models = models::list(&mut connection, &frame.actor).await?;
+    drop(connection);
+    let page = List { frame, flash, models };
+    Ok(page.flash.page(frame, &page))
 }
 
-/// Adds one.
-pub(super) async fn create(
-    State(state): State<AppState>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(HERE);
-    let frame = &posted.frame;
-    require(frame)?;
-    let key = posted.field("api_key").trim();
-    let made = async {
-        let new = NewModel {
-            name: posted.field("name").trim().to_owned(),
-            endpoint: posted.field("endpoint").to_owned(),
-            model: posted.field("model").trim().to_owned(),
-            api_key: (!key.is_empty()).then(|| key.to_owned().into()),
-            limits: limits(&posted)?,
-            enabled: true,
-            is_default: posted.has("is_default"),
-        };
-        let mut transaction = store::postgres::begin(state.app.pool()).await?;
-        let model = models::create(&mut transaction, &state.app.secrets, &frame.actor, new).await?;
-        transaction.commit().await?;
-        Ok::<_, Problem>(model.id)
-    };
-    match made.await {
-        Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=model"))),
+/// Adds a model.
+async fn create(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at(HERE);
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    match create_model(&state, &form).await {
+        Ok(model) => Ok(see_other(&format!("{HERE}/{}?done=model", model.id))),
         Err(problem) => {
-            let told = FlashMessage::refused("new", FormError::of_problem(frame, problem)?, &posted);
-            Ok(list(&state, frame, told).await)
+            let flash = FlashMessage::refused("new", FormError::from_problem(frame, problem)?, &form);
+            list(&state, frame, flash).await
         }
     }
 }
 
-/// One of them.
-pub(super) async fn one(
+async fn create_model(state: &AppState, form: &SubmittedForm) -> problem::Result<Model> {
+    let key = form.field("api_key").trim();
+    let new = NewModel {
+        name: form.field("name").trim().to_owned(),
+        endpoint: form.field("endpoint").to_owned(),
+        model: form.field("model").trim().to_owned(),
+        api_key: (!key.is_empty()).then(|| key.to_owned().into()),
+        limits: limits(form)?,
+        enabled: true,
+        is_default: form.has("is_default"),
+    };
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let model = models::create(&mut transaction, &state.app.secrets, &form.frame.actor, new).await?;
+    transaction.commit().await?;
+    Ok(model)
+}
+
+/// Shows a model.
+async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<String>,
-    Query(asked): Query<ListQuery>,
-) -> Result<Response, Response> {
-    require(&frame)?;
-    let told = FlashMessage::done(&frame, &asked.done);
-    Ok(page(&state, &frame, &id, told, None).await)
+    Query(query): Query<ListQuery>,
+) -> PageResult {
+    require_administrator(&frame)?;
+    let flash = FlashMessage::done(&frame, &query.done);
+    page(&state, &frame, &id, flash, None).await
 }
 
 async fn page(
     state: &AppState,
     frame: &Frame,
     id: &str,
-    told: FlashMessage<'_>,
-    tried: Option<ModelTest>,
-) -> Response {
-    let read = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok::<_, Problem>(models::find(&mut connection, &frame.actor, id).await?)
-    };
-    match read.await {
-        Ok(model) => {
-            let page = One { frame, told, model, tried };
-            page.told.page(frame, &page)
-        }
-        Err(problem) => problem.into_response(),
-    }
+    flash: FlashMessage<'_>,
+    result: Option<ModelTest>,
+) -> PageResult {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let model = models::find(&mut connection, &frame.actor, id).await?;
+    drop(connection);
+    let page = One { frame, flash, model, result };
+    Ok(page.flash.page(frame, &page))
 }
 
-/// Changes one.
-pub(super) async fn change(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(&format!("{HERE}/{id}"));
-    require(&posted.frame)?;
-    let changed = async {
-        let change = ModelUpdate {
-            name: Some(posted.field("name").trim().to_owned()),
-            endpoint: Some(posted.field("endpoint").to_owned()),
-            model: Some(posted.field("model").trim().to_owned()),
-            api_key: credential(&posted),
-            limits: limits(&posted)?,
-            enabled: Some(posted.has("enabled")),
-            is_default: Some(posted.has("is_default")),
-        };
-        written(&state, &posted, &id, change).await
+/// Changes a model.
+async fn change(State(state): State<AppState>, Path(id): Path<String>, form: SubmittedForm) -> PageResult {
+    let form = form.at(&format!("{HERE}/{id}"));
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let updated = match limits(&form) {
+        Ok(limits) => {
+            let update = ModelUpdate {
+                name: Some(form.field("name").trim().to_owned()),
+                endpoint: Some(form.field("endpoint").to_owned()),
+                model: Some(form.field("model").trim().to_owned()),
+                api_key: credential(&form),
+                limits,
+                enabled: Some(form.has("enabled")),
+                is_default: Some(form.has("is_default")),
+            };
+            update_model(&state, frame, &id, update).await
+        }
+        Err(problem) => Err(problem),
     };
-    match changed.await {
+    match updated {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=model-changed"))),
         Err(problem) => {
-            let told =
-                FlashMessage::refused("change", FormError::of_problem(&posted.frame, problem)?, &posted);
-            Ok(page(&state, &posted.frame, &id, told, None).await)
+            let flash = FlashMessage::refused("change", FormError::from_problem(frame, problem)?, &form);
+            page(&state, frame, &id, flash, None).await
         }
     }
 }
 
-async fn written(
-    state: &AppState,
-    posted: &SubmittedForm,
-    id: &str,
-    change: ModelUpdate,
-) -> Result<(), Problem> {
+async fn update_model(state: &AppState, frame: &Frame, id: &str, update: ModelUpdate) -> problem::Result<()> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    models::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
+    models::update(&mut transaction, &state.app.secrets, &frame.actor, id, update).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Asks it for a word, and shows what came of it.
-pub(super) async fn test(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(&format!("{HERE}/{id}"));
-    let frame = &posted.frame;
-    require(frame)?;
-    let tried = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let target = models::target(&mut connection, &state.app.secrets, &frame.actor, &id).await?;
-        // Nothing of the database is held while the model is asked.
-        drop(connection);
-        Ok::<_, Problem>(models::test(&state.app.models, &target, TEST_TIMEOUT).await)
-    };
-    let tried = tried.await.map_err(Problem::into_response)?;
+/// Sends a test request to a model, and shows the result.
+async fn test(State(state): State<AppState>, Path(id): Path<String>, form: SubmittedForm) -> PageResult {
+    let form = form.at(&format!("{HERE}/{id}"));
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let target = models::target(&mut connection, &state.app.secrets, &frame.actor, &id).await?;
+    // No connection is held during the request.
+    drop(connection);
+    let result = Some(models::test(&state.app.models, &target, TEST_TIMEOUT).await);
     if frame.is_partial() {
-        let page = Outcome { frame, tried: Some(tried) };
-        return Ok(FlashMessage::default().page(frame, &page));
+        return Ok(FlashMessage::default().page(frame, &Outcome { frame, result }));
     }
-    Ok(page(&state, frame, &id, FlashMessage::default(), Some(tried)).await)
+    page(&state, frame, &id, FlashMessage::default(), result).await
 }
 
-/// Enables, disables or deletes one, or lets it answer where none is named.
-pub(super) async fn act(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    require(&posted.frame)?;
-    let done = async {
-        let change = match posted.field("action") {
-            "enable" => ModelUpdate { enabled: Some(true), ..ModelUpdate::default() },
-            "disable" => ModelUpdate { enabled: Some(false), ..ModelUpdate::default() },
-            "default" => ModelUpdate { is_default: Some(true), ..ModelUpdate::default() },
-            "delete" => {
-                let mut transaction = store::postgres::begin(state.app.pool()).await?;
-                models::delete(&mut transaction, &posted.frame.actor, &id).await?;
-                transaction.commit().await?;
-                return Ok("model-deleted");
-            }
-            _ => return Err(Problem::invalid("the form cannot be read")),
-        };
-        written(&state, &posted, &id, change).await?;
-        Ok("model-changed")
+/// Enables, disables or deletes a model, or makes it the default.
+async fn act(State(state): State<AppState>, Path(id): Path<String>, form: SubmittedForm) -> PageResult {
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let update = match form.field("action") {
+        "enable" => ModelUpdate { enabled: Some(true), ..ModelUpdate::default() },
+        "disable" => ModelUpdate { enabled: Some(false), ..ModelUpdate::default() },
+        "default" => ModelUpdate { is_default: Some(true), ..ModelUpdate::default() },
+        "delete" => {
+            let mut transaction = store::postgres::begin(state.app.pool()).await?;
+            models::delete(&mut transaction, &frame.actor, &id).await?;
+            transaction.commit().await?;
+            return Ok(see_other(&format!("{HERE}?done=model-deleted")));
+        }
+        _ => return Err(Problem::invalid("the form cannot be read").into()),
     };
-    let done = done.await.map_err(Problem::into_response)?;
-    Ok(see_other(&format!("{HERE}?done={done}")))
+    update_model(&state, frame, &id, update).await?;
+    Ok(see_other(&format!("{HERE}?done=model-changed")))
 }
 
-/// The limits that were written; what is empty is as it was, or as usual.
-fn limits(posted: &SubmittedForm) -> Result<Limits, Problem> {
-    let number = |name: &str| match posted.field(name).trim() {
+/// Parses the limits; an empty one keeps its value, or the default.
+fn limits(form: &SubmittedForm) -> problem::Result<Limits> {
+    let number = |name: &str| match form.field(name).trim() {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_none| Problem::invalid(format!("{name} is a number"))),
+        text => text.parse().map(Some).map_err(|_invalid| Problem::invalid(format!("{name} is a number"))),
     };
     Ok(Limits {
         context_tokens: number("context_tokens")?,

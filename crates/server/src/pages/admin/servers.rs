@@ -1,26 +1,37 @@
-//! `/admin/servers`: MCP servers of others that the library may use. A credential goes in and never comes out again.
+//! `/admin/servers`: external MCP servers. Their credentials are write-only.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use registry::client::{self, TestReport};
 use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
 
-use super::{FlashMessage, ListQuery, credential, require, setting};
+use super::{FlashMessage, ListQuery, credential, optional_text, require_administrator};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
+use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/servers";
 
+/// Routes of the section.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(HERE, get(show).post(create))
+        .route("/admin/servers/{id}", get(one).post(change))
+        .route("/admin/servers/{id}/test", post(test))
+        .route("/admin/servers/{id}/act", post(act))
+}
+
 #[derive(Template)]
 #[template(path = "admin_servers.html")]
 struct List<'page> {
     frame: &'page Frame,
-    told: FlashMessage<'page>,
+    flash: FlashMessage<'page>,
     servers: Vec<Server>,
 }
 
@@ -28,9 +39,9 @@ struct List<'page> {
 #[template(path = "admin_server.html")]
 struct One<'page> {
     frame: &'page Frame,
-    told: FlashMessage<'page>,
+    flash: FlashMessage<'page>,
     server: Server,
-    found: Option<TestReport>,
+    result: Option<TestReport>,
 }
 
 /// Result of a test, as a part of the open page.
@@ -38,184 +49,147 @@ struct One<'page> {
 #[template(path = "admin_server.html", block = "result")]
 struct Outcome<'page> {
     frame: &'page Frame,
-    found: Option<TestReport>,
+    result: Option<TestReport>,
 }
 
-/// All of them.
-pub(super) async fn show(
-    State(state): State<AppState>,
-    frame: Frame,
-    Query(asked): Query<ListQuery>,
-) -> Result<Response, Response> {
-    require(&frame)?;
-    let told = FlashMessage::done(&frame, &asked.done);
-    Ok(list(&state, &frame, told).await)
+/// Lists the servers.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
+    require_administrator(&frame)?;
+    let flash = FlashMessage::done(&frame, &query.done);
+    list(&state, &frame, flash).await
 }
 
-async fn list(state: &AppState, frame: &Frame, told: FlashMessage<'_>) -> Response {
-    let read = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok::<_, Problem>(servers::list(&mut connection, &frame.actor).await?)
-    };
-    match read.await {
-        Ok(servers) => {
-            let page = List { frame, told, servers };
-            page.told.page(frame, &page)
-        }
-        Err(problem) => problem.into_response(),
-    }
+async fn list(state: &AppState, frame: &Frame, flash: FlashMessage<'_>) -> PageResult {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let servers = servers::list(&mut connection, &frame.actor).await?;
+    drop(connection);
+    let page = List { frame, flash, servers };
+    Ok(page.flash.page(frame, &page))
 }
 
-/// Adds one.
-pub(super) async fn create(
-    State(state): State<AppState>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(HERE);
-    let frame = &posted.frame;
-    require(frame)?;
-    let given = |name: &str| Some(posted.field(name).trim().to_owned()).filter(|text| !text.is_empty());
-    let made = async {
-        let new = NewServer {
-            name: posted.field("name").trim().to_owned(),
-            description: posted.field("description").trim().to_owned(),
-            endpoint: posted.field("endpoint").to_owned(),
-            api_key: given("api_key").map(Into::into),
-            header: given("header"),
-            enabled: true,
-        };
-        let mut transaction = store::postgres::begin(state.app.pool()).await?;
-        let server = servers::create(&mut transaction, &state.app.secrets, &frame.actor, new).await?;
-        transaction.commit().await?;
-        Ok::<_, Problem>(server.id)
-    };
-    match made.await {
+/// Adds a server.
+async fn create(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at(HERE);
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    match create_server(&state, &form).await {
         Ok(id) => Ok(see_other(&format!("{HERE}/{id}?done=server"))),
         Err(problem) => {
-            let told = FlashMessage::refused("new", FormError::of_problem(frame, problem)?, &posted);
-            Ok(list(&state, frame, told).await)
+            let flash = FlashMessage::refused("new", FormError::from_problem(frame, problem)?, &form);
+            list(&state, frame, flash).await
         }
     }
 }
 
-/// One of them.
-pub(super) async fn one(
+async fn create_server(state: &AppState, form: &SubmittedForm) -> problem::Result<ServerId> {
+    let non_empty = |name: &str| Some(form.field(name).trim().to_owned()).filter(|text| !text.is_empty());
+    let new = NewServer {
+        name: form.field("name").trim().to_owned(),
+        description: form.field("description").trim().to_owned(),
+        endpoint: form.field("endpoint").to_owned(),
+        api_key: non_empty("api_key").map(Into::into),
+        header: non_empty("header"),
+        enabled: true,
+    };
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let server = servers::create(&mut transaction, &state.app.secrets, &form.frame.actor, new).await?;
+    transaction.commit().await?;
+    Ok(server.id)
+}
+
+/// Shows a server.
+async fn one(
     State(state): State<AppState>,
     frame: Frame,
     Path(id): Path<ServerId>,
-    Query(asked): Query<ListQuery>,
-) -> Result<Response, Response> {
-    require(&frame)?;
-    let told = FlashMessage::done(&frame, &asked.done);
-    Ok(page(&state, &frame, id, told, None).await)
+    Query(query): Query<ListQuery>,
+) -> PageResult {
+    require_administrator(&frame)?;
+    let flash = FlashMessage::done(&frame, &query.done);
+    page(&state, &frame, id, flash, None).await
 }
 
 async fn page(
     state: &AppState,
     frame: &Frame,
     id: ServerId,
-    told: FlashMessage<'_>,
-    found: Option<TestReport>,
-) -> Response {
-    let read = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok::<_, Problem>(servers::find(&mut connection, &frame.actor, id).await?)
-    };
-    match read.await {
-        Ok(server) => {
-            let page = One { frame, told, server, found };
-            page.told.page(frame, &page)
-        }
-        Err(problem) => problem.into_response(),
-    }
+    flash: FlashMessage<'_>,
+    result: Option<TestReport>,
+) -> PageResult {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let server = servers::find(&mut connection, &frame.actor, id).await?;
+    drop(connection);
+    let page = One { frame, flash, server, result };
+    Ok(page.flash.page(frame, &page))
 }
 
-/// Changes one.
-pub(super) async fn change(
-    State(state): State<AppState>,
-    Path(id): Path<ServerId>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(&format!("{HERE}/{id}"));
-    require(&posted.frame)?;
-    let change = ServerUpdate {
-        name: Some(posted.field("name").trim().to_owned()),
-        description: Some(posted.field("description").trim().to_owned()),
-        endpoint: Some(posted.field("endpoint").to_owned()),
-        api_key: credential(&posted),
-        header: setting(posted.field("header")),
-        enabled: Some(posted.has("enabled")),
-        ask_tool: setting(posted.field("ask_tool")),
-        ask_argument: Some(posted.field("ask_argument").trim().to_owned()).filter(|text| !text.is_empty()),
+/// Changes a server.
+async fn change(State(state): State<AppState>, Path(id): Path<ServerId>, form: SubmittedForm) -> PageResult {
+    let form = form.at(&format!("{HERE}/{id}"));
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let update = ServerUpdate {
+        name: Some(form.field("name").trim().to_owned()),
+        description: Some(form.field("description").trim().to_owned()),
+        endpoint: Some(form.field("endpoint").to_owned()),
+        api_key: credential(&form),
+        header: optional_text(form.field("header")),
+        enabled: Some(form.has("enabled")),
+        ask_tool: optional_text(form.field("ask_tool")),
+        ask_argument: Some(form.field("ask_argument").trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    match written(&state, &posted, id, change).await {
+    match update_server(&state, frame, id, update).await {
         Ok(()) => Ok(see_other(&format!("{HERE}/{id}?done=server-changed"))),
         Err(problem) => {
-            let told =
-                FlashMessage::refused("change", FormError::of_problem(&posted.frame, problem)?, &posted);
-            Ok(page(&state, &posted.frame, id, told, None).await)
+            let flash = FlashMessage::refused("change", FormError::from_problem(frame, problem)?, &form);
+            page(&state, frame, id, flash, None).await
         }
     }
 }
 
-async fn written(
+async fn update_server(
     state: &AppState,
-    posted: &SubmittedForm,
+    frame: &Frame,
     id: ServerId,
-    change: ServerUpdate,
-) -> Result<(), Problem> {
+    update: ServerUpdate,
+) -> problem::Result<()> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    servers::update(&mut transaction, &state.app.secrets, &posted.frame.actor, id, change).await?;
+    servers::update(&mut transaction, &state.app.secrets, &frame.actor, id, update).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Connects to it, and shows what was found.
-pub(super) async fn test(
-    State(state): State<AppState>,
-    Path(id): Path<ServerId>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    let posted = posted.at(&format!("{HERE}/{id}"));
-    let frame = &posted.frame;
-    require(frame)?;
-    let found = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let target = servers::target(&mut connection, &state.app.secrets, &frame.actor, id).await?;
-        // Nothing of the database is held while another server is asked.
-        drop(connection);
-        Ok::<_, Problem>(client::test(&target).await)
-    };
-    let found = found.await.map_err(Problem::into_response)?;
+/// Connects to a server, and shows the result.
+async fn test(State(state): State<AppState>, Path(id): Path<ServerId>, form: SubmittedForm) -> PageResult {
+    let form = form.at(&format!("{HERE}/{id}"));
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let target = servers::target(&mut connection, &state.app.secrets, &frame.actor, id).await?;
+    // No connection is held during the request.
+    drop(connection);
+    let result = Some(client::test(&target).await);
     if frame.is_partial() {
-        let page = Outcome { frame, found: Some(found) };
-        return Ok(FlashMessage::default().page(frame, &page));
+        return Ok(FlashMessage::default().page(frame, &Outcome { frame, result }));
     }
-    Ok(page(&state, frame, id, FlashMessage::default(), Some(found)).await)
+    page(&state, frame, id, FlashMessage::default(), result).await
 }
 
-/// Enables, disables or deletes one.
-pub(super) async fn act(
-    State(state): State<AppState>,
-    Path(id): Path<ServerId>,
-    posted: SubmittedForm,
-) -> Result<Response, Response> {
-    require(&posted.frame)?;
-    let done = async {
-        let enabled = match posted.field("action") {
-            "enable" => true,
-            "disable" => false,
-            "delete" => {
-                let mut transaction = store::postgres::begin(state.app.pool()).await?;
-                servers::delete(&mut transaction, &posted.frame.actor, id).await?;
-                transaction.commit().await?;
-                return Ok("server-deleted");
-            }
-            _ => return Err(Problem::invalid("the form cannot be read")),
-        };
-        written(&state, &posted, id, ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() })
-            .await?;
-        Ok("server-changed")
+/// Enables, disables or deletes a server.
+async fn act(State(state): State<AppState>, Path(id): Path<ServerId>, form: SubmittedForm) -> PageResult {
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    let enabled = match form.field("action") {
+        "enable" => true,
+        "disable" => false,
+        "delete" => {
+            let mut transaction = store::postgres::begin(state.app.pool()).await?;
+            servers::delete(&mut transaction, &frame.actor, id).await?;
+            transaction.commit().await?;
+            return Ok(see_other(&format!("{HERE}?done=server-deleted")));
+        }
+        _ => return Err(Problem::invalid("the form cannot be read").into()),
     };
-    let done = done.await.map_err(Problem::into_response)?;
-    Ok(see_other(&format!("{HERE}?done={done}")))
+    update_server(&state, frame, id, ServerUpdate { enabled: Some(enabled), ..ServerUpdate::default() })
+        .await?;
+    Ok(see_other(&format!("{HERE}?done=server-changed")))
 }

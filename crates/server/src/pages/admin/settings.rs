@@ -1,19 +1,26 @@
-//! `/admin/settings`: what is in force and from where, the versions, and how index and vectors stand. No secret is among it.
+//! `/admin/settings`: effective settings and their sources, versions, and the status of index and vectors. Secrets are hidden.
 
 use std::borrow::Cow;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use store::migrations::{self, Status};
 use store::postgres::{self, Versions};
 
-use super::{IndexStatus, require};
+use super::{IndexStatus, require_administrator};
 use crate::http::AppState;
 use crate::http::problem::Problem;
+use crate::pages::error::PageResult;
 use crate::pages::frame::Frame;
 use crate::settings::effective::EffectiveSetting;
+
+/// Routes of the section.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/admin/settings", get(show))
+}
 
 #[derive(Template)]
 #[template(path = "admin_settings.html")]
@@ -22,10 +29,11 @@ struct Page<'page> {
     settings: &'page [EffectiveSetting],
     data: String,
     versions: Versions,
-    /// The newest migration, and how many there are that are not applied or not right.
+    /// Newest migration.
     schema: Option<Status>,
-    amiss: usize,
-    standing: IndexStatus,
+    /// Number of migrations that are missing or differ.
+    faulty_migrations: usize,
+    index: IndexStatus,
 }
 
 impl Page<'_> {
@@ -33,7 +41,7 @@ impl Page<'_> {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Explanation of a setting.
+    /// Returns the explanation of a setting.
     fn about<'setting>(&self, setting: &'setting EffectiveSetting) -> Cow<'setting, str> {
         self.frame.t_enum_or("setting", setting.flag.trim_start_matches('-'), &setting.help)
     }
@@ -43,26 +51,24 @@ impl Page<'_> {
     }
 }
 
-/// All of it.
-pub(super) async fn show(State(state): State<AppState>, frame: Frame) -> Result<Response, Response> {
-    require(&frame)?;
-    let read = async {
-        let versions = postgres::versions(state.app.pool()).await?;
-        let history = migrations::status(state.app.pool())
-            .await
-            .map_err(|error| Problem::internal(kernel::chain::Chain(&error).to_string()))?;
-        Ok::<_, Problem>((versions, history, IndexStatus::read(&state, &frame.actor).await?))
-    };
-    let (versions, mut history, standing) = read.await.map_err(Problem::into_response)?;
-    let amiss = history.iter().filter(|step| step.applied_at.is_none() || step.fault.is_some()).count();
+/// Shows the settings.
+async fn show(State(state): State<AppState>, frame: Frame) -> PageResult {
+    require_administrator(&frame)?;
+    let versions = postgres::versions(state.app.pool()).await?;
+    let migrations = migrations::status(state.app.pool()).await;
+    let mut migrations =
+        migrations.map_err(|error| Problem::internal(kernel::chain::Chain(&error).to_string()))?;
+    let index = IndexStatus::read(&state, &frame.actor).await?;
+    let is_faulty = |step: &&Status| step.applied_at.is_none() || step.fault.is_some();
+    let faulty_migrations = migrations.iter().filter(is_faulty).count();
     let page = Page {
         frame: &frame,
         settings: state.app.settings.effective(),
         data: state.app.settings.storage.data_dir().display().to_string(),
         versions,
-        schema: history.pop(),
-        amiss,
-        standing,
+        schema: migrations.pop(),
+        faulty_migrations,
+        index,
     };
     Ok(frame.page(StatusCode::OK, &page))
 }

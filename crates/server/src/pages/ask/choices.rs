@@ -12,34 +12,34 @@ use crate::http::AppState;
 use crate::http::problem::{Problem, Result};
 use crate::pages::forms::SubmittedForm;
 
-/// Versions of one library that are offered: the newest.
+/// Limit on the versions of a library that are offered, the newest first.
 const MAX_VERSIONS: usize = 12;
-/// Libraries whose versions are all offered; with more, only those of the one that is chosen are.
-const MAX_VERSIONED: usize = 40;
-/// Stands between library and version in what a form sends; no name of a library holds it.
-const AT: char = '@';
+/// Limit on libraries whose versions are offered; if there are more, only those of the selected one are.
+const MAX_VERSIONED_LIBRARIES: usize = 40;
+/// Separates library and version in a form field; no library name contains it.
+const SEPARATOR: char = '@';
 
 /// Available options, and the selected ones.
 pub(crate) struct Choices {
-    pub(crate) libraries: Vec<Offered>,
+    pub(crate) libraries: Vec<LibraryChoice>,
     pub(crate) models: Vec<ModelChoice>,
     pub(crate) servers: Vec<String>,
     pub(crate) focuses: Vec<&'static str>,
-    pub(crate) chosen: Chosen,
+    pub(crate) selection: Selection,
 }
 
-/// A library that may be asked.
-pub(crate) struct Offered {
+/// Library that can be asked.
+pub(crate) struct LibraryChoice {
     pub(crate) name: String,
     pub(crate) title: String,
-    /// The version that answers where none is named.
+    /// Label of the active version.
     pub(crate) active: Option<String>,
     pub(crate) versions: Vec<String>,
 }
 
 /// Selected options.
 #[derive(Default, Clone)]
-pub(crate) struct Chosen {
+pub(crate) struct Selection {
     pub(crate) library: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) focus: Focus,
@@ -47,9 +47,9 @@ pub(crate) struct Chosen {
     pub(crate) servers: Vec<String>,
 }
 
-impl Chosen {
-    /// Options of a chat.
-    pub(crate) fn of(chat: &Chat) -> Self {
+impl Selection {
+    /// Returns the options of a chat.
+    pub(crate) fn of_chat(chat: &Chat) -> Self {
         Self {
             library: chat.library.clone(),
             version: chat.version.clone(),
@@ -59,32 +59,32 @@ impl Chosen {
         }
     }
 
-    /// Options of a form.
-    pub(crate) fn said(posted: &SubmittedForm) -> Result<Self> {
-        let written = Self::written(posted.field("scope"), posted.field("focus"), posted.field("model"))?;
-        Ok(Self { servers: posted.ticked("server:"), ..written })
+    /// Parses the options of a form.
+    pub(crate) fn of_form(form: &SubmittedForm) -> Result<Self> {
+        let selection = Self::parse(form.field("scope"), form.field("focus"), form.field("model"))?;
+        Ok(Self { servers: form.ticked("server:"), ..selection })
     }
 
     /// Parses the fields of a form; empty ones take the default.
-    pub(crate) fn written(scope: &str, focus: &str, model: &str) -> Result<Self> {
-        let (library, version) = self::scope(scope);
+    pub(crate) fn parse(scope: &str, focus: &str, model: &str) -> Result<Self> {
+        let (library, version) = split_scope(scope);
         Ok(Self {
             library,
             version,
             focus: if focus.is_empty() { Focus::default() } else { focus.parse()? },
-            model: some(model),
+            model: non_empty(model),
             servers: Vec::new(),
         })
     }
 
-    /// Query: `?library=&version=`.
-    pub(crate) fn named(library: &str, version: &str) -> Self {
-        let library = some(library);
-        Self { version: some(version).filter(|_| library.is_some()), library, ..Self::default() }
+    /// Returns the options of a query, `?library=&version=`.
+    pub(crate) fn of_query(library: &str, version: &str) -> Self {
+        let library = non_empty(library);
+        Self { version: non_empty(version).filter(|_| library.is_some()), library, ..Self::default() }
     }
 
-    /// A chat that is to ask so.
-    pub(crate) fn begun(&self) -> NewChat {
+    /// Returns a new chat with these options.
+    pub(crate) fn to_chat(&self) -> NewChat {
         NewChat {
             focus: self.focus,
             library: self.library.clone(),
@@ -94,7 +94,8 @@ impl Chosen {
         }
     }
 
-    pub(crate) fn means(&self) -> AnswerOptions {
+    /// Returns the options of an answer.
+    pub(crate) fn to_answer_options(&self) -> AnswerOptions {
         AnswerOptions {
             focus: Some(self.focus),
             library: self.library.clone(),
@@ -104,10 +105,10 @@ impl Chosen {
         }
     }
 
-    /// As a form sends it.
+    /// Returns library and version as one form field.
     pub(crate) fn scope(&self) -> String {
         match (&self.library, &self.version) {
-            (Some(library), Some(version)) => format!("{library}{AT}{version}"),
+            (Some(library), Some(version)) => format!("{library}{SEPARATOR}{version}"),
             (Some(library), None) => library.clone(),
             (None, _) => String::new(),
         }
@@ -118,43 +119,43 @@ impl Chosen {
     }
 }
 
-fn some(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Splits the scope of a form into library and version.
-fn scope(text: &str) -> (Option<String>, Option<String>) {
-    match text.split_once(AT) {
-        Some((library, version)) => (some(library), some(version)),
-        None => (some(text), None),
+fn split_scope(text: &str) -> (Option<String>, Option<String>) {
+    match text.split_once(SEPARATOR) {
+        Some((library, version)) => (non_empty(library), non_empty(version)),
+        None => (non_empty(text), None),
     }
 }
 
 impl Choices {
-    /// All that the actor may choose from.
+    /// Reads the options that are available to the actor.
     pub(crate) async fn read(
         state: &AppState,
         connection: &mut PgConnection,
         catalogue: &Catalogue,
         actor: &Actor,
-        chosen: Chosen,
+        selection: Selection,
     ) -> Result<Self> {
         let models = models::choices(&mut *connection, actor).await?;
         let servers = registry::tool_call::choices(connection, actor).await.map_err(Problem::from)?;
         let libraries = catalogue.libraries(actor);
-        let few = libraries.len() <= MAX_VERSIONED;
+        let are_few = libraries.len() <= MAX_VERSIONED_LIBRARIES;
         let libraries = libraries.into_iter().map(|library| {
-            let is_chosen = chosen.library.as_deref() == Some(library.name.as_str());
+            let is_selected = selection.library.as_deref() == Some(library.name.as_str());
             let active = library.versions.iter().find(|version| Some(version.id) == library.active);
-            Offered {
+            LibraryChoice {
                 name: library.name.to_string(),
                 title: library.title.clone(),
                 active: active.map(|version| version.label.to_string()),
                 versions: library
                     .versions
                     .iter()
-                    .take(if few || is_chosen { MAX_VERSIONS } else { 0 })
+                    .take(if are_few || is_selected { MAX_VERSIONS } else { 0 })
                     .map(|known| known.label.to_string())
                     .collect(),
             }
@@ -162,7 +163,7 @@ impl Choices {
         let searches_web = state.app.answers.searches_web();
         let focuses = Focus::ALL.into_iter().filter(|focus| match focus {
             Focus::LibrarySearch => true,
-            // There is no engine for calculations: it would be the web once more.
+            // There is no engine for calculations; it would search the web again.
             Focus::WolframAlphaSearch => false,
             Focus::WritingAssistant => !models.is_empty(),
             _ => searches_web,
@@ -172,34 +173,34 @@ impl Choices {
             focuses: focuses.map(Focus::as_str).collect(),
             models,
             servers,
-            chosen,
+            selection,
         })
     }
 
-    /// Whether what is chosen stands among what is offered; a range of versions, or an old one, does not.
+    /// Whether the selected version is among the choices; a range or an old version is not.
     pub(crate) fn is_offered(&self) -> bool {
-        let Some(library) = &self.chosen.library else { return true };
-        self.libraries.iter().any(|offered| {
-            offered.name == *library
-                && self.chosen.version.as_ref().is_none_or(|version| offered.versions.contains(version))
+        let Some(library) = &self.selection.library else { return true };
+        self.libraries.iter().any(|choice| {
+            choice.name == *library
+                && self.selection.version.as_ref().is_none_or(|version| choice.versions.contains(version))
         })
     }
 
-    /// Whether this is what is chosen.
-    pub(crate) fn is(&self, library: &str, version: Option<&str>) -> bool {
-        self.chosen.library.as_deref() == Some(library) && self.chosen.version.as_deref() == version
+    /// Whether this library and version are selected.
+    pub(crate) fn is_selected(&self, library: &str, version: Option<&str>) -> bool {
+        self.selection.library.as_deref() == Some(library) && self.selection.version.as_deref() == version
     }
 
     pub(crate) fn is_model(&self, name: &str) -> bool {
-        self.chosen.model.as_deref() == Some(name)
+        self.selection.model.as_deref() == Some(name)
     }
 
     pub(crate) fn is_server(&self, name: &str) -> bool {
-        self.chosen.servers.iter().any(|server| server == name)
+        self.selection.servers.iter().any(|server| server == name)
     }
 
-    /// The model that answers where none is chosen.
-    pub(crate) fn usual(&self) -> &str {
+    /// Returns the name of the default model.
+    pub(crate) fn default_model(&self) -> &str {
         self.models.iter().find(|model| model.is_default).map_or("", |model| &model.name)
     }
 }
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_library_and_its_version_come_as_one() {
+    fn a_scope_is_split_into_library_and_version() {
         for (text, library, version) in [
             ("", None, None),
             ("gate", Some("gate"), None),
@@ -217,7 +218,7 @@ mod tests {
             ("gate@", Some("gate"), None),
             ("gate@a@b", Some("gate"), Some("a@b")),
         ] {
-            assert_eq!(scope(text), (library.map(str::to_owned), version.map(str::to_owned)), "{text}");
+            assert_eq!(split_scope(text), (library.map(str::to_owned), version.map(str::to_owned)), "{text}");
         }
     }
 }

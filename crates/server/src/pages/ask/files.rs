@@ -1,143 +1,143 @@
-//! Files that are attached to a chat: chosen, shown with how far their reading is, removed.
+//! Files of a chat: attached, listed with their progress, removed.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::multipart::Multipart;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use chat::chats::{self, ChatId};
 use chat::files::{self, ChatFile, ChatFileStatus, FileId, MAX_FILES};
 use uuid::Uuid;
 
-use super::choices::Chosen;
+use super::choices::Selection;
 use super::conversation;
 use crate::app::{chat_files, uploads};
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::multipart::{self, invalid_form, text};
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::{self, Problem};
+use crate::pages::error::PageResult;
 use crate::pages::forms::{self, SubmittedForm};
 use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
-/// The files of a chat, as a part of its page.
+/// Files of a chat, as a part of its page.
 #[derive(Template)]
 #[template(path = "ask_files.html")]
-pub(crate) struct Attached<'page> {
+pub(crate) struct FileList<'page> {
     pub(crate) frame: &'page Frame,
     pub(crate) chat: ChatId,
     pub(crate) files: &'page [ChatFile],
 }
 
-impl Attached<'_> {
+impl FileList<'_> {
     fn is_reading(&self) -> bool {
         self.files.iter().any(|file| file.status == ChatFileStatus::Processing)
     }
 }
 
-/// How far the reading of each file is.
-pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(chat): Path<Uuid>) -> Response {
-    if let Err(response) = frame.require_person() {
-        return response;
-    }
-    if !frame.is_partial() {
-        return see_other(&format!("/ask/{chat}"));
-    }
-    let listed = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        Ok::<_, Problem>(files::list(&mut connection, &frame.actor, ChatId(chat)).await?)
-    };
-    match listed.await {
-        Ok(files) => {
-            let part = Attached { frame: &frame, chat: ChatId(chat), files: &files };
-            frame.page(StatusCode::OK, &part)
-        }
-        Err(problem) => problem.into_response(),
-    }
+/// Routes of files.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/ask/{chat}/files", get(show)).route("/ask/{chat}/files/remove", post(remove))
 }
 
-/// Begins a chat with files.
-pub(crate) async fn attach_first(State(state): State<AppState>, request: Request) -> Response {
-    attached(&state, None, request).await
+/// Routes whose time depends on the size of an upload.
+pub(super) fn upload_routes() -> Router<AppState> {
+    Router::new()
+        .route("/ask/files", post(attach_to_new_chat))
+        .route("/ask/{chat}/files", post(attach_to_chat))
+}
+
+/// Shows the files of a chat, with their progress.
+async fn show(State(state): State<AppState>, frame: Frame, Path(chat): Path<Uuid>) -> PageResult {
+    frame.require_sign_in()?;
+    if !frame.is_partial() {
+        return Ok(see_other(&format!("/ask/{chat}")));
+    }
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let files = files::list(&mut connection, &frame.actor, ChatId(chat)).await?;
+    drop(connection);
+    Ok(frame.page(StatusCode::OK, &FileList { frame: &frame, chat: ChatId(chat), files: &files }))
+}
+
+/// Creates a chat with files.
+async fn attach_to_new_chat(State(state): State<AppState>, request: Request) -> PageResult {
+    attach(&state, None, request).await
 }
 
 /// Attaches files to a chat.
-pub(crate) async fn attach(
+async fn attach_to_chat(
     State(state): State<AppState>,
     Path(chat): Path<Uuid>,
     request: Request,
-) -> Response {
-    attached(&state, Some(ChatId(chat)), request).await
+) -> PageResult {
+    attach(&state, Some(ChatId(chat)), request).await
 }
 
-async fn attached(state: &AppState, chat: Option<ChatId>, request: Request) -> Response {
-    let (frame, request) = match framed(state, request).await {
-        Ok(framed) => framed,
-        Err(response) => return response,
-    };
-    let taken = async {
-        if let Some(chat) = chat {
-            chat_files::require_room(&state.app, &frame.actor, chat).await?;
-        }
-        let mut parts = multipart::open(state, request).await?;
-        if !is_ours(&frame, &mut parts).await? {
-            return Ok(None);
-        }
-        let chosen = chosen(&mut parts).await?;
-        let staged = multipart::stage_files(state, &mut parts, MAX_FILES).await?;
-        let begun = match chat {
-            Some(chat) => chat,
-            // What is refused until now leaves no empty chat behind.
-            None => match begin(state, &frame, chosen).await {
-                Ok(begun) => begun,
-                Err(problem) => {
-                    uploads::discard(&state.app, staged).await?;
-                    return Err(problem);
-                }
-            },
-        };
-        let kept = chat_files::attach(&state.app, &frame.actor, begun, staged).await;
-        if kept.is_err() && chat.is_none() {
-            let mut connection = store::postgres::acquire(state.app.pool()).await?;
-            chats::delete(&mut connection, &frame.actor, begun).await?;
-        }
-        kept?;
-        Ok::<_, Problem>(Some(begun))
-    };
-    match taken.await {
-        Ok(Some(chat)) => see_other(&format!("/ask/{chat}")),
-        Ok(None) => SubmittedForm::foreign(&frame),
+async fn attach(state: &AppState, chat: Option<ChatId>, request: Request) -> PageResult {
+    let (frame, request) = authenticate(state, request).await?;
+    match store_files(state, &frame, chat, request).await {
+        Ok(Some(chat)) => Ok(see_other(&format!("/ask/{chat}"))),
+        Ok(None) => Err(forms::refuse_cross_site(&frame)),
         Err(problem) => {
             let frame = frame.at(&chat.map_or_else(|| "/ask".to_owned(), |chat| format!("/ask/{chat}")));
-            match FormError::of_problem(&frame, problem) {
-                Ok(fault) => conversation::refused(state, &frame, chat, &fault).await,
-                Err(response) => response,
-            }
+            let error = FormError::from_problem(&frame, problem)?;
+            conversation::refused(state, &frame, chat, &error).await
         }
     }
 }
 
-async fn begin(state: &AppState, frame: &Frame, chosen: Chosen) -> Result<ChatId> {
+/// Stores the files of a form in a chat, which is created if there is none; `None` if the form's token is wrong.
+async fn store_files(
+    state: &AppState,
+    frame: &Frame,
+    chat: Option<ChatId>,
+    request: Request,
+) -> problem::Result<Option<ChatId>> {
+    if let Some(chat) = chat {
+        chat_files::require_room(&state.app, &frame.actor, chat).await?;
+    }
+    let mut parts = multipart::open(state, request).await?;
+    if !read_token(frame, &mut parts).await? {
+        return Ok(None);
+    }
+    let selection = read_selection(&mut parts).await?;
+    let staged = multipart::stage_files(state, &mut parts, MAX_FILES).await?;
+    let target = match chat {
+        Some(chat) => chat,
+        // Only now, so that a refused form leaves no empty chat behind.
+        None => match create_chat(state, frame, &selection).await {
+            Ok(chat) => chat,
+            Err(problem) => {
+                uploads::discard(&state.app, staged).await?;
+                return Err(problem);
+            }
+        },
+    };
+    let attached = chat_files::attach(&state.app, &frame.actor, target, staged).await;
+    if attached.is_err() && chat.is_none() {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        chats::delete(&mut connection, &frame.actor, target).await?;
+    }
+    attached?;
+    Ok(Some(target))
+}
+
+async fn create_chat(state: &AppState, frame: &Frame, selection: &Selection) -> problem::Result<ChatId> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(chats::create(&mut connection, &frame.actor, &chosen.begun()).await?.id)
+    Ok(chats::create(&mut connection, &frame.actor, &selection.to_chat()).await?.id)
 }
 
 /// Authenticates the sender of a form before its body is read.
-pub(super) async fn framed(
-    state: &AppState,
-    request: Request,
-) -> std::result::Result<(Frame, Request), Response> {
-    let (mut parts, body) = request.into_parts();
-    let frame = Frame::from_request_parts(&mut parts, state).await.map_err(Problem::into_response)?;
-    if !forms::is_of_this_site(&parts.headers) {
-        return Err(SubmittedForm::foreign(&frame));
-    }
-    frame.require_person()?;
-    Ok((frame, Request::from_parts(parts, body)))
+pub(super) async fn authenticate(state: &AppState, request: Request) -> PageResult<(Frame, Request)> {
+    let (frame, request) = forms::authenticate(state, request).await?;
+    frame.require_sign_in()?;
+    Ok((frame, request))
 }
 
-/// Reads the fields before the files: what a chat that they begin is to ask.
-async fn chosen(parts: &mut Multipart) -> Result<Chosen> {
+/// Reads the fields before the files: the options of a new chat.
+async fn read_selection(parts: &mut Multipart) -> problem::Result<Selection> {
     let mut fields = [("scope", String::new()), ("focus", String::new()), ("model", String::new())];
     for (name, value) in &mut fields {
         let field =
@@ -145,34 +145,23 @@ async fn chosen(parts: &mut Multipart) -> Result<Chosen> {
         *value = text(field.ok_or_else(|| Problem::invalid("the form cannot be read"))?).await?;
     }
     let [(_, scope), (_, focus), (_, model)] = &fields;
-    Chosen::written(scope, focus, model)
+    Selection::parse(scope, focus, model)
 }
 
-/// Whether the first field of a form is the token of the browser it comes from.
-pub(super) async fn is_ours(frame: &Frame, parts: &mut Multipart) -> Result<bool> {
+/// Reads the first field of a form; returns whether it is a valid token.
+pub(super) async fn read_token(frame: &Frame, parts: &mut Multipart) -> problem::Result<bool> {
     let Some(field) = parts.next_field().await.map_err(invalid_form)? else { return Ok(false) };
     if field.name() != Some(forms::FIELD) {
         return Ok(false);
     }
-    Ok(forms::is_ours(frame, &text(field).await?))
+    Ok(forms::has_valid_token(frame, &text(field).await?))
 }
 
 /// Removes a file from a chat.
-pub(crate) async fn remove(
-    State(state): State<AppState>,
-    Path(chat): Path<Uuid>,
-    posted: SubmittedForm,
-) -> Response {
-    let removed = async {
-        let file =
-            posted.field("file").parse().map_err(|_none| Problem::invalid("the form cannot be read"))?;
-        let mut transaction = store::postgres::begin(state.app.pool()).await?;
-        files::remove(&mut transaction, &posted.frame.actor, ChatId(chat), FileId(file)).await?;
-        transaction.commit().await?;
-        Ok::<_, Problem>(())
-    };
-    match removed.await {
-        Ok(()) => see_other(&format!("/ask/{chat}")),
-        Err(problem) => problem.into_response(),
-    }
+async fn remove(State(state): State<AppState>, Path(chat): Path<Uuid>, form: SubmittedForm) -> PageResult {
+    let file = form.field("file").parse().map_err(|_invalid| Problem::invalid("the form cannot be read"))?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    files::remove(&mut transaction, &form.frame.actor, ChatId(chat), FileId(file)).await?;
+    transaction.commit().await?;
+    Ok(see_other(&format!("/ask/{chat}")))
 }

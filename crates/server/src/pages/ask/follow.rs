@@ -1,13 +1,15 @@
-//! One answer: as far as it has come, followed to its end, stopped, judged, copied.
+//! A single answer: shown so far, followed to its end, stopped, rated, copied as Markdown, compared with its sources.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::routing::{get, post};
 use chat::answer::AnswerFollower;
 use chat::answer::stream::{Event, StreamPosition};
 use chat::chats::{ChatId, MessageId};
@@ -21,203 +23,188 @@ use futures::stream;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::view::{MessageView, rendered};
+use super::view::{MessageView, render};
 use crate::http::AppState;
 use crate::http::input::Path;
 use crate::http::problem::{Problem, Result};
+use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
-/// How often a silent stream says that it is alive.
-const ALIVE: Duration = Duration::from_secs(15);
-/// The least time between two renderings of one answer.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Interval of comments that keep a silent stream open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Minimum time between two renderings of an answer.
+const MIN_RENDER_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Template)]
 #[template(path = "ask_message.html")]
-struct Part<'page> {
+struct MessagePart<'page> {
     frame: &'page Frame,
-    shown: &'page MessageView,
+    view: &'page MessageView,
 }
 
 #[derive(Template)]
 #[template(path = "ask_sources.html")]
 struct Sources<'page> {
     frame: &'page Frame,
-    shown: &'page MessageView,
+    view: &'page MessageView,
 }
 
-/// A message by itself, as a part of a page; who opens its address is led to its chat.
-pub(crate) async fn show(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
-    if let Err(response) = frame.require_person() {
-        return response;
-    }
-    match found(&state, &frame, id).await {
-        Ok((chat, message)) if frame.is_partial() => {
-            let shown = MessageView::of(chat, message);
-            frame.reading_page(StatusCode::OK, &Part { frame: &frame, shown: &shown })
-        }
-        Ok((chat, _)) => see_other(&format!("/ask/{chat}#m-{id}")),
-        Err(problem) => problem.into_response(),
-    }
+/// Routes of answers.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/ask/messages/{message}", get(show))
+        .route("/ask/messages/{message}/events", get(events))
+        .route("/ask/messages/{message}/markdown", get(markdown))
+        .route("/ask/messages/{message}/changes", get(changes))
+        .route("/ask/messages/{message}/stop", post(stop))
+        .route("/ask/messages/{message}/verdict", post(rate))
 }
 
-async fn found(state: &AppState, frame: &Frame, id: Uuid) -> Result<(ChatId, Message)> {
+/// Sends a message as a part of a page, or redirects to it in its chat.
+async fn show(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> PageResult {
+    frame.require_sign_in()?;
+    let (chat, message) = find(&state, &frame, id).await?;
+    if frame.is_partial() {
+        let view = MessageView::of(chat, message);
+        return Ok(frame.reading_page(StatusCode::OK, &MessagePart { frame: &frame, view: &view }));
+    }
+    Ok(see_other(&format!("/ask/{chat}#m-{id}")))
+}
+
+async fn find(state: &AppState, frame: &Frame, id: Uuid) -> Result<(ChatId, Message)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let (chat, mut message) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
     state.app.answers.refresh(&mut message);
     Ok((chat, message))
 }
 
-/// An answer that is followed by a page.
-struct Following {
+/// State of an event stream.
+struct FollowedAnswer {
     state: AppState,
     frame: Frame,
     chat: ChatId,
     message: Message,
-    followed: AnswerFollower,
-    seen: StreamPosition,
-    is_over: bool,
+    follower: AnswerFollower,
+    position: StreamPosition,
+    has_ended: bool,
 }
 
-/// Follows an answer to its end: `sources` and `text` as they come, each whole and rendered, and `end`, the message as the page
-/// shows it from then on. Each event holds all there is, so a stream that breaks is simply opened again.
-pub(crate) async fn events(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
-    let begun = async {
-        let (chat, message) = found(&state, &frame, id).await?;
-        let followed = state.app.answers.follow(&frame.actor, MessageId(id)).await?;
-        Ok::<_, Problem>((chat, message, followed))
-    };
-    let (chat, mut message, followed) = match begun.await {
-        Ok(begun) => begun,
-        Err(problem) => return problem.into_response(),
-    };
-    // What was written before comes again, as the first event.
+/// Streams an answer to its end: the events `sources` and `text` as they come, each complete and rendered, and `end` with the final
+/// message. Since each event is complete, a client whose stream breaks simply opens it again.
+async fn events(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> PageResult {
+    let (chat, mut message) = find(&state, &frame, id).await?;
+    let follower = state.app.answers.follow(&frame.actor, MessageId(id)).await?;
+    // The first event repeats what was written before.
     message.content.clear();
     message.sources.clear();
-    let following =
-        Following { state, frame, chat, message, followed, seen: StreamPosition::default(), is_over: false };
-    let events = stream::unfold(following, |mut following| async move {
-        let sent = following.next().await?;
-        Some((Ok::<_, Infallible>(sent), following))
+    let position = StreamPosition::default();
+    let answer = FollowedAnswer { state, frame, chat, message, follower, position, has_ended: false };
+    let events = stream::unfold(answer, |mut answer| async move {
+        let event = answer.next().await?;
+        Some((Ok::<_, Infallible>(event), answer))
     });
-    let mut response = Sse::new(events.fuse()).keep_alive(KeepAlive::new().interval(ALIVE)).into_response();
-    // nginx holds answers back unless it is told not to.
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    let mut response = Sse::new(events.fuse()).keep_alive(keep_alive).into_response();
+    // nginx buffers responses unless told otherwise.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
-impl Following {
-    async fn next(&mut self) -> Option<Sent> {
-        if self.is_over {
+impl FollowedAnswer {
+    async fn next(&mut self) -> Option<SseEvent> {
+        if self.has_ended {
             return None;
         }
-        let sent = match self.followed.next(&mut self.seen).await {
+        let event = match self.follower.next(&mut self.position).await {
             Ok(Event::Sources(sources)) => {
                 self.message.sources = sources.to_vec();
-                let shown = MessageView::of(self.chat, self.message.clone());
-                self.part("sources", &Sources { frame: &self.frame, shown: &shown })
+                let view = MessageView::of(self.chat, self.message.clone());
+                self.part("sources", &Sources { frame: &self.frame, view: &view })
             }
             Ok(Event::Text(text)) => {
                 self.message.content.push_str(&text);
-                // A long answer takes longer to render: what comes meanwhile is rendered together.
-                tokio::time::sleep(PAUSE + Duration::from_micros(self.message.content.len() as u64 * 10))
-                    .await;
-                Ok(event("text", &rendered(&self.message)))
+                // A long answer takes longer to render; text that arrives meanwhile is rendered with it.
+                tokio::time::sleep(
+                    MIN_RENDER_INTERVAL + Duration::from_micros(self.message.content.len() as u64 * 10),
+                )
+                .await;
+                Ok(event("text", &render(&self.message)))
             }
             Ok(Event::End(_)) => {
-                self.is_over = true;
+                self.has_ended = true;
                 self.end().await
             }
             Err(error) => Err(error.into()),
         };
-        Some(sent.unwrap_or_else(|problem| {
-            self.is_over = true;
-            Sent::default().event("failed").data(json!({ "detail": problem.user_message() }).to_string())
+        Some(event.unwrap_or_else(|problem| {
+            self.has_ended = true;
+            SseEvent::default().event("failed").data(json!({ "detail": problem.user_message() }).to_string())
         }))
     }
 
-    async fn end(&self) -> Result<Sent> {
-        let (chat, message) = found(&self.state, &self.frame, self.message.message_id).await?;
-        let shown = MessageView::of(chat, message);
-        self.part("end", &Part { frame: &self.frame, shown: &shown })
+    async fn end(&self) -> Result<SseEvent> {
+        let (chat, message) = find(&self.state, &self.frame, self.message.message_id).await?;
+        let view = MessageView::of(chat, message);
+        self.part("end", &MessagePart { frame: &self.frame, view: &view })
     }
 
-    fn part(&self, name: &str, part: &impl Template) -> Result<Sent> {
+    fn part(&self, name: &str, part: &impl Template) -> Result<SseEvent> {
         let html = part.render().map_err(|error| Problem::internal(error.to_string()))?;
         Ok(event(name, &html))
     }
 }
 
-fn event(name: &str, html: &str) -> Sent {
-    Sent::default().event(name).data(json!({ "html": html }).to_string())
+fn event(name: &str, html: &str) -> SseEvent {
+    SseEvent::default().event(name).data(json!({ "html": html }).to_string())
 }
 
-/// An answer as it is written, with its sources, to be copied.
-pub(crate) async fn markdown(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
-    match found(&state, &frame, id).await {
-        Ok((_, message)) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, markdown::render_answer(&message.content, &message.sources)).into_response()
-        }
-        Err(problem) => problem.into_response(),
+/// Sends the Markdown of an answer with its sources, to be copied.
+async fn markdown(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> PageResult {
+    let (_, message) = find(&state, &frame, id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, markdown::render_answer(&message.content, &message.sources)).into_response())
+}
+
+/// Stops an answer; the text so far is kept.
+async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>, form: SubmittedForm) -> PageResult {
+    let actor = &form.frame.actor;
+    state.app.answers.stop(actor, MessageId(id)).await?;
+    // Waits a moment for the end, so that the page shows the stopped answer.
+    if let Ok(mut follower) = state.app.answers.follow(actor, MessageId(id)).await {
+        let end = async {
+            let mut position = StreamPosition::default();
+            while !matches!(follower.next(&mut position).await, Ok(Event::End(_)) | Err(_)) {}
+        };
+        let _ended = tokio::time::timeout(Duration::from_secs(2), end).await;
     }
+    redirect_to_message(&state, &form.frame, id).await
 }
 
-/// Stops an answer. What there is of it is kept.
-pub(crate) async fn stop(
-    State(state): State<AppState>,
-    Path(id): Path<Uuid>,
-    posted: SubmittedForm,
-) -> Response {
-    let stopped = async {
-        state.app.answers.stop(&posted.frame.actor, MessageId(id)).await?;
-        // A moment later it has ended, and the page shows it so.
-        if let Ok(mut followed) = state.app.answers.follow(&posted.frame.actor, MessageId(id)).await {
-            let end = async {
-                let mut seen = StreamPosition::default();
-                while !matches!(followed.next(&mut seen).await, Ok(Event::End(_)) | Err(_)) {}
-            };
-            let _in_time = tokio::time::timeout(Duration::from_secs(2), end).await;
-        }
-        found(&state, &posted.frame, id).await
-    };
-    after(stopped.await, id)
-}
-
-/// Says that an answer is good or wrong, or takes that back.
-pub(crate) async fn judge(
-    State(state): State<AppState>,
-    Path(id): Path<Uuid>,
-    posted: SubmittedForm,
-) -> Response {
-    let verdict = posted.field("verdict");
+/// Rates an answer as good or wrong, or clears the rating.
+async fn rate(State(state): State<AppState>, Path(id): Path<Uuid>, form: SubmittedForm) -> PageResult {
+    let verdict = form.field("verdict");
     let verdict = (!verdict.is_empty()).then(|| Verdict {
         verdict: verdict.to_owned(),
-        reason: posted.field("reason").to_owned(),
-        correction: posted.field("correction").to_owned(),
+        reason: form.field("reason").to_owned(),
+        correction: form.field("correction").to_owned(),
     });
-    let judged = async {
-        let catalogue = state.app.engine.catalogue().await?;
-        let mut transaction = store::postgres::begin(state.app.pool()).await?;
-        let actor = &posted.frame.actor;
-        messages::set_verdict(&mut transaction, &catalogue, actor, MessageId(id), verdict.as_ref()).await?;
-        transaction.commit().await?;
-        found(&state, &posted.frame, id).await
-    };
-    after(judged.await, id)
+    let catalogue = state.app.engine.catalogue().await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let (actor, message) = (&form.frame.actor, MessageId(id));
+    messages::set_verdict(&mut transaction, &catalogue, actor, message, verdict.as_ref()).await?;
+    transaction.commit().await?;
+    redirect_to_message(&state, &form.frame, id).await
 }
 
-fn after(done: Result<(ChatId, Message)>, id: Uuid) -> Response {
-    match done {
-        Ok((chat, _)) => see_other(&format!("/ask/{chat}#m-{id}")),
-        Err(problem) => problem.into_response(),
-    }
+async fn redirect_to_message(state: &AppState, frame: &Frame, id: Uuid) -> PageResult {
+    let (chat, _) = find(state, frame, id).await?;
+    Ok(see_other(&format!("/ask/{chat}#m-{id}")))
 }
 
 #[derive(Template)]
@@ -230,27 +217,18 @@ struct Changes<'page> {
 }
 
 /// Shows how the cited passages of an answer have changed.
-pub(crate) async fn changes(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> Response {
-    if let Err(response) = frame.require_person() {
-        return response;
-    }
-    let read = async {
-        let mut connection = store::postgres::acquire(state.app.pool()).await?;
-        let (chat, _) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
-        let changes = stale::source_changes(&mut connection, &frame.actor, MessageId(id)).await?;
-        Ok::<_, Problem>((chat, changes))
-    };
-    match read.await {
-        Ok((chat, mut changes)) => {
-            changes.retain(|change| change.stale.is_some());
-            frame.reading_page(StatusCode::OK, &Changes { frame: &frame, chat, message: id, changes })
-        }
-        Err(problem) => problem.into_response(),
-    }
+async fn changes(State(state): State<AppState>, frame: Frame, Path(id): Path<Uuid>) -> PageResult {
+    frame.require_sign_in()?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let (chat, _) = messages::find(&mut connection, &frame.actor, MessageId(id)).await?;
+    let mut changes = stale::source_changes(&mut connection, &frame.actor, MessageId(id)).await?;
+    drop(connection);
+    changes.retain(|change| change.stale.is_some());
+    Ok(frame.reading_page(StatusCode::OK, &Changes { frame: &frame, chat, message: id, changes }))
 }
 
-/// The name of what became of a source.
-fn became(change: &SourceChange) -> &'static str {
+/// Returns the name of a source's change in translations.
+fn change_name(change: &SourceChange) -> &'static str {
     match change.stale {
         Some(Staleness::Gone) => "gone",
         _ => "changed",

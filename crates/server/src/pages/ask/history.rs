@@ -1,9 +1,10 @@
 //! `/ask/history`: chats by time, searched, renamed, pinned, archived, deleted and restored.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use chat::chats::{self, Chat, ChatFilter, ChatId};
 use chat::history::{self, HistoryHit};
 use chat::transfer::{ImportReport, MAX_IMPORT_BYTES};
@@ -14,27 +15,38 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::files::{framed, is_ours};
+use super::files::{authenticate, read_token};
 use crate::app;
 use crate::http::AppState;
 use crate::http::input::{Query, cursor};
 use crate::http::multipart::{self, invalid_form};
 use crate::http::problem::{Problem, Result};
-use crate::pages::forms::SubmittedForm;
+use crate::pages::error::PageResult;
+use crate::pages::forms;
 use crate::pages::frame::Frame;
 
-/// Chats beside a page.
-const BESIDE: usize = 30;
-/// Chats or messages on a page of their own.
+/// Limit on chats in the side bar.
+const MAX_RECENT: usize = 30;
+/// Chats or messages on a page.
 const PAGE: usize = 50;
 
-/// The newest chats, beside what is asked.
+/// Routes of the history.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/ask/history", get(show))
+}
+
+/// Routes whose time depends on the size of an upload.
+pub(super) fn upload_routes() -> Router<AppState> {
+    Router::new().route("/ask/history/import", post(import))
+}
+
+/// Newest chats, for the side bar.
 pub(crate) struct Recent {
     pub(crate) groups: Vec<Group>,
     pub(crate) has_more: bool,
 }
 
-/// Chats of one age.
+/// Chats of the same age.
 pub(crate) struct Group {
     pub(crate) age: &'static str,
     pub(crate) chats: Vec<Chat>,
@@ -43,8 +55,8 @@ pub(crate) struct Group {
 impl Recent {
     pub(crate) async fn read(connection: &mut PgConnection, actor: &Actor) -> Result<Self> {
         let now = chats::now(&mut *connection).await?;
-        let page = chats::list(connection, actor, ChatFilter::Open, None, BESIDE).await?;
-        Ok(Self { groups: grouped(page.items, now), has_more: page.next.is_some() })
+        let page = chats::list(connection, actor, ChatFilter::Open, None, MAX_RECENT).await?;
+        Ok(Self { groups: group_by_age(page.items, now), has_more: page.next.is_some() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -52,8 +64,8 @@ impl Recent {
     }
 }
 
-/// Chats as they come, parted by age. Days are the server's clock's, and told in words alone.
-fn grouped(chats: Vec<Chat>, now: DateTime<Utc>) -> Vec<Group> {
+/// Groups consecutive chats by age.
+fn group_by_age(chats: Vec<Chat>, now: DateTime<Utc>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for chat in chats {
         let age = age(&chat, now);
@@ -84,7 +96,7 @@ pub(crate) struct HistoryQuery {
     #[serde(default)]
     which: String,
     after: Option<String>,
-    /// A chat that was deleted a moment ago.
+    /// Chat that has just been deleted.
     deleted: Option<Uuid>,
 }
 
@@ -92,22 +104,22 @@ pub(crate) struct HistoryQuery {
 #[template(path = "ask_history.html", blocks = ["results"])]
 struct Page<'page> {
     frame: &'page Frame,
-    asked: &'page HistoryQuery,
+    query: &'page HistoryQuery,
     which: &'static str,
     groups: Vec<Group>,
-    hits: Vec<HistoryResults>,
-    /// A chat that can be brought back.
+    hits: Vec<HitView>,
+    /// Deleted chat that can be restored.
     deleted: Option<Chat>,
     next: Option<Cursor>,
 }
 
-/// A message that was found, its snippet cut where it is highlighted.
-struct HistoryResults {
+/// Matching message, its snippet split by highlights.
+struct HitView {
     hit: HistoryHit,
     pieces: Vec<(String, bool)>,
 }
 
-impl From<HistoryHit> for HistoryResults {
+impl From<HistoryHit> for HitView {
     fn from(hit: HistoryHit) -> Self {
         let characters: Vec<char> = hit.snippet.chars().collect();
         let mut pieces = Vec::new();
@@ -126,29 +138,24 @@ impl From<HistoryHit> for HistoryResults {
     }
 }
 
-/// The whole history.
-pub(crate) async fn show(
-    State(state): State<AppState>,
-    frame: Frame,
-    Query(asked): Query<HistoryQuery>,
-) -> Response {
-    if let Err(response) = frame.require_person() {
-        return response;
-    }
-    match read(&state, &frame, &asked).await {
-        Ok(page) if frame.is_partial() => frame.reading_page(StatusCode::OK, &page.as_results()),
-        Ok(page) => frame.reading_page(StatusCode::OK, &page),
-        Err(problem) => problem.into_response(),
-    }
+/// Shows the history.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<HistoryQuery>) -> PageResult {
+    frame.require_sign_in()?;
+    let page = read(&state, &frame, &query).await?;
+    Ok(if frame.is_partial() {
+        frame.reading_page(StatusCode::OK, &page.as_results())
+    } else {
+        frame.reading_page(StatusCode::OK, &page)
+    })
 }
 
 async fn read<'page>(
     state: &AppState,
     frame: &'page Frame,
-    asked: &'page HistoryQuery,
+    query: &'page HistoryQuery,
 ) -> Result<Page<'page>> {
-    let after = asked.after.as_deref().map(cursor).transpose()?;
-    let (name, which) = match asked.which.as_str() {
+    let after = query.after.as_deref().map(cursor).transpose()?;
+    let (name, which) = match query.which.as_str() {
         "archived" => ("archived", ChatFilter::Archived),
         "deleted" => ("deleted", ChatFilter::Deleted),
         _ => ("open", ChatFilter::Open),
@@ -156,26 +163,26 @@ async fn read<'page>(
     let actor = &frame.actor;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let mut page =
-        Page { frame, asked, which: name, groups: Vec::new(), hits: Vec::new(), deleted: None, next: None };
-    if let Some(id) = asked.deleted {
+        Page { frame, query, which: name, groups: Vec::new(), hits: Vec::new(), deleted: None, next: None };
+    if let Some(id) = query.deleted {
         let chat = chats::find(&mut connection, actor, ChatId(id)).await.ok();
         page.deleted = chat.filter(|chat| chat.deleted_at.is_some());
     }
-    if asked.q.trim().is_empty() {
+    if query.q.trim().is_empty() {
         let now = chats::now(&mut connection).await?;
         let chats = chats::list(&mut connection, actor, which, after.as_ref(), PAGE).await?;
-        page.groups = grouped(chats.items, now);
+        page.groups = group_by_age(chats.items, now);
         page.next = chats.next;
     } else {
-        let hits = history::search(&mut connection, actor, &asked.q, after.as_ref(), PAGE).await?;
-        page.hits = hits.items.into_iter().map(HistoryResults::from).collect();
+        let hits = history::search(&mut connection, actor, &query.q, after.as_ref(), PAGE).await?;
+        page.hits = hits.items.into_iter().map(HitView::from).collect();
         page.next = hits.next;
     }
     Ok(page)
 }
 
 impl Page<'_> {
-    /// Whether nothing at all is there.
+    /// Whether the page lists nothing.
     fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.hits.is_empty()
     }
@@ -183,47 +190,33 @@ impl Page<'_> {
 
 #[derive(Template)]
 #[template(path = "ask_import.html")]
-struct Imported<'page> {
+struct ImportPage<'page> {
     frame: &'page Frame,
     report: ImportReport,
 }
 
-impl Imported<'_> {
-    /// How much more was not taken than is told.
-    fn untold(&self) -> u64 {
+impl ImportPage<'_> {
+    /// Returns the number of dropped items beyond those listed.
+    fn unlisted(&self) -> u64 {
         self.report.dropped_count.saturating_sub(self.report.dropped.len() as u64)
     }
 }
 
-/// Takes a history in from the form, and tells what became of it.
-pub(crate) async fn take_in(State(state): State<AppState>, request: Request) -> Response {
-    let (frame, request) = match framed(&state, request).await {
-        Ok(framed) => framed,
-        Err(response) => return response,
-    };
-    let taken = async {
-        chats::owner_id(&frame.actor)?;
-        let _permit = app::history::reserve_import()?;
-        let mut parts = multipart::open(&state, request).await?;
-        if !is_ours(&frame, &mut parts).await? {
-            return Ok(None);
-        }
-        match parts.next_field().await.map_err(invalid_form)? {
-            Some(field)
-                if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) =>
-            {
-                let file = multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
-                Ok(Some(app::history::import(&state.app, &frame.actor, file).await?))
-            }
-            _ => Err(Problem::invalid("choose a file first")),
-        }
-    };
-    match taken.await {
-        Ok(Some(report)) => {
-            let frame = frame.at("/ask/history");
-            frame.page(StatusCode::OK, &Imported { frame: &frame, report })
-        }
-        Ok(None) => SubmittedForm::foreign(&frame),
-        Err(problem) => problem.into_response(),
+/// Imports a history from a form, and shows the report.
+async fn import(State(state): State<AppState>, request: Request) -> PageResult {
+    let (frame, request) = authenticate(&state, request).await?;
+    chats::owner_id(&frame.actor)?;
+    let _permit = app::history::reserve_import()?;
+    let mut parts = multipart::open(&state, request).await?;
+    if !read_token(&frame, &mut parts).await? {
+        return Err(forms::refuse_cross_site(&frame));
     }
+    let field = parts.next_field().await.map_err(invalid_form)?.filter(|field| {
+        field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty())
+    });
+    let field = field.ok_or_else(|| Problem::invalid("choose a file first"))?;
+    let file = multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
+    let report = app::history::import(&state.app, &frame.actor, file).await?;
+    let frame = frame.at("/ask/history");
+    Ok(frame.page(StatusCode::OK, &ImportPage { frame: &frame, report }))
 }

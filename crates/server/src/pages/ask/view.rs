@@ -1,5 +1,4 @@
-//! A message as a page shows it: an answer's Markdown as harmless HTML, its sources with where they are from, and what was found
-//! out about it.
+//! View of a message: an answer's Markdown as safe HTML, its sources with their origin, and the results of checks.
 
 use std::borrow::Cow;
 
@@ -14,32 +13,33 @@ use uuid::Uuid;
 
 use crate::pages::frame::Frame;
 
-/// A message of a chat.
+/// View of a message.
 pub(crate) struct MessageView {
     pub(crate) chat: ChatId,
     pub(crate) message: Message,
-    /// The answer as HTML; empty for a question, which is shown as it was written.
+    /// Answer as HTML; empty for a question, which is shown as plain text.
     pub(crate) html: String,
-    /// The sources that the answer cites, and those that it was given as well.
-    pub(crate) cited: Vec<Cited>,
-    pub(crate) given: Vec<Cited>,
-    /// Sentences that share no word with what they cite.
+    /// Sources that the answer cites.
+    pub(crate) cited: Vec<SourceView>,
+    /// Further sources that the model had.
+    pub(crate) uncited: Vec<SourceView>,
+    /// Sentences that share no word with the sources they cite.
     pub(crate) unsupported: Vec<String>,
 }
 
-/// A source of an answer.
-pub(crate) struct Cited {
+/// View of a source.
+pub(crate) struct SourceView {
     pub(crate) number: i32,
     pub(crate) kind: SourceKind,
     pub(crate) title: String,
-    /// Library and version, section: whatever there is of it.
+    /// Library and version, then section, as far as known.
     pub(crate) origin: Vec<String>,
     pub(crate) pages: Option<String>,
-    /// Where it can be opened here.
+    /// Passage that can be opened here.
     pub(crate) passage: Option<Uuid>,
-    /// Where it can be opened elsewhere.
+    /// Address of a source elsewhere.
     pub(crate) url: Option<String>,
-    /// The very text that the model was given.
+    /// Text that the model had.
     pub(crate) text: String,
     pub(crate) instruction: Option<String>,
     pub(crate) stale: Option<Staleness>,
@@ -49,22 +49,22 @@ impl MessageView {
     pub(crate) fn of(chat: ChatId, message: Message) -> Self {
         let is_answer = message.role == MessageRole::Assistant;
         let is_passages = message.metadata.get("mode").and_then(Value::as_str) == Some("passages");
-        // Where passages stand in for an answer, they are shown as sources are, and not quoted once more.
-        let html = if is_answer && !is_passages { rendered(&message) } else { String::new() };
-        let is_shown = |source: &&Source| source.cited || is_passages;
-        let (cited, given) = message.sources.iter().partition::<Vec<&Source>, _>(is_shown);
-        // While it is written nobody knows what it will cite.
-        let (cited, given) = if message.status == MessageStatus::Answering {
-            ([cited, given].concat(), Vec::new())
+        // An answer that only quotes passages is shown as its sources.
+        let html = if is_answer && !is_passages { render(&message) } else { String::new() };
+        let is_cited = |source: &&Source| source.cited || is_passages;
+        let (cited, uncited) = message.sources.iter().partition::<Vec<&Source>, _>(is_cited);
+        // Citations are unknown until the answer is complete.
+        let (cited, uncited) = if message.status == MessageStatus::Answering {
+            ([cited, uncited].concat(), Vec::new())
         } else {
-            (cited, given)
+            (cited, uncited)
         };
         let unsupported = unsupported(&message);
         Self {
             chat,
             html,
-            cited: cited.into_iter().map(Cited::of).collect(),
-            given: given.into_iter().map(Cited::of).collect(),
+            cited: cited.into_iter().map(SourceView::of).collect(),
+            uncited: uncited.into_iter().map(SourceView::of).collect(),
             unsupported,
             message,
         }
@@ -82,44 +82,44 @@ impl MessageView {
         self.message.message_id
     }
 
-    fn told(&self, name: &str) -> &str {
+    fn metadata(&self, name: &str) -> &str {
         self.message.metadata.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// How it came about: `model`, `passages` or `nothing_found`.
+    /// Returns the mode: `model`, `passages` or `nothing_found`.
     pub(crate) fn mode(&self) -> &str {
-        self.told("mode")
+        self.metadata("mode")
     }
 
     pub(crate) fn model(&self) -> &str {
-        self.told("model")
+        self.metadata("model")
     }
 
-    /// Whether passages stand in for an answer.
+    /// Whether the answer only quotes passages.
     pub(crate) fn is_passages(&self) -> bool {
         self.mode() == "passages"
     }
 
-    /// The search query, if it is not the question.
+    /// Returns the search query, if it differs from the question.
     pub(crate) fn query(&self) -> &str {
-        self.told("query")
+        self.metadata("query")
     }
 
-    /// Why it broke off, or why passages stand in for it.
+    /// Returns why the answer broke off, or why it only quotes passages.
     pub(crate) fn error(&self) -> &str {
-        self.told("error")
+        self.metadata("error")
     }
 
     pub(crate) fn is_uncited(&self) -> bool {
         self.message.metadata.get("uncited").and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// Numbers that the model cited and that there are not.
+    /// Returns the number of citations without a source, which were removed.
     pub(crate) fn dropped(&self) -> u64 {
         self.message.metadata.get("dropped_citations").and_then(Value::as_u64).unwrap_or_default()
     }
 
-    /// Notices about the searches, each with whether it is in English regardless of the page's language.
+    /// Returns the notices about the searches, each with whether it is untranslated English.
     pub(crate) fn notices(&self, frame: &Frame) -> Vec<(Cow<'_, str>, bool)> {
         let notices = self.message.metadata.get("notices").and_then(Value::as_array);
         let notices = notices.into_iter().flatten().filter_map(Value::as_str).take(20);
@@ -136,7 +136,7 @@ impl MessageView {
             .collect()
     }
 
-    /// The library and version that answered.
+    /// Returns the library and version that were searched.
     pub(crate) fn answered_from(&self) -> Option<String> {
         let resolved = self.message.metadata.get("resolved")?;
         let library = resolved.get("library").and_then(Value::as_str)?;
@@ -144,7 +144,7 @@ impl MessageView {
         Some(format!("{library} {version}").trim().to_owned())
     }
 
-    /// Whether something that it cites has changed since.
+    /// Whether a cited source has changed since.
     pub(crate) fn is_stale(&self) -> bool {
         self.message.is_stale()
     }
@@ -161,7 +161,7 @@ impl MessageView {
         self.message.verdict.as_ref().map_or("", |verdict| &verdict.correction)
     }
 
-    /// Its place among what stands beside it in other branches, from 1.
+    /// Returns the position among the alternatives in other branches, from 1.
     pub(crate) fn place(&self) -> usize {
         self.message.siblings.iter().position(|id| *id == self.id()).map_or(1, |place| place + 1)
     }
@@ -178,7 +178,7 @@ impl MessageView {
         self.message.siblings.get(self.place()).copied()
     }
 
-    /// The language of its text, where that can be told and is not the page's.
+    /// Returns the language tag of the text; empty if it is unknown or that of the page.
     pub(crate) fn language(&self, frame: &Frame) -> &'static str {
         language(frame, &self.message.content)
     }
@@ -192,7 +192,7 @@ impl MessageView {
     }
 }
 
-impl Cited {
+impl SourceView {
     fn of(source: &Source) -> Self {
         let mut origin = Vec::new();
         if let Some(library) = &source.library {
@@ -221,7 +221,7 @@ impl Cited {
             pages,
             passage: source.passage_id,
             url: url.cloned(),
-            text: given(source),
+            text: excerpt(source),
             instruction: source.instruction.clone(),
             stale: source.stale,
         }
@@ -247,14 +247,14 @@ impl Cited {
         language(frame, &self.text)
     }
 
-    /// Its text laid out.
+    /// Renders the text.
     pub(crate) fn html(&self) -> String {
         markup::answer::render_passage(&self.text)
     }
 }
 
-/// Text of a source that the model was given.
-fn given(source: &Source) -> String {
+/// Returns the part of a source that the model had.
+fn excerpt(source: &Source) -> String {
     let from = usize::try_from(source.character_from).unwrap_or(0);
     let length = usize::try_from(source.character_to).unwrap_or(0).saturating_sub(from);
     if length == 0 {
@@ -263,8 +263,8 @@ fn given(source: &Source) -> String {
     source.content.chars().skip(from).take(length).collect()
 }
 
-/// An answer's text. A number leads to the passage where there is one, else to its place in the list of sources.
-pub(crate) fn rendered(message: &Message) -> String {
+/// Renders an answer. A citation links to its passage, or else to its entry in the list of sources.
+pub(crate) fn render(message: &Message) -> String {
     let cite = |number: i32| {
         let source = message.sources.iter().find(|source| source.number == number)?;
         Some(match source.passage_id {
@@ -275,7 +275,7 @@ pub(crate) fn rendered(message: &Message) -> String {
     markup::answer::render(&message.content, &cite)
 }
 
-/// The sentences whose ranges were noted.
+/// Returns the sentences that the check found unsupported.
 fn unsupported(message: &Message) -> Vec<String> {
     let ranges = message.metadata.get("unsupported").and_then(Value::as_array);
     let ranges = ranges.into_iter().flatten().take(20).filter_map(|range| {
@@ -291,19 +291,19 @@ fn unsupported(message: &Message) -> Vec<String> {
         .collect()
 }
 
-/// The language of a text where it is surely another than the page's: Chinese has signs that no English text has.
+/// Guesses the language tag of a text by its script; empty if it is uncertain or that of the page.
 pub(crate) fn language(frame: &Frame, text: &str) -> &'static str {
-    let (mut wide, mut letters) = (0_usize, 0_usize);
+    let (mut han, mut latin) = (0_usize, 0_usize);
     for character in text.chars().take(2000) {
         if ('\u{4e00}'..='\u{9fff}').contains(&character) {
-            wide += 1;
+            han += 1;
         } else if character.is_ascii_alphabetic() {
-            letters += 1;
+            latin += 1;
         }
     }
-    let of_text = match (wide, letters) {
+    let of_text = match (han, latin) {
         (0, 0) => return "",
-        (wide, letters) if wide * 4 > letters => "zh-CN",
+        (han, latin) if han * 4 > latin => "zh-CN",
         (0, _) if text.is_ascii() => "en",
         _ => return "",
     };

@@ -1,4 +1,4 @@
-//! Pages for a version, document or passage that does not exist: they link to alternatives, and nothing is shown in its place.
+//! Pages for a version, document or passage that does not exist. They link to alternatives; nothing else is shown in its place.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -14,36 +14,36 @@ use crate::app::address;
 use crate::pages::frame::Frame;
 use crate::pages::see_other;
 
-/// Other names that a link may mean: sites leave out endings and the names of first pages.
+/// Endings and names of index pages that links on web sites leave out.
 const ENDINGS: [&str; 6] = [".md", ".mdx", ".html", ".rst", ".txt", ".adoc"];
-const FIRST_PAGES: [&str; 4] = ["index.md", "README.md", "index.html", "index.mdx"];
+const INDEX_PAGES: [&str; 4] = ["index.md", "README.md", "index.html", "index.mdx"];
 
 #[derive(Template)]
 #[template(path = "document_absent.html")]
 struct Absent<'page> {
     frame: &'page Frame,
     heading: String,
-    /// The missing thing.
+    /// Path of the missing document; empty for others.
     path: &'page str,
     /// Alternatives: a heading and links.
     hint: String,
     links: Vec<(String, String)>,
-    /// Where all of it is listed.
+    /// Title and address of the list of all.
     all: Option<(String, String)>,
 }
 
-/// The library has no such version.
+/// Says that the library has no such version.
 pub(crate) fn of_version(
     frame: &Frame,
     library: &str,
-    wanted: &str,
+    requested: &str,
     present: &[Label],
     path: &str,
 ) -> Response {
     let Ok(library) = address::library(library) else { return of_passage(frame) };
     let links = present.iter().take(50);
     let links = links.map(|label| (label.to_string(), address::of_path(&library, label, path))).collect();
-    let values = [("library", library.as_str().into()), ("version", wanted.into())];
+    let values = [("library", library.as_str().into()), ("version", requested.into())];
     let page = Absent {
         frame,
         heading: frame.t_all("document-no-version", &values).into_owned(),
@@ -55,7 +55,7 @@ pub(crate) fn of_version(
     frame.reading_page(StatusCode::NOT_FOUND, &page)
 }
 
-/// The version has no such document. Where a link only left out an ending, it is led to what it means.
+/// Says that the version has no such document; redirects if the path only lacks an ending.
 pub(super) async fn of_document(
     connection: &mut PgConnection,
     frame: &Frame,
@@ -64,10 +64,10 @@ pub(super) async fn of_document(
     (path, query): (&str, Option<&str>),
 ) -> Result<Response, Error> {
     let actor = &frame.actor;
-    let others = meant(path);
+    let others = alternatives(path);
     if let Some(found) = reading::first_existing_path(connection, actor, library, version, &others).await? {
         let there = address::of_path(&library.name, &version.label, &found);
-        // With the place in it that was asked for.
+        // The query names the place in the document.
         return Ok(see_other(&query.map_or_else(|| there.clone(), |query| format!("{there}?{query}"))));
     }
     let mut links: Vec<(String, String)> = Vec::new();
@@ -95,7 +95,7 @@ pub(super) async fn of_document(
         frame,
         heading: frame.t_all("document-none", &values).into_owned(),
         path,
-        hint: hints(frame, hint),
+        hint: translate_hint(frame, hint),
         links,
         all: Some((
             format!("{} {}", library.title, version.label),
@@ -105,7 +105,7 @@ pub(super) async fn of_document(
     Ok(frame.reading_page(StatusCode::NOT_FOUND, &page))
 }
 
-fn hints(frame: &Frame, key: &str) -> String {
+fn translate_hint(frame: &Frame, key: &str) -> String {
     match key {
         "document-elsewhere" => frame.t("document-elsewhere"),
         "document-similar" => frame.t("document-similar"),
@@ -114,7 +114,7 @@ fn hints(frame: &Frame, key: &str) -> String {
     .into_owned()
 }
 
-/// The passage is not there, or not for whoever asks.
+/// Says that the passage does not exist, or not for the reader.
 pub(super) fn of_passage(frame: &Frame) -> Response {
     let page = Absent {
         frame,
@@ -127,12 +127,12 @@ pub(super) fn of_passage(frame: &Frame) -> Response {
     frame.reading_page(StatusCode::NOT_FOUND, &page)
 }
 
-/// Finds documents with similar paths.
-fn meant(path: &str) -> Vec<String> {
+/// Returns paths with other endings, or of an index page.
+fn alternatives(path: &str) -> Vec<String> {
     let path = path.trim_matches('/');
     let bare = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(path);
     let mut others: Vec<String> = ENDINGS.iter().map(|ending| format!("{bare}{ending}")).collect();
-    others.extend(FIRST_PAGES.iter().map(|first| format!("{bare}/{first}")));
+    others.extend(INDEX_PAGES.iter().map(|index| format!("{bare}/{index}")));
     others.push(bare.to_owned());
     others.retain(|other| other != path);
     others

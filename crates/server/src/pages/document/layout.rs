@@ -1,5 +1,5 @@
-//! How a document lies on its pages: long ones are cut into parts, each of whole passages, and shown one after another. What
-//! is made of a revision is remembered, for a revision never changes.
+//! Layout of a document: long ones are split into parts of whole passages, which are shown one after another. Layouts are cached
+//! by revision, since a revision never changes.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -11,42 +11,42 @@ use moka::sync::Cache;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Characters of a part: as much as is read at once, and laid out in a few milliseconds.
-const PART: i32 = 24_000;
-/// Entries of contents; where there would be more, the deeper headings are left out.
-const CONTENTS: usize = 250;
-/// Bytes of layouts that are remembered.
-const REMEMBERED: u64 = 16 << 20;
+/// Size of a part, which is rendered in a few milliseconds.
+const PART_CHARS: i32 = 24_000;
+/// Limit on entries in the table of contents; beyond it the deeper headings are left out.
+const MAX_ENTRIES: usize = 250;
+/// Size of the cache.
+const CACHE_BYTES: u64 = 16 << 20;
 
-/// The layout of a revision.
+/// Layout of a revision.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub(super) places: Vec<PassageSpan>,
-    /// The places of each part.
+    /// Indices into `places` of each part.
     pub(super) parts: Vec<Range<usize>>,
-    /// Whether all stands under one heading, which is the title.
+    /// Whether all sections are below one heading, which is the title.
     pub(super) titled: bool,
 }
 
-/// A heading in the contents.
+/// Entry of the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// From 1, the outermost.
+    /// 1 is the outermost.
     pub(super) level: u8,
     pub(super) text: String,
-    /// Where it is, from the document's address on.
+    /// Link relative to the document's address.
     pub(super) link: String,
 }
 
-/// Where somebody is led to.
+/// Result of a search for a section; numbers are indices into [`Layout::places`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HeadingMatch {
-    /// To the heading itself.
-    Here(usize),
-    /// The heading is not here; this is the nearest above it.
-    Near(usize),
-    /// Neither is here.
-    Nowhere,
+    /// The section itself.
+    Exact(usize),
+    /// The nearest section above it.
+    Nearest(usize),
+    /// Neither exists.
+    None,
 }
 
 static LAYOUTS: LazyLock<Cache<Uuid, Arc<Layout>>> = LazyLock::new(|| {
@@ -58,11 +58,11 @@ static LAYOUTS: LazyLock<Cache<Uuid, Arc<Layout>>> = LazyLock::new(|| {
             .sum();
         u32::try_from(texts + layout.places.len() * 200 + 200).unwrap_or(u32::MAX)
     };
-    Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build()
+    Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build()
 });
 
 impl Layout {
-    /// The layout of a revision.
+    /// Returns the layout of a revision, from the cache if possible.
     pub(super) async fn of(
         connection: &mut PgConnection,
         document: &VisibleDocument,
@@ -84,23 +84,23 @@ impl Layout {
         Self { places, parts, titled }
     }
 
-    /// The part that a passage is in.
+    /// Returns the part that contains a passage.
     pub(super) fn part_of(&self, place: usize) -> usize {
         self.parts.partition_point(|part| part.end <= place).min(self.parts.len().saturating_sub(1))
     }
 
-    /// The address of a passage, from the document's on.
+    /// Returns the link to a passage, relative to the document's address.
     pub(super) fn link(&self, place: usize) -> String {
         let Some(found) = self.places.get(place) else { return String::new() };
         format!("{}#p-{}", self.query(self.part_of(place)), found.id)
     }
 
-    /// The address of a part, from the document's on.
+    /// Returns the link to a part, relative to the document's address.
     pub(super) fn query(&self, part: usize) -> String {
         if part == 0 { String::new() } else { format!("?part={}", part + 1) }
     }
 
-    /// The passage that is called so by the original, or under a heading that is.
+    /// Finds the passage with this anchor in the original, or below a heading with this slug.
     pub(super) fn fragment(&self, fragment: &str) -> Option<usize> {
         let exact = |place: &PassageSpan| place.anchor.as_deref() == Some(fragment);
         if let Some(found) = self.places.iter().position(exact) {
@@ -111,7 +111,7 @@ impl Layout {
         self.places.iter().position(named)
     }
 
-    /// The passage under these headings, or under as many of them as there are.
+    /// Finds the section with these headings, or the nearest one above it.
     pub(super) fn under(&self, headings: &[&str]) -> HeadingMatch {
         let names: Vec<String> = headings.iter().map(|heading| slug(heading)).collect();
         let sections: Vec<Vec<String>> = self
@@ -119,25 +119,25 @@ impl Layout {
             .iter()
             .map(|place| place.section.iter().map(|heading| slug(heading)).collect())
             .collect();
-        // The title may have changed with the version.
+        // The title may contain the version.
         let rest = names.get(1..).filter(|rest| self.titled && !rest.is_empty());
         let is_same = |section: &Vec<String>| {
             *section == names || rest.is_some_and(|rest| section.get(1..) == Some(rest))
         };
         if let Some(found) = sections.iter().position(is_same) {
-            return HeadingMatch::Here(found);
+            return HeadingMatch::Exact(found);
         }
-        let Some(last) = names.last() else { return HeadingMatch::Nowhere };
+        let Some(last) = names.last() else { return HeadingMatch::None };
         if let Some(found) = sections.iter().position(|section| section.last() == Some(last)) {
-            return HeadingMatch::Here(found);
+            return HeadingMatch::Exact(found);
         }
         let mut above = names.iter().rev().skip(1);
         above
             .find_map(|name| sections.iter().position(|section| section.last() == Some(name)))
-            .map_or(HeadingMatch::Nowhere, HeadingMatch::Near)
+            .map_or(HeadingMatch::None, HeadingMatch::Nearest)
     }
 
-    /// The contents by the passages' headings; those of a document of one part are found in its text.
+    /// Returns the table of contents by the headings of passages. A document of one part has it from its text.
     pub(super) fn contents(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut before: &[String] = &[];
@@ -155,33 +155,35 @@ impl Layout {
     }
 }
 
-/// Contents of a length that can be looked through.
+/// Leaves out the deeper headings of a long table of contents.
 pub(super) fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
-    for deepest in (1..=3).rev() {
-        entries.retain(|entry| entry.level <= deepest);
-        if entries.len() <= CONTENTS {
+    for max_level in (1..=3).rev() {
+        entries.retain(|entry| entry.level <= max_level);
+        if entries.len() <= MAX_ENTRIES {
             break;
         }
     }
-    entries.truncate(CONTENTS);
+    entries.truncate(MAX_ENTRIES);
     entries
 }
 
-/// Cuts a document where a section begins, or, where one is very long, between passages of prose.
+/// Splits a document where a section begins or, if a section is very long, between passages of prose.
 fn parts(places: &[PassageSpan]) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let end = places.last().map_or(0, |last| last.to);
-    let (mut start, mut began) = (0, places.first().map_or(0, |first| first.from));
+    let (mut start, mut start_char) = (0, places.first().map_or(0, |first| first.from));
     for (number, pair) in places.windows(2).enumerate() {
         let [before, place] = pair else { continue };
-        let length = place.from - began;
+        let length = place.from - start_char;
         let is_section = before.section != place.section || place.content_type == "api";
         let is_prose = before.content_type == "text" && place.content_type == "text";
-        let is_enough = length >= PART && is_section || length >= 2 * PART && is_prose || length >= 4 * PART;
-        // What would be left over is not worth a part.
-        if is_enough && end - place.from > PART / 4 {
+        let is_enough = length >= PART_CHARS && is_section
+            || length >= 2 * PART_CHARS && is_prose
+            || length >= 4 * PART_CHARS;
+        // A short rest stays in the part before.
+        if is_enough && end - place.from > PART_CHARS / 4 {
             parts.push(start..number + 1);
-            (start, began) = (number + 1, place.from);
+            (start, start_char) = (number + 1, place.from);
         }
     }
     parts.push(start..places.len());
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn long_documents_are_cut_where_sections_begin() {
+    fn long_documents_are_split_where_sections_begin() {
         let long = places(&[
             (&["T", "A"], 20_000),
             (&["T", "A"], 10_000),
@@ -247,12 +249,12 @@ mod tests {
             "T 2",
         );
         for (headings, found) in [
-            (&["T 1", "B", "x"][..], HeadingMatch::Here(3)),
-            (&["T 2", "A"], HeadingMatch::Here(0)),
-            (&["T 1", "C", "x"], HeadingMatch::Here(1)),
-            (&["T 1", "B", "gone"], HeadingMatch::Near(2)),
-            (&["gone"], HeadingMatch::Nowhere),
-            (&[], HeadingMatch::Nowhere),
+            (&["T 1", "B", "x"][..], HeadingMatch::Exact(3)),
+            (&["T 2", "A"], HeadingMatch::Exact(0)),
+            (&["T 1", "C", "x"], HeadingMatch::Exact(1)),
+            (&["T 1", "B", "gone"], HeadingMatch::Nearest(2)),
+            (&["gone"], HeadingMatch::None),
+            (&[], HeadingMatch::None),
         ] {
             assert_eq!(layout.under(headings), found, "{headings:?}");
         }

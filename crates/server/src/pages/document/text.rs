@@ -1,4 +1,4 @@
-//! The text of a part of a document as HTML. It is made once for each revision, and remembered.
+//! HTML of a part of a document, rendered once for each revision and cached.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -15,20 +15,20 @@ use super::layout::Layout;
 use super::view::FRAGMENT;
 use crate::app::address;
 
-/// Bytes of HTML that are remembered.
-const REMEMBERED: u64 = 32 << 20;
+/// Size of the cache.
+const CACHE_BYTES: u64 = 32 << 20;
 
-/// A part of a document.
+/// Part of a document.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) chunks: Vec<Chunk>,
     pub(super) headings: Vec<Heading>,
 }
 
-/// The HTML of one or more passages.
+/// HTML of one or more passages.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// Their places in the layout.
+    /// Indices into [`Layout::places`].
     pub(super) places: Range<usize>,
     pub(super) html: String,
 }
@@ -39,10 +39,10 @@ static PARTS: LazyLock<Cache<(Uuid, usize), Arc<Part>>> = LazyLock::new(|| {
         let headings: usize = part.headings.iter().map(|one| one.id.len() + one.text.len() + 80).sum();
         u32::try_from(html + headings + 200).unwrap_or(u32::MAX)
     };
-    Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build()
+    Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build()
 });
 
-/// A part of a document, by its number from 0.
+/// Returns a part of a document, numbered from 0.
 pub(super) async fn part(
     connection: &mut PgConnection,
     document: &VisibleDocument,
@@ -54,24 +54,25 @@ pub(super) async fn part(
         return Ok(known);
     }
     let places = layout.parts.get(number).cloned().unwrap_or(0..0);
-    // What stands between two parts belongs to the second one.
+    // Text between two parts belongs to the second one.
     let place = |place: Option<usize>| place.and_then(|place| layout.places.get(place));
     let from = place(places.start.checked_sub(1)).map_or(0, |before| before.to);
     let is_last = places.end >= layout.places.len();
     let to = if is_last { None } else { place(places.end.checked_sub(1)).map(|last| last.to) };
     let text = layout::text(connection, document, from, to).await?;
     let (layout, document) = (Arc::clone(layout), document.clone());
-    // A few milliseconds, some of them tens: not on the threads that answer.
-    let made = tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &text)).await;
+    // Takes some milliseconds, sometimes tens: too long for an async thread.
+    let rendered =
+        tokio::task::spawn_blocking(move || render(&document, &layout, number, places, &text)).await;
     let part = Arc::new(
-        made.map_err(|_panicked| library::Error::Internal("a document could not be laid out".to_owned()))?,
+        rendered.map_err(|_panicked| library::Error::Internal("failed to render a document".to_owned()))?,
     );
     PARTS.insert(key, Arc::clone(&part));
     Ok(part)
 }
 
-/// The address of a heading of a part, from the document's on. Short sections share a passage, which knows only the headings
-/// above all of them; the text has each.
+/// Finds a heading in a part and returns its link, relative to the document's address. Short sections share a passage, which has
+/// only the headings above all of them; the text has each.
 pub(super) async fn heading(
     connection: &mut PgConnection,
     document: &VisibleDocument,
@@ -120,12 +121,12 @@ fn render(
     Part { chunks, headings }
 }
 
-/// The text of a part as it can be laid out by itself, and where each passage begins in it: with the headings above it that
-/// stand in no passage.
+/// Returns the text of a part so that it can be rendered by itself, and the start of each passage in it. A passage starts with
+/// the headings above it that belong to no passage.
 fn marked(before: Option<&PassageSpan>, places: &[PassageSpan], text: &str) -> (String, Vec<PassageStart>) {
     let from = before.map_or(0, |before| before.to);
     let (mut at, mut passed) = (0, 0);
-    // Places are counted in characters, and asked for in their order.
+    // Converts ascending character offsets to byte offsets.
     let mut byte = |character: i32| {
         let ahead = usize::try_from(character - from).unwrap_or(0).saturating_sub(passed);
         at += text.get(at..).unwrap_or_default().chars().take(ahead).map(char::len_utf8).sum::<usize>();
@@ -148,7 +149,7 @@ fn marked(before: Option<&PassageSpan>, places: &[PassageSpan], text: &str) -> (
     (format!("{opening}{}", text.get(begin..).unwrap_or_default()), marks)
 }
 
-/// A very long block is cut in two: what it began with is repeated.
+/// Returns the fence or table header to repeat where a very long block is split.
 fn opening(before: Option<&PassageSpan>, first: Option<&PassageSpan>, text: &str) -> String {
     let Some((before, first)) = before.zip(first) else { return String::new() };
     let same = before.content_type == first.content_type && before.section == first.section;
@@ -163,7 +164,7 @@ fn opening(before: Option<&PassageSpan>, first: Option<&PassageSpan>, text: &str
     }
 }
 
-/// Where a link of the document leads here: a fragment to its place, a relative address to the document there.
+/// Resolves a link of the document: a fragment to its place, a relative address to the document there.
 fn resolve(document: &VisibleDocument, layout: &Layout, link: &str) -> Option<String> {
     let (rest, fragment) =
         link.split_once('#').map_or((link, None), |(rest, fragment)| (rest, Some(fragment)));
@@ -180,16 +181,16 @@ fn resolve(document: &VisibleDocument, layout: &Layout, link: &str) -> Option<St
         return Some(place.map_or_else(|| here.clone(), |place| format!("{here}{}", layout.link(place))));
     }
     let there = address::of_path(&document.library, &document.version, &path);
-    let encoded = |text: &str| {
+    let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
     Some(match fragment {
-        Some(fragment) => format!("{there}?at={}", encoded(&fragment)),
+        Some(fragment) => format!("{there}?at={}", encode(&fragment)),
         None => there,
     })
 }
 
-/// A relative path, seen from that of a document. `None` where it leads out of the library.
+/// Resolves a relative path against that of a document; `None` if it leads out of the library.
 fn joined_path(from: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = if path.starts_with('/') { Vec::new() } else { from.split('/').collect() };
     parts.pop();
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_seen_from_their_document() {
+    fn paths_are_relative_to_the_document() {
         for (from, path, expected) in [
             ("a/b.md", "c.md", Some("a/c.md")),
             ("a/b.md", "../c.md", Some("c.md")),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passage_begins_with_the_headings_above_it() {
+    fn a_passage_starts_with_the_headings_above_it() {
         let place = |number: i32, from: i32, to: i32, kind: &str| PassageSpan {
             id: Uuid::nil(),
             number,

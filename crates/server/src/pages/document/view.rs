@@ -1,4 +1,4 @@
-//! View of a document's page.
+//! View of a document: what its template reads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,46 +17,46 @@ use super::with_revision;
 use crate::app::address;
 use crate::pages::frame::Frame;
 
-/// Revisions that are offered: the newest.
+/// Limit on revisions that are offered, the newest first.
 const MAX_REVISIONS: usize = 30;
 
-/// A section that another version has, and this one has not.
-pub(super) struct Gone {
-    pub(super) section: String,
-    /// With the headings above it.
+/// Section of another version that this one lacks.
+pub(super) struct MissingSection {
+    pub(super) heading: String,
+    /// All its headings, joined by ` › `.
     pub(super) under: String,
-    /// The nearest that there is above it.
+    /// Heading of the nearest section above it.
     pub(super) nearest: Option<String>,
     pub(super) link: String,
 }
 
-/// A version or a revision to choose.
+/// Version or revision that can be chosen.
 pub(super) struct Choice {
     pub(super) name: String,
-    /// `None` where there is nothing to open.
+    /// `None` if the document cannot be opened there.
     pub(super) link: Option<String>,
     pub(super) is_shown: bool,
-    /// Whether it is the one that answers where none is named.
+    /// Whether it is the active one.
     pub(super) is_active: bool,
     pub(super) compare: Option<String>,
 }
 
-/// A piece of the text, with what stands beside it.
+/// Chunk of the text, with its notes.
 pub(super) struct PieceView<'page> {
     pub(super) id: String,
     pub(super) html: &'page str,
-    /// The headings above it, for finding it in another version.
+    /// Headings above it, to find it in another version.
     pub(super) under: String,
-    /// The page of the original that begins here.
+    /// Page of the original that begins here.
     pub(super) page: Option<i32>,
-    /// Why it reads like an instruction to an agent.
+    /// Reason why it looks like an instruction to an agent.
     pub(super) flagged: Option<&'page str>,
     pub(super) notes: Vec<&'page Note>,
-    /// Whether somebody writes a note on it.
+    /// Whether the form for a note is shown.
     pub(super) is_noted: bool,
 }
 
-/// The page of a document.
+/// Page of a document.
 #[derive(Template)]
 #[template(path = "document.html", blocks = ["part"])]
 pub(super) struct View<'page> {
@@ -70,13 +70,13 @@ pub(super) struct View<'page> {
     part: usize,
     revisions: &'page [Revision],
     here: String,
-    /// Whether the revision is the one that answers.
+    /// Whether the revision is the active one.
     is_current: bool,
     notes: Vec<Note>,
     noted: Option<Uuid>,
-    gone: Option<Gone>,
+    missing: Option<MissingSection>,
     from: Option<String>,
-    is_beside: bool,
+    shows_original: bool,
 }
 
 impl<'page> View<'page> {
@@ -103,9 +103,9 @@ impl<'page> View<'page> {
             is_current: revision.is_some_and(|revision| revision.active),
             notes: Vec::new(),
             noted: None,
-            gone: None,
+            missing: None,
             from: None,
-            is_beside: false,
+            shows_original: false,
         }
     }
 
@@ -116,19 +116,19 @@ impl<'page> View<'page> {
     }
 
     #[must_use]
-    pub(super) fn arrived(mut self, gone: Option<Gone>, from: Option<&str>) -> Self {
-        self.gone = gone;
+    pub(super) fn with_origin(mut self, missing: Option<MissingSection>, from: Option<&str>) -> Self {
+        self.missing = missing;
         self.from = from.map(|from| from.chars().take(64).collect());
         self
     }
 
     #[must_use]
-    pub(super) fn beside(mut self, is_beside: bool) -> Self {
-        self.is_beside = is_beside && self.document.document_type == "pdf";
+    pub(super) fn with_original(mut self, shows_original: bool) -> Self {
+        self.shows_original = shows_original && self.document.document_type == "pdf";
         self
     }
 
-    /// The language of the text, as pages say it.
+    /// Returns the language tag of the text.
     fn lang(&self) -> Option<&str> {
         let language = self.revision?.language.as_deref()?;
         Some(if language == "zh" { "zh-CN" } else { language })
@@ -139,12 +139,12 @@ impl<'page> View<'page> {
         size(bytes)
     }
 
-    /// The address of something on this document, in the revision that is shown.
+    /// Returns the address of a link in the revision that is shown.
     fn link(&self, link: &str) -> String {
         with_revision(&self.here, link, (!self.is_current).then_some(self.document.revision))
     }
 
-    /// The address of a part, from 0.
+    /// Returns the address of a part, from 0.
     fn part_link(&self, part: usize) -> String {
         self.link(&self.layout.query(part))
     }
@@ -153,7 +153,7 @@ impl<'page> View<'page> {
         self.part_link(self.part)
     }
 
-    /// Where a passage stays. The address of a page whose later parts were read on it names only the first.
+    /// Returns the permanent link of a passage. Later parts are appended to the page of the first, whose address does not name them.
     fn permalink(&self, piece: &PieceView<'_>) -> String {
         let part = if self.part == 0 { String::new() } else { self.this_part() };
         format!("{part}#p-{}", piece.id)
@@ -167,30 +167,30 @@ impl<'page> View<'page> {
         self.part_link(self.part + 1)
     }
 
-    /// This document in the version that somebody came from.
+    /// Returns the address of this document in the version that the reader came from.
     fn back(&self, version: &str) -> String {
-        let label = version.parse().unwrap_or_else(|_unlike| self.document.version.clone());
+        let label = version.parse().unwrap_or_else(|_invalid| self.document.version.clone());
         let there = address::of_path(&self.library.name, &label, &self.document.path);
-        match &self.gone {
-            Some(gone) => {
-                format!("{there}?under={}", percent_encoding::utf8_percent_encode(&gone.under, FRAGMENT))
+        match &self.missing {
+            Some(missing) => {
+                format!("{there}?under={}", percent_encoding::utf8_percent_encode(&missing.under, FRAGMENT))
             }
             None => there,
         }
     }
 
-    fn may_delete(&self) -> bool {
+    fn can_delete(&self) -> bool {
         self.frame.user().is_some() && self.library.access_level(&self.frame.actor) >= Some(Level::Write)
     }
 
-    /// The versions that hold the document.
-    fn held_by(&self) -> String {
+    /// Returns the labels of the versions that contain the document.
+    fn version_labels(&self) -> String {
         let mut labels: Vec<&str> = self.revisions.iter().map(|revision| revision.version.as_str()).collect();
         labels.dedup();
         labels.join(", ")
     }
 
-    /// Query string of this part.
+    /// Returns the address of this part with another parameter.
     fn part_with(&self, parameter: &str) -> String {
         let link = self.part_link(self.part);
         let separator = if link.contains('?') { '&' } else { '?' };
@@ -201,7 +201,7 @@ impl<'page> View<'page> {
         if self.layout.parts.len() > 1 {
             let mut entries = self.layout.contents();
             for entry in &mut entries {
-                // What is on the page already is not asked for again.
+                // Headings of this part are on the page already.
                 if let Some((query, fragment)) = entry.link.split_once('#') {
                     entry.link = if query == self.layout.query(self.part) {
                         format!("#{fragment}")
@@ -226,28 +226,28 @@ impl<'page> View<'page> {
         let versions = self.library.versions.iter().map(|version| {
             let label = version.label.as_str();
             let is_shown = version.label == self.document.version;
-            let is_there = self.revisions.iter().any(|revision| revision.active && revision.version == label);
+            let exists = self.revisions.iter().any(|revision| revision.active && revision.version == label);
             let there = address::of_path(&self.library.name, &version.label, &self.document.path);
             let from = percent_encoding::utf8_percent_encode(self.document.version.as_str(), FRAGMENT);
             Choice {
                 name: label.to_owned(),
-                link: is_there.then(|| format!("{there}?from={from}")),
+                link: exists.then(|| format!("{there}?from={from}")),
                 is_shown,
                 is_active: self.library.active == Some(version.id),
-                compare: (is_there && !is_shown).then(|| self.compare(label)),
+                compare: (exists && !is_shown).then(|| self.compare(label)),
             }
         });
         versions.collect()
     }
 
-    /// Whether other versions have it.
+    /// Whether other versions contain the document.
     fn is_elsewhere(&self) -> bool {
         self.revisions
             .iter()
             .any(|revision| revision.active && revision.version_id != self.document.version_id)
     }
 
-    /// The address of what changed from another version, or to one that is higher.
+    /// Returns the address of the comparison with another version, from the lower to the higher.
     fn compare(&self, other: &str) -> String {
         let mine = self.document.version.as_str();
         let place = |label: &str| {
@@ -257,20 +257,20 @@ impl<'page> View<'page> {
                 .position(|version| version.label.as_str() == label)
                 .unwrap_or_default()
         };
-        // The highest stands first.
+        // Versions are listed from the highest.
         let (from, to) = if place(other) > place(mine) { (other, mine) } else { (mine, other) };
-        let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, FRAGMENT).to_string();
+        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, FRAGMENT).to_string();
         format!(
             "/compare/{}/{}?from={}&to={}",
             address::part_of(&self.library.name),
             address::escaped(&self.document.path),
-            encoded(from),
-            encoded(to)
+            encode(from),
+            encode(to)
         )
     }
 
-    /// The revisions under this label, the newest first.
-    fn others(&self) -> Vec<(Choice, &Revision)> {
+    /// Returns the revisions of this version, the newest first.
+    fn other_revisions(&self) -> Vec<(Choice, &Revision)> {
         let label = self.document.version.as_str();
         let under = self.revisions.iter().filter(|revision| revision.version == label).take(MAX_REVISIONS);
         let choices = under.map(|revision| {
@@ -291,20 +291,20 @@ impl<'page> View<'page> {
         choices.collect()
     }
 
-    /// The number of the revision that answers, where it is not this one.
+    /// Returns the number of the active revision, if another one is shown.
     fn current(&self) -> Option<i32> {
         let label = self.document.version.as_str();
         let current = self.revisions.iter().find(|revision| revision.active && revision.version == label)?;
         (current.id != self.document.revision_id).then_some(current.revision)
     }
 
-    /// Why passages of this document read like instructions.
+    /// Whether a passage looks like an instruction to an agent.
     fn is_flagged(&self) -> bool {
         self.layout.places.iter().any(|place| place.instruction.is_some())
     }
 
-    /// The text, piece by piece.
-    fn shown(&self) -> Vec<PieceView<'_>> {
+    /// Returns the text in chunks.
+    fn pieces(&self) -> Vec<PieceView<'_>> {
         let mut notes: HashMap<usize, Vec<&Note>> = HashMap::new();
         for note in &self.notes {
             if let Some(place) = self.place_of(note) {
@@ -330,7 +330,7 @@ impl<'page> View<'page> {
         chunks.collect()
     }
 
-    /// The passage of this revision that a note stands on.
+    /// Returns the passage of this revision that a note belongs to.
     fn place_of(&self, note: &Note) -> Option<usize> {
         if self.is_current {
             return note.passage_number.and_then(|number| usize::try_from(number).ok());
@@ -338,12 +338,12 @@ impl<'page> View<'page> {
         self.layout.places.iter().position(|place| Some(place.id) == note.passage_id)
     }
 
-    /// Where a note stands.
+    /// Returns the address of a note.
     fn place_link(&self, note: &Note) -> String {
         self.place_of(note).map_or_else(|| self.this_part(), |place| self.link(&self.layout.link(place)))
     }
 
-    /// Notes on what was changed since.
+    /// Returns the notes on passages that have changed since.
     fn old_notes(&self) -> Vec<&Note> {
         if self.part + 1 < self.layout.parts.len() {
             return Vec::new();
@@ -351,15 +351,15 @@ impl<'page> View<'page> {
         self.notes.iter().filter(|note| self.is_current && self.place_of(note).is_none()).collect()
     }
 
-    fn may_note(&self) -> bool {
+    fn can_note(&self) -> bool {
         self.frame.user().is_some()
     }
 
-    fn may_settle(&self) -> bool {
-        self.may_note() && self.library.require(&self.frame.actor, Level::Write).is_ok()
+    fn can_resolve_notes(&self) -> bool {
+        self.can_note() && self.library.require(&self.frame.actor, Level::Write).is_ok()
     }
 
-    /// The address of the original of a PDF.
+    /// Returns the address of the original of a PDF.
     fn original(&self) -> String {
         let path = self.here.trim_start_matches("/l/");
         let revision =
@@ -367,7 +367,7 @@ impl<'page> View<'page> {
         format!("/original/{path}{revision}")
     }
 
-    /// The address at which the original is saved.
+    /// Returns the address of the original for download.
     fn download(&self) -> String {
         format!(
             "/api/v1/documents/{}/versions/{}~{}/content?format=original",
@@ -377,7 +377,7 @@ impl<'page> View<'page> {
         )
     }
 
-    /// The address of the Markdown of this revision.
+    /// Returns the address of the Markdown of this revision.
     fn markdown(&self) -> String {
         if self.is_current {
             return format!("{}{}", self.here, address::TWIN);
@@ -391,11 +391,11 @@ impl<'page> View<'page> {
     }
 }
 
-/// Characters that are not escaped in fragments.
+/// Characters that are escaped in fragments.
 pub(super) const FRAGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Bytes as people read them.
+/// Formats a size in bytes.
 fn size(bytes: i64) -> String {
     let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
     match units.iter().find(|(unit, _)| bytes >= *unit) {
@@ -416,7 +416,7 @@ mod tests {
     use super::size;
 
     #[test]
-    fn sizes_are_short() {
+    fn sizes_are_in_the_largest_unit() {
         for (bytes, text) in
             [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (20 << 10, "20 kB"), (5 << 20, "5.0 MB")]
         {

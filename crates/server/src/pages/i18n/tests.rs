@@ -1,4 +1,4 @@
-//! Both catalogues say the same things, with the same values in them, and nothing that no page says.
+//! Completeness of the catalogues: both languages have the same keys with the same arguments, and each key is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use fluent_syntax::parser;
 
 use super::*;
 
-/// Keys of a language, each with the values that are put in.
+/// Returns the keys of a language with their arguments.
 fn keys(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut keys = BTreeMap::new();
     for name in Files::iter().filter(|name| name.starts_with(&format!("{folder}/"))) {
@@ -19,10 +19,10 @@ fn keys(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
             match entry {
                 Entry::Message(message) => {
                     let key = message.id.name.to_owned();
-                    let value = message.value.unwrap_or_else(|| panic!("{name}: {key} says nothing"));
+                    let value = message.value.unwrap_or_else(|| panic!("{name}: {key} has no text"));
                     let mut values = BTreeSet::new();
                     of_pattern(&value, &mut values);
-                    assert!(keys.insert(key.clone(), values).is_none(), "{name}: {key} stands twice");
+                    assert!(keys.insert(key.clone(), values).is_none(), "{name}: duplicate key {key}");
                 }
                 Entry::Junk { content } => panic!("{name}: {content}"),
                 _ => {}
@@ -61,22 +61,22 @@ fn of_inline(inline: &InlineExpression<&str>, values: &mut BTreeSet<String>) {
     }
 }
 
-/// Templates and the sources of pages.
-fn texts(folder: &Path, found: &mut Vec<String>) {
+/// Collects templates and Rust sources below a folder.
+fn collect_sources(folder: &Path, sources: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path: PathBuf = entry.path();
         if path.is_dir() {
-            texts(&path, found);
+            collect_sources(&path, sources);
         } else if path.ends_with("i18n/tests.rs") {
-            // It names the calls themselves.
+            // This file contains the patterns themselves.
         } else if path.extension().is_some_and(|extension| extension == "html" || extension == "rs") {
-            found.push(std::fs::read_to_string(path).expect("text"));
+            sources.push(std::fs::read_to_string(path).expect("text"));
         }
     }
 }
 
-/// Returns the first argument of each `call("…")` in a text.
-fn called<'text>(text: &'text str, call: &str) -> Vec<&'text str> {
+/// Returns the first argument of each `call("…")` in a source.
+fn arguments_of<'text>(text: &'text str, call: &str) -> Vec<&'text str> {
     text.split(call)
         .skip(1)
         .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
@@ -84,15 +84,15 @@ fn called<'text>(text: &'text str, call: &str) -> Vec<&'text str> {
 }
 
 #[test]
-fn both_languages_say_the_same_things() {
+fn both_languages_have_the_same_keys_and_arguments() {
     let (english, chinese) = (keys("en"), keys("zh-CN"));
     assert!(english.len() > 20);
     for (key, values) in &english {
         assert_eq!(Some(values), chinese.get(key), "{key} in zh-CN");
     }
-    // What settings are for is said in English by `--help`, and a test of its own looks for them all.
+    // The English explanations of settings are those of `--help`; another test checks them.
     for key in chinese.keys().filter(|key| !key.starts_with("setting-")) {
-        assert!(english.contains_key(key), "{key} is not in en");
+        assert!(english.contains_key(key), "en has no {key}");
     }
 }
 
@@ -111,38 +111,38 @@ fn every_setting_is_explained() {
 }
 
 #[test]
-fn what_pages_say_is_there_and_all_of_it_is_said() {
+fn each_used_key_exists_and_each_key_is_used() {
     let known = keys("en");
     let (mut sources, root) = (Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")));
-    texts(&root.join("web/templates"), &mut sources);
-    texts(&root.join("src/pages"), &mut sources);
-    let (mut said, mut families) = (BTreeSet::new(), BTreeSet::new());
+    collect_sources(&root.join("web/templates"), &mut sources);
+    collect_sources(&root.join("src/pages"), &mut sources);
+    let (mut used, mut families) = (BTreeSet::new(), BTreeSet::new());
     for text in &sources {
         for call in [".t(", ".t_count(", ".t_with(", ".t_all(", ".t_ago("] {
-            said.extend(called(text, call));
+            used.extend(arguments_of(text, call));
         }
-        families.extend(called(text, ".t_enum("));
+        families.extend(arguments_of(text, ".t_enum("));
     }
-    for key in &said {
+    for key in &used {
         assert!(known.contains_key(*key), "no catalogue has {key}");
     }
-    let is_said = |key: &str| {
-        said.contains(key)
+    let is_used = |key: &str| {
+        used.contains(key)
             || families
                 .iter()
                 .any(|family| key.strip_prefix(family).is_some_and(|rest| rest.starts_with('-')))
     };
-    let never: Vec<&String> = known.keys().filter(|key| !is_said(key)).collect();
-    assert!(never.is_empty(), "nobody says {never:?}");
+    let unused: Vec<&String> = known.keys().filter(|key| !is_used(key)).collect();
+    assert!(unused.is_empty(), "no page uses {unused:?}");
 }
 
 #[test]
-fn numbers_stand_in_groups_and_plurals_follow_the_language() {
+fn numbers_are_grouped_and_plurals_follow_the_language() {
     assert_eq!([0, 999, 1000, -1_234_567].map(number), ["0", "999", "1,000", "-1,234,567"]);
-    let said = |language, count: i64| {
+    let translate = |language, count: i64| {
         Translations::of(language).translate("count-documents", &[("count", count.into())]).into_owned()
     };
-    assert_eq!(said(Language::English, 1), "1 document");
-    assert_eq!(said(Language::English, 1200), "1,200 documents");
-    assert_eq!(said(Language::Chinese, 1), "1 篇文档");
+    assert_eq!(translate(Language::English, 1), "1 document");
+    assert_eq!(translate(Language::English, 1200), "1,200 documents");
+    assert_eq!(translate(Language::Chinese, 1), "1 篇文档");
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::http::input;
 use crate::pages::frame::Frame;
 
-/// Choices of one kind that are shown, at most.
+/// Limit on the choices of a group.
 const MAX_CHOICES: usize = 8;
 /// Content types of passages.
 const CONTENTS: [&str; 4] = ["text", "code", "table", "api"];
@@ -32,29 +32,29 @@ pub(super) struct SearchParams {
     /// Tags, separated by commas.
     pub(super) tag: String,
     pub(super) category: String,
-    /// Where the page begins.
+    /// Cursor of the page.
     pub(super) after: String,
-    /// Whether whoever types has stopped.
+    /// Not empty if the reader has stopped typing.
     pub(super) settled: String,
 }
 
-/// A search that one change leads to.
+/// Link to a search with one change.
 pub(super) struct Choice {
     pub(super) text: String,
     pub(super) link: String,
     pub(super) is_chosen: bool,
 }
 
-/// Choices of one kind.
+/// Group of choices, such as the versions of a library.
 pub(super) struct Group {
     pub(super) title: String,
     pub(super) choices: Vec<Choice>,
-    /// Whether there are more than are shown.
+    /// Whether more choices exist than are shown.
     pub(super) has_more: bool,
 }
 
 impl Choice {
-    pub(super) fn way(text: String, link: String) -> Self {
+    pub(super) fn unchosen(text: String, link: String) -> Self {
         Self { text, link, is_chosen: false }
     }
 }
@@ -64,7 +64,7 @@ impl SearchParams {
         !self.settled.is_empty()
     }
 
-    /// Whether something keeps passages away but the library and its version.
+    /// Whether a filter other than library and version is set.
     pub(super) fn is_filtered(&self) -> bool {
         [&self.r#type, &self.content, &self.tag, &self.category].into_iter().any(|filter| !filter.is_empty())
     }
@@ -79,8 +79,8 @@ impl SearchParams {
         }
     }
 
-    /// Hidden fields of the form.
-    pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
+    /// Returns the hidden fields of the form.
+    pub(super) fn hidden_fields(&self) -> Vec<(&'static str, &str)> {
         self.pairs().into_iter().skip(1).filter(|(_, value)| !value.is_empty()).collect()
     }
 
@@ -96,7 +96,7 @@ impl SearchParams {
         ]
     }
 
-    /// The address of the same search but for these changes. It begins on its first page.
+    /// Returns the address of the first page of this search with some parameters changed.
     pub(super) fn link(&self, changes: &[(&'static str, &str)]) -> String {
         let mut pairs: Vec<(&str, &str)> = self.pairs().to_vec();
         pairs.push(("after", ""));
@@ -113,8 +113,8 @@ impl SearchParams {
         if parts.is_empty() { "/".to_owned() } else { format!("/?{}", parts.join("&")) }
     }
 
-    /// Where the library is asked the same.
-    pub(super) fn to_ask(&self) -> String {
+    /// Returns the address of the form that asks a question about this query.
+    pub(super) fn ask_link(&self) -> String {
         let parts: Vec<String> = [("q", &self.q), ("library", &self.library), ("version", &self.version)]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -123,8 +123,16 @@ impl SearchParams {
         format!("/ask?{}", parts.join("&"))
     }
 
-    /// The question for the library.
-    pub(super) fn question(&self, limit: usize, is_told: bool) -> Result<SearchRequest, Error> {
+    /// Parses the search.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is invalid.
+    pub(super) fn to_request(
+        &self,
+        limit: usize,
+        records_zero_results: bool,
+    ) -> Result<SearchRequest, Error> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let tags: Result<Vec<Tag>, _> = list(&self.tag).iter().map(|tag| tag.parse()).collect();
         let category = match self.category.as_str() {
@@ -147,12 +155,12 @@ impl SearchParams {
             tags: tags?,
             limit,
             after,
-            records_zero_results: is_told,
+            records_zero_results,
             ..SearchRequest::new(self.q.clone())
         })
     }
 
-    /// The filters that are set; each leads to the search without it.
+    /// Returns the filters that are set; each links to the search without it.
     pub(super) fn chosen(&self, frame: &Frame) -> Vec<Choice> {
         let mut chosen = Vec::new();
         let mut push = |text: String, changes: &[(&'static str, &str)]| {
@@ -170,7 +178,7 @@ impl SearchParams {
             ("category", &self.category, "search-category"),
         ] {
             for value in list(values) {
-                // Looked up by literal families, which a test counts.
+                // Families are literals: a test finds unused keys by them.
                 let text = match family {
                     "type" => frame.t_enum("type", &value),
                     "search-content" => frame.t_enum("search-content", &value),
@@ -185,7 +193,7 @@ impl SearchParams {
         chosen
     }
 
-    /// Groups of filters.
+    /// Returns the groups of filters.
     pub(super) fn groups(
         &self,
         frame: &Frame,
@@ -199,7 +207,7 @@ impl SearchParams {
             groups.push(self.versions(frame, library));
         }
         let found = answer.hits.iter().map(|hit| hit.passage.document_type.clone());
-        groups.push(self.several(
+        groups.push(self.multiple_choice(
             frame.t("search-types").into_owned(),
             "type",
             &self.r#type,
@@ -207,7 +215,7 @@ impl SearchParams {
             |name| frame.t_enum("type", name).into_owned(),
         ));
         let all = CONTENTS.iter().map(|name| (*name).to_owned());
-        groups.push(self.several(
+        groups.push(self.multiple_choice(
             frame.t("search-contents").into_owned(),
             "content",
             &self.content,
@@ -215,11 +223,13 @@ impl SearchParams {
             |name| frame.t_enum("search-content", name).into_owned(),
         ));
         let tags = tags.iter().cloned();
-        groups.push(
-            self.several(frame.t("search-tags").into_owned(), "tag", &self.tag, tags, |name| {
-                format!("#{name}")
-            }),
-        );
+        groups.push(self.multiple_choice(
+            frame.t("search-tags").into_owned(),
+            "tag",
+            &self.tag,
+            tags,
+            |name| format!("#{name}"),
+        ));
         let categories = CATEGORIES.iter().map(|name| Choice {
             text: frame.t_enum("search-category", name).into_owned(),
             link: self.link(&[("category", if self.category == *name { "" } else { name })]),
@@ -230,12 +240,12 @@ impl SearchParams {
             choices: categories.collect(),
             has_more: false,
         });
-        // One choice that is not taken says nothing.
+        // A single choice that is not chosen is of no use.
         groups.retain(|group| group.choices.len() > 1 || group.choices.iter().any(|choice| choice.is_chosen));
         groups
     }
 
-    /// The library that is chosen, those in which something was found, and others.
+    /// Returns the chosen library, then those with results, then others.
     fn libraries(&self, frame: &Frame, catalogue: &Catalogue, answer: &SearchResponse) -> Group {
         let all = catalogue.libraries(&frame.actor);
         let mut names: Vec<&str> = if self.library.is_empty() { Vec::new() } else { vec![&self.library] };
@@ -249,8 +259,8 @@ impl SearchParams {
         let choices = names.into_iter().map(|name| {
             let is_chosen = name == self.library;
             let link = self.link(&[("library", if is_chosen { "" } else { name }), ("version", "")]);
-            let titled = all.iter().find(|library| library.name.as_str() == name);
-            let text = titled.map_or(name, |library| library.title.as_str()).to_owned();
+            let known = all.iter().find(|library| library.name.as_str() == name);
+            let text = known.map_or(name, |library| library.title.as_str()).to_owned();
             Choice { text, link, is_chosen }
         });
         Group { title: frame.t("search-libraries").into_owned(), choices: choices.collect(), has_more }
@@ -274,26 +284,26 @@ impl SearchParams {
         }
     }
 
-    /// Choices of which several may be taken.
-    fn several(
+    /// Returns a group in which several values can be chosen.
+    fn multiple_choice(
         &self,
         title: String,
         name: &'static str,
-        taken: &str,
+        chosen: &str,
         offered: impl Iterator<Item = String>,
-        say: impl Fn(&str) -> String,
+        translate: impl Fn(&str) -> String,
     ) -> Group {
-        let taken_now = list(taken);
-        let mut values = taken_now.clone();
+        let chosen_values = list(chosen);
+        let mut values = chosen_values.clone();
         for value in offered {
             if values.len() < MAX_CHOICES && !values.contains(&value) {
                 values.push(value);
             }
         }
         let choices = values.iter().map(|value| Choice {
-            text: say(value),
-            link: self.link(&[(name, &toggled(taken, value))]),
-            is_chosen: taken_now.contains(value),
+            text: translate(value),
+            link: self.link(&[(name, &toggled(chosen, value))]),
+            is_chosen: chosen_values.contains(value),
         });
         Group { title, choices: choices.collect(), has_more: false }
     }
@@ -303,11 +313,11 @@ fn list(text: &str) -> Vec<String> {
     input::list(Some(text))
 }
 
-/// A list with a value more, or without it where it was there.
-fn toggled(taken: &str, value: &str) -> String {
-    let mut values = list(taken);
+/// Adds a value to a list, or removes it.
+fn toggled(chosen: &str, value: &str) -> String {
+    let mut values = list(chosen);
     let before = values.len();
-    values.retain(|held| held != value);
+    values.retain(|known| known != value);
     if values.len() == before {
         values.push(value.to_owned());
     }
@@ -319,8 +329,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_changes_one_thing_and_keeps_the_others() {
-        let asked = SearchParams {
+    fn a_link_changes_one_parameter_and_keeps_the_others() {
+        let params = SearchParams {
             q: "a&b 库".to_owned(),
             library: "vercel/next.js".to_owned(),
             version: "15".to_owned(),
@@ -329,31 +339,31 @@ mod tests {
             ..SearchParams::default()
         };
         assert_eq!(
-            asked.link(&[("version", "")]),
+            params.link(&[("version", "")]),
             "/?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&tag=guide%2Capi"
         );
         assert_eq!(
-            asked.link(&[("library", ""), ("version", ""), ("tag", &toggled(&asked.tag, "api"))]),
+            params.link(&[("library", ""), ("version", ""), ("tag", &toggled(&params.tag, "api"))]),
             "/?q=a%26b%20%E5%BA%93&tag=guide"
         );
-        assert!(asked.link(&[("after", "next")]).ends_with("&after=next"));
-        assert_eq!(asked.to_ask(), "/ask?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&version=15");
+        assert!(params.link(&[("after", "next")]).ends_with("&after=next"));
+        assert_eq!(params.ask_link(), "/ask?q=a%26b%20%E5%BA%93&library=vercel%2Fnext%2Ejs&version=15");
         assert_eq!(SearchParams::default().link(&[]), "/");
     }
 
     #[test]
-    fn what_cannot_be_asked_is_refused() {
-        let asked = |change: fn(&mut SearchParams)| {
-            let mut asked = SearchParams { q: "x".to_owned(), ..SearchParams::default() };
-            change(&mut asked);
-            asked.question(10, false)
+    fn invalid_parameters_are_refused() {
+        let request = |change: fn(&mut SearchParams)| {
+            let mut params = SearchParams { q: "x".to_owned(), ..SearchParams::default() };
+            change(&mut params);
+            params.to_request(10, false)
         };
-        assert!(asked(|asked| asked.library = "!".to_owned()).is_err());
-        assert!(asked(|asked| asked.after = "x".repeat(5000)).is_err());
-        assert!(asked(|asked| asked.category = "other".to_owned()).is_err());
+        assert!(request(|params| params.library = "!".to_owned()).is_err());
+        assert!(request(|params| params.after = "x".repeat(5000)).is_err());
+        assert!(request(|params| params.category = "other".to_owned()).is_err());
         assert!(
-            asked(|asked| asked.version = "5.x".to_owned())
-                .is_ok_and(|question| !question.records_zero_results)
+            request(|params| params.version = "5.x".to_owned())
+                .is_ok_and(|request| !request.records_zero_results)
         );
     }
 }

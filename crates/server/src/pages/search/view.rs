@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::app::address;
 
-/// A document in which something was found.
+/// Document with matching passages.
 pub(super) struct Document {
     pub(super) id: Uuid,
     pub(super) title: String,
@@ -18,27 +18,27 @@ pub(super) struct Document {
     pub(super) passages: Vec<PassageView>,
 }
 
-/// A passage that was found.
+/// Matching passage.
 pub(super) struct PassageView {
     pub(super) link: String,
-    /// The headings above it that its title does not say already.
+    /// Headings above it, without the title of the document.
     pub(super) section: String,
     pub(super) page: Option<i32>,
     pub(super) language: Option<String>,
-    /// Whether its lines mean something.
+    /// Whether line breaks are kept.
     pub(super) is_code: bool,
     pub(super) is_flagged: bool,
     pub(super) pieces: Vec<Piece>,
 }
 
-/// A run of a snippet.
+/// Run of a snippet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) text: String,
     pub(super) is_marked: bool,
 }
 
-/// The documents of an answer, in the order of their best passages.
+/// Groups results by document, in the order of their best passages.
 pub(super) fn documents(answer: &SearchResponse) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
     for hit in &answer.hits {
@@ -47,7 +47,7 @@ pub(super) fn documents(answer: &SearchResponse) -> Vec<Document> {
             .iter_mut()
             .find(|document| document.id == passage.document_id && document.version == passage.version);
         if let Some(document) = known {
-            document.passages.push(shown(hit));
+            document.passages.push(passage_view(hit));
             continue;
         }
         documents.push(Document {
@@ -63,13 +63,13 @@ pub(super) fn documents(answer: &SearchResponse) -> Vec<Document> {
                 address::escaped(&passage.version),
                 address::escaped(&passage.path)
             ),
-            passages: vec![shown(hit)],
+            passages: vec![passage_view(hit)],
         });
     }
     documents
 }
 
-fn shown(hit: &SearchHit) -> PassageView {
+fn passage_view(hit: &SearchHit) -> PassageView {
     let passage = &hit.passage;
     let is_code = passage.content_type == "code";
     let mut pieces = pieces(&hit.snippet, &hit.highlights, is_code);
@@ -91,14 +91,14 @@ fn shown(hit: &SearchHit) -> PassageView {
     }
 }
 
-/// A snippet in runs that are marked or not. It is Markdown; what only makes Markdown of it is left out.
+/// Splits a snippet into runs that are marked or not, and removes the syntax of Markdown.
 fn pieces(snippet: &str, highlights: &[(u32, u32)], is_code: bool) -> Vec<Piece> {
     let characters: Vec<char> = snippet.chars().collect();
-    let drawn = drawn(&characters, is_code);
+    let visible = visible(&characters, is_code);
     let mut marked = highlights.iter().peekable();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut was_space = true;
-    for (place, character) in drawn.into_iter().enumerate() {
+    for (place, character) in visible.into_iter().enumerate() {
         let at = u32::try_from(place).unwrap_or(u32::MAX);
         while marked.next_if(|(_, end)| *end <= at).is_some() {}
         let Some(mut character) = character else { continue };
@@ -118,14 +118,14 @@ fn pieces(snippet: &str, highlights: &[(u32, u32)], is_code: bool) -> Vec<Piece>
     pieces
 }
 
-/// Each character as it is shown: without what only marks headings, emphasis, code and its fences, and with points between the
-/// cells of a table.
-fn drawn(characters: &[char], is_code: bool) -> Vec<Option<char>> {
-    let mut drawn = Vec::with_capacity(characters.len());
+/// Returns each character as it is shown, `None` for the syntax of headings, emphasis and code; cells of tables are separated by
+/// dots.
+fn visible(characters: &[char], is_code: bool) -> Vec<Option<char>> {
+    let mut visible = Vec::with_capacity(characters.len());
     for line in characters.split_inclusive(|character| *character == '\n') {
-        let begin = drawn.len();
-        drawn.extend(line.iter().copied().map(Some));
-        let shown = drawn.get_mut(begin..).unwrap_or_default();
+        let begin = visible.len();
+        visible.extend(line.iter().copied().map(Some));
+        let shown = visible.get_mut(begin..).unwrap_or_default();
         let text: String = line.iter().collect();
         let trimmed = text.trim();
         let indent = text.chars().count() - text.trim_start().chars().count();
@@ -147,14 +147,14 @@ fn drawn(characters: &[char], is_code: bool) -> Vec<Option<char>> {
                     .for_each(|mark| *mark = None);
             }
             shown.iter_mut().filter(|mark| **mark == Some('`')).for_each(|mark| *mark = None);
-            draw_row(trimmed, indent, shown);
+            format_row(trimmed, indent, shown);
         }
     }
-    drawn
+    visible
 }
 
-/// A row of a table. That of a snippet may be cut off at either end.
-fn draw_row(row: &str, indent: usize, shown: &mut [Option<char>]) {
+/// Formats a row of a table, which may be cut off at either end of the snippet.
+fn format_row(row: &str, indent: usize, shown: &mut [Option<char>]) {
     let bars = row.matches('|').count();
     if bars == 0 || !row.starts_with('|') && !row.ends_with('|') {
         return;
@@ -173,7 +173,7 @@ fn draw_row(row: &str, indent: usize, shown: &mut [Option<char>]) {
 mod tests {
     use super::*;
 
-    fn written(pieces: &[Piece]) -> String {
+    fn to_text(pieces: &[Piece]) -> String {
         pieces
             .iter()
             .map(|piece| if piece.is_marked { format!("[{}]", piece.text) } else { piece.text.clone() })
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn words_asked_for_are_marked_where_they_stand() {
+    fn matching_words_are_marked() {
         let text = "## Pool\n\nA **pool** keeps\n  `connections`.";
         let count = |text: &str| u32::try_from(text.chars().count()).unwrap();
         let place = |word: &str| {
@@ -189,21 +189,21 @@ mod tests {
             (begin, begin + count(word))
         };
         let marks = [place("Pool"), place("pool"), place("connections")];
-        assert_eq!(written(&pieces(text, &marks, false)), "[Pool] A [pool] keeps [connections].");
-        assert_eq!(written(&pieces("备份数据库", &[(2, 5)], false)), "备份[数据库]");
-        assert_eq!(written(&pieces("a #1 <b>", &[(5, 99)], false)), "a #1 [<b>]");
+        assert_eq!(to_text(&pieces(text, &marks, false)), "[Pool] A [pool] keeps [connections].");
+        assert_eq!(to_text(&pieces("备份数据库", &[(2, 5)], false)), "备份[数据库]");
+        assert_eq!(to_text(&pieces("a #1 <b>", &[(5, 99)], false)), "a #1 [<b>]");
     }
 
     #[test]
-    fn cells_of_a_table_are_told_apart() {
+    fn cells_of_a_table_are_separated() {
         let table = "| Name | Default |\n|---|:--|\n| `drain` | 90 |\n\na | b";
-        assert_eq!(written(&pieces(table, &[(32, 37)], false)), "Name · Default · [drain] · 90 · a | b");
-        assert_eq!(written(&pieces("none | Where |\n| berths", &[], false)), "none · Where · berths");
+        assert_eq!(to_text(&pieces(table, &[(32, 37)], false)), "Name · Default · [drain] · 90 · a | b");
+        assert_eq!(to_text(&pieces("none | Where |\n| berths", &[], false)), "none · Where · berths");
     }
 
     #[test]
-    fn the_lines_of_code_are_kept_without_their_fence() {
+    fn line_breaks_of_code_are_kept_without_the_fence() {
         let text = "```sql\nselect 1;\n  from t\n```\n";
-        assert_eq!(written(&pieces(text, &[(7, 13)], true)), "[select] 1;\n  from t\n");
+        assert_eq!(to_text(&pieces(text, &[(7, 13)], true)), "[select] 1;\n  from t\n");
     }
 }

@@ -1,4 +1,4 @@
-# Frame of every page.
+# Frame of all pages.
 house = Wenyuan
 skip = Skip to content
 rooms = Main

@@ -1,4 +1,4 @@
-# Search, the first page.
+# Search, the home page.
 search-title = Search
 search-heading = Search the library
 search-field = What are you looking for?
