@@ -21,6 +21,7 @@ mod i18n;
 pub(crate) mod language;
 mod libraries;
 mod passwords;
+mod reason;
 mod search;
 mod share;
 mod sign_in;
@@ -181,12 +182,9 @@ impl ProblemPage<'_> {
         self.frame.t_enum("problem", self.problem.kind())
     }
 
-    /// Detail of the problem, which exists in English only.
-    fn detail(&self) -> Option<String> {
-        match self.frame.language() {
-            Language::English => Some(form_error::sentence(self.problem.detail())),
-            Language::Chinese => form_error::english_detail(Language::Chinese, self.problem),
-        }
+    /// Detail of the problem, translated if possible.
+    fn detail(&self) -> Vec<reason::Piece> {
+        form_error::detail(self.frame.language(), self.problem)
     }
 }
 

@@ -38,6 +38,12 @@ impl HtmlPage {
         self.select(selector).into_iter().map(text_of).collect()
     }
 
+    /// Whether the text of an element that matches contains `text`.
+    #[track_caller]
+    pub fn shows(&self, selector: &str, text: &str) -> bool {
+        self.texts(selector).iter().any(|found| found.contains(text))
+    }
+
     /// Text of the only element that matches. Panics unless there is exactly one.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
@@ -87,6 +93,7 @@ mod tests {
             HtmlPage::parse("<ul><li><a href=\"/?a&#38;b\">One\n  &lt;b&gt;</a><li>Two</ul>".to_owned());
         assert_eq!(page.texts("li"), ["One <b>", "Two"]);
         assert_eq!(page.text("a[href='/?a&b']"), "One <b>");
+        assert!(page.shows("li", "Tw") && !page.shows("a", "Two"));
         assert_eq!(page.attribute("a", "href"), "/?a&b");
         assert!(page.has("ul > li") && !page.has("b"));
     }

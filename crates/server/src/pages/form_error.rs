@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::error::PageResult;
 use super::frame::Frame;
 use super::language::Language;
+use super::reason::{self, Piece};
 use crate::http::problem::Problem;
 
 /// Types of problems whose translated title says all that the English detail says.
@@ -28,8 +29,8 @@ pub(crate) struct FormError {
     pub(crate) status: StatusCode,
     /// In the language of the page.
     pub(crate) text: String,
-    /// Details in English, if the page is in another language.
-    pub(crate) detail: Option<String>,
+    /// Details after the text.
+    pub(crate) detail: Vec<Piece>,
     retry_after: Option<u32>,
 }
 
@@ -48,7 +49,7 @@ impl FormError {
             form_error.status = StatusCode::FORBIDDEN;
         }
         if let Some(text) = translated {
-            (form_error.text, form_error.detail) = (text, None);
+            (form_error.text, form_error.detail) = (text, Vec::new());
         }
         Ok(form_error)
     }
@@ -63,12 +64,14 @@ impl FormError {
             return Err(problem.into());
         }
         let (status, retry_after) = (problem.status(), problem.retry_after());
+        let detail = detail(frame.language(), &problem);
         let (text, detail) = match frame.language() {
-            Language::English => (sentence(problem.detail()), None),
-            Language::Chinese => {
-                let title = frame.t_enum("problem", problem.kind());
-                (format!("{title}。"), english_detail(frame.language(), &problem))
+            Language::English => (sentence(problem.detail()), Vec::new()),
+            // A translated detail says more than the title.
+            Language::Chinese if detail.first().is_some_and(|piece| !piece.is_english) => {
+                (String::new(), detail)
             }
+            Language::Chinese => (format!("{}。", frame.t_enum("problem", problem.kind())), detail),
         };
         Ok(Self { status, text, detail, retry_after })
     }
@@ -81,10 +84,22 @@ impl FormError {
     }
 }
 
-/// Returns the detail of a problem, which exists in English only, where a page in another language needs it beside the title.
-pub(super) fn english_detail(language: Language, problem: &Problem) -> Option<String> {
-    let is_needed = !SELF_EXPLANATORY.contains(&problem.kind()) && language != Language::English;
-    is_needed.then(|| sentence(problem.detail()))
+/// Returns the detail of a problem beside its title, translated if possible; empty if the translated title says all.
+pub(super) fn detail(language: Language, problem: &Problem) -> Vec<Piece> {
+    let pieces = reason::pieces(language, problem.detail());
+    let is_translated = pieces.first().is_some_and(|piece| !piece.is_english);
+    if language != Language::English && !is_translated && SELF_EXPLANATORY.contains(&problem.kind()) {
+        return Vec::new();
+    }
+    let as_sentence = |piece: Piece| Piece { text: sentence(&piece.text), ..piece };
+    pieces
+        .into_iter()
+        .map(
+            |piece| {
+                if language == Language::English || piece.is_english { as_sentence(piece) } else { piece }
+            },
+        )
+        .collect()
 }
 
 /// Turns an error text, which is lower case without a full stop, into a sentence.

@@ -105,7 +105,7 @@ impl SubmittedForm {
     }
 }
 
-/// Masks a token for a form: a random mask, then the token XORed with it. A secret that differs in every response cannot be guessed
+/// Masks a token for a form: a random mask, then the token combined with it by XOR. A secret that differs in every response cannot be guessed
 /// from the length of compressed responses ([BREACH](https://www.breachattack.com/)).
 pub(crate) fn mask(token: &Token) -> Result<String, RandomnessError> {
     let mask = Token::generate("")?;
@@ -118,7 +118,7 @@ fn unmask(text: &str) -> Option<Token> {
     Some(Token::from_text(&xor_hex(mask, masked)?))
 }
 
-/// XORs two hexadecimal texts of equal length.
+/// Combines two hexadecimal texts of equal length by XOR.
 fn xor_hex(left: &str, right: &str) -> Option<String> {
     let (left, right) = (hex::decode(left).ok()?, hex::decode(right).ok()?);
     let bytes: Vec<u8> = left.iter().zip(&right).map(|(left, right)| left ^ right).collect();

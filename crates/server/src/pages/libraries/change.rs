@@ -34,7 +34,7 @@ pub(super) async fn library(
     };
     let mut error = FormError::from_problem(&form.frame, problem)?;
     if form.field("action") == "delete" && !is_confirmed(&form, &name) {
-        (error.text, error.detail) = (form.frame.t("libraries-delete-name").into_owned(), None);
+        (error.text, error.detail) = (form.frame.t("libraries-delete-name").into_owned(), Vec::new());
     }
     super::page(&state, &form.frame, &part, None, Some((&form, &error))).await
 }
