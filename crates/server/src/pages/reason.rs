@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 3;
 
 /// Code and English text of the reasons. `{reason}` is a reason itself, and is shown after the text. A text that more than one
 /// template matches takes the first.
-const TEMPLATES: [(&str, &str); 50] = [
+const TEMPLATES: [(&str, &str); 49] = [
     // Documents.
     ("malformed", "invalid {format} file: {reason}"),
     ("limit", "the document exceeds the limit of {limit} {unit}"),
@@ -71,7 +71,6 @@ const TEMPLATES: [(&str, &str); 50] = [
     // Forms.
     ("active-version", "{version} is the active version of {library}: activate another one first"),
     ("own-grant", "you cannot lower your own access to {library}: ask another owner or an administrator"),
-    ("name-unusable", "the name {name} cannot be used: choose another"),
     ("not-completed", "this revision cannot be made active: it is {status}"),
     ("empty-library", "{library} has no documents yet: {command}"),
     ("name-mismatch", "the name does not match; nothing was deleted"),

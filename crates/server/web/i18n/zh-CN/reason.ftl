@@ -53,7 +53,6 @@ reason-model-key-characters = API 密钥含有 HTTP 标头不允许的字符：�
 reason-model-quota = 付费额度已用完：请检查其 API 密钥所属的账号。
 reason-active-version = { $version } 是 { $library } 的当前版本：请先启用另一个版本。
 reason-own-grant = 不能降低自己对 { $library } 的权限：请联系其他负责人或管理员。
-reason-name-unusable = 名称 { $name } 不可用：请换一个。
 reason-not-completed = 此修订不能设为当前：其状态为 { $status }。
 reason-empty-library = { $library } 中还没有文档。
 reason-name-mismatch = 名称不符，未删除任何内容。
