@@ -1,7 +1,13 @@
 //! Reader for Markdown and MDX. The text of the document is the source, byte for byte.
 //!
-//! Front matter, imports and lines of tags alone are in the text but in no block.
+//! Module code of MDX, comments, template tags and lines of tags alone are in the text but in no block; of front matter,
+//! descriptions and tags are.
 
+mod front_matter;
+mod mdx;
+mod noise;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -12,36 +18,54 @@ use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
 /// Maximum number of keywords collected from one block.
 const MAX_BLOCK_KEYWORDS: usize = 64;
 
-/// Maximum number of lines of front matter.
-const MAX_FRONT_MATTER_LINES: usize = 500;
-
 /// Reads a Markdown document; `is_mdx` enables handling of imports and JSX.
 pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<ParsedDocument, Error> {
     if source.len() > limits.text_bytes {
         return Err(Error::TooLarge { unit: "bytes of text", limit: limits.text_bytes });
     }
-    let front_matter = front_matter_range(&source);
-    let mut parsed = ParsedDocument::default();
-    if let Some(range) = &front_matter {
-        parsed.title = front_matter_title(&source[range.clone()]);
-    }
-    let start = front_matter.map_or(0, |range| range.end);
+    let front_matter = front_matter::parse(&source);
+    let start = front_matter.as_ref().map_or(0, |front_matter| front_matter.range.end);
+    let prepared = (is_mdx || mdx::is_module(&source[start..])).then(|| mdx::prepare(&source, start));
     let mut reader = Reader {
         source: &source,
         start,
-        is_mdx,
+        prepared,
+        noise: Vec::new(),
         blocks: Vec::new(),
         slugs: Slugs::default(),
         title: None,
         has_level_one_title: false,
     };
     reader.read(limits)?;
-    let heading_title = reader.title;
-    parsed.blocks = reader.blocks;
-    parsed.title = parsed.title.or(heading_title);
+    let mut excluded = reader.noise;
+    excluded.extend(reader.prepared.map(|prepared| prepared.code).unwrap_or_default());
+    let mut parsed =
+        ParsedDocument { title: reader.title, blocks: reader.blocks, ..ParsedDocument::default() };
+    if let Some(front_matter) = front_matter {
+        let mut ranges = front_matter.text;
+        // A document of front matter alone has its title as text too.
+        if parsed.blocks.is_empty() {
+            ranges.extend(front_matter.title_range);
+            ranges.sort_unstable_by_key(|range| range.start);
+        }
+        let text_block =
+            |range| Block { kind: BlockKind::Text, range, anchor: None, page: None, keywords: Vec::new() };
+        parsed.blocks.splice(0..0, ranges.into_iter().map(text_block));
+        // The keys between the values and the fence belong to no passage.
+        let mut at = 0;
+        for range in
+            parsed.blocks.iter().map(|block| block.range.clone()).take_while(|range| range.start < start)
+        {
+            excluded.push(at..range.start);
+            at = range.end;
+        }
+        excluded.push(at..front_matter.range.end);
+        parsed.title = front_matter.title.or(parsed.title);
+    }
     if parsed.blocks.is_empty() {
         return Err(Error::Empty);
     }
+    parsed.excluded = merged(excluded);
     parsed.text = source;
     Ok(parsed)
 }
@@ -49,7 +73,10 @@ pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Pars
 struct Reader<'s> {
     source: &'s str,
     start: usize,
-    is_mdx: bool,
+    /// Markdown of an MDX document.
+    prepared: Option<mdx::Prepared>,
+    /// Comments and template tags, in order.
+    noise: Vec<Range<usize>>,
     blocks: Vec<Block>,
     slugs: Slugs,
     /// First heading of level 1, else the first heading. Headings in HTML are ignored: they are often a project banner
@@ -67,18 +94,27 @@ impl Reader<'_> {
             | Options::ENABLE_HEADING_ATTRIBUTES
             | Options::ENABLE_GFM;
         let source = self.source;
-        let events = Parser::new_ext(&source[self.start..], options).into_offset_iter();
+        let markdown = match &self.prepared {
+            Some(prepared) => Cow::Owned(prepared.markdown.clone()),
+            None => Cow::Borrowed(&source[self.start..]),
+        };
+        self.noise = self.find_noise(&markdown, options);
+        let events = Parser::new_ext(&markdown, options).into_offset_iter();
         let mut depth = 0_usize;
         let mut keywords = Vec::new();
         let mut heading: Option<(u8, Option<String>, String)> = None;
         let mut kind = BlockKind::Text;
         for (event, range) in events {
-            let range = range.start + self.start..range.end + self.start;
+            let range = self.source_range(range);
             match event {
                 Event::Start(tag) => {
                     if depth == 0 {
                         keywords.clear();
                         kind = match &tag {
+                            // MDX has no indented code.
+                            Tag::CodeBlock(CodeBlockKind::Indented) if self.prepared.is_some() => {
+                                BlockKind::Text
+                            }
                             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                                 BlockKind::Code
                             }
@@ -130,9 +166,34 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Returns the range of the source that a range of the parsed Markdown stands for.
+    fn source_range(&self, range: Range<usize>) -> Range<usize> {
+        match &self.prepared {
+            Some(prepared) => prepared.source_range(range),
+            None => range.start + self.start..range.end + self.start,
+        }
+    }
+
+    /// Finds comments and template tags. Those in code are text, so code is found first.
+    fn find_noise(&self, markdown: &str, options: Options) -> Vec<Range<usize>> {
+        if !["<!--", "{%", "{{", "{#", "{/*", "[//]:", "[comment]:"]
+            .iter()
+            .any(|mark| markdown.contains(mark))
+        {
+            return Vec::new();
+        }
+        let mut codes: Vec<Range<usize>> = Vec::new();
+        for (event, range) in Parser::new_ext(markdown, options).into_offset_iter() {
+            if matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(_))) {
+                codes.push(self.source_range(range));
+            }
+        }
+        noise::find(self.source, self.start, &codes)
+    }
+
     fn heading(&mut self, level: u8, id: Option<String>, title: &str, range: Range<usize>) {
-        let title = crate::builder::one_line(title);
-        if title.is_empty() {
+        let title = crate::builder::one_line(&noise::strip(title));
+        if title.is_empty() || noise::without(self.source, range.clone(), &self.noise).is_empty() {
             return;
         }
         if self.title.is_none() || (level == 1 && !self.has_level_one_title) {
@@ -155,12 +216,25 @@ impl Reader<'_> {
                 Some(inner) => range.start + inner.start..range.start + inner.end,
                 None => return,
             }
-        } else if self.is_mdx && kind == BlockKind::Text && is_module_code(text) {
-            return;
         } else {
             range
         };
-        self.push(kind, range, None, keywords);
+        if !noise::is_in(&self.noise, &range) {
+            self.push(kind, range, None, keywords);
+            return;
+        }
+        let parts = noise::without(self.source, range.clone(), &self.noise);
+        if parts.is_empty() {
+            return;
+        }
+        if kind != BlockKind::Text {
+            // Tags in a table stay in its cells.
+            self.push(kind, range, None, keywords);
+            return;
+        }
+        for part in parts {
+            self.push(kind.clone(), part, None, keywords.clone());
+        }
     }
 
     fn push(
@@ -189,6 +263,20 @@ impl Reader<'_> {
     }
 }
 
+/// Returns the ranges in order, those that overlap as one.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut().filter(|last| last.end >= range.start) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => merged.push(range),
+        }
+    }
+    merged
+}
+
 fn level_number(level: HeadingLevel) -> u8 {
     match level {
         HeadingLevel::H1 => 1,
@@ -198,57 +286,6 @@ fn level_number(level: HeadingLevel) -> u8 {
         HeadingLevel::H5 => 5,
         HeadingLevel::H6 => 6,
     }
-}
-
-/// Returns the range of YAML or TOML front matter, fences included.
-fn front_matter_range(source: &str) -> Option<Range<usize>> {
-    let fence = ["---", "+++"].into_iter().find(|fence| source.starts_with(fence))?;
-    let mut lines = source.split_inclusive('\n');
-    let first = lines.next()?;
-    if first.trim_end() != fence {
-        return None;
-    }
-    let mut end = first.len();
-    for (number, line) in lines.enumerate() {
-        end += line.len();
-        let text = line.trim_end();
-        if text == fence || (fence == "---" && text == "...") {
-            return Some(0..end);
-        }
-        // Front matter begins with a key or a comment; otherwise the first line is a thematic break.
-        if number == 0 && !text.contains([':', '=', '#']) {
-            return None;
-        }
-        if number > MAX_FRONT_MATTER_LINES {
-            return None;
-        }
-    }
-    None
-}
-
-/// Returns the value of the key `title` of front matter.
-fn front_matter_title(front_matter: &str) -> Option<String> {
-    front_matter.lines().find_map(|line| {
-        let rest = line.strip_prefix("title")?.trim_start();
-        let value = rest.strip_prefix([':', '='])?.trim();
-        let value = value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'))
-            .or_else(|| value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')))
-            .unwrap_or(value);
-        (!value.is_empty() && !value.starts_with(['|', '>', '{'])).then(|| value.replace("\\\"", "\""))
-    })
-}
-
-/// Whether an MDX paragraph is module code: an import, an export or an expression.
-fn is_module_code(text: &str) -> bool {
-    let text = text.trim();
-    let is_import = text.starts_with("import ")
-        && text.lines().next().is_some_and(|line| line.contains([';', '\'', '"']) || line.contains('{'));
-    let is_export = ["const ", "default ", "function ", "let ", "var ", "{", "*", "async "]
-        .iter()
-        .any(|word| text.strip_prefix("export ").is_some_and(|rest| rest.starts_with(word)));
-    is_import || is_export || (text.starts_with('{') && text.ends_with('}'))
 }
 
 /// Parses an HTML block that is one heading, such as `<h1 align="center">Project</h1>`: its level and title.
@@ -351,6 +388,49 @@ mod tests {
             describe(source, true),
             ["H1 Head #head", "Text \"Text inside.\"", "Text \"important import words\""]
         );
+    }
+
+    #[test]
+    fn comments_and_template_tags_are_in_no_block() {
+        for (source, expected) in [
+            ("One.\n\n<!-- secret -->\n\nTwo.\n", vec!["Text \"One.\"", "Text \"Two.\""]),
+            ("One <!-- secret\nmore --> two.\n", vec!["Text \"One\"", "Text \"two.\""]),
+            ("{% note %}\n\n**Note:** text\n\n{% endnote %}\n", vec!["Text \"**Note:** text\""]),
+            ("{% if x %}\nText.\n{%- endif -%}\n", vec!["Text \"Text.\""]),
+            ("{% comment %}\n\n# Secret\n\nsecret\n\n{% endcomment %}\n\nText.\n", vec!["Text \"Text.\""]),
+            ("{# secret #}\n\nText {#- secret -#}\n", vec!["Text \"Text\""]),
+            ("{{< note >}}\nText.\n{{< /note >}}\n\n{{ toc }}\n", vec!["Text \"Text.\""]),
+            ("Version {{ page.version }} of it.\n", vec!["Text \"Version {{ page.version }} of it.\""]),
+            ("[//]: # (secret)\n\nText.\n", vec!["Text \"Text.\""]),
+            ("# Head {% icon %} {#id}\n\nText.\n", vec!["H1 Head #id", "Text \"Text.\""]),
+            ("`{% raw %}` and `<!-- x -->` stay.\n", vec!["Text \"`{% raw %}` and `<!-- x -->` stay.\""]),
+            ("```\n{% if %}\n<!-- x -->\n```\n", vec!["Code \"```\\n{% if %}\\n<!-- x -->\\n```\""]),
+            ("- ```\n  {{ x }}\n  ```\n", vec!["Text \"- ```\\n  {{ x }}\\n  ```\""]),
+            ("printf {%d} and a {{ b\n", vec!["Text \"printf {%d} and a {{ b\""]),
+        ] {
+            assert_eq!(describe(source, false), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_front_matter_is_a_document() {
+        let read = |source: &str| {
+            let parsed = read(source.to_owned(), false, &Limits::default()).unwrap();
+            let text: Vec<_> =
+                parsed.blocks.iter().map(|block| parsed.text[block.range.clone()].to_owned()).collect();
+            (parsed.title, text)
+        };
+        let title = Some("Deploy".to_owned());
+        assert_eq!(read("---\ntitle: Deploy\n---\n"), (title.clone(), vec!["Deploy".to_owned()]));
+        assert_eq!(
+            read("---\ntitle: Deploy\nlayout: x\ndescription: 'How to.'\ntags: [ops]\n---\n"),
+            (title.clone(), vec!["Deploy".to_owned(), "How to.'\ntags: [ops".to_owned()])
+        );
+        assert_eq!(
+            read("+++\ntitle = \"Deploy\"\ndescription = \"How to.\"\n+++\n# Head\n"),
+            (title, vec!["How to.".to_owned(), "# Head".to_owned()])
+        );
+        assert_eq!(read("---\ntitle: [Deploy\n---\n\nText.\n").1, ["title: [Deploy\n---", "Text."]);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub struct ParsedDocument {
     pub text: String,
     /// Blocks, in order.
     pub blocks: Vec<Block>,
+    /// Ranges of the text, in order, that no passage may contain: comments, module code, keys of front matter.
+    pub excluded: Vec<Range<usize>>,
     /// Problems that did not prevent reading ("page 7 has no text; it may be a scanned image").
     pub warnings: Vec<String>,
 }

@@ -8,6 +8,7 @@
 //!   `headings` is then their common path.
 //! - Code and tables stay whole if they fit, together with the paragraph that introduces them.
 //! - An API member ([`BlockKind::Api`]) is always a passage of its own.
+//! - A passage ends before a range that no passage may contain ([`ParsedDocument::excluded`]).
 //!
 //! Takes one pass over the text, regardless of the length of its lines.
 
@@ -34,7 +35,7 @@ const MAX_INTRODUCTION_WIDTH: usize = 400;
 /// Splits a document into passages, without setting language and instruction.
 pub(crate) fn split(parsed: &ParsedDocument, limits: &Limits) -> Result<Vec<Passage>, Error> {
     let (headings, pieces) = pieces(parsed);
-    let drafts = merge_tiny(&headings, group(pieces));
+    let drafts = merge_tiny(&headings, group(pieces, &parsed.excluded), &parsed.excluded);
     if drafts.len() > limits.passages {
         return Err(Error::TooLarge { unit: "passages", limit: limits.passages });
     }
@@ -145,7 +146,9 @@ fn pieces(parsed: &ParsedDocument) -> (Vec<Heading>, Vec<Piece>) {
         };
         let block_width = width(&text[block.range.clone()]);
         let max_width = if kind == PieceKind::Text { TARGET_WIDTH } else { MAX_WIDTH };
-        let start = heading_start.take();
+        // The heading stays in the path if a comment stands between it and its text.
+        let start =
+            heading_start.take().filter(|start| !is_excluded(&parsed.excluded, *start, block.range.start));
         let heading_width = start.map_or(0, |start| width(&text[start..block.range.start]));
         if block_width + heading_width <= max_width.max(TARGET_WIDTH) && heading_width < TARGET_WIDTH {
             pieces.push(new_piece(block.range.clone(), block_width + heading_width, start, has_own_anchor));
@@ -164,13 +167,16 @@ fn pieces(parsed: &ParsedDocument) -> (Vec<Heading>, Vec<Piece>) {
 }
 
 /// Groups the pieces of each section into drafts of about the target width.
-fn group(pieces: Vec<Piece>) -> Vec<Draft> {
+fn group(pieces: Vec<Piece>, excluded: &[Range<usize>]) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     // The piece added last; a short paragraph may move to the next draft with the code it introduces.
     let mut last: Option<Piece> = None;
     for mut piece in pieces {
         let continues_section = drafts.last().is_some_and(|draft| {
-            draft.heading == piece.heading && !draft.is_api && piece.kind != PieceKind::Api
+            draft.heading == piece.heading
+                && !draft.is_api
+                && piece.kind != PieceKind::Api
+                && !is_excluded(excluded, draft.range.end, piece.range.start)
         });
         let mut is_added = false;
         if continues_section && let Some(draft) = drafts.last_mut() {
@@ -280,13 +286,14 @@ impl Draft {
 }
 
 /// Merges neighbouring drafts that are tiny sections of one parent.
-fn merge_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
+fn merge_tiny(headings: &[Heading], drafts: Vec<Draft>, excluded: &[Range<usize>]) -> Vec<Draft> {
     let mut merged: Vec<Draft> = Vec::with_capacity(drafts.len());
     for draft in drafts {
         if let Some(before) = merged.last_mut()
             && before.heading != draft.heading
             && !before.is_api
             && !draft.is_api
+            && !is_excluded(excluded, before.range.end, draft.range.start)
             && draft.width < TINY_WIDTH
             && (before.width < TINY_WIDTH || before.heading == common_ancestor(headings, before.heading, draft.heading))
             && before.width + draft.width < MAX_MERGED_WIDTH
@@ -316,6 +323,12 @@ fn merge_tiny(headings: &[Heading], drafts: Vec<Draft>) -> Vec<Draft> {
         merged.push(draft);
     }
     merged
+}
+
+/// Whether a range that no passage may contain lies between two offsets.
+fn is_excluded(excluded: &[Range<usize>], from: usize, to: usize) -> bool {
+    let first = excluded.partition_point(|range| range.end <= from);
+    excluded.get(first).is_some_and(|range| range.start < to)
 }
 
 /// Whether `heading` is directly under `parent`.

@@ -218,7 +218,8 @@ fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
             return false;
         }
     }
-    links > 0 && linked_bytes * 3 >= bytes
+    // The footer of Doxygen has its link on an image.
+    links > 0 && (linked_bytes * 3 >= bytes || dom.is(node, &local_name!("address")))
 }
 
 fn is_boilerplate_class(class: &str) -> bool {
@@ -227,7 +228,7 @@ fn is_boilerplate_class(class: &str) -> bool {
 
 /// Classes of boilerplate in the output of documentation generators: DocBook, Sphinx and Read the Docs, MkDocs,
 /// Docusaurus, VitePress, mdBook, old and new `javadoc`, MediaWiki, and common ones. Sorted.
-const BOILERPLATE_CLASSES: [&str; 134] = [
+const BOILERPLATE_CLASSES: [&str; 133] = [
     "VPDocAside",
     "VPDocFooter",
     "VPLocalNav",
@@ -305,7 +306,6 @@ const BOILERPLATE_CLASSES: [&str; 134] = [
     "nextra-breadcrumb",
     "nextra-sidebar-container",
     "nextra-toc",
-    "out-of-band",
     "page-edit",
     "page-footer",
     "page-nav",

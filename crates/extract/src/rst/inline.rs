@@ -2,6 +2,9 @@
 
 use super::definitions::Definitions;
 
+/// Maximum length of the name of a reference without backticks.
+const MAX_REFERENCE_CHARS: usize = 100;
+
 /// Whether the text of a role is a name or code.
 fn is_code_role(role: &str) -> bool {
     let role = role.rsplit(':').next().unwrap_or(role);
@@ -226,8 +229,14 @@ fn reference(rest: &str, out: &mut String, definitions: &Definitions) -> usize {
     }
     let is_part =
         |character: char| character.is_alphanumeric() || matches!(character, '-' | '_' | '.' | '+' | ':');
-    let start =
-        out.len() - out.chars().rev().take_while(|last| is_part(*last)).map(char::len_utf8).sum::<usize>();
+    let word = out.chars().rev().take(MAX_REFERENCE_CHARS).take_while(|last| is_part(*last));
+    let start = out.len() - word.map(char::len_utf8).sum::<usize>();
+    // `__init__` and the end of an address are no references.
+    let before = &out[out.floor_char_boundary(start.saturating_sub(MAX_REFERENCE_CHARS))..];
+    let is_address = before.rsplit(char::is_whitespace).next().is_some_and(|word| word.contains("://"));
+    if out[start..].starts_with('_') || is_address {
+        return 0;
+    }
     let address =
         if underscores == 2 { definitions.next_anonymous() } else { definitions.address(&out[start..]) };
     if let Some(address) = address.filter(|_| start < out.len()) {
@@ -267,6 +276,10 @@ mod tests {
         assert_eq!(convert(":doc:`/a/b` and :term:`word`"), "/a/b and word");
         assert_eq!(convert("|version| of word_ in a_name, [1]_"), "version of word in a_name, [1]");
         assert_eq!(convert("open `` ` `` tick ` and 12:30 | x"), "open ``  `  `` tick ` and 12:30 | x");
+        assert_eq!(
+            convert("__init__ and __init__.py, https://x.org/a_b_"),
+            "__init__ and __init__.py, https://x.org/a_b_"
+        );
         assert_eq!(convert("|release| |c| |logo|"), "4.2 © The logo");
         assert_eq!(
             convert("var_, `Other Name`_"),
