@@ -17,7 +17,7 @@ use scraper::{ElementRef, Html, Node, Selector};
 const EXCLUDED: &str = "head, script, style, noscript, template, nav, footer, button, input, select, textarea, \
     .navheader, .navfooter, .topNav, .bottomNav, .subNav, .legalCopy, [hidden], [role=navigation], [role=search], \
     .docnav, p#title, #banner, #titlearea, #nav-path, #menu-bar, .related, .sphinxsidebar, .srclink, .viewcode-link, \
-    .viewcode-back, .headerlink, div.footer[role=contentinfo], address.footer";
+    .viewcode-back, .headerlink, div.footer, address.footer";
 
 /// Inline elements, which do not end a word.
 const INLINE: [&str; 28] = [

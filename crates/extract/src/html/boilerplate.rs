@@ -180,7 +180,13 @@ fn is_boilerplate_id(dom: &Dom, node: NodeId, id: &str) -> bool {
 }
 
 /// Maximum length of the text of a bar of links.
-const MAX_LINK_BAR_BYTES: usize = 600;
+const MAX_LINK_BAR_BYTES: usize = 800;
+
+/// Whether the text has a mark of copyright. The text is that of a bar, so it is short.
+fn has_copyright(dom: &Dom, node: NodeId) -> bool {
+    let text = dom.text(node);
+    text.contains('©') || text.contains("Copyright")
+}
 
 /// Whether an element has links, little other text and no heading, as the navigation of a page has.
 fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
@@ -218,8 +224,11 @@ fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
             return false;
         }
     }
-    // The footer of Doxygen has its link on an image.
-    links > 0 && (linked_bytes * 3 >= bytes || dom.is(node, &local_name!("address")))
+    // The footer of Doxygen has its link on an image, those of Sphinx and others tell of rights.
+    links > 0
+        && (linked_bytes * 3 >= bytes
+            || dom.is(node, &local_name!("address"))
+            || dom.classes(node).any(|class| class == "footer") && has_copyright(dom, node))
 }
 
 fn is_boilerplate_class(class: &str) -> bool {

@@ -99,14 +99,20 @@ fn is_line_block(dom: &Dom, node: NodeId) -> bool {
 /// Whether an inline element is a line of code: by its class, and nothing but a line follows it on its line.
 fn is_inline_line(dom: &Dom, node: NodeId) -> bool {
     let is_line = |node: NodeId| {
-        dom.classes(node).any(|class| {
-            class == "line"
-                || class == "code-line"
-                || class == "loc"
-                || class
-                    .strip_suffix("-line")
-                    .is_some_and(|kind| !kind.ends_with("under") && !kind.ends_with("in"))
-        })
+        // Some generators mark lines by an attribute, or make them blocks.
+        let is_marked = dom.attribute(node, &LocalName::from("data-line")).is_some()
+            || dom
+                .attribute(node, &local_name!("style"))
+                .is_some_and(|style| style.contains("display:block") || style.contains("display: block"));
+        is_marked
+            || dom.classes(node).any(|class| {
+                class == "line"
+                    || class == "code-line"
+                    || class == "loc"
+                    || class
+                        .strip_suffix("-line")
+                        .is_some_and(|kind| !kind.ends_with("under") && !kind.ends_with("in"))
+            })
     };
     if !is_line(node) {
         return false;
@@ -128,31 +134,9 @@ fn is_inline_line(dom: &Dom, node: NodeId) -> bool {
 /// Whether the element is a line number, or a column of them.
 fn is_line_number(dom: &Dom, node: NodeId) -> bool {
     let is_named = dom.classes(node).any(|class| {
-        matches!(
-            class,
-            "lineno"
-                | "linenos"
-                | "lineNo"
-                | "linenumber"
-                | "line-number"
-                | "line-numbers"
-                | "lineNumber"
-                | "line-num"
-                | "line-numbers-rows"
-                | "lnt"
-                | "ln"
-                | "lnum"
-                | "ln-num"
-                | "gutter"
-                | "gl"
-                | "rouge-gutter"
-                | "blob-num"
-                | "hljs-ln-numbers"
-                | "react-syntax-highlighter-line-number"
-                | "CodeMirror-linenumber"
-                | "code-line-number"
-                | "go-line-number"
-        ) || class.starts_with("codeLineNumber")
+        let class = class.to_ascii_lowercase();
+        matches!(&*class, "lnt" | "ln" | "lnum" | "ln-num" | "gl" | "blob-num" | "hljs-ln-numbers")
+            || ["lineno", "linenum", "line-no", "line-num", "gutter"].iter().any(|part| class.contains(part))
     }) || dom
         .attribute(node, &local_name!("style"))
         .is_some_and(|style| style.contains("user-select:none") || style.contains("user-select: none"));

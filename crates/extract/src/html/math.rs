@@ -27,13 +27,17 @@ pub(crate) fn formula(dom: &Dom, node: NodeId) -> Option<String> {
         local_name!("img") => {
             return dom
                 .classes(node)
-                .any(|class| matches!(class, "math" | "tex" | "latex"))
+                .any(|class| {
+                    matches!(class, "math" | "tex" | "latex") || class.starts_with("mwe-math-fallback-image")
+                })
                 .then(|| tex(dom.attribute(node, &local_name!("alt")).unwrap_or_default(), false));
         }
         _ => {}
     }
     if &**name == "mjx-container" {
-        return Some(first_math(dom, node).map_or_else(String::new, |math| of_math(dom, math)));
+        // Without `math` inside, only the description for screen readers tells the formula.
+        let label = || dom.attribute(node, &LocalName::from("aria-label")).unwrap_or_default().to_owned();
+        return Some(first_math(dom, node).map_or_else(label, |math| of_math(dom, math)));
     }
     let kind = dom.classes(node).find_map(|class| match class {
         "katex" | "katex-display" | "katex-error" => Some(Kind::Katex),
@@ -48,7 +52,9 @@ pub(crate) fn formula(dom: &Dom, node: NodeId) -> Option<String> {
         _ => None,
     })?;
     match kind {
-        Kind::Katex => first_math(dom, node).map(|math| of_math(dom, math)),
+        Kind::Katex => {
+            Some(first_math(dom, node).map_or_else(|| visible_katex(dom, node), |math| of_math(dom, math)))
+        }
         Kind::MediaWiki => Some(first_math(dom, node).map_or_else(String::new, |math| of_math(dom, math))),
         Kind::MathJax if is_followed_by_tex(dom, node) => Some(String::new()),
         Kind::MathJax => first_math(dom, node).map(|math| of_math(dom, math)),
@@ -151,6 +157,11 @@ fn delimited(text: &str) -> Option<String> {
         (_, Some(source)) => Some(tex(source, true)),
         _ => None,
     }
+}
+
+/// Returns the text of a formula that was typeset without `math` beside it.
+fn visible_katex(dom: &Dom, node: NodeId) -> String {
+    one_line(&dom.text(node).replace(['\u{200b}', '\u{200c}'], ""))
 }
 
 fn first_math(dom: &Dom, node: NodeId) -> Option<NodeId> {

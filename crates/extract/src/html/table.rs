@@ -21,6 +21,10 @@ const MAX_TRACKED_COLUMNS: usize = 1024;
 /// Whether the table is only used for layout: it has blocks that a cell of a Markdown table cannot contain, or a single
 /// row, or a single column without a header.
 pub(crate) fn is_layout(dom: &Dom, table: NodeId) -> bool {
+    // Tables of older `javadoc`, whose descriptions may have any content.
+    if dom.classes(table).any(|class| class.ends_with("Summary") && class.len() > "Summary".len()) {
+        return false;
+    }
     let (mut rows, mut columns, mut max_columns) = (0, 0, 0);
     let (mut headers, mut listings) = (0, 0);
     for node in dom.descendants(table).skip(1) {

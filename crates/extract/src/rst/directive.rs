@@ -373,11 +373,12 @@ fn admonition_title(name: &str) -> Option<&'static str> {
         "attention" => "Attention",
         "error" => "Error",
         "seealso" => "See also",
-        "deprecated" | "deprecated-removed" => "Deprecated since",
-        "versionadded" => "New in",
-        "versionchanged" => "Changed in",
-        "versionremoved" => "Removed in",
+        "deprecated" | "deprecated-removed" => "Deprecated since version",
+        "versionadded" => "New in version",
+        "versionchanged" => "Changed in version",
+        "versionremoved" => "Removed in version",
         "todo" => "To do",
+        "availability" => "Availability",
         _ => return None,
     })
 }

@@ -123,7 +123,9 @@ fn interpreted(role: &str, rest: &str, out: &mut String, definitions: &Definitio
     let underscores = rest[used..].bytes().take(2).take_while(|byte| *byte == b'_').count();
     used += underscores;
     let (text, target) = match inner.rsplit_once('<') {
-        Some((text, target)) if target.ends_with('>') && !text.is_empty() => {
+        Some((text, target))
+            if target.ends_with('>') && !text.is_empty() && !is_placeholder(text, target) =>
+        {
             (text.trim_end(), Some(target.trim_end_matches('>')))
         }
         // Without a text, the address is the text.
@@ -202,6 +204,14 @@ fn interpreted(role: &str, rest: &str, out: &mut String, definitions: &Definitio
     used
 }
 
+/// Whether the brackets are part of a name, as in `POSTFIX_<CONFIG>`.
+fn is_placeholder(text: &str, target: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    text.ends_with(|last: char| last.is_ascii_uppercase() || last == '_')
+        && target.len() > 1
+        && target.trim_end_matches('>').bytes().all(is_part)
+}
+
 /// Converts |name|.
 fn substitution(rest: &str, out: &mut String, definitions: &Definitions) -> usize {
     let Some(end) = rest[1..].find('|') else { return 0 };
@@ -273,6 +283,7 @@ mod tests {
         ]);
         let convert = |text: &str| convert(text, &definitions);
         assert_eq!(convert("a :py:meth:`~x.Y.run` b"), "a `run` b");
+        assert_eq!(convert(":prop_tgt:`POSTFIX_<CONFIG>` of :ref:`text<label>`"), "POSTFIX_<CONFIG> of text");
         assert_eq!(convert(":doc:`/a/b` and :term:`word`"), "/a/b and word");
         assert_eq!(convert("|version| of word_ in a_name, [1]_"), "version of word in a_name, [1]");
         assert_eq!(convert("open `` ` `` tick ` and 12:30 | x"), "open ``  `  `` tick ` and 12:30 | x");
