@@ -26,6 +26,7 @@ use super::{ChatRecord, FileRecord, ImportReport, MAX_CHAT_MESSAGES, MessageReco
 use crate::Error;
 use crate::chats;
 
+mod archive;
 mod rows;
 
 use rows::Attached;
@@ -121,9 +122,10 @@ fn parse(
             found = true;
             sender.blocking_send(Item::Chat(Box::new(chat))).is_ok()
         };
-        match importers::read(input, now, &mut report, &mut take) {
-            Ok(()) | Err(importers::ParseError::Stopped) => {}
-            Err(error) => report.skip("the rest of the file", error.to_string()),
+        if input.fill_buf().map_err(unreadable)?.starts_with(b"PK\x03\x04") {
+            archive::read(input, now, &mut report, &mut take)?;
+        } else {
+            importers::read_to_end(input, now, &mut report, &mut take);
         }
     }
     Ok((report, found))

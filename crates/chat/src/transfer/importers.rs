@@ -5,6 +5,7 @@
 //! continues with the next one.
 
 mod chatgpt;
+mod cleanup;
 mod librechat;
 mod open_webui;
 mod perplexica;
@@ -111,6 +112,19 @@ pub fn read(
     Ok(())
 }
 
+/// Like [`read`], but an error is reported as the rest of the file that was skipped.
+pub(crate) fn read_to_end(
+    input: impl BufRead,
+    now: DateTime<Utc>,
+    report: &mut ImportReport,
+    consume: &mut dyn FnMut(ChatRecord) -> bool,
+) {
+    match read(input, now, report, consume) {
+        Ok(()) | Err(ParseError::Stopped) => {}
+        Err(error) => report.skip("the rest of the file", error.to_string()),
+    }
+}
+
 struct Parser<'a> {
     /// Bytes read since the start of the current chat.
     chat_bytes: Rc<Cell<u64>>,
@@ -169,11 +183,17 @@ impl Parser<'_> {
 
 /// Returns a chat with nested messages as one with a list of messages; `None` if they are not nested.
 fn flatten_nested(text: &str) -> Result<Option<Value>, String> {
-    if !text.contains("\"messagesTree\"") {
+    let has_tree = text.contains("\"messagesTree\"");
+    let may_be_nested = text.contains("\"conversationId\"") && text.contains("\"children\"");
+    if !(has_tree || may_be_nested) {
         return Ok(None);
     }
     let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return Ok(None) };
-    let Some(nested) = members.remove("messagesTree") else { return Ok(None) };
+    if !members.contains_key("messagesTree") && !members.contains_key("conversationId") {
+        return Ok(None);
+    }
+    let nested = members.remove("messagesTree").or_else(|| members.remove("messages"));
+    let Some(nested) = nested else { return Ok(None) };
     let mut object = Map::new();
     for (name, raw) in members {
         object.insert(name, parse_bounded(raw.get())?);

@@ -1,12 +1,15 @@
 //! Chats of ChatGPT: `conversations.json` of its export. The messages are a tree (`mapping`), with nodes without a message.
 //! Images, audio and tool messages are skipped and reported.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::tree::{Draft, Node, NodeKind};
 use crate::messages::MessageRole;
+use crate::source::Source;
 use crate::transfer::ImportReport;
-use crate::transfer::lenient_json::{self, member, text, time};
+use crate::transfer::lenient_json::{self, first_text, member, text, time};
 
 /// Parses one conversation.
 pub(crate) fn read(value: &Value, location: &str, report: &mut ImportReport) -> Draft {
@@ -36,6 +39,7 @@ fn node(id: &str, entry: &Value, location: &str, report: &mut ImportReport) -> N
     let mut node = Node {
         id: text(member(entry, "id")).or_else(|| Some(id.to_owned())),
         parent: text(member(entry, "parent")),
+        children: member(entry, "children").as_array().into_iter().flatten().filter_map(text).collect(),
         created_at: time(member(message, "create_time")),
         ..Node::default()
     };
@@ -83,8 +87,56 @@ fn node(id: &str, entry: &Value, location: &str, report: &mut ImportReport) -> N
             format!("{others} parts that are not text (images, audio)"),
         );
     }
+    node.sources = sources(metadata, &node.content);
     if let Some(model) = text(member(metadata, "model_slug")) {
         node.metadata.insert("model".to_owned(), Value::String(lenient_json::line(&model, 200)));
     }
     node
+}
+
+/// Returns the web pages and files that an answer refers to, each once.
+fn sources(metadata: &Value, content: &str) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut positions: HashMap<String, usize> = HashMap::new();
+    let mut add = |item: &Value, is_cited: bool| {
+        let title = first_text(item, &["title", "name"]);
+        let url = first_text(item, &["url", "link"]);
+        let Some(name) = url.clone().filter(|url| lenient_json::is_web(url)).or_else(|| title.clone()) else {
+            return;
+        };
+        let position = *positions.entry(name).or_insert_with(|| {
+            let text = first_text(item, &["snippet", "text", "quote"]).unwrap_or_default();
+            sources.push(lenient_json::source(title, url, &text));
+            sources.len() - 1
+        });
+        sources[position].cited |= is_cited;
+    };
+    for reference in member(metadata, "content_references").as_array().into_iter().flatten() {
+        let mark = member(reference, "matched_text").as_str().unwrap_or_default();
+        let is_cited = !mark.trim().is_empty() && content.contains(mark);
+        for name in ["items", "sources", "fallback_items"] {
+            for item in member(reference, name).as_array().into_iter().flatten() {
+                add(item, is_cited);
+                for website in member(item, "supporting_websites").as_array().into_iter().flatten() {
+                    add(website, is_cited);
+                }
+            }
+        }
+        if matches!(member(reference, "type").as_str(), Some("webpage" | "webpage_extended" | "file")) {
+            add(reference, is_cited);
+        }
+    }
+    for citation in member(metadata, "citations").as_array().into_iter().flatten() {
+        add(member(citation, "metadata"), true);
+    }
+    for group in member(metadata, "search_result_groups").as_array().into_iter().flatten() {
+        for entry in member(group, "entries").as_array().into_iter().flatten() {
+            add(entry, false);
+        }
+    }
+    for (number, source) in (1..).zip(&mut sources) {
+        source.number = number;
+        source.rank = number;
+    }
+    sources
 }

@@ -33,21 +33,29 @@ pub(crate) fn read(value: &Value) -> Draft {
 /// Flattens nested messages, and returns each as JSON without its children. Not recursive, so any depth is accepted.
 pub(crate) fn flatten(tree: &str) -> Result<Vec<String>, String> {
     let mut messages = Vec::new();
-    let mut waiting = vec![tree];
+    let mut waiting: Vec<(&str, Option<String>)> = vec![(tree, None)];
     // Each level parses its text again, so the work is text times depth, limited to this number of bytes.
     let mut work = 2_usize << 30;
-    while let Some(text) = waiting.pop() {
-        work = work.saturating_sub(text.len());
+    while let Some((json, parent)) = waiting.pop() {
+        work = work.saturating_sub(json.len());
         if work == 0 {
             return Err("messages nested too deeply".to_owned());
         }
-        if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
-            waiting.extend(items.into_iter().rev().map(RawValue::get));
-        } else if let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) {
+        if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) {
+            waiting.extend(items.into_iter().rev().map(|item| (item.get(), parent.clone())));
+        } else if let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) {
+            let id = members.get("messageId").and_then(|id| serde_json::from_str::<Value>(id.get()).ok());
+            let id = id.as_ref().and_then(text);
             if let Some(children) = members.remove("children") {
-                waiting.push(children.get());
+                waiting.push((children.get(), id));
             }
-            messages.extend(serde_json::to_string(&members));
+            let Ok(mut message) = serde_json::to_string(&members) else { continue };
+            // Nesting alone may say whose child a message is.
+            if let Some(parent) = parent.filter(|_| !members.contains_key("parentMessageId")) {
+                let comma = if members.is_empty() { "" } else { "," };
+                message.insert_str(1, &format!("\"parentMessageId\":{}{comma}", Value::String(parent)));
+            }
+            messages.push(message);
         }
     }
     Ok(messages)

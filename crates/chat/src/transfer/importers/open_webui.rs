@@ -38,15 +38,22 @@ pub(crate) fn read(value: &Value) -> Draft {
         draft.nodes.sort_by_key(|node| node.created_at);
     } else {
         let mut before = None;
+        let messages = member(chat, "messages").as_array().map_or(&[][..], Vec::as_slice);
+        // A list may be a tree as well; else each message follows the one before.
+        let is_tree = messages
+            .iter()
+            .any(|message| text(member(message, "parentId")).is_some() || !children(message).is_empty());
         for message in member(chat, "messages").as_array().into_iter().flatten() {
             let mut node = node(None, message);
             let id = node.id.clone().unwrap_or_else(|| format!("#{}", draft.nodes.len()));
             node.id = Some(id.clone());
-            node.parent = node.parent.or(before);
+            node.parent = node.parent.or(before.filter(|_| !is_tree));
             before = Some(id);
             draft.nodes.push(node);
         }
-        draft.current = before;
+        let current = draft.current.take().or_else(|| text(member(chat, "currentId")));
+        let is_known = |name: &String| draft.nodes.iter().any(|node| node.id.as_ref() == Some(name));
+        draft.current = current.filter(is_known).or(before);
     }
     draft
 }
@@ -71,6 +78,7 @@ fn node(id: Option<&String>, message: &Value) -> Node {
     let mut node = Node {
         id: text(member(message, "id")).or_else(|| id.cloned()),
         parent: text(member(message, "parentId")),
+        children: children(message),
         kind: NodeKind::of(&first_text(message, &["role"]).unwrap_or_default()),
         content,
         created_at: time(member(message, "timestamp")),
@@ -88,6 +96,17 @@ fn node(id: Option<&String>, message: &Value) -> Node {
         node.metadata.insert("model".to_owned(), Value::String(lenient_json::line(&model, 200)));
     }
     node
+}
+
+/// Returns the ids of the messages that answer one.
+fn children(message: &Value) -> Vec<String> {
+    let ids = first_list(message, &["childrenIds", "children"]);
+    ids.iter().filter_map(|child| text(child).or_else(|| text(member(child, "id")))).collect()
+}
+
+/// Returns the first of these members that is a list.
+fn first_list<'value>(value: &'value Value, names: &[&str]) -> &'value [Value] {
+    names.iter().find_map(|name| member(value, name).as_array()).map_or(&[], Vec::as_slice)
 }
 
 /// Parses a source, which contains several passages: `{source: {name, url}, document: [text…], metadata: [{source, name, page}…]}`.

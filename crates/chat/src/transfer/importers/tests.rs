@@ -246,6 +246,77 @@ fn chatgpt_without_images_and_tools() {
 }
 
 #[test]
+fn reasoning_and_marks_of_open_webui_are_left_out_and_counted() {
+    let (chats, report, read) = read_all(include_bytes!("../../../tests/data/open-webui-reasoning.json"));
+    read.unwrap();
+    let contents: Vec<&str> = chats[0].messages.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(
+        contents,
+        ["How deep is the reservoir?", "It is 40 m deep.", "It is 42 m deep [1].", "Nothing to add."]
+    );
+    assert!(chats[0].messages[2].sources[0].cited);
+    let reasons: Vec<&str> = report.dropped.iter().map(|item| item.reason.as_str()).collect();
+    assert_eq!(reasons, ["left out: 1 × reasoning", "left out: 1 × tool calls", "empty message"]);
+}
+
+#[test]
+fn marks_of_chatgpt_are_left_out_and_its_sources_kept() {
+    let (chats, report, read) = read_all(include_bytes!("../../../tests/data/chatgpt-conversations.json"));
+    read.unwrap();
+    assert_eq!(chats.len(), 1, "{report:?}");
+    let message = chats[0].messages.iter().find(|message| message.content.starts_with("The mean")).unwrap();
+    assert_eq!(message.content, "The mean is 4.0 bar as stated. Boilerworks agrees.");
+    let source = &message.sources[0];
+    assert_eq!(
+        (source.title.as_str(), source.url.as_deref()),
+        ("Boiler page", Some("https://boiler.example.org/p"))
+    );
+    assert!(source.cited && source.number == 1);
+    assert!(report.dropped.iter().any(|item| item.reason == "left out: 3 × citation marks"), "{report:?}");
+    assert!(chats[0].messages.iter().any(|message| message.content == "Second branch: a heat curve."));
+    assert!(!chats[0].messages.iter().any(|message| message.content.contains("secret thinking")));
+}
+
+#[test]
+fn children_say_whose_they_are_where_parents_are_not_named() {
+    let message = |id: &str, role: &str, children: &[&str]| json!({ "id": id, "role": role, "content": id, "childrenIds": children });
+    let messages = [
+        ("q", message("q", "user", &["a", "b"])),
+        ("a", message("a", "assistant", &[])),
+        ("b", message("b", "assistant", &["r"])),
+        ("r", message("r", "user", &[])),
+    ];
+    let tree: Map<String, Value> =
+        messages.iter().map(|(id, message)| ((*id).to_owned(), message.clone())).collect();
+    let list: Vec<Value> = messages.iter().map(|(_, message)| message.clone()).collect();
+    for chat in [
+        json!({ "chat": { "history": { "currentId": "r", "messages": tree } } }),
+        json!({ "chat": { "messages": list, "history": { "currentId": "r" } } }),
+        json!({ "chat": { "messages": list, "currentId": "r" } }),
+    ] {
+        let (chat, _) = one(&chat);
+        let shown: Vec<&str> = chat.shown().iter().map(|message| message.content.as_str()).collect();
+        assert_eq!((shown, chat.messages.len()), (vec!["q", "b", "r"], 4));
+    }
+    let mapping = json!({ "mapping": {
+        "x": { "id": "x", "children": ["y"], "message": { "author": { "role": "user" }, "content": { "content_type": "text", "parts": ["q"] } } },
+        "y": { "id": "y", "children": [], "message": { "author": { "role": "assistant" }, "content": { "content_type": "text", "parts": ["a"] } } },
+    }, "current_node": "y" });
+    assert_eq!(one(&mapping).0.shown().len(), 2);
+    // Nested under `messages`.
+    let nested = json!({ "conversationId": "c", "title": "N", "messages": [
+        { "messageId": "1", "isCreatedByUser": true, "text": "q", "children": [
+            { "messageId": "2", "isCreatedByUser": false, "text": ":::thinking\nhm\n:::\nanswer", "children": [
+                { "messageId": "3", "isCreatedByUser": true, "text": "again" }] }] }] });
+    let (chat, _) = one(&nested);
+    assert_eq!(
+        texts(&chat),
+        [(MessageRole::User, "q"), (MessageRole::Assistant, "answer"), (MessageRole::User, "again")]
+    );
+    assert_eq!(chat.messages[2].parent, Some(chat.messages[1].message_id));
+}
+
+#[test]
 fn invalid_chats_are_skipped() {
     let good = open_webui();
     // Invalid, nested too deeply, unknown: the others are imported.

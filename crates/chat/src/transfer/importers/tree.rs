@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::cleanup;
 use crate::messages::{MessageRole, MessageStatus};
 use crate::source::Source;
 use crate::transfer::lenient_json::{clean, clean_members, line, sane};
@@ -37,6 +38,8 @@ pub(crate) struct Draft {
 pub(crate) struct Node {
     pub(crate) id: Option<String>,
     pub(crate) parent: Option<String>,
+    /// Ids of the messages that answer it, which say whose child a message without a parent is.
+    pub(crate) children: Vec<String>,
     pub(crate) kind: NodeKind,
     pub(crate) content: String,
     pub(crate) created_at: Option<DateTime<Utc>>,
@@ -89,6 +92,8 @@ pub(crate) fn finish(draft: Draft, now: DateTime<Utc>, report: &mut ImportReport
         nodes.truncate(MAX_CHAT_MESSAGES);
     }
     let names = unique_names(&mut nodes);
+    adopt_children(&mut nodes, &names);
+    clean_answers(&mut nodes, &location, report);
     validate(&mut nodes, &location, report);
     if !nodes.iter().any(|node| node.kind.is_message()) {
         report.skip(&location, "no messages to import");
@@ -168,6 +173,33 @@ fn unique_names(nodes: &mut [Node]) -> Names {
         names.order.push(name);
     }
     names
+}
+
+/// Gives each message without a known parent the one that lists it among its children.
+fn adopt_children(nodes: &mut [Node], names: &Names) {
+    for index in 0..nodes.len() {
+        for child in std::mem::take(&mut nodes[index].children) {
+            let Some(&at) = names.by_name.get(&child).filter(|at| **at != index) else { continue };
+            let has_parent =
+                nodes[at].parent.as_ref().is_some_and(|parent| names.by_name.contains_key(parent));
+            if !has_parent {
+                nodes[at].parent = Some(names.order[index].clone());
+            }
+        }
+    }
+}
+
+/// Leaves reasoning, tool calls and citation marks out of the answers, and reports how many.
+fn clean_answers(nodes: &mut [Node], chat: &str, report: &mut ImportReport) {
+    for (number, node) in (1..).zip(nodes) {
+        if node.kind == NodeKind::Message(MessageRole::Assistant)
+            && node.content.len() <= MAX_TEXT_BYTES
+            && let Some(cleaned) = cleanup::clean(&node.content)
+        {
+            report.skip(format!("{chat}, message {number}"), cleaned.reason());
+            node.content = cleaned.content;
+        }
+    }
 }
 
 /// Decides which messages are skipped, and reports why.
