@@ -35,7 +35,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::http::AppState;
@@ -67,7 +66,6 @@ const MAX_PATH_BYTES: usize = 8000;
 /// Routes of all pages.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .route("/guide/{file}", get(guide::show))
         .merge(account::routes())
         .merge(add::routes())
         .merge(admin::routes())
@@ -76,6 +74,7 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(compare::routes())
         .merge(connect::routes())
         .merge(document::routes())
+        .merge(guide::routes())
         .merge(language::routes())
         .merge(libraries::routes())
         .merge(passwords::routes())

@@ -1,4 +1,5 @@
-//! The library's first documents: its own guide, so that a search finds something at once.
+//! The guides and the reference of this release (`docs/`): embedded, and the first documents of the library, so that a search
+//! finds something at once.
 
 use bytes::Bytes;
 use kernel::actor::Actor;
@@ -22,7 +23,7 @@ struct Guide;
 /// The library that holds the guide.
 const LIBRARY: &str = "wenyuan";
 
-/// A file of the guide.
+/// Returns a file of the guides by its path in `docs/`: `guide/asking.md`.
 pub(crate) fn file(name: &str) -> Option<Bytes> {
     Guide::get(name).map(|file| Bytes::from(file.data.into_owned()))
 }

@@ -122,7 +122,7 @@ async fn warn_of_powers(app: &App) {
             database.role = report.role,
             excess = report.excess.join(", "),
             "the server's database role may do more than the server needs: let DATABASE_URL name a role that owns nothing, \
-             and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Database roles in the operator's guide)"
+             and WENYUAN_OWNER_DATABASE_URL the one that migrates (see Roles in the guide Database)"
         );
     }
 }

@@ -78,11 +78,15 @@ const pages = (scene) => [
   { route: "/ask/history", at: "/ask/history", as: "ben" },
   { route: "/ask/history", at: "/ask/history?q=drain" },
   { route: "/ask/history", at: "/ask/history?q=nosuchwordanywhere" },
+  { route: "/guide", at: "/guide", as: null },
+  { route: "/guide/{*page}", at: "/guide/searching" },
+  { route: "/guide/{*page}", at: "/guide/reference/http" },
+  { route: "/guide/{*page}", at: "/guide/nothing", status: 404 },
   { route: null, at: "/no/such/page", status: 404 },
 ];
 
 /** Routes that do not answer with a page of their own. */
-const withoutPage = new Set(["/guide/{file}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+const withoutPage = new Set(["/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
   "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
 
 const tags = { en: "en", zh: "zh-CN" };

@@ -133,7 +133,8 @@ GET    /api/openapi.json                                                 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
 GET    /readyz                                                           200 200 200 200 200 200 200 200 200
 GET    /metrics                                                          200 200 200 200 200 200 200 200 200
-GET    /guide/user-guide.md                                              200 200 200 200 200 200 200 200 200
+GET    /guide                                                            200 200 200 200 200 200 200 200 200
+GET    /guide/asking                                                     200 200 200 200 200 200 200 200 200
 GET    /language?to=zh&back=/                                            303 303 303 303 303 303 303 303 303
 POST   /language                                                         403 403 403 403 403 403 403 403 403
 POST   /theme                                                            403 403 403 403 403 403 403 403 403
@@ -425,8 +426,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
                 routes.insert(("POST".to_owned(), path.to_owned()));
             }
             for (method, _) in found {
-                routes
-                    .insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/user-guide.md")));
+                routes.insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/asking")));
             }
         }
     }

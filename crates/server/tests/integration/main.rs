@@ -17,6 +17,7 @@ mod document_lifecycle;
 mod document_pages;
 mod external_sources;
 mod failures;
+mod guides;
 mod language_models;
 mod layout;
 mod library_pages;
