@@ -194,8 +194,30 @@ fn resolve(link: &str, from: &str, language: Language, reader: Language) -> Opti
     let is_translated = |name: &str| guide::file(&localized(name, Language::Chinese)).is_some();
     let is_overridden = language != reader && is_translated(from) && is_translated(name);
     let lang = if is_overridden { format!("?lang={}", of_file.name()) } else { String::new() };
-    let anchor = anchor.map(|anchor| fragment(&format!("h-{anchor}"))).unwrap_or_default();
+    let shown = if is_overridden || !is_translated(name) { of_file } else { reader };
+    let id = anchor.and_then(|anchor| translated_id(&format!("h-{anchor}"), name, of_file, shown));
+    let anchor = id.map(|id| fragment(&id)).unwrap_or_default();
     Some(format!("{}{lang}{anchor}", address_of(name)))
+}
+
+/// Returns the id of a heading in another language of the file, which has the same headings in the same order.
+fn translated_id(id: &str, name: &str, from: Language, to: Language) -> Option<String> {
+    if from == to {
+        return Some(id.to_owned());
+    }
+    let headings = |language| {
+        let text = guide::file(&localized(name, language))?;
+        let options = RenderOptions {
+            passages: &[],
+            id_prefix: "",
+            has_title: true,
+            is_first: true,
+            resolve: &|_link| None,
+        };
+        Some(document::render(&String::from_utf8_lossy(&text), &options).headings)
+    };
+    let number = headings(from)?.iter().position(|heading| heading.id == id)?;
+    headings(to)?.get(number).map(|heading| heading.id.clone())
 }
 
 /// Returns the fragment of an address for an id.
@@ -252,6 +274,10 @@ mod tests {
         assert_eq!(reference.as_deref(), Some("/guide/reference/cli"));
         let back = resolve("../guide/asking.md", "reference/http", Language::English, Language::Chinese);
         assert_eq!(back.as_deref(), Some("/guide/asking"));
+        let link = "../guide/security.md#master-key";
+        let back = resolve(link, "reference/http", Language::English, Language::Chinese);
+        let id = format!("/guide/security#h-{}", address::escaped("加密主密钥"));
+        assert_eq!(back, Some(id));
     }
 
     #[test]
