@@ -83,11 +83,7 @@ async fn show_index(frame: Frame, Query(parameters): Query<Parameters>) -> Respo
 }
 
 /// Shows a guide, a page of the reference, the Markdown of either, or the page of components.
-async fn show(
-    frame: Frame,
-    Path(path): Path<String>,
-    Query(parameters): Query<Parameters>,
-) -> Response {
+async fn show(frame: Frame, Path(path): Path<String>, Query(parameters): Query<Parameters>) -> Response {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => {
             let Some(page) = guide::file(&path) else { return not_found() };

@@ -414,6 +414,14 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/pages.rs"),
         include_str!("../../src/pages/document.rs"),
         include_str!("../../src/pages/compare.rs"),
+        include_str!("../../src/pages/account.rs"),
+        include_str!("../../src/pages/assets.rs"),
+        include_str!("../../src/pages/guide.rs"),
+        include_str!("../../src/pages/language.rs"),
+        include_str!("../../src/pages/passwords.rs"),
+        include_str!("../../src/pages/share.rs"),
+        include_str!("../../src/pages/sign_in.rs"),
+        include_str!("../../src/pages/theme.rs"),
     ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");
