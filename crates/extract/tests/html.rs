@@ -371,9 +371,46 @@ fn navigation_of_generators_is_left_out() {
     ] {
         assert_text(&format!("{navigation}<div><h2>Head</h2><p>Text.</p></div>"), "## Head\n\nText.");
     }
+    // The title of a page of Doxygen stands below links.
+    assert_text(
+        "<div class=header><div class=summary><a href='#m'>Member Functions</a></div><div class=headertitle><div class=title>Map Class Reference</div></div></div><p>Text.</p>",
+        "Member Functions\n\nMap Class Reference\n\nText.",
+    );
     // Elements of the same names that are content.
     assert_text(
         "<div class=header><h2>Head</h2></div><p id=title>A title</p><div class=footer>See the notes below.</div>",
         "## Head\n\nA title\n\nSee the notes below.",
     );
+}
+
+#[test]
+fn hostile_pages_take_bounded_time() {
+    let page = |body: String| format!("<!doctype html><body><p>x</p>{body}");
+    for piece in [
+        "<sup>a",
+        "<sub>1",
+        "<span class=katex>",
+        "<span class=math>",
+        "<div hidden class=a>",
+        "<h2><a class=anchor href='#a'>",
+        "<div role=tablist><div role=tabpanel>",
+        "<div class=header><a href=x>",
+    ] {
+        // Nested as deep as a page may be, and side by side.
+        drop(checked("a.html", page(piece.repeat(120)).as_bytes(), None));
+        drop(checked("a.html", page(format!("<p>a{}", piece.repeat(120))).as_bytes(), None));
+    }
+    for piece in [
+        "<div role=tab id=t>a</div><div role=tabpanel aria-labelledby=t>b</div>",
+        "<div hidden class=a>x</div>",
+        "<a class=anchor href='#a'>x</a>",
+        "<sup>a</sup>",
+        "<math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>",
+        "<pre><span class=line>x</span><!-- --></pre>",
+    ] {
+        drop(checked("a.html", page(format!("<div role=tablist>{}", piece.repeat(5_000))).as_bytes(), None));
+        drop(checked("a.html", page(format!("<h2>{}", piece.repeat(5_000))).as_bytes(), None));
+    }
+    let formula = format!("<math>{}", "<msup><mrow>".repeat(100));
+    drop(checked("a.html", page(formula).as_bytes(), None));
 }

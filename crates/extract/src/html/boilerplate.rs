@@ -145,14 +145,32 @@ fn is_permalink(dom: &Dom, node: NodeId) -> bool {
     if !has_class {
         return false;
     }
+    if text.is_empty() {
+        return true;
+    }
     // Some generators put the whole heading into such a link.
+    let own = text.chars().filter(|character| character.is_alphanumeric()).count();
     let heading =
         dom.ancestors(node).take(3).find(|above| dom.name(*above).is_some_and(super::is_heading_name));
-    let has_other_text = heading.is_none_or(|heading| {
-        dom.text(heading).chars().filter(|character| character.is_alphanumeric()).count()
-            > text.chars().filter(|character| character.is_alphanumeric()).count()
-    });
-    text.is_empty() || has_other_text && (heading.is_some() || !text.chars().any(char::is_alphanumeric))
+    match heading {
+        Some(heading) => has_more_text(dom, heading, own),
+        None => own == 0,
+    }
+}
+
+/// Whether the element has more letters and digits than this number. Reads no more of it than needed.
+fn has_more_text(dom: &Dom, node: NodeId, count: usize) -> bool {
+    let mut rest = count;
+    for inner in dom.descendants(node) {
+        if let NodeData::Text(text) = dom.data(inner) {
+            let letters = text.chars().filter(|character| character.is_alphanumeric()).take(rest + 1).count();
+            if letters > rest {
+                return true;
+            }
+            rest -= letters;
+        }
+    }
+    false
 }
 
 /// Whether an element of this id is boilerplate.
@@ -182,6 +200,9 @@ fn is_boilerplate_id(dom: &Dom, node: NodeId, id: &str) -> bool {
 /// Maximum length of the text of a bar of links.
 const MAX_LINK_BAR_BYTES: usize = 800;
 
+/// Maximum number of nodes of a bar of links.
+const MAX_LINK_BAR_NODES: usize = 500;
+
 /// Whether the text has a mark of copyright. The text is that of a bar, so it is short.
 fn has_copyright(dom: &Dom, node: NodeId) -> bool {
     let text = dom.text(node);
@@ -204,11 +225,14 @@ fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
         return false;
     }
     let (mut bytes, mut linked_bytes, mut links) = (0, 0, 0_usize);
-    for inner in dom.descendants(node) {
+    for (number, inner) in dom.descendants(node).enumerate() {
         match dom.data(inner) {
             NodeData::Text(text) => bytes += text.trim().len(),
             NodeData::Element { name, .. } => {
-                if super::is_heading_name(&name.local)
+                // Doxygen writes the title of a page below the links to its parts.
+                let is_title = inner != node && dom.classes(inner).any(|class| class == "title");
+                if is_title
+                    || super::is_heading_name(&name.local)
                     || matches!(name.local, local_name!("pre") | local_name!("code"))
                 {
                     return false;
@@ -220,7 +244,7 @@ fn is_link_bar(dom: &Dom, node: NodeId) -> bool {
             }
             _ => {}
         }
-        if bytes > MAX_LINK_BAR_BYTES {
+        if bytes > MAX_LINK_BAR_BYTES || number > MAX_LINK_BAR_NODES {
             return false;
         }
     }

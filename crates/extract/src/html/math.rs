@@ -75,7 +75,8 @@ enum Kind {
 /// Returns the text of a superscript or subscript after the character `last`: `^2`, `_10`, `[3]` for the mark of a
 /// footnote. `None` if its text is written like any other.
 pub(crate) fn script(dom: &Dom, node: NodeId, last: Option<char>) -> Option<String> {
-    let content = one_line(&super::inline::visible_text(dom, node));
+    // Not the visible text, which would ask for scripts in scripts again at each level.
+    let content = one_line(&dom.text(node));
     let last = last.filter(|last| last.is_alphanumeric() || matches!(last, ')' | ']' | '}' | '`'))?;
     let is_superscript = dom.is(node, &local_name!("sup"));
     let count = content.chars().count();

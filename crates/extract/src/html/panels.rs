@@ -73,11 +73,12 @@ impl Panels {
                 self.tab_lists.extend(control.list);
             }
         }
+        let lists: HashMap<NodeId, NodeId> = parts.tabs.iter().copied().collect();
         for (panel, _) in &parts.panels {
             if !controls.contains_key(panel)
                 && let Some(tab) = dom.attribute(*panel, &LocalName::from("aria-labelledby"))
                 && let Some(tab) = parts.ids.get(tab.trim())
-                && let Some((_, list)) = parts.tabs.iter().find(|(other, _)| other == tab)
+                && let Some(list) = lists.get(tab)
                 && let Some(label) = label_of(dom, *tab)
             {
                 self.labels.insert(*panel, label);
