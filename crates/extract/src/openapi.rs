@@ -3,15 +3,28 @@
 //! Reads generic values ([`value`]) instead of typed structures of the specification: real descriptions deviate from
 //! it, and one wrong field should lose only that field.
 
+mod constraints;
+mod introduction;
+mod media;
 mod operation;
+mod parts;
 mod schema;
 mod value;
+mod yaml;
+
+use std::collections::HashMap;
 
 use crate::builder::{DocumentBuilder, one_line};
 use crate::model::{Error, Limits, ParsedDocument};
 
-use operation::{METHODS, Operation, inner_headings, push_table, row, security_text};
+use constraints::{details, external_docs};
+use media::{external_reference, push_examples, push_fields};
+use operation::{Operation, methods};
+use parts::Parts;
 use value::{Value, malformed};
+
+/// Maximum nesting of schemas defined within schemas that have sections of their own.
+const MAX_DEFINITION_DEPTH: usize = 3;
 
 /// Reads an API description. The extension of `name` distinguishes YAML in braces from broken JSON.
 ///
@@ -23,15 +36,20 @@ pub fn read(bytes: &[u8], name: &str, limits: &Limits) -> Result<ParsedDocument,
     if bytes.len() > limits.input_bytes {
         return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
-    let root = Value::parse(bytes, name, limits)?;
+    let mut warnings = Vec::new();
+    let root = Value::parse(bytes, name, limits, &mut warnings)?;
     if root.get("openapi").is_null() && root.get("swagger").is_null() {
         return Err(malformed("the top-level key `openapi` or `swagger` is missing".to_owned()));
     }
     let mut builder = DocumentBuilder::new(limits);
+    for warning in warnings {
+        builder.warn(warning);
+    }
     push_introduction(&root, &mut builder)?;
     for group in operation_groups(&root) {
         builder.heading(2, &group.title, Some(&format!("tag-{}", slug(group.name))))?;
         push_description(group.description, 3, &mut builder)?;
+        builder.text(&external_docs(group.tag), None)?;
         for operation in &group.operations {
             push_operation(operation, &mut builder)?;
         }
@@ -46,51 +64,58 @@ struct Group<'a> {
     name: &'a str,
     title: String,
     description: &'a str,
+    /// Declaration of the tag; null if it has none.
+    tag: &'a Value,
     operations: Vec<Operation<'a>>,
 }
 
 /// Groups the operations by their first tag: declared tags in their order, then the others in order of appearance.
 fn operation_groups(root: &Value) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut positions: HashMap<&str, usize> = HashMap::new();
     for tag in root.get("tags").items() {
         let name = tag.get("name").text();
-        let display_name = tag.get("x-displayName").text();
-        let title = if display_name.is_empty() { name } else { display_name }.to_owned();
-        if !groups.iter().any(|group| group.name == name) {
-            groups.push(Group {
-                name,
-                title,
-                description: tag.get("description").text(),
-                operations: Vec::new(),
-            });
+        let titles = [tag.get("x-displayName").text(), tag.get("summary").text(), name];
+        let title = titles.into_iter().find(|title| !title.is_empty()).unwrap_or_default().to_owned();
+        if !positions.contains_key(name) {
+            positions.insert(name, groups.len());
+            let description = tag.get("description").text();
+            groups.push(Group { name, title, description, tag, operations: Vec::new() });
         }
     }
     for (path, item) in root.get("paths").entries() {
         if path.starts_with("x-") {
             continue;
         }
-        let item = item.resolve(root);
-        for method in METHODS {
-            let node = item.get(method);
-            if node.is_null() {
-                continue;
-            }
+        let (methods, path_items) = methods(root, item);
+        // An item in another file, whose methods are not known.
+        let external = (methods.is_empty() && !item.get("$ref").is_null()).then(|| (String::new(), item));
+        for (method, node) in methods.into_iter().chain(external) {
             let tag = node.get("tags").items().first().map_or("", Value::text);
-            let title = format!("{} {path}", method.to_uppercase());
-            let operation = Operation { root, title, path_item: item, node };
-            if let Some(group) = groups.iter_mut().find(|group| group.name == tag) {
-                group.operations.push(operation);
-            } else {
+            let operation = Operation { root, title: format!("{method} {path}"), path_items, node };
+            let position = *positions.entry(tag).or_insert_with(|| {
                 let title = if tag.is_empty() { "Operations" } else { tag }.to_owned();
-                groups.push(Group { name: tag, title, description: "", operations: vec![operation] });
-            }
+                groups.push(Group {
+                    name: tag,
+                    title,
+                    description: "",
+                    tag: &Value::Null,
+                    operations: Vec::new(),
+                });
+                groups.len() - 1
+            });
+            groups[position].operations.push(operation);
         }
     }
-    groups.retain(|group| !group.operations.is_empty() || !group.description.is_empty());
+    groups.retain(|group| {
+        !group.operations.is_empty()
+            || !group.description.is_empty()
+            || !group.tag.get("externalDocs").is_null()
+    });
     groups
 }
 
-/// Appends title, version, description, servers and security schemes.
+/// Appends title, version, description, contact, servers and security schemes.
 fn push_introduction(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let info = root.get("info");
     let title = match one_line(info.get("title").text()) {
@@ -99,80 +124,20 @@ fn push_introduction(root: &Value, builder: &mut DocumentBuilder) -> Result<(), 
     };
     builder.set_title(info.get("title").text());
     builder.heading(1, &title, None)?;
-    let version = info.get("version");
-    if !version.is_null() {
-        builder.text(&format!("Version {}", one_line(&version.display())), None)?;
-    }
-    builder.text(&one_line(info.get("summary").text()), None)?;
+    introduction::push_information(root, builder)?;
     push_description(info.get("description").text(), 2, builder)?;
-    let servers = server_items(root);
-    if !servers.is_empty() {
-        builder.heading(2, "Servers", Some("servers"))?;
-        builder.text(&servers.join("\n"), None)?;
-    }
-    push_security(root, builder)
-}
-
-/// Returns a list item for each server.
-fn server_items(root: &Value) -> Vec<String> {
-    let mut servers: Vec<String> = root
-        .get("servers")
-        .items()
-        .iter()
-        .filter(|server| !server.get("url").text().is_empty())
-        .map(|server| {
-            let description = one_line(server.get("description").text());
-            let separator = if description.is_empty() { "" } else { " – " };
-            format!("- `{}`{separator}{description}", one_line(server.get("url").text()))
-        })
-        .collect();
-    // Swagger 2 has the parts of the URL.
-    let (host, base) = (root.get("host").text(), root.get("basePath").text());
-    let schemes = root.get("schemes").texts();
-    if !host.is_empty() {
-        let schemes = if schemes.is_empty() { vec!["https"] } else { schemes };
-        servers.extend(schemes.iter().map(|scheme| format!("- `{scheme}://{host}{base}`")));
-    } else if !base.is_empty() {
-        servers.push(format!("- `{base}`"));
-    }
-    servers
-}
-
-fn push_security(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error> {
-    let schemes = match root.get("components").get("securitySchemes") {
-        Value::Null => root.get("securityDefinitions"),
-        schemes => schemes,
-    };
-    let mut rows = vec![row(&["Name", "Type", "Description"])];
-    for (name, scheme) in schemes.entries() {
-        let scheme = scheme.resolve(root);
-        let mut type_text = scheme.get("type").display();
-        for key in ["scheme", "bearerFormat", "in", "name", "flow", "openIdConnectUrl"] {
-            let value = scheme.get(key).text();
-            if !value.is_empty() {
-                type_text.extend([", ", key, ": ", value]);
-            }
-        }
-        rows.push(vec![format!("`{name}`"), type_text, one_line(scheme.get("description").text())]);
-    }
-    let default_security = security_text(root.get("security"));
-    let mut parts = Vec::new();
-    push_table("", &rows, &mut parts);
-    if parts.is_empty() && default_security.is_none() {
-        return Ok(());
-    }
-    builder.heading(2, "Security", Some("security"))?;
-    for part in parts {
-        builder.text(&part, None)?;
-    }
-    default_security.map_or(Ok(()), |schemes| {
-        builder.text(&format!("Every operation, unless it says otherwise: {schemes}"), None)
-    })
+    introduction::push_contact(root, builder)?;
+    introduction::push_servers(root, builder)?;
+    introduction::push_security(root, builder)
 }
 
 /// Appends an operation as an API block.
 fn push_operation(operation: &Operation<'_>, builder: &mut DocumentBuilder) -> Result<(), Error> {
     let identifier = operation.node.get("operationId").text();
+    if !operation.node.get("$ref").is_null() && operation.node.get("responses").is_null() {
+        let text = format!("### {}\n\n{}", one_line(&operation.title), external_reference(operation.node));
+        return builder.api(&text, Some(&slug(&operation.title)), vec![one_line(&operation.title)]);
+    }
     let anchor = if identifier.is_empty() { slug(&operation.title) } else { identifier.to_owned() };
     let mut keywords = vec![one_line(&operation.title)];
     if !identifier.is_empty() {
@@ -185,18 +150,14 @@ fn push_webhooks(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Erro
     let mut has_heading = false;
     for key in ["webhooks", "x-webhooks"] {
         for (name, item) in root.get(key).entries() {
-            let item = item.resolve(root);
-            for method in METHODS {
-                let node = item.get(method);
-                if node.is_null() {
-                    continue;
-                }
+            let (methods, path_items) = methods(root, item);
+            for (method, node) in methods {
                 if !has_heading {
                     builder.heading(2, "Webhooks", Some("webhooks"))?;
                     has_heading = true;
                 }
-                let title = format!("{} webhook {name}", method.to_uppercase());
-                push_operation(&Operation { root, title, path_item: item, node }, builder)?;
+                let title = format!("{method} webhook {name}");
+                push_operation(&Operation { root, title, path_items, node }, builder)?;
             }
         }
     }
@@ -213,24 +174,42 @@ fn push_schemas(root: &Value, builder: &mut DocumentBuilder) -> Result<(), Error
     }
     builder.heading(2, "Schemas", Some("schemas"))?;
     for (name, schema) in schemas.entries() {
-        let mut parts = vec![format!("### {}", one_line(name))];
-        let title = one_line(schema.get("title").text());
-        if !title.is_empty() && title != *name {
-            parts.push(title);
+        push_schema(root, name, schema, 0, builder)?;
+    }
+    Ok(())
+}
+
+/// Appends a schema as an API block, and those defined in it.
+fn push_schema(
+    root: &Value,
+    name: &str,
+    schema: &Value,
+    depth: usize,
+    builder: &mut DocumentBuilder,
+) -> Result<(), Error> {
+    let mut parts = Parts::default();
+    parts.push(format!("### {}", one_line(name)));
+    let title = one_line(schema.get("title").text());
+    if title != *name {
+        parts.push(title);
+    }
+    parts.push_description(schema.get("description").text());
+    parts.push(format!("Type: {}", schema::type_text(schema)));
+    let reference = schema.get("$ref").text();
+    if !reference.is_empty() && !reference.starts_with('#') {
+        parts.push(external_reference(schema));
+    }
+    parts.push(details(schema, ""));
+    push_fields("", schema, &mut parts);
+    // Short ones are among the details.
+    push_examples(root, schema, "Example", &mut parts);
+    builder.api(&parts.markdown(), Some(&format!("schema-{name}")), vec![name.to_owned()])?;
+    if depth < MAX_DEFINITION_DEPTH {
+        for key in ["$defs", "definitions"] {
+            for (inner, schema) in schema.get(key).entries() {
+                push_schema(root, &format!("{name}.{inner}"), schema, depth + 1, builder)?;
+            }
         }
-        let description = schema.get("description").text().trim();
-        if !description.is_empty() {
-            parts.push(inner_headings(description));
-        }
-        parts.push(format!("Type: {}", schema::type_text(schema)));
-        let details = schema::details(schema, "");
-        if !details.is_empty() {
-            parts.push(details);
-        }
-        let mut rows = vec![row(&["Field", "Type", "Required", "Description"])];
-        rows.extend(schema::field_rows(schema));
-        push_table("", &rows, &mut parts);
-        builder.api(&parts.join("\n\n"), Some(&format!("schema-{name}")), vec![name.clone()])?;
     }
     Ok(())
 }
