@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+
+use self::characters::CommonCharacters;
+
+mod characters;
 
 /// Number of bytes used to guess the encoding.
 const SAMPLE_BYTES: usize = 1 << 20;
@@ -23,10 +27,10 @@ pub(crate) fn decode(bytes: &[u8]) -> DecodedText {
     let mut warnings = Vec::new();
     let mut text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         decode_lossy(encoding, &bytes[mark..], &mut warnings)
-    } else if let Ok(text) = std::str::from_utf8(bytes) {
-        text.to_owned()
     } else if let Some(encoding) = detect_utf_16(bytes) {
         decode_lossy(encoding, bytes, &mut warnings)
+    } else if let Ok(text) = std::str::from_utf8(bytes) {
+        text.to_owned()
     } else if is_damaged_utf_8(bytes) {
         decode_lossy(UTF_8, bytes, &mut warnings)
     } else if let Some(text) = declared(bytes).and_then(|encoding| decode_strict(encoding, bytes)) {
@@ -56,7 +60,8 @@ fn decode_strict(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes).map(Cow::into_owned)
 }
 
-/// Detects UTF-16 without a byte order mark: every other byte of Latin text and of spaces is zero.
+/// Detects UTF-16 without a byte order mark: every other byte of Latin text and of spaces is zero. Text of Han characters
+/// alone has few zeros; it is told by how common its characters are.
 fn detect_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
     let (mut even_zeros, mut odd_zeros) = (0, 0);
@@ -65,13 +70,35 @@ fn detect_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
         odd_zeros += usize::from(pair[1] == 0);
     }
     let pairs = sample.len() / 2;
-    if odd_zeros * 10 > pairs && even_zeros * 20 < odd_zeros {
-        Some(UTF_16LE)
-    } else if even_zeros * 10 > pairs && odd_zeros * 20 < even_zeros {
-        Some(UTF_16BE)
-    } else {
-        None
+    let is_even = bytes.len().is_multiple_of(2);
+    // Latin text in UTF-16 is valid UTF-8 with a NUL after each letter; one NUL in a text means nothing.
+    let is_utf_8 = std::str::from_utf8(sample).is_ok();
+    let min_pairs_a_zero = if is_utf_8 { 2 } else { 10 };
+    if odd_zeros * min_pairs_a_zero > pairs && even_zeros * 20 < odd_zeros && (is_even || !is_utf_8) {
+        return Some(UTF_16LE);
     }
+    if even_zeros * min_pairs_a_zero > pairs && odd_zeros * 20 < even_zeros && (is_even || !is_utf_8) {
+        return Some(UTF_16BE);
+    }
+    if pairs < MIN_UTF_16_UNITS || !is_even || is_utf_8 {
+        return None;
+    }
+    let common = CommonCharacters::new();
+    [UTF_16LE, UTF_16BE].into_iter().find(|encoding| {
+        // The sample may end within a surrogate pair.
+        let (text, _) = encoding.decode_without_bom_handling(sample);
+        let count = text.chars().count();
+        let expected = text.chars().filter(|&character| is_usual_in_han_text(character)).count();
+        expected * 20 >= count * 19 && common.han_share(&text) > 0.35
+    })
+}
+
+/// Minimum number of code units by which UTF-16 without zeros is told.
+const MIN_UTF_16_UNITS: usize = 6;
+
+/// Whether a character is ASCII, Han, kana, or the punctuation that goes with them.
+fn is_usual_in_han_text(character: char) -> bool {
+    matches!(character, '\t'..='~' | '\u{2010}'..='\u{203b}' | '\u{3000}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ff00}'..='\u{ffef}')
 }
 
 /// Whether the bytes are mostly valid UTF-8 with a few invalid sequences; text in a legacy encoding never is.
@@ -108,9 +135,60 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 fn guess(bytes: &[u8]) -> &'static Encoding {
     let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
     let start = if first < SAMPLE_BYTES / 2 { 0 } else { first - SAMPLE_BYTES / 4 };
+    let sample = &bytes[start..bytes.len().min(start + SAMPLE_BYTES)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    detector.feed(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)], true);
-    detector.guess(None, Utf8Detection::Deny)
+    detector.feed(sample, true);
+    let guessed = detector.guess(None, Utf8Detection::Deny);
+    if sample.iter().filter(|byte| !byte.is_ascii()).count() > MAX_FEW_BYTES {
+        return guessed;
+    }
+    guess_by_characters(sample, guessed)
+}
+
+/// Number of bytes other than ASCII up to which a guess by pairs of bytes says little.
+const MAX_FEW_BYTES: usize = 400;
+
+/// Share of common characters above which a text of pairs of bytes is one, whatever the detector says.
+const CERTAIN_SHARE: f32 = 0.5;
+
+/// Share of common characters by which another language must lead for a text not to be Chinese.
+const LEAD: f32 = 0.15;
+
+/// Guesses the encoding of a text with few bytes other than ASCII by how common its characters are in each language.
+/// Chinese is the likeliest where they do not tell.
+fn guess_by_characters(sample: &[u8], guessed: &'static Encoding) -> &'static Encoding {
+    let common = CommonCharacters::new();
+    let share = |encoding: &'static Encoding| -> Option<f32> {
+        let text = decode_strict(encoding, sample)?;
+        Some(match encoding {
+            encoding if encoding == GB18030 => common.simplified_share(&text),
+            encoding if encoding == BIG5 => common.traditional_share(&text),
+            encoding if encoding == EUC_KR => common.korean_share(&text),
+            _ => common.japanese_share(&text),
+        })
+    };
+    let is_multibyte = [GB18030, GBK, BIG5, EUC_KR, EUC_JP, SHIFT_JIS].contains(&guessed);
+    let chinese = share(GB18030).filter(|_| is_multibyte || has_only_pairs(sample));
+    let other = [BIG5, EUC_KR, SHIFT_JIS, EUC_JP]
+        .into_iter()
+        .filter(|_| is_multibyte)
+        .filter_map(|encoding| Some((encoding, share(encoding)?)))
+        .fold(
+            (guessed, 0.0),
+            |best: (&'static Encoding, f32), next| if next.1 > best.1 { next } else { best },
+        );
+    match chinese {
+        Some(share) if !is_multibyte && share < CERTAIN_SHARE => guessed,
+        Some(share) if share + LEAD >= other.1 && (share > 0.0 || has_only_pairs(sample)) => GB18030,
+        _ if other.1 > 0.0 => other.0,
+        _ => guessed,
+    }
+}
+
+/// Whether all bytes other than ASCII stand in runs of pairs, as in GB 2312; single letters with accents do not.
+fn has_only_pairs(sample: &[u8]) -> bool {
+    let mut runs = sample.split(u8::is_ascii);
+    runs.all(|run| run.len().is_multiple_of(2) && run.iter().all(|&byte| byte >= 0xa1))
 }
 
 #[cfg(test)]
@@ -135,6 +213,65 @@ mod tests {
         let page = format!("<html><head><meta charset=\"shift_jis\"></head><body>{}", "日本語のページ");
         let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(&page);
         assert_eq!(decode(&bytes).text, page);
+    }
+
+    #[test]
+    fn few_characters_tell_the_encoding() {
+        let yaml =
+            |words: &str| format!("openapi: 3.0.0\ninfo: {{title: {words}, version: \"1\"}}\npaths: {{}}\n");
+        for words in [
+            "阀门接口",
+            "阀门",
+            "用户",
+            "接口文档",
+            "订单查询",
+            "设备管理",
+            "系统配置说明",
+            "泵站",
+            "水库水位",
+            "错误码：无权限",
+        ] {
+            let text = yaml(words);
+            assert_eq!(decode(&GB18030.encode(&text).0).text, text);
+        }
+        for words in ["閥門介面的說明", "使用者資料", "系統設定與查詢", "檔案上傳", "錯誤訊息"]
+        {
+            let text = yaml(words);
+            assert_eq!(decode(&BIG5.encode(&text).0).text, text);
+        }
+        for words in ["バルブのインターフェース", "ユーザーを作成する", "設定をします", "これはテストです"]
+        {
+            for encoding in [SHIFT_JIS, EUC_JP] {
+                let text = yaml(words);
+                assert_eq!(decode(&encoding.encode(&text).0).text, text, "{}", encoding.name());
+            }
+        }
+        for words in ["밸브 인터페이스를 사용하는 방법", "사용자 정보", "서버의 상태를 확인하고 시작합니다"]
+        {
+            let text = yaml(words);
+            assert_eq!(decode(&EUC_KR.encode(&text).0).text, text);
+        }
+        for words in ["Größe und Übermaß", "café déjà vu", "señal única", "naïve façade"] {
+            let text = yaml(words);
+            assert_eq!(decode(&encoding_rs::WINDOWS_1252.encode(&text).0).text, text);
+        }
+        let text = yaml("Интерфейс клапана и настройка сервера");
+        assert_eq!(decode(&encoding_rs::WINDOWS_1251.encode(&text).0).text, text);
+    }
+
+    #[test]
+    fn utf_16_of_han_or_ascii_alone_is_decoded() {
+        for text in ["阀门接口的说明文档，用于配置系统", "plain words\n", "這是一個關於系統的說明"]
+        {
+            let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            assert_eq!((decode(&little).text.as_str(), decode(&big).text.as_str()), (text, text));
+        }
+        for text in ["\u{feff}words", "\u{feff}文字"] {
+            assert_eq!(decode(text.as_bytes()).text, text.trim_start_matches('\u{feff}'));
+        }
+        let text = GB18030.encode("阀门接口的说明文档，用于配置系统").0.into_owned();
+        assert_eq!(detect_utf_16(&text), None);
     }
 
     #[test]
