@@ -4,10 +4,15 @@
 //! the numbers of headings, by which people cite such documents.
 
 mod body;
+mod formula;
 mod lists;
 mod package;
+mod paragraph;
 mod styles;
+mod symbols;
 mod xml;
+
+use std::collections::HashMap;
 
 use crate::builder::{DocumentBuilder, one_line};
 use crate::model::{Error, Limits, ParsedDocument};
@@ -42,6 +47,10 @@ pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument
     if let Some(part) = package.part(&sibling("numbering.xml"))? {
         context.lists = Lists::read(&part, limits.depth)?;
     }
+    let file = main_part.rsplit('/').next().unwrap_or_default();
+    if let Some(part) = package.part(&sibling(&format!("_rels/{file}.rels")))? {
+        context.links = link_addresses(&part, limits)?;
+    }
     for (name, prefix) in [("footnotes.xml", ""), ("endnotes.xml", "e")] {
         if let Some(part) = package.part(&sibling(name))? {
             context.notes.extend(body::read_notes(&part, prefix, limits)?);
@@ -70,6 +79,22 @@ fn main_part_name(package: &mut Package<'_>, limits: &Limits) -> Result<String, 
     }
     let target = target.map(|target| target.trim_start_matches('/').to_owned());
     Ok(target.unwrap_or_else(|| "word/document.xml".to_owned()))
+}
+
+/// Returns the addresses of the links that lead out of the document, by the id of their relationship.
+fn link_addresses(part: &str, limits: &Limits) -> Result<HashMap<String, String>, Error> {
+    let mut links = HashMap::new();
+    for_each_event(part, limits.depth, &mut |event| {
+        if let XmlEvent::Start(element) = event
+            && element.attribute("Type").unwrap_or_default().ends_with("/hyperlink")
+            && let (Some(id), Some(target)) = (element.attribute("Id"), element.attribute("Target"))
+            && paragraph::is_address(&target)
+        {
+            links.insert(id, target);
+        }
+        Ok(())
+    })?;
+    Ok(links)
 }
 
 /// Returns the title in the document properties, empty if there is none.

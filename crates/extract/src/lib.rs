@@ -38,6 +38,7 @@ pub mod model;
 pub mod openapi;
 pub mod pdf;
 mod rst;
+mod scripts;
 mod split;
 mod text;
 

@@ -1,18 +1,21 @@
 //! Body of a Word document: writes paragraphs, tables and notes in document order.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::Range;
+use std::collections::HashMap;
 
 use crate::builder::{DocumentBuilder, one_line};
-use crate::escape::{escape_inline, escape_paragraph};
+use crate::escape::escape_inline;
 use crate::model::{Error, Limits};
 
 use super::lists::Lists;
-use super::styles::{Styles, is_monospace};
+use super::paragraph::{Context, Paragraph, ParagraphReader};
+use super::styles::Styles;
 use super::xml::{Element, XmlEvent, for_each_event};
 
 /// Maximum length of a heading; a longer paragraph is text.
 const MAX_HEADING_CHARS: usize = 300;
+
+/// Maximum number of columns that a cell spans.
+const MAX_SPAN: usize = 64;
 
 /// Other parts of the document that the body refers to.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct DocumentContext {
     pub(super) lists: Lists,
     /// Footnotes and endnotes by their label: `3`, `e1`.
     pub(super) notes: HashMap<String, String>,
+    /// Addresses of links by the id of their relationship.
+    pub(super) links: HashMap<String, String>,
 }
 
 /// Writes the body part.
@@ -30,7 +35,12 @@ pub(super) fn write(
     limits: &Limits,
     builder: &mut DocumentBuilder,
 ) -> Result<(), Error> {
-    let reader = ParagraphReader { code_styles: context.styles.code_styles(), ..ParagraphReader::default() };
+    let of_document = Context {
+        code_styles: context.styles.code_styles(),
+        script_styles: context.styles.script_styles(),
+        links: std::mem::take(&mut context.links),
+    };
+    let reader = ParagraphReader::new(of_document);
     let mut body = BodyWriter {
         context,
         builder,
@@ -38,9 +48,13 @@ pub(super) fn write(
         code: String::new(),
         pending_notes: Vec::new(),
         tables: Vec::new(),
+        unfinished: None,
         reader,
     };
     for_each_event(part, limits.depth, &mut |event| body.handle(event))?;
+    if let Some(paragraph) = body.unfinished.take() {
+        body.paragraph(&paragraph)?;
+    }
     body.flush()
 }
 
@@ -77,164 +91,6 @@ pub(super) fn read_notes(
     Ok(notes)
 }
 
-/// A complete paragraph.
-#[derive(Debug, Default)]
-struct Paragraph {
-    text: String,
-    style: String,
-    /// Outline level, counted from 0; 9 is body text.
-    outline: Option<u8>,
-    list: Option<String>,
-    list_level: Option<usize>,
-    /// Number of characters other than white space, and how many of them are monospaced.
-    length: usize,
-    monospace_length: usize,
-    /// Byte ranges of the monospaced text.
-    code: Vec<Range<usize>>,
-    /// Labels of the notes that the paragraph refers to.
-    notes: Vec<String>,
-}
-
-/// Current run: text with one set of properties.
-#[derive(Debug, Default)]
-struct Run {
-    is_open: bool,
-    is_hidden: bool,
-    is_monospace: bool,
-}
-
-/// Assembles paragraphs from events, regardless of the elements that contain them.
-#[derive(Debug, Default)]
-struct ParagraphReader {
-    /// Open paragraphs, outermost first: a text box has paragraphs inside a paragraph.
-    paragraphs: Vec<Paragraph>,
-    /// Depth inside an element whose content is skipped; 0 outside.
-    skipped_depth: usize,
-    in_text: bool,
-    in_properties: bool,
-    run: Run,
-    /// Ids of the styles whose text is code.
-    code_styles: HashSet<String>,
-    /// For each open `w:sdt`, whether it is a table of contents.
-    is_toc: Vec<bool>,
-}
-
-impl ParagraphReader {
-    /// Handles one event. Returns a paragraph at its end.
-    fn handle(&mut self, event: XmlEvent<'_>) -> Option<Paragraph> {
-        match event {
-            XmlEvent::Start(element) => {
-                self.start(&element);
-                None
-            }
-            XmlEvent::Text(text) => {
-                if self.in_text && self.skipped_depth == 0 && !self.run.is_hidden {
-                    self.push(&text);
-                }
-                None
-            }
-            XmlEvent::End(name) => self.end(&name),
-        }
-    }
-
-    fn start(&mut self, element: &Element<'_>) {
-        if self.skipped_depth > 0 {
-            self.skipped_depth += 1;
-            return;
-        }
-        match element.name.as_str() {
-            // Copies for older programs, deleted or moved text, ruby readings, fields and old properties.
-            "Fallback" | "del" | "moveFrom" | "rt" | "instrText" | "pPrChange" | "rPrChange" | "sectPr" => {
-                self.skipped_depth = 1;
-            }
-            "sdt" => self.is_toc.push(false),
-            "docPartGallery" => {
-                if let Some(is_toc) = self.is_toc.last_mut() {
-                    *is_toc = element.value() == "Table of Contents";
-                }
-            }
-            "sdtContent" if self.is_toc.last() == Some(&true) => self.skipped_depth = 1,
-            "p" => self.paragraphs.push(Paragraph::default()),
-            "pPr" => self.in_properties = true,
-            "r" => self.run = Run { is_open: true, ..Run::default() },
-            "t" => self.in_text = true,
-            "tab" if !self.in_properties => self.push("\t"),
-            "br" if !matches!(element.attribute("type").as_deref(), Some("page" | "column")) => {
-                self.push("\n");
-            }
-            "cr" => self.push("\n"),
-            "noBreakHyphen" => self.push("-"),
-            "vanish" if self.run.is_open && element.is_on() => self.run.is_hidden = true,
-            "rFonts" if self.run.is_open => {
-                self.run.is_monospace |= is_monospace(&element.attribute("ascii").unwrap_or_default());
-            }
-            "rStyle" if self.run.is_open => {
-                self.run.is_monospace |= self.code_styles.contains(&element.value());
-            }
-            "footnoteReference" => self.push_note_reference(&element.attribute("id").unwrap_or_default()),
-            "endnoteReference" => {
-                self.push_note_reference(&format!("e{}", element.attribute("id").unwrap_or_default()));
-            }
-            name => {
-                if let Some(paragraph) = self.paragraphs.last_mut().filter(|_| self.in_properties) {
-                    match name {
-                        "pStyle" => paragraph.style = element.value(),
-                        "outlineLvl" => paragraph.outline = element.value().parse().ok(),
-                        "numId" => paragraph.list = Some(element.value()),
-                        "ilvl" => paragraph.list_level = element.value().parse().ok(),
-                        _ => {}
-                    }
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, name: &str) -> Option<Paragraph> {
-        if self.skipped_depth > 0 {
-            self.skipped_depth -= 1;
-            return None;
-        }
-        match name {
-            "p" => return self.paragraphs.pop(),
-            "pPr" => self.in_properties = false,
-            "r" => self.run.is_open = false,
-            "t" => self.in_text = false,
-            "sdt" => {
-                self.is_toc.pop();
-            }
-            _ => {}
-        }
-        None
-    }
-
-    fn push(&mut self, text: &str) {
-        let is_monospace = self.run.is_monospace;
-        if let Some(paragraph) = self.paragraphs.last_mut() {
-            let start = paragraph.text.len();
-            paragraph.text.extend(text.chars().filter(|&character| {
-                let is_text = !character.is_control() || matches!(character, '\t' | '\n');
-                is_text && !matches!(character, '\u{ad}' | '\u{200b}' | '\u{feff}')
-            }));
-            let end = paragraph.text.len();
-            match paragraph.code.last_mut().filter(|_| is_monospace) {
-                Some(last) if last.end == start => last.end = end,
-                _ if is_monospace => paragraph.code.push(start..end),
-                _ => {}
-            }
-            let length = text.chars().filter(|character| !character.is_whitespace()).count();
-            paragraph.length += length;
-            paragraph.monospace_length += if is_monospace { length } else { 0 };
-        }
-    }
-
-    fn push_note_reference(&mut self, label: &str) {
-        if let Some(paragraph) = self.paragraphs.last_mut() {
-            paragraph.text.extend(["[^", label, "]"]);
-            paragraph.notes.push(label.to_owned());
-        }
-    }
-}
-
 /// Writes paragraphs and tables as blocks.
 struct BodyWriter<'a> {
     context: &'a mut DocumentContext,
@@ -246,6 +102,8 @@ struct BodyWriter<'a> {
     pending_notes: Vec<String>,
     /// Open tables, outermost first.
     tables: Vec<OpenTable>,
+    /// Paragraph whose end was deleted: the next one goes on with it.
+    unfinished: Option<Paragraph>,
     reader: ParagraphReader,
 }
 
@@ -254,6 +112,9 @@ struct BodyWriter<'a> {
 struct OpenTable {
     rows: Vec<Vec<String>>,
     cell_count: usize,
+    /// Whether the properties of a row are open, and whether they say that it was deleted.
+    in_row_properties: bool,
+    is_row_deleted: bool,
     /// Paragraphs of the current cell, and the number of columns it spans.
     cell: Vec<Paragraph>,
     span: usize,
@@ -270,7 +131,14 @@ impl BodyWriter<'_> {
                 XmlEvent::Text(_) => {}
             }
         }
-        let Some(paragraph) = self.reader.handle(event) else { return Ok(()) };
+        let Some(mut paragraph) = self.reader.handle(event) else { return Ok(()) };
+        if let Some(before) = self.unfinished.take() {
+            paragraph.prepend(before);
+        }
+        if paragraph.joins_next {
+            self.unfinished = Some(paragraph);
+            return Ok(());
+        }
         match self.tables.last_mut() {
             Some(table) => {
                 table.cell.push(paragraph);
@@ -283,22 +151,62 @@ impl BodyWriter<'_> {
     fn table_start(&mut self, element: &Element<'_>) {
         match (element.name.as_str(), self.tables.last_mut()) {
             ("tbl", _) => self.tables.push(OpenTable::default()),
-            ("tr", Some(table)) => table.rows.push(Vec::new()),
+            ("tr", Some(table)) => {
+                table.rows.push(Vec::new());
+                table.is_row_deleted = false;
+            }
+            ("trPr", Some(table)) => table.in_row_properties = true,
+            ("del", Some(table)) if table.in_row_properties => table.is_row_deleted = true,
+            ("gridBefore", Some(table)) => {
+                let count: usize = element.value().parse().unwrap_or(0);
+                if let Some(row) = table.rows.last_mut() {
+                    row.extend((0..count.min(MAX_SPAN)).map(|_| String::new()));
+                }
+            }
             ("tc", Some(table)) => {
                 table.cell.clear();
                 table.span = 1;
             }
-            ("gridSpan", Some(table)) => table.span = element.value().parse().unwrap_or(1).clamp(1, 64),
+            ("gridSpan", Some(table)) => table.span = element.value().parse().unwrap_or(1).clamp(1, MAX_SPAN),
             _ => {}
         }
     }
 
     fn table_end(&mut self, name: &str) -> Result<(), Error> {
-        if name == "tc" {
+        if name == "trPr" {
+            if let Some(table) = self.tables.last_mut() {
+                table.in_row_properties = false;
+            }
+        } else if name == "tr" {
+            if let Some(table) = self.tables.last_mut().filter(|table| table.is_row_deleted) {
+                table.rows.pop();
+            }
+        } else if name == "tc" {
+            // A paragraph does not go on in the next cell.
+            let unfinished = self.unfinished.take();
             let Some(table) = self.tables.last_mut() else { return Ok(()) };
-            let cell = std::mem::take(&mut table.cell);
-            let texts: Vec<String> =
-                cell.iter().map(|paragraph| escape_inline(&one_line(&paragraph.text))).collect();
+            let mut cell = std::mem::take(&mut table.cell);
+            cell.extend(unfinished);
+            // The first cell may turn out to be the only one, whose paragraphs are counted when they are written.
+            let is_first = table.cell_count == 0;
+            let DocumentContext { styles, lists, .. } = &mut *self.context;
+            let texts: Vec<String> = cell
+                .iter()
+                .map(|paragraph| {
+                    let text = paragraph.cell();
+                    if is_first || text.is_empty() && paragraph.list.is_none() {
+                        return text;
+                    }
+                    let list = paragraph.list.as_deref();
+                    let marker = lists.next_marker(list, paragraph.list_level, &paragraph.style, styles);
+                    let marker = marker.filter(|marker| marker.text != "-");
+                    match marker {
+                        Some(marker) => format!("{} {text}", marker.text),
+                        None => text,
+                    }
+                })
+                .filter(|text| !text.is_empty())
+                .collect();
             self.pending_notes.extend(cell.iter().flat_map(|paragraph| paragraph.notes.iter().cloned()));
             table.cell_count += 1;
             if table.cell_count == 1 {
@@ -313,7 +221,7 @@ impl BodyWriter<'_> {
             if let Some(outer) = self.tables.last_mut() {
                 // A table inside a cell becomes the cell's text.
                 let text = table.rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join(" ");
-                outer.cell.push(Paragraph { text, ..Paragraph::default() });
+                outer.cell.push(Paragraph::of_text(text));
             } else if table.cell_count == 1 {
                 // A table of one cell is a frame around a note or a listing.
                 self.pending_notes.clear();
@@ -335,7 +243,7 @@ impl BodyWriter<'_> {
     fn paragraph(&mut self, paragraph: &Paragraph) -> Result<(), Error> {
         let DocumentContext { styles, lists, .. } = &mut *self.context;
         let style = paragraph.style.as_str();
-        if styles.is_toc_entry(style) {
+        if styles.is_toc_entry(style) || paragraph.is_toc_entry {
             return Ok(());
         }
         let marker = lists.next_marker(paragraph.list.as_deref(), paragraph.list_level, style, styles);
@@ -414,41 +322,5 @@ impl BodyWriter<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl Paragraph {
-    /// Returns the text as Markdown, with monospaced text as inline code.
-    fn markdown(&self) -> String {
-        let mut markdown = String::with_capacity(self.text.len() + 16);
-        let mut at = 0;
-        for range in &self.code {
-            let (before, code) = (&self.text[at..range.start], &self.text[range.clone()]);
-            let is_plain = code.trim().is_empty() || code.contains(['`', '\n']);
-            markdown.push_str(&if at == 0 {
-                escape_paragraph(before.trim_start())
-            } else {
-                escape_inline(before)
-            });
-            if is_plain {
-                markdown.push_str(&escape_inline(code));
-            } else {
-                let inner = code.trim();
-                let (left, right) = (code.len() - code.trim_start().len(), code.trim_end().len());
-                markdown.push_str(&code[..left]);
-                markdown.push('`');
-                markdown.push_str(inner);
-                markdown.push('`');
-                markdown.push_str(&code[right..]);
-            }
-            at = range.end;
-        }
-        markdown.push_str(&if at == 0 {
-            escape_paragraph(self.text[at..].trim_start())
-        } else {
-            escape_inline(&self.text[at..])
-        });
-        let lines: Vec<&str> = markdown.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        lines.join("\n").replace('\t', " ")
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::Error;
 
+use super::paragraph::Script;
 use super::xml::{XmlEvent, for_each_event};
 
 /// Styles of a document, by id.
@@ -20,6 +21,7 @@ struct Style {
     list: Option<String>,
     list_level: Option<usize>,
     monospace: bool,
+    script: Option<Script>,
 }
 
 /// Maximum length of an inheritance chain, which may be circular.
@@ -43,6 +45,7 @@ impl Styles {
                     "outlineLvl" => style.outline = element.value().parse().ok(),
                     "numId" => style.list = Some(element.value()),
                     "ilvl" => style.list_level = element.value().parse().ok(),
+                    "vertAlign" => style.script = Some(Script::of(&element.value())),
                     "rFonts" => {
                         style.monospace = is_monospace(&element.attribute("ascii").unwrap_or_default());
                     }
@@ -82,13 +85,31 @@ impl Styles {
     /// Whether it is the style of the title of the document.
     pub(super) fn is_title(&self, id: &str) -> bool {
         let name = self.by_id.get(id).map_or(id, |style| style.name.as_str());
-        matches!(name.to_lowercase().as_str(), "title" | "标题" | "标题0" | "文档标题")
+        TITLE_NAMES.contains(&name.to_lowercase().as_str())
     }
 
     /// Whether it is the style of an entry of a table of contents.
     pub(super) fn is_toc_entry(&self, id: &str) -> bool {
         let name = self.by_id.get(id).map_or(id, |style| style.name.as_str()).to_lowercase();
-        name.starts_with("toc ") || name.starts_with("toc1") || name.starts_with("table of figures")
+        let is_numbered = |word: &str| {
+            let rest = name.strip_prefix(word).map(str::trim_start);
+            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_numeric()))
+        };
+        name.starts_with("table of figures")
+            || [
+                "toc",
+                "contents",
+                "verzeichnis",
+                "inhaltsverzeichnis",
+                "目录",
+                "目錄",
+                "目次",
+                "tdc",
+                "sumario",
+                "sommario",
+            ]
+            .into_iter()
+            .any(is_numbered)
     }
 
     /// Whether text in this style is source code.
@@ -99,6 +120,15 @@ impl Styles {
     /// Returns the ids of the paragraph and character styles whose text is source code.
     pub(super) fn code_styles(&self) -> HashSet<String> {
         self.by_id.keys().filter(|id| self.is_code(id)).cloned().collect()
+    }
+
+    /// Returns the styles whose text is raised or lowered, except those of the marks of notes.
+    pub(super) fn script_styles(&self) -> HashMap<String, Script> {
+        let scripts = self.by_id.keys().filter_map(|id| {
+            let script = self.inheritance(id).find_map(|style| style.script)?;
+            Some((id.clone(), script))
+        });
+        scripts.collect()
     }
 
     /// Returns the list that the style assigns to its paragraphs, and the level in it if the style defines one.
@@ -159,14 +189,78 @@ fn is_code_name(name: &str) -> bool {
     name == "code" || name == "macro" || known.iter().any(|known| name.contains(known))
 }
 
-/// Returns the level of the heading style of this name, in one of several languages.
+/// Names of the style of the title of a document, in several languages.
+const TITLE_NAMES: [&str; 16] = [
+    "title",
+    "标题",
+    "标题0",
+    "文档标题",
+    "標題",
+    "表題",
+    "제목",
+    "titel",
+    "titre",
+    "título",
+    "titolo",
+    "tytuł",
+    "názov",
+    "název",
+    "название",
+    "заголовок",
+];
+
+/// Words by which the names of heading styles begin, without spaces, in several languages.
+const HEADING_WORDS: [&str; 34] = [
+    "heading",
+    "标题",
+    "標題",
+    "überschrift",
+    "berschrift",
+    "titre",
+    "título",
+    "titulo",
+    "ttulo",
+    "encabezado",
+    "titolo",
+    "intestazione",
+    "kop",
+    "rubrik",
+    "overskrift",
+    "otsikko",
+    "nagłówek",
+    "nagwek",
+    "nadpis",
+    "címsor",
+    "cmsor",
+    "заголовок",
+    "見出し",
+    "見出",
+    "제목",
+    "başlık",
+    "balk",
+    "titlu",
+    "naslov",
+    "επικεφαλίδα",
+    "virsraksts",
+    "antraštė",
+    "pealkiri",
+    "đầuđề",
+];
+
+/// Returns the level of the heading style of this name, in one of several languages. An alias may follow after a comma.
 fn heading_by_name(name: &str) -> Option<u8> {
-    let name = name.to_lowercase().replace(' ', "");
+    let name =
+        name.split([',', ';']).next().unwrap_or(name).to_lowercase().replace([' ', '\u{a0}', '\u{3000}'], "");
     if name == "title" {
         return Some(1);
     }
-    let digits = ["heading", "标题", "標題", "überschrift", "berschrift", "titre", "título"]
+    let digits = HEADING_WORDS
         .iter()
-        .find_map(|word| name.strip_prefix(word))?;
-    digits.parse().ok().filter(|level| (1..=9).contains(level))
+        .find_map(|word| name.strip_prefix(word))
+        .or_else(|| name.strip_suffix("级标题").or_else(|| name.strip_suffix("級標題")))?;
+    let mut characters = digits.chars();
+    let (Some(digit), None) = (characters.next(), characters.next()) else { return None };
+    let numerals = ["123456789", "１２３４５６７８９", "一二三四五六七八九"];
+    let at = numerals.iter().find_map(|numerals| numerals.chars().position(|numeral| numeral == digit))?;
+    u8::try_from(at + 1).ok()
 }
