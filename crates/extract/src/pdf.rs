@@ -1,13 +1,14 @@
 //! Reader for PDF: turns positioned text into headings, paragraphs, lists, code and tables.
 //!
 //! `unpdf` decodes the fonts and gives the position of every piece of text. Headings, running headers and paragraphs
-//! are recognised here ([`lines`], [`headings`], [`blocks`], [`table_rows`]), because a whole document gives more
+//! are recognised here ([`lines`], [`regions`], [`headings`], [`blocks`], [`table_rows`]), because a whole document gives more
 //! evidence than the single pages that the library analyses. If `unpdf` fails or finds no text on pages that draw
 //! some, `pdf-extract` is tried too, and the result with more text is used.
 
 mod blocks;
 mod headings;
 mod lines;
+mod regions;
 mod table_rows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -187,6 +188,7 @@ fn write(pages: Pages, limits: &Limits) -> Result<ParsedDocument, Error> {
     let mut builder = DocumentBuilder::new(limits);
     lines::remove_running_headers(&mut lines, &heights);
     lines::remove_toc(&mut lines);
+    regions::arrange(&mut lines);
     table_rows::rejoin(&mut lines);
     let title = title.as_deref().map(one_line).filter(|title| is_real_title(title));
     if let Some(title) = &title {

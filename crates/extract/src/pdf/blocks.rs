@@ -356,6 +356,11 @@ fn strip_bullet(text: &str) -> Option<&str> {
     rest.map(str::trim_start).filter(|rest| !rest.is_empty())
 }
 
+/// Whether a line begins with the mark of a list item.
+pub(super) fn is_list_item(text: &str) -> bool {
+    strip_bullet(text).is_some() || is_numbered_item(text)
+}
+
 /// Whether a line begins with the number of a list item: `3.`, `(3)`, `a)`.
 fn is_numbered_item(text: &str) -> bool {
     let Some((first, rest)) = text.split_once(' ') else { return false };
@@ -436,7 +441,7 @@ fn parse_table(lines: &[Line], statistics: &LayoutStatistics) -> Option<(usize, 
             join_line(&mut row[column], &cell.text, &|_| false);
         }
         if let Some(previous) = count.checked_sub(1).map(|previous| &lines[previous]) {
-            let gap = previous.baseline - line.baseline;
+            let gap = previous.bottom - line.baseline;
             let is_far =
                 gap > statistics.line_pitch(line.size) * 2.6 || gap < 0.0 || previous.page != line.page;
             let is_overlong = line.cells.iter().any(|cell| {

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use unpdf::parser::{TextLine, TextSpan};
 
+use crate::scripts::{push_subscript, push_superscript};
+
 /// Height of an A4 page, for pages that do not state theirs.
 const A4_HEIGHT_POINTS: f32 = 842.0;
 
@@ -17,6 +19,8 @@ pub(super) struct Line {
     pub(super) left: f32,
     pub(super) right: f32,
     pub(super) baseline: f32,
+    /// Lowest baseline: that of the last line of a row of a table whose cells have several.
+    pub(super) bottom: f32,
     /// Font size, in points.
     pub(super) size: f32,
     pub(super) is_bold: bool,
@@ -26,6 +30,8 @@ pub(super) struct Line {
     pub(super) cells: Vec<Cell>,
     /// Pieces of text as drawn, if the line is monospaced: they give the columns of code.
     pub(super) pieces: Vec<Cell>,
+    /// Whether its place among the lines is settled: it belongs to a column of prose, or is a whole row of a table.
+    pub(super) is_placed: bool,
 }
 
 /// A part of a line, with its left and right edge in points.
@@ -39,7 +45,8 @@ pub(super) struct Cell {
 impl Line {
     /// Creates a line, or returns `None` if it is blank or has no valid position.
     pub(super) fn new(page: u32, line: &TextLine) -> Option<Self> {
-        let text = clean(&line.text());
+        let base = Base::of(&line.spans)?;
+        let text = clean(&base.text(&line.spans));
         let first = line.spans.first()?;
         if text.is_empty() || line.spans.iter().any(|span| !span.x.is_finite() || !span.y.is_finite()) {
             return None;
@@ -66,28 +73,136 @@ impl Line {
                 _ => cell_spans.push((span.x, right, vec![span.clone()])),
             }
         }
-        let cell =
-            |(left, right, spans)| Cell { left, right, text: clean(&TextLine::from_spans(spans).text()) };
+        let cell = |(left, right, spans): (f32, f32, Vec<TextSpan>)| Cell {
+            left,
+            right,
+            text: clean(&base.text(&spans)),
+        };
         let mut cells: Vec<Cell> = cell_spans.into_iter().map(cell).collect();
         let is_monospace = monospace * 10 >= total * 9;
-        let piece =
-            |span: &TextSpan| Cell { left: span.x, right: span.x + span.width, text: span.text.clone() };
-        let pieces = if is_monospace { line.spans.iter().map(piece).collect() } else { Vec::new() };
+        let pieces: Vec<Cell> =
+            if is_monospace { line.spans.iter().filter_map(piece).collect() } else { Vec::new() };
         cells.retain(|cell| !cell.text.is_empty());
         let right = cells.iter().map(|cell| cell.right).fold(line.x, f32::max);
         Some(Self {
             page,
-            left: first.x,
+            // Spaces that are drawn before the first word indent it.
+            left: pieces.first().map_or(first.x, |piece| piece.left),
             right,
             baseline: line.y,
+            bottom: line.y,
             size,
             is_bold: bold * 10 >= total * 9,
             is_monospace,
             text,
             cells,
             pieces,
+            is_placed: false,
         })
     }
+}
+
+/// Returns a monospaced piece of text from its first visible character on; `None` if it has none.
+fn piece(span: &TextSpan) -> Option<Cell> {
+    let text = span.text.trim_start();
+    let spaces = u16::try_from(span.text.chars().count() - text.chars().count()).unwrap_or(0);
+    let all = u16::try_from(span.text.chars().count()).unwrap_or(u16::MAX).max(1);
+    let left = span.x + span.width * f32::from(spaces) / f32::from(all);
+    (!text.is_empty()).then(|| Cell { left, right: span.x + span.width, text: text.to_owned() })
+}
+
+/// Baseline and font size of most of a line, against which superscripts and subscripts are told.
+struct Base {
+    baseline: f32,
+    size: f32,
+}
+
+impl Base {
+    fn of(spans: &[TextSpan]) -> Option<Self> {
+        let mut lengths: Vec<(f32, f32, usize)> = Vec::new();
+        for span in spans {
+            let length = span.text.chars().filter(|character| !character.is_whitespace()).count();
+            let is_same = |known: &&mut (f32, f32, usize)| {
+                (known.0 - span.font_size).abs() < 0.3 && (known.1 - span.y).abs() < 0.3
+            };
+            if let Some((_, _, sum)) = lengths.iter_mut().find(is_same) {
+                *sum += length;
+            } else if lengths.len() < MAX_SIZES {
+                // A line has few sizes; one with a thousand is damaged.
+                lengths.push((span.font_size, span.y, length));
+            }
+        }
+        let (size, baseline, _) = lengths.into_iter().rev().max_by_key(|(_, _, length)| *length)?;
+        Some(Self { baseline, size })
+    }
+
+    /// Returns the text of spans, with superscripts and subscripts marked.
+    fn text(&self, spans: &[TextSpan]) -> String {
+        let all = || TextLine::from_spans(spans.to_vec()).text();
+        let has_scripts = spans.iter().any(|span| self.script(span) != Script::None);
+        if !has_scripts || spans.iter().any(|span| span.text.contains(is_right_to_left)) {
+            return all();
+        }
+        let mut text = String::new();
+        let mut at = 0;
+        while at < spans.len() {
+            let script = self.script(&spans[at]);
+            let end = at + spans[at..].iter().take_while(|span| self.script(span) == script).count();
+            let part = TextLine::from_spans(spans[at..end].to_vec()).text();
+            let has_gap = at.checked_sub(1).is_some_and(|before| has_gap(&spans[before], &spans[at]));
+            match script {
+                Script::Raised if !has_gap => push_superscript(&mut text, &part),
+                Script::Lowered if !has_gap => push_subscript(&mut text, &part),
+                _ => {
+                    if has_gap {
+                        text.push(' ');
+                    }
+                    text.push_str(&part);
+                }
+            }
+            at = end;
+        }
+        text
+    }
+
+    fn script(&self, span: &TextSpan) -> Script {
+        let rise = span.y - self.baseline;
+        let is_level_text = span.direction[0] > 0.9;
+        if !is_level_text
+            || span.font_size > self.size * 0.9
+            || span.text.trim().is_empty()
+            || rise.abs() > self.size * 0.7
+        {
+            Script::None
+        } else if rise > self.size / 7.0 {
+            Script::Raised
+        } else if rise < -self.size / 10.0 {
+            Script::Lowered
+        } else {
+            Script::None
+        }
+    }
+}
+
+/// Maximum number of font sizes of a line that are compared.
+const MAX_SIZES: usize = 64;
+
+/// Vertical position of a piece of text in its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    None,
+    Raised,
+    Lowered,
+}
+
+/// Whether the library puts a space between two pieces of text.
+fn has_gap(before: &TextSpan, after: &TextSpan) -> bool {
+    let joined = TextLine::from_spans(vec![before.clone(), after.clone()]).text();
+    joined.len() > before.text.len() + after.text.len()
+}
+
+fn is_right_to_left(character: char) -> bool {
+    matches!(character, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}')
 }
 
 /// Removes running headers and footers (lines at the edge of the page that repeat) and page numbers.

@@ -22,7 +22,7 @@ pub(super) fn rejoin(lines: &mut Vec<Line>) {
 }
 
 fn rejoin_page(lines: Vec<Line>) -> Vec<Line> {
-    let mut order: Vec<usize> = (0..lines.len()).collect();
+    let mut order: Vec<usize> = (0..lines.len()).filter(|&index| !lines[index].is_placed).collect();
     order.sort_by(|&a, &b| {
         lines[b].baseline.total_cmp(&lines[a].baseline).then(lines[a].left.total_cmp(&lines[b].left))
     });
