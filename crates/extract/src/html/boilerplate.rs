@@ -26,7 +26,7 @@ pub(crate) fn is_boilerplate(dom: &Dom, node: NodeId) -> bool {
             local_name!("class")
                 if value
                     .split_ascii_whitespace()
-                    .any(|class| matches!(class, "header" | "node" | "navigation" | "footer" | "banner"))
+                    .any(|class| matches!(class, "header" | "navigation" | "footer" | "banner"))
                     && is_link_bar(dom, node) =>
             {
                 return true;
