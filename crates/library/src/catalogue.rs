@@ -18,7 +18,7 @@ use crate::access::{Level, LibraryAccess, Visibility};
 use crate::changes::Sequence;
 use crate::ids::{LibraryId, VersionId};
 use crate::label::{self, Label, VersionRequest};
-use crate::names::LibraryName;
+use crate::names::{self, LibraryName};
 
 /// A library and its versions. Only a [`Catalogue`] returns one, to an actor for whom it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,20 +113,9 @@ impl Library {
             return Error::EmptyLibrary(self.name.clone());
         }
         let nearest = label::nearest(request, &present).cloned();
-        let requested = match request {
-            VersionRequest::Active => "active".to_owned(),
-            VersionRequest::Latest => "latest".to_owned(),
-            VersionRequest::Exact(label) => label.to_string(),
-            VersionRequest::Prefix(numbers) => format!("{}.x", join(numbers)),
-            VersionRequest::Compatible(numbers) => format!("^{}", join(numbers)),
-        };
+        let requested = request.as_written().to_owned();
         Error::NoVersion { library: self.name.clone(), requested, present, nearest }
     }
-}
-
-fn join(numbers: &[u64]) -> String {
-    let texts: Vec<String> = numbers.iter().map(u64::to_string).collect();
-    texts.join(".")
 }
 
 /// Snapshot of all libraries at one state of the change sequence.
@@ -166,27 +155,11 @@ impl Catalogue {
     fn nearest(&self, actor: &Actor, name: &LibraryName) -> Option<&LibraryName> {
         self.visible(actor)
             .map(|library| &library.name)
-            .map(|present| (distance(name.as_str(), present.as_str()), present))
+            .map(|present| (names::distance(name.as_str(), present.as_str()), present))
             .filter(|(distance, present)| *distance <= 1 + present.as_str().len() / 4)
             .min()
             .map(|(_, present)| present)
     }
-}
-
-/// Levenshtein distance in bytes: library names are ASCII.
-fn distance(left: &str, right: &str) -> usize {
-    let right = right.as_bytes();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, from) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = substituted.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// Cache of the latest catalogue, read once for each state of the change sequence.
@@ -335,16 +308,4 @@ async fn read_grants(
         grants.entry(row.library).or_default().insert(row.user, row.level);
     }
     Ok(grants)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance("postgresql", "postgresql"), 0);
-        assert_eq!(distance("postgres", "postgresql"), 2);
-        assert_eq!(distance("", "abc"), 3);
-    }
 }

@@ -101,6 +101,44 @@ pub(crate) async fn ensure(
     Ok(EnsuredVersion { library, version, is_new: true })
 }
 
+/// Computes the stored order of versions again, where it was stored under other rules, and returns how many rows changed.
+///
+/// The order is computed by the program, so that a new release of it can order labels differently. Does nothing a second
+/// time; runs at every start.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn refresh_order(connection: &mut PgConnection) -> Result<usize, Error> {
+    let rows = sqlx::query!(
+        r#"-- catalogue.sort_keys
+         select id as "id: VersionId", label, sort_key from library.versions order by id"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let (mut ids, mut keys) = (Vec::new(), Vec::new());
+    for row in rows {
+        let key = row.label.parse::<Label>()?.sort_key();
+        if key != row.sort_key {
+            ids.push(row.id.0);
+            keys.push(key);
+        }
+    }
+    if !ids.is_empty() {
+        sqlx::query!(
+            "-- catalogue.refresh_order
+             update library.versions as version set sort_key = changed.sort_key
+             from unnest($1::uuid[], $2::text[]) as changed (id, sort_key) where version.id = changed.id",
+            &ids,
+            &keys,
+        )
+        .execute(&mut *connection)
+        .await?;
+        changes::record_catalogue(connection).await?;
+    }
+    Ok(ids.len())
+}
+
 /// Makes a version the library's active one: the version used when a request names none.
 ///
 /// # Errors

@@ -116,6 +116,22 @@ macro_rules! text_type {
 
 text_type!(LibraryName DocumentPath Tag);
 
+/// Returns the Levenshtein distance in bytes: library names and labels are ASCII.
+pub(crate) fn distance(left: &str, right: &str) -> usize {
+    let right = right.as_bytes();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, from) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, to) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[column + 1];
+            row[column + 1] = substituted.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +158,12 @@ mod tests {
     fn tags_are_normalised_and_checked() {
         assert_eq!(" Async ".parse::<Tag>().unwrap().as_str(), "async");
         assert!("a,b".parse::<Tag>().is_err());
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("postgresql", "postgresql"), 0);
+        assert_eq!(distance("postgres", "postgresql"), 2);
+        assert_eq!(distance("", "abc"), 3);
     }
 }

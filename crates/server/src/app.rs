@@ -86,6 +86,9 @@ impl App {
         let caches = Caches::new(settings.redis.url().as_deref(), &secrets)?;
         let database = Database::open(&settings.database()).await?;
         migrations::migrate(&database).await.context("failed to migrate the database")?;
+        let mut transaction = store::postgres::begin(database.pool()).await?;
+        library::libraries::refresh_order(&mut transaction).await.context("failed to order the versions")?;
+        transaction.commit().await?;
         let objects = Objects::in_folder(&data.join("objects"))?;
         close_to_other_users(&data)?;
         let config = EngineConfig {

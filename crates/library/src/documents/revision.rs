@@ -128,7 +128,11 @@ impl FromStr for RevisionName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let Some((label, revision)) = text.split_once('~') else {
+        // A label can hold a tilde itself: `2.0~rc1`, and its second revision `2.0~rc1~2`.
+        let is_number = |part: &str| part.starts_with(|first: char| first.is_ascii_digit());
+        let Some((label, revision)) =
+            text.rsplit_once('~').filter(|(_, part)| is_number(part) || text.parse::<Label>().is_err())
+        else {
             return Ok(Self { label: text.parse()?, revision: None });
         };
         let revision = revision.parse().map_err(|_invalid| {

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(long, short)]
     library: Option<String>,
 
-    /// Version: a label, 5.x, ^5.2 or latest [default: the active version]
+    /// Version: a label, a range (5.x, ^5.2, ~5.2, ">=5.2 <6", "5.2 || 6", *) or latest [default: the active version]
     #[arg(long, short = 'V', requires = "library", value_name = "VERSION")]
     version: Option<String>,
 

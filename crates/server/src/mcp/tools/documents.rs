@@ -32,7 +32,7 @@ const HEADINGS: usize = 40;
 pub(super) struct Arguments {
     /// Name of the library; with path. Not needed with document_id or uri.
     library: Option<String>,
-    /// Version: a label, a range (5.x, ^5.2) or latest; the library's active version if it is left out.
+    /// Version: a label, a range (5.x, ^5.2, >=5.2 <6) or latest; the library's active version if it is left out.
     version: Option<String>,
     /// Path of the document in its library, as search_docs gives it.
     path: Option<String>,

@@ -93,7 +93,7 @@ impl ToolOutput for Listed {
 pub(super) struct FindArguments {
     /// Name of the library, as list_libraries has it.
     library: String,
-    /// Wanted version: a label (5.2.1), a range (5.x, ^5.2) or latest; the active version if it is left out.
+    /// Wanted version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest; the active version if it is left out.
     #[serde(rename = "targetVersion", alias = "target_version", alias = "version")]
     target_version: Option<String>,
 }

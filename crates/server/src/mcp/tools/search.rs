@@ -25,7 +25,7 @@ const PASSAGES: usize = 5;
 pub(super) struct Arguments {
     /// Name of the library, as list_libraries has it; all libraries are searched in their active versions if it is left out.
     library: Option<String>,
-    /// Version: a label (5.2.1), a range (5.x, ^5.2) or latest; the library's active version if it is left out.
+    /// Version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest; the library's active version if it is left out.
     version: Option<String>,
     /// Question in words, an identifier, or "an exact phrase".
     #[serde(alias = "userQuery", alias = "question")]
@@ -114,11 +114,11 @@ pub(super) async fn search(
     actor: &Actor,
     asked: Arguments,
 ) -> Result<SearchResults, Problem> {
-    let version = input::version(asked.version.as_deref())?;
+    let mut version = input::version(asked.version.as_deref())?;
     let library = asked.library.as_deref().map(input::library).transpose()?;
-    if asked.strict == Some(true) && !matches!(version, VersionRequest::Exact(_) | VersionRequest::Active) {
+    if asked.strict == Some(true) {
         let text = "strict takes a version literally: name one that find_version or list_libraries shows";
-        return Err(Problem::invalid(text));
+        version = version.literal().ok_or_else(|| Problem::invalid(text))?;
     }
     let limit = limit(asked.limit, PASSAGES, MAX_PAGE_SIZE)?;
     let tokens = tokens(asked.max_tokens)?;
