@@ -61,6 +61,28 @@ pub(crate) fn by_bytes(name: &str, bytes: &[u8]) -> Result<Option<DocumentType>,
     Ok(None)
 }
 
+/// Whether the bytes are of a kind that is no document: pictures, media, fonts, programs, archives. Spreadsheets, presentations,
+/// old Word files, and files that are named as documents and hold something else are documents that cannot be read.
+pub(crate) fn is_no_document(name: &str, bytes: &[u8]) -> bool {
+    let extension = extension(name);
+    let is_office = || {
+        bytes.starts_with(b"\xd0\xcf\x11\xe0")
+            || [&b"xl/workbook.xml"[..], b"ppt/presentation.xml"]
+                .iter()
+                .any(|entry| has_zip_entry(bytes, entry))
+    };
+    by_bytes(name, bytes).is_err() && !matches!(extension.as_str(), "docx" | "pdf") && !is_office()
+}
+
+/// Whether a file is named as one that holds text.
+pub(crate) fn is_named_as_text(name: &str) -> bool {
+    let names = [
+        "md", "markdown", "mdx", "mkd", "mdown", "html", "htm", "xhtml", "rst", "rest", "txt", "text",
+        "json", "yaml", "yml",
+    ];
+    names.contains(&extension(name).as_str())
+}
+
 /// Whether a decoded text is binary data after all, judged by its share of control characters.
 pub(crate) fn is_binary(text: &str) -> bool {
     let (mut control, mut all) = (0_usize, 0_usize);

@@ -87,6 +87,26 @@ pub fn extract(
     Ok(ExtractedDocument { document_type, title, summary, language, text, passages, warnings })
 }
 
+/// Returns why a file is no document by its first bytes (a picture, a program, an archive), or `None` if it may be one.
+///
+/// Such files are skipped where a folder or an archive is added: they are no failures.
+pub fn why_no_document(name: &str, bytes: &[u8]) -> Option<String> {
+    let is_skipped = detect::is_no_document(name, bytes);
+    detect::by_bytes(name, bytes).err().filter(|_| is_skipped).map(|error| error.to_string())
+}
+
+/// Whether [`extract()`] refused a file because there is nothing to read in it: it is no document, or an empty one.
+pub fn is_skipped(error: &Error, name: &str, bytes: &[u8]) -> bool {
+    match error {
+        Error::Empty => true,
+        Error::Unsupported(_) => {
+            let is_text = || detect::by_bytes(name, bytes).is_ok_and(|binary| binary.is_none());
+            detect::is_no_document(name, bytes) || (is_text() && !detect::is_named_as_text(name))
+        }
+        _ => false,
+    }
+}
+
 fn read(
     name: &str,
     bytes: &[u8],

@@ -12,6 +12,7 @@ mod metadata;
 pub mod outline;
 pub mod reading;
 mod revision;
+mod withdraw;
 
 pub use add::{AddedDocument, NewDocument, Outcome, Target, add, retry};
 pub use document::{Category, Document, DocumentFilter, delete, find, find_many, list, section_below_title};
@@ -20,3 +21,4 @@ pub use revision::{
     Revision, RevisionName, Status, VisibleRevision, activate, content, find_revisions, finished, revision,
     revisions,
 };
+pub use withdraw::{Vanished, find_vanished, withdraw};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::documents::active;
 use crate::ids::{DocumentId, DocumentVersionId, VersionId};
-use crate::reader::{ReadError, Reader};
+use crate::reader::{ReadError, Reader, Refusal};
 use crate::{Error, changes, embed, gc};
 
 /// Kind of the job.
@@ -47,7 +47,7 @@ struct Task {
 /// A revision that was read, or the reason why it cannot be.
 struct TaskResult {
     task: Task,
-    result: Result<ExtractedDocument, String>,
+    result: Result<ExtractedDocument, Refusal>,
 }
 
 /// Id of a job to retry, and the error of this attempt.
@@ -132,8 +132,8 @@ async fn find_tasks(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<Task>, V
         r#"-- ingest.find
          select id as "id: DocumentVersionId", document_id as "document: DocumentId",
            version_id as "version: VersionId", revision, declared_type, file_path, file_hash,
-           status = 'failed' as "has_failed!"
-         from library.document_versions where id = any ($1) and status in ('processing', 'failed') order by id"#,
+           status in ('failed', 'skipped') as "has_failed!"
+         from library.document_versions where id = any ($1) and status in ('processing', 'failed', 'skipped') order by id"#,
         &ids,
     )
     .fetch_all(pool)
@@ -161,7 +161,7 @@ async fn read(
     objects: &Objects,
     reader: &mut Reader,
     task: &Task,
-) -> Result<Result<ExtractedDocument, String>, Error> {
+) -> Result<Result<ExtractedDocument, Refusal>, Error> {
     let declared = task.declared.as_deref().and_then(DocumentType::parse);
     read_object(objects, reader, task.hash, &task.path, declared).await
 }
@@ -177,7 +177,7 @@ pub async fn read_object(
     hash: Hash,
     name: &str,
     declared: Option<DocumentType>,
-) -> Result<Result<ExtractedDocument, String>, Error> {
+) -> Result<Result<ExtractedDocument, Refusal>, Error> {
     let bytes = objects.get(hash).await?;
     let started = Instant::now();
     let read = reader.read(name, declared, &bytes).await;
@@ -187,7 +187,7 @@ pub async fn read_object(
             replace_nul(&mut extracted);
             Ok(Ok(extracted))
         }
-        Err(ReadError::Document(reason)) => Ok(Err(reason)),
+        Err(ReadError::Document(refusal)) => Ok(Err(refusal)),
         Err(error @ ReadError::Child(_)) => Err(Error::Internal(kernel::chain::Chain(&error).to_string())),
     }
 }
@@ -246,7 +246,7 @@ async fn write(pool: &PgPool, worker: Uuid, batch: &[TaskResult]) -> Result<(), 
     for read in batch {
         match &read.result {
             Ok(extracted) => completed.push((&read.task, extracted)),
-            Err(reason) => unreadable.push((&read.task, reason)),
+            Err(refusal) => unreadable.push((&read.task, refusal)),
         }
     }
     // In the same order in every transaction that activates revisions.
@@ -268,8 +268,10 @@ async fn write(pool: &PgPool, worker: Uuid, batch: &[TaskResult]) -> Result<(), 
     transaction.commit().await?;
     metrics::counter!("wenyuan_documents_read_total", "outcome" => "completed")
         .increment(completed.len() as u64);
+    let skipped = unreadable.iter().filter(|(_, refusal)| refusal.is_skipped).count();
     metrics::counter!("wenyuan_documents_read_total", "outcome" => "failed")
-        .increment(unreadable.len() as u64);
+        .increment((unreadable.len() - skipped) as u64);
+    metrics::counter!("wenyuan_documents_read_total", "outcome" => "skipped").increment(skipped as u64);
     Ok(())
 }
 
@@ -280,19 +282,22 @@ async fn complete(connection: &mut PgConnection, worker: Uuid, jobs: &[Uuid]) ->
     })
 }
 
-async fn write_failures(connection: &mut PgConnection, failed: &[(&Task, &String)]) -> Result<(), Error> {
+async fn write_failures(connection: &mut PgConnection, failed: &[(&Task, &Refusal)]) -> Result<(), Error> {
     if failed.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = failed.iter().map(|(task, _)| task.id.0).collect();
-    let reasons: Vec<String> = failed.iter().map(|(_, reason)| reason.replace('\0', "")).collect();
+    let reasons: Vec<String> = failed.iter().map(|(_, refusal)| refusal.reason.replace('\0', "")).collect();
+    let skipped: Vec<bool> = failed.iter().map(|(_, refusal)| refusal.is_skipped).collect();
     sqlx::query!(
         "-- ingest.write_failures
          update library.document_versions as d
-         set status = 'failed', reason = failed.reason, updated_at = now()
-         from unnest($1::uuid[], $2::text[]) as failed (id, reason) where d.id = failed.id",
+         set status = case when failed.skipped then 'skipped' else 'failed' end, reason = failed.reason,
+             updated_at = now()
+         from unnest($1::uuid[], $2::text[], $3::bool[]) as failed (id, reason, skipped) where d.id = failed.id",
         &ids,
         &reasons,
+        &skipped,
     )
     .execute(connection)
     .await?;

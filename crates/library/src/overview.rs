@@ -30,6 +30,8 @@ pub struct Counts {
     pub processing: i64,
     /// Documents whose newest revision could not be read.
     pub failed: i64,
+    /// Documents in whose newest revision there is nothing to read.
+    pub skipped: i64,
     /// Passages of active revisions.
     pub passages: i64,
     /// Passages with a vector.
@@ -75,7 +77,7 @@ pub struct DocumentSummary {
     pub is_active: bool,
     /// Status of the newest revision.
     pub status: Status,
-    /// Reason why the newest revision could not be read.
+    /// Reason why the newest revision was not read.
     pub reason: Option<String>,
     /// Size of the newest revision's original in bytes.
     pub bytes: i64,
@@ -116,6 +118,11 @@ pub async fn counts(connection: &mut PgConnection, versions: &[&Version]) -> Res
               and not exists (select from library.document_versions newer
                 where newer.document_id = d.document_id and newer.version_id = d.version_id
                   and newer.revision > d.revision)) as "failed!",
+           (select count(*) from library.document_versions d
+            where d.version_id = version.id and d.status = 'skipped'
+              and not exists (select from library.document_versions newer
+                where newer.document_id = d.document_id and newer.version_id = d.version_id
+                  and newer.revision > d.revision)) as "skipped!",
            (select coalesce(sum(passages.number), 0)::int8 from library.document_versions d
             -- A revision's passages are numbered from 0: the last of each is looked up, not all of them counted.
             cross join lateral (select max(passage_number) + 1 as number
@@ -269,7 +276,7 @@ pub async fn documents(
         r#"-- overview.documents
          select document.id as "id: DocumentId", document.path, coalesce(shown.title, document.name) as "title!",
            shown.type as "document_type?", shown.id is not null as "is_active!", newest.status as "status: Status",
-           case when newest.status = 'failed' then newest.reason end as reason, newest.file_size as bytes,
+           case when newest.status in ('failed', 'skipped') then newest.reason end as reason, newest.file_size as bytes,
            coalesce(newest.completed_at, newest.created_at) as "at!"
          from library.document_versions as newest
          join library.documents as document on document.id = newest.document_id
@@ -279,6 +286,8 @@ pub async fn documents(
            and not exists (select from library.document_versions newer
              where newer.document_id = newest.document_id and newer.version_id = newest.version_id
                and newer.revision > newest.revision)
+           -- a document that was taken out of the version is not in it
+           and (shown.id is not null or newest.status <> 'completed')
            and ($3::bool is null
              or (strpos(document.path, '/') > 0, document.path collate "C") > ($3, $4::text collate "C"))
            and ($5::text is null or strpos(lower(document.path), lower($5)) > 0

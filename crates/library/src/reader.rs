@@ -38,11 +38,27 @@ pub struct Reader {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Fault of the document, worded for its uploader. A retry would fail again.
-    #[error("{0}")]
-    Document(String),
+    #[error("{}", .0.reason)]
+    Document(Refusal),
     /// The child could not be started, or the pipe to it failed. A retry can help.
     #[error("failed to run the document reader")]
     Child(#[source] io::Error),
+}
+
+/// Reason why a document was not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Reason, worded for the uploader.
+    pub reason: String,
+    /// Whether there is nothing to read in it: a picture, or a page without text.
+    pub is_skipped: bool,
+}
+
+impl Refusal {
+    /// Makes the reason of a failure.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_skipped: false }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,7 +89,8 @@ impl Reader {
         let limits = self.config.limits;
         if bytes.len() > limits.input_bytes {
             let limit = limits.input_bytes >> 20;
-            return Err(ReadError::Document(format!("the document is larger than the limit of {limit} MiB")));
+            let reason = format!("the document is larger than the limit of {limit} MiB");
+            return Err(ReadError::Document(Refusal::failed(reason)));
         }
         let request = Request { name: name.to_owned(), declared, limits, bytes: bytes.len() as u64 };
         let time_limit = self.config.time_limit;
@@ -91,16 +108,15 @@ impl Reader {
             Ok(Err(_broken_pipe)) => {
                 let status = child.wait().await.map_err(ReadError::Child)?;
                 tracing::warn!(document.name = name, %status, "document reader exited while reading a document");
-                Err(ReadError::Document(
-                    "reading it crashed or took more memory than is allowed; the document may be damaged"
-                        .to_owned(),
-                ))
+                Err(ReadError::Document(Refusal::failed(
+                    "reading it crashed or took more memory than is allowed; the document may be damaged",
+                )))
             }
             Err(_elapsed) => {
                 let seconds = time_limit.as_secs();
-                Err(ReadError::Document(format!(
+                Err(ReadError::Document(Refusal::failed(format!(
                     "reading it took longer than the limit of {seconds} seconds"
-                )))
+                ))))
             }
         }
     }
@@ -128,7 +144,7 @@ async fn exchange(
     child: &mut Child,
     request: &Request,
     bytes: &[u8],
-) -> io::Result<Result<ExtractedDocument, String>> {
+) -> io::Result<Result<ExtractedDocument, Refusal>> {
     let no_pipe = || io::Error::other("the child has no pipes");
     let input = child.stdin.as_mut().ok_or_else(no_pipe)?;
     let json = serde_json::to_vec(request)?;
@@ -163,8 +179,12 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
         let mut bytes = Vec::new();
         input.by_ref().take(request.bytes).read_to_end(&mut bytes)?;
         let result = extract::extract(&request.name, &bytes, request.declared, &request.limits);
+        let result = result.map_err(|error| Refusal {
+            is_skipped: extract::is_skipped(&error, &request.name, &bytes),
+            reason: error.to_string(),
+        });
         drop(bytes);
-        let json = serde_json::to_vec(&result.map_err(|error| error.to_string()))?;
+        let json = serde_json::to_vec(&result)?;
         output.write_all(&length(json.len())?)?;
         output.write_all(&json)?;
         output.flush()?;

@@ -148,7 +148,7 @@ pub(crate) const METRICS: &[Metric] = &[
     histogram("wenyuan_read_seconds", &[], "Time to parse a document"),
     counter(
         "wenyuan_documents_read_total",
-        &[("outcome", "`completed`, `failed`")],
+        &[("outcome", "`completed`, `failed`, `skipped`")],
         "Documents parsed by this process",
     ),
     counter("wenyuan_passages_embedded_total", &[], "Passages embedded by this process"),

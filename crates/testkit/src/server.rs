@@ -224,7 +224,10 @@ impl Server {
             let revisions = self.json(&format!("/api/v1/documents/{document}/versions")).await;
             let of_version = |revision: &&Value| revision["version"] == version;
             let newest = revisions.as_array()?.iter().find(of_version)?.clone();
-            (newest["status"] == "completed" || newest["status"] == "failed").then_some(newest)
+            ["completed", "failed", "skipped"]
+                .iter()
+                .any(|ended| newest["status"] == *ended)
+                .then_some(newest)
         })
         .await
     }

@@ -104,7 +104,7 @@ async fn read_one(
     .fetch_one(&mut *transaction)
     .await?;
     let available = MAX_PASSAGES.saturating_sub(usize::try_from(others).unwrap_or(usize::MAX));
-    let read = read.and_then(|extracted| {
+    let read = read.map_err(|refusal| refusal.reason).and_then(|extracted| {
         let passages = extracted.passages.len();
         if passages <= available {
             return Ok(extracted);

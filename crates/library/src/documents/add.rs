@@ -12,6 +12,7 @@ use store::jobs::{self, NewJob};
 use store::objects::Stored;
 use uuid::Uuid;
 
+use super::active;
 use super::document::Category;
 use super::revision::VisibleRevision;
 use crate::access::Level;
@@ -20,7 +21,7 @@ use crate::ids::{DocumentId, DocumentVersionId, LibraryId, VersionId};
 use crate::label::Label;
 use crate::libraries::{self, EnsuredVersion};
 use crate::names::{DocumentPath, LibraryName, Tag};
-use crate::{Error, changes, ingest};
+use crate::{Error, changes, embed, ingest};
 
 /// Target of an upload: library and version, and what all its documents have in common.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ pub struct NewDocument {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The document is new in this version.
+    /// The document is new in this version, or is there again.
     Added,
     /// The document had other bytes, and has a new revision.
     Revised,
@@ -78,12 +79,14 @@ struct NewestRevision {
     revision: i32,
     hash: Vec<u8>,
     failed: bool,
+    /// Whether it was read, and the document was taken out of the version.
+    withdrawn: bool,
 }
 
 /// Adds documents to a version of a library, with the jobs that ingest them, in the caller's transaction.
 ///
 /// Returns one result for each path, ordered by path. If a path is given twice, the last one counts. Bytes that the
-/// document's newest revision already has change nothing, unless reading them failed: then they are read again.
+/// document's newest revision already has change nothing, unless they were not read: then they are read again.
 /// [`uploads`](crate::uploads) stores the bytes first.
 ///
 /// # Errors
@@ -108,6 +111,7 @@ pub async fn add(
     let mut added = Vec::with_capacity(by_path.len());
     let mut rows: Vec<(DocumentVersionId, DocumentId, i32, &NewDocument)> = Vec::new();
     let mut to_retry = Vec::new();
+    let (mut to_activate, mut returned) = (Vec::new(), Vec::new());
     for document in by_path {
         let Some(id) = ids.get(document.path.as_str()).copied() else {
             return Err(Error::Internal(format!("{} was not written", document.path)));
@@ -117,6 +121,11 @@ pub async fn add(
             (Some(same), _) if same.failed => {
                 to_retry.push(same.id);
                 (same.id, same.revision, Outcome::Revised)
+            }
+            (Some(same), _) if same.withdrawn => {
+                to_activate.push(same.id);
+                returned.push((id, version));
+                (same.id, same.revision, Outcome::Added)
             }
             (Some(same), _) => (same.id, same.revision, Outcome::Unchanged),
             (None, newest) => {
@@ -134,6 +143,12 @@ pub async fn add(
     mark_processing(connection, &to_retry).await?;
     let jobs: Vec<NewJob> = rows.iter().map(|row| &row.0).chain(&to_retry).map(ingest_job).collect();
     jobs::enqueue(connection, &jobs).await?;
+    if !to_activate.is_empty() {
+        active::move_pointers(connection, &to_activate).await?;
+        jobs::enqueue(connection, &to_activate.iter().map(|id| embed::new_job(*id)).collect::<Vec<_>>())
+            .await?;
+        changes::record(connection, &returned).await?;
+    }
     if is_new {
         changes::record_catalogue(connection).await?;
     }
@@ -217,11 +232,16 @@ async fn newest_revisions(
     let ids: Vec<Uuid> = ids.values().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"-- documents.newest_revisions
-         select distinct on (document_id) document_id as "document_id: DocumentId",
-           id as "id: DocumentVersionId", revision, file_hash, status = 'failed' as "failed!"
-         from library.document_versions
-         where document_id = any ($1) and version_id = $2
-         order by document_id, revision desc"#,
+         select distinct on (newest.document_id) newest.document_id as "document_id: DocumentId",
+           newest.id as "id: DocumentVersionId", newest.revision, newest.file_hash,
+           newest.status in ('failed', 'skipped') as "failed!",
+           newest.status = 'completed' and not exists (
+             select from library.document_versions d
+             where d.document_id = newest.document_id and d.version_id = newest.version_id and d.active)
+             as "withdrawn!"
+         from library.document_versions as newest
+         where newest.document_id = any ($1) and newest.version_id = $2
+         order by newest.document_id, newest.revision desc"#,
         &ids,
         version.0,
     )
@@ -235,6 +255,7 @@ async fn newest_revisions(
                 revision: row.revision,
                 hash: row.file_hash,
                 failed: row.failed,
+                withdrawn: row.withdrawn,
             };
             (row.document_id, newest)
         })

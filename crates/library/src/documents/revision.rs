@@ -31,6 +31,8 @@ pub enum Status {
     Completed,
     /// It could not be read; its reason says why.
     Failed,
+    /// There is nothing to read in it, as in a picture or a page without text; its reason says so.
+    Skipped,
 }
 
 /// Id of a revision that an authorised look-up has returned.
@@ -280,7 +282,7 @@ pub async fn content(
     Ok(content.flatten())
 }
 
-/// Returns those of the revisions whose ingestion has ended, with the reason of a failure, in no order.
+/// Returns those of the revisions whose ingestion has ended, with the reason where they were not read, in no order.
 ///
 /// # Errors
 ///
@@ -288,17 +290,17 @@ pub async fn content(
 pub async fn finished(
     connection: &mut PgConnection,
     revisions: &[VisibleRevision],
-) -> Result<Vec<(VisibleRevision, Option<String>)>, Error> {
+) -> Result<Vec<(VisibleRevision, Status, String)>, Error> {
     let ids: Vec<Uuid> = revisions.iter().map(|revision| revision.id().0).collect();
     let rows = sqlx::query!(
         r#"-- documents.finished
-         select id as "id: VisibleRevision", case when status = 'failed' then reason end as failure
-         from library.document_versions where id = any ($1) and status in ('completed', 'failed')"#,
+         select id as "id: VisibleRevision", status as "status: Status", coalesce(reason, '') as "reason!"
+         from library.document_versions where id = any ($1) and status in ('completed', 'failed', 'skipped')"#,
         &ids,
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.failure)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.status, row.reason)).collect())
 }
 
 /// Makes a revision the active one of its version. Activating an earlier revision rolls back.
@@ -316,6 +318,9 @@ pub async fn activate(
         return Err(Error::NotCompleted(match revision.status {
             Status::Failed => {
                 format!("failed ({})", revision.reason.as_deref().unwrap_or("no reason is known"))
+            }
+            Status::Skipped => {
+                format!("skipped ({})", revision.reason.as_deref().unwrap_or("no reason is known"))
             }
             _ => "not read yet".to_owned(),
         }));

@@ -322,6 +322,7 @@ async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str
 fn not_read(revision: &Revision) -> Problem {
     let why = match revision.status {
         Status::Failed => format!("it could not be read: {}", revision.reason.as_deref().unwrap_or_default()),
+        Status::Skipped => format!("it was skipped: {}", revision.reason.as_deref().unwrap_or_default()),
         _ => "it is not read yet; try again shortly".to_owned(),
     };
     Problem::not_found(format!("this revision has no text: {why}"))

@@ -71,6 +71,8 @@ pub(crate) struct VersionBody {
     processing: i64,
     /// Documents that could not be read.
     failed: i64,
+    /// Files in which there is nothing to read, such as pictures and pages without text.
+    skipped: i64,
     /// Passages that answer.
     passages: i64,
     /// Passages that search by meaning finds.
@@ -252,6 +254,7 @@ async fn bodies(state: &AppState, library: &Library, versions: &[&Version]) -> R
             documents: counts.documents,
             processing: counts.processing,
             failed: counts.failed,
+            skipped: counts.skipped,
             passages: counts.passages,
             vectors: counts.vectors,
         })

@@ -22,8 +22,8 @@ use super::uploads::{self, UploadFields};
 pub(crate) const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
 /// Size of all its files together, at most.
 const MAX_UNPACKED_BYTES: u64 = 4 << 30;
-/// Failed files that are reported one by one, at most.
-const MAX_REPORTED_FAILURES: usize = 1000;
+/// Skipped and failed files that are reported one by one, at most of each.
+const MAX_REPORTED_FILES: usize = 1000;
 /// Documents, and bytes of them, in one transaction.
 const BATCH_DOCUMENTS: usize = 100;
 const BATCH_BYTES: usize = 32 << 20;
@@ -45,18 +45,22 @@ pub(crate) struct ArchiveReport {
     pub(crate) revised: u64,
     /// Documents that existed with the same content.
     pub(crate) unchanged: u64,
+    /// Files that are no documents, such as pictures.
+    pub(crate) skipped_count: u64,
+    /// The first of them, at most 1000.
+    pub(crate) skipped: Vec<FailedFile>,
     /// Files that could not be added.
     pub(crate) failed_count: u64,
     /// The first of them, at most 1000.
     pub(crate) failed: Vec<FailedFile>,
 }
 
-/// A file of an archive that could not be added.
+/// A file of an archive that was not added.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailedFile {
     /// Its path in the archive.
     pub(crate) path: String,
-    /// Reason of the failure.
+    /// Reason why it was not added.
     pub(crate) reason: String,
 }
 
@@ -117,6 +121,10 @@ impl Unpacking<'_> {
         while let Some((path, bytes)) = entries.recv().await {
             match (path.parse::<DocumentPath>(), bytes) {
                 (Ok(path), Ok(bytes)) => {
+                    if let Some(reason) = extract::why_no_document(path.file_name(), &bytes) {
+                        self.skip(path.to_string(), reason);
+                        continue;
+                    }
                     self.batch_bytes += bytes.len();
                     self.batch.push((path, bytes));
                     if self.batch.len() >= BATCH_DOCUMENTS || self.batch_bytes >= BATCH_BYTES {
@@ -132,7 +140,13 @@ impl Unpacking<'_> {
             walk.await.map_err(|error| Error::Internal(format!("unpacking an archive panicked: {error}")))?;
         match walked {
             Ok(()) => Ok(()),
-            Err(reason) if self.report.added + self.report.revised + self.report.unchanged > 0 => {
+            Err(reason)
+                if self.report.added
+                    + self.report.revised
+                    + self.report.unchanged
+                    + self.report.skipped_count
+                    > 0 =>
+            {
                 self.fail("…".to_owned(), format!("the rest of the archive cannot be read: {reason}"));
                 Ok(())
             }
@@ -159,9 +173,16 @@ impl Unpacking<'_> {
         Ok(())
     }
 
+    fn skip(&mut self, path: String, reason: String) {
+        self.report.skipped_count += 1;
+        if self.report.skipped.len() < MAX_REPORTED_FILES {
+            self.report.skipped.push(FailedFile { path, reason });
+        }
+    }
+
     fn fail(&mut self, path: String, reason: String) {
         self.report.failed_count += 1;
-        if self.report.failed.len() < MAX_REPORTED_FAILURES {
+        if self.report.failed.len() < MAX_REPORTED_FILES {
             self.report.failed.push(FailedFile { path, reason });
         }
     }

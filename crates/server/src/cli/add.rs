@@ -13,7 +13,7 @@ use clap::Args;
 use extract::model::DocumentType;
 use indicatif::ProgressBar;
 use kernel::actor::Actor;
-use library::documents::{self, Category, Outcome, Target, VisibleRevision};
+use library::documents::{self, Category, Outcome, Status, Target, VisibleRevision};
 use library::label::Label;
 use library::names::{DocumentPath, LibraryName, Tag};
 use library::uploads::{self, Upload};
@@ -28,6 +28,7 @@ use crate::app::background::BackgroundTasks;
 use sources::SourceEvent;
 
 /// Arguments of `wenyuan add`.
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Files, folders (as `git` sees them), archives (zip, tar, tar.gz), an llms.txt for the files it names, or - for
@@ -59,6 +60,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "stdin.txt")]
     name: String,
 
+    /// Take documents out of the version whose files are not in the folders and archives any more; their revisions stay
+    #[arg(long)]
+    sync: bool,
+
+    /// With --sync: do so even where more than a tenth of the documents would go
+    #[arg(long, requires = "sync")]
+    yes: bool,
+
     /// Make this the active version once everything is added
     #[arg(long)]
     activate: bool,
@@ -83,8 +92,10 @@ struct Summary {
     added: usize,
     revised: usize,
     unchanged: usize,
+    /// Paths of documents that were taken out of the version (--sync).
+    removed: Vec<String>,
     failed: Vec<Failure>,
-    /// Symbolic links that leave the folder, which are not followed.
+    /// Files in which there is nothing to read: pictures, programs, pages without text.
     skipped: Vec<Failure>,
     bytes: u64,
     seconds: f64,
@@ -97,7 +108,8 @@ struct Failure {
     reason: String,
 }
 
-/// Adds everything, waits until it is processed, and reports the result. Exits with 1 if anything failed.
+/// Adds everything, waits until it is processed, and reports the result. Exits with 1 if anything failed; skipped files are no
+/// failures.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let tags: Result<Vec<Tag>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
@@ -114,6 +126,10 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         tags: tags?,
         category: arguments.category.map(Category::from),
     };
+    let is_source = |path: &PathBuf| path.is_dir() || sources::is_archive(path);
+    if arguments.sync && !arguments.paths.iter().all(is_source) {
+        anyhow::bail!("--sync compares the version with folders and archives: name these only");
+    }
     let mut adding = Adding {
         app,
         target,
@@ -122,6 +138,8 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         waiting: HashMap::new(),
         batch: Vec::new(),
         batch_bytes: 0,
+        present: HashSet::new(),
+        is_complete: true,
         about: None,
         bar: bar("adding", 0),
     };
@@ -139,9 +157,21 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     if let Some((title, description)) = &adding.about {
         describe(app, &library, title.as_deref(), description.as_deref()).await?;
     }
+    let (present, is_complete) = (adding.present, adding.is_complete);
     let mut summary = adding.summary;
+    let mut is_synced = true;
+    if arguments.sync {
+        if is_complete {
+            match remove_vanished(app, &library, &version, &present, arguments.yes).await? {
+                Removal::Done(removed) => summary.removed = removed,
+                Removal::TooMany => is_synced = false,
+            }
+        } else {
+            show::note("nothing was taken out of the version, because not all files could be found");
+        }
+    }
     summary.seconds = begun.elapsed().as_secs_f64();
-    if arguments.activate && summary.failed.is_empty() {
+    if arguments.activate && summary.failed.is_empty() && is_synced {
         activate(app, &library, &version).await?;
     }
     if arguments.json {
@@ -149,7 +179,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     } else {
         print(app, &summary, &library, &version).await?;
     }
-    Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if summary.failed.is_empty() && is_synced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Adding<'app> {
@@ -161,6 +191,10 @@ struct Adding<'app> {
     waiting: HashMap<VisibleRevision, (String, Outcome)>,
     batch: Vec<(DocumentPath, Bytes, Option<DocumentType>)>,
     batch_bytes: usize,
+    /// Paths of all files that were found.
+    present: HashSet<String>,
+    /// Whether all files were found: no folder or archive was unreadable in part.
+    is_complete: bool,
     /// Title and description from an llms.txt.
     about: Option<(Option<String>, Option<String>)>,
     bar: ProgressBar,
@@ -177,6 +211,7 @@ impl Adding<'_> {
             match found {
                 SourceEvent::File { path, bytes, declared } => {
                     self.bar.inc_length(1);
+                    self.present.insert(path.replace('\\', "/"));
                     match path.parse::<DocumentPath>() {
                         Ok(path) => self.push(path, bytes, declared).await?,
                         Err(error) => self.fail(path, error.to_string()),
@@ -184,9 +219,18 @@ impl Adding<'_> {
                 }
                 SourceEvent::Failed { path, reason } => {
                     self.bar.inc_length(1);
+                    self.present.insert(path.clone());
                     self.fail(path, reason);
                 }
-                SourceEvent::Skipped { path, reason } => self.summary.skipped.push(Failure { path, reason }),
+                SourceEvent::Incomplete { path, reason } => {
+                    self.is_complete = false;
+                    self.bar.inc_length(1);
+                    self.fail(path, reason);
+                }
+                SourceEvent::Skipped { path, reason } => {
+                    self.present.insert(path.clone());
+                    self.summary.skipped.push(Failure { path, reason });
+                }
                 SourceEvent::About { title, summary } => self.about = Some((title, summary)),
             }
         }
@@ -260,17 +304,65 @@ impl Adding<'_> {
     async fn look(&mut self) -> anyhow::Result<()> {
         let revisions: Vec<VisibleRevision> = self.waiting.keys().copied().collect();
         let mut connection = store::postgres::acquire(self.app.pool()).await?;
-        for (id, failure) in documents::finished(&mut connection, &revisions).await? {
+        for (id, status, reason) in documents::finished(&mut connection, &revisions).await? {
             let Some((path, outcome)) = self.waiting.remove(&id) else { continue };
             self.bar.inc(1);
-            match (failure, outcome) {
-                (Some(reason), _) => self.summary.failed.push(Failure { path, reason }),
-                (None, Outcome::Added) => self.summary.added += 1,
-                (None, _) => self.summary.revised += 1,
+            match (status, outcome) {
+                (Status::Failed, _) => self.summary.failed.push(Failure { path, reason }),
+                (Status::Skipped, _) => self.summary.skipped.push(Failure { path, reason }),
+                (_, Outcome::Added) => self.summary.added += 1,
+                _ => self.summary.revised += 1,
             }
         }
         Ok(())
     }
+}
+
+/// What became of documents whose files are gone.
+enum Removal {
+    /// Their paths; they were taken out of the version.
+    Done(Vec<String>),
+    /// They are more than a tenth of the version, and stayed.
+    TooMany,
+}
+
+/// Takes documents out of the version whose files were not found.
+async fn remove_vanished(
+    app: &App,
+    name: &LibraryName,
+    version: &Label,
+    present: &HashSet<String>,
+    is_confirmed: bool,
+) -> anyhow::Result<Removal> {
+    let owner = Actor::owner();
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    // Nothing was added, and nothing is there.
+    let Ok(library) = catalogue.library(&owner, name) else { return Ok(Removal::Done(Vec::new())) };
+    let request = library::label::VersionRequest::Exact(version.clone());
+    let Ok(version) = library.resolve(&request) else { return Ok(Removal::Done(Vec::new())) };
+    let vanished =
+        documents::find_vanished(&mut transaction, &owner, library, version, |path| present.contains(path))
+            .await?;
+    if !is_confirmed && vanished.documents.len() * 10 > vanished.all {
+        for (_, path) in vanished.documents.iter().take(20) {
+            show::note(&styled(DIM, format!("gone {path}")));
+        }
+        if vanished.documents.len() > 20 {
+            show::note(&styled(DIM, format!("… and {} more", vanished.documents.len() - 20)));
+        }
+        show::note(&format!(
+            "{} of {} documents are gone from the source and would leave {name} {}; to take them out, add again with --yes",
+            vanished.documents.len(),
+            vanished.all,
+            version.label
+        ));
+        return Ok(Removal::TooMany);
+    }
+    let (ids, paths): (Vec<_>, Vec<_>) = vanished.documents.into_iter().unzip();
+    documents::withdraw(&mut transaction, &owner, library, version, &ids).await?;
+    transaction.commit().await?;
+    Ok(Removal::Done(paths))
 }
 
 /// Sets title and description of a library that has none, from an llms.txt.
@@ -315,8 +407,8 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
             format!("… and {} more failed; --json lists them", summary.failed.len() - shown.len()),
         ));
     }
-    for link in summary.skipped.iter().take(20) {
-        show::note(&styled(DIM, format!("skipped {}: {}", link.path, link.reason)));
+    for skipped in summary.skipped.iter().take(20) {
+        show::note(&styled(DIM, format!("skipped {}: {}", skipped.path, skipped.reason)));
     }
     if summary.skipped.len() > 20 {
         show::note(&styled(
@@ -324,14 +416,23 @@ async fn print(app: &App, summary: &Summary, name: &LibraryName, version: &Label
             format!("… and {} more skipped; --json lists them", summary.skipped.len() - 20),
         ));
     }
+    for path in summary.removed.iter().take(20) {
+        show::note(&styled(DIM, format!("removed {path}")));
+    }
+    let removed = if summary.removed.is_empty() {
+        String::new()
+    } else {
+        format!(", {} removed", summary.removed.len())
+    };
     show::line(&format!(
-        "{} {} {}: {} added, {} revised, {} unchanged, {} failed  {}",
+        "{} {} {}: {} added, {} revised, {} unchanged{removed}, {} skipped, {} failed  {}",
         styled(if summary.failed.is_empty() { WELL } else { WRONG }, "●"),
         styled(BOLD, name),
         version,
         summary.added,
         summary.revised,
         summary.unchanged,
+        summary.skipped.len(),
         summary.failed.len(),
         styled(DIM, format!("{} in {:.1} s", show::bytes(summary.bytes), summary.seconds)),
     ));

@@ -81,6 +81,7 @@ enum StatusArgument {
     Processing,
     Completed,
     Failed,
+    Skipped,
 }
 
 /// Runs the command.
@@ -136,6 +137,7 @@ async fn list(app: &App, which: ListArguments, json: bool) -> anyhow::Result<()>
             StatusArgument::Processing => Status::Processing,
             StatusArgument::Completed => Status::Completed,
             StatusArgument::Failed => Status::Failed,
+            StatusArgument::Skipped => Status::Skipped,
         }),
         ..DocumentFilter::default()
     };
@@ -177,6 +179,7 @@ async fn print_one(app: &App, id: DocumentId, json: bool) -> anyhow::Result<()> 
         let state = match revision.status {
             _ if revision.active => styled(WELL, "answers"),
             Status::Failed => styled(WRONG, format!("failed: {}", fault(revision))),
+            Status::Skipped => styled(DIM, format!("skipped: {}", fault(revision))),
             Status::Completed => styled(DIM, "kept"),
             Status::Uploading | Status::Processing => styled(DIM, "being read"),
         };

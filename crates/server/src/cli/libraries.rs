@@ -105,6 +105,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                     if counts.processing > 0 {
                         line.push_str(&format!("  {} being read", counts.processing));
                     }
+                    if counts.skipped > 0 {
+                        line.push_str(&format!("  {} skipped", counts.skipped));
+                    }
                     if counts.failed > 0 {
                         line.push_str(&format!("  {} failed", counts.failed));
                     }

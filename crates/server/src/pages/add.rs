@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use library::access::{self, Level};
 use library::documents::{self, Document, DocumentFilter, Status};
-use library::overview::{self, Counts};
+use library::overview::{self, Counts, DocumentSummary, SummaryFilter};
 use library::search::ModelState;
 use serde::Deserialize;
 
@@ -25,8 +25,8 @@ use crate::http::input::{self, Query};
 use crate::http::multipart::{ArchiveForm, DocumentForm, archive_form, document_form};
 use crate::http::problem::{self, Problem};
 
-/// Limit on failed documents that are listed with their reasons.
-const MAX_FAILED: usize = 20;
+/// Limit on failed and on skipped documents that are listed with their reasons.
+const MAX_LISTED: usize = 20;
 
 /// Routes that answer within the usual time.
 pub(super) fn routes() -> Router<AppState> {
@@ -48,6 +48,8 @@ struct AddQuery {
     /// Number of documents that the form has just uploaded.
     taken: Option<u64>,
     #[serde(default)]
+    skipped: u64,
+    #[serde(default)]
     failed: u64,
 }
 
@@ -60,6 +62,7 @@ struct Page<'page> {
     version: &'page str,
     tags: &'page str,
     added: u64,
+    skipped: u64,
     failed: u64,
     error: Option<&'page FormError>,
     /// Whether the reader can write to a library or create one.
@@ -86,6 +89,7 @@ struct IngestStatus<'page> {
     address: String,
     counts: Counts,
     failed: Vec<Document>,
+    skipped: Vec<DocumentSummary>,
     /// Active version of the library, if it is another one.
     active: Option<String>,
     /// Whether semantic search is on.
@@ -111,13 +115,14 @@ impl IngestStatus<'_> {
 async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<AddQuery>) -> PageResult {
     frame.require_sign_in()?;
     let values = [query.library.as_str(), query.version.as_str(), ""];
-    let outcome = query.taken.map(|added| Outcome { added, failed: query.failed });
+    let outcome = query.taken.map(|added| Outcome { added, skipped: query.skipped, failed: query.failed });
     page(&state, &frame, values, None, outcome).await
 }
 
 /// Outcome of an upload by form.
 struct Outcome {
     added: u64,
+    skipped: u64,
     failed: u64,
 }
 
@@ -136,7 +141,7 @@ async fn page(
         Some(_) => Some(ingest_status(state, frame, library, version).await?),
         None => None,
     };
-    let Outcome { added, failed } = outcome.unwrap_or(Outcome { added: 0, failed: 0 });
+    let Outcome { added, skipped, failed } = outcome.unwrap_or(Outcome { added: 0, skipped: 0, failed: 0 });
     let page = Page {
         frame,
         can_add: !libraries.is_empty() || access::can_create_libraries(&frame.actor),
@@ -145,6 +150,7 @@ async fn page(
         version,
         tags,
         added,
+        skipped,
         failed,
         error,
         status,
@@ -161,7 +167,7 @@ async fn status(State(state): State<AppState>, frame: Frame, Query(query): Query
     if frame.is_partial() {
         return Ok(frame.page(StatusCode::OK, &status));
     }
-    Ok(see_other(&link(&query.library, &query.version, 0, 0)))
+    Ok(see_other(&link(&query.library, &query.version, &Outcome { added: 0, skipped: 0, failed: 0 })))
 }
 
 async fn ingest_status<'frame>(
@@ -181,6 +187,7 @@ async fn ingest_status<'frame>(
         documents: 0,
         processing: 0,
         failed: 0,
+        skipped: 0,
         passages: 0,
         vectors: 0,
     });
@@ -191,7 +198,14 @@ async fn ingest_status<'frame>(
             status: Some(Status::Failed),
             ..DocumentFilter::default()
         };
-        documents::list(&mut connection, &frame.actor, &filter, None, MAX_FAILED).await?.items
+        documents::list(&mut connection, &frame.actor, &filter, None, MAX_LISTED).await?.items
+    } else {
+        Vec::new()
+    };
+    let skipped = if counts.skipped > 0 {
+        let filter = SummaryFilter { status: Some(Status::Skipped), ..SummaryFilter::default() };
+        let actor = &frame.actor;
+        overview::documents(&mut connection, actor, library, version, &filter, None, MAX_LISTED).await?.items
     } else {
         Vec::new()
     };
@@ -204,6 +218,7 @@ async fn ingest_status<'frame>(
         address: address::of_version(&library.name, &version.label),
         counts,
         failed,
+        skipped,
         has_model: !matches!(state.app.engine.model(), ModelState::Off(_)),
     })
 }
@@ -222,7 +237,8 @@ async fn add(State(state): State<AppState>, request: Request) -> PageResult {
     }
     match uploads::add(&state.app, &frame.actor, &form.fields, form.files).await {
         Ok((target, added)) => {
-            Ok(see_other(&link(target.library.as_str(), target.version.as_str(), added.len() as u64, 0)))
+            let outcome = Outcome { added: added.len() as u64, skipped: 0, failed: 0 };
+            Ok(see_other(&link(target.library.as_str(), target.version.as_str(), &outcome)))
         }
         Err(error) => refuse(&state, &frame, values.each_ref().map(String::as_str), error.into()).await,
     }
@@ -246,8 +262,12 @@ async fn add_archive(State(state): State<AppState>, request: Request) -> PageRes
     let values = form.fields.as_written();
     match archives::add(&state.app, &frame.actor, &form.fields, form.archive).await {
         Ok(report) => {
-            let added = report.added + report.revised + report.unchanged;
-            Ok(see_other(&link(&report.library, &report.version, added, report.failed_count)))
+            let outcome = Outcome {
+                added: report.added + report.revised + report.unchanged,
+                skipped: report.skipped_count,
+                failed: report.failed_count,
+            };
+            Ok(see_other(&link(&report.library, &report.version, &outcome)))
         }
         Err(error) => refuse(&state, &frame, values.each_ref().map(String::as_str), error.into()).await,
     }
@@ -273,9 +293,11 @@ async fn refuse(state: &AppState, frame: &Frame, values: [&str; 3], problem: Pro
 }
 
 /// Returns the address of the page after an upload.
-fn link(library: &str, version: &str, added: u64, failed: u64) -> String {
+fn link(library: &str, version: &str, outcome: &Outcome) -> String {
     let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
-    format!("/add?library={}&version={}&taken={added}&failed={failed}", encode(library), encode(version))
+    let (library, version) = (encode(library), encode(version));
+    let Outcome { added, skipped, failed } = outcome;
+    format!("/add?library={library}&version={version}&taken={added}&skipped={skipped}&failed={failed}")
 }

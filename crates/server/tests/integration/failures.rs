@@ -47,12 +47,14 @@ async fn each_hostile_file_fails_alone() {
 
     let (code, summary) = app.add(&all, "mixed", "1").await;
     assert_eq!(code, 1);
+    // Skipped, since there is nothing to read in it.
+    assert_eq!(each(&json!({ "hits": summary["skipped"] }), "path"), ["bad/empty.md"]);
+    assert!(summary["skipped"][0]["reason"].as_str().unwrap().contains("no text"), "{summary}");
     for (path, expected) in [
         ("not.docx", ""),
         ("half.docx", ""),
         ("bomb.docx", "limit"),
         ("broken.pdf", ""),
-        ("empty.md", "no text"),
         ("link.md", "symbolic link"),
         ("billion.docx", ""),
         ("open.json", ""),

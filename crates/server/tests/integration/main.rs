@@ -35,6 +35,7 @@ mod relevance;
 mod robustness;
 mod search;
 mod settings;
+mod skipped;
 mod soak;
 mod stale_answers;
 mod telemetry;

@@ -159,19 +159,30 @@ async fn a_document_is_in_some_versions_and_not_in_others() {
     server.get(&format!("/api/v1/documents/{id}/versions/15~x"), &[]).await.problem(400);
 }
 
+/// A library, its labels, and the label that each request selects.
+type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+
 #[tokio::test]
 async fn versions_of_each_ecosystem_are_ordered_as_it_orders_them() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
-    type Expected = &'static [(&'static str, &'static str)];
-    let cases: &[(&str, &[&str], Expected)] = &[
+    let cases: &[Case] = &[
         ("google", &["3.7.1", "3.7-4972921"], &[("latest", "3.7.1"), ("v3", "3.7.1")]),
         (
             "spring",
             &["4.0.0", "5.2.0.RELEASE", "5.3.1.RELEASE"],
-            &[("latest", "5.3.1.RELEASE"), ("5.x", "5.3.1.RELEASE"), ("~5.2", "5.2.0.RELEASE"), ("5.3.1", "5.3.1.RELEASE")],
+            &[
+                ("latest", "5.3.1.RELEASE"),
+                ("5.x", "5.3.1.RELEASE"),
+                ("~5.2", "5.2.0.RELEASE"),
+                ("5.3.1", "5.3.1.RELEASE"),
+            ],
         ),
-        ("hibernate", &["6.4.9.Final", "6.5.0.Final", "6.6.0.CR1"], &[("latest", "6.5.0.Final"), (">=6.4 <6.5", "6.4.9.Final")]),
+        (
+            "hibernate",
+            &["6.4.9.Final", "6.5.0.Final", "6.6.0.CR1"],
+            &[("latest", "6.5.0.Final"), (">=6.4 <6.5", "6.4.9.Final")],
+        ),
         ("jdk", &["17-LTS", "21-LTS", "22-ea"], &[("latest", "21-LTS"), ("17 || 21", "21-LTS")]),
         ("openssl", &["1.1.0", "1.1.1", "1.1.1w"], &[("latest", "1.1.1w"), ("*", "1.1.1w")]),
         ("guava", &["32.0.0-jre", "33.4.0-jre"], &[("33.x", "33.4.0-jre"), ("<33", "32.0.0-jre")]),
@@ -192,7 +203,8 @@ async fn versions_of_each_ecosystem_are_ordered_as_it_orders_them() {
             let text = server.follow(&format!("/l/{library}/{path}/a.md")).await.text();
             assert_eq!(text, format!("# A\n\nThis is {label}.\n"), "{asked} of {library}");
             let id = format!("/docs/{library}/{asked}");
-            let text = server.get("/api/v2/context", &[("libraryId", &id), ("query", "this is")]).await.text();
+            let text =
+                server.get("/api/v2/context", &[("libraryId", &id), ("query", "this is")]).await.text();
             assert!(text.contains(&format!("This is {label}.")), "{asked} of {library}: {text}");
             let run = app.run(&["search", "this is", "-l", library, "-V", asked, "--json"]).await;
             assert_eq!(each(&run.json(), "version"), [*label]);
@@ -202,7 +214,11 @@ async fn versions_of_each_ecosystem_are_ordered_as_it_orders_them() {
     let document = server.search(&[("q", "this is"), ("library", "debian"), ("version", "2.0~rc1-1")]).await;
     let id = document["hits"][0]["document_id"].as_str().unwrap().to_owned();
     for name in ["2.0~rc1-1", "2.0~rc1-1~1"] {
-        assert_eq!(server.json(&format!("/api/v1/documents/{id}/versions/{name}")).await["revision"], 1, "{name}");
+        assert_eq!(
+            server.json(&format!("/api/v1/documents/{id}/versions/{name}")).await["revision"],
+            1,
+            "{name}"
+        );
     }
     server.get(&format!("/api/v1/documents/{id}/versions/2.0~rc1-1~2"), &[]).await.problem(404);
     // A tag that moves never names what is changed or deleted.
@@ -226,7 +242,9 @@ async fn the_order_of_an_earlier_release_is_computed_again_at_the_start() {
         let file = app.file("a.md", format!("# A\n\nThis is {version}."));
         assert_eq!(app.add(&file, "hibernate", version).await.0, 0);
     }
-    app.database().run("update library.versions set sort_key = case label when '6.4.9.Final' then '9' else '1' end").await;
+    app.database()
+        .run("update library.versions set sort_key = case label when '6.4.9.Final' then '9' else '1' end")
+        .await;
     let server = app.serve().await;
     let library = server.json("/api/v1/libraries/hibernate").await;
     assert_eq!(library["versions"], json!(["6.6.0.CR1", "6.5.0.Final", "6.4.9.Final"]));

@@ -182,7 +182,7 @@ function transmit(one) {
     const result = request.response;
     if (request.status >= 400) return end("failed", result?.detail ?? `${request.status}`);
     if (!isArchive(one.path)) return end(result?.[0]?.outcome === "unchanged" ? "unchanged" : "taken", "");
-    const why = format(messages.unpacked, result.added, result.revised, result.unchanged, result.failed_count);
+    const why = format(messages.unpacked, result.added, result.revised, result.unchanged, result.skipped_count, result.failed_count);
     end("unpacked", [why, ...result.failed.slice(0, 5).map((failed) => `${failed.path}: ${failed.reason}`)].join(" · "));
   });
   request.addEventListener("error", () => (navigator.onLine ? end("failed", document.getElementById("said").dataset.unreached) : end("offline", "")));

@@ -27,6 +27,11 @@ pub(super) enum SourceEvent {
         path: String,
         reason: String,
     },
+    /// Part of a folder or archive that could not be listed, so that files in it are unknown.
+    Incomplete {
+        path: String,
+        reason: String,
+    },
     /// Skipped files, which are no failures.
     Skipped {
         path: String,
@@ -83,12 +88,18 @@ fn folder(root: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool {
         WalkBuilder::new(root).require_git(false).follow_links(false).sort_by_file_name(Ord::cmp).build();
     for entry in walk {
         let listening = match entry {
-            Err(error) => send(found, &root.display().to_string(), Err(error.to_string())),
+            // Gone since its folder was listed.
+            Err(error) if error.io_error().is_some_and(is_gone) => true,
+            Err(error) => incomplete(found, &root.display().to_string(), error.to_string()),
             Ok(entry) => {
                 let path = relative(entry.path(), root);
                 match entry.file_type() {
                     _ if is_of_list(&path) => true,
-                    Some(kind) if kind.is_file() => send(found, &path, open(entry.path(), limit)),
+                    Some(kind) if kind.is_file() => match File::open(entry.path()) {
+                        Err(error) if is_gone(&error) => true,
+                        Err(error) => send(found, &path, Err(error.to_string())),
+                        Ok(file) => send(found, &path, read(file, limit)),
+                    },
                     Some(kind) if kind.is_symlink() => send(
                         found,
                         &path,
@@ -105,7 +116,16 @@ fn folder(root: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool {
     true
 }
 
-fn is_archive(path: &Path) -> bool {
+fn is_gone(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
+fn incomplete(found: &Sender<SourceEvent>, path: &str, reason: String) -> bool {
+    found.blocking_send(SourceEvent::Incomplete { path: path.to_owned(), reason }).is_ok()
+}
+
+/// Whether a file is named as an archive.
+pub(super) fn is_archive(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     [".zip", ".tar.gz", ".tgz", ".tar"].iter().any(|ending| name.ends_with(ending))
 }
@@ -114,7 +134,7 @@ fn from_archive(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool 
     let shown = path.display().to_string();
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) => return send(found, &shown, Err(error.to_string())),
+        Err(error) => return incomplete(found, &shown, error.to_string()),
     };
     let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
     let mut listening = true;
@@ -126,7 +146,7 @@ fn from_archive(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool 
         if listening { Ok(()) } else { Err(Error::Empty) }
     });
     match walked {
-        Err(error) if listening => send(found, &shown, Err(error.to_string())),
+        Err(error) if listening => incomplete(found, &shown, error.to_string()),
         _ => listening,
     }
 }
@@ -153,6 +173,9 @@ fn send(found: &Sender<SourceEvent>, path: &str, bytes: Result<Vec<u8>, String>)
     let found_one = match bytes {
         Ok(bytes) => {
             let name = path.rsplit('/').next().unwrap_or(path);
+            if let Some(reason) = extract::why_no_document(name, &bytes) {
+                return found.blocking_send(SourceEvent::Skipped { path: path.to_owned(), reason }).is_ok();
+            }
             let declared = llms_txt::is_llms_full_txt(name).then_some(DocumentType::Markdown);
             SourceEvent::File { path: path.to_owned(), bytes: bytes.into(), declared }
         }

@@ -93,7 +93,8 @@ impl VersionQuery {
             "" => None,
             "failed" => Some(Status::Failed),
             "processing" => Some(Status::Processing),
-            _ => return Err(Problem::invalid("status is failed or processing")),
+            "skipped" => Some(Status::Skipped),
+            _ => return Err(Problem::invalid("status is failed, skipped or processing")),
         };
         Ok(overview::SummaryFilter {
             text: some(&self.q),

@@ -21,11 +21,11 @@ add-state-taken = added
 add-state-unchanged = unchanged
 add-state-failed = failed
 add-state-offline = waiting for the connection
-add-state-unpacked = unpacked: %1 added, %2 changed, %3 unchanged, %4 failed
+add-state-unpacked = unpacked: %1 added, %2 changed, %3 unchanged, %4 skipped, %5 failed
 add-too-large = larger than the limit
 add-hidden = skipped: hidden files
 add-whole = %1 of %2 uploaded
-add-end = Upload complete: %1 accepted, %2 failed.
+add-end = Upload complete: %1 uploaded, %2 failed.
 add-empty = Choose files first, or drop them here.
 add-more = … and %1 more
 add-taken =
@@ -39,6 +39,11 @@ add-archive-failed =
     { $count ->
         [one] { $count } file of the archive could not be added.
        *[other] { $count } files of the archive could not be added.
+    }
+add-archive-skipped =
+    { $count ->
+        [one] { $count } file of the archive was skipped, because it is no document.
+       *[other] { $count } files of the archive were skipped, because they are no documents.
     }
 add-step-done = done
 add-step-now = in progress
@@ -60,6 +65,11 @@ add-unread =
     { $count ->
         [one] { $count } document could not be read
        *[other] { $count } documents could not be read
+    }
+add-skipped =
+    { $count ->
+        [one] { $count } file skipped: there is nothing to read in it
+       *[other] { $count } files skipped: there is nothing to read in them
     }
 add-unread-more = See the version page for the others.
 add-open = Open the version

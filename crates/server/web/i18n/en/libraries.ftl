@@ -53,6 +53,11 @@ libraries-processing =
         [one] { $count } document is being processed
        *[other] { $count } documents are being processed
     }
+libraries-skipped =
+    { $count ->
+        [one] { $count } file skipped: there is nothing to read in it.
+       *[other] { $count } files skipped: there is nothing to read in them.
+    }
 libraries-failed =
     { $count ->
         [one] { $count } document could not be read
@@ -106,8 +111,10 @@ libraries-narrow = Filters
 libraries-no-match = No document matches.
 libraries-no-documents = No documents in this version.
 libraries-status-failed = could not be read
+libraries-status-skipped = skipped
 libraries-status-processing = processing
 libraries-show-failed = Show
+libraries-show-skipped = Show
 libraries-show-all = Show all documents
 libraries-retry = Try again
 libraries-delete-document = Delete
