@@ -11,12 +11,23 @@ const MAX_HIGHLIGHTED_BYTES: usize = 40_000;
 /// Maximum length of a language name in bytes.
 const MAX_LANGUAGE_BYTES: usize = 30;
 
+/// Maximum length of a name above a code block, in characters.
+const MAX_NAME_CHARS: usize = 120;
+
 /// Collects the text of each code block until it ends.
 pub(crate) struct CodeBlocks {
     /// Bytes that can still be highlighted.
     budget_bytes: usize,
-    /// Language and text of the open block.
-    open: Option<(String, String)>,
+    /// The open block.
+    open: Option<CodeBlock>,
+}
+
+/// A code block that is being read.
+struct CodeBlock {
+    language: String,
+    /// File name or title, shown above the code; empty if there is none.
+    name: String,
+    text: String,
 }
 
 /// Outcome of an event.
@@ -44,15 +55,17 @@ impl CodeBlocks {
     pub(crate) fn process<'event>(&mut self, event: Event<'event>) -> Outcome<'event> {
         match (event, &mut self.open) {
             (Event::Start(Tag::CodeBlock(kind)), _) => {
-                self.open = Some((language(&kind), String::new()));
+                let language = language(&kind);
+                let name = name(&kind, &language);
+                self.open = Some(CodeBlock { language, name, text: String::new() });
                 Outcome::Consumed
             }
             (Event::End(TagEnd::CodeBlock), open) => match open.take() {
-                Some((language, text)) => Outcome::Block(self.html(&language, &text)),
+                Some(block) => Outcome::Block(self.html(&block)),
                 None => Outcome::Consumed,
             },
-            (Event::Text(text), Some((_, code))) => {
-                code.push_str(&text);
+            (Event::Text(text), Some(block)) => {
+                block.text.push_str(&text);
                 Outcome::Consumed
             }
             (_, Some(_)) => Outcome::Consumed,
@@ -65,7 +78,7 @@ impl CodeBlocks {
         self.open.is_some()
     }
 
-    fn html(&mut self, language: &str, text: &str) -> String {
+    fn html(&mut self, CodeBlock { language, name, text }: &CodeBlock) -> String {
         let mut highlighted = None;
         if text.len() <= self.budget_bytes && !language.is_empty() {
             highlighted = highlight::code(text, language);
@@ -77,7 +90,12 @@ impl CodeBlocks {
         let class =
             if language.is_empty() { String::new() } else { format!(" class=\"language-{language}\"") };
         // Focusable, because a block wider than the page is scrolled by keyboard.
-        format!("<pre tabindex=\"0\"><code{class}>{code}</code></pre>\n")
+        let name = if name.is_empty() {
+            String::new()
+        } else {
+            format!("<div class=\"code-name\">{}</div>\n", escape(name))
+        };
+        format!("{name}<pre tabindex=\"0\"><code{class}>{code}</code></pre>\n")
     }
 }
 
@@ -89,4 +107,29 @@ fn language(kind: &CodeBlockKind<'_>) -> String {
     let is_name = name.len() <= MAX_LANGUAGE_BYTES
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+#.-".contains(&byte));
     if is_name { name.to_owned() } else { String::new() }
+}
+
+/// Returns what is shown above a code block: the file name or title after the language, or the name of a diagram's language.
+fn name(kind: &CodeBlockKind<'_>, language: &str) -> String {
+    let CodeBlockKind::Fenced(info) = kind else { return String::new() };
+    if ["mermaid", "plantuml", "graphviz", "dot", "d2"].contains(&language.to_ascii_lowercase().as_str()) {
+        return language.to_owned();
+    }
+    let quoted = ["title=", "filename=", "file=", "name="].iter().find_map(|attribute| {
+        let (before, value) = info.split_once(attribute)?;
+        let is_whole = before.is_empty() || before.ends_with([' ', ',', '{', '\t']);
+        let quote = value.chars().next().filter(|_| is_whole)?;
+        let name = match quote {
+            '"' | '\'' => value[1..].split(quote).next(),
+            _ => value.split([' ', ',', '}']).next(),
+        };
+        name.map(str::trim).filter(|name| !name.is_empty())
+    });
+    let in_brackets = || info.split_once('[')?.1.split_once(']').map(|(name, _)| name.trim());
+    let after_colon = || {
+        let name = info.strip_prefix(language)?.strip_prefix(':')?;
+        name.split([' ', '{']).next().filter(|name| name.contains(['.', '/']))
+    };
+    let name = quoted.or_else(in_brackets).or_else(after_colon).unwrap_or_default();
+    name.chars().filter(|character| !character.is_control()).take(MAX_NAME_CHARS).collect()
 }

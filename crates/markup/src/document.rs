@@ -3,6 +3,7 @@
 //! Each passage has an anchor, each heading an id; code is highlighted and tables scroll. HTML in the document is dropped,
 //! images are replaced by their descriptions, and external links are marked (`rel`).
 
+mod container;
 mod link;
 mod slug;
 pub(crate) mod strip_html;

@@ -83,14 +83,19 @@ pub fn code(code: &str, language: &str) -> Option<String> {
     }
     let mut highlighter = highlighter(extension)?;
     let lines: Vec<String> = code.split('\n').map(str::to_owned).collect();
-    highlighter.run(&lines);
+    // Tokens are used by their lengths, so the grammar can be given another text of the same lengths.
+    let masked: Vec<String> = match extension {
+        "js" | "ts" => lines.iter().map(|line| mask_tags(line)).collect(),
+        _ => lines.clone(),
+    };
+    highlighter.run(&masked);
     let mut spans = Spans { html: String::with_capacity(code.len() * 2), class: None };
     for (number, line) in lines.iter().enumerate() {
         if number > 0 {
             spans.push("\n", None);
         }
         let mut rest = line.as_str();
-        for token in highlighter.line(number, line) {
+        for token in highlighter.line(number, &masked[number]) {
             let (text, class) = match &token {
                 TokOpt::Some(text, token) => (text, class_of(token)),
                 TokOpt::None(text) => (text, None),
@@ -104,6 +109,24 @@ pub fn code(code: &str, language: &str) -> Option<String> {
         spans.push(rest, None);
     }
     Some(spans.finish())
+}
+
+/// Replaces the slash of JSX's closing tags, which the grammar takes for the beginning of a regular expression.
+fn mask_tags(line: &str) -> String {
+    let mut masked = line.to_owned();
+    for (index, _) in line.match_indices('/') {
+        let (before, after) = (&line[..index], &line[index + 1..]);
+        let ends_element = before.ends_with('<')
+            && after.starts_with(|next: char| next == '>' || next.is_ascii_alphabetic());
+        let ends_itself = after.starts_with('>')
+            && before
+                .ends_with(|previous: char| " \t\"'}".contains(previous) || previous.is_ascii_alphanumeric())
+            && before.contains('<');
+        if ends_element || ends_itself {
+            masked.replace_range(index..=index, " ");
+        }
+    }
+    masked
 }
 
 fn highlighter(extension: &'static str) -> Option<Highlighter> {
@@ -184,6 +207,28 @@ mod tests {
             let html = code(text, language).expect("a known language");
             assert!(html.contains(piece), "{language}: {html}");
         }
+    }
+
+    #[test]
+    fn a_closing_tag_of_jsx_begins_no_regular_expression() {
+        for language in ["jsx", "tsx", "js"] {
+            let html = code(
+                "return <Card title=\"x\"><b>one</b> <Line/> two</Card>; // end\nlet a = 1;\n",
+                language,
+            )
+            .expect("a known language");
+            let texts: Vec<&str> = html
+                .split("<span class=\"c-text\">")
+                .skip(1)
+                .map(|rest| &rest[..rest.find("</span>").unwrap()])
+                .collect();
+            assert_eq!(texts, ["&quot;x&quot;"], "{html}");
+            assert!(
+                html.contains("<span class=\"c-keyword\">let</span>") && html.contains("c-comment"),
+                "{html}"
+            );
+        }
+        assert!(code("let a = /b>c/g;", "js").expect("a known language").contains("/b&gt;c/"));
     }
 
     #[test]

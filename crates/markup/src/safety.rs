@@ -3,7 +3,7 @@
 use crate::escape::is_local_url;
 
 /// Allowed elements and their attributes.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 31] = [
     ("p", &[]),
     ("h2", &["id"]),
     ("h3", &["id"]),
@@ -28,8 +28,10 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     ("thead", &[]),
     ("tbody", &[]),
     ("tr", &[]),
-    ("th", &[]),
-    ("td", &[]),
+    ("th", &["class"]),
+    ("td", &["class"]),
+    ("details", &[]),
+    ("summary", &[]),
     ("div", &["class", "tabindex"]),
     ("span", &["class", "id"]),
     ("kbd", &[]),

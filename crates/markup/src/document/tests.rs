@@ -49,7 +49,7 @@ fn markdown_is_rendered() {
         ("- [x] a", "<ul>\n<li>☑ a</li>\n</ul>\n"),
         (
             "|a|\n|-:|\n|b|",
-            "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>a</th></tr></thead><tbody>\n<tr><td>b</td></tr>\n</tbody></table>\n</div>\n",
+            "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th class=\"right\">a</th></tr></thead><tbody>\n<tr><td class=\"right\">b</td></tr>\n</tbody></table>\n</div>\n",
         ),
         (
             "```rust,ignore\nlet\n```",
@@ -58,12 +58,73 @@ fn markdown_is_rendered() {
         ("> [!NOTE]\n> a", "<blockquote class=\"markdown-alert-note\">\n<p>a</p>\n</blockquote>\n"),
         (
             "a[^1]\n\n[^1]: b",
-            "<p>a<sup>[1]</sup></p>\n<div class=\"footnote\"><sup>1</sup>\n<p>b</p>\n</div>\n",
+            "<p>a<sup><span id=\"h-fnref-1\"></span><a href=\"#h-fn-1\">[1]</a></sup></p>\n\
+             <div class=\"footnote\"><sup>1<span id=\"h-fn-1\"></span></sup>\n<p>b</p>\n\
+             <a href=\"#h-fnref-1\" class=\"back\">↩</a></div>\n",
         ),
         ("---\ntitle: x\n---\na", "<p>a</p>\n"),
     ] {
         assert_eq!(html(markdown), expected, "{markdown}");
     }
+}
+
+#[test]
+fn callouts_of_all_dialects_are_rendered_alike() {
+    let tip = "<blockquote class=\"markdown-alert-tip\">\n<p>a</p>\n</blockquote>\n";
+    for markdown in [
+        "> [!TIP]\n> a",
+        ":::tip\n\na\n\n:::",
+        "<Tip>\n\na\n\n</Tip>",
+        "<Callout type=\"tip\">\n\na\n\n</Callout>",
+    ] {
+        assert_eq!(html(markdown), tip, "{markdown}");
+    }
+    let titled = "<blockquote class=\"markdown-alert-warning\">\n<p><strong>Mind &lt;x&gt;</strong></p>\n<ul>\n<li>a</li>\n</ul>\n</blockquote>\n<p>b</p>\n";
+    for markdown in [":::warning Mind <x>\n\n- a\n\n:::\n\nb", ":::warning[Mind <x>]\n\n- a\n\n:::\n\nb"] {
+        assert_eq!(html(markdown), titled, "{markdown}");
+    }
+    assert_eq!(
+        html("::::note\n\n:::tip\n\na\n\n:::\n\n::::"),
+        format!("<blockquote class=\"markdown-alert-note\">\n{tip}</blockquote>\n")
+    );
+    assert_eq!(
+        html("<details>\n<summary>More <b>x</b></summary>\n\na\n\n</details>"),
+        "<details><summary>More x</summary>\n<p>a</p>\n</details>\n"
+    );
+    // Without a partner, a marker is text.
+    assert_eq!(html(":::tip\n\na"), "<p>:::tip</p>\n<p>a</p>\n");
+    assert_eq!(html("a\n\n:::"), "<p>a</p>\n<p>:::</p>\n");
+    assert_eq!(html("- :::tip\n\n:::"), "<ul>\n<li>:::tip</li>\n</ul>\n<p>:::</p>\n");
+    // All of one stand in one chunk, with the anchors of their passages.
+    let rendered = render_passages(":::tip\n\na\n\nb\n\n:::\n\nc\n", &passages(&[0, 11, 19]));
+    let ranges: Vec<Range<usize>> = rendered.chunks.iter().map(|chunk| chunk.passages.clone()).collect();
+    assert_eq!(ranges, [0..2, 2..3], "{rendered:?}");
+}
+
+#[test]
+fn code_has_the_name_of_its_file() {
+    for (info, name) in [
+        ("js title=\"src/a.js\"", "src/a.js"),
+        ("js {1,3} title='a b.js'", "a b.js"),
+        ("ts filename=app.ts", "app.ts"),
+        ("ts [vite.config.ts]", "vite.config.ts"),
+        ("yaml:compose.yml", "compose.yml"),
+        ("mermaid", "mermaid"),
+    ] {
+        let html = html(&format!("```{info}\nx\n```"));
+        assert!(html.starts_with(&format!("<div class=\"code-name\">{name}</div>\n<pre")), "{html}");
+    }
+    for info in ["rust", "rust,ignore", "js {1,3}", "", "js subtitle=\"x\""] {
+        assert!(html(&format!("```{info}\nx\n```")).starts_with("<pre"), "{info}");
+    }
+}
+
+#[test]
+fn footnotes_lead_there_and_back() {
+    let html = html("a[^x] b[^x] c[^y]\n\n[^x]: one");
+    assert_eq!(html.matches("href=\"#h-fn-1\"").count(), 2, "{html}");
+    assert_eq!(html.matches("id=\"h-fnref-1\"").count(), 1, "{html}");
+    assert!(html.contains("id=\"h-fn-1\"") && html.contains("c[^y]"), "{html}");
 }
 
 #[test]
@@ -161,6 +222,10 @@ fn hostile_documents_are_safe() {
         "[^<script>]\n\n[^<script>]: <script>",
         "> [!WARNING\" onclick=x]\n> a",
         "$$<script>$$",
+        ":::tip <script>alert(1)</script>\n\na\n\n:::",
+        "<Note title=\"<script>\">\n\na\n\n</Note>",
+        "<details onclick=x>\n<summary><img src=x></summary>\n\na\n\n</details>",
+        "```js title=\"<script>\"\nx\n```",
         "---\n<script>\n---\n",
         &deep,
         &lists,

@@ -1,10 +1,11 @@
 //! HTML writer of documents: turns Markdown events into chunks, block by block.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, LinkType, Tag, TagEnd, html};
+use pulldown_cmark::{Alignment, BlockQuoteKind, CowStr, Event, HeadingLevel, LinkType, Tag, TagEnd, html};
 
+use super::container::{self, Container, Item};
 use super::link::{self, Destination};
 use super::strip_html::{self, InlineTag};
 use super::{Chunk, Heading, RenderOptions, slug};
@@ -30,9 +31,17 @@ pub(super) fn chunks(
         open: Vec::new(),
         code: CodeBlocks::highlighted(),
         html_block: None,
+        columns: Vec::new(),
+        column: 0,
+        is_head: false,
+        notes: Footnotes::of(&events, options.id_prefix),
     };
-    for (event, range) in events {
-        writer.take(event, range);
+    for item in container::items(events) {
+        match item {
+            Item::Event(event, range) => writer.take(event, range),
+            Item::Open(container, offset) => writer.open_container(&container, offset),
+            Item::Close(offset) => writer.close_container(offset),
+        }
     }
     writer.chunks
 }
@@ -51,6 +60,41 @@ struct Writer<'doc> {
     code: CodeBlocks,
     /// HTML block of the document, collected until it ends.
     html_block: Option<String>,
+    /// Alignment of the columns of the open table.
+    columns: Vec<Alignment>,
+    /// Index of the next cell in its row.
+    column: usize,
+    /// Whether the open row is the table's head.
+    is_head: bool,
+    notes: Footnotes,
+}
+
+/// Footnotes of the text that are defined, and the ids by which text and note lead to each other.
+struct Footnotes {
+    /// Numbers by name.
+    numbers: HashMap<String, usize>,
+    id_prefix: String,
+    /// Names whose reference has the id to which the note leads back: the first of each.
+    referred: HashSet<String>,
+}
+
+impl Footnotes {
+    fn of(events: &[(Event<'_>, Range<usize>)], id_prefix: &str) -> Self {
+        let mut numbers = HashMap::new();
+        for (event, _) in events {
+            if let Event::Start(Tag::FootnoteDefinition(name)) = event {
+                let number = numbers.len() + 1;
+                numbers.entry(name.to_string()).or_insert(number);
+            }
+        }
+        Self { numbers, id_prefix: id_prefix.to_owned(), referred: HashSet::new() }
+    }
+
+    /// Returns the ids of the note and of its first reference.
+    fn ids(&self, name: &str) -> Option<(String, String)> {
+        let number = self.numbers.get(name)?;
+        Some((format!("h-{}fn-{number}", self.id_prefix), format!("h-{}fnref-{number}", self.id_prefix)))
+    }
 }
 
 /// How an open element ends.
@@ -157,19 +201,90 @@ impl<'doc> Writer<'doc> {
             }
             Tag::Table(columns) => {
                 self.block.push(Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()));
-                // The alignment of columns would be a style attribute, which the CSP forbids.
                 self.block.push(Event::Start(Tag::Table(vec![Alignment::None; columns.len()])));
+                self.columns = columns;
                 End::OwnAnd("</div>\n".into())
             }
+            tag @ (Tag::TableHead | Tag::TableRow) => {
+                self.column = 0;
+                self.is_head = matches!(tag, Tag::TableHead);
+                self.block.push(Event::Start(tag));
+                End::Own
+            }
+            Tag::TableCell => self.start_cell(),
             Tag::FootnoteDefinition(name) => {
-                let start = format!("<div class=\"footnote\"><sup>{}</sup>\n", escape(&name));
+                let id = self.notes.ids(&name).map(|(id, _)| format!("<span id=\"{id}\"></span>"));
+                let id = id.unwrap_or_default();
+                let start = format!("<div class=\"footnote\"><sup>{}{id}</sup>\n", escape(&name));
                 self.block.push(Event::Html(start.into()));
-                End::Instead(Event::Html("</div>\n".into()))
+                let back = self.notes.ids(&name).filter(|_| self.notes.referred.contains(&*name));
+                let back = back.map(|(_, back)| {
+                    format!("<a href=\"#{}\" class=\"back\">↩</a>", link::percent_encode(&back))
+                });
+                End::Instead(Event::Html(format!("{}</div>\n", back.unwrap_or_default()).into()))
             }
             tag => {
                 self.block.push(Event::Start(tag));
                 End::Own
             }
+        }
+    }
+
+    /// Starts a cell, aligned as its column by a class: a style attribute is forbidden by the content security policy.
+    fn start_cell(&mut self) -> End<'doc> {
+        let class = match self.columns.get(self.column) {
+            Some(Alignment::Left) => " class=\"left\"",
+            Some(Alignment::Center) => " class=\"center\"",
+            Some(Alignment::Right) => " class=\"right\"",
+            Some(Alignment::None) | None => "",
+        };
+        self.column += 1;
+        let name = if self.is_head { "th" } else { "td" };
+        self.block.push(Event::Html(format!("<{name}{class}>").into()));
+        End::Instead(Event::Html(format!("</{name}>").into()))
+    }
+
+    fn open_container(&mut self, container: &Container, offset: usize) {
+        if self.is_between_blocks() {
+            self.start_chunk(offset);
+        }
+        self.write_anchors(offset);
+        if self.open.len() >= MAX_DEPTH {
+            self.open.push(End::Nothing);
+            return;
+        }
+        let (start, end) = match container {
+            Container::Callout(kind, title) => {
+                let class = match kind {
+                    BlockQuoteKind::Note => "note",
+                    BlockQuoteKind::Tip => "tip",
+                    BlockQuoteKind::Important => "important",
+                    BlockQuoteKind::Warning => "warning",
+                    BlockQuoteKind::Caution => "caution",
+                };
+                let title =
+                    title.as_deref().map(|title| format!("<p><strong>{}</strong></p>\n", escape(title)));
+                (
+                    format!("<blockquote class=\"markdown-alert-{class}\">\n{}", title.unwrap_or_default()),
+                    "</blockquote>\n",
+                )
+            }
+            Container::Details(summary) => {
+                (format!("<details><summary>{}</summary>\n", escape(summary)), "</details>\n")
+            }
+        };
+        self.block.push(Event::Html(start.into()));
+        self.open.push(End::Instead(Event::Html(end.into())));
+    }
+
+    fn close_container(&mut self, offset: usize) {
+        self.write_anchors(offset);
+        match self.open.pop() {
+            Some(End::Instead(event)) => self.block.push(event),
+            _ => self.block.push(Event::SoftBreak),
+        }
+        if self.is_between_blocks() && !self.block.is_empty() {
+            self.flush();
         }
     }
 
@@ -261,14 +376,27 @@ impl<'doc> Writer<'doc> {
                 InlineTag::NotATag => Event::Text(text),
             },
             Event::InlineMath(text) | Event::DisplayMath(text) => Event::Code(text),
-            Event::FootnoteReference(name) => {
-                Event::InlineHtml(format!("<sup>[{}]</sup>", escape(&name)).into())
-            }
+            Event::FootnoteReference(name) => Event::InlineHtml(self.footnote_reference(&name).into()),
             // Instead of a checkbox that cannot be used.
             Event::TaskListMarker(done) => Event::Text(if done { "☑ " } else { "☐ " }.into()),
             event => event,
         };
         self.block.push(event);
+    }
+}
+
+impl Writer<'_> {
+    fn footnote_reference(&mut self, name: &str) -> String {
+        let text = escape(name);
+        let Some((id, back)) = self.notes.ids(name) else { return format!("<sup>[{text}]</sup>") };
+        let link = format!("<a href=\"#{}\">[{text}]</a>", link::percent_encode(&id));
+        // The note leads back to the first reference.
+        let is_first = self.notes.referred.insert(name.to_owned());
+        if is_first {
+            format!("<sup><span id=\"{back}\"></span>{link}</sup>")
+        } else {
+            format!("<sup>{link}</sup>")
+        }
     }
 }
 
