@@ -1,5 +1,5 @@
-//! Measures the model on this machine and prints JSON: `measure PATH_OF_MODEL [FACTOR]`. FACTOR scales the duration, 1 by default. Times are processor time of
-//! the whole process, so that a busy machine falsifies little.
+//! Benchmark of the model on this machine; prints JSON. Usage: `measure PATH_OF_MODEL [FACTOR]`, where FACTOR scales the duration
+//! (default 1). Times are processor times of the whole process, which other load changes little.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use anyhow::Context;
 use cpu_time::ProcessTime;
 use embedding::Model;
 
-/// Prose of both languages, repeated to the lengths wanted.
+/// Prose in both languages, repeated to the required lengths.
 const ENGLISH: &str = "The write-ahead log records each change before the data pages are written, so that a crash \
     loses nothing that was committed. A checkpoint marks the point up to which all pages are on disk; recovery \
     starts there. Frequent checkpoints shorten recovery but cost more writing. ";
@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
     let memory_after_load = resident_bytes();
 
     let passages: Vec<String> =
-        [ENGLISH, CHINESE].iter().cycle().take(16).map(|text| of(&model, text, 203)).collect();
+        [ENGLISH, CHINESE].iter().cycle().take(16).map(|text| of_length(&model, text, 203)).collect();
     let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
     let tokens: u32 =
         texts.iter().map(|text| u32::try_from(model.count_tokens(text)).unwrap_or(u32::MAX) + 4).sum();
@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
     let short: Vec<String> = passages.iter().map(|text| text.chars().take(90).collect()).collect();
     let short: Vec<&str> = short.iter().map(String::as_str).collect();
     let short_s = seconds_each(2.0 * factor, || model.embed_passages(&short)) / 16.0;
-    let long = of(&model, ENGLISH, 500);
+    let long = of_length(&model, ENGLISH, 500);
     let long_s = seconds_each(2.0 * factor, || model.embed_passages(&[&long]));
     let query = "how do I restore a backup to a point in time";
     let query_s = seconds_each(2.0 * factor, || model.embed_query(query));
@@ -62,8 +62,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The text repeated and cut to about `tokens` tokens.
-fn of(model: &Model, text: &str, tokens: usize) -> String {
+/// Returns the text, repeated and cut to about `tokens` tokens.
+fn of_length(model: &Model, text: &str, tokens: usize) -> String {
     let mut long = text.repeat(tokens / 40 + 1);
     while model.count_tokens(&long) > tokens {
         long.pop();
@@ -71,7 +71,7 @@ fn of(model: &Model, text: &str, tokens: usize) -> String {
     long
 }
 
-/// Processor seconds of one call, the mean over `budget` seconds after warming up.
+/// Returns the processor seconds of a call: the mean over `budget` seconds, after one call to warm up.
 fn seconds_each<T>(budget: f64, mut call: impl FnMut() -> T) -> f64 {
     std::hint::black_box(call());
     let (start, mut calls) = (ProcessTime::now(), 0_u32);
@@ -82,7 +82,7 @@ fn seconds_each<T>(budget: f64, mut call: impl FnMut() -> T) -> f64 {
     start.elapsed().as_secs_f64() / f64::from(calls)
 }
 
-/// Memory of this process that is really there; only Linux says so simply.
+/// Returns the resident memory of this process in bytes (Linux only).
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,8 +1,8 @@
-//! The network: a BERT encoder with normalisation behind each block, mean pooling at its end.
+//! Encoder network: BERT ([Devlin et al., 2018](https://arxiv.org/abs/1810.04805)) with normalisation after each block, and
+//! mean pooling.
 //!
-//! Windows of any lengths are run together with their tokens laid end to end, without padding. Everything but
-//! attention sees only rows, so it runs over blocks of rows that stay in the processor's cache; attention
-//! runs window by window.
+//! Windows of any lengths run in one batch with their tokens end to end, without padding. All steps but attention work on
+//! single rows, so they run over blocks of rows that fit in the processor's cache; attention runs window by window.
 
 use std::io::{Read, Seek};
 
@@ -13,19 +13,18 @@ use rten_vecmath::Softmax;
 
 use crate::Error;
 use crate::file::{ModelFile, Shape};
-use crate::kernels::{LayerNorm, Then};
-use crate::linear::{IntegerProducts, Linear, Precision, Room};
+use crate::kernels::{Activation, LayerNorm};
+use crate::linear::{Buffers, IntegerProducts, Linear, Precision};
 use crate::quantised::Blocks;
 
-/// Rows that go through a block of layers together: a multiple of the 64 that the matrix library takes at
-/// once.
-const ROWS_TOGETHER: usize = 192;
+/// Rows of a block: a multiple of 64, the tile of the matrix library.
+const BLOCK_ROWS: usize = 192;
 
-/// The network's weights.
+/// Weights of the network.
 pub(crate) struct Encoder {
     shape: Shape,
     words: Blocks,
-    /// A row a position, with the row of the only token type used added to each.
+    /// One row for each position; the embedding of the only token type in use is added to each.
     positions: Vec<f32>,
     norm: LayerNorm,
     layers: Vec<Layer>,
@@ -33,7 +32,7 @@ pub(crate) struct Encoder {
 
 struct Layer {
     query_key: Linear,
-    /// Twice as exact: half of all that eight bits lose would be lost here.
+    /// In double precision: with single, half of the whole quantisation error would arise here.
     value: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
@@ -42,7 +41,7 @@ struct Layer {
     output_norm: LayerNorm,
 }
 
-/// Room for the values between the layers, kept from call to call.
+/// Buffers for the values between layers, reused by later calls.
 #[derive(Default)]
 pub(crate) struct Scratch {
     states: Vec<f32>,
@@ -52,19 +51,19 @@ pub(crate) struct Scratch {
     scores: Vec<f32>,
     head: Vec<f32>,
     wide: Vec<f32>,
-    room: Room,
+    buffers: Buffers,
 }
 
-/// Windows laid end to end.
+/// Windows with their tokens end to end.
 #[derive(Default)]
 pub(crate) struct Windows {
     pub(crate) tokens: Vec<u32>,
-    /// How many tokens each window has.
+    /// Number of tokens of each window.
     pub(crate) lengths: Vec<usize>,
 }
 
-/// The matrix products of this machine. They cannot move between threads, so each call makes its own (which
-/// costs nothing: the choice of instructions is remembered).
+/// Matrix products with this machine's instructions. They are not `Send`, so each call creates its own, at no cost: the choice
+/// of instructions is cached.
 struct Products {
     integers: IntegerProducts,
     floats: GemmExecutor,
@@ -94,7 +93,7 @@ impl Encoder {
         &self.shape
     }
 
-    /// The mean of each window's last states, one row a window.
+    /// Returns the mean of the last states of each window, one row for each.
     pub(crate) fn encode(&self, windows: &Windows, scratch: &mut Scratch) -> Vec<f32> {
         let products = Products { integers: IntegerProducts::new(), floats: GemmExecutor::new() };
         self.look_up(windows, &mut scratch.states);
@@ -169,16 +168,16 @@ impl Layer {
     }
 
     fn apply(&self, shape: &Shape, products: &Products, lengths: &[usize], scratch: &mut Scratch) {
-        let Scratch { states, query_key, value, context, scores, head, wide, room } = scratch;
+        let Scratch { states, query_key, value, context, scores, head, wide, buffers } = scratch;
         let (hidden, integers) = (shape.hidden, &products.integers);
 
         query_key.resize(states.len() * 2, 0.0);
         value.resize(states.len(), 0.0);
         let outputs =
-            query_key.chunks_mut(ROWS_TOGETHER * hidden * 2).zip(value.chunks_mut(ROWS_TOGETHER * hidden));
-        for (rows, (query_key, value)) in states.chunks(ROWS_TOGETHER * hidden).zip(outputs) {
-            self.query_key.apply(integers, rows, room, Then::Store, query_key);
-            self.value.apply(integers, rows, room, Then::Store, value);
+            query_key.chunks_mut(BLOCK_ROWS * hidden * 2).zip(value.chunks_mut(BLOCK_ROWS * hidden));
+        for (rows, (query_key, value)) in states.chunks(BLOCK_ROWS * hidden).zip(outputs) {
+            self.query_key.apply(integers, rows, buffers, Activation::Store, query_key);
+            self.value.apply(integers, rows, buffers, Activation::Store, value);
         }
 
         context.resize(states.len(), 0.0);
@@ -198,20 +197,21 @@ impl Layer {
             start += length;
         }
 
-        let contexts = context.chunks(ROWS_TOGETHER * hidden);
-        for (rows, context) in states.chunks_mut(ROWS_TOGETHER * hidden).zip(contexts) {
-            self.attention_output.apply(integers, context, room, Then::Add, rows);
+        let contexts = context.chunks(BLOCK_ROWS * hidden);
+        for (rows, context) in states.chunks_mut(BLOCK_ROWS * hidden).zip(contexts) {
+            self.attention_output.apply(integers, context, buffers, Activation::Add, rows);
             self.attention_norm.apply(rows);
 
             wide.resize(rows.len() / hidden * shape.feed_forward, 0.0);
-            self.widen.apply(integers, rows, room, Then::Gelu, wide);
-            self.narrow.apply(integers, wide, room, Then::Add, rows);
+            self.widen.apply(integers, rows, buffers, Activation::Gelu, wide);
+            self.narrow.apply(integers, wide, buffers, Activation::Add, rows);
             self.output_norm.apply(rows);
         }
     }
 }
 
-/// Lets each token of one window look at every other. Queries are already scaled.
+/// Computes the attention of the tokens of one window ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), section 3.2).
+/// Queries are already scaled.
 fn attend(
     shape: &Shape,
     floats: &GemmExecutor,
@@ -251,7 +251,7 @@ fn multiply(
 ) {
     floats
         .gemm(output, GemmInputA::Unpacked(left), GemmInputB::Unpacked(right), GemmOptions::default())
-        .expect("the views are cut to agree just before");
+        .expect("views of matching sizes");
 }
 
 fn read_norm<Source: Read + Seek>(
@@ -276,9 +276,9 @@ fn add(sum: &mut [f32], values: &[f32]) {
 mod tests {
     use super::*;
 
-    /// Attention is what its formula says, at lengths around every tile and vector width.
+    /// Compares attention with its formula, at lengths around every tile and vector width.
     #[test]
-    fn attention_is_its_formula() {
+    fn attention_agrees_with_its_formula() {
         let shape = Shape {
             hidden: 64,
             layers: 1,
@@ -294,21 +294,21 @@ mod tests {
             let rows: Vec<f32> = spread.cycle().take(length * 192).collect();
             let (query_key, value) = rows.split_at(length * 128);
             let mut context = vec![0.0; length * 64];
-            let (scores, room) = (&mut Vec::new(), &mut Vec::new());
-            attend(&shape, &GemmExecutor::new(), query_key, value, &mut context, scores, room);
+            let (scores, buffer) = (&mut Vec::new(), &mut Vec::new());
+            attend(&shape, &GemmExecutor::new(), query_key, value, &mut context, scores, buffer);
             for (token, head) in [(0, 0), (length / 2, 1), (length - 1, 0), (length - 1, 1)] {
                 let query = &query_key[token * 128 + head * 32..][..32];
                 let key = |other: usize| &query_key[other * 128 + 64 + head * 32..][..32];
                 let dot = |other| query.iter().zip(key(other)).map(|(a, b)| a * b).sum::<f32>();
                 let weights: Vec<f32> = (0..length).map(|other| dot(other).exp()).collect();
                 let total: f32 = weights.iter().sum();
-                for place in head * 32..head * 32 + 32 {
-                    let wanted: f32 =
-                        (0..length).map(|other| weights[other] * value[other * 64 + place] / total).sum();
-                    let found = context[token * 64 + place];
+                for column in head * 32..head * 32 + 32 {
+                    let expected: f32 =
+                        (0..length).map(|other| weights[other] * value[other * 64 + column] / total).sum();
+                    let actual = context[token * 64 + column];
                     assert!(
-                        (wanted - found).abs() < 1e-4,
-                        "length {length}, token {token}: {found} for {wanted}"
+                        (expected - actual).abs() < 1e-4,
+                        "length {length}, token {token}: {actual} instead of {expected}"
                     );
                 }
             }

@@ -1,12 +1,13 @@
-//! The element-wise steps between the matrix products, written once and compiled for each instruction set;
-//! the best one is chosen at run time. They work on one row (one token) at a time.
-#![expect(clippy::inline_always, reason = "only what is inlined is compiled with the chosen instructions")]
+//! Element-wise steps between the matrix products, compiled for each instruction set; the best one is chosen at run time. They
+//! work on one row (one token) at a time.
+#![expect(clippy::inline_always, reason = "only inlined code is compiled with the chosen instructions")]
 
 use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp, SimdUnaryOp};
 use rten_vecmath::{Gelu, MinMax, Normalize, NormalizeOptions, Sum, SumSquareSub};
 
-/// Rows of unsigned bytes with a scale and a zero point each: the left side of an integer matrix product.
+/// Rows of unsigned bytes, each with a scale and a zero point: the left side of an integer matrix product
+/// ([Jacob et al., 2017](https://arxiv.org/abs/1712.05877), section 2.1).
 #[derive(Default)]
 pub(crate) struct QuantisedRows {
     pub(crate) values: Vec<u8>,
@@ -15,24 +16,24 @@ pub(crate) struct QuantisedRows {
 }
 
 impl QuantisedRows {
-    /// Replaces the rows by those of `rows`, each of `width` values, quantised to 0 to `greatest`.
-    pub(crate) fn fill(&mut self, rows: &[f32], width: usize, greatest: u8) {
+    /// Replaces the rows by `rows`, each of `width` values, quantised to 0 to `max`.
+    pub(crate) fn fill(&mut self, rows: &[f32], width: usize, max: u8) {
         self.zero_points.clear();
         self.scales.clear();
         self.values.resize(rows.len(), 0);
         for (row, output) in rows.chunks_exact(width).zip(self.values.chunks_exact_mut(width)) {
-            let (least, most) = MinMax::new(row).dispatch();
-            let (least, most) = (least.min(0.0), most.max(0.0));
-            let scale = ((most - least) / f32::from(greatest)).max(f32::MIN_POSITIVE);
-            let zero_point = saturating_byte(-least / scale);
+            let (low, high) = MinMax::new(row).dispatch();
+            let (low, high) = (low.min(0.0), high.max(0.0));
+            let scale = ((high - low) / f32::from(max)).max(f32::MIN_POSITIVE);
+            let zero_point = saturating_byte(-low / scale);
             Quantise { row, inverse_scale: scale.recip(), zero_point, output }.dispatch();
             self.zero_points.push(zero_point);
             self.scales.push(scale);
         }
     }
 
-    /// What the quantised rows lack of `rows`, into `rest`.
-    pub(crate) fn rest(&self, rows: &[f32], width: usize, rest: &mut Vec<f32>) {
+    /// Writes the quantisation error (`rows` minus the quantised rows) to `rest`.
+    pub(crate) fn error(&self, rows: &[f32], width: usize, rest: &mut Vec<f32>) {
         rest.resize(rows.len(), 0.0);
         let values = rows.chunks_exact(width).zip(self.values.chunks_exact(width));
         let scales = self.scales.iter().zip(&self.zero_points);
@@ -47,8 +48,8 @@ impl QuantisedRows {
     }
 }
 
-/// Quantises a row: `value / scale + zero_point`. The same operation of rten-vecmath takes several times
-/// as long, because its inner closure is not compiled with the vector instructions.
+/// Quantises a row: `value / scale + zero_point`. The operation of rten-vecmath takes several times as long, because its inner
+/// closure is not compiled with the vector instructions.
 struct Quantise<'a> {
     row: &'a [f32],
     inverse_scale: f32,
@@ -83,37 +84,33 @@ impl SimdOp for Quantise<'_> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, which is what is wanted"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast must saturate")]
 fn saturating_byte(value: f32) -> u8 {
     value.round_ties_even() as u8
 }
 
-/// What becomes of the integer products of a row once they are floats again.
+/// Last step of a linear layer: how its values change the output.
 #[derive(Clone, Copy)]
-pub(crate) enum Then {
-    /// They replace the output.
+pub(crate) enum Activation {
+    /// Replaces the output by the values.
     Store,
-    /// Their GELU replaces the output.
+    /// Replaces the output by the GELU of the values ([Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)).
     Gelu,
-    /// They are added to the output (a residual connection).
+    /// Adds the values to the output (a residual connection).
     Add,
-    /// They are added to the output, and the GELU of the sum replaces it.
+    /// Adds the values to the output, and replaces it by the GELU of the sum.
     AddGelu,
 }
 
-/// What belongs to each column of a weight matrix: to each output value.
+/// Data of each column of a weight matrix, that is, of each output value.
 #[derive(Default)]
 pub(crate) struct Columns {
-    /// The sum of the column's quantised weights.
+    /// Sum of the column's quantised weights.
     pub(crate) sums: Vec<i32>,
     pub(crate) scales: Vec<f32>,
 }
 
-/// Turns a row of integer products back into floats:
+/// Converts a row of integer products to floats:
 /// `(product - zero_point * column_sum) * row_scale * column_scale + bias`.
 pub(crate) struct Dequantise<'a> {
     pub(crate) products: &'a [i32],
@@ -121,7 +118,7 @@ pub(crate) struct Dequantise<'a> {
     pub(crate) zero_point: i32,
     pub(crate) columns: &'a Columns,
     pub(crate) bias: &'a [f32],
-    pub(crate) then: Then,
+    pub(crate) activation: Activation,
     pub(crate) output: &'a mut [f32],
 }
 
@@ -130,23 +127,23 @@ impl SimdOp for Dequantise<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        match self.then {
-            Then::Store => self.each(
+        match self.activation {
+            Activation::Store => self.each(
                 isa,
                 #[inline(always)]
                 |value, _| value,
             ),
-            Then::Gelu => self.each(
+            Activation::Gelu => self.each(
                 isa,
                 #[inline(always)]
                 |value, _| Gelu {}.eval(isa, value),
             ),
-            Then::Add => self.each(
+            Activation::Add => self.each(
                 isa,
                 #[inline(always)]
                 |value, before| isa.f32().add(value, before),
             ),
-            Then::AddGelu => self.each(
+            Activation::AddGelu => self.each(
                 isa,
                 #[inline(always)]
                 |value, before| Gelu {}.eval(isa, isa.f32().add(value, before)),
@@ -157,11 +154,11 @@ impl SimdOp for Dequantise<'_> {
 
 impl Dequantise<'_> {
     #[inline(always)]
-    fn each<I: Isa>(self, isa: I, then: impl Fn(I::F32, I::F32) -> I::F32) {
+    fn each<I: Isa>(self, isa: I, apply: impl Fn(I::F32, I::F32) -> I::F32) {
         let (floats, integers) = (isa.f32(), isa.i32());
         let (row_scale, zero_point) = (floats.splat(self.scale), integers.splat(self.zero_point));
         let lanes = floats.len();
-        // Rows are multiples of 32 wide, of which every vector length is a divisor: nothing remains.
+        // The width of a row is a multiple of 32, which every vector length divides: there is no remainder.
         let Columns { sums, scales } = self.columns;
         let columns = scales.chunks_exact(lanes).zip(self.bias.chunks_exact(lanes));
         let sums = self.products.chunks_exact(lanes).zip(sums.chunks_exact(lanes)).zip(columns);
@@ -170,12 +167,12 @@ impl Dequantise<'_> {
             let product = integers.to_float(integers.sub(integers.load(products), zero));
             let scale = floats.mul(row_scale, floats.load(scales));
             let value = floats.mul_add(product, scale, floats.load(bias));
-            floats.store(then(value, floats.load(output)), output);
+            floats.store(apply(value, floats.load(output)), output);
         }
     }
 }
 
-/// Layer normalisation's learned part.
+/// Layer normalisation ([Ba et al., 2016](https://arxiv.org/abs/1607.06450)): its learned parameters.
 pub(crate) struct LayerNorm {
     pub(crate) weight: Vec<f32>,
     pub(crate) bias: Vec<f32>,
@@ -183,7 +180,7 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Normalises each row in place; a row is as wide as the weight.
+    /// Normalises each row in place; a row has as many values as the weight.
     pub(crate) fn apply(&self, rows: &mut [f32]) {
         #[expect(clippy::cast_precision_loss, reason = "a row has a few hundred values")]
         let width = self.weight.len() as f32;

@@ -1,8 +1,23 @@
-//! Text to vectors: the multilingual-e5-small model, run on the processor alone.
+//! Text embeddings: turns text into vectors with the model
+//! [multilingual-e5-small](https://huggingface.co/intfloat/multilingual-e5-small) ([Wang et al., 2024](https://arxiv.org/abs/2402.05672)),
+//! on the CPU.
 //!
-//! A capability and nothing more: no database, no network, no asynchronous runtime. The model comes as one
-//! file of 72 MB (format "E5S1": four-bit weights with the tokenizer inside). What is done with the vectors
-//! is the caller's affair; they have length 1, so that their dot product is their cosine.
+//! Pure computation without database, network or asynchronous runtime. The model is one file of 72 MB (format "E5S1": four-bit
+//! weights, with the tokenizer). Vectors have length 1, so their dot product is their cosine. [`Model`] is the entry point;
+//! `encoder` holds the network, `tokenizer` the segmentation of text, `file` the model's format.
+//!
+//! ```no_run
+//! use embedding::Model;
+//!
+//! # fn main() -> Result<(), embedding::Error> {
+//! let model = Model::load("e5-small-q4.bin".as_ref())?;
+//! let passages = model.embed_passages(&["To restore a backup, copy it into the data directory.", "复制权限需要超级用户。"]);
+//! let query = model.embed_query("how do I restore a backup");
+//! let cosine = |passage: &[f32]| query.iter().zip(passage).map(|(a, b)| a * b).sum::<f32>();
+//! assert!(cosine(&passages[0]) > cosine(&passages[1]));
+//! # Ok(())
+//! # }
+//! ```
 
 mod encoder;
 mod error;
@@ -24,14 +39,14 @@ use crate::workers::Workers;
 
 pub use crate::error::Error;
 
-/// Windows of a text that are embedded; what lies behind them does not count. With 510 tokens each they hold
-/// some 8,000 tokens, far more than a passage should have, and bound the work a text can ask for.
-pub const MAXIMUM_WINDOWS: usize = 16;
+/// Number of windows of a text that are embedded; text after them is ignored. With 510 tokens each they hold about 8,000 tokens,
+/// far more than a passage should have, and bound the work for a text.
+pub const MAX_WINDOWS: usize = 16;
 
-/// Tokens that are run together. More gain little and leave the processor's caches.
-const TOKENS_TOGETHER: usize = 512;
+/// Tokens in a batch. More gain little and no longer fit in the processor's caches.
+const BATCH_TOKENS: usize = 512;
 
-/// A loaded model. It never changes and may be shared between threads; each call uses one processor.
+/// A loaded model. It is immutable and can be shared between threads; each call uses one processor.
 pub struct Model {
     tokenizer: Tokenizer,
     encoder: Encoder,
@@ -40,27 +55,36 @@ pub struct Model {
     end: u32,
 }
 
-/// The model was trained with these words before the texts.
+/// Role of a text. The model was trained with a prefix for each.
 #[derive(Clone, Copy)]
-enum Kind {
+enum TextRole {
     Query,
     Passage,
+}
+
+impl TextRole {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Query => "query: ",
+            Self::Passage => "passage: ",
+        }
+    }
 }
 
 impl Model {
     /// Loads a model file.
     ///
     /// # Errors
-    /// The file cannot be read, is no model or is damaged ([`Error`]); or no thread can be started.
+    /// Fails if the file cannot be read, is not a model or is damaged, or if no thread can be started.
     pub fn load(path: &Path) -> Result<Self, Error> {
         Self::read(File::open(path)?)
     }
 
-    /// Loads a model from anything that can be read and sought. Never allocates more than a small multiple of
-    /// the source's length, whatever the source says of itself.
+    /// Loads a model from a seekable source. Allocates at most a small multiple of the source's length, whatever sizes it
+    /// declares.
     ///
     /// # Errors
-    /// As [`Model::load`].
+    /// Like [`Model::load`].
     pub fn read(source: impl Read + Seek) -> Result<Self, Error> {
         let (mut file, shape, vocabulary) = ModelFile::open(source)?;
         let (begin, end) = (vocabulary.begin, vocabulary.end);
@@ -69,41 +93,41 @@ impl Model {
         Ok(Self { tokenizer, encoder, workers: Workers::start()?, begin, end })
     }
 
-    /// The model's stable name, to be kept beside its vectors: vectors of different names cannot be compared.
+    /// Returns the model's stable name, to be stored with its vectors: vectors of different models cannot be compared.
     pub fn id(&self) -> &'static str {
         "multilingual-e5-small-q4"
     }
 
-    /// How many values a vector has.
+    /// Returns the number of values in a vector.
     pub fn dimensions(&self) -> usize {
         self.encoder.shape().hidden
     }
 
-    /// How many tokens a text has, without the prefix and the two marks that embedding adds (about five
-    /// more). A window holds 512 in all.
+    /// Counts the tokens of a text, without the prefix and the two special tokens that embedding adds (about five more). A
+    /// window holds 512 with them.
     pub fn count_tokens(&self, text: &str) -> usize {
         self.tokenizer.count(text)
     }
 
-    /// The vector of a question. Its length is 1.
+    /// Embeds a query. The vector has length 1.
     pub fn embed_query(&self, text: &str) -> Vec<f32> {
-        self.embed(Kind::Query, &[text]).pop().unwrap_or_default()
+        self.embed(TextRole::Query, &[text]).pop().unwrap_or_default()
     }
 
-    /// The vectors of passages, in their order. Each has length 1. Texts of more than 512 tokens are cut into
-    /// windows, whose vectors are averaged by length; at most [`MAXIMUM_WINDOWS`] are looked at.
+    /// Embeds passages, in their order. Each vector has length 1. Texts of more than 512 tokens are split into windows, whose
+    /// vectors are averaged, weighted by length; at most [`MAX_WINDOWS`] are used.
     ///
-    /// Texts of any lengths may come together; a dozen in a call are as fast as more.
+    /// A call can mix texts of any lengths; a dozen in a call are as fast as more.
     pub fn embed_passages(&self, texts: &[&str]) -> Vec<Vec<f32>> {
-        self.embed(Kind::Passage, texts)
+        self.embed(TextRole::Passage, texts)
     }
 
-    fn embed(&self, kind: Kind, texts: &[&str]) -> Vec<Vec<f32>> {
+    fn embed(&self, role: TextRole, texts: &[&str]) -> Vec<Vec<f32>> {
         self.workers.run(|scratch| {
             let mut batch = Batch { model: self, scratch, windows: Windows::default(), owners: Vec::new() };
             let mut vectors = vec![vec![0.0; self.dimensions()]; texts.len()];
             for (number, text) in texts.iter().enumerate() {
-                batch.add(kind, number, text, &mut vectors);
+                batch.add(role, number, text, &mut vectors);
             }
             batch.run(&mut vectors);
             for vector in &mut vectors {
@@ -120,26 +144,22 @@ impl std::fmt::Debug for Model {
     }
 }
 
-/// Windows gathered until there are enough to run.
+/// Windows collected until there are enough to run.
 struct Batch<'a> {
     model: &'a Model,
     scratch: &'a mut Scratch,
     windows: Windows,
-    /// The text that each window is part of.
+    /// Index of the text of each window.
     owners: Vec<usize>,
 }
 
 impl Batch<'_> {
-    /// Adds a text's windows, running what has come together meanwhile.
-    fn add(&mut self, kind: Kind, owner: usize, text: &str, vectors: &mut [Vec<f32>]) {
-        let prefix = match kind {
-            Kind::Query => "query: ",
-            Kind::Passage => "passage: ",
-        };
+    /// Adds the windows of a text, and runs the batch whenever it is full.
+    fn add(&mut self, role: TextRole, owner: usize, text: &str, vectors: &mut [Vec<f32>]) {
         let content = self.model.encoder.shape().positions - 2;
-        let tokens = self.model.tokenizer.tokens(prefix, text, content * MAXIMUM_WINDOWS);
+        let tokens = self.model.tokenizer.tokens(role.prefix(), text, content * MAX_WINDOWS);
         for window in tokens.chunks(content) {
-            if self.windows.tokens.len() + window.len() > TOKENS_TOGETHER {
+            if self.windows.tokens.len() + window.len() > BATCH_TOKENS {
                 self.run(vectors);
             }
             self.windows.tokens.push(self.model.begin);
@@ -150,7 +170,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Runs the windows and adds their means, weighted by length, to the vectors of their texts.
+    /// Encodes the windows and adds their means, weighted by length, to the vectors of their texts.
     fn run(&mut self, vectors: &mut [Vec<f32>]) {
         let means = self.model.encoder.encode(&self.windows, self.scratch);
         let windows = self.owners.drain(..).zip(self.windows.lengths.drain(..));

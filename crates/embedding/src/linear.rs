@@ -1,45 +1,45 @@
-//! A linear layer with eight-bit weights. The file's four-bit blocks are quantised anew, one scale an output
-//! value, so that a whole product runs in integers; the difference to the file's weights is far below the
-//! four-bit quantisation itself (the fidelity test holds how far).
+//! Linear layer with eight-bit weights. The file's four-bit blocks are requantised with one scale for each output value, so
+//! that a whole product runs in integers. The error is far below that of the four-bit quantisation; `agrees_with_floats` bounds
+//! it.
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 
-use crate::kernels::{Columns, Dequantise, QuantisedRows, Then};
+use crate::kernels::{Activation, Columns, Dequantise, QuantisedRows};
 use crate::quantised::Blocks;
 
-/// The greatest weight; -127 to 127 keeps the range even.
-const GREATEST_WEIGHT: f32 = 127.0;
+/// Maximal weight; the range -127 to 127 is symmetric.
+const MAX_WEIGHT: f32 = 127.0;
 
-/// Integer matrix products with the best instructions of this machine.
+/// Integer matrix products with this machine's best instructions.
 pub(crate) struct IntegerProducts {
     executor: GemmExecutor<u8, i8, i32>,
-    /// The greatest quantised input.
-    greatest: u8,
+    /// Maximal quantised input.
+    max_input: u8,
 }
 
 impl IntegerProducts {
     pub(crate) fn new() -> Self {
         let executor = GemmExecutor::new();
-        // Processors without VNNI add pairs of products in 16 bits, which all 255 steps would overflow.
-        let greatest = if executor.may_saturate() { 127 } else { 255 };
-        Self { executor, greatest }
+        // Processors without VNNI add pairs of products in 16 bits, which inputs up to 255 would overflow.
+        let max_input = if executor.may_saturate() { 127 } else { 255 };
+        Self { executor, max_input }
     }
 }
 
-/// How exactly a layer's inputs are quantised.
+/// Precision of a layer's quantised inputs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precision {
-    /// Once, to eight bits.
+    /// Eight bits.
     Single,
-    /// What eight bits lack is quantised to eight bits again: twice the work, for layers that need it.
+    /// Eight bits, and eight more for their error: twice the work, for layers that need it.
     Double,
 }
 
-/// Room for the values between the steps, kept from call to call.
+/// Buffers for the values between the steps, reused by later calls.
 #[derive(Default)]
-pub(crate) struct Room {
+pub(crate) struct Buffers {
     quantised: QuantisedRows,
     rest: Vec<f32>,
     sums: Vec<i32>,
@@ -56,8 +56,7 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// Stacks matrices of one input width on one another. Each comes with its bias and with a factor by which
-    /// its outputs are multiplied.
+    /// Joins matrices of the same input width into one. Each has its bias and a factor for its outputs.
     pub(crate) fn stack(
         products: &IntegerProducts,
         precision: Precision,
@@ -72,8 +71,8 @@ impl Linear {
             for number in 0..blocks.rows() {
                 row.fill(0.0);
                 blocks.add_row(number, &mut row);
-                let greatest = row.iter().fold(0.0, |greatest: f32, weight| greatest.max(weight.abs()));
-                let scale = (greatest / GREATEST_WEIGHT).max(f32::MIN_POSITIVE);
+                let max = row.iter().fold(0.0, |max: f32, weight| max.max(weight.abs()));
+                let scale = (max / MAX_WEIGHT).max(f32::MIN_POSITIVE);
                 let first = quantised.len();
                 quantised.extend(row.iter().map(|weight| saturating_byte(weight / scale)));
                 columns.sums.push(quantised[first..].iter().copied().map(i32::from).sum());
@@ -87,7 +86,7 @@ impl Linear {
         Self { weights, columns, bias, no_bias, inputs, precision }
     }
 
-    /// Values a row has behind this layer.
+    /// Returns the number of output values of a row.
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
     }
@@ -97,24 +96,24 @@ impl Linear {
         &self,
         products: &IntegerProducts,
         input: &[f32],
-        room: &mut Room,
-        then: Then,
+        buffers: &mut Buffers,
+        activation: Activation,
         output: &mut [f32],
     ) {
-        let Room { quantised, rest, sums } = room;
-        quantised.fill(input, self.inputs, products.greatest);
+        let Buffers { quantised, rest, sums } = buffers;
+        quantised.fill(input, self.inputs, products.max_input);
         if self.precision == Precision::Single {
-            return self.multiply(products, quantised, sums, &self.bias, then, output);
+            return self.multiply(products, quantised, sums, &self.bias, activation, output);
         }
-        quantised.rest(input, self.inputs, rest);
-        // GELU must see the sum of both.
-        let (first, second) = match then {
-            Then::Store => (Then::Store, Then::Add),
-            Then::Add => (Then::Add, Then::Add),
-            Then::Gelu | Then::AddGelu => (Then::Store, Then::AddGelu),
+        quantised.error(input, self.inputs, rest);
+        // GELU applies to the sum of both.
+        let (first, second) = match activation {
+            Activation::Store => (Activation::Store, Activation::Add),
+            Activation::Add => (Activation::Add, Activation::Add),
+            Activation::Gelu | Activation::AddGelu => (Activation::Store, Activation::AddGelu),
         };
         self.multiply(products, quantised, sums, &self.bias, first, output);
-        quantised.fill(rest, self.inputs, products.greatest);
+        quantised.fill(rest, self.inputs, products.max_input);
         self.multiply(products, quantised, sums, &self.no_bias, second, output);
     }
 
@@ -124,31 +123,32 @@ impl Linear {
         input: &QuantisedRows,
         sums: &mut Vec<i32>,
         bias: &[f32],
-        then: Then,
+        activation: Activation,
         output: &mut [f32],
     ) {
         let (rows, outputs) = (input.scales.len(), self.outputs());
         sums.resize(rows * outputs, 0);
         let left = NdTensorView::from_data([rows, self.inputs], input.values.as_slice());
-        // The zero points are not given to the library: version 0.27.0 takes those of the first rows for all
-        // rows. They are corrected for when the sums become floats again, which costs as little.
+        // The zero points are not passed to the library: version 0.27.0 applies those of the first rows to all rows. The
+        // conversion to floats subtracts them at the same cost.
         let (left, right) = (GemmInputA::Unpacked(left), GemmInputB::Packed(&self.weights));
         products
             .executor
             .gemm(sums, left, right, GemmOptions::default())
-            .expect("the sizes were made to agree when the model was loaded");
+            .expect("sizes that were checked when the model was loaded");
         let rows = sums.chunks_exact(outputs).zip(output.chunks_exact_mut(outputs));
         let inputs = input.scales.iter().zip(&input.zero_points);
         for ((products, output), (&scale, &zero_point)) in rows.zip(inputs) {
             let zero_point = i32::from(zero_point);
-            Dequantise { products, scale, zero_point, columns: &self.columns, bias, then, output }.dispatch();
+            Dequantise { products, scale, zero_point, columns: &self.columns, bias, activation, output }
+                .dispatch();
         }
     }
 }
 
-/// Rounds to the nearest. Written out because the standard functions are library calls on processors of the
-/// oldest kind, for which an ordinary build is made, and half of the time to load a model went there.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, which is what is wanted")]
+/// Rounds to the nearest integer. The standard functions are library calls on the baseline x86-64 that builds target, and took
+/// half of the time to load a model.
+#[expect(clippy::cast_possible_truncation, reason = "the cast must saturate")]
 fn saturating_byte(value: f32) -> i8 {
     (value + 0.5_f32.copysign(value)) as i8
 }
@@ -157,23 +157,29 @@ fn saturating_byte(value: f32) -> i8 {
 mod tests {
     use super::*;
 
-    /// The integer product is the float product up to what the bits lose, for every width that occurs and
-    /// with the reduced range of processors without VNNI.
+    /// Compares integer with float products, for every width of the model and with the reduced range of processors without
+    /// VNNI.
     #[test]
     fn agrees_with_floats() {
         for (inputs, outputs, rows) in [(32, 32, 1), (384, 1152, 17), (384, 1536, 64), (1536, 384, 130)] {
-            for (greatest, precision, bound) in [
+            for (max_input, precision, bound) in [
                 (127, Precision::Single, 0.02),
                 (255, Precision::Single, 0.01),
                 (127, Precision::Double, 0.005),
             ] {
-                let error = relative_error(inputs, outputs, rows, greatest, precision);
-                assert!(error < bound, "{inputs} to {outputs}, {rows} rows, {greatest} steps: {error}");
+                let error = relative_error(inputs, outputs, rows, max_input, precision);
+                assert!(error < bound, "{inputs} to {outputs}, {rows} rows, {max_input} steps: {error}");
             }
         }
     }
 
-    fn relative_error(inputs: usize, outputs: usize, rows: usize, greatest: u8, precision: Precision) -> f64 {
+    fn relative_error(
+        inputs: usize,
+        outputs: usize,
+        rows: usize,
+        max_input: u8,
+        precision: Precision,
+    ) -> f64 {
         let mut state = 1_u32;
         let mut random = move || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -197,17 +203,17 @@ mod tests {
             input.extend((0..inputs).map(|_| (f32::from(random()) / 64.0 - 1.0 - shift) * factor));
         }
 
-        let products = IntegerProducts { greatest, ..IntegerProducts::new() };
+        let products = IntegerProducts { max_input, ..IntegerProducts::new() };
         let linear = Linear::stack(&products, precision, vec![(blocks, bias.clone(), 1.0)]);
         let mut output = vec![7.0; outputs * rows];
-        linear.apply(&products, &input, &mut Room::default(), Then::Store, &mut output);
+        linear.apply(&products, &input, &mut Buffers::default(), Activation::Store, &mut output);
 
         let (mut error, mut size) = (0.0, 0.0);
         for (input, output) in input.chunks_exact(inputs).zip(output.chunks_exact(outputs)) {
             for ((weights, bias), output) in weights.chunks_exact(inputs).zip(&bias).zip(output) {
-                let wanted = bias + input.iter().zip(weights).map(|(a, b)| a * b).sum::<f32>();
-                error += f64::from(wanted - output).powi(2);
-                size += f64::from(wanted).powi(2);
+                let expected = bias + input.iter().zip(weights).map(|(a, b)| a * b).sum::<f32>();
+                error += f64::from(expected - output).powi(2);
+                size += f64::from(expected).powi(2);
             }
         }
         (error / size).sqrt()

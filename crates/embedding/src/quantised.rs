@@ -1,12 +1,12 @@
-//! Four-bit blocks as the file keeps them (`Q4_0` of GGML): 32 weights share a scale in half precision. The
-//! word embeddings stay in this form in memory, since only the rows of a text's own tokens are ever needed.
+//! Four-bit blocks of the model file (`Q4_0` of [GGML](https://github.com/ggml-org/ggml)): 32 weights share a scale in half
+//! precision. The word embeddings stay in this form in memory, since a text needs only the rows of its own tokens.
 
 use half::f16;
 
 /// Weights that share a scale.
 pub(crate) const QUANTISATION_BLOCK: usize = 32;
 
-/// Bytes of a block: the scale, and half a byte a weight.
+/// Bytes of a block: the scale, and half a byte for each weight.
 pub(crate) const QUANTISED_BLOCK_BYTES: usize = 2 + QUANTISATION_BLOCK / 2;
 
 /// A matrix of four-bit blocks, row after row.
@@ -17,8 +17,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Takes the bytes of a matrix of `columns` columns (a multiple of 32); `None` where a scale is not a
-    /// finite number.
+    /// Creates a matrix of `columns` columns (a multiple of 32); `None` if a scale is not finite.
     pub(crate) fn new(columns: usize, bytes: Vec<u8>) -> Option<Self> {
         let row_bytes = columns / QUANTISATION_BLOCK * QUANTISED_BLOCK_BYTES;
         let finite = blocks(&bytes).all(|(scale, _nibbles)| scale.is_finite());
@@ -33,7 +32,7 @@ impl Blocks {
         self.columns
     }
 
-    /// Adds row `row` to `sum`. A row that is not there adds nothing.
+    /// Adds row `row` to `sum`; does nothing if there is no such row.
     pub(crate) fn add_row(&self, row: usize, sum: &mut [f32]) {
         let start = row.saturating_mul(self.row_bytes);
         let bytes = self.bytes.get(start..start.saturating_add(self.row_bytes)).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Cuts text into the model's pieces as a `SentencePiece` unigram model does: characters are normalised,
-//! words begin with `▁`, and each word is cut where the sum of the pieces' scores is greatest (Viterbi).
+//! Tokenizer: a `SentencePiece` unigram model ([Kudo, 2018](https://arxiv.org/abs/1804.10959)). Characters are normalised,
+//! words begin with `▁`, and each word is segmented so that the sum of its pieces' scores is maximal (Viterbi algorithm).
 //!
-//! No piece of the vocabulary goes over a word's beginning, so words are cut one by one. That makes the work
-//! linear and the memory constant for any text, and lets the reader of tokens stop when it has enough.
+//! No piece of the vocabulary crosses the beginning of a word, so words are segmented one by one: time is linear in the text,
+//! memory constant, and a caller can stop early.
 
 use std::collections::HashMap;
 
@@ -10,19 +10,17 @@ use crate::Error;
 use crate::error::damaged;
 use crate::file::Vocabulary;
 
-/// What stands for a space at the beginning of a word.
+/// Replacement for the space before a word.
 const WORD_MARK: char = '▁';
 
-/// A run without spaces is cut after this many characters at the latest. Only text without any space (a
-/// Chinese paragraph of more than 4,096 characters, an encoded image) can be cut otherwise than by the
-/// original, and then by a token.
-const LONGEST_WORD: usize = 4096;
+/// Characters of a word. Only longer runs without a space (a Chinese paragraph, an encoded image) can be segmented differently
+/// from the reference, by one token.
+const MAX_WORD_CHARS: usize = 4096;
 
-/// What a character outside the vocabulary costs beside the rarest piece; `SentencePiece` has the same
-/// figure.
+/// Penalty of an unknown character relative to the rarest piece, as in `SentencePiece`.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
-/// Text to token numbers.
+/// Converts text to token ids.
 pub(crate) struct Tokenizer {
     pieces: crawdad::Trie,
     scores: Vec<f32>,
@@ -31,9 +29,9 @@ pub(crate) struct Tokenizer {
     replacements: HashMap<char, Box<[char]>>,
 }
 
-/// The best way to arrive behind a character.
+/// Best segmentation up to a character: its score, its last piece, and where that begins.
 #[derive(Clone, Copy)]
-struct Arrival {
+struct BestPath {
     score: f32,
     piece: u32,
     from: usize,
@@ -44,49 +42,50 @@ impl Tokenizer {
         let Vocabulary { pieces, begin, end, padding, unknown, replacements } = vocabulary;
         let lowest = pieces.iter().map(|&(_, score)| score).fold(f32::INFINITY, f32::min);
         let scores = pieces.iter().map(|&(_, score)| score).collect();
-        // The marks are no text: a document that spells one out must not end its own window.
-        let marks = [begin, end, padding, unknown];
+        // Special tokens are not text: a document that contains one as text must not end its window.
+        let special = [begin, end, padding, unknown];
         let mut records: Vec<(String, u32)> = (0..)
             .zip(pieces)
-            .filter(|(number, (piece, _))| !(marks.contains(number) || piece.is_empty() || piece == "<mask>"))
+            .filter(|(number, (piece, _))| {
+                !(special.contains(number) || piece.is_empty() || piece == "<mask>")
+            })
             .map(|(number, (piece, _))| (piece, number))
             .collect();
         records.sort_unstable();
         records.dedup_by(|later, earlier| later.0 == earlier.0);
         let pieces = crawdad::Trie::from_records(records)
-            .map_err(|error| damaged(format!("its vocabulary cannot be used ({error})")))?;
+            .map_err(|error| damaged(format!("invalid vocabulary: {error}")))?;
         Ok(Self { pieces, scores, unknown, unknown_score: lowest - UNKNOWN_PENALTY, replacements })
     }
 
-    /// The tokens of the beginning of a prefix and a text, at most `limit`, without the marks around a
-    /// window.
+    /// Returns the first `limit` tokens of a prefix and a text, without the special tokens around a window.
     pub(crate) fn tokens(&self, prefix: &str, text: &str, limit: usize) -> Vec<u32> {
         let mut tokens = Vec::new();
-        self.cut(prefix.chars().chain(text.chars()), |token| {
+        self.segment(prefix.chars().chain(text.chars()), |token| {
             tokens.push(token);
             tokens.len() < limit
         });
         tokens
     }
 
-    /// How many tokens a whole text has, without the marks around a window.
+    /// Counts the tokens of a text, without the special tokens around a window.
     pub(crate) fn count(&self, text: &str) -> usize {
         let mut count = 0;
-        self.cut(text.chars(), |_| {
+        self.segment(text.chars(), |_| {
             count += 1;
             true
         });
         count
     }
 
-    /// Gives the tokens one after the other until `take` has enough.
-    fn cut(&self, text: impl Iterator<Item = char>, mut take: impl FnMut(u32) -> bool) {
+    /// Passes the tokens to `take`, one by one, until it returns false.
+    fn segment(&self, text: impl Iterator<Item = char>, mut take: impl FnMut(u32) -> bool) {
         let mut word = Vec::new();
-        let mut arrivals = Vec::new();
+        let mut paths = Vec::new();
         let mut path = Vec::new();
         let mut at_beginning = true;
-        let characters = text.flat_map(|character| self.normalised(character));
-        // The space that ends the last word is put there.
+        let characters = text.flat_map(|character| self.normalise(character));
+        // A space is appended to end the last word.
         for character in characters.chain([' ']) {
             let space = character == ' ';
             if !space {
@@ -96,8 +95,8 @@ impl Tokenizer {
                 }
                 word.push(character);
             }
-            if !word.is_empty() && (space || word.len() >= LONGEST_WORD) {
-                self.cut_word(&word, &mut arrivals, &mut path);
+            if !word.is_empty() && (space || word.len() >= MAX_WORD_CHARS) {
+                self.segment_word(&word, &mut paths, &mut path);
                 if !path.drain(..).rev().all(&mut take) {
                     return;
                 }
@@ -107,39 +106,40 @@ impl Tokenizer {
         }
     }
 
-    /// What a character becomes. U+0000 vanishes: it is no character of text, and the trie's own end mark.
-    fn normalised(&self, character: char) -> impl Iterator<Item = char> {
+    /// Normalises a character. U+0000 is removed, since the trie uses it as its end mark.
+    fn normalise(&self, character: char) -> impl Iterator<Item = char> {
         let replacement = self.replacements.get(&character);
         let itself = (replacement.is_none()).then_some(character);
         replacement.into_iter().flatten().copied().chain(itself).filter(|&character| character != '\0')
     }
 
-    /// The best pieces of one word, last first, in `path`.
-    fn cut_word(&self, word: &[char], arrivals: &mut Vec<Arrival>, path: &mut Vec<u32>) {
-        let nowhere = Arrival { score: f32::NEG_INFINITY, piece: self.unknown, from: 0 };
-        arrivals.clear();
-        arrivals.resize(word.len() + 1, nowhere);
-        arrivals[0].score = 0.0;
+    /// Writes the best pieces of a word to `path`, the last one first.
+    fn segment_word(&self, word: &[char], paths: &mut Vec<BestPath>, path: &mut Vec<u32>) {
+        let unreached = BestPath { score: f32::NEG_INFINITY, piece: self.unknown, from: 0 };
+        paths.clear();
+        paths.resize(word.len() + 1, unreached);
+        paths[0].score = 0.0;
         for from in 0..word.len() {
-            let so_far = arrivals[from].score;
+            let score_before = paths[from].score;
             for (piece, length) in self.pieces.common_prefix_search(word[from..].iter().copied()) {
-                let score = so_far + self.scores.get(piece as usize).copied().unwrap_or(f32::NEG_INFINITY);
-                if let Some(arrival) = arrivals.get_mut(from + length)
-                    && score > arrival.score
+                let score =
+                    score_before + self.scores.get(piece as usize).copied().unwrap_or(f32::NEG_INFINITY);
+                if let Some(best) = paths.get_mut(from + length)
+                    && score > best.score
                 {
-                    *arrival = Arrival { score, piece, from };
+                    *best = BestPath { score, piece, from };
                 }
             }
-            let score = so_far + self.unknown_score;
-            let arrival = &mut arrivals[from + 1];
-            if score > arrival.score {
-                *arrival = Arrival { score, piece: self.unknown, from };
+            let score = score_before + self.unknown_score;
+            let best = &mut paths[from + 1];
+            if score > best.score {
+                *best = BestPath { score, piece: self.unknown, from };
             }
         }
         let mut at = word.len();
         while at > 0 {
-            let Arrival { piece, from, .. } = arrivals[at];
-            // Neighbouring unknown characters are one unknown token, as in training.
+            let BestPath { piece, from, .. } = paths[at];
+            // Adjacent unknown characters are one unknown token, as in training.
             if piece != self.unknown || path.last() != Some(&self.unknown) {
                 path.push(piece);
             }

@@ -1,9 +1,8 @@
-//! Where the model runs: threads of its own, one for each call under way.
+//! Worker threads of the model, one for each concurrent call.
 //!
-//! The matrix library spreads its loops over whatever rayon pool it is called in. How many processors
-//! embedding may use is the caller's decision, so each call runs in a pool of exactly one thread. Pools are
-//! kept for the next call together with the memory they worked in; there are never more than calls under way
-//! at once.
+//! The matrix library distributes its loops over the rayon pool it is called in. The caller decides how many processors
+//! embedding uses, so each call runs in a pool of one thread. Pools are reused with their buffers; there are at most as many as
+//! there were concurrent calls.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::encoder::Scratch;
 
-/// Idle workers.
+/// Pool of idle workers.
 pub(crate) struct Workers(Mutex<Vec<Worker>>);
 
 struct Worker {
@@ -20,16 +19,16 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts the first worker, so that a machine on which none can run is noticed at once.
+    /// Starts the first worker, so that a failure to start threads appears at once.
     pub(crate) fn start() -> Result<Self, ThreadPoolBuildError> {
         Ok(Self(Mutex::new(vec![Worker::start()?])))
     }
 
-    /// Runs `work` on one worker's thread and waits for it.
+    /// Runs `work` on the thread of a worker and waits for it.
     pub(crate) fn run<Output: Send>(&self, work: impl FnOnce(&mut Scratch) -> Output + Send) -> Output {
         let idle = self.idle().pop();
         let Ok(mut worker) = idle.map_or_else(Worker::start, Ok) else {
-            // No more threads are to be had: the work is done on the caller's own.
+            // No thread can be started: the caller's own does the work.
             return work(&mut Scratch::default());
         };
         let Worker { thread, scratch } = &mut worker;

@@ -1,5 +1,5 @@
-//! Files that are no model, or were made to do harm: each is an error, never a panic and never memory out of
-//! proportion. Most is done to a tiny model built here, small enough to damage each of its bytes.
+//! Invalid and malicious model files: each is an error, never a panic or a huge allocation. Most tests use a tiny model built
+//! here, so that each of its bytes can be damaged.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -29,15 +29,15 @@ fn every_truncation_is_an_error() {
     }
 }
 
-/// Some damage cannot be seen (another weight is a weight too). What loads must work.
+/// Some damage cannot be detected (a changed weight is still a weight). A model that loads must work.
 #[test]
 fn no_damaged_byte_does_harm() {
     let (bytes, head) = tiny_model();
-    let everywhere_in_the_head =
+    let every_header_bit =
         (0..head).flat_map(|place| [1, 2, 4, 8, 16, 32, 64, 128, 255].map(|mask| (place, mask)));
-    let here_and_there_behind = (head..bytes.len()).step_by(7).map(|place| (place, 0x7C));
+    let some_tensor_bytes = (head..bytes.len()).step_by(7).map(|place| (place, 0x7C));
     let mut refused = 0;
-    for (place, mask) in everywhere_in_the_head.chain(here_and_there_behind) {
+    for (place, mask) in every_header_bit.chain(some_tensor_bytes) {
         let mut damaged = bytes.clone();
         damaged[place] ^= mask;
         match Model::read(Cursor::new(damaged)) {
@@ -94,7 +94,7 @@ fn model_path() -> PathBuf {
     path.expect("WENYUAN_MODEL must name the model file e5-small-q4.bin; the test suite sets it").into()
 }
 
-/// A file that ends earlier than it does.
+/// A file that seems to end early.
 struct Short {
     file: std::fs::File,
     length: u64,
@@ -118,22 +118,22 @@ impl Seek for Short {
     }
 }
 
-/// A model of one layer, and where its tensors begin.
+/// Returns a model of one layer and the offset of its tensors.
 fn tiny_model() -> (Vec<u8>, usize) {
     let mut head = b"E5S1".to_vec();
-    let mut put = |words: &[u32]| head.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    put(&[1, 32, 1, 2, 64, 12, 8, 1, 1e-9_f32.to_bits(), 32]);
-    put(&[9, 0, 2, 1, 3]);
+    let mut write = |words: &[u32]| head.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    write(&[1, 32, 1, 2, 64, 12, 8, 1, 1e-9_f32.to_bits(), 32]);
+    write(&[9, 0, 2, 1, 3]);
     let blob = PIECES.concat();
-    put(&[small(blob.len()), 0]);
+    write(&[small(blob.len()), 0]);
     let mut offset = 0;
-    put(&[0]);
+    write(&[0]);
     for piece in PIECES {
         offset += small(piece.len());
-        put(&[offset]);
+        write(&[offset]);
     }
     for score in [0.0_f32, 0.0, 0.0, 0.0, -3.0, -4.0, -4.5, -5.0, -6.0] {
-        put(&[score.to_bits()]);
+        write(&[score.to_bits()]);
     }
     head.extend(blob.as_bytes());
     let replacements: [(char, &[char]); 3] = [('½', &['1', '2']), ('\u{1}', &[]), ('\n', &[' '])];

@@ -1,5 +1,5 @@
-//! What the real model makes of texts: the vectors of an independent reference (floats throughout, written in
-//! Python from the format's description), and a sensible answer for every text there is.
+//! Vectors of the real model, compared with an independent reference (in floats, written in Python from the format's
+//! description), and properties that hold for every text.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use embedding::Model;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// One text and what the reference made of it.
+/// A text and the reference's result for it.
 #[derive(Deserialize)]
 struct Case {
     kind: String,
@@ -16,26 +16,29 @@ struct Case {
     vector: Vec<f32>,
 }
 
-/// The vectors agree with the reference, which calculates with the file's own four-bit weights and floats.
+/// The reference calculates with the file's four-bit weights, in floats.
 #[test]
 fn agrees_with_the_reference() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("golden.json")).expect("the file is JSON");
     assert_eq!(cases.len(), 6);
-    for Case { kind, text, tokens, vector: wanted } in &cases {
-        let found = match kind.as_str() {
+    for Case { kind, text, tokens, vector: expected } in &cases {
+        let actual = match kind.as_str() {
             "query" => model().embed_query(text),
             _ => model().embed_passages(&[text]).remove(0),
         };
         assert_eq!(model().count_tokens(text), *tokens, "{text}");
-        assert!(cosine(wanted, &found) > 0.999, "{text}: {}", cosine(wanted, &found));
-        for (place, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
-            assert!((wanted - found).abs() < 0.008, "{text}, value {place}: {found} for {wanted}");
+        assert!(cosine(expected, &actual) > 0.999, "{text}: {}", cosine(expected, &actual));
+        for (index, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
+            assert!(
+                (expected - actual).abs() < 0.008,
+                "{text}, value {index}: {actual} instead of {expected}"
+            );
         }
-        assert_length_one(&found);
+        assert_length_one(&actual);
     }
 }
 
-/// A question lies nearest to the passage that answers it, within a language and across the two.
+/// The passage that answers a question is the nearest one, within a language and across the two.
 #[test]
 fn finds_the_answer() {
     let passages = [
@@ -59,7 +62,7 @@ fn finds_the_answer() {
     }
 }
 
-/// A text's vector does not depend on what is embedded together with it, nor on what was embedded before.
+/// The vector of a text does not depend on the other texts of the call, nor on earlier calls.
 #[test]
 fn each_text_stands_alone() {
     let long = "Write-ahead logging makes a crash harmless. ".repeat(150);
@@ -72,7 +75,7 @@ fn each_text_stands_alone() {
     assert!(model().embed_passages(&[]).is_empty());
 }
 
-/// Threads share the model and get what one thread gets.
+/// Concurrent threads get the same vectors as one.
 #[test]
 fn threads_share_the_model() {
     let texts: Vec<String> =
@@ -85,13 +88,13 @@ fn threads_share_the_model() {
     assert_eq!(alone, together);
 }
 
-/// A long text is the average of its windows; what lies behind the last window does not count.
+/// The vector of a long text is the average of its windows; text after the last window is ignored.
 #[test]
 fn long_texts_are_windows() {
     let sentence = "A checkpoint writes all changed pages to disk. ";
     let [three_windows, sixteen, more] = [150, 900, 1400].map(|times| sentence.repeat(times));
     assert!(model().count_tokens(&three_windows) > 2 * 510);
-    assert!(model().count_tokens(&sixteen) > embedding::MAXIMUM_WINDOWS * 510);
+    assert!(model().count_tokens(&sixteen) > embedding::MAX_WINDOWS * 510);
     let vectors = model().embed_passages(&[sentence, &three_windows, &sixteen, &more]);
     for vector in &vectors {
         assert_length_one(vector);
@@ -100,9 +103,9 @@ fn long_texts_are_windows() {
     assert!(cosine(&vectors[2], &vectors[3]) > 0.999_99);
 }
 
-/// Space at the ends, control characters and compatibility forms change nothing.
+/// White space at the ends, control characters and compatibility forms do not change the vector.
 #[test]
-fn what_is_no_text_changes_nothing() {
+fn normalisation_removes_what_is_not_text() {
     let plain = model().embed_query("find file ½");
     for same in ["  find   file ½\n\n", "\u{1}fi\u{0}nd\u{7f} file ½", "ﬁnd\tﬁle\u{3000}1⁄2"] {
         assert!(cosine(&plain, &model().embed_query(same)) > 0.999_99, "{same:?}");
@@ -114,18 +117,18 @@ fn what_is_no_text_changes_nothing() {
     }
 }
 
-/// The marks that end a window cannot be written into a text.
+/// Special tokens in a text are plain text.
 #[test]
-fn marks_are_only_text() {
-    for mark in ["<s>", "</s>", "<pad>", "<unk>", "<mask>"] {
-        assert!(model().count_tokens(mark) > 1, "{mark}");
+fn special_tokens_in_a_text_are_text() {
+    for token in ["<s>", "</s>", "<pad>", "<unk>", "<mask>"] {
+        assert!(model().count_tokens(token) > 1, "{token}");
     }
 }
 
-/// Texts made to be expensive end soon: work is linear, and windows are bounded.
+/// Work is linear in the text, and the number of windows is bounded.
 #[test]
-fn hostile_texts_end() {
-    // This ligature becomes 18 characters, and once overflowed a buffer of the engine the model came with.
+fn expensive_texts_end_soon() {
+    // This ligature is normalised to 18 characters.
     let ligatures = "\u{FDFA}".repeat(4000);
     assert!(model().count_tokens(&ligatures) >= 4000);
     assert_length_one(&model().embed_query(&ligatures));
@@ -135,14 +138,14 @@ fn hostile_texts_end() {
         assert!(model().count_tokens(&long) <= long.len(), "{run}");
     }
     assert_length_one(&model().embed_query(&"我".repeat(300_000)));
-    // Neighbouring unknown characters are one token.
+    // Adjacent unknown characters are one token.
     assert!(model().count_tokens(&"𓀀".repeat(1000)) <= 2);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Any text at all has a vector of length one.
+    /// Every text has a vector of length 1.
     #[test]
     fn any_text_has_a_vector(text in any::<String>()) {
         let vector = model().embed_query(&text);
@@ -150,7 +153,7 @@ proptest! {
         assert_length_one(&vector);
     }
 
-    /// Words are counted one by one, so that a text has as many tokens as its parts.
+    /// Words are tokenized one by one, so a text has as many tokens as its parts.
     #[test]
     fn tokens_add_up(first in "[a-z一-龥🐘]{1,60}", second in "[ -~]{0,60}") {
         let whole = model().count_tokens(&format!("{first} {second}"));
