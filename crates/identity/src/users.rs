@@ -266,7 +266,7 @@ pub async fn search(
 ///
 /// # Errors
 ///
-/// If the actor may not do this, a field is invalid or taken, or no active administrator would remain.
+/// If the actor cannot do this, a field is invalid or taken, or the last active administrator would lose the role.
 pub async fn update(
     transaction: &mut Transaction,
     actor: &Actor,
@@ -275,9 +275,10 @@ pub async fn update(
 ) -> Result<User, Error> {
     require_self(actor, id)?;
     let changes_authority = update.role.is_some() || update.is_active.is_some();
+    let mut had_administrator = false;
     if changes_authority {
         require_admin(actor)?;
-        lock_administrators(transaction).await?;
+        had_administrator = lock_administrators(transaction).await?;
         revocation::invalidate_user(transaction, id).await?;
     }
     check_names(update.first_name.as_deref(), update.last_name.as_deref())?;
@@ -314,7 +315,7 @@ pub async fn update(
     .await?
     .ok_or(Error::NoUser)?;
     if changes_authority {
-        require_an_administrator(transaction).await?;
+        require_an_administrator(transaction, had_administrator).await?;
         if !user.is_active {
             sessions::end_all(transaction, id, None).await?;
         }
@@ -326,10 +327,10 @@ pub async fn update(
 ///
 /// # Errors
 ///
-/// If the actor is not an administrator in person, there is no such user, or no active administrator would remain.
+/// If the actor is not an administrator in person, there is no such user, or they are the last active administrator.
 pub async fn delete(transaction: &mut Transaction, actor: &Actor, id: UserId) -> Result<(), Error> {
     require_admin(actor)?;
-    lock_administrators(transaction).await?;
+    let had_administrator = lock_administrators(transaction).await?;
     revocation::invalidate_user(transaction, id).await?;
     let deleted = sqlx::query!(
         "-- users.delete
@@ -341,7 +342,7 @@ pub async fn delete(transaction: &mut Transaction, actor: &Actor, id: UserId) ->
     if deleted.rows_affected() == 0 {
         return Err(Error::NoUser);
     }
-    require_an_administrator(transaction).await
+    require_an_administrator(transaction, had_administrator).await
 }
 
 /// Changes the actor's own password and ends their other sessions.
@@ -453,18 +454,21 @@ pub async fn has_administrator(connection: &mut PgConnection) -> Result<bool, Er
 }
 
 /// Locks the administrators' rows, so that two who demote each other at the same moment are serialized.
-async fn lock_administrators(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!(
+/// Locks the administrators' rows, and returns whether one of them is active.
+async fn lock_administrators(connection: &mut PgConnection) -> Result<bool, Error> {
+    let active = sqlx::query_scalar!(
         "-- users.lock_administrators
-         select id from identity.users where role = 'admin' order by id for no key update"
+         select is_active from identity.users where role = 'admin' order by id for no key update"
     )
     .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(active.contains(&true))
 }
 
-async fn require_an_administrator(connection: &mut PgConnection) -> Result<(), Error> {
-    if has_administrator(connection).await? { Ok(()) } else { Err(Error::LastAdministrator) }
+/// Fails if a change has removed the last active administrator. `had_one` is the state before: without one, as after the
+/// installation, the owner on the command line can still change users.
+async fn require_an_administrator(connection: &mut PgConnection, had_one: bool) -> Result<(), Error> {
+    if !had_one || has_administrator(connection).await? { Ok(()) } else { Err(Error::LastAdministrator) }
 }
 
 fn check_names(first: Option<&str>, last: Option<&str>) -> Result<(), Error> {

@@ -1,9 +1,12 @@
-//! Look-ups of several users: the same rule as for one, in the order of the ids.
+//! Look-ups of several users, by the same rule as for one and in the order of the ids; and changes that no active administrator
+//! would survive.
 
-use identity::users::{self, NewUser};
+use identity::users::{self, NewUser, UserUpdate};
 use identity::{Error, Username};
 use kernel::actor::{Actor, KeyId, Role, UserId};
 use sqlx::PgConnection;
+use store::cache::Caches;
+use store::secrets::{Sealer, SecretConfig};
 use testkit::Database;
 
 async fn create(connection: &mut PgConnection, name: &str, role: Role) -> UserId {
@@ -65,4 +68,37 @@ async fn names_and_ids_are_told_to_those_who_are_signed_in() {
     assert!(matches!(refused, Err(Error::SignIn)));
     let refused = users::find_id(&mut connection, &Actor::anonymous(), &"ada".parse().unwrap()).await;
     assert!(matches!(refused, Err(Error::SignIn)));
+}
+
+#[tokio::test]
+async fn only_the_last_active_administrator_is_kept() {
+    let database = Database::new().await;
+    store::migrations::up(database.pool()).await.unwrap();
+    let keys = Some("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into());
+    let config = SecretConfig { keys, file: None, default_file: "none".into() };
+    let caches = Caches::new(None, &Sealer::open(&config).unwrap()).unwrap();
+    let mut transaction = caches.begin(database.pool()).await.unwrap();
+    let owner = Actor::owner();
+    let no_admin = UserUpdate { role: Some(Role::User), ..UserUpdate::default() };
+    let inactive = UserUpdate { is_active: Some(false), ..UserUpdate::default() };
+    let is_last = |result: Result<(), Error>| matches!(result, Err(Error::LastAdministrator));
+
+    // Without any administrator, ordinary users can be changed and deleted.
+    let cy = create(&mut transaction, "cy", Role::User).await;
+    let di = create(&mut transaction, "di", Role::Editor).await;
+    users::delete(&mut transaction, &owner, cy).await.unwrap();
+    users::update(&mut transaction, &owner, di, &inactive).await.unwrap();
+    users::update(&mut transaction, &owner, di, &no_admin).await.unwrap();
+
+    // Of two administrators, one can be deleted; the last one is kept.
+    let ada = create(&mut transaction, "ada", Role::Admin).await;
+    let bo = create(&mut transaction, "bo", Role::Admin).await;
+    users::delete(&mut transaction, &owner, bo).await.unwrap();
+    users::delete(&mut transaction, &owner, di).await.unwrap();
+    for change in [&no_admin, &inactive] {
+        let mut transaction = caches.begin(database.pool()).await.unwrap();
+        let eve = create(&mut transaction, "eve", Role::Admin).await;
+        assert!(is_last(users::update(&mut transaction, &owner, eve, change).await.map(drop)));
+    }
+    assert!(is_last(users::delete(&mut transaction, &owner, ada).await));
 }
