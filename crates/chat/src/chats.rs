@@ -143,7 +143,7 @@ pub async fn create(connection: &mut PgConnection, actor: &Actor, new: &NewChat)
     owner_id(actor)?;
     check(new.library.as_deref(), new.version.as_deref(), new.model.as_deref())?;
     let title = new.title.as_deref().map(checked_title).transpose()?;
-    let made = sqlx::query_as!(
+    let created = sqlx::query_as!(
         Chat,
         r#"-- chats.create
          insert into chat.chats (id, user_id, title, focus_mode, library, version, model)
@@ -161,7 +161,8 @@ pub async fn create(connection: &mut PgConnection, actor: &Actor, new: &NewChat)
     )
     .fetch_optional(connection)
     .await?;
-    made.ok_or_else(|| Error::Conflict("duplicate chat id: choose another one, or leave it out".to_owned()))
+    created
+        .ok_or_else(|| Error::Conflict("duplicate chat id: choose another one, or leave it out".to_owned()))
 }
 
 /// Title of a chat before its first question.
@@ -367,7 +368,7 @@ pub async fn change(
 
 /// Returns the newest message below a message of a chat: the end of its branch.
 async fn newest_below(connection: &mut PgConnection, chat: ChatId, message: Uuid) -> Result<i64, Error> {
-    let found = sqlx::query_scalar!(
+    let newest = sqlx::query_scalar!(
         r#"-- messages.newest_below
          with recursive below as (
            select id from chat.messages where chat_id = $1 and message_id = $2
@@ -381,7 +382,7 @@ async fn newest_below(connection: &mut PgConnection, chat: ChatId, message: Uuid
     )
     .fetch_one(connection)
     .await?;
-    found.ok_or_else(|| Error::NotFound("message not found in this chat".to_owned()))
+    newest.ok_or_else(|| Error::NotFound("message not found in this chat".to_owned()))
 }
 
 /// Marks a chat of the actor as deleted; it can be restored for thirty days.

@@ -136,16 +136,15 @@ impl Authenticator {
         let hash = Token::from_text(text).hash();
         let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
-            let found = keys::find_by_hash(&mut connection, &hash).await?;
-            Ok::<_, Error>(found.map(|found| CachedKey {
-                id: found.id,
-                name: found.name,
-                user:
-                    found.user.zip(found.username).zip(found.role).map(|((id, name), role)| (id, name, role)),
-                scopes: found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
-                libraries: found.libraries.map(|names| names.into_iter().collect()),
-                rate_limit: found.rate_limit,
-                expires_at: found.expires_at,
+            let row = keys::find_by_hash(&mut connection, &hash).await?;
+            Ok::<_, Error>(row.map(|row| CachedKey {
+                id: row.id,
+                name: row.name,
+                user: row.user.zip(row.username).zip(row.role).map(|((id, name), role)| (id, name, role)),
+                scopes: row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+                libraries: row.libraries.map(|names| names.into_iter().collect()),
+                rate_limit: row.rate_limit,
+                expires_at: row.expires_at,
             }))
         };
         let Some(key) = self.keys.get_with(&token_hash_key(&hash), load).await? else { return Err(invalid) };
@@ -172,14 +171,14 @@ impl Authenticator {
     ) -> Result<Authentication, Error> {
         let load = || async {
             let mut connection = store::postgres::acquire(&self.pool).await?;
-            let found = sessions::find(&mut connection, token_id, token_hash).await?;
-            Ok::<_, Error>(found.map(|found| CachedSession {
-                id: found.session,
-                user: found.user,
-                username: found.username,
-                role: found.role,
-                preferences: Preferences { language: found.language, theme: found.theme },
-                expires_at: found.expires_at,
+            let row = sessions::find(&mut connection, token_id, token_hash).await?;
+            Ok::<_, Error>(row.map(|row| CachedSession {
+                id: row.session,
+                user: row.user,
+                username: row.username,
+                role: row.role,
+                preferences: Preferences { language: row.language, theme: row.theme },
+                expires_at: row.expires_at,
             }))
         };
         let mut session = self.sessions.get_with(cache_key, load).await?;

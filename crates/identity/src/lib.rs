@@ -4,7 +4,7 @@
 //! crates above decide what that actor may do. Passwords, session tokens, API keys and links are stored as hashes only, and a
 //! revocation takes effect immediately on every node.
 //!
-//! Functions take the connection first and the actor second, and check the actor's authority. Where nobody is signed in yet,
+//! Functions take the connection first and the actor second, and check the actor's authority. Before sign-in,
 //! the proof takes the actor's place: a password ([`sign_in::with_password`]) or a token ([`sign_in::renew`],
 //! [`links::set_password`]).
 //!

@@ -1,4 +1,4 @@
-//! The actor of a request: a user, the owner at the command line, or nobody known, narrowed by an API key.
+//! The actor of a request: a user, the owner at the command line, or an anonymous caller, narrowed by an API key.
 //!
 //! A transport builds it once by authentication and passes it to the domain crates, which check authority.
 

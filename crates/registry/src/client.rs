@@ -315,6 +315,7 @@ fn shorten(text: &str) -> String {
 
 /// Removes the control characters of a tool's result except line breaks and tabs, and shortens it.
 fn sanitize(text: &str) -> String {
-    let kept = text.chars().filter(|character| matches!(character, '\n' | '\t') || !character.is_control());
-    kept.take(MAX_RESULT_TEXT_CHARS).collect()
+    let characters =
+        text.chars().filter(|character| matches!(character, '\n' | '\t') || !character.is_control());
+    characters.take(MAX_RESULT_TEXT_CHARS).collect()
 }

@@ -1,6 +1,6 @@
 //! Change sequences: what read models follow, and what caches are valid by.
 //!
-//! A sequence numbers changes. Its row stays locked until the transaction of the change commits, so whoever reads the number `n` sees
+//! A sequence numbers changes. Its row stays locked until the transaction of the change commits, so a reader of the number `n` sees
 //! every change up to `n`, in order and without gaps. To keep that lock short, a change is recorded last in its transaction. The
 //! sequences of one crate (the part of the name before the dot) are locked together: transactions that advance several of them, in
 //! whatever order, cannot wait for each other.

@@ -170,17 +170,17 @@ impl Objects {
     ) -> Result<Staged, Error> {
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
-        let mut held = Vec::new();
+        let mut buffer = Vec::new();
         while size <= MAX_IN_MEMORY_BYTES {
             let Some(chunk) = next_chunk(&mut chunks, &mut hasher, &mut size, limit).await? else {
                 let stored = Stored { hash: Hash(hasher.finalize().into()), size };
-                return Ok(Staged { stored, location: StagingLocation::Memory(held.into()) });
+                return Ok(Staged { stored, location: StagingLocation::Memory(buffer.into()) });
             };
-            held.extend_from_slice(&chunk);
+            buffer.extend_from_slice(&chunk);
         }
         let path = Path::from(format!("{STAGING}/{}", kernel::id::new()));
         let mut upload = WriteMultipart::new(self.inner.put_multipart(&path).await?);
-        upload.put(held.into());
+        upload.put(buffer.into());
         let fault = loop {
             match next_chunk(&mut chunks, &mut hasher, &mut size, limit).await {
                 Ok(None) => break None,

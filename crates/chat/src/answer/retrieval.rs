@@ -240,8 +240,8 @@ async fn search_library(
     };
     let answer = engine.search(actor, &question).await?;
     let follows_active = scope.version == VersionRequest::Active;
-    let found = (1..).zip(&answer.hits);
-    let (relevant, others): (Vec<_>, Vec<_>) = found.partition(|(_, hit)| hit.relevant);
+    let ranked = (1..).zip(&answer.hits);
+    let (relevant, others): (Vec<_>, Vec<_>) = ranked.partition(|(_, hit)| hit.relevant);
     let source =
         |(rank, hit): (i32, &SearchHit)| Source { follows_active, ..passage_source(rank, &hit.passage) };
     Ok(Retrieval {

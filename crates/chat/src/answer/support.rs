@@ -145,19 +145,19 @@ fn sentences(answer: &str) -> Vec<(std::ops::Range<usize>, String)> {
 
 /// Returns the numbers that a text cites, each once, in the order of their first citation.
 pub(crate) fn citations(text: &str) -> Vec<usize> {
-    let mut found = Vec::new();
+    let mut numbers = Vec::new();
     for piece in text.split('[').skip(1) {
         let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
         if digits > 0
             && piece[digits..].starts_with(']')
             && let Ok(number) = piece[..digits].parse::<usize>()
             && number > 0
-            && !found.contains(&number)
+            && !numbers.contains(&number)
         {
-            found.push(number);
+            numbers.push(number);
         }
     }
-    found
+    numbers
 }
 
 /// Returns a text without its citations: in another answer the numbers would mean other sources.

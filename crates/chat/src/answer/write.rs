@@ -320,11 +320,11 @@ async fn ask(
 ) -> Result<Outcome, Error> {
     metadata.mode = "model";
     let sources = stream.sources();
-    let asked = tokio::select! {
-        asked = inner.resources.models.ask(target, prompt, target.answer_tokens) => asked,
+    let result = tokio::select! {
+        result = inner.resources.models.ask(target, prompt, target.answer_tokens) => result,
         () = stream.stopped().cancelled() => return Ok(broken_off(stream, metadata, None)),
     };
-    let mut pieces = match asked {
+    let mut pieces = match result {
         Ok(pieces) => pieces,
         Err(failure) => return fall_back(inner, task, stream, sources, metadata, failure).await,
     };

@@ -24,7 +24,7 @@ const BM25_K1: f32 = 1.2;
 const BM25_B: f32 = 0.75;
 /// Constant of reciprocal rank fusion.
 const RRF_K: f32 = 60.0;
-/// Number of passages up to which all are returned, relevant or not: whoever attaches a page asks about all of it.
+/// Number of passages up to which all are returned, relevant or not: a question about a short file is about all of it.
 const RETURN_ALL_UP_TO: usize = 4;
 
 /// Passage of an attached file.

@@ -34,7 +34,7 @@ impl QuestionAction {
     }
 }
 
-/// Question and the answer to be written to it. Only [`start_answer`] returns one, so whoever has it may write the answer.
+/// Question and the answer to be written to it. Only [`start_answer`] returns one, so its holder can write the answer.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingAnswer {
     pub(crate) owner: Uuid,

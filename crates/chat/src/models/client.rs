@@ -154,10 +154,10 @@ impl Client {
         prompt: &[PromptMessage],
         answer_tokens: usize,
     ) -> Result<TextStream, ModelError> {
-        let asked = self.start(target, prompt, answer_tokens).await;
-        let outcome = asked.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "begun");
+        let result = self.start(target, prompt, answer_tokens).await;
+        let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "begun");
         metrics::counter!("wenyuan_model_questions_total", "outcome" => outcome).increment(1);
-        asked
+        result
     }
 
     async fn start(

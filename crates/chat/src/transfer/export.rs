@@ -204,9 +204,9 @@ impl Writer<'_> {
             if !loaded.contains_key(&hash) && !missing.is_empty() {
                 let mut connection = self.pool.acquire().await?;
                 let hashes: Vec<Vec<u8>> = missing.iter().cloned().collect();
-                let found = rows::quotes(&mut connection, &hashes, BATCH_BYTES).await?;
-                missing.drain(..found.len().min(missing.len()));
-                loaded.extend(found);
+                let quotes = rows::quotes(&mut connection, &hashes, BATCH_BYTES).await?;
+                missing.drain(..quotes.len().min(missing.len()));
+                loaded.extend(quotes);
             }
             let Some(content) = loaded.remove(&hash) else { continue };
             self.line(&Line::Quote { sha256: source.sha256.clone(), content }).await?;
@@ -245,17 +245,17 @@ impl Writer<'_> {
             Err(error) => return Err(error.into()),
         };
         let mut pieces = std::pin::pin!(pieces);
-        let mut held: Vec<u8> = Vec::new();
+        let mut buffer: Vec<u8> = Vec::new();
         while let Some(piece) = pieces.next().await {
-            held.extend_from_slice(&piece.map_err(store::objects::Error::from)?);
-            while held.len() >= PIECE_BYTES {
-                let rest = held.split_off(PIECE_BYTES);
-                self.line(&Line::bytes(&sha256, &held)).await?;
-                held = rest;
+            buffer.extend_from_slice(&piece.map_err(store::objects::Error::from)?);
+            while buffer.len() >= PIECE_BYTES {
+                let rest = buffer.split_off(PIECE_BYTES);
+                self.line(&Line::bytes(&sha256, &buffer)).await?;
+                buffer = rest;
             }
         }
-        if !held.is_empty() {
-            self.line(&Line::bytes(&sha256, &held)).await?;
+        if !buffer.is_empty() {
+            self.line(&Line::bytes(&sha256, &buffer)).await?;
         }
         Ok(())
     }

@@ -57,8 +57,8 @@ pub fn render(chat: &ChatRecord, address: &str, language: Language) -> String {
         content_security_policy(),
         about(chat, language),
     );
-    let shown = chat.shown();
-    for (number, message) in (1..).zip(&shown) {
+    let branch = chat.shown();
+    for (number, message) in (1..).zip(&branch) {
         match message.role {
             MessageRole::User => question(&mut page, message, number),
             MessageRole::Assistant => answer(&mut page, message, number, address, language),

@@ -24,14 +24,14 @@ pub fn render(chat: &ChatRecord, address: &str) -> String {
         }
     }
     text.push_str(&format!("---\n\n# {}\n", heading(&chat.title)));
-    let shown = chat.shown();
-    for message in &shown {
+    let branch = chat.shown();
+    for message in &branch {
         match message.role {
             MessageRole::User => question(&mut text, message),
             MessageRole::Assistant => answer(&mut text, message, address),
         }
     }
-    let others = chat.messages.len().saturating_sub(shown.len());
+    let others = chat.messages.len().saturating_sub(branch.len());
     if others > 0 {
         text.push_str(&format!("\n---\n\n{others} messages of other branches are not shown.\n"));
     }

@@ -589,11 +589,11 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bo
         }
         any = true;
         let end = available.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(available.len(), |end| end + 1);
+        let length = end.map_or(available.len(), |end| end + 1);
         if line.len() <= MAX_LINE_BYTES {
-            line.extend_from_slice(&available[..end.unwrap_or(taken)]);
+            line.extend_from_slice(&available[..end.unwrap_or(length)]);
         }
-        input.consume(taken);
+        input.consume(length);
         if end.is_some() {
             return Ok(true);
         }

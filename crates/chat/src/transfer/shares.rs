@@ -76,7 +76,7 @@ pub async fn create(
         )));
     }
     let token = Token::generate(TOKEN_PREFIX).map_err(|error| Error::Internal(error.to_string()))?;
-    let made = sqlx::query_as!(
+    let created = sqlx::query_as!(
         Share,
         r#"-- shares.create
          insert into chat.shares (id, chat_id, token_hash, frozen, expires_at)
@@ -92,12 +92,12 @@ pub async fn create(
     )
     .fetch_optional(connection)
     .await?;
-    let made = made.ok_or_else(|| {
+    let created = created.ok_or_else(|| {
         Error::Conflict(format!(
             "a chat has at most {MAX_LINKS} links: revoke one that is not needed any more"
         ))
     })?;
-    Ok((made, token))
+    Ok((created, token))
 }
 
 /// Returns the links to a chat of the actor that have not expired, newest first.

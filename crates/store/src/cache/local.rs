@@ -23,7 +23,7 @@ pub(super) struct Entry<V> {
     pub(super) inserted_at: Instant,
 }
 
-/// A load shared by all who look up its key meanwhile. Whoever holds `turn` loads; when that fails or is cancelled, the next
+/// A load shared by all who look up its key meanwhile. The holder of `turn` loads; when that fails or is cancelled, the next
 /// one waiting tries.
 pub(super) struct InFlightLoad<V> {
     epoch: u64,

@@ -88,10 +88,7 @@ fn node(id: &str, entry: &Value, location: &str, report: &mut ImportReport) -> N
         );
     }
     node.sources = sources(metadata, &node.content);
-    if let Some(model) = text(member(metadata, "model_slug")) {
-        node.metadata.insert("model".to_owned(), Value::String(lenient_json::line(&model, 200)));
-    }
-    node
+    node.with_model(text(member(metadata, "model_slug")))
 }
 
 /// Returns the web pages and files that an answer refers to, each once.

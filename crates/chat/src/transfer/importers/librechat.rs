@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::tree::{Draft, Node, NodeKind};
-use crate::messages::{MessageRole, MessageStatus};
+use super::tree::{self, Draft, Node, NodeKind};
+use crate::messages::MessageRole;
 use crate::transfer::lenient_json::{self, first_text, member, text, time};
 
 /// Parent id of messages without a parent.
@@ -87,27 +87,18 @@ fn node(message: &Value) -> Node {
     }
     lenient_json::number(&mut sources, &content);
     let failed = member(message, "error").as_bool() == Some(true);
-    let unfinished = member(message, "unfinished").as_bool() == Some(true);
-    let mut node = Node {
+    let finished = member(message, "unfinished").as_bool() != Some(true);
+    Node {
         id: text(member(message, "messageId")),
         parent: text(member(message, "parentMessageId")).filter(|parent| parent != NO_PARENT),
         kind: role,
         content,
         created_at: time(member(message, "createdAt")),
-        status: if failed {
-            MessageStatus::Failed
-        } else if unfinished {
-            MessageStatus::Interrupted
-        } else {
-            MessageStatus::Complete
-        },
+        status: tree::status(failed, finished),
         sources,
         ..Node::default()
-    };
-    if let Some(model) = text(member(message, "model")) {
-        node.metadata.insert("model".to_owned(), Value::String(lenient_json::line(&model, 200)));
     }
-    node
+    .with_model(text(member(message, "model")))
 }
 
 /// Returns the text of `[{type: "text", text: "…" | {value: "…"}}, {type: "think", …}, {type: "tool_call", …}]`, without thinking

@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use super::tree::{Draft, Node, NodeKind};
-use crate::messages::MessageStatus;
+use super::tree::{self, Draft, Node, NodeKind};
 use crate::source::{Source, SourceKind};
 use crate::transfer::lenient_json::{self, first_text, member, text, time};
 
@@ -74,28 +73,19 @@ fn node(id: Option<&String>, message: &Value) -> Node {
     }
     lenient_json::number(&mut sources, &content);
     let failed = !member(message, "error").is_null() && member(message, "error") != &Value::Bool(false);
-    let unfinished = member(message, "done") == &Value::Bool(false);
-    let mut node = Node {
+    let finished = member(message, "done") != &Value::Bool(false);
+    Node {
         id: text(member(message, "id")).or_else(|| id.cloned()),
         parent: text(member(message, "parentId")),
         children: children(message),
         kind: NodeKind::of(&first_text(message, &["role"]).unwrap_or_default()),
         content,
         created_at: time(member(message, "timestamp")),
-        status: if failed {
-            MessageStatus::Failed
-        } else if unfinished {
-            MessageStatus::Interrupted
-        } else {
-            MessageStatus::Complete
-        },
+        status: tree::status(failed, finished),
         sources,
         ..Node::default()
-    };
-    if let Some(model) = text(member(message, "model")) {
-        node.metadata.insert("model".to_owned(), Value::String(lenient_json::line(&model, 200)));
     }
-    node
+    .with_model(text(member(message, "model")))
 }
 
 /// Returns the ids of the messages that answer one.

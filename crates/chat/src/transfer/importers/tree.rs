@@ -48,6 +48,25 @@ pub(crate) struct Node {
     pub(crate) sources: Vec<Source>,
 }
 
+impl Node {
+    /// Returns the node with the name of the language model that wrote it.
+    pub(crate) fn with_model(mut self, model: Option<String>) -> Self {
+        if let Some(model) = model {
+            self.metadata.insert("model".to_owned(), Value::String(line(&model, 200)));
+        }
+        self
+    }
+}
+
+/// Returns the status of an imported message.
+pub(crate) fn status(failed: bool, finished: bool) -> MessageStatus {
+    match (failed, finished) {
+        (true, _) => MessageStatus::Failed,
+        (false, false) => MessageStatus::Interrupted,
+        (false, true) => MessageStatus::Complete,
+    }
+}
+
 /// Whether a node is imported.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum NodeKind {
