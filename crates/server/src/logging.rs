@@ -1,4 +1,4 @@
-//! The subscriber: log lines on standard error, for people or as JSON; durations of statements; the export of spans.
+//! Subscriber of tracing: log lines on standard error, as text or JSON; durations of statements; export of spans.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
@@ -22,13 +22,12 @@ pub(crate) fn start(settings: &Settings, default_level: &str, export: Option<&Ex
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // At lower levels the MCP SDK writes whole messages: queries, documents, answers of other servers. None of that is logged,
-    // whatever the filter says.
+    // At lower levels the MCP SDK logs whole messages with queries and documents. They are never logged, whatever the filter.
     let without_sdk = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));
     let lines = lines.with_filter(filter.and(without_sdk));
-    // sqlx reports the duration of each statement in an event, which becomes a metric and no line.
+    // sqlx emits the duration of each statement as an event, which becomes a metric and not a line.
     let durations = store::statements::StatementDurations
         .with_filter(Targets::new().with_target(store::statements::TARGET, LevelFilter::DEBUG));
-    // Without an export there is no layer: recording spans then costs what their log lines do.
+    // Without an export there is no layer, and recording spans costs no more than their log lines.
     tracing_subscriber::registry().with(export.map(Export::layer)).with(lines).with(durations).init();
 }

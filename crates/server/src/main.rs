@@ -1,8 +1,8 @@
 //! `wenyuan`: a technical library that a team and its agents share.
 //!
 //! This crate holds every API and no rule: REST under [`api`], the formats of other products under [`compat`], agents under [`mcp`],
-//! pages under [`pages`], the command line under [`cli`]. [`http`] is what the HTTP APIs share, [`app`] the use cases that all of them
-//! call, and [`routes`] puts the HTTP APIs together. Imports go that way and never sideways; `tests/layout.rs` holds it.
+//! pages under [`pages`], the command line under [`cli`]. [`http`] is shared by the HTTP APIs, [`app`] holds the use cases that
+//! all APIs call, and [`routes`] composes the HTTP APIs. APIs never import each other; `tests/integration/layout.rs` checks it.
 
 mod api;
 mod app;

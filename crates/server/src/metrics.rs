@@ -1,7 +1,7 @@
 //! Metrics: their definitions, the Prometheus recorder, and the gauges that are refreshed on a timer.
 //!
 //! Each metric that any crate emits is defined in [`METRICS`]. `docs/reference/metrics.md` is generated from it, and tests
-//! hold that sources and a running server emit nothing else.
+//! check that sources and a running server emit no other metrics.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const JOB_GAUGE_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Each with its values, if they are few.
+    /// Labels, each with its values if they are few.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the generated reference"))]
     pub(crate) labels: &'static [(&'static str, &'static str)],
     pub(crate) description: &'static str,
@@ -68,7 +68,7 @@ pub(crate) const METRICS: &[Metric] = &[
     histogram(
         "wenyuan_http_request_seconds",
         &[("route", "the pattern of the path")],
-        "Time until the head of the answer",
+        "Time until the response headers",
     ),
     counter(
         "wenyuan_connections_refused_total",
@@ -104,7 +104,7 @@ pub(crate) const METRICS: &[Metric] = &[
             ("level", "`local`, `redis`, `database`"),
             ("outcome", "`hit`, `miss`, `stale`, `error`"),
         ],
-        "Cache look-ups; each level is asked when the one before has no hit",
+        "Cache look-ups; each level is used when the previous one has no hit",
     ),
     counter(
         "wenyuan_cache_invalidations_total",
@@ -117,7 +117,7 @@ pub(crate) const METRICS: &[Metric] = &[
         &[],
         "1 while cache invalidations are received, else 0: then values are cached for two seconds",
     ),
-    counter("wenyuan_cache_redis_failures_total", &[], "Failures of Redis; the database answered instead"),
+    counter("wenyuan_cache_redis_failures_total", &[], "Failures of Redis; the database was used instead"),
     gauge(
         "wenyuan_tasks",
         &[],
@@ -132,7 +132,7 @@ pub(crate) const METRICS: &[Metric] = &[
     gauge(
         "wenyuan_index_changes_behind",
         &[],
-        "Committed changes that the full-text index does not show yet",
+        "Committed changes that the full-text index does not contain yet",
     ),
     histogram("wenyuan_index_commit_seconds", &[], "Time of a commit of the full-text index"),
     histogram(
@@ -175,7 +175,7 @@ pub(crate) const METRICS: &[Metric] = &[
 ///
 /// # Errors
 ///
-/// If a recorder is installed already.
+/// Fails if a recorder is installed already.
 pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
@@ -197,20 +197,20 @@ pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
 pub(crate) fn spawn_job_gauges(pool: PgPool) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(JOB_GAUGE_INTERVAL);
-        let mut known: Vec<(String, &'static str)> = Vec::new();
+        let mut previous: Vec<(String, &'static str)> = Vec::new();
         loop {
             tick.tick().await;
             let Ok(counts) = store::jobs::inspect::counts(&pool).await else { continue };
             // A state without jobs is not among the counts.
-            for (kind, state) in &known {
+            for (kind, state) in &previous {
                 metrics::gauge!("wenyuan_jobs", "kind" => kind.clone(), "state" => *state).set(0.0);
             }
-            known.clear();
+            previous.clear();
             for (kind, state, count) in counts {
                 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
                 let count = count as f64;
                 metrics::gauge!("wenyuan_jobs", "kind" => kind.clone(), "state" => state.as_str()).set(count);
-                known.push((kind, state.as_str()));
+                previous.push((kind, state.as_str()));
             }
         }
     })

@@ -28,7 +28,7 @@ fn directory() -> PathBuf {
 
 #[test]
 fn generated_pages_are_fresh() {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the test asks for new pages")]
+    #[expect(clippy::disallowed_methods, reason = "set by the developer who renews the pages")]
     let update = std::env::var_os("UPDATE_DOCS").is_some();
     for (name, render) in PAGES {
         let (path, page) = (directory().join(name), render());

@@ -1,4 +1,4 @@
-//! All HTTP APIs put together: their routes, their forms of errors, and the OpenAPI document.
+//! Composition of all HTTP APIs: their routes, their error formats, and the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::router::{timeout, with_layers};
 use crate::http::{AppState, guard, health, openapi};
 use crate::{api, mcp, pages};
 
-/// Forms of errors: RFC 9457 but for the APIs of other products, MCP, and browsers.
+/// Error formats: RFC 9457 except for the APIs of other products, MCP, and browsers.
 const FORMATS: Formats = Formats {
     apis: &[mcp::http::ERRORS, context7::ERRORS, openai::ERRORS, perplexica::ERRORS],
     page: pages::error_page,
@@ -27,7 +27,7 @@ const FORMATS: Formats = Formats {
     info(
         title = "Wenyuan",
         description = "A technical library that a team and its agents share. Errors are RFC 9457 problem details \
-                       with the id of the request; lists have a cursor for more.",
+                       with the request id; lists are paged by cursors.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     // Their paths end with a wildcard, which OpenAPI cannot express.
@@ -37,23 +37,23 @@ const FORMATS: Formats = Formats {
         (name = "search", description = "Find passages"),
         (name = "libraries", description = "Libraries and their versions"),
         (name = "documents", description = "Documents, their revisions and their text"),
-        (name = "reading", description = "Lists and texts at addresses that agents read: llms.txt and Markdown"),
-        (name = "context7", description = "What the clients of Context7 ask for; failures have its form"),
-        (name = "chats", description = "One's own questions and answers; asking"),
-        (name = "openai", description = "The library as a language model, for clients of OpenAI; failures have its form"),
-        (name = "perplexica", description = "What the clients of Perplexica ask for; failures have its form"),
-        (name = "session", description = "Signing in and out, passwords, who one is"),
+        (name = "reading", description = "Lists and texts for agents: llms.txt and Markdown"),
+        (name = "context7", description = "API of Context7, for its clients; errors in its format"),
+        (name = "chats", description = "The caller's questions and answers"),
+        (name = "openai", description = "API of OpenAI: the library as a language model; errors in its format"),
+        (name = "perplexica", description = "API of Perplexica, for its clients; errors in its format"),
+        (name = "session", description = "Sign-in, sign-out, passwords, the current user"),
         (name = "users", description = "Accounts"),
-        (name = "keys", description = "Keys for agents and scripts"),
-        (name = "language-models", description = "OpenAI-compatible endpoints that answer"),
-        (name = "mcp-servers", description = "MCP servers of others that this library may use"),
-        (name = "worklist", description = "What a library's owners should look at"),
-        (name = "operation", description = "What the system does"),
+        (name = "keys", description = "API keys for agents and scripts"),
+        (name = "language-models", description = "OpenAI-compatible endpoints that write answers"),
+        (name = "mcp-servers", description = "External MCP servers"),
+        (name = "worklist", description = "Work list for owners of libraries"),
+        (name = "operation", description = "Jobs and schedules"),
     ),
 )]
 struct Description;
 
-fn described() -> OpenApiRouter<AppState> {
+fn documented_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(api::routes())
         .merge(context7::routes())
@@ -64,15 +64,15 @@ fn described() -> OpenApiRouter<AppState> {
 
 /// Returns the OpenAPI 3.1 document.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
-    let mut description = described().to_openapi();
+    let mut description = documented_routes().to_openapi();
     openapi::complete(&mut description, FORMATS);
     description
 }
 
 /// Returns the router of the server.
 pub(crate) fn router(state: AppState, names: Arc<guard::Names>) -> Router {
-    let (routes, _) = described().split_for_parts();
-    // Rendered once: it does not change while the program runs.
+    let (routes, _) = documented_routes().split_for_parts();
+    // Rendered once: it is constant.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
     let programs = routes
         .route("/l/{library}/{version}/{*path}", get(document))

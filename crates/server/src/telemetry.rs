@@ -1,8 +1,7 @@
 //! Distributed tracing: W3C trace contexts of requests, and export of spans by OTLP (protobuf over HTTP).
 //!
 //! Nothing of it is installed unless `WENYUAN_OTLP_ENDPOINT` is set; then [`logging`](crate::logging) adds [`Export::layer`]. Spans are
-//! those of our own crates, and one for each database statement, made of the event in which sqlx reports its name and
-//! duration. Log lines and statement texts are not exported. A collector that is away loses spans and nothing else.
+//! those of this program's crates, and one for each database statement, created from sqlx's event with its name and duration. Log lines and statement texts are not exported. If the collector is unreachable, spans are lost and nothing else fails.
 //!
 //! <https://www.w3.org/TR/trace-context/>, <https://opentelemetry.io/docs/specs/otlp/>
 
@@ -36,7 +35,7 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Crates whose spans are exported.
 const OUR_TARGETS: [&str; 6] = ["wenyuan", "chat", "library", "registry", "identity", "store"];
 
-/// Whether spans are exported: set once, at the start.
+/// Whether spans are exported; set once, at startup.
 static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 
 /// Running export of spans.
@@ -44,18 +43,18 @@ static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Export(SdkTracerProvider);
 
 impl Export {
-    /// Starts exporting to a collector, on the runtime that is entered.
+    /// Starts exporting to a collector, on the current Tokio runtime.
     ///
     /// # Errors
     ///
-    /// If there is no HTTP client to be had.
+    /// Fails if the HTTP client or the exporter cannot be created.
     pub(crate) fn start(endpoint: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(EXPORT_TIMEOUT)
             .no_proxy()
             .build()
             .context("failed to set up the export of spans")?;
-        let client = Collector { http, runtime: Handle::current(), is_away: AtomicBool::new(false) };
+        let client = Collector { http, runtime: Handle::current(), is_unreachable: AtomicBool::new(false) };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(client)
@@ -100,21 +99,21 @@ impl Export {
 
     /// Sends the last spans.
     pub(crate) fn stop(self) {
-        // What is lost was reported by the client.
+        // The client has logged lost spans.
         let _lost = self.0.shutdown_with_timeout(EXPORT_TIMEOUT);
     }
 }
 
-/// Address of the traces at a collector whose base address is given, as `OTEL_EXPORTER_OTLP_ENDPOINT` has it.
+/// Returns the URL for traces at a collector's base URL, as for `OTEL_EXPORTER_OTLP_ENDPOINT`.
 fn traces_url(endpoint: &str) -> String {
     let endpoint = endpoint.trim().trim_end_matches('/');
     if endpoint.ends_with("/v1/traces") { endpoint.to_owned() } else { format!("{endpoint}/v1/traces") }
 }
 
-/// Begins the span of an HTTP request. It has the id of the request, and the trace id: that of the `traceparent` header, or
-/// where spans are exported a new one.
+/// Creates the span of an HTTP request, with the request id and the trace id: that of the `traceparent` header, or a new one if
+/// spans are exported.
 ///
-/// It is enabled at every log level, so that warnings say which request they belong to.
+/// It is enabled at every log level, so that warnings carry the request id.
 pub(crate) fn request_span(id: &str, method: &Method, route: &str, headers: &HeaderMap) -> Span {
     use tracing::field::Empty;
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
@@ -146,7 +145,7 @@ fn record_trace_id(span: &Span, context: &Context) {
     }
 }
 
-/// Records the status of the answer in the span of a request.
+/// Records the response status in the span of a request.
 pub(crate) fn record_status(span: &Span, status: u16) {
     if IS_EXPORTING.load(Ordering::Relaxed) {
         span.record("http.response.status_code", status);
@@ -168,18 +167,18 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Makes a span of each database statement within a span, from its name and duration.
+/// Creates a span for each database statement within a span, from its name and duration.
 struct StatementSpans(SdkTracer);
 
 impl<S: Subscriber> Layer<S> for StatementSpans {
     fn on_event(&self, event: &Event<'_>, _context: LayerContext<'_, S>) {
-        // The context of the span in which the statement ran: entering a span activates it.
+        // Context of the span in which the statement ran: entering a span activates its context.
         let parent = Context::current();
         if !parent.has_active_span() {
             return;
         }
         let Some(statement) = Statement::read(event) else { return };
-        #[expect(clippy::disallowed_methods, reason = "spans have the clock of their machine")]
+        #[expect(clippy::disallowed_methods, reason = "spans use the clock of their machine")]
         let end = SystemTime::now();
         let span = self
             .0
@@ -194,13 +193,13 @@ impl<S: Subscriber> Layer<S> for StatementSpans {
     }
 }
 
-/// Sends exports to the collector. The exporter runs on a thread of its own; connections are driven by our runtime.
+/// HTTP client of the exporter, which runs on its own thread; connections run on the Tokio runtime.
 #[derive(Debug)]
 struct Collector {
     http: reqwest::Client,
     runtime: Handle,
     /// Whether the last export failed: only the first failure in a row is logged.
-    is_away: AtomicBool,
+    is_unreachable: AtomicBool,
 }
 
 impl HttpClient for Collector {
@@ -222,11 +221,11 @@ impl HttpClient for Collector {
             };
             let outcome = if error.is_some() { "lost" } else { "sent" };
             metrics::counter!("wenyuan_trace_exports_total", "outcome" => outcome).increment(1);
-            let was_away = self.is_away.swap(error.is_some(), Ordering::Relaxed);
+            let was_unreachable = self.is_unreachable.swap(error.is_some(), Ordering::Relaxed);
             if let Some(error) = error
-                && !was_away
+                && !was_unreachable
             {
-                tracing::warn!(error, "failed to export spans; they are lost (WENYUAN_OTLP_ENDPOINT)");
+                tracing::warn!(error, "failed to export spans: they are lost; check WENYUAN_OTLP_ENDPOINT");
             }
             sent
         })
