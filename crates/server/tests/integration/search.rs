@@ -1,5 +1,4 @@
-//! What is found: by words of both languages, by exact names, in phrases, within filters, page by page; and that every
-//! passage says truly where it is from.
+//! Search: words of both languages, exact names, phrases, filters and pages of results; and the provenance of each passage.
 
 use std::collections::HashSet;
 
