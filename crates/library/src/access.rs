@@ -14,7 +14,7 @@ use crate::Error;
 use crate::ids::{DocumentId, LibraryId};
 use crate::names::LibraryName;
 
-/// Who can read a library without a grant.
+/// Audience of a library without grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]

@@ -3,10 +3,36 @@
 //! Models count differently, and none can be asked here. [`tokens`] estimates above what common tokenizers count, so that a
 //! requested limit holds.
 
+use std::io;
+
+use serde::Serialize;
+
 /// Estimates the number of tokens of a text: one for 3½ characters of ASCII, one for two letters of other alphabets, one for each
 /// other character (Chinese, symbols).
 pub fn tokens(text: &str) -> usize {
-    text.chars().map(weight).sum::<usize>().div_ceil(TOKEN_WEIGHT)
+    text.bytes().map(byte_weight).sum::<usize>().div_ceil(TOKEN_WEIGHT)
+}
+
+/// Estimates the number of tokens of a value as JSON, without storing the JSON.
+pub fn json_tokens(value: &impl Serialize) -> usize {
+    let mut weight = TotalWeight(0);
+    // Neither writing here nor serializing plain data can fail.
+    let _cannot_fail = serde_json::to_writer(&mut weight, value);
+    weight.0.div_ceil(TOKEN_WEIGHT)
+}
+
+/// Writer that adds up the weight of what is written to it.
+struct TotalWeight(usize);
+
+impl io::Write for TotalWeight {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.iter().copied().map(byte_weight).sum::<usize>();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Weight of a token.
@@ -18,6 +44,16 @@ fn weight(character: char) -> usize {
         1 => 4,
         2 => 7,
         _ => 14,
+    }
+}
+
+/// Returns the weight of the character that begins with this byte of UTF-8; 0 if the byte begins none.
+fn byte_weight(byte: u8) -> usize {
+    match byte {
+        0x00..=0x7F => 4,
+        0x80..=0xBF => 0,
+        0xC0..=0xDF => 7,
+        0xE0..=0xFF => 14,
     }
 }
 
@@ -153,6 +189,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_is_weighed_like_its_text(texts in proptest::collection::vec(any::<String>(), 0..4)) {
+            prop_assert_eq!(json_tokens(&texts), tokens(&serde_json::to_string(&texts).unwrap()));
+        }
+
+        #[test]
+        fn bytes_weigh_as_much_as_their_characters(text: String) {
+            let weight: usize = text.chars().map(weight).sum();
+            prop_assert_eq!(text.bytes().map(byte_weight).sum::<usize>(), weight);
+        }
+
         #[test]
         fn a_prefix_keeps_its_limit(text in "(?s).{0,200}", max_tokens in 0_usize..60) {
             let cut = prefix(&text, max_tokens);

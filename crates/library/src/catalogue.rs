@@ -36,7 +36,7 @@ pub struct Library {
     pub created_at: DateTime<Utc>,
     /// Time of the last change to the library itself.
     pub updated_at: DateTime<Utc>,
-    /// Who can read it without a grant.
+    /// Audience without grants.
     pub visibility: Visibility,
     /// Grants by user.
     pub grants: HashMap<UserId, Level>,

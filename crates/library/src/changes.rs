@@ -2,11 +2,13 @@
 //!
 //! How they are numbered and followed: [`store::change_sequence`]. A change is recorded last in its transaction.
 
+use kernel::actor::Actor;
 use sqlx::PgConnection;
 use store::change_sequence::{self, ChangeSequence};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::access;
 use crate::ids::{DocumentId, VersionId};
 
 pub use store::change_sequence::CHANNEL;
@@ -95,7 +97,30 @@ fn read_change(change: &change_sequence::Change) -> Result<Change, Error> {
 ///
 /// # Errors
 ///
-/// Fails when the database does.
-pub async fn request_rebuild(connection: &mut PgConnection) -> Result<i64, Error> {
+/// Fails unless the actor is an administrator.
+pub async fn request_rebuild(connection: &mut PgConnection, actor: &Actor) -> Result<i64, Error> {
+    access::require_admin(actor)?;
     Ok(REBUILD.advance(connection).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::actor::{Role, UserId};
+    use testkit::Database;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_administrators_can_request_a_rebuild() {
+        let database = Database::new().await;
+        store::migrations::up(database.pool()).await.unwrap();
+        let mut connection = database.pool().acquire().await.unwrap();
+        let editor = Actor::user(UserId::new(), "ada", Role::Editor, None);
+        for actor in [Actor::anonymous(), editor] {
+            let refused = request_rebuild(&mut connection, &actor).await;
+            assert!(matches!(refused, Err(Error::NotAllowed(_))), "{}", actor.name());
+        }
+        let first = request_rebuild(&mut connection, &Actor::owner()).await.unwrap();
+        assert!(request_rebuild(&mut connection, &Actor::owner()).await.unwrap() > first);
+    }
 }

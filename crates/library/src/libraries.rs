@@ -40,7 +40,7 @@ pub(crate) async fn ensure(
     name: &LibraryName,
     label: &Label,
 ) -> Result<EnsuredVersion, Error> {
-    let found = sqlx::query!(
+    let row = sqlx::query!(
         r#"-- catalogue.find_version
          select library.id as "library: LibraryId", library.visibility as "visibility: Visibility",
            (select level from library.grants where library_id = library.id and user_id = $3) as "granted: Level",
@@ -54,7 +54,7 @@ pub(crate) async fn ensure(
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(row) = found {
+    if let Some(row) = row {
         let access = LibraryAccess::new(name.as_str(), row.visibility, row.granted);
         access.require(actor, Level::Write, || access::hidden_from_upload(actor, name.as_str()))?;
         if let Some(version) = row.version {
@@ -64,7 +64,7 @@ pub(crate) async fn ensure(
         access::require_create(actor, name.as_str())?;
     }
     // A concurrent second caller waits here and takes what the first has created.
-    let made = sqlx::query!(
+    let row = sqlx::query!(
         r#"-- catalogue.ensure_library
          insert into library.libraries (id, name, title) values ($1, $2, $2)
          on conflict (name) do update set updated_at = now()
@@ -74,8 +74,8 @@ pub(crate) async fn ensure(
     )
     .fetch_one(&mut *connection)
     .await?;
-    let library = made.id;
-    if let Some(user) = actor.user_id().filter(|_| made.new) {
+    let library = row.id;
+    if let Some(user) = actor.user_id().filter(|_| row.new) {
         grants::write(connection, library, user, Some(Level::Own)).await?;
     }
     let version = sqlx::query_scalar!(

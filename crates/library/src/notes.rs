@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Scope};
+use kernel::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -14,7 +15,10 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::access::{self, Level};
+use crate::catalogue::Catalogue;
 use crate::ids::{DocumentId, NoteId, VersionId};
+use crate::label::Label;
+use crate::names::{DocumentPath, LibraryName};
 use crate::search::{self, Passage};
 
 /// Maximum length of a note, in characters.
@@ -168,7 +172,7 @@ pub async fn add(
     Ok((note, passage))
 }
 
-/// Returns the open notes on a document in a version, the oldest first.
+/// Returns notes on a document in a version, open or resolved ones, the oldest first.
 ///
 /// # Errors
 ///
@@ -178,12 +182,13 @@ pub async fn on_document(
     actor: &Actor,
     document: DocumentId,
     version: VersionId,
+    resolved: bool,
     limit: i64,
 ) -> Result<Vec<Note>, Error> {
     access::require_document(connection, actor, document, Level::Read).await?;
     Ok(sqlx::query_as!(
         Note,
-        r#"-- notes.open
+        r#"-- notes.on_document
          select id as "id: NoteId", document_id, passage_id, encode(passage_sha256, 'hex') as "passage_sha256!",
            (select min(now.passage_number) from library.search_indices as now
             join library.document_versions d on d.id = now.document_version_id and d.active
@@ -191,14 +196,115 @@ pub async fn on_document(
               and now.sha256 = note.passage_sha256) as passage_number,
            section, category as "category: Category", text, instruction, author, created_at, resolved_at
          from library.notes as note
-         where document_id = $1 and version_id = $2 and resolved_at is null
-         order by created_at, id limit $3"#,
+         where document_id = $1 and version_id = $2 and (resolved_at is not null) = $3
+         order by created_at, id limit $4"#,
         document.0,
         version.0,
+        resolved,
         limit,
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// A note with the place of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ListedNote {
+    /// Note.
+    #[serde(flatten)]
+    pub note: Note,
+    /// Name of the library.
+    pub library: String,
+    /// Label of the version.
+    pub version: String,
+    /// Path of the document.
+    pub path: String,
+}
+
+/// Filter of [`list`].
+#[derive(Debug, Clone, Default)]
+pub struct NoteFilter {
+    /// Library; all that exist for the actor if `None`.
+    pub library: Option<LibraryName>,
+    /// Version of the library.
+    pub version: Option<Label>,
+    /// Path of the document.
+    pub path: Option<DocumentPath>,
+    /// Whether resolved or open notes are listed.
+    pub resolved: bool,
+}
+
+/// Lists the notes in libraries that exist for the actor, the newest first.
+///
+/// # Errors
+///
+/// Fails if the library does not exist for the actor, and for an invalid cursor.
+pub async fn list(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    catalogue: &Catalogue,
+    filter: &NoteFilter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<ListedNote>, Error> {
+    let libraries: Vec<Uuid> = match &filter.library {
+        Some(name) => vec![catalogue.library(actor, name)?.id.0],
+        None => catalogue.libraries(actor).iter().map(|library| library.id.0).collect(),
+    };
+    let after: Option<(DateTime<Utc>, Uuid)> = match after {
+        Some(cursor) => Some(cursor.decode().map_err(|error| Error::Invalid(error.to_string()))?),
+        None => None,
+    };
+    let rows = sqlx::query!(
+        r#"-- notes.list
+         select note.id as "id: NoteId", note.document_id, note.passage_id,
+           encode(note.passage_sha256, 'hex') as "passage_sha256!",
+           (select min(now.passage_number) from library.search_indices as now
+            join library.document_versions d on d.id = now.document_version_id and d.active
+            where d.document_id = note.document_id and d.version_id = note.version_id
+              and now.sha256 = note.passage_sha256) as passage_number,
+           note.section, note.category as "category: Category", note.text, note.instruction, note.author, note.created_at,
+           note.resolved_at, library.name as library, version.label as version, document.path
+         from library.notes as note
+         join library.documents as document on document.id = note.document_id
+         join library.libraries as library on library.id = document.library_id
+         join library.versions as version on version.id = note.version_id
+         where library.id = any ($1) and ($2::text is null or version.label = $2)
+           and ($3::text is null or document.path = $3) and (note.resolved_at is not null) = $4
+           and ($5::timestamptz is null or (note.created_at, note.id) < ($5, $6))
+         order by note.created_at desc, note.id desc limit $7"#,
+        &libraries,
+        filter.version.as_ref().map(Label::as_str),
+        filter.path.as_ref().map(DocumentPath::as_str),
+        filter.resolved,
+        after.map(|(at, _)| at),
+        after.map(|(_, id)| id),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(connection)
+    .await?;
+    let items = rows.into_iter().map(|row| ListedNote {
+        note: Note {
+            id: row.id,
+            document_id: row.document_id,
+            passage_id: row.passage_id,
+            passage_number: row.passage_number,
+            passage_sha256: row.passage_sha256,
+            section: row.section,
+            category: row.category,
+            text: row.text,
+            instruction: row.instruction,
+            author: row.author,
+            created_at: row.created_at,
+            resolved_at: row.resolved_at,
+        },
+        library: row.library,
+        version: row.version,
+        path: row.path,
+    });
+    Ok(Page::from_rows(items.collect(), limit, |last| {
+        Cursor::encode(&(last.note.created_at, last.note.id.0))
+    }))
 }
 
 /// Marks a note as resolved. A resolved note stays as it is.

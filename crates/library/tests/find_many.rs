@@ -91,12 +91,7 @@ impl Fixture {
 
 async fn add(pool: &PgPool, name: &str, visibility: Visibility, user: Option<UserId>) -> Row {
     let owner = Actor::owner();
-    let target = Target {
-        library: name.parse().expect("a name"),
-        version: "1".parse().expect("a label"),
-        tags: Vec::new(),
-        category: None,
-    };
+    let target = Target::new(name.parse().expect("a name"), "1".parse().expect("a label"));
     let file = Stored { hash: Hash::of(name.as_bytes()), size: 1 };
     sqlx::query("insert into library.objects (sha256, size) values ($1, 1)")
         .bind(file.hash.0.as_slice())

@@ -11,6 +11,7 @@ mod keys;
 mod language_models;
 mod libraries;
 mod mcp_servers;
+mod notes;
 mod portable;
 mod search;
 mod session;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(language_models::routes())
         .merge(libraries::routes())
         .merge(mcp_servers::routes())
+        .merge(notes::routes())
         .merge(portable::routes())
         .merge(search::routes())
         .merge(session::routes())

@@ -13,6 +13,7 @@ mod libraries;
 mod mcp;
 mod mcp_servers;
 mod models;
+mod notes;
 mod operate;
 mod read_documents;
 mod sandbox;
@@ -81,6 +82,9 @@ enum Action {
     Chats(chats::Arguments),
     /// Export and import chats.
     History(history::Arguments),
+    /// List notes on passages, add and resolve them.
+    #[command(visible_alias = "note")]
+    Notes(notes::Arguments),
     /// List searches without results and wrong or stale answers, for the owners of a library.
     Worklist(worklist::Arguments),
     /// Manage API keys: create, list, disable, delete.
@@ -247,6 +251,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
                 Action::Models(arguments) => models::run(&app, arguments).await,
+                Action::Notes(arguments) => notes::run(&app, arguments).await,
                 Action::Worklist(arguments) => worklist::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,

@@ -13,6 +13,7 @@ pub(crate) mod health;
 mod idempotency;
 pub(crate) mod input;
 pub(crate) mod language;
+pub(crate) mod lenient;
 mod limits;
 pub(crate) mod markdown;
 pub(crate) mod multipart;

@@ -15,7 +15,6 @@ mod limits;
 mod load;
 mod logging;
 mod mail;
-mod mcp;
 mod redis;
 mod search;
 mod secret;
@@ -61,8 +60,6 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) limits: limits::LimitSettings,
     #[command(flatten)]
-    pub(crate) mcp: mcp::McpSettings,
-    #[command(flatten)]
     pub(crate) logging: logging::LoggingSettings,
     #[command(flatten)]
     pub(crate) tracing: tracing::TracingSettings,
@@ -83,7 +80,7 @@ trait Group {
 }
 
 impl Settings {
-    fn groups(&self) -> [&dyn Group; 12] {
+    fn groups(&self) -> [&dyn Group; 11] {
         [
             &self.server,
             &self.storage,
@@ -94,7 +91,6 @@ impl Settings {
             &self.documents,
             &self.chat,
             &self.limits,
-            &self.mcp,
             &self.logging,
             &self.tracing,
         ]

@@ -19,6 +19,7 @@
 
 mod app;
 mod collector;
+mod conformance;
 mod database;
 pub mod documents;
 mod html;
@@ -36,6 +37,7 @@ use std::time::{Duration, Instant};
 
 pub use app::{TestApp, kill_process};
 pub use collector::{Collector, ReceivedSpan};
+pub use conformance::{ConformanceRun, run_conformance_suite};
 pub use database::Database;
 pub use html::HtmlPage;
 pub use language_model::{Answer, ChatRequest, Gate, LanguageModel};

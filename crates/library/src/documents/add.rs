@@ -36,6 +36,13 @@ pub struct Target {
     pub category: Option<Category>,
 }
 
+impl Target {
+    /// Creates a target that changes nothing else about its documents.
+    pub fn new(library: LibraryName, version: Label) -> Self {
+        Self { library, version, tags: Vec::new(), category: None }
+    }
+}
+
 /// A document to add, whose bytes are in the object store.
 #[derive(Debug, Clone)]
 pub struct NewDocument {

@@ -3,6 +3,8 @@
 //! A page ends where the next begins, and its cursor stays in the revision that reading began with. Look-ups return a
 //! [`VisibleDocument`], and only they can construct one.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
@@ -74,23 +76,23 @@ pub struct PassagePart {
 
 /// A page of a document's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadPage {
-    /// Passages in the order of the document.
-    pub passages: Vec<PassagePart>,
+pub struct ReadPage<T> {
+    /// Number of each passage, and the passage as it was rendered, in the order of the document.
+    pub passages: Vec<(i32, T)>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<Cursor>,
 }
 
 /// Options of [`read`].
-pub struct ReadOptions<'options> {
-    /// Headings under which to read, the outer before the inner; the whole document if empty.
+pub struct ReadOptions<'options, T> {
+    /// Consecutive headings, the outer before the inner: only text under the last of them is read. The whole document if empty.
     pub section: &'options [String],
     /// Cursor of an earlier page.
     pub after: Option<&'options Cursor>,
     /// Maximum number of tokens of the page.
     pub max_tokens: usize,
-    /// Number of tokens that a passage takes as the caller renders it.
-    pub cost: &'options (dyn Fn(&PassagePart) -> usize + Sync),
+    /// Renders a passage, and returns it with the number of tokens that it takes.
+    pub render: &'options (dyn Fn(&PassagePart) -> (T, usize) + Sync),
 }
 
 /// Returns the document with this path in its active revision, or `None` if the version has none.
@@ -377,11 +379,11 @@ type Position = (Uuid, i32, usize);
 /// # Errors
 ///
 /// Fails for a cursor of another document.
-pub async fn read(
+pub async fn read<T: Send>(
     connection: &mut PgConnection,
     document: &VisibleDocument,
-    options: &ReadOptions<'_>,
-) -> Result<ReadPage, Error> {
+    options: &ReadOptions<'_, T>,
+) -> Result<ReadPage<T>, Error> {
     let invalid_cursor =
         || Error::Invalid("invalid cursor for this document: read again without it".to_owned());
     let (revision, mut number, mut offset): Position = match options.after {
@@ -393,9 +395,9 @@ pub async fn read(
         let lower: Vec<String> = options.section.iter().map(|heading| heading.to_lowercase()).collect();
         format!("\u{1f}{}\u{1f}", lower.join("\u{1f}"))
     });
-    let innermost = options.section.last().map(|heading| heading.trim().to_lowercase());
+    let headings: Vec<String> = options.section.iter().map(|heading| normalized_heading(heading)).collect();
     let mut tokens_left = options.max_tokens;
-    let mut passages: Vec<PassagePart> = Vec::new();
+    let mut passages: Vec<(i32, T)> = Vec::new();
     loop {
         let rows = sqlx::query!(
             r#"-- reading.passages
@@ -409,7 +411,7 @@ pub async fn read(
                  or strpos(chr(31) || lower(array_to_string(passage.section, chr(31))) || chr(31), $5) > 0
                  -- short sections share a passage, which has only the headings above all of them
                  or exists (select from string_to_table(passage.content, chr(10)) as line
-                   where line ~ '^#{1,6} ' and lower(btrim(line, '# ')) = $7))
+                   where line ~ '^#{1,6} ' and lower(translate(btrim(line, '# '), '`*\\', '')) = $7))
              order by passage.passage_number limit $6"#,
             revision,
             document.document_id.0,
@@ -417,28 +419,33 @@ pub async fn read(
             number,
             needle,
             BATCH,
-            innermost,
+            headings.last(),
         )
         .fetch_all(&mut *connection)
         .await?;
         let is_last = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+        let last = rows.last().map_or(number, |row| row.number);
         for row in rows {
             let begin = if row.number == number { offset } else { 0 };
-            let Some(rest) = row.content.get(begin..) else { return Err(invalid_cursor()) };
+            let text = under_headings(&row.section, &row.content, &headings);
+            let Some(rest) = text.get(begin..) else { return Err(invalid_cursor()) };
+            if rest.is_empty() {
+                continue;
+            }
             let mut part = PassagePart {
                 id: row.id,
                 number: row.number,
                 section: row.section,
                 content_type: row.content_type,
-                content: reopen_fence(&row.content[..begin], rest),
-                cut: begin > 0,
+                content: reopen_fence(&text[..begin], rest),
+                cut: rest.len() < row.content.len(),
                 sha256: row.sha256,
                 instruction: row.instruction,
             };
-            let cost = (options.cost)(&part);
+            let (rendered, cost) = (options.render)(&part);
             if cost <= tokens_left {
                 tokens_left -= cost;
-                passages.push(part);
+                passages.push((part.number, rendered));
                 continue;
             }
             let mut next: Position = (revision, row.number, begin);
@@ -446,21 +453,84 @@ pub async fn read(
                 part.cut = true;
                 let whole = std::mem::take(&mut part.content);
                 let (short, taken) = budget::shorten(&whole, tokens_left, |text| {
-                    (options.cost)(&PassagePart { content: text.to_owned(), ..part.clone() })
+                    (options.render)(&PassagePart { content: text.to_owned(), ..part.clone() }).1
                 });
                 part.content = short;
                 // The fence that was opened again is not part of the passage.
-                let repeated = reopen_fence(&row.content[..begin], "").len();
+                let repeated = reopen_fence(&text[..begin], "").len();
                 next.2 = begin + taken.saturating_sub(repeated);
-                passages.push(part);
+                passages.push((part.number, (options.render)(&part).0));
             }
             return Ok(ReadPage { passages, next: Some(Cursor::encode(&next)) });
         }
         if is_last {
             return Ok(ReadPage { passages, next: None });
         }
-        (number, offset) = (passages.last().map_or(number, |part| part.number) + 1, 0);
+        (number, offset) = (last + 1, 0);
     }
+}
+
+/// Returns the parts of a passage that are under consecutive headings: all of it if they are among the headings above it,
+/// otherwise the sections inside it, each from its heading to the next one of the same or a higher level.
+fn under_headings<'content>(
+    section: &[String],
+    content: &'content str,
+    headings: &[String],
+) -> Cow<'content, str> {
+    let mut path: Vec<(usize, String)> =
+        section.iter().map(|heading| (0, normalized_heading(heading))).collect();
+    let is_under = |path: &[(usize, String)]| {
+        path.windows(headings.len()).any(|window| window.iter().map(|(_, heading)| heading).eq(headings))
+    };
+    if headings.is_empty() || is_under(&path) {
+        return Cow::Borrowed(content);
+    }
+    let mut parts = Vec::new();
+    let mut begin = None;
+    let mut fence: Option<String> = None;
+    let mut at = 0;
+    for line in content.split_inclusive('\n') {
+        match &fence {
+            Some(closing) => {
+                if line
+                    .trim()
+                    .strip_prefix(closing.trim())
+                    .is_some_and(|rest| rest.trim_matches(['`', '~']).is_empty())
+                {
+                    fence = None;
+                }
+            }
+            None => fence = budget::open_fence(line).map(budget::closing_fence),
+        }
+        let heading = markdown_heading(line).filter(|_| fence.is_none());
+        if let Some((level, text)) = heading {
+            path.retain(|(other, _)| *other < level);
+            path.push((level, normalized_heading(text)));
+            match (begin, is_under(&path)) {
+                (None, true) => begin = Some(at),
+                (Some(start), false) => {
+                    parts.push(content[start..at].trim_end());
+                    begin = None;
+                }
+                _ => {}
+            }
+        }
+        at += line.len();
+    }
+    parts.extend(begin.map(|start| &content[start..]));
+    Cow::Owned(parts.join("\n\n"))
+}
+
+/// Returns level and text of an ATX heading ([CommonMark 0.31, section 4.2](https://spec.commonmark.org/0.31.2/#atx-headings)).
+fn markdown_heading(line: &str) -> Option<(usize, &str)> {
+    let text = line.trim_start_matches('#');
+    let level = line.len() - text.len();
+    ((1..=6).contains(&level) && text.starts_with(' ')).then(|| (level, text.trim()))
+}
+
+/// Returns a heading in the form in which headings are compared: lower case, without Markdown's marks.
+fn normalized_heading(heading: &str) -> String {
+    heading.trim_matches(['#', ' ', '\n', '\r']).replace(['`', '*', '\\'], "").to_lowercase()
 }
 
 /// Returns the rest of a text, with the code fence opened again that the cut before it has split.
@@ -468,5 +538,43 @@ fn reopen_fence(before: &str, rest: &str) -> String {
     match budget::open_fence(before) {
         Some(opening) => format!("{opening}\n{rest}"),
         None => rest.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARED: &str = "## Install\n\nRun it.\n\n```sh\n# Remove\nrm x\n```\n\n### On Linux\n\nUse apt.\n\n## `Remove`\n\nDelete it.\n";
+
+    fn read(section: &[&str], content: &str, headings: &[&str]) -> String {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let headings: Vec<String> = headings.iter().map(|heading| normalized_heading(heading)).collect();
+        under_headings(&owned(section), content, &headings).into_owned()
+    }
+
+    #[test]
+    fn a_section_that_shares_its_passage_is_read_alone() {
+        let install = SHARED.split("## `Remove`").next().unwrap().trim_end();
+        for (headings, expected) in [
+            (&["Manual"][..], SHARED),
+            (&["install"], install),
+            (&["Manual", "Install"], install),
+            (&["Install", "On Linux"], "### On Linux\n\nUse apt."),
+            (&["Remove"], "## `Remove`\n\nDelete it.\n"),
+            (&["Manual", "Remove"], "## `Remove`\n\nDelete it.\n"),
+            (&["Other", "Remove"], ""),
+            (&["Manual", "On Linux"], ""),
+            (&["Nothing"], ""),
+        ] {
+            assert_eq!(read(&["Manual"], SHARED, headings), expected, "{headings:?}");
+        }
+    }
+
+    #[test]
+    fn sections_of_the_same_heading_are_all_read() {
+        let text = "## A\n\n### Example\n\none\n\n## B\n\n### Example\n\ntwo";
+        assert_eq!(read(&[], text, &["Example"]), "### Example\n\none\n\n### Example\n\ntwo");
+        assert_eq!(read(&[], text, &["B", "Example"]), "### Example\n\ntwo");
     }
 }

@@ -481,7 +481,7 @@ impl Engine {
     }
 }
 
-/// What a search can find: versions that exist for the actor, and the state of the index.
+/// Scope of a search: versions that exist for the actor, and the state of the index.
 struct Scope {
     resolved: Option<ResolvedVersion>,
     versions: Vec<Uuid>,

@@ -58,7 +58,7 @@ pub struct SearchRequest {
     pub limit: usize,
     /// Cursor of an earlier page.
     pub after: Option<Cursor>,
-    /// Whether a search without results is recorded for the library's owners. Not for a query that nobody wrote.
+    /// Whether a search without results is recorded for the library's owners. Not for a generated query.
     pub records_zero_results: bool,
 }
 

@@ -45,8 +45,7 @@ async fn try_add(app: &App) -> Result<(), Error> {
         let Some(file) = Guide::get(&path) else { continue };
         guide.push(Upload::from_bytes(path.parse()?, Bytes::from(file.data.into_owned())));
     }
-    let target =
-        Target { library: library.clone(), version: version.clone(), tags: Vec::new(), category: None };
+    let target = Target::new(library.clone(), version.clone());
     uploads::add(app.pool(), &app.objects, &owner, &target, guide).await?;
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;

@@ -121,10 +121,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         .map(|name| DocumentType::parse(name).with_context(|| format!("there is no document type {name:?}")))
         .transpose()?;
     let target = Target {
-        library: library.clone(),
-        version: version.clone(),
         tags: tags?,
         category: arguments.category.map(Category::from),
+        ..Target::new(library.clone(), version.clone())
     };
     let is_source = |path: &PathBuf| path.is_dir() || sources::is_archive(path);
     if arguments.sync && !arguments.paths.iter().all(is_source) {

@@ -227,9 +227,10 @@ pub(super) struct ReindexArguments {
 /// Rebuilds the full-text index in every process that has one, while the old one answers.
 pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::Result<ExitCode> {
     let mut transaction = store::postgres::begin(app.pool()).await?;
-    changes::request_rebuild(&mut transaction).await?;
+    let owner = Actor::owner();
+    changes::request_rebuild(&mut transaction, &owner).await?;
     if arguments.vectors {
-        vectors::rebuild(&mut transaction, &Actor::owner()).await?;
+        vectors::rebuild(&mut transaction, &owner).await?;
     }
     transaction.commit().await?;
     let bar = bar("indexing", 0);

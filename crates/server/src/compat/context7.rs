@@ -20,6 +20,7 @@ use crate::app::{address, library_ids};
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::input::Query;
+use crate::http::lenient;
 use crate::http::problem::{Format, Problem, Result};
 use crate::http::router::bounded;
 use utoipa_axum::router::OpenApiRouter;
@@ -145,7 +146,8 @@ pub(crate) async fn search(
     Query(named): Query<Named>,
 ) -> Result<Json<Matches>> {
     let name = of_length("libraryName", named.library_name.as_deref())?;
-    let query = named.query.as_deref().map(|query| of_length("query", Some(query))).transpose()?;
+    let query = named.query.as_deref().filter(|query| !query.trim().is_empty());
+    let query = query.map(|query| of_length("query", Some(query))).transpose()?;
     let catalogue = state.app.engine.catalogue().await?;
     let mut found = library_ids::matching(&catalogue, &actor, name, query.unwrap_or_default());
     if found.is_empty() && actor.is_anonymous() {
@@ -207,6 +209,7 @@ pub(crate) struct ContextQuery {
     r#type: Option<Type>,
     /// About how many tokens the answer takes at most.
     #[param(minimum = 500, maximum = 50000, default = 5000)]
+    #[serde(default, deserialize_with = "lenient::integer")]
     tokens: Option<usize>,
     /// Taken, and without effect: every answer is fast.
     #[serde(rename = "fast")]
@@ -218,6 +221,8 @@ pub(crate) struct ContextQuery {
 #[serde(rename_all = "lowercase")]
 enum Type {
     #[default]
+    // Clients send `type=` too.
+    #[serde(alias = "")]
     Txt,
     Json,
 }

@@ -1,5 +1,5 @@
-//! Completion of what prompts and addresses take: names of libraries, their versions, paths of documents. Only what exists for the
-//! actor is offered.
+//! Completion of arguments of prompts and of resource templates: names of libraries, their versions, paths of documents. Suggests
+//! only what exists for the actor.
 
 use kernel::actor::Actor;
 use library::catalogue::{Catalogue, Library};
@@ -8,42 +8,38 @@ use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference};
 use store::postgres::acquire;
 
-use super::{McpServer, prompts, refused, resources};
+use super::{McpServer, prompts, resources, to_error_data};
 use crate::http::input;
 
-/// Offers what the argument may become.
+/// Suggests values of an argument.
 pub(super) async fn complete(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
-    let known = match &request.r#ref {
-        Reference::Prompt(prompt) => {
-            librarian.app.settings.mcp.fixtures()
-                || prompts::all().iter().any(|known| known.name == prompt.name)
-        }
+    let exists = match &request.r#ref {
+        Reference::Prompt(prompt) => prompts::all().iter().any(|other| other.name == prompt.name),
         Reference::Resource(resource) => {
-            librarian.app.settings.mcp.fixtures()
-                || resources::templates().iter().any(|known| known.uri_template == resource.uri)
+            resources::templates().iter().any(|template| template.uri_template == resource.uri)
         }
         _ => false,
     };
-    if !known {
+    if !exists {
         return Err(ErrorData::invalid_params("there is no such prompt or resource template", None));
     }
-    let catalogue = librarian.app.engine.catalogue().await.map_err(refused)?;
-    let begun = request.argument.value.as_str();
-    let given = |name: &str| {
+    let catalogue = server.app.engine.catalogue().await.map_err(to_error_data)?;
+    let prefix = request.argument.value.as_str();
+    let context = |name: &str| {
         request.context.as_ref().and_then(|context| context.get_argument(name)).map(String::as_str)
     };
     let values = match request.argument.name.as_str() {
-        "library" => libraries(&catalogue, actor, begun),
-        "version" | "from" | "to" => match library(&catalogue, actor, given("library")) {
-            Some(library) => versions(library, begun),
+        "library" => libraries(&catalogue, actor, prefix),
+        "version" | "from" | "to" => match library(&catalogue, actor, context("library")) {
+            Some(library) => versions(library, prefix),
             None => Vec::new(),
         },
-        "path" => match library(&catalogue, actor, given("library")) {
-            Some(library) => paths(librarian, actor, library, given("version"), begun).await?,
+        "path" => match library(&catalogue, actor, context("library")) {
+            Some(library) => paths(server, actor, library, context("version"), prefix).await?,
             None => Vec::new(),
         },
         _ => Vec::new(),
@@ -51,14 +47,14 @@ pub(super) async fn complete(
     Ok(CompleteResult::new(page(values)))
 }
 
-/// As many values as the protocol allows, and whether there are more.
+/// Limits the values to the protocol's maximum, and tells whether there are more.
 fn page(mut values: Vec<String>) -> CompletionInfo {
-    let goes_on = values.len() > CompletionInfo::MAX_VALUES;
+    let has_more = values.len() > CompletionInfo::MAX_VALUES;
     values.truncate(CompletionInfo::MAX_VALUES);
-    CompletionInfo::with_pagination(values, None, goes_on).unwrap_or_default()
+    CompletionInfo::with_pagination(values, None, has_more).unwrap_or_default()
 }
 
-/// A library that is named so far; one that may not be seen is like one that is absent.
+/// Returns the library of this name, if it exists for the actor.
 fn library<'catalogue>(
     catalogue: &'catalogue Catalogue,
     actor: &Actor,
@@ -67,29 +63,31 @@ fn library<'catalogue>(
     catalogue.library(actor, &name?.parse().ok()?).ok().map(|library| &**library)
 }
 
-fn libraries(catalogue: &Catalogue, actor: &Actor, begun: &str) -> Vec<String> {
-    let begun = begun.trim_start_matches('/').to_lowercase();
+fn libraries(catalogue: &Catalogue, actor: &Actor, prefix: &str) -> Vec<String> {
+    let part = prefix.trim_start_matches('/').to_lowercase();
     let names = catalogue.libraries(actor);
     let names = names.iter().map(|library| library.name.as_str());
-    names.filter(|name| name.contains(&begun)).map(str::to_owned).collect()
+    names.filter(|name| name.contains(&part)).map(str::to_owned).collect()
 }
 
-fn versions(library: &Library, begun: &str) -> Vec<String> {
+fn versions(library: &Library, prefix: &str) -> Vec<String> {
     let labels = library.versions.iter().map(|version| version.label.as_str());
-    labels.filter(|label| label.starts_with(begun)).map(str::to_owned).collect()
+    labels.filter(|label| label.starts_with(prefix)).map(str::to_owned).collect()
 }
 
 async fn paths(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
     library: &Library,
     version: Option<&str>,
-    begun: &str,
+    prefix: &str,
 ) -> Result<Vec<String>, ErrorData> {
-    let request = input::version(version).map_err(refused)?;
-    // A version that is absent has no documents.
+    let request = input::version(version).map_err(to_error_data)?;
+    // An absent version has no documents.
     let Ok(version) = library.resolve(&request) else { return Ok(Vec::new()) };
     let limit = i64::try_from(CompletionInfo::MAX_VALUES + 1).unwrap_or(i64::MAX);
-    let mut connection = acquire(librarian.app.pool()).await.map_err(refused)?;
-    reading::paths_containing(&mut connection, actor, library, version, begun, limit).await.map_err(refused)
+    let mut connection = acquire(server.app.pool()).await.map_err(to_error_data)?;
+    reading::paths_containing(&mut connection, actor, library, version, prefix, limit)
+        .await
+        .map_err(to_error_data)
 }

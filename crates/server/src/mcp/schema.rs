@@ -1,4 +1,4 @@
-//! JSON Schemas of tools, made from the types that are read and written, so that they cannot say anything else.
+//! JSON Schemas of tools, generated from the types of their arguments and results.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-/// The schema of a tool's arguments. What may be left out is simply not required: `null` is understood, and not asked for.
+/// Returns the schema of a tool's arguments. An optional argument is not required; the schema does not mention `null`, though it is
+/// accepted.
 pub(super) fn of_arguments<T: JsonSchema>() -> Arc<JsonObject> {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
@@ -15,7 +16,7 @@ pub(super) fn of_arguments<T: JsonSchema>() -> Arc<JsonObject> {
     object(schema)
 }
 
-/// The schema of a tool's `structuredContent`.
+/// Returns the schema of a tool's `structuredContent`.
 pub(super) fn of_output<T: JsonSchema>() -> Arc<JsonObject> {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).for_serialize();
@@ -36,7 +37,7 @@ fn object(schema: Value) -> Arc<JsonObject> {
     Arc::new(schema)
 }
 
-/// Takes away what validators and models stumble over: the formats of Rust's numbers, `null` where nothing is meant.
+/// Removes what confuses validators and models: the formats of Rust's numbers, and `null` for absent arguments.
 fn tidy(schema: &mut Value, arguments: bool) {
     match schema {
         Value::Object(object) => {

@@ -1,7 +1,9 @@
-//! The tools: what there is, for whom, and how a call finds its function. A tool is two types (what it takes, what it returns),
-//! of which its schemas are made, and a function between them.
+//! Tools: their list, who can use them, and the dispatch of calls.
+//!
+//! A tool consists of two types, its arguments and its result, from which its schemas are generated, and a function between them.
+//! To add one, write these in a file below and add the tool to [`TOOLS`] and [`call`].
 
-#![expect(clippy::doc_markdown, reason = "what stands above a field is what models read of it")]
+#![expect(clippy::doc_markdown, reason = "models read the comments on the fields")]
 
 mod ask;
 mod context7;
@@ -12,69 +14,70 @@ mod search;
 
 use std::sync::LazyLock;
 
-use kernel::actor::Actor;
+use kernel::actor::{Actor, Scope};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{McpServer, may_note, schema};
+use super::{McpServer, schema};
+use crate::http::lenient;
 use crate::http::problem::Problem;
 
-/// Tokens an answer takes where nothing is said, and the least and most that can be asked for.
-const TOKENS: usize = 5000;
+/// Default, minimum and maximum number of tokens of an answer.
+const DEFAULT_TOKENS: usize = 5000;
 const MIN_TOKENS: usize = 200;
 const MAX_TOKENS: usize = 50_000;
 
 /// Result of a tool: a structured value with a schema, and the same as text.
 trait ToolOutput: Serialize + JsonSchema {
-    /// For clients that give their model text: what the value holds, documents fenced.
+    /// Returns the value as text, with documents in fences, for clients that pass text to their model.
     fn text(&self) -> String;
 }
 
-/// The tools, in the order in which they are listed.
+/// All tools, in the order of the list.
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
         reading::<search::Arguments, search::SearchResults>(
             "search_docs",
             "Search documents",
-            "Finds the passages of the library's documents that answer a question, by words and by meaning. \
-             Name the library and the version you work with; an absent version is refused with the list of those present.",
+            "Finds passages of documents that answer a question, by keyword and semantic search. \
+             Name the library and the version you work with; for an absent version, the error lists all versions.",
         ),
-        reading::<libraries::ListArguments, libraries::Listed>(
+        reading::<libraries::ListLibrariesArguments, libraries::LibraryList>(
             "list_libraries",
             "List libraries",
-            "Lists the libraries that can be searched, with their versions and the one that answers by default.",
+            "Lists the libraries that can be searched, with their versions and the default version.",
         ),
-        reading::<libraries::FindArguments, libraries::BestMatch>(
+        reading::<libraries::FindVersionArguments, libraries::VersionMatch>(
             "find_version",
             "Find a version",
-            "Says which version of a library fits a wanted one (5.2.1, 5.x, ^5.2, latest), and which there are. \
-             Use it before searching when you are not sure that a version is present.",
+            "Finds the version of a library that matches a request (5.2.1, 5.x, ^5.2, latest), and lists all versions. \
+             Use it before searching if you are not sure that a version exists.",
         ),
-        reading::<documents::Arguments, documents::Read>(
+        reading::<documents::Arguments, documents::DocumentPage>(
             "get_document",
             "Read a document",
-            "Reads a document, or one of its sections, in order and up to max_tokens; next_cursor continues. \
-             Includes notes that people and agents wrote on it, labelled as notes.",
+            "Reads a document or one of its sections, up to max_tokens; next_cursor continues. \
+             Includes notes of people and agents, labelled as notes.",
         ),
         reading::<documents::RecentArguments, documents::RecentChanges>(
             "list_recent_changes",
             "List recent changes",
-            "Lists the documents that were added or changed lately, the newest first.",
+            "Lists recently added and changed documents, the latest first.",
         ),
-        reading::<ask::Arguments, ask::Answered>(
+        reading::<ask::Arguments, ask::AnswerOutput>(
             "ask",
             "Ask a question",
-            "Answers a question from the library's documents, with numbered citations of the passages it rests on. \
-             A language model of the library's writes the answer; where there is none, the passages themselves are returned.",
+            "Answers a question from documents, with numbered citations of passages. \
+             A language model writes the answer; if none is configured, the passages are returned.",
         ),
-        reading::<ask::HistoryArguments, ask::FoundInHistory>(
+        reading::<ask::HistoryArguments, ask::HistoryHits>(
             "search_history",
             "Search the history",
-            "Finds earlier questions and answers of the person whose key this is.",
+            "Finds earlier questions and answers of the API key's owner.",
         ),
-        reading::<context7::ResolveArguments, context7::Resolved>(
+        reading::<context7::ResolveArguments, context7::LibraryMatches>(
             "resolve-library-id",
             "Resolve a library id",
             "Finds the id of a library by its name, for query-docs.",
@@ -82,79 +85,83 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         reading::<context7::QueryArguments, search::Snippets>(
             "query-docs",
             "Query documents",
-            "Finds the passages of one library that answer a question. Takes an id from resolve-library-id, with a version \
-             where one is meant: /owner/project/version.",
+            "Finds passages of one library that answer a question. Takes an id from resolve-library-id, optionally with a \
+             version: /owner/project/version.",
         ),
-        reading::<context7::OlderArguments, search::Snippets>(
+        reading::<context7::GetLibraryDocsArguments, search::Snippets>(
             "get-library-docs",
             "Get library documents (deprecated)",
             "Deprecated: use query-docs. Finds passages of a library on a topic.",
         ),
-        tool::<notes::Arguments, notes::Reported>(
+        tool::<notes::Arguments, notes::ReportedNote>(
             "report_issue",
             "Report an issue",
-            "Writes a note on a passage that is outdated, wrong or incomplete, for the people who keep the library. \
-             The same note twice is kept once.",
+            "Adds a note to a passage that is outdated, wrong or incomplete, for the people who maintain the library. \
+             A repeated note is stored once.",
             ToolAnnotations::new().read_only(false).destructive(false).idempotent(true).open_world(false),
         ),
     ]
 });
 
-/// Tools available to an actor.
+/// Returns the tools that an actor can use.
 pub(super) fn all(actor: &Actor) -> Vec<Tool> {
-    TOOLS.iter().filter(|tool| is_offered(tool, actor)).cloned().collect()
+    TOOLS.iter().filter(|tool| is_available(tool, actor)).cloned().collect()
 }
 
-/// The tool of this name.
-pub(super) fn find(name: &str) -> Option<Tool> {
-    TOOLS.iter().find(|tool| tool.name == name).cloned()
+/// Returns the tool of this name.
+pub(super) fn find(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == name)
 }
 
-/// Whether an actor may use it. Who may not does not see it either.
-pub(super) fn is_offered(tool: &Tool, actor: &Actor) -> bool {
+/// Whether an actor can use a tool. Other tools are hidden from it.
+pub(super) fn is_available(tool: &Tool, actor: &Actor) -> bool {
     match &*tool.name {
-        "report_issue" => may_note(actor),
+        "report_issue" => actor.has_scope(Scope::Notes),
         "ask" => !actor.is_anonymous(),
         "search_history" => chat::chats::owner_id(actor).is_ok(),
         _ => true,
     }
 }
 
-/// Calls the tool of this name, which is offered to the actor.
+/// Calls the tool of this name, which must be available to the actor.
 pub(super) async fn call(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
     name: &str,
     arguments: JsonObject,
 ) -> CallToolResult {
     match name {
-        "search_docs" => run(arguments, |asked| search::search(librarian, actor, asked)).await,
-        "list_libraries" => run(arguments, |asked| libraries::list(librarian, actor, asked)).await,
-        "find_version" => run(arguments, |asked| libraries::find_version(librarian, actor, asked)).await,
-        "get_document" => run(arguments, |asked| documents::get(librarian, actor, asked)).await,
-        "list_recent_changes" => run(arguments, |asked| documents::recent(librarian, actor, asked)).await,
-        "ask" => run(arguments, |asked| ask::ask(librarian, actor, asked)).await,
-        "search_history" => run(arguments, |asked| ask::search_history(librarian, actor, asked)).await,
-        "resolve-library-id" => run(arguments, |asked| context7::resolve(librarian, actor, asked)).await,
-        "query-docs" => run(arguments, |asked| context7::query(librarian, actor, asked)).await,
-        "get-library-docs" => run(arguments, |asked| context7::older(librarian, actor, asked)).await,
-        "report_issue" => run(arguments, |asked| notes::report(librarian, actor, asked)).await,
+        "search_docs" => run(arguments, |arguments| search::search(server, actor, arguments)).await,
+        "list_libraries" => run(arguments, |arguments| libraries::list(server, actor, arguments)).await,
+        "find_version" => run(arguments, |arguments| libraries::find_version(server, actor, arguments)).await,
+        "get_document" => run(arguments, |arguments| documents::get(server, actor, arguments)).await,
+        "list_recent_changes" => {
+            run(arguments, |arguments| documents::recent(server, actor, arguments)).await
+        }
+        "ask" => run(arguments, |arguments| ask::ask(server, actor, arguments)).await,
+        "search_history" => run(arguments, |arguments| ask::search_history(server, actor, arguments)).await,
+        "resolve-library-id" => run(arguments, |arguments| context7::resolve(server, actor, arguments)).await,
+        "query-docs" => run(arguments, |arguments| context7::query(server, actor, arguments)).await,
+        "get-library-docs" => {
+            run(arguments, |arguments| context7::get_library_docs(server, actor, arguments)).await
+        }
+        "report_issue" => run(arguments, |arguments| notes::report(server, actor, arguments)).await,
         _ => failed("there is no such tool"),
     }
 }
 
-/// Reads the arguments, calls, and shows what came of it. What goes wrong is told to the model, so that it can do better.
+/// Parses the arguments, runs the tool and renders its result. Errors are results too, so that the model can correct its call.
 async fn run<A, R, F>(arguments: JsonObject, work: impl FnOnce(A) -> F) -> CallToolResult
 where
     A: DeserializeOwned,
     R: ToolOutput,
     F: Future<Output = Result<R, Problem>>,
 {
-    let asked = match serde_json::from_value(arguments.into()) {
-        Ok(asked) => asked,
-        Err(error) => return failed(&format!("the arguments cannot be read: {error}")),
+    let arguments = match lenient::arguments(arguments) {
+        Ok(arguments) => arguments,
+        Err(problem) => return failed(&problem.user_message()),
     };
-    match work(asked).await {
+    match work(arguments).await {
         Ok(value) => {
             let mut result = CallToolResult::success(vec![ContentBlock::text(value.text())]);
             result.structured_content = serde_json::to_value(&value).ok();
@@ -186,19 +193,16 @@ fn tool<A: JsonSchema, R: JsonSchema>(
         .with_annotations(annotations)
 }
 
-/// How many tokens an answer may take.
-fn tokens(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked.unwrap_or(TOKENS) {
-        tokens @ MIN_TOKENS..=MAX_TOKENS => Ok(tokens),
-        other => Err(Problem::invalid(format!("max_tokens is {MIN_TOKENS} to {MAX_TOKENS}, not {other}"))),
-    }
+/// Returns the number of tokens that an answer can take. Requests beyond the bounds are not errors, since clients send such.
+fn tokens(requested: Option<usize>) -> usize {
+    requested.unwrap_or(DEFAULT_TOKENS).clamp(MIN_TOKENS, MAX_TOKENS)
 }
 
-/// How many items a page has.
-fn limit(asked: Option<usize>, otherwise: usize, most: usize) -> Result<usize, Problem> {
-    match asked.unwrap_or(otherwise) {
-        0 => Err(Problem::invalid(format!("limit is 1 to {most}"))),
-        limit if limit > most => Err(Problem::invalid(format!("limit is 1 to {most}, not {limit}"))),
-        limit => Ok(limit),
+/// Returns the number of items of a page, from 1 to `max`.
+fn limit(requested: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
+    let limit = requested.unwrap_or(default);
+    if (1..=max).contains(&limit) {
+        return Ok(limit);
     }
+    Err(Problem::invalid(format!("limit is 1 to {max}, not {limit}")))
 }

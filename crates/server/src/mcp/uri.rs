@@ -1,33 +1,34 @@
-//! Addresses of what agents read: `docs://libraries/…`. A library's name and a path are percent-encoded where RFC 3986 wants it; the
-//! slash in `owner/project` is `%2F`, so that the parts can be told apart.
+//! Resource URIs (`docs://libraries/…`). Names and paths are percent-encoded as in
+//! [RFC 3986, section 2](https://www.rfc-editor.org/rfc/rfc3986#section-2); the slash in `owner/project` is `%2F`, so that the
+//! parts are unambiguous.
 
 use std::fmt::Write as _;
 
 use library::names::LibraryName;
 
-/// All libraries.
+/// URI of the list of libraries.
 pub(super) const LIBRARIES: &str = "docs://libraries";
 
 /// Target of a resource URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum ResourceUri {
     /// All libraries.
     Libraries,
-    /// The versions of a library.
+    /// Versions of a library.
     Versions { library: String },
-    /// The documents of a version, from a place on.
+    /// A page of the documents of a version.
     Documents { library: String, version: String, cursor: Option<String> },
     /// A document.
     Document { library: String, version: String, path: String },
 }
 
-/// The address of a library's versions.
-pub(super) fn of_versions(library: &LibraryName) -> String {
+/// Returns the URI of a library's versions.
+pub(super) fn versions(library: &LibraryName) -> String {
     format!("{LIBRARIES}/{}/versions", encode(library.as_str(), false))
 }
 
-/// The address of the documents of a version.
-pub(super) fn of_documents(library: &str, version: &str, cursor: Option<&str>) -> String {
+/// Returns the URI of the documents of a version.
+pub(super) fn documents(library: &str, version: &str, cursor: Option<&str>) -> String {
     let uri = format!("{LIBRARIES}/{}/{}/documents", encode(library, false), encode(version, false));
     match cursor {
         Some(cursor) => format!("{uri}?cursor={cursor}"),
@@ -35,11 +36,11 @@ pub(super) fn of_documents(library: &str, version: &str, cursor: Option<&str>) -
     }
 }
 
-/// The address of a document, or of a place in it.
-pub(super) fn of_document(library: &str, version: &str, path: &str, anchor: Option<&str>) -> String {
+/// Returns the URI of a document, or of an anchor in it.
+pub(super) fn document(library: &str, version: &str, path: &str, anchor: Option<&str>) -> String {
     let mut uri =
         format!("{LIBRARIES}/{}/{}/{}", encode(library, false), encode(version, false), encode(path, true));
-    // A document may be called what the list of all is called.
+    // The path of a document can be the last part of the list's URI.
     if path == "documents" {
         uri.replace_range(uri.len() - 1.., "%73");
     }
@@ -49,25 +50,25 @@ pub(super) fn of_document(library: &str, version: &str, path: &str, anchor: Opti
     }
 }
 
-/// Parses a resource URI; `None` if it is not one of this server's. A fragment is a place in a document and is ignored.
-pub(super) fn parse(uri: &str) -> Option<Named> {
+/// Parses a resource URI; `None` if it is not one of this server's. The fragment is ignored.
+pub(super) fn parse(uri: &str) -> Option<ResourceUri> {
     let rest = uri.strip_prefix(LIBRARIES)?;
     let rest = rest.split('#').next().unwrap_or(rest);
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
     let rest = rest.trim_end_matches('/');
     if rest.is_empty() {
-        return Some(Named::Libraries);
+        return Some(ResourceUri::Libraries);
     }
     let mut parts = rest.strip_prefix('/')?.splitn(3, '/');
     let library = decode(parts.next()?)?;
     match (parts.next()?, parts.next()) {
-        ("versions", None) => Some(Named::Versions { library }),
+        ("versions", None) => Some(ResourceUri::Versions { library }),
         (version, Some("documents")) => {
             let cursor = query.and_then(|query| query.strip_prefix("cursor=")).map(str::to_owned);
-            Some(Named::Documents { library, version: decode(version)?, cursor })
+            Some(ResourceUri::Documents { library, version: decode(version)?, cursor })
         }
         (version, Some(path)) => {
-            Some(Named::Document { library, version: decode(version)?, path: decode(path)? })
+            Some(ResourceUri::Document { library, version: decode(version)?, path: decode(path)? })
         }
         _ => None,
     }
@@ -104,29 +105,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_lead_back_to_what_they_name() {
+    fn uris_are_parsed_as_they_were_built() {
         for (library, version, path) in [
             ("fastify", "5.2.1", "guides/start.md"),
             ("vercel/next.js", "15", "指南/a b#?.md"),
             ("x", "1", "documents"),
         ] {
-            let uri = of_document(library, version, path, Some("a-place"));
+            let uri = document(library, version, path, Some("a-place"));
             let (library, version) = (library.to_owned(), version.to_owned());
             assert_eq!(
                 parse(&uri),
-                Some(Named::Document { library, version, path: path.to_owned() }),
+                Some(ResourceUri::Document { library, version, path: path.to_owned() }),
                 "{uri}"
             );
         }
         let name: LibraryName = "vercel/next.js".parse().unwrap();
-        assert_eq!(of_versions(&name), "docs://libraries/vercel%2Fnext.js/versions");
+        assert_eq!(versions(&name), "docs://libraries/vercel%2Fnext.js/versions");
         let library = "vercel/next.js".to_owned();
-        assert_eq!(parse(&of_versions(&name)), Some(Named::Versions { library: library.clone() }));
+        assert_eq!(parse(&versions(&name)), Some(ResourceUri::Versions { library: library.clone() }));
         assert_eq!(
-            parse(&of_documents(&library, "15", Some("abc"))),
-            Some(Named::Documents { library, version: "15".to_owned(), cursor: Some("abc".to_owned()) })
+            parse(&documents(&library, "15", Some("abc"))),
+            Some(ResourceUri::Documents {
+                library,
+                version: "15".to_owned(),
+                cursor: Some("abc".to_owned())
+            })
         );
-        assert_eq!(parse("docs://libraries"), Some(Named::Libraries));
+        assert_eq!(parse("docs://libraries"), Some(ResourceUri::Libraries));
         for uri in [
             "",
             "docs://",

@@ -150,7 +150,7 @@ async fn page(
     let part = part.clamp(1, layout.parts.len().max(1)) - 1;
     let text = text::part(&mut connection, &document, &layout, part).await?;
     let (id, version) = (document.document_id, document.version_id);
-    let notes = library::notes::on_document(&mut connection, actor, id, version, MAX_NOTES).await?;
+    let notes = library::notes::on_document(&mut connection, actor, id, version, false, MAX_NOTES).await?;
     drop(connection);
     let view = View::new(frame, library, &document, &layout, &text, part, &revisions)
         .with_notes(notes, query.note)

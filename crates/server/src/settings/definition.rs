@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::Secret;
 
-/// A setting that people can see: hidden ones have no definition and no key in the file.
+/// A visible setting. Hidden ones have no definition and no key in the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Definition<'command>(&'command Arg);
 
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     Integer,
     Float,
     Boolean,
-    /// One of a few words.
+    /// One of a few values.
     Choice,
     /// An array of strings.
     List,
@@ -92,7 +92,7 @@ impl<'command> Definition<'command> {
         help.split_once(" [default:").map_or(help.clone(), |(before, _)| before.to_owned())
     }
 
-    /// Explanation in English; a default that is computed stands at its end, in brackets.
+    /// Explanation in English; a computed default is at its end, in brackets.
     pub(super) fn whole_help(self) -> String {
         self.0.get_long_help().or(self.0.get_help()).map(ToString::to_string).unwrap_or_default()
     }
@@ -112,7 +112,7 @@ impl<'command> Definition<'command> {
         Some(default.trim_end_matches(']').to_owned())
     }
 
-    /// Default value as the configuration file has it; `None` if it has none that could stand there.
+    /// Default value in the syntax of the configuration file; `None` if there is none.
     pub(crate) fn default_in_file(self) -> Option<String> {
         let is_computed = self.0.get_default_values().is_empty() && self.kind() != Kind::Boolean;
         let default = self.default().filter(|_| !is_computed)?;
@@ -122,7 +122,7 @@ impl<'command> Definition<'command> {
         })
     }
 
-    /// Words that can be set; empty if it is not a choice.
+    /// Possible values; empty if the setting is not a choice.
     pub(crate) fn choices(self) -> Vec<String> {
         let choices = self.0.get_possible_values();
         let is_choice = self.kind() == Kind::Choice;
@@ -155,16 +155,16 @@ impl<'command> Definition<'command> {
     ///
     /// # Errors
     ///
-    /// Error of the value, which is quoted unless it can be a secret.
+    /// Fails with the reason; the value is quoted unless it can be a secret.
     pub(super) fn check(self, value: &std::ffi::OsStr) -> Result<(), String> {
         let mut argument = self.0.clone().env(Resettable::<OsStr>::Reset).global(false);
         if self.kind() == Kind::Boolean {
-            // By itself it takes no value.
+            // A flag takes no value by itself.
             argument = argument.action(ArgAction::Set);
         }
-        let mut given = OsString::from(format!("{}=", self.flag()));
-        given.push(value);
-        match Command::new("setting").no_binary_name(true).arg(argument).try_get_matches_from([given]) {
+        let mut text = OsString::from(format!("{}=", self.flag()));
+        text.push(value);
+        match Command::new("setting").no_binary_name(true).arg(argument).try_get_matches_from([text]) {
             Ok(_) => Ok(()),
             Err(error) if self.is_secret() => Err(format!("invalid value: {}", explanation(&error))),
             Err(error) => {
@@ -200,7 +200,7 @@ impl Kind {
         }
     }
 
-    /// Value of this type that sets nothing.
+    /// Empty value of this type, which sets nothing.
     pub(crate) fn empty(self) -> &'static str {
         match self {
             Self::List => "[]",
@@ -208,7 +208,7 @@ impl Kind {
         }
     }
 
-    /// How a value of this type is written in the configuration file.
+    /// Example of this type in the configuration file, for errors.
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::Text | Self::Choice => "a string: \"…\"",

@@ -1,5 +1,4 @@
-//! The effective settings: each setting's value and the source it comes from, for people to look at. Values of secrets
-//! are not among them.
+//! Effective settings: value and source of each, for `config show` and the settings page. Secrets have no value here.
 
 use std::ffi::OsStr;
 
@@ -54,8 +53,8 @@ impl Source {
     }
 }
 
-/// Reads from a parsed command line which settings have which value. `line_of` tells the line of a key in the
-/// configuration file, whose values are the arguments' defaults by then.
+/// Returns the value and source of each setting of a parsed command line. `line_of` returns the line of a key in the
+/// configuration file, whose values are the arguments' defaults at this point.
 pub(super) fn read(
     definitions: &[Definition<'_>],
     matches: &ArgMatches,
@@ -65,10 +64,10 @@ pub(super) fn read(
 }
 
 fn one(definition: Definition<'_>, matches: &ArgMatches, line: Option<usize>) -> EffectiveSetting {
-    let given = matches.get_raw(definition.key()).into_iter().flatten();
-    let given: Vec<_> = given.map(OsStr::to_string_lossy).collect();
-    // An empty value is no value.
-    let value = Some(given.join(", ")).filter(|value| !value.is_empty());
+    let values = matches.get_raw(definition.key()).into_iter().flatten();
+    let values: Vec<_> = values.map(OsStr::to_string_lossy).collect();
+    // An empty value counts as absent.
+    let value = Some(values.join(", ")).filter(|value| !value.is_empty());
     let source = match (matches.value_source(definition.key()), &value) {
         (_, None) => Source::Default,
         (Some(ValueSource::CommandLine), _) => Source::Flag,

@@ -182,15 +182,15 @@ fn position(text: &str, span: Range<usize>) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// Finds the key that is most like the one given, which can also be a key without its section, a flag or a
+/// Finds the key most similar to an unknown one, which can also be a key without its section, a flag or a
 /// variable.
 pub(super) fn nearest<'definition>(
-    given: &str,
+    unknown: &str,
     definitions: &[Definition<'definition>],
 ) -> Option<&'definition str> {
     let plain = |text: &str| text.to_lowercase().trim_start_matches('-').replace('-', "_");
-    let given = plain(given);
-    let (section, name) = given.rsplit_once('.').unwrap_or(("", &given));
+    let unknown = plain(unknown);
+    let (section, name) = unknown.rsplit_once('.').unwrap_or(("", &unknown));
     let similarity = |definition: &Definition<'_>| {
         let (flag, variable) = (plain(&definition.flag()), plain(&definition.variable()));
         let known = [definition.name(), &flag, &variable, variable.trim_start_matches("wenyuan_")];

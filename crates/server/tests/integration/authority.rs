@@ -42,6 +42,9 @@ POST   /api/v1/documents/{document}/versions/{version}/activate          404 404
 GET    /api/v1/documents/{document}/diff?from={version}&to={version}     404 404 200 200 200 404 200 404 200
 GET    /api/v1/documents/{document}/metadata                             404 404 200 200 200 404 200 404 200
 PATCH  /api/v1/documents/{document}/metadata                             404 404 403 200 200 404 403 404 200
+GET    /api/v1/notes?library={library}                                   404 404 200 200 200 404 200 404 200
+POST   /api/v1/notes                                                     401 404 201 201 201 404 403 403 201
+POST   /api/v1/notes/{note}/resolve                                      404 404 403 204 204 404 403 404 204
 GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
 GET    /api/v1/schedules                                                 401 403 403 403 403 403 200 403 200
 POST   /api/v1/session                                                   200 200 200 200 200 200 200 200 200
@@ -170,6 +173,9 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
         ("PATCH", "libraries/{library}") => json!({ "title": "Hidden" }),
         ("PUT", "libraries/{library}/grants/{username}") => json!({ "level": "read" }),
         ("PATCH", "documents/{document}/metadata") => json!({ "team": "storage" }),
+        ("POST", "notes") => {
+            json!({ "passage_id": fixture.names["passage"], "category": "gap", "text": "More." })
+        }
         ("POST", "session") => json!({ "name": "target", "password": PASSWORD }),
         ("POST", "session/renew") => json!({ "session_token": stranger.session_token }),
         ("PUT", "password") => json!({ "current": PASSWORD, "new": PASSWORD }),
@@ -257,6 +263,10 @@ impl Fixture {
         let found = fixture.server.search(&[("q", "hiddenword"), ("library", &library)]).await;
         let passage = found["hits"][0]["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
         fixture.names.extend([("library", library), ("document", document), ("passage", passage)]);
+        let note = body(&fixture, "POST", "/api/v1/notes", 0);
+        let note =
+            fixture.server.ask(Some(fixture.admin()), Method::POST, "/api/v1/notes", note).await.value();
+        fixture.names.insert("note", note["id"].as_str().expect("an id").to_owned());
         let chat = fixture.chat().await;
         let path = format!("/api/v1/chats/{chat}/messages");
         let asked = Some(json!({ "content": "What is the hiddenword?" }));

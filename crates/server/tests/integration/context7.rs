@@ -243,6 +243,15 @@ async fn a_budget_is_kept() {
         lengths.push(text.len());
     }
     assert!(lengths.is_sorted() && lengths[0] < lengths[2], "{lengths:?}");
+    // As clients send it.
+    let expected = server.get("/api/v2/context", &parameters("500")).await.text();
+    for tokens in ["1", "500.0", " 500"] {
+        assert_eq!(server.get("/api/v2/context", &parameters(tokens)).await.text(), expected, "{tokens}");
+    }
+    let blank = [("libraryId", "/docs/engine"), ("query", "engineword1"), ("tokens", ""), ("type", "")];
+    assert_eq!(server.get("/api/v2/context", &blank).await.status, 200);
+    let blank = [("libraryName", "engine"), ("query", "")];
+    assert_eq!(server.get("/api/v2/libs/search", &blank).await.status, 200);
 }
 
 #[tokio::test]

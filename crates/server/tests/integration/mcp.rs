@@ -1,5 +1,5 @@
-//! The MCP door, spoken to by hand in both eras of the protocol: what tools return and how it reads, what is refused, and that
-//! what may not be seen is seen through nothing.
+//! MCP, by requests in both eras of the protocol: results of tools as values and as text, errors, and that nothing reveals what
+//! an actor cannot see.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -130,6 +130,38 @@ fn steady(text: &str) -> String {
         words.collect::<Vec<_>>().join(" ")
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Tools of the program, by name.
+const TOOLS: [&str; 11] = [
+    "ask",
+    "find_version",
+    "get-library-docs",
+    "get_document",
+    "list_libraries",
+    "list_recent_changes",
+    "query-docs",
+    "report_issue",
+    "resolve-library-id",
+    "search_docs",
+    "search_history",
+];
+
+#[tokio::test]
+async fn the_program_has_no_fixtures_of_the_conformance_suite() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let agent = Agent::new(&server, NEW);
+    let tools = agent.ask("tools/list", json!({})).await;
+    let tools = tools["tools"].as_array().expect("a list");
+    let mut names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, TOOLS);
+    let program = std::fs::read(PROGRAM).expect("the program");
+    let program = String::from_utf8_lossy(&program);
+    for fixture in ["test_simple_text", "test_input_required_result", "test://static-text"] {
+        assert!(!program.contains(fixture), "the program holds the fixture {fixture}");
+    }
 }
 
 #[tokio::test]
@@ -322,7 +354,7 @@ async fn an_absent_version_is_refused_by_every_tool() {
         .await;
     assert_eq!(text, "fastify 5.2.1 has no document a.md; it is in 4.9");
     let strict = json!({ "library": "fastify", "version": "5.x", "query": "newword", "strict": true });
-    assert!(agent.fails("search_docs", strict).await.contains("literally"));
+    assert!(agent.fails("search_docs", strict).await.contains("must be a label"));
     let (_, range) = agent
         .call("search_docs", json!({ "library": "fastify", "version": "5.x", "query": "newword" }))
         .await;
@@ -409,7 +441,7 @@ async fn a_document_is_read_in_parts_that_keep_to_their_budget() {
     assert!(text.len() * 2 / 7 <= 300, "{text}");
     assert_eq!(value["passages"][0]["cut"], true);
     for arguments in [
-        json!({ "query": "x", "max_tokens": 10 }),
+        json!({ "query": "x", "max_tokens": -10 }),
         json!({ "query": "x", "limit": 0 }),
         json!({ "query": "x", "unknown": 1 }),
         json!({ "query": 7 }),
@@ -421,6 +453,82 @@ async fn a_document_is_read_in_parts_that_keep_to_their_budget() {
     }
     let foreign = json!({ "library": "book", "path": "manual.md", "cursor": "bm9uZQ" });
     assert!(agent.fails("get_document", foreign).await.contains("cursor"));
+}
+
+#[tokio::test]
+async fn arguments_are_accepted_as_clients_send_them() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    server.add("fastify", "5.2.1", "a.md", documents::manual("Manual", "chapterword", 4)).await;
+    let agent = Agent::new(&server, NEW);
+    let (_, expected) = agent.call("search_docs", json!({ "query": "chapterword", "limit": 1 })).await;
+    assert_eq!(expected["passages"].as_array().unwrap().len(), 1);
+    for arguments in [
+        json!({ "query": "chapterword", "limit": 1.0 }),
+        json!({ "query": "chapterword", "limit": "1" }),
+        json!({ "query": "chapterword", "limit": 1, "library": "", "version": "" }),
+        json!({ "query": "chapterword", "limit": 1, "library": null, "version": null, "max_tokens": "", "strict": "false" }),
+        json!({ "userQuery": "chapterword", "query": "", "limit": 1 }),
+    ] {
+        let (_, value) = agent.call("search_docs", arguments.clone()).await;
+        assert_eq!(value["passages"], expected["passages"], "{arguments}");
+    }
+    let recent = json!({ "limit": "1", "library": "", "since": "", "cursor": "" });
+    assert_eq!(agent.call("list_recent_changes", recent).await.1["changes"].as_array().unwrap().len(), 1);
+    let listed = json!({ "limit": 200.0, "cursor": "" });
+    assert!(!agent.call("list_libraries", listed).await.1["libraries"].as_array().unwrap().is_empty());
+    let found = json!({ "library": "fastify", "targetVersion": "" });
+    assert_eq!(agent.call("find_version", found).await.1["version"], "5.2.1");
+    // A budget below the least and above the greatest is brought within the bounds.
+    for tokens in [json!(0), json!(50), json!("50"), json!(100.0), json!(1_000_000)] {
+        for (tool, arguments) in [
+            ("search_docs", json!({ "query": "chapterword", "max_tokens": tokens })),
+            ("get_document", json!({ "library": "fastify", "path": "a.md", "max_tokens": tokens })),
+            ("query-docs", json!({ "libraryId": "/docs/fastify", "query": "chapterword", "tokens": tokens })),
+            (
+                "get-library-docs",
+                json!({ "context7CompatibleLibraryID": "/docs/fastify", "topic": "", "tokens": tokens }),
+            ),
+        ] {
+            let (_, value) = agent.call(tool, arguments).await;
+            assert!(!value["passages"].as_array().unwrap().is_empty(), "{tool} {tokens}");
+        }
+    }
+    for (tool, arguments, name) in [
+        ("search_docs", json!({ "query": "x", "limit": "many" }), "limit"),
+        ("search_docs", json!({ "query": "x", "limit": 1.5 }), "limit"),
+        ("search_docs", json!({ "query": ["x"] }), "query"),
+        ("search_docs", json!({ "query": "x", "strict": "perhaps" }), "strict"),
+        ("get_document", json!({ "path": 7 }), "path"),
+        ("query-docs", json!({ "libraryId": "/docs/fastify", "query": "x", "tokens": {} }), "tokens"),
+        ("find_version", json!({ "library": "fastify", "targetVersion": 5 }), "targetVersion"),
+    ] {
+        let text = agent.fails(tool, arguments).await;
+        assert!(text.starts_with(&format!("the argument {name} cannot be read: ")), "{tool}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_section_is_read_alone() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    // The sections are so short that they share a passage.
+    let text =
+        "# Valve\n\n## Open\n\nTurn it left.\n\n### By hand\n\nUse gloves.\n\n## `Close`\n\nTurn it right.\n";
+    server.add("valve", "1", "a.md", text).await;
+    let agent = Agent::new(&server, NEW);
+    for (section, expected) in [
+        ("Open", "## Open\n\nTurn it left.\n\n### By hand\n\nUse gloves."),
+        ("Open > By hand", "### By hand\n\nUse gloves."),
+        ("close", "## `Close`\n\nTurn it right."),
+    ] {
+        let arguments = json!({ "library": "valve", "path": "a.md", "section": section });
+        let (_, value) = agent.call("get_document", arguments).await;
+        assert_eq!(contents(&value).trim(), expected, "{section}");
+        assert_eq!(value["next_cursor"], Value::Null);
+    }
+    let arguments = json!({ "library": "valve", "path": "a.md", "section": "Close > By hand" });
+    assert!(agent.fails("get_document", arguments).await.contains("no section"));
 }
 
 fn contents(value: &Value) -> String {
@@ -451,7 +559,7 @@ async fn a_note_is_written_by_who_may_and_read_by_all() {
         (&value["notes"][0]["text"], &value["notes"][0]["passage_changed"]),
         (&json!("It moved.\n```\nx"), &json!(false))
     );
-    // What the note speaks of changes: the note stays, and says so.
+    // The passage changes: the note stays, and says so.
     server.add("fastify", "5", "a.md", "# A\n\nThe notedword has moved.").await;
     let (text, value) = reader.call("get_document", json!({ "library": "fastify", "path": "a.md" })).await;
     assert_eq!(value["notes"][0]["passage_changed"], true, "{text}");
@@ -472,6 +580,39 @@ async fn a_note_is_written_by_who_may_and_read_by_all() {
     let nothing =
         json!({ "passage_id": "00000000-0000-7000-8000-000000000000", "category": "gap", "text": "x" });
     assert!(writer.fails("report_issue", nothing).await.contains("no passage"));
+
+    // Resolved through one API, it is listed as resolved by each.
+    let id = written["note"]["id"].as_str().unwrap();
+    assert_eq!(server.json("/api/v1/notes?library=fastify&path=a.md&version=5").await["items"][0]["id"], id);
+    assert_eq!(app.run(&["notes", "--library", "fastify", "--json"]).await.json()[0]["id"], id);
+    for _twice in 0..2 {
+        assert_eq!(server.post(&format!("/api/v1/notes/{id}/resolve")).await.status, 204);
+    }
+    assert_eq!(server.json("/api/v1/notes?library=fastify").await["items"], json!([]));
+    let resolved = server.json("/api/v1/notes?library=fastify&resolved=true").await["items"][0].clone();
+    assert_eq!((&resolved["id"], &resolved["path"]), (&json!(id), &json!("a.md")));
+    assert!(resolved["resolved_at"].is_string());
+    let resolved = app.run(&["notes", "--library", "fastify", "--resolved"]).await.succeeded();
+    assert!(resolved.contains("fastify 5 a.md") && resolved.contains("resolved 2"), "{resolved}");
+    let read = json!({ "library": "fastify", "path": "a.md" });
+    assert_eq!(reader.call("get_document", read).await.1["notes"], json!([]));
+    let read = json!({ "library": "fastify", "path": "a.md", "resolved_notes": true });
+    let (text, value) = reader.call("get_document", read).await;
+    assert!(value["notes"][0]["resolved_at"].is_string() && text.contains("| resolved_at: "), "{text}");
+
+    // Notes are written and resolved by HTTP and by the command line, too.
+    let passage = server.search(&[("q", "notedword")]).await["hits"][0]["id"].clone();
+    let note = json!({ "passage_id": passage, "category": "gap", "text": "Say where to." });
+    let added = server.ask(Some(server.key()), Method::POST, "/api/v1/notes", Some(note)).await;
+    assert_eq!(added.status, 201);
+    let added = added.value();
+    app.run(&["notes", "add", passage.as_str().unwrap(), "wrong", "It is not there."]).await.succeeded();
+    let pages = server.json("/api/v1/notes?limit=1").await;
+    assert_eq!(pages["items"][0]["text"], "It is not there.");
+    let next = format!("/api/v1/notes?limit=1&cursor={}", pages["next"].as_str().unwrap());
+    assert_eq!(server.json(&next).await["items"][0]["id"], added["id"]);
+    app.run(&["notes", "resolve", added["id"].as_str().unwrap()]).await.succeeded();
+    assert_eq!(server.json("/api/v1/notes").await["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use testkit::{Program, Server, TestApp, documents, folder};
+use testkit::{ConformanceRun, Program, Server, TestApp, documents, folder};
 
 use crate::PROGRAM;
 
@@ -124,52 +124,7 @@ async fn the_official_clients_can_use_every_feature() {
     run_plan(&plan, pipe, REVISIONS.len()).await;
 }
 
-/// Runs the conformance suite. Returns its exit code, whether each scenario passed, and the output.
-async fn conformance(server: &Server, revision: &str) -> (i32, Vec<(String, bool)>, String) {
-    let url = format!("http://{}/mcp", server.address());
-    let suite = "@modelcontextprotocol/conformance/dist/index.js";
-    let run = Program::node_package_after(&script("with-key.mjs"), suite)
-        .set("WENYUAN_TEST_KEY", server.key())
-        .with(&["server", "--url", &url, "--requirements", revision])
-        .run()
-        .await;
-    let summary = run.output.split_once("=== SUMMARY ===").map(|(_, after)| after).unwrap_or_default();
-    let scenario = |line: &str| {
-        let (mark, rest) = line.split_once(' ')?;
-        let (name, _) = rest.split_once(':')?;
-        Some((
-            name.to_owned(),
-            match mark {
-                "✓" => true,
-                "✗" => false,
-                _ => return None,
-            },
-        ))
-    };
-    let scenarios = summary.lines().filter_map(scenario).collect();
-    (run.code, scenarios, format!("{}\n{}", run.output, run.errors))
-}
-
-/// Scenarios that the suite runs but does not score. They need an extension, resumable streams, or a tool whose arguments are
-/// repeated in headers.
-const UNSCORED: [&str; 3] = ["tasks-", "server-sse-polling", "http-custom-header-server-validation"];
-
-#[tokio::test]
-async fn the_official_conformance_suite_passes_in_both_revisions() {
-    let app = TestApp::new(PROGRAM).await.set("WENYUAN_MCP_FIXTURES", "1");
-    let server = app.serve().await;
-    for (revision, min_passed) in REVISIONS.into_iter().zip([30, 37]) {
-        let (code, scenarios, output) = conformance(&server, revision).await;
-        assert_eq!(code, 0, "{output}");
-        let is_scored = |name: &str| !UNSCORED.iter().any(|prefix| name.starts_with(prefix));
-        let failed: Vec<_> = scenarios.iter().filter(|(name, passed)| !passed && is_scored(name)).collect();
-        assert!(failed.is_empty(), "{failed:?}\n{output}");
-        let passed = scenarios.iter().filter(|(_, passed)| *passed).count();
-        assert!(passed >= min_passed, "{passed} of at least {min_passed} scenarios\n{output}");
-    }
-}
-
-/// Scenarios that need no fixtures, so that the server is tested as in production. By revision.
+/// Scenarios of the official conformance suite that call no fixtures (those are tested in `src/mcp/conformance.rs`), by revision.
 const WITHOUT_FIXTURES: [&[&str]; 2] = [
     &[
         "server-initialize",
@@ -195,12 +150,14 @@ const WITHOUT_FIXTURES: [&[&str]; 2] = [
 ];
 
 #[tokio::test]
-async fn the_suite_passes_on_a_production_server() {
+async fn the_official_conformance_suite_passes_without_fixtures() {
     let app = TestApp::new(PROGRAM).await;
     add_libraries(&app).await;
     let server = app.serve().await;
+    let url = format!("http://{}/mcp", server.address());
     for (revision, wanted) in REVISIONS.into_iter().zip(WITHOUT_FIXTURES) {
-        let (_, scenarios, output) = conformance(&server, revision).await;
+        let ConformanceRun { scenarios, output, .. } =
+            testkit::run_conformance_suite(&script("with-key.mjs"), &url, server.key(), revision).await;
         for name in wanted {
             assert!(
                 scenarios.iter().any(|(scenario, passed)| scenario == name && *passed),

@@ -1,5 +1,6 @@
-//! `resolve-library-id`, `query-docs` and the older `get-library-docs`, as Context7's clients and the prompts written for
-//! them call these. The arguments that models invent for them are understood too.
+//! Tools `resolve-library-id`, `query-docs` and the older `get-library-docs` of
+//! [Context7](https://github.com/upstash/context7), for its clients and prompts. Aliases accept the argument names of older
+//! versions, and those that models invent.
 
 use kernel::actor::Actor;
 use library::catalogue::{Library, Version};
@@ -12,18 +13,19 @@ use super::search::{self, Snippets};
 use super::{McpServer, ToolOutput, tokens};
 use crate::app::library_ids;
 use crate::app::passages::one_line;
+use crate::http::lenient;
 use crate::http::problem::Problem;
 
-/// Libraries that are named at most.
-const MATCHES: usize = 10;
-/// Query if an older client names no topic.
-const NO_TOPIC: &str = "getting started overview introduction";
+/// Maximum number of libraries in an answer.
+const MAX_MATCHES: usize = 10;
+/// Query of an older client without a topic.
+const DEFAULT_TOPIC: &str = "getting started overview introduction";
 
-/// Which library is meant.
+/// Arguments of `resolve-library-id`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResolveArguments {
-    /// Task the library is wanted for.
+    /// Task for which the library is needed.
     #[serde(alias = "userQuery", alias = "question", default)]
     #[schemars(required, length(min = 1, max = 2000))]
     query: String,
@@ -33,7 +35,7 @@ pub(super) struct ResolveArguments {
     library_name: String,
 }
 
-/// A question to a library.
+/// Arguments of `query-docs`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueryArguments {
@@ -50,16 +52,16 @@ pub(super) struct QueryArguments {
     #[serde(alias = "userQuery", alias = "question")]
     #[schemars(length(min = 1, max = 2000))]
     query: String,
-    /// Tokens of the whole answer at most, by estimate.
-    #[serde(alias = "tokens")]
-    #[schemars(range(min = 200, max = 50000))]
+    /// Maximum number of tokens of the whole answer, by estimate; at least 200 are used.
+    #[serde(default, alias = "tokens", deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1, max = 50000))]
     max_tokens: Option<usize>,
 }
 
-/// Arguments of Context7's clients before version 2.
+/// Arguments of `get-library-docs`, of Context7's clients before version 2.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OlderArguments {
+pub(super) struct GetLibraryDocsArguments {
     /// Id from resolve-library-id.
     #[serde(
         rename = "context7CompatibleLibraryID",
@@ -71,37 +73,37 @@ pub(super) struct OlderArguments {
     /// Topic in words.
     #[serde(alias = "query", alias = "userQuery", alias = "question")]
     topic: Option<String>,
-    /// Tokens of the whole answer at most, by estimate.
-    #[serde(alias = "max_tokens")]
-    #[schemars(range(min = 200, max = 50000))]
+    /// Maximum number of tokens of the whole answer, by estimate; at least 200 are used.
+    #[serde(default, alias = "max_tokens", deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1, max = 50000))]
     tokens: Option<usize>,
 }
 
-/// Libraries that may be meant.
+/// Result of `resolve-library-id`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Resolved {
+pub(super) struct LibraryMatches {
     /// Libraries, the best match first.
-    libraries: Vec<Match>,
+    libraries: Vec<LibraryMatch>,
 }
 
-/// A library that may be meant.
+/// A library that matches the name.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Match {
-    /// Name of the library as people write it.
+pub(super) struct LibraryMatch {
+    /// Display name of the library.
     title: String,
     /// Id, for query-docs.
     library_id: String,
     /// Description.
     description: String,
-    /// Passages in the active version.
+    /// Number of passages in the active version.
     snippets: i64,
     /// Ids of its versions, the highest first.
     versions: Vec<String>,
 }
 
-impl ToolOutput for Resolved {
+impl ToolOutput for LibraryMatches {
     fn text(&self) -> String {
         if self.libraries.is_empty() {
             return "No libraries found matching the provided name.".to_owned();
@@ -124,17 +126,17 @@ impl ToolOutput for Resolved {
     }
 }
 
-/// Finds libraries by a name that may be incomplete or not quite right.
+/// Finds libraries by a name, which can be incomplete or misspelled.
 pub(super) async fn resolve(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: ResolveArguments,
-) -> Result<Resolved, Problem> {
-    let catalogue = librarian.app.engine.catalogue().await?;
-    let mut found = library_ids::matching(&catalogue, actor, &asked.library_name, &asked.query);
-    found.truncate(MATCHES);
-    let active: Vec<&Version> = found.iter().filter_map(|library| library.active_version()).collect();
-    let mut connection = acquire(librarian.app.pool()).await?;
+    arguments: ResolveArguments,
+) -> Result<LibraryMatches, Problem> {
+    let catalogue = server.app.engine.catalogue().await?;
+    let mut matches = library_ids::matching(&catalogue, actor, &arguments.library_name, &arguments.query);
+    matches.truncate(MAX_MATCHES);
+    let active: Vec<&Version> = matches.iter().filter_map(|library| library.active_version()).collect();
+    let mut connection = acquire(server.app.pool()).await?;
     let counts = overview::counts(&mut connection, &active).await?;
     let snippets = |library: &Library| {
         counts
@@ -142,9 +144,9 @@ pub(super) async fn resolve(
             .find(|counts| library.active == Some(counts.version))
             .map_or(0, |counts| counts.passages)
     };
-    let libraries = found
+    let libraries = matches
         .into_iter()
-        .map(|library| Match {
+        .map(|library| LibraryMatch {
             title: library.title.clone(),
             library_id: library_ids::id_of(&library.name, None),
             description: library.description.clone(),
@@ -156,37 +158,37 @@ pub(super) async fn resolve(
                 .collect(),
         })
         .collect();
-    Ok(Resolved { libraries })
+    Ok(LibraryMatches { libraries })
 }
 
 /// Searches a library by its id.
 pub(super) async fn query(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: QueryArguments,
+    arguments: QueryArguments,
 ) -> Result<Snippets, Problem> {
-    find(librarian, actor, &asked.library_id, &asked.query, tokens(asked.max_tokens)?).await
+    search_library(server, actor, &arguments.library_id, &arguments.query, tokens(arguments.max_tokens)).await
 }
 
-/// Like `query_docs`, for older clients, which can ask for very few tokens.
-pub(super) async fn older(
-    librarian: &McpServer,
+/// Like [`query`], for older clients.
+pub(super) async fn get_library_docs(
+    server: &McpServer,
     actor: &Actor,
-    asked: OlderArguments,
+    arguments: GetLibraryDocsArguments,
 ) -> Result<Snippets, Problem> {
-    let topic = asked.topic.as_deref().filter(|topic| !topic.trim().is_empty()).unwrap_or(NO_TOPIC);
-    find(librarian, actor, &asked.library_id, topic, tokens(asked.tokens)?).await
+    let topic = arguments.topic.as_deref().filter(|topic| !topic.trim().is_empty()).unwrap_or(DEFAULT_TOPIC);
+    search_library(server, actor, &arguments.library_id, topic, tokens(arguments.tokens)).await
 }
 
-async fn find(
-    librarian: &McpServer,
+async fn search_library(
+    server: &McpServer,
     actor: &Actor,
     id: &str,
     query: &str,
     most: usize,
 ) -> Result<Snippets, Problem> {
     let (name, version) = library_ids::parse(id)?;
-    let catalogue = librarian.app.engine.catalogue().await?;
+    let catalogue = server.app.engine.catalogue().await?;
     let library = catalogue.library(actor, &name)?;
-    search::snippets(librarian, actor, (library, version), query, most).await
+    search::snippets(server, actor, (library, version), query, most).await
 }

@@ -1,4 +1,4 @@
-//! `get_document` and `list_recent_changes`: reading on from what a search found, and what is new.
+//! Tools `get_document` (reads a document or a section) and `list_recent_changes`.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use kernel::actor::Actor;
@@ -14,48 +14,52 @@ use store::postgres::acquire;
 
 use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::{one_line, time};
-use crate::http::input;
 use crate::http::problem::Problem;
-use crate::mcp::shown::{Passage, PassageNote, RULE};
-use crate::mcp::uri::{self, Named};
+use crate::http::{input, lenient};
+use crate::mcp::uri::{self, ResourceUri};
+use crate::mcp::view::{Passage, PassageNote, RULE};
 
-/// Notes that are looked at for one answer.
-const NOTES: i64 = 50;
-/// Changes on a page where nothing is said.
+/// Maximum number of notes that are read for an answer.
+const MAX_NOTES: i64 = 50;
+/// Default number of changes on a page.
 const CHANGES: usize = 20;
-/// Headings that are named where one was not found.
-const HEADINGS: usize = 40;
+/// Maximum number of headings in the error for an absent one.
+const MAX_HEADINGS: usize = 40;
 
 /// Arguments of `get_document`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// Name of the library; with path. Not needed with document_id or uri.
+    /// Name of the library, with path. Not needed with document_id or uri.
     library: Option<String>,
-    /// Version: a label, a range (5.x, ^5.2, >=5.2 <6) or latest; the library's active version if it is left out.
+    /// Version: a label, a range (5.x, ^5.2, >=5.2 <6) or latest. Default: the library's active version.
     version: Option<String>,
-    /// Path of the document in its library, as search_docs gives it.
+    /// Path of the document in its library, from search_docs.
     path: Option<String>,
-    /// Id of the document, as search_docs gives it, instead of library and path.
+    /// Id of the document, from search_docs, instead of library and path.
     document_id: Option<String>,
-    /// Resource of the document (docs://…), instead of library, version and path.
+    /// Resource URI of the document (docs://…), instead of library, version and path.
     uri: Option<String>,
-    /// Only this section, with what is under it: a heading, or headings from the outer to the inner joined by " > ".
+    /// Section to read, with its subsections: a heading, or headings from the outer to the inner joined by " > ".
     section: Option<String>,
-    /// Tokens of the whole answer at most, by estimate.
-    #[schemars(range(min = 200, max = 50000))]
+    /// Maximum number of tokens of the whole answer, by estimate; at least 200 are used.
+    #[serde(default, deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1, max = 50000))]
     max_tokens: Option<usize>,
-    /// Where to go on: next_cursor of the answer before, with otherwise the same arguments.
+    /// next_cursor of the previous answer, with otherwise the same arguments, to continue.
     cursor: Option<String>,
+    /// Include resolved notes instead of open ones.
+    #[serde(default, deserialize_with = "lenient::boolean")]
+    resolved_notes: Option<bool>,
 }
 
-/// A document, or a part of it.
+/// Result of `get_document`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Read {
+pub(super) struct DocumentPage {
     /// Library of the document.
     library: String,
-    /// Version it was read in.
+    /// Version of the document.
     version: String,
     /// Id of the document.
     document_id: String,
@@ -63,23 +67,23 @@ pub(super) struct Read {
     path: String,
     /// Title of the document.
     title: String,
-    /// Revision under this version, from 1.
+    /// Number of the revision in this version, from 1.
     revision: i32,
     /// SHA-256 of the original file.
     sha256: String,
-    /// When it was indexed.
+    /// Time when it was indexed.
     indexed_at: String,
-    /// Resource of the whole document.
+    /// Resource URI of the whole document.
     uri: String,
     /// Passages in the order of the document.
     passages: Vec<Passage>,
-    /// Notes that people and agents wrote on these passages. They are no part of the document.
+    /// Notes of people and agents on these passages. They are not part of the document.
     notes: Vec<PassageNote>,
-    /// Where the rest begins; null at the end.
+    /// Cursor of the rest; null at the end.
     next_cursor: Option<String>,
 }
 
-impl ToolOutput for Read {
+impl ToolOutput for DocumentPage {
     fn text(&self) -> String {
         let mut blocks = vec![format!(
             "Document: {}\nlibrary: {} | version: {} | revision: {} | sha256: {} | indexed_at: {}",
@@ -95,63 +99,80 @@ impl ToolOutput for Read {
 }
 
 /// Reads a document, or a part of it.
-pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) -> Result<Read, Problem> {
-    let most = tokens(asked.max_tokens)?;
-    let after = asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
-    let section = headings(asked.section.as_deref());
-    let catalogue = librarian.app.engine.catalogue().await?;
-    let mut connection = acquire(librarian.app.pool()).await?;
-    let address = address(&asked)?;
-    let (library, path) = match &address {
-        Address::Path { library, path, .. } => {
+pub(super) async fn get(
+    server: &McpServer,
+    actor: &Actor,
+    arguments: Arguments,
+) -> Result<DocumentPage, Problem> {
+    let max_tokens = tokens(arguments.max_tokens);
+    let after =
+        arguments.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
+    let section = headings(arguments.section.as_deref());
+    let catalogue = server.app.engine.catalogue().await?;
+    let mut connection = acquire(server.app.pool()).await?;
+    let target = document_ref(&arguments)?;
+    let (library, path) = match &target {
+        DocumentRef::Path { library, path, .. } => {
             (&**catalogue.library(actor, &input::library(library)?)?, path.clone())
         }
-        Address::Id(id) => reading::locate(&mut connection, actor, &catalogue, *id).await?,
+        DocumentRef::Id(id) => reading::locate(&mut connection, actor, &catalogue, *id).await?,
     };
-    let version = match &address {
-        Address::Path { version: Some(version), .. } => Some(version.as_str()),
-        _ => asked.version.as_deref(),
+    let version = match &target {
+        DocumentRef::Path { version: Some(version), .. } => Some(version.as_str()),
+        _ => arguments.version.as_deref(),
     };
     let version = input::version(version)?;
     let document = reading::find(&mut connection, actor, library, &version, &path).await?;
-    let all_notes =
-        notes::on_document(&mut connection, actor, document.document_id, document.version_id, NOTES).await?;
+    let resolved = arguments.resolved_notes.unwrap_or_default();
+    let all_notes = notes::on_document(
+        &mut connection,
+        actor,
+        document.document_id,
+        document.version_id,
+        resolved,
+        MAX_NOTES,
+    )
+    .await?;
     let all_notes: Vec<(Option<i32>, PassageNote)> =
         all_notes.iter().map(|note| (note.passage_number, PassageNote::from(note))).collect();
-    // Notes take at most a quarter: who reads a document wants the document.
-    let for_notes = all_notes.iter().map(|(_, note)| note.tokens() + 10).sum::<usize>().min(most / 4);
+    // Notes take at most a quarter of the answer.
+    let note_tokens = all_notes.iter().map(|(_, note)| note.tokens() + 10).sum::<usize>().min(max_tokens / 4);
     let frame = 140 + uri_tokens(&document);
-    let cost = |piece: &reading::PassagePart| Passage::of(&document, piece).tokens();
-    let wanted = ReadOptions {
+    let render = |part: &reading::PassagePart| {
+        let passage = Passage::of(&document, part);
+        let tokens = passage.tokens();
+        (passage, tokens)
+    };
+    let options = ReadOptions {
         section: &section,
         after: after.as_ref(),
-        max_tokens: most.saturating_sub(for_notes + frame),
-        cost: &cost,
+        max_tokens: max_tokens.saturating_sub(note_tokens + frame),
+        render: &render,
     };
-    let part = reading::read(&mut connection, &document, &wanted).await?;
-    if part.passages.is_empty() && !section.is_empty() {
+    let page = reading::read(&mut connection, &document, &options).await?;
+    if page.passages.is_empty() && !section.is_empty() {
         return Err(no_section(&mut connection, &document, &section).await?);
     }
     let (first, last) =
-        (part.passages.first().map(|piece| piece.number), part.passages.last().map(|piece| piece.number));
-    let is_shown = |number: &Option<i32>| match number {
+        (page.passages.first().map(|(number, _)| *number), page.passages.last().map(|(number, _)| *number));
+    let is_on_page = |number: &Option<i32>| match number {
         Some(number) => {
-            part.passages.iter().any(|piece| piece.number == *number)
+            page.passages.iter().any(|(other, _)| other == number)
                 || (section.is_empty() && first <= Some(*number) && Some(*number) <= last)
         }
-        // Of a passage that has changed since: at the end, where all has been read.
-        None => part.next.is_none() && section.is_empty(),
+        // Notes on passages that have changed since are on the last page.
+        None => page.next.is_none() && section.is_empty(),
     };
-    let mut left = for_notes;
-    let mut shown_notes = Vec::new();
+    let mut tokens_left = note_tokens;
+    let mut page_notes = Vec::new();
     for (number, note) in all_notes {
-        let Some(rest) = left.checked_sub(note.tokens() + 10) else { continue };
-        if is_shown(&number) {
-            left = rest;
-            shown_notes.push(note);
+        let Some(rest) = tokens_left.checked_sub(note.tokens() + 10) else { continue };
+        if is_on_page(&number) {
+            tokens_left = rest;
+            page_notes.push(note);
         }
     }
-    Ok(Read {
+    Ok(DocumentPage {
         library: document.library.to_string(),
         version: document.version.to_string(),
         document_id: document.document_id.to_string(),
@@ -160,10 +181,10 @@ pub(super) async fn get(librarian: &McpServer, actor: &Actor, asked: Arguments) 
         revision: document.revision,
         sha256: document.sha256.clone(),
         indexed_at: time(document.indexed_at),
-        uri: uri::of_document(document.library.as_str(), document.version.as_str(), &document.path, None),
-        passages: part.passages.iter().map(|piece| Passage::of(&document, piece)).collect(),
-        notes: shown_notes,
-        next_cursor: part.next.map(|cursor| cursor.to_string()),
+        uri: uri::document(document.library.as_str(), document.version.as_str(), &document.path, None),
+        passages: page.passages.into_iter().map(|(_, passage)| passage).collect(),
+        notes: page_notes,
+        next_cursor: page.next.map(|cursor| cursor.to_string()),
     })
 }
 
@@ -171,78 +192,82 @@ fn uri_tokens(document: &VisibleDocument) -> usize {
     2 * library::budget::tokens(&document.path) + library::budget::tokens(&document.title)
 }
 
-/// How a document is named.
-enum Address {
+/// Reference to a document.
+enum DocumentRef {
     Path { library: String, version: Option<String>, path: DocumentPath },
     Id(DocumentId),
 }
 
-fn address(asked: &Arguments) -> Result<Address, Problem> {
+fn document_ref(arguments: &Arguments) -> Result<DocumentRef, Problem> {
     let path = |text: &str| text.parse::<DocumentPath>().map_err(library::Error::from);
-    if let Some(text) = &asked.uri {
-        let Some(Named::Document { library, version, path: text }) = uri::parse(text) else {
-            return Err(Problem::invalid("uri is that of a document: docs://libraries/LIBRARY/VERSION/PATH"));
+    if let Some(text) = &arguments.uri {
+        let Some(ResourceUri::Document { library, version, path: text }) = uri::parse(text) else {
+            return Err(Problem::invalid(
+                "uri is not that of a document: docs://libraries/LIBRARY/VERSION/PATH",
+            ));
         };
-        return Ok(Address::Path { library, version: Some(version), path: path(&text)? });
+        return Ok(DocumentRef::Path { library, version: Some(version), path: path(&text)? });
     }
-    if let Some(id) = &asked.document_id {
-        let id = id.trim().parse().map_err(|_none| {
-            Problem::invalid("document_id is the id of a document, as search_docs gives it")
+    if let Some(id) = &arguments.document_id {
+        let id = id.trim().parse().map_err(|_invalid| {
+            Problem::invalid("document_id is not the id of a document: take one from search_docs")
         })?;
-        return Ok(Address::Id(id));
+        return Ok(DocumentRef::Id(id));
     }
-    match (&asked.library, &asked.path) {
+    match (&arguments.library, &arguments.path) {
         (Some(library), Some(text)) => {
-            Ok(Address::Path { library: library.clone(), version: None, path: path(text)? })
+            Ok(DocumentRef::Path { library: library.clone(), version: None, path: path(text)? })
         }
-        _ => Err(Problem::invalid("say which document: library and path, or document_id, or uri")),
+        _ => Err(Problem::invalid("no document is named: set library and path, or document_id, or uri")),
     }
 }
 
-/// The headings of a section as it is asked for.
+/// Splits the argument `section` into headings.
 fn headings(section: Option<&str>) -> Vec<String> {
     let parts = section.unwrap_or_default().replace(" › ", " > ");
     let parts = parts.split(" > ").map(|part| part.trim().trim_start_matches('#').trim());
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
+/// Returns the error for an absent section, with the sections of the document.
 async fn no_section(
     connection: &mut PgConnection,
     document: &VisibleDocument,
-    wanted: &[String],
+    headings: &[String],
 ) -> Result<Problem, Problem> {
-    let sections = reading::sections(connection, document, HEADINGS).await?;
-    let present: Vec<String> = sections.iter().map(|section| one_line(&section.join(" > "), 200)).collect();
-    let wanted = one_line(&wanted.join(" > "), 200);
-    Ok(Problem::not_found(if present.is_empty() {
-        format!("the document has no sections: read it without section, not {wanted:?}")
+    let sections = reading::sections(connection, document, MAX_HEADINGS).await?;
+    let all: Vec<String> = sections.iter().map(|section| one_line(&section.join(" > "), 200)).collect();
+    let section = one_line(&headings.join(" > "), 200);
+    Ok(Problem::not_found(if all.is_empty() {
+        format!("the document has no sections: read it without section, not with {section:?}")
     } else {
-        format!("the document has no section {wanted:?}; it has: {}", present.join("; "))
+        format!("the document has no section {section:?}; it has: {}", all.join("; "))
     }))
 }
 
-/// Which changes.
+/// Arguments of `list_recent_changes`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecentArguments {
-    /// Only of this library.
+    /// Library whose changes are listed. Default: all.
     library: Option<String>,
-    /// Only since then: a date (2026-11-01) or a time (2026-11-01T08:00:00Z).
+    /// Start of the period: a date (2026-11-01) or a time (2026-11-01T08:00:00Z).
     since: Option<String>,
-    /// Changes on a page.
+    /// Number of changes on a page.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
-    /// Where the page begins: next_cursor of the page before.
+    /// Start of the page: next_cursor of the previous page.
     cursor: Option<String>,
 }
 
-/// A page of changes.
+/// Result of `list_recent_changes`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RecentChanges {
-    /// Changes, the newest first.
+    /// Changes, the latest first.
     changes: Vec<Change>,
-    /// Where the next page begins; null on the last.
+    /// Cursor of the next page; null on the last.
     next_cursor: Option<String>,
 }
 
@@ -250,7 +275,7 @@ pub(super) struct RecentChanges {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Change {
-    /// When it was indexed.
+    /// Time when it was indexed.
     indexed_at: String,
     /// Library of the document.
     library: String,
@@ -262,13 +287,13 @@ pub(super) struct Change {
     title: String,
     /// Id of the document, for get_document.
     document_id: String,
-    /// Revision under this version: 1 for a document that was added.
+    /// Number of the revision in this version: 1 for a new document.
     revision: i32,
-    /// Whether this revision is the one that answers now.
+    /// Whether the revision is active now.
     active: bool,
     /// SHA-256 of the original file.
     sha256: String,
-    /// Resource of the document.
+    /// Resource URI of the document.
     uri: String,
 }
 
@@ -278,9 +303,9 @@ impl ToolOutput for RecentChanges {
             return "No changes.".to_owned();
         }
         let lines = self.changes.iter().map(|change| {
-            let what = if change.revision == 1 { "added" } else { "changed" };
+            let kind = if change.revision == 1 { "added" } else { "changed" };
             format!(
-                "- {} {what}: {} {} {} (revision {})",
+                "- {} {kind}: {} {} {} (revision {})",
                 change.indexed_at,
                 change.library,
                 change.version,
@@ -296,32 +321,37 @@ impl ToolOutput for RecentChanges {
     }
 }
 
-/// Lists what changed lately.
+/// Lists recent changes.
 pub(super) async fn recent(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: RecentArguments,
+    arguments: RecentArguments,
 ) -> Result<RecentChanges, Problem> {
-    let wanted = recent::RecentChangesParams {
-        library: asked.library.as_deref().map(input::library).transpose()?,
-        since: asked
+    let params = recent::RecentChangesParams {
+        library: arguments.library.as_deref().map(input::library).transpose()?,
+        since: arguments
             .since
             .as_deref()
             .filter(|since| !since.trim().is_empty())
             .map(point_in_time)
             .transpose()?,
-        after: asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?,
-        limit: limit(asked.limit, CHANGES, recent::MAX_PAGE_SIZE)?,
+        after: arguments
+            .cursor
+            .as_deref()
+            .filter(|cursor| !cursor.is_empty())
+            .map(input::cursor)
+            .transpose()?,
+        limit: limit(arguments.limit, CHANGES, recent::MAX_PAGE_SIZE)?,
     };
-    let catalogue = librarian.app.engine.catalogue().await?;
-    let mut connection = acquire(librarian.app.pool()).await?;
-    let page = recent::list(&mut connection, actor, &catalogue, &wanted).await?;
+    let catalogue = server.app.engine.catalogue().await?;
+    let mut connection = acquire(server.app.pool()).await?;
+    let page = recent::list(&mut connection, actor, &catalogue, &params).await?;
     let changes = page
         .items
         .into_iter()
         .map(|change| Change {
             indexed_at: time(change.indexed_at),
-            uri: uri::of_document(&change.library, &change.version, &change.path, None),
+            uri: uri::document(&change.library, &change.version, &change.path, None),
             library: change.library,
             version: change.version,
             path: change.path,
@@ -342,6 +372,8 @@ fn point_in_time(text: &str) -> Result<DateTime<Utc>, Problem> {
     }
     match text.parse::<NaiveDate>() {
         Ok(date) => Ok(date.and_time(NaiveTime::MIN).and_utc()),
-        Err(_) => Err(Problem::invalid("since is a date (2026-11-01) or a time (2026-11-01T08:00:00Z)")),
+        Err(_) => {
+            Err(Problem::invalid("since is neither a date (2026-11-01) nor a time (2026-11-01T08:00:00Z)"))
+        }
     }
 }

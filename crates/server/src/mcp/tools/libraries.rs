@@ -9,20 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{McpServer, ToolOutput, limit};
 use crate::app::library_ids;
-use crate::http::input;
 use crate::http::problem::Problem;
+use crate::http::{input, lenient};
 
-/// Libraries on a page where nothing is said, and at most.
+/// Default and maximum number of libraries on a page.
 const LIBRARIES: usize = 100;
 const MAX_LIBRARIES: usize = 200;
 
-/// Which page.
+/// Arguments of `list_libraries`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListArguments {
-    /// Where the page begins: next_cursor of the page before.
+pub(super) struct ListLibrariesArguments {
+    /// Start of the page: next_cursor of the previous page.
     cursor: Option<String>,
-    /// Libraries on a page.
+    /// Number of libraries on a page.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
@@ -30,10 +31,10 @@ pub(super) struct ListArguments {
 /// A page of libraries.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Listed {
+pub(super) struct LibraryList {
     /// Libraries, by name.
     libraries: Vec<LibraryItem>,
-    /// Where the next page begins; null on the last.
+    /// Cursor of the next page; null on the last.
     next_cursor: Option<String>,
 }
 
@@ -45,11 +46,11 @@ pub(super) struct LibraryItem {
     name: String,
     /// Id, for query-docs.
     library_id: String,
-    /// Name as people write it.
+    /// Display name.
     title: String,
     /// Description.
     description: String,
-    /// Version that answers when none is asked for.
+    /// Version used if a call names none.
     active_version: Option<String>,
     /// Versions, the highest first.
     versions: Vec<String>,
@@ -68,7 +69,7 @@ impl From<&Library> for LibraryItem {
     }
 }
 
-impl ToolOutput for Listed {
+impl ToolOutput for LibraryList {
     fn text(&self) -> String {
         if self.libraries.is_empty() {
             return "No libraries indexed yet.".to_owned();
@@ -87,63 +88,64 @@ impl ToolOutput for Listed {
     }
 }
 
-/// Which version is wanted.
+/// Arguments of `find_version`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FindArguments {
+pub(super) struct FindVersionArguments {
     /// Name of the library, as list_libraries has it.
     library: String,
-    /// Wanted version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest; the active version if it is left out.
+    /// Requested version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest. Default: the active version.
     #[serde(rename = "targetVersion", alias = "target_version", alias = "version")]
     target_version: Option<String>,
 }
 
-/// Matching libraries.
+/// Result of `find_version`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct BestMatch {
-    /// Library that was looked at.
+pub(super) struct VersionMatch {
+    /// Name of the library.
     library: String,
-    /// Version that was asked for; empty for the active one.
+    /// Requested version; empty for the active one.
     requested: String,
-    /// Version that is meant by it; null if none present is.
+    /// Version that matches; null if none does.
     version: Option<String>,
-    /// Present version that is nearest to an absent one. It is not what was asked for.
+    /// Version nearest to the requested one, if none matches. It is another version than the requested one.
     nearest: Option<String>,
-    /// Version that answers when none is asked for.
+    /// Version used if a call names none.
     active_version: Option<String>,
-    /// Versions that are present, the highest first.
+    /// All versions, the highest first.
     versions: Vec<String>,
 }
 
-impl ToolOutput for BestMatch {
+impl ToolOutput for VersionMatch {
     fn text(&self) -> String {
-        let present = self.versions.join(", ");
+        let all = self.versions.join(", ");
         match (&self.version, &self.nearest) {
-            (Some(version), _) => format!("Best match: {version}. Versions of {}: {present}.", self.library),
+            (Some(version), _) => format!("Best match: {version}. Versions of {}: {all}.", self.library),
             (None, Some(nearest)) => format!(
-                "No matching version found for {}@{}. Nearest: {nearest}. Versions: {present}.",
+                "No matching version found for {}@{}. Nearest: {nearest}. Versions: {all}.",
                 self.library, self.requested
             ),
-            (None, None) => format!("{} has no versions yet.", self.library),
+            (None, None) => format!("{} has no versions.", self.library),
         }
     }
 }
 
 /// Lists libraries.
 pub(super) async fn list(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: ListArguments,
-) -> Result<Listed, Problem> {
-    let limit = limit(asked.limit, LIBRARIES, MAX_LIBRARIES)?;
-    let after = asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
-    let page = page(librarian, actor, after.as_ref(), limit).await?;
-    Ok(Listed { libraries: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })
+    arguments: ListLibrariesArguments,
+) -> Result<LibraryList, Problem> {
+    let limit = limit(arguments.limit, LIBRARIES, MAX_LIBRARIES)?;
+    let after =
+        arguments.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
+    let page = page(server, actor, after.as_ref(), limit).await?;
+    Ok(LibraryList { libraries: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })
 }
 
 async fn page(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
     after: Option<&Cursor>,
     limit: usize,
@@ -152,7 +154,7 @@ async fn page(
         Some(cursor) => Some(cursor.decode().map_err(|bad| Problem::invalid(bad.to_string()))?),
         None => None,
     };
-    let catalogue = librarian.app.engine.catalogue().await?;
+    let catalogue = server.app.engine.catalogue().await?;
     let items = catalogue
         .libraries(actor)
         .into_iter()
@@ -163,28 +165,28 @@ async fn page(
     Ok(Page::from_rows(items, limit, |last: &LibraryItem| Cursor::encode(&last.name)))
 }
 
-/// Says which version a request means. An absent one is not an error here: that is the question.
+/// Resolves a version request. An absent version is not an error.
 pub(super) async fn find_version(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: FindArguments,
-) -> Result<BestMatch, Problem> {
-    let request = input::version(asked.target_version.as_deref())?;
-    let catalogue = librarian.app.engine.catalogue().await?;
-    let library = catalogue.library(actor, &input::library(&asked.library)?)?;
-    let present: Vec<Label> = library.versions.iter().map(|version| version.label.clone()).collect();
+    arguments: FindVersionArguments,
+) -> Result<VersionMatch, Problem> {
+    let request = input::version(arguments.target_version.as_deref())?;
+    let catalogue = server.app.engine.catalogue().await?;
+    let library = catalogue.library(actor, &input::library(&arguments.library)?)?;
+    let labels: Vec<Label> = library.versions.iter().map(|version| version.label.clone()).collect();
     let version = library.resolve(&request).ok().map(|version| version.label.to_string());
     let nearest = match version {
         Some(_) => None,
-        None => label::nearest(&request, &present).map(ToString::to_string),
+        None => label::nearest(&request, &labels).map(ToString::to_string),
     };
-    Ok(BestMatch {
+    Ok(VersionMatch {
         library: library.name.to_string(),
-        requested: asked.target_version.unwrap_or_default(),
+        requested: arguments.target_version.unwrap_or_default(),
         version,
         nearest,
         active_version: active(library),
-        versions: present.iter().map(ToString::to_string).collect(),
+        versions: labels.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! `report_issue`: a note on a passage, for the people who keep the library.
+//! Tool `report_issue`: a note on a passage, for the people who maintain the library.
 
 use kernel::actor::Actor;
 use library::notes::{self, Category, NewNote};
@@ -8,7 +8,7 @@ use store::postgres::begin;
 
 use super::{McpServer, ToolOutput};
 use crate::http::problem::Problem;
-use crate::mcp::shown::PassageNote;
+use crate::mcp::view::PassageNote;
 
 /// Arguments of `report_issue`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,67 +16,67 @@ use crate::mcp::shown::PassageNote;
 pub(super) struct Arguments {
     /// Id of the passage, from search_docs or get_document.
     passage_id: String,
-    /// Kind of issue.
-    category: Kind,
-    /// A few sentences: what is wrong and what would be right.
+    /// Category of the issue.
+    category: NoteCategory,
+    /// Description in a few sentences: the fault and the correction.
     #[schemars(length(min = 1, max = 4000))]
     text: String,
 }
 
-/// Kinds of issues of a passage.
+/// Categories of notes, with a schema for clients.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum NoteCategory {
     Outdated,
     Wrong,
     Gap,
     Other,
 }
 
-impl From<Kind> for Category {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Outdated => Self::Outdated,
-            Kind::Wrong => Self::Wrong,
-            Kind::Gap => Self::Gap,
-            Kind::Other => Self::Other,
+impl From<NoteCategory> for Category {
+    fn from(category: NoteCategory) -> Self {
+        match category {
+            NoteCategory::Outdated => Self::Outdated,
+            NoteCategory::Wrong => Self::Wrong,
+            NoteCategory::Gap => Self::Gap,
+            NoteCategory::Other => Self::Other,
         }
     }
 }
 
-/// The note as it is kept.
+/// The stored note.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Reported {
+pub(super) struct ReportedNote {
     /// Library of the passage.
     library: String,
     /// Version of the passage.
     version: String,
     /// Path of the document.
     path: String,
-    /// Note as it is kept.
+    /// Stored note.
     note: PassageNote,
 }
 
-impl ToolOutput for Reported {
+impl ToolOutput for ReportedNote {
     fn text(&self) -> String {
-        format!("Note {} is kept on {} {} {}.", self.note.id, self.library, self.version, self.path)
+        format!("Note {} was stored on {} {} {}.", self.note.id, self.library, self.version, self.path)
     }
 }
 
-/// Writes a note.
+/// Adds a note.
 pub(super) async fn report(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: Arguments,
-) -> Result<Reported, Problem> {
-    let passage = asked.passage_id.trim().parse().map_err(|_none| {
-        Problem::invalid("passage_id is the id of a passage, as search_docs and get_document give it")
+    arguments: Arguments,
+) -> Result<ReportedNote, Problem> {
+    let passage = arguments.passage_id.trim().parse().map_err(|_invalid| {
+        Problem::invalid("passage_id is not the id of a passage: take one from search_docs or get_document")
     })?;
-    let new = NewNote { passage, category: asked.category.into(), text: asked.text };
-    let mut transaction = begin(librarian.app.pool()).await?;
+    let new = NewNote { passage, category: arguments.category.into(), text: arguments.text };
+    let mut transaction = begin(server.app.pool()).await?;
     let (note, passage) = notes::add(&mut transaction, actor, &new).await?;
     transaction.commit().await?;
     let note = PassageNote::from(&note);
-    Ok(Reported { library: passage.library, version: passage.version, path: passage.path, note })
+    Ok(ReportedNote { library: passage.library, version: passage.version, path: passage.path, note })
 }

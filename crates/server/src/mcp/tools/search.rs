@@ -1,5 +1,4 @@
-//! `search_docs`, and the search behind `query-docs`: passages within a budget of tokens, each with all that says where it is
-//! from.
+//! Tool `search_docs`, and the search of `query-docs`: passages within a token budget, each with its provenance.
 
 use kernel::actor::Actor;
 use library::budget;
@@ -12,62 +11,65 @@ use serde::{Deserialize, Serialize};
 
 use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::one_line;
-use crate::http::input;
 use crate::http::problem::Problem;
-use crate::mcp::shown::{Passage, RULE};
+use crate::http::{input, lenient};
+use crate::mcp::view::{Passage, RULE};
 
-/// Passages where nothing is said.
+/// Default number of passages.
 const PASSAGES: usize = 5;
 
 /// Arguments of `search_docs`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// Name of the library, as list_libraries has it; all libraries are searched in their active versions if it is left out.
+    /// Name of the library, from list_libraries. Default: all libraries, in their active versions.
     library: Option<String>,
-    /// Version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest; the library's active version if it is left out.
+    /// Version: a label (5.2.1), a range (5.x, ^5.2, >=5.2 <6) or latest. Default: the library's active version.
     version: Option<String>,
-    /// Question in words, an identifier, or "an exact phrase".
+    /// Question, identifier, or "exact phrase".
     #[serde(alias = "userQuery", alias = "question")]
     #[schemars(length(min = 1, max = 2000))]
     query: String,
-    /// Passages at most.
+    /// Maximum number of passages.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
-    /// Tokens of the whole answer at most, by estimate.
-    #[schemars(range(min = 200, max = 50000))]
+    /// Maximum number of tokens of the whole answer, by estimate; at least 200 are used.
+    #[serde(default, deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1, max = 50000))]
     max_tokens: Option<usize>,
-    /// Take version literally: refuse ranges and latest.
+    /// Refuse ranges and latest as the version.
+    #[serde(default, deserialize_with = "lenient::boolean")]
     strict: Option<bool>,
 }
 
-/// Results of a search.
+/// Result of `search_docs`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct SearchResults {
-    /// Library that was searched; null if all were.
+    /// Searched library; null for all.
     library: Option<String>,
-    /// Version that was searched; null if all libraries were, each in its active version.
+    /// Searched version; null for all libraries, each in its active version.
     version: Option<String>,
-    /// Words that were searched for.
+    /// Query.
     query: String,
     /// Passages, the best first.
     passages: Vec<Passage>,
-    /// Passages that were found and left out to keep within max_tokens.
+    /// Number of passages that were omitted to keep within max_tokens.
     omitted: usize,
-    /// Notices about the search, such as keyword results only, or an index that is being built.
+    /// Notices about the search, such as results by keywords only, or an index that is being built.
     notices: Vec<String>,
 }
 
 impl ToolOutput for SearchResults {
     fn text(&self) -> String {
         if self.passages.is_empty() {
-            let place = match (&self.library, &self.version) {
+            let scope = match (&self.library, &self.version) {
                 (Some(library), Some(version)) => format!("{library} {version}"),
                 _ => "any library".to_owned(),
             };
             return format!(
-                "No results found for '{}' in {place}. Try to use a different or more general query.",
+                "No results found for '{}' in {scope}. Try to use a different or more general query.",
                 one_line(&self.query, 200)
             );
         }
@@ -78,17 +80,17 @@ impl ToolOutput for SearchResults {
     }
 }
 
-/// Like [`search`], for `query-docs`.
+/// Result of `query-docs`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Snippets {
-    /// Library that was searched.
+    /// Searched library.
     library: String,
-    /// Version that was searched.
+    /// Searched version.
     version: String,
     /// Passages, the best first.
     passages: Vec<Passage>,
-    /// Passages that were found and left out to keep within max_tokens.
+    /// Number of passages that were omitted to keep within max_tokens.
     omitted: usize,
 }
 
@@ -108,72 +110,68 @@ impl ToolOutput for Snippets {
     }
 }
 
-/// Searches as docs-mcp-server's clients ask, but never in another version than was asked for.
+/// Searches for clients of docs-mcp-server, but only in the requested version.
 pub(super) async fn search(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
-    asked: Arguments,
+    arguments: Arguments,
 ) -> Result<SearchResults, Problem> {
-    let mut version = input::version(asked.version.as_deref())?;
-    let library = asked.library.as_deref().map(input::library).transpose()?;
-    if asked.strict == Some(true) {
-        let text = "strict takes a version literally: name one that find_version or list_libraries shows";
+    let mut version = input::version(arguments.version.as_deref())?;
+    let library = arguments.library.as_deref().map(input::library).transpose()?;
+    if arguments.strict == Some(true) {
+        let text = "with strict, version must be a label: take one from find_version or list_libraries";
         version = version.literal().ok_or_else(|| Problem::invalid(text))?;
     }
-    let limit = limit(asked.limit, PASSAGES, MAX_PAGE_SIZE)?;
-    let tokens = tokens(asked.max_tokens)?;
-    let question = SearchRequest { library, version, limit, ..SearchRequest::new(&asked.query) };
-    let answer = librarian.app.engine.search(actor, &question).await?;
-    let (passages, omitted) = within(&answer, tokens);
+    let limit = limit(arguments.limit, PASSAGES, MAX_PAGE_SIZE)?;
+    let request = SearchRequest { library, version, limit, ..SearchRequest::new(&arguments.query) };
+    let answer = server.app.engine.search(actor, &request).await?;
+    let (passages, omitted) = fit(&answer, tokens(arguments.max_tokens));
     let (library, version) =
         answer.resolved.map(|resolved| (resolved.library.to_string(), resolved.version.to_string())).unzip();
-    Ok(SearchResults { library, version, query: asked.query, passages, omitted, notices: answer.notices })
+    Ok(SearchResults { library, version, query: arguments.query, passages, omitted, notices: answer.notices })
 }
 
 /// Searches one library.
 pub(super) async fn snippets(
-    librarian: &McpServer,
+    server: &McpServer,
     actor: &Actor,
     (library, version): (&Library, VersionRequest),
     query: &str,
-    most: usize,
+    max_tokens: usize,
 ) -> Result<Snippets, Problem> {
-    // Refused before anything is looked for, also where the question is none.
+    // An absent version is an error even for an empty query.
     let label = library.resolve(&version)?.label.clone();
     let name: LibraryName = library.name.clone();
-    let question = SearchRequest {
+    let request = SearchRequest {
         library: Some(name),
         version: VersionRequest::Exact(label.clone()),
         ..SearchRequest::new(query)
     };
-    let answer = librarian.app.engine.search(actor, &question).await?;
-    let (passages, omitted) = within(&answer, most);
+    let answer = server.app.engine.search(actor, &request).await?;
+    let (passages, omitted) = fit(&answer, max_tokens);
     Ok(Snippets { library: library.name.to_string(), version: label.to_string(), passages, omitted })
 }
 
-/// The best passages that fit, and how many do not. The first is shortened if it must be.
-fn within(answer: &SearchResponse, most: usize) -> (Vec<Passage>, usize) {
-    // The frame around the passages.
-    let mut left = most.saturating_sub(60);
+/// Returns the best passages that fit in `max_tokens`, and the number of those that do not. The first one is shortened if it
+/// does not fit.
+fn fit(answer: &SearchResponse, max_tokens: usize) -> (Vec<Passage>, usize) {
+    // The frame around the passages takes some.
+    let mut tokens_left = max_tokens.saturating_sub(60);
     let mut passages: Vec<Passage> = Vec::new();
     for hit in &answer.hits {
-        let mut passage = Passage::from(&*hit.passage);
-        let cost = passage.tokens();
-        if cost > left {
-            if !passages.is_empty() {
-                break;
-            }
-            let whole = std::mem::take(&mut passage.content);
-            passage.cut = true;
-            let (short, _) = budget::shorten(&whole, left, |text| {
-                Passage { content: text.to_owned(), ..passage.clone() }.tokens()
-            });
-            passage.content = short;
+        let passage = Passage::from(&*hit.passage);
+        let tokens = passage.tokens();
+        if let Some(rest) = tokens_left.checked_sub(tokens) {
+            tokens_left = rest;
             passages.push(passage);
-            break;
+            continue;
         }
-        left -= cost;
-        passages.push(passage);
+        if passages.is_empty() {
+            let part_tokens = |part: &str| passage.with_part(part).tokens();
+            let (part, _) = budget::shorten(&passage.content, tokens_left, part_tokens);
+            passages.push(passage.with_part(&part));
+        }
+        break;
     }
     let omitted = answer.hits.len() - passages.len();
     (passages, omitted)

@@ -1,20 +1,24 @@
-//! Fixtures of the protocol's conformance suite (`@modelcontextprotocol/conformance`): empty tools, resources and prompts, in a mode
-//! for tests only (`WENYUAN_MCP_FIXTURES=1`), which is refused unless the server listens on loopback.
+//! Tools, resources and prompts that the scenarios of the conformance suite call, as the suite's documentation describes them.
 //!
-//! They are written as the suite describes them, as JSON: nothing here is a part of the library. Only this mode keeps sessions,
-//! for the four scenarios of 2025-11-25 in which a server asks its client; the library asks nothing of its clients.
+//! They are written as JSON, since the suite compares JSON, and have no connection with the library.
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, InputRequiredResult, InputResponses, Prompt, ReadResourceResult,
-    Resource, ResourceTemplate, ServerCapabilities, ServerRequest, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    GetPromptResult, Implementation, InitializeRequestParams, InitializeResult, InputRequiredResult,
+    InputResponses, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, Prompt, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    Resource, ResourceTemplate, ServerCapabilities, ServerConfig, ServerRequest, SubscribeRequestParams,
+    Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::RequestContext;
-use rmcp::{ErrorData, RoleServer};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A picture of one pixel, and a sound of no samples.
+use crate::mcp::{is_older, unreadable_request};
+
+/// An image of one pixel, and a sound without samples (base64).
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
@@ -23,8 +27,8 @@ const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="
 const STATE: &str = "wenyuan-fixture-state-1";
 const SECOND_STATE: &str = "wenyuan-fixture-state-2";
 
-/// The tools that take no arguments.
-const PLAIN: [&str; 21] = [
+/// Tools that take no arguments.
+const TOOLS_WITHOUT_ARGUMENTS: [&str; 21] = [
     "test_simple_text",
     "test_image_content",
     "test_audio_content",
@@ -48,33 +52,163 @@ const PLAIN: [&str; 21] = [
     "test_input_required_result_capabilities",
 ];
 
-/// Capabilities declared to clients that begin with `initialize`.
-pub(super) fn older_capabilities() -> Result<ServerCapabilities, ErrorData> {
-    made(json!({
-        "completions": {}, "logging": {}, "prompts": {}, "resources": { "subscribe": true }, "tools": {},
-    }))
+/// MCP server that offers the fixtures.
+#[derive(Clone)]
+pub(super) struct FixtureServer;
+
+impl ServerHandler for FixtureServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_completions()
+            .enable_prompts()
+            .enable_resources()
+            .enable_tools()
+            .build();
+        ServerConfig::new(capabilities).with_server_info(Implementation::new("fixtures", "1"))
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut result = self.negotiate_initialize(&request)?;
+        result.capabilities = from_json(json!({
+            "completions": {}, "logging": {}, "prompts": {}, "resources": { "subscribe": true }, "tools": {},
+        }))?;
+        Ok(result)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools().into_iter().find(|tool| tool.name == name)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        match self.get_tool(&request.name) {
+            Some(_) => call(request, context).await,
+            None => Err(ErrorData::invalid_params("unknown tool", None)),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(resources()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(vec![template()]))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let result = read(&request.uri);
+        result.map(ReadResourceResponse::from).ok_or_else(|| {
+            ErrorData::resource_not_found("unknown resource", Some(json!({ "uri": request.uri })))
+        })
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompt(&request).unwrap_or_else(|| Err(ErrorData::invalid_params("unknown prompt", None)))
+    }
+
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Ok(CompleteResult::default())
+    }
+
+    #[expect(deprecated, reason = "the older revisions have it")]
+    async fn set_level(
+        &self,
+        _request: rmcp::model::SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        only_older("logging/setLevel", &context)
+    }
+
+    async fn subscribe(
+        &self,
+        _request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        only_older("resources/subscribe", &context)
+    }
+
+    async fn unsubscribe(
+        &self,
+        _request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        only_older("resources/unsubscribe", &context)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(unreadable_request(&request, &context))
+    }
 }
 
-/// The tools.
-pub(super) fn tools() -> Vec<Tool> {
-    let nothing = json!({ "type": "object", "properties": {} });
+/// Accepts a method that the revision 2026-07-28 removed.
+fn only_older(method: &'static str, context: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    if is_older(context) { Ok(()) } else { Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)) }
+}
+
+/// Tools.
+fn tools() -> Vec<Tool> {
+    let empty = json!({ "type": "object", "properties": {} });
     let one = |name: &str| json!({ "type": "object", "properties": { name: { "type": "string" } }, "required": [name] });
-    let mut described: Vec<(&str, Value)> = PLAIN.iter().map(|name| (*name, nothing.clone())).collect();
+    let mut described: Vec<(&str, Value)> =
+        TOOLS_WITHOUT_ARGUMENTS.iter().map(|name| (*name, empty.clone())).collect();
     described.push(("test_sampling", one("prompt")));
     described.push(("test_elicitation", one("message")));
-    described.push(("json_schema_2020_12_tool", dialect()));
+    described.push(("json_schema_2020_12_tool", schema_2020_12()));
     let described = described.into_iter().map(|(name, schema)| {
-        made(json!({ "name": name, "description": "For the conformance suite.", "inputSchema": schema }))
+        from_json(json!({ "name": name, "description": "For the conformance suite.", "inputSchema": schema }))
     });
     described.filter_map(Result::ok).collect()
 }
 
-/// The tool of this name.
-pub(super) fn tool(name: &str) -> Option<Tool> {
-    tools().into_iter().find(|tool| tool.name == name)
-}
-
-fn dialect() -> Value {
+fn schema_2020_12() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -100,12 +234,12 @@ fn dialect() -> Value {
 
 /// Calls a tool.
 #[expect(clippy::too_many_lines, reason = "one arm a tool of the suite")]
-pub(super) async fn call(
+async fn call(
     request: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     if let Some(name) = request.name.strip_prefix("test_input_required_result_") {
-        return in_rounds(name, &request, &context);
+        return call_with_input(name, &request, &context);
     }
     let argument = |name: &str| {
         let value = request.arguments.as_ref().and_then(|arguments| arguments.get(name));
@@ -130,29 +264,29 @@ pub(super) async fn call(
             } },
         ])),
         "test_error_handling" => {
-            let words = "This tool intentionally returns an error for testing";
-            Ok(CallToolResult::error(made(json!([{ "type": "text", "text": words }]))?).into())
+            let text = "This tool intentionally returns an error for testing";
+            Ok(CallToolResult::error(from_json(json!([{ "type": "text", "text": text }]))?).into())
         }
         "test_tool_with_progress" => {
             if let Some(token) = context.meta.get_progress_token() {
                 for progress in [0, 50, 100] {
-                    let told = json!({ "progressToken": token, "progress": progress, "total": 100 });
-                    sent(context.peer.notify_progress(made(told)?).await)?;
+                    let params = json!({ "progressToken": token, "progress": progress, "total": 100 });
+                    sent(context.peer.notify_progress(from_json(params)?).await)?;
                     pause().await;
                 }
             }
             text("Tool with progress executed successfully")
         }
         "test_tool_with_logging" => {
-            for words in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
-                log(&context, words).await?;
+            for text in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+                log(&context, text).await?;
                 pause().await;
             }
             text("Tool with logging executed successfully")
         }
         "test_sampling" => {
-            let asked = json!({ "messages": [message(&argument("prompt"))], "maxTokens": 100 });
-            let answer = asked_of_client(&context, "sampling/createMessage", &asked).await?;
+            let params = json!({ "messages": [message(&argument("prompt"))], "maxTokens": 100 });
+            let answer = request_client(&context, "sampling/createMessage", &params).await?;
             text(&format!("LLM response: {}", answer["content"]["text"].as_str().unwrap_or_default()))
         }
         "test_elicitation" => {
@@ -204,7 +338,7 @@ pub(super) async fn call(
             let declares =
                 context.client_capabilities().is_some_and(|client| json!(client)["sampling"].is_object());
             if !declares {
-                let needed: ClientCapabilities = made(json!({ "sampling": {} }))?;
+                let needed: ClientCapabilities = from_json(json!({ "sampling": {} }))?;
                 return Err(ErrorData::missing_required_client_capability(needed));
             }
             text("The client has declared sampling")
@@ -213,8 +347,8 @@ pub(super) async fn call(
     }
 }
 
-/// The tools of 2026-07-28 that want something of the client, and are called again with it.
-fn in_rounds(
+/// Calls a tool of 2026-07-28 that requests input of the client, which repeats the call with it.
+fn call_with_input(
     name: &str,
     request: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
@@ -222,7 +356,7 @@ fn in_rounds(
     let answers = Answers(request.input_responses.as_ref());
     let state = request.request_state.as_deref();
     if state.is_some_and(|state| state != STATE && state != SECOND_STATE) {
-        return Err(ErrorData::invalid_params("the state is not the one that was given", None));
+        return Err(ErrorData::invalid_params("unknown request state", None));
     }
     let ok = || form("Please confirm", "ok", "boolean");
     match name {
@@ -230,8 +364,8 @@ fn in_rounds(
             Some(user) => text(&format!("Hello, {user}!")),
             None => ask(&json!({ "user_name": form("What is your name?", "name", "string") }), None),
         },
-        "sampling" => match answers.said("capital_question") {
-            Some(words) => text(&words),
+        "sampling" => match answers.text("capital_question") {
+            Some(answer) => text(&answer),
             None => {
                 ask(&json!({ "capital_question": sampling("What is the capital of France?", 100) }), None)
             }
@@ -247,7 +381,7 @@ fn in_rounds(
         "multiple_inputs" => {
             match (
                 answers.accepted("user_name", "name"),
-                answers.said("greeting"),
+                answers.text("greeting"),
                 answers.roots("client_roots"),
             ) {
                 (Some(user), Some(greeting), Some(roots)) => text(&format!("{greeting} {user}: {roots}")),
@@ -274,11 +408,11 @@ fn in_rounds(
         _ => {
             let declared = json!(context.client_capabilities());
             if declared["sampling"].is_object() {
-                ask(&json!({ "question": sampling("What may I ask?", 50) }), None)
+                ask(&json!({ "question": sampling("May I ask?", 50) }), None)
             } else if declared["elicitation"].is_object() {
-                ask(&json!({ "question": form("What may I ask?", "answer", "string") }), None)
+                ask(&json!({ "question": form("May I ask?", "answer", "string") }), None)
             } else {
-                text("The client can be asked nothing")
+                text("The client supports no requests")
             }
         }
     }
@@ -304,7 +438,7 @@ impl Answers<'_> {
         }
     }
 
-    fn said(&self, key: &str) -> Option<String> {
+    fn text(&self, key: &str) -> Option<String> {
         self.get(key)?["content"]["text"].as_str().map(str::to_owned)
     }
 
@@ -325,8 +459,8 @@ fn sampling(question: &str, tokens: u32) -> Value {
     json!({ "method": "sampling/createMessage", "params": { "messages": [message(question)], "maxTokens": tokens } })
 }
 
-fn message(words: &str) -> Value {
-    json!({ "role": "user", "content": { "type": "text", "text": words } })
+fn message(message: &str) -> Value {
+    json!({ "role": "user", "content": { "type": "text", "text": message } })
 }
 
 fn ask(requests: &Value, state: Option<&str>) -> Result<CallToolResponse, ErrorData> {
@@ -338,43 +472,43 @@ fn required(requests: &Value, state: Option<&str>) -> Result<InputRequiredResult
     if let Some(state) = state {
         result["requestState"] = json!(state);
     }
-    made(result)
+    from_json(result)
 }
 
-/// Asks the client within the call: the older revisions only, and only with a session.
-async fn asked_of_client(
+/// Sends a request to the client within the call; only the older revisions allow that, and only with a session.
+async fn request_client(
     context: &RequestContext<RoleServer>,
     method: &str,
     params: &Value,
 ) -> Result<Value, ErrorData> {
-    let request: ServerRequest = made(json!({ "method": method, "params": params }))?;
+    let request: ServerRequest = from_json(json!({ "method": method, "params": params }))?;
     Ok(json!(sent(context.peer.send_request(request).await)?))
 }
 
 async fn elicit(
     context: &RequestContext<RoleServer>,
-    words: &str,
+    message: &str,
     schema: Value,
     before: &str,
 ) -> Result<CallToolResponse, ErrorData> {
-    let asked = json!({ "mode": "form", "message": words, "requestedSchema": schema });
-    let answer = asked_of_client(context, "elicitation/create", &asked).await?;
+    let params = json!({ "mode": "form", "message": message, "requestedSchema": schema });
+    let answer = request_client(context, "elicitation/create", &params).await?;
     let action = answer["action"].as_str().unwrap_or_default();
     text(&format!("{before}action={action}, content={}", answer["content"]))
 }
 
 #[expect(deprecated, reason = "the suite asks for it")]
-async fn log(context: &RequestContext<RoleServer>, words: &str) -> Result<(), ErrorData> {
-    let told = json!({ "level": "info", "data": words });
-    sent(context.peer.notify_logging_message(made(told)?).await)
+async fn log(context: &RequestContext<RoleServer>, message: &str) -> Result<(), ErrorData> {
+    let params = json!({ "level": "info", "data": message });
+    sent(context.peer.notify_logging_message(from_json(params)?).await)
 }
 
 async fn pause() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
 }
 
-/// The resources.
-pub(super) fn resources() -> Vec<Resource> {
+/// Resources.
+fn resources() -> Vec<Resource> {
     [
         ("test://static-text", "text/plain"),
         ("test://static-binary", "image/png"),
@@ -387,15 +521,15 @@ pub(super) fn resources() -> Vec<Resource> {
     .collect()
 }
 
-/// The template.
-pub(super) fn template() -> ResourceTemplate {
+/// Resource template.
+fn template() -> ResourceTemplate {
     ResourceTemplate::new("test://template/{id}/data", "template")
         .with_description("For the conformance suite.")
         .with_mime_type("application/json")
 }
 
 /// Reads a resource.
-pub(super) fn read(uri: &str) -> Option<ReadResourceResult> {
+fn read(uri: &str) -> Option<ReadResourceResult> {
     let content = if let Some(id) =
         uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data"))
     {
@@ -410,11 +544,11 @@ pub(super) fn read(uri: &str) -> Option<ReadResourceResult> {
             _ => return None,
         }
     };
-    Some(ReadResourceResult::new(made(json!([content])).ok()?))
+    Some(ReadResourceResult::new(from_json(json!([content])).ok()?))
 }
 
-/// The prompts.
-pub(super) fn prompts() -> Vec<Prompt> {
+/// Prompts.
+fn prompts() -> Vec<Prompt> {
     let argument = |name: &str| json!({ "name": name, "description": "An argument.", "required": true });
     let described = [
         ("test_simple_prompt", json!([])),
@@ -424,13 +558,15 @@ pub(super) fn prompts() -> Vec<Prompt> {
         ("test_input_required_result_prompt", json!([])),
     ];
     let described = described.into_iter().map(|(name, arguments)| {
-        made(json!({ "name": name, "description": "For the conformance suite.", "arguments": arguments }))
+        from_json(
+            json!({ "name": name, "description": "For the conformance suite.", "arguments": arguments }),
+        )
     });
     described.filter_map(Result::ok).collect()
 }
 
-/// A prompt; `None` where the name is none of these.
-pub(super) fn prompt(request: &GetPromptRequestParams) -> Option<Result<GetPromptResponse, ErrorData>> {
+/// Returns a prompt by name.
+fn prompt(request: &GetPromptRequestParams) -> Option<Result<GetPromptResponse, ErrorData>> {
     let argument = |name: &str| {
         let value = request.arguments.as_ref().and_then(|arguments| arguments.get(name));
         value.and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -458,30 +594,30 @@ pub(super) fn prompt(request: &GetPromptRequestParams) -> Option<Result<GetPromp
         ]),
         "test_input_required_result_prompt" => {
             let answers = Answers(request.input_responses.as_ref());
-            let Some(given) = answers.accepted("user_context", "context") else {
+            let Some(answer) = answers.accepted("user_context", "context") else {
                 let question = form("What context should the prompt use?", "context", "string");
-                let asked = json!({ "user_context": question });
-                return Some(required(&asked, None).map(GetPromptResponse::InputRequired));
+                let params = json!({ "user_context": question });
+                return Some(required(&params, None).map(GetPromptResponse::InputRequired));
             };
-            json!([message(&format!("The context is: {given}"))])
+            json!([message(&format!("The context is: {answer}"))])
         }
         _ => return None,
     };
-    Some(made(messages).map(|messages| GetPromptResult::new(messages).into()))
+    Some(from_json(messages).map(|messages| GetPromptResult::new(messages).into()))
 }
 
-fn text(words: &str) -> Result<CallToolResponse, ErrorData> {
-    blocks(json!([{ "type": "text", "text": words }]))
+fn text(message: &str) -> Result<CallToolResponse, ErrorData> {
+    blocks(json!([{ "type": "text", "text": message }]))
 }
 
 fn blocks(content: Value) -> Result<CallToolResponse, ErrorData> {
-    Ok(CallToolResult::success(made(content)?).into())
+    Ok(CallToolResult::success(from_json(content)?).into())
 }
 
 fn sent<T>(result: Result<T, rmcp::ServiceError>) -> Result<T, ErrorData> {
     result.map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
-fn made<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
+fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
