@@ -1,4 +1,4 @@
-//! What an API description says is in the text of the operation or the schema that it says it of, as it is written.
+//! Text of operations and schemas: all details of the API description, as they are written.
 
 use extract::model::{Limits, ParsedDocument};
 

@@ -1,4 +1,4 @@
-//! What a description says of the whole API: version, contact, licence, servers, and how requests are authorised.
+//! Introduction of an API description: version, contact, licence, servers, and authorisation of requests.
 
 use crate::builder::{DocumentBuilder, one_line};
 use crate::model::Error;

@@ -350,7 +350,7 @@ fn cells_by_row(columns: &[Vec<Fragment>]) -> Option<Vec<Vec<CellLines>>> {
         let mut seen = vec![false; columns.len()];
         row.iter().all(|cell| !std::mem::replace(&mut seen[cell.column], true))
     });
-    // Rows without room between them look like one row, in which all cells have as many lines.
+    // Rows without space between them look like one row, in which all cells have as many lines.
     let is_told_apart = rows.iter().all(|row| {
         let counts = row.iter().map(|cell| cell.fragments.len());
         let (fewest, most) =
