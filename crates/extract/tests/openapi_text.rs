@@ -449,3 +449,23 @@ fn swagger_2_has_examples_headers_and_scopes() {
         ],
     );
 }
+
+#[test]
+fn descriptions_in_other_encodings_are_read() {
+    let extracted = |name: &str, bytes: &[u8]| {
+        extract::extract(name, bytes, None, &Limits::default()).expect("a document")
+    };
+    let document = extracted("valves.yaml", include_bytes!("data/cases/gbk-few-characters.yaml"));
+    assert_eq!(document.title, "阀门接口");
+    assert!(document.text.contains("### V\n\n阀门"), "{}", document.text);
+    let json = r#"{"openapi": "3.1.0", "info": {"title": "水库接口", "version": "1"}, "paths": {}}"#;
+    let yaml = "openapi: 3.1.0\ninfo: {title: 水库接口, version: '1'}\npaths: {}\n";
+    for (name, text) in [("a.json", json), ("a.yaml", yaml)] {
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let gb18030 = encoding_rs::GB18030.encode(text).0.into_owned();
+        for bytes in [little, marked, gb18030] {
+            assert_eq!(extracted(name, &bytes).title, "水库接口", "{name}");
+        }
+    }
+}

@@ -149,10 +149,14 @@ impl Base {
             let script = self.script(&spans[at]);
             let end = at + spans[at..].iter().take_while(|span| self.script(span) == script).count();
             let part = TextLine::from_spans(spans[at..end].to_vec()).text();
-            let has_gap = at.checked_sub(1).is_some_and(|before| has_gap(&spans[before], &spans[at]));
+            let before = at.checked_sub(1).map(|before| &spans[before]);
+            let has_gap = before.is_some_and(|before| has_gap(before, &spans[at]));
+            // A slanted letter stands a little apart from its exponent.
+            let is_near = before
+                .is_some_and(|before| spans[at].x - before.x - before.width < self.size * MAX_SCRIPT_GAP_EMS);
             match script {
-                Script::Raised if !has_gap => push_superscript(&mut text, &part),
-                Script::Lowered if !has_gap => push_subscript(&mut text, &part),
+                Script::Raised if is_near => push_superscript(&mut text, &part),
+                Script::Lowered if is_near => push_subscript(&mut text, &part),
                 _ => {
                     if has_gap {
                         text.push(' ');
@@ -183,6 +187,9 @@ impl Base {
         }
     }
 }
+
+/// Maximum room between a letter and its superscript or subscript, in ems.
+const MAX_SCRIPT_GAP_EMS: f32 = 0.2;
 
 /// Maximum number of font sizes of a line that are compared.
 const MAX_SIZES: usize = 64;
