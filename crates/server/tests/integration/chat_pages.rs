@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Url};
 use serde_json::json;
-use testkit::{Answer, Gate, LanguageModel, Person, Reply, Server, TestApp, eventually};
+use testkit::{Answer, Gate, HtmlPage, LanguageModel, Person, Reply, Server, TestApp, eventually};
 
 use crate::PROGRAM;
 
@@ -51,15 +51,15 @@ impl<'server> Browser<'server> {
         self.send(request).await
     }
 
-    async fn page(&mut self, path: &str) -> String {
+    async fn page(&mut self, path: &str) -> HtmlPage {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
-        reply.text()
+        reply.html()
     }
 
     async fn token(&mut self) -> String {
         let page = self.page("/ask").await;
-        between(&page, "name=\"form_token\" value=\"", "\"").to_owned()
+        page.attributes("input[name=form_token]", "value").swap_remove(0)
     }
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
@@ -92,17 +92,17 @@ impl<'server> Browser<'server> {
     }
 
     /// Asks, and returns the chat's page once it contains the answer.
-    async fn ask(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
+    async fn ask(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, HtmlPage) {
         let to = self.submit(path, fields).await;
         let chat = to.split('#').next().expect("a path").to_owned();
         let page = self.wait_for_answer(&chat).await;
         (chat, page)
     }
 
-    async fn wait_for_answer(&mut self, chat: &str) -> String {
+    async fn wait_for_answer(&mut self, chat: &str) -> HtmlPage {
         for _ in 0..400 {
             let page = self.page(chat).await;
-            if !page.contains("aria-busy") {
+            if !page.has("[aria-busy]") {
                 return page;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -111,16 +111,23 @@ impl<'server> Browser<'server> {
     }
 }
 
+/// Returns the id of the last message of a role on a page.
 #[track_caller]
-fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
-    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
-    rest.split(after).next().expect("a value")
+fn last_message(page: &HtmlPage, selector: &str) -> String {
+    let ids = page.attributes(selector, "id");
+    let last = ids.last().unwrap_or_else(|| panic!("no {selector} in {}", page.source()));
+    last.strip_prefix("m-").expect("the id of a message").to_owned()
 }
 
 /// Returns the id of the last answer on a page.
-fn last_answer(page: &str) -> &str {
-    let at = page.rfind("said-answer\" id=\"m-").unwrap_or_else(|| panic!("no answer in {page}"));
-    between(&page[at..], "id=\"m-", "\"")
+#[track_caller]
+fn last_answer(page: &HtmlPage) -> String {
+    last_message(page, "article.said-answer")
+}
+
+/// Whether a page links to a chat or to a message in it.
+fn links_to(page: &HtmlPage, chat: &str) -> bool {
+    page.has(&format!("a[href^='{chat}']"))
 }
 
 async fn start(app: &TestApp) -> (Server, Person, LanguageModel) {
@@ -143,13 +150,13 @@ async fn without_a_model_passages_replace_the_answer() {
     let mut ada = Browser::of(&server, &ada);
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
     let (_, page) = ada.ask("/ask", &asked).await;
-    assert!(page.contains("No language model is connected"), "{page}");
-    let passage = between(&page, "<div class=\"given answer\"", "</div>");
-    assert!(passage.contains("<h4>Timeouts</h4>"), "{passage}");
-    assert!(passage.contains("30 seconds for a service. <code>--upstream-timeout</code>"), "{passage}");
+    assert!(page.shows(".note", "No language model is connected"), "{}", page.source());
+    assert_eq!(page.text("div.given.answer h4"), "Timeouts");
+    assert!(page.shows("div.given.answer p", "30 seconds for a service. --upstream-timeout"));
+    assert_eq!(page.text("div.given.answer code"), "--upstream-timeout");
     // Once, and not repeated as Markdown in a code block.
-    assert_eq!(page.matches("waits 30 seconds for a service").count(), 1, "{page}");
-    assert!(page.contains("<a href=\"/passages/"), "{page}");
+    assert_eq!(page.text("main").matches("waits 30 seconds for a service").count(), 1);
+    assert!(page.has("a[href^='/passages/']"), "{}", page.source());
 }
 
 #[tokio::test]
@@ -158,60 +165,57 @@ async fn a_question_is_asked_and_answered_without_scripts() {
     let (server, ada, model) = start(&app).await;
     let mut ada = Browser::of(&server, &ada);
     let page = ada.page("/ask?q=How%20long%3F&library=gate&version=1.4").await;
-    assert!(page.contains("How long?</textarea>") && page.contains("value=\"gate@1.4\" selected"), "{page}");
-    assert!(!page.contains("value=\"webSearch\""), "there is no web to be searched: {page}");
+    assert_eq!(page.text("textarea[name=content]"), "How long?");
+    assert_eq!(page.attribute("#scope option[selected]", "value"), "gate@1.4");
+    assert!(!page.has("option[value=webSearch]"), "there is no web to be searched");
     let empty = ada.post("/ask", &[("content", "  ")]).await;
-    assert!(empty.status == 400 && empty.text().contains("role=\"alert\""), "{}", empty.text());
+    assert!(empty.status == 400 && empty.html().has("[role=alert]"), "{}", empty.text());
     let absent = ada.post("/ask", &[("content", "How long?"), ("scope", "gate@9")]).await;
-    assert!(absent.status == 404 && absent.text().contains("How long?</textarea>"), "{}", absent.text());
-    assert!(!ada.page("/ask/history").await.contains("How long?"), "what is refused leaves no chat behind");
+    assert_eq!(absent.status, 404);
+    assert_eq!(absent.html().text("textarea[name=content]"), "How long?");
+    assert!(ada.page("/ask/history").await.has(".empty"), "what is refused leaves no chat behind");
 
     model.script([Answer::streaming(&["It waits 30 seconds [1]. ", "Bananas ripen quickly [1]. See [7]."])]);
     let asked = [("content", "How long does the gateway wait?"), ("scope", "gate")];
     let (chat, page) = ada.ask("/ask", &asked).await;
-    assert!(page.contains("30 seconds <sup>[<a href=\"/passages/"), "{page}");
-    for said in [
+    assert!(page.shows(".answer", "30 seconds [1]") && page.has(".answer sup a[href^='/passages/']"));
+    for text in [
         "1 sentence has no word in common with its source",
         "Bananas ripen quickly",
         "1 citation without a source was removed",
         "gate 1.4",
     ] {
-        assert!(page.contains(said), "no {said} in {page}");
+        assert!(page.shows("article", text), "no {text} in {}", page.source());
     }
-    let text = between(&page, "class=\"given\"", "</blockquote>");
-    assert!(text.contains("The gateway waits 30 seconds for a service."), "{text}");
-    let answer = last_answer(&page).to_owned();
+    assert!(page.shows("blockquote.given", "The gateway waits 30 seconds for a service."));
+    let answer = last_answer(&page);
 
     // Regenerated and edited: both versions stay.
     model.script([Answer::streaming(&["Half a minute [1]."]), Answer::streaming(&["For ever."])]);
     let (_, page) = ada.ask(&chat, &[("again", &answer)]).await;
-    assert!(
-        page.contains("Half a minute") && page.contains("2/2") && !page.contains("30 seconds <sup>"),
-        "{page}"
-    );
+    assert_eq!(page.texts(".answer"), ["Half a minute [1]."]);
+    assert!(page.shows(".branches", "2/2"), "{}", page.source());
     ada.submit(&format!("{chat}/change"), &[("show", &answer)]).await;
     let page = ada.page(&chat).await;
-    assert!(page.contains("30 seconds <sup>") && page.contains("1/2"), "{page}");
-    let question = between(&page, "said-question\" id=\"m-", "\"").to_owned();
+    assert!(page.shows(".answer", "30 seconds") && page.shows(".branches", "1/2"), "{}", page.source());
+    let question = last_message(&page, "article.said-question");
     let (_, page) = ada
         .ask(&chat, &[("edit", &question), ("content", "How long does the gateway wait, in seconds?")])
         .await;
-    assert!(
-        page.contains("wait, in seconds?")
-            && page.contains("For ever.")
-            && !page.contains("30 seconds <sup>"),
-        "{page}"
-    );
+    assert!(page.shows("p.question", "wait, in seconds?"), "{}", page.source());
+    assert_eq!(page.texts(".answer"), ["For ever."]);
 
     // Marked with a verdict, and copied.
-    let answer = last_answer(&page).to_owned();
+    let answer = last_answer(&page);
     let verdict = format!("/ask/messages/{answer}/verdict");
     ada.submit(&verdict, &[("verdict", "wrong"), ("reason", "not for ever"), ("correction", "30 s")]).await;
     let page = ada.page(&chat).await;
-    assert!(page.contains("marked as wrong") && page.contains("not for ever"), "{page}");
+    assert!(
+        page.shows(".badge.bad", "marked as wrong") && page.shows("textarea[name=reason]", "not for ever")
+    );
     ada.submit(&verdict, &[("verdict", "")]).await;
-    assert!(!ada.page(&chat).await.contains("marked as wrong"));
-    let copied = ada.page(&format!("/ask/messages/{answer}/markdown")).await;
+    assert!(!ada.page(&chat).await.shows(".badge.bad", "marked as wrong"));
+    let copied = ada.get(&format!("/ask/messages/{answer}/markdown")).await.text();
     assert!(copied.starts_with("For ever."), "{copied}");
 }
 
@@ -224,15 +228,13 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     model.script([Answer::streaming(&["It waits ", "30 seconds [1]."]).gated_after(1, &gate)]);
     let chat = ada.submit("/ask", &[("content", "How long does the gateway wait?"), ("scope", "gate")]).await;
     let answer = eventually("a part of the answer", async || {
-        let page = server.send(ada.request(Method::GET, &chat)).await.text();
-        (page.contains("It waits") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
+        let page = server.send(ada.request(Method::GET, &chat)).await.html();
+        page.shows("[aria-busy] .answer", "It waits").then(|| last_answer(&page))
     })
     .await;
     let page = ada.page(&chat).await;
-    assert!(
-        page.contains("http-equiv=\"refresh\"") && page.contains("Timeouts"),
-        "sources come first: {page}"
-    );
+    assert!(page.source().contains("http-equiv=\"refresh\""), "the page reloads without scripts");
+    assert!(page.shows(".sources", "Timeouts"), "sources come first: {}", page.source());
     let events = ada.request(Method::GET, &format!("/ask/messages/{answer}/events")).send().await.unwrap();
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     gate.open();
@@ -248,13 +250,17 @@ async fn an_answer_is_followed_stopped_and_shown_after_a_reload() {
     ]);
     ada.submit(&chat, &[("content", "And how long does the gateway wait after a timeout?")]).await;
     let answer = eventually("a part of the answer", async || {
-        let page = server.send(ada.request(Method::GET, &chat)).await.text();
-        (page.contains("<p>One") && page.contains("aria-busy")).then(|| last_answer(&page).to_owned())
+        let page = server.send(ada.request(Method::GET, &chat)).await.html();
+        page.shows("[aria-busy] .answer p", "One").then(|| last_answer(&page))
     })
     .await;
     ada.submit(&format!("/ask/messages/{answer}/stop"), &[]).await;
     let page = ada.page(&chat).await;
-    assert!(page.contains("You stopped this answer") && page.contains("One"), "{page}");
+    assert!(
+        page.shows(".warning", "You stopped this answer") && page.shows(".answer", "One"),
+        "{}",
+        page.source()
+    );
 }
 
 #[tokio::test]
@@ -281,11 +287,9 @@ async fn hostile_text_is_never_rendered() {
     ada.submit(&format!("{chat}/change"), &[("act", "pin")]).await;
     for path in [chat.as_str(), "/ask", "/ask/history", "/ask/history?q=gateway", &format!("{chat}/share")] {
         let page = ada.page(path).await;
-        let scripts = page.matches("<script").count();
-        let ours = page.matches("<script src=\"/assets/").count();
-        assert_eq!(scripts, ours, "{path}: {page}");
-        for bad in ["<img", "<svg/", "href=\"javascript", "evil.example/p.png\"", "onerror=alert(2)>\""] {
-            assert!(!page.contains(bad), "{bad} in {path}: {page}");
+        assert_eq!(page.count("script"), page.count("script[src^='/assets/']"), "{path}: {}", page.source());
+        for bad in ["img", "[onerror]", "[onload]", "[href^=javascript]", "[src*=evil]", "[href$='p.png']"] {
+            assert!(!page.has(bad), "{bad} in {path}: {}", page.source());
         }
     }
 }
@@ -298,7 +302,7 @@ async fn history_is_searched_archived_restored_and_private() {
     let (mut ada, mut ben) = (Browser::of(&server, &ada), Browser::of(&server, &ben));
     model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
     let (chat, page) = ada.ask("/ask", &[("content", "How long does the gateway wait?")]).await;
-    let answer = last_answer(&page).to_owned();
+    let answer = last_answer(&page);
     let share = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await;
     assert_eq!(share.status, 201, "{}", share.text());
 
@@ -327,49 +331,50 @@ async fn history_is_searched_archived_restored_and_private() {
     let means = [("scope", "gate"), ("focus", ""), ("model", "")];
     let refused = ben.upload("/ask/files", &means, ("", b"")).await;
     assert_eq!(refused.status, 400, "{}", refused.text());
-    assert!(refused.text().contains("role=\"alert\""), "{}", refused.text());
+    assert!(refused.html().has("[role=alert]"), "{}", refused.text());
     let long = Form::new().text("form_token", ben.token().await).text("scope", "x".repeat((64 << 10) + 1));
     // A request that is refused half-way closes its connection, so it is not reused.
     let request = ben.request(Method::POST, "/ask/files").header("connection", "close").multipart(long);
     let refused = ben.send(request).await;
     assert_eq!(refused.status, 413, "{}", refused.text());
-    assert!(ben.page("/ask/history").await.contains("class=\"empty\""));
+    assert!(ben.page("/ask/history").await.has(".empty"));
     let begun = ben.upload("/ask/files", &means, ("a.md", b"# A")).await;
     assert!(begun.header("location").is_some_and(|to| to.starts_with("/ask/")), "{}", begun.text());
     let foreign = ben
         .upload(&format!("{chat}/files"), &[("scope", ""), ("focus", ""), ("model", "")], ("a.md", b"# A"))
         .await;
     assert_eq!(foreign.status, 404);
-    assert!(!ben.page("/ask/history?q=gateway").await.contains("How long"));
+    assert!(!ben.page("/ask/history?q=gateway").await.shows("main", "How long"));
 
     // Search, archive, delete and restore.
     let found = ada.page("/ask/history?q=thirty").await;
-    assert!(found.contains("<mark>Thirty</mark>") && found.contains(&chat), "{found}");
+    assert!(found.shows("mark", "Thirty") && links_to(&found, &chat), "{}", found.source());
     let part =
         server.send(ada.request(Method::GET, "/ask/history?q=thirty").header("hx-request", "true")).await;
-    assert!(part.text().contains("<mark>") && !part.text().contains("<html"), "{}", part.text());
+    assert!(part.html().has("mark") && !part.text().contains("<html"), "{}", part.text());
     ada.submit(&format!("{chat}/change"), &[("act", "archive")]).await;
-    assert!(!ada.page("/ask/history").await.contains(&chat));
-    assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
+    assert!(!links_to(&ada.page("/ask/history").await, &chat));
+    assert!(links_to(&ada.page("/ask/history?which=archived").await, &chat));
     let gone = ada.submit(&format!("{chat}/change"), &[("act", "delete")]).await;
-    assert!(ada.page(&gone).await.contains("was deleted"), "{gone}");
-    assert!(ada.page("/ask/history?which=deleted").await.contains(&chat));
+    assert!(ada.page(&gone).await.shows(".note", "was deleted"), "{gone}");
+    assert!(links_to(&ada.page("/ask/history?which=deleted").await, &chat));
     assert_eq!(ada.submit(&format!("{chat}/change"), &[("act", "restore")]).await, chat);
     // Actions on the history page lead back to it.
     let tidied = ada.submit(&format!("{chat}/change"), &[("act", "delete"), ("back", "history")]).await;
     assert!(tidied.starts_with("/ask/history?deleted="), "{tidied}");
-    assert!(ada.page(&tidied).await.contains("It can be restored"));
+    assert!(ada.page(&tidied).await.shows("form.note", "It can be restored"));
     let back = ada.submit(&format!("{chat}/change"), &[("act", "restore"), ("back", "history")]).await;
     assert_eq!(back, "/ask/history");
-    assert!(ada.page("/ask/history?which=archived").await.contains(&chat));
+    assert!(links_to(&ada.page("/ask/history?which=archived").await, &chat));
 
     // Export and import.
     let exported = ada.get("/api/v1/history/export").await;
     assert_eq!(exported.status, 200);
     let bytes = exported.text();
     let report = ben.upload("/ask/history/import", &[], ("history.ndjson", bytes.as_bytes())).await;
-    assert!(report.status == 200 && report.text().contains("Import result"), "{}", report.text());
-    assert!(ben.page("/ask/history?q=gateway").await.contains("<mark>"));
+    assert_eq!(report.status, 200);
+    assert_eq!(report.html().text("h1"), "Import result");
+    assert!(ben.page("/ask/history?q=gateway").await.has("mark"));
     let foreign = ben.request(Method::POST, "/ask/history/import").multipart(
         Form::new()
             .text("form_token", "0".repeat(96))
@@ -385,13 +390,13 @@ async fn a_link_shows_a_snapshot_until_it_is_revoked() {
     let mut ada = Browser::of(&server, &ada);
     model.answer_with(|_| Answer::streaming(&["Thirty seconds [1]."]));
     let (chat, _) = ada.ask("/ask", &[("content", "How long does the gateway wait?")]).await;
-    let made = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await.text();
-    let url = between(&made, "id=\"made\">", "<").to_owned();
+    let created = ada.post(&format!("{chat}/share"), &[("hours", "24")]).await.html();
+    let url = created.text("#made");
     let path = url.split_once("/share/").map(|(_, token)| format!("/share/{token}")).unwrap();
-    assert!(ada.page(&path).await.contains("Thirty seconds"));
+    assert!(ada.page(&path).await.shows("body", "Thirty seconds"));
     let list = ada.page(&format!("{chat}/share")).await;
-    assert!(!list.contains("wshare_"), "{list}");
-    let id = between(&list, "name=\"id\" value=\"", "\"").to_owned();
+    assert!(!list.source().contains("wshare_"), "{}", list.source());
+    let id = list.attribute("input[name=id]", "value");
     ada.submit(&format!("{chat}/share/end"), &[("id", &id)]).await;
     assert_eq!(ada.get(&path).await.status, 404);
 }

@@ -122,7 +122,11 @@ async fn an_empty_result_gives_advice_and_is_recorded_once() {
         absent.text()
     );
     let absent = ada.get("/?q=pool&library=gate&version=9").await;
-    assert!(absent.status == 404 && absent.text().contains("gate has no version 9"), "{}", absent.text());
+    assert!(
+        absent.status == 404 && absent.html().shows("main", "gate has no version 9"),
+        "{}",
+        absent.text()
+    );
     assert_eq!(ada.get("/?q=pool&category=x").await.status, 400);
     assert_eq!(ada.fragment("/?q=pool&category=x").await.status, 200);
 }
@@ -136,7 +140,7 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     server.add("gate", "2", "api/status.html", documents::html("Status", "<p>All is well.</p>")).await;
     let reader = server.person(&admin, "bob", "user").await;
     let nowhere = page(&PageClient::signed_in(&server, &reader).get("/add").await);
-    assert!(nowhere.source().contains("there are none yet") && !nowhere.has("#add"), "{}", nowhere.source());
+    assert!(nowhere.shows(".note", "there are none yet") && !nowhere.has("#add"), "{}", nowhere.source());
     let (mut ada, mut bob) =
         (PageClient::signed_in(&server, &admin), PageClient::signed_in(&server, &reader));
     let list = page(&bob.get("/libraries").await);
@@ -197,7 +201,11 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     assert_eq!(ada.submit("/l/gate/1", "/l/gate/1", &[("action", "delete")]).await.status, 303);
     assert_eq!(bob.get("/l/gate/1").await.status, 404);
     let unnamed = ada.submit("/l/gate", "/l/gate", &[("action", "delete"), ("name", "gat")]).await;
-    assert!(unnamed.status == 400 && unnamed.text().contains("Nothing was deleted"), "{}", unnamed.text());
+    assert!(
+        unnamed.status == 400 && unnamed.html().shows("[role=alert]", "Nothing was deleted"),
+        "{}",
+        unnamed.text()
+    );
     let deleted = ada.submit("/l/gate", "/l/gate", &[("action", "delete"), ("name", "gate")]).await;
     assert_eq!((deleted.status, deleted.header("location")), (303, Some("/libraries")));
     assert_eq!(bob.get("/l/gate").await.status, 404);
@@ -216,18 +224,22 @@ async fn a_failed_document_shows_its_reason_and_can_be_retried() {
     let mut ada = PageClient::signed_in(&server, &admin);
     let failed = eventually("a failure", async || {
         let shown = page(&ada.get("/l/gate/1").await);
-        shown.source().contains("1 document could not be read").then_some(shown)
+        shown.shows("main", "1 document could not be read").then_some(shown)
     })
     .await;
     assert_eq!(failed.count(".rows .fault"), 1, "{}", failed.source());
     assert!(failed.texts(".rows p").contains(&"bad.docx".to_owned()), "{}", failed.source());
+    let mut chinese = PageClient::signed_in(&server, &admin).in_chinese();
+    let translated = page(&chinese.get("/l/gate/1").await);
+    let reason = translated.text(".rows .fault");
+    assert!(reason.starts_with("文档") && !translated.has(".rows .fault [lang=en]"), "{reason}");
     let only = page(&ada.get("/l/gate/1?status=failed").await);
     let only = only.text("#list");
     assert!(only.contains("bad.docx") && !only.contains("good.md"), "{only}");
     let again = ada.submit("/l/gate/1", "/l/gate/1", &[("action", "retry")]).await;
     assert_eq!(again.header("location"), Some("/l/gate/1?done=retried"), "{}", again.text());
     eventually("the same failure again", async || {
-        page(&ada.get("/l/gate/1").await).source().contains("1 document could not be read").then_some(())
+        page(&ada.get("/l/gate/1").await).shows("main", "1 document could not be read").then_some(())
     })
     .await;
 }

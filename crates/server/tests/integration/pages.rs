@@ -58,12 +58,15 @@ impl<'server> Browser<'server> {
 
     /// Opens a page and submits a form from it.
     async fn submit(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
-        let opened = self.get(page).await.text();
-        let token = between(&opened, "name=\"form_token\" value=\"", "\"");
+        let tokens = self.get(page).await.html().attributes(TOKEN, "value");
+        let token = tokens.first().expect("a form");
         let origin = format!("http://{}", self.server.address());
         self.send(Method::POST, action, Some(&origin), &[fields, &[("form_token", token)]].concat()).await
     }
 }
+
+/// Token of a form.
+const TOKEN: &str = "input[name=form_token]";
 
 #[track_caller]
 fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
@@ -88,7 +91,7 @@ async fn an_account_is_managed_on_pages() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let mut ada = Browser::new(&server);
-    assert!(ada.get("/").await.text().contains("There is no administrator yet"));
+    assert!(ada.get("/").await.html().shows(".note", "There is no administrator yet"));
     let setup = format!("/setup?token={}", server.setup_token().await);
     assert_eq!(ada.get("/setup?token=guess").await.status, 404);
     let fields = |password| {
@@ -100,11 +103,8 @@ async fn an_account_is_managed_on_pages() {
         ]
     };
     let weak = ada.submit(&setup, "/setup", &fields("password123")).await;
-    assert!(
-        weak.status == 400 && weak.text().contains("This password is too easy to guess"),
-        "{}",
-        weak.text()
-    );
+    assert_eq!(weak.status, 400);
+    assert!(weak.html().shows("[role=alert]", "This password is too easy to guess"), "{}", weak.text());
     assert_eq!(weak.html().attribute("input[name=username]", "value"), "ada");
     assert!(!weak.text().contains("password123"), "{}", weak.text());
     let created = ada.submit(&setup, "/setup", &fields(PASSWORD)).await;
@@ -122,24 +122,23 @@ async fn an_account_is_managed_on_pages() {
     assert_eq!(key.status, 201, "{}", key.text());
     let secret = key.html().text("pre.secret");
     assert_eq!(server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status, 200);
-    let account = ada.get("/account").await.text();
+    let account = ada.get("/account").await.html();
     assert!(
-        account.contains("ci &#60;b&#62;") && !account.contains(&secret) && account.contains(">notes<"),
-        "{account}"
-    );
-    let twice = ada.submit("/account", "/account/keys", &[("name", "ci <b>")]).await;
-    assert!(
-        twice.status == 409 && twice.text().contains("You have a key of this name already"),
+        account.shows(".rows strong", "ci <b>") && account.shows(".badge", "notes"),
         "{}",
-        twice.text()
+        account.source()
     );
-    let id = between(&account, "name=\"id\" value=\"", "\"").to_owned();
+    assert!(!account.source().contains(&secret), "{}", account.source());
+    let twice = ada.submit("/account", "/account/keys", &[("name", "ci <b>")]).await;
+    assert_eq!(twice.status, 409);
+    assert!(twice.html().shows("[role=alert]", "You have a key of this name already"), "{}", twice.text());
+    let id = account.attributes("input[name=id]", "value").swap_remove(0);
     let change = [("id", id.as_str()), ("action", "disable")];
     assert_eq!(ada.submit("/account", "/account/keys/change", &change).await.status, 303);
     assert_eq!(server.ask(Some(&secret), Method::GET, "/api/v1/session", None).await.status, 401);
     let change = [("id", id.as_str()), ("action", "delete")];
     assert_eq!(ada.submit("/account", "/account/keys/change", &change).await.status, 303);
-    assert!(ada.get("/account").await.text().contains("No keys yet."));
+    assert!(ada.get("/account").await.html().shows(".empty", "No keys yet."));
     // Language and theme are stored in the account and follow to another browser.
     let look = [("language", "zh"), ("theme", "dark")];
     let chosen = ada.submit("/account", "/account/look", &look).await;
@@ -176,7 +175,8 @@ async fn an_account_is_managed_on_pages() {
     let mut elsewhere = Browser::new(&server);
     let wrong = [("name", "ada"), ("password", "wrong"), ("next", "/account")];
     let wrong = elsewhere.submit("/sign-in", "/sign-in", &wrong).await;
-    assert!(wrong.status == 403 && wrong.text().contains("Name or password is wrong."), "{}", wrong.text());
+    assert_eq!(wrong.status, 403);
+    assert_eq!(wrong.html().text("[role=alert]"), "Name or password is wrong.");
     for (next, location) in [("//evil.example", "/account"), ("https://evil.example", "/account"), ("/", "/")]
     {
         let mut other = Browser::new(&server);
@@ -191,7 +191,7 @@ async fn an_account_is_managed_on_pages() {
     // Changing the password, and signing out.
     let fields = [("current", "wrong"), ("new", "another good password")];
     let wrong = ada.submit("/account", "/account/password", &fields).await;
-    assert!(wrong.text().contains("The current password is wrong."), "{}", wrong.text());
+    assert_eq!(wrong.html().text("[role=alert]"), "The current password is wrong.");
     // The other form on the page is unchanged.
     assert_eq!(wrong.html().attribute("select[name=days] option[selected]", "value"), "90");
     let fields = [("current", PASSWORD), ("new", "another good password")];
@@ -212,8 +212,8 @@ async fn an_account_is_managed_on_pages() {
     let set = ada.submit(&path, "/password", &fields).await;
     assert_eq!(set.header("location"), Some("/sign-in?done=password"), "{}", set.text());
     assert_eq!(ada.get(&path).await.status, 404);
-    let forgot = ada.get("/forgot").await.text();
-    assert!(forgot.contains("Ask an administrator"), "{forgot}");
+    let forgot = ada.get("/forgot").await.html();
+    assert!(forgot.shows(".note", "Ask an administrator"), "{}", forgot.source());
 }
 
 #[tokio::test]
@@ -224,8 +224,8 @@ async fn forms_are_accepted_only_from_our_own_pages() {
     let mut browser = Browser::new(&server);
     let fields = [("name", "ada"), ("password", PASSWORD)];
     assert_eq!(browser.submit("/sign-in", "/sign-in", &fields).await.status, 303);
-    let page = browser.get("/account").await.text();
-    let token = between(&page, "name=\"form_token\" value=\"", "\"").to_owned();
+    let page = browser.get("/account").await.html();
+    let token = page.attributes(TOKEN, "value").swap_remove(0);
     let own = format!("http://{}", server.address());
     let good = [("others", "1"), ("form_token", token.as_str())];
     let bad = [("others", "1"), ("form_token", "0000000000000000000000000000000000000000000000ff")];
@@ -311,8 +311,9 @@ async fn pages_send_security_headers_and_the_preferred_language() {
     assert_eq!(page.attribute("html", "lang"), "zh-CN");
     assert!(page.text("main").contains("忘记密码"), "{}", page.source());
     let wrong = [("name", "ada"), ("password", "wrong"), ("next", "")];
-    assert!(reader.submit("/sign-in", "/sign-in", &wrong).await.text().contains("用户名或密码不正确"));
-    assert!(reader.get("/nothing").await.text().contains("页面不存在"));
+    let refused = reader.submit("/sign-in", "/sign-in", &wrong).await.html();
+    assert_eq!(refused.text("[role=alert]"), "用户名或密码不正确。");
+    assert_eq!(reader.get("/nothing").await.html().text("h1"), "页面不存在");
     let switched = reader.get("/language?to=en&back=/sign-in").await;
     assert_eq!((switched.status, switched.header("location")), (303, Some("/sign-in")));
     assert_eq!(reader.get("/sign-in").await.html().attribute("html", "lang"), "en");
@@ -333,7 +334,7 @@ async fn an_agent_is_connected_with_a_new_key() {
         Some("/sign-in?next=%2Fconnect%3Flibrary%3Dx")
     );
     ada.submit("/sign-in", "/sign-in", &[("name", "ada"), ("password", PASSWORD)]).await;
-    assert!(ada.get("/connect").await.text().contains("Bearer wy_…"));
+    assert!(ada.get("/connect").await.html().shows("#claude-code", "Bearer wy_…"));
     let fields = [("name", "claude-code"), ("library", ""), ("notes", "1"), ("days", "30")];
     let both = [("name", "both"), ("library", "x"), ("chats", "1"), ("days", "30")];
     let refused = ada.submit("/connect", "/connect", &both).await;
