@@ -118,7 +118,7 @@ if (question) {
     sessionStorage.removeItem(DRAFT);
   } catch { /* no storage, or no draft */ }
   // The draft was submitted: the question is on the page.
-  if ([...document.querySelectorAll(".question")].some((asked) => asked.textContent.trim() === stored?.text.trim())) stored = null;
+  if ([...document.querySelectorAll(".question")].some((asked) => asked.textContent.trim() === stored?.text?.trim())) stored = null;
   const { text = "", ticked = [], selected = {} } = stored ?? {};
   question.elements.content.value ||= text;
   for (const field of question.querySelectorAll("select")) {
