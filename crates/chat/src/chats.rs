@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, Scope};
 use kernel::page::{Cursor, Page};
 use kernel::update::FieldUpdate;
+use library::label::VersionRequest;
+use library::names::LibraryName;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -324,7 +326,7 @@ pub async fn change(
     };
     let (library, version, model) =
         (new_value(&change.library), new_value(&change.version), new_value(&change.model));
-    check_lengths(library.as_deref(), version.as_deref(), model.as_deref())?;
+    check_names(library.as_deref(), version.as_deref(), model.as_deref())?;
     // Locked until the change commits: kept and changed values are checked together.
     let before = sqlx::query!(
         "-- chats.hold
@@ -339,7 +341,7 @@ pub async fn change(
     let library = if change.library.is_keep() { before.library.clone() } else { library };
     let version =
         if change.version.is_keep() { before.version.filter(|_| library == before.library) } else { version };
-    check(library.as_deref(), version.as_deref(), model.as_deref())?;
+    check_version_has_library(library.as_deref(), version.as_deref())?;
     let current = match change.current {
         Some(message) => Some(newest_below(&mut *connection, id, message).await?),
         None => None,
@@ -476,20 +478,28 @@ pub(crate) fn title_of(question: &str) -> String {
 }
 
 fn check(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
-    check_lengths(library, version, model)?;
+    check_names(library, version, model)?;
+    check_version_has_library(library, version)
+}
+
+fn check_version_has_library(library: Option<&str>, version: Option<&str>) -> Result<(), Error> {
     if version.is_some() && library.is_none() {
         return Err(Error::Invalid("version without library: name the library too".to_owned()));
     }
     Ok(())
 }
 
-fn check_lengths(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
-    let bounds =
-        [(library, 100, "a library's name"), (version, 100, "a version"), (model, 60, "a model's name")];
-    for (text, max, name) in bounds {
-        if text.is_some_and(|text| text.is_empty() || text.chars().count() > max) {
-            return Err(Error::Invalid(format!("{name} has 1 to {max} characters; leave it out for none")));
-        }
+fn check_names(library: Option<&str>, version: Option<&str>, model: Option<&str>) -> Result<(), Error> {
+    if let Some(name) = library {
+        name.parse::<LibraryName>().map_err(library::Error::from)?;
+    }
+    if let Some(request) = version.filter(|text| !text.is_empty()) {
+        request.parse::<VersionRequest>().map_err(library::Error::from)?;
+    } else if version.is_some() {
+        return Err(Error::Invalid("invalid version: leave it out for the active one".to_owned()));
+    }
+    if let Some(name) = model {
+        store::credentials::check_name(name)?;
     }
     Ok(())
 }

@@ -61,6 +61,11 @@ impl Focus {
     }
 }
 
+kernel::schema! {
+    Focus = kernel::schema::one_of(Self::ALL.map(Self::as_str))
+        .description(Some("Focus mode: what a question searches."));
+}
+
 impl FromStr for Focus {
     type Err = Error;
 

@@ -33,7 +33,7 @@ pub const MAX_QUESTION_CHARS: usize = 16_000;
 /// Maximum number of search terms indexed for one message.
 const MAX_TERMS: usize = 4000;
 /// Maximum length of a verdict's reason and of its correction, in characters.
-const MAX_VERDICT_CHARS: usize = 4000;
+pub const MAX_VERDICT_CHARS: usize = 4000;
 
 /// Returns a page of the branch that is shown, or of the branch that ends with `until`: the newest messages, oldest first.
 /// `next` leads to the messages before them. A chat that does not exist for the actor has no messages.

@@ -21,6 +21,7 @@ pub use table::{
     Limits, Model, ModelChange, ModelChoice, ModelId, ModelUpdate, NewModel, choices, create, delete, find,
     list, reseal, resolve, target, update,
 };
+pub use validate::{ANSWER_TOKENS, CONCURRENCY, CONTEXT_TOKENS, MAX_MODEL_CHARS, TIMEOUT_SECONDS};
 
 /// Connection parameters of a language model.
 #[derive(Clone)]

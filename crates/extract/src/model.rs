@@ -185,6 +185,11 @@ impl DocumentType {
         (Self::Text, "text"),
     ];
 
+    /// Returns the names of all types.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(_, name)| *name)
+    }
+
     /// Returns the name used in the database and in every API.
     pub fn as_str(self) -> &'static str {
         Self::NAMES.iter().find(|(known, _)| *known == self).map_or("text", |(_, name)| name)

@@ -76,10 +76,10 @@ pub enum PasswordPolicyError {
         /// Minimum number of characters.
         min: usize,
     },
-    /// Too many bytes.
-    #[error("a password has at most {max} bytes")]
+    /// Too many characters.
+    #[error("a password has at most {max} characters")]
     TooLong {
-        /// Maximum number of bytes.
+        /// Maximum number of characters.
         max: usize,
     },
     /// Found with few guesses.

@@ -21,11 +21,15 @@ pub const PREFIX: &str = "wy_";
 const DISPLAYED_CHARS: usize = 11;
 const MAX_KEYS_PER_USER: i64 = 200;
 const MAX_KEYS_LISTED: i64 = 10_000;
-const MAX_NAME_CHARS: usize = 100;
-const MAX_LIBRARIES: usize = 100;
-const MAX_REQUESTS_PER_MINUTE: i32 = 1_000_000;
-/// Maximum lifetime in seconds: ten years.
-const MAX_SECONDS: i64 = 315_576_000;
+/// Maximum length of a key's name, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// Maximum number of libraries that a key is limited to.
+pub const MAX_LIBRARIES: usize = 100;
+/// Maximum rate limit of a key.
+pub const MAX_REQUESTS_PER_MINUTE: i32 = 1_000_000;
+/// Maximum lifetime in days: ten years.
+pub const MAX_DAYS: u16 = 3650;
+const MAX_SECONDS: i64 = MAX_DAYS as i64 * 86_400;
 
 /// An API key, without the secret, of which only a hash is stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -40,6 +44,7 @@ pub struct Key {
     /// First characters of the secret.
     pub prefix: String,
     /// Scopes.
+    #[schema(value_type = Vec<Scope>)]
     pub scopes: Vec<String>,
     /// Names of the libraries the key is limited to; null for all that its user can reach.
     pub libraries: Option<Vec<String>>,

@@ -44,5 +44,5 @@ pub use access_tokens::TokenSigner;
 pub use authenticator::{Authentication, Authenticator, Credential, KeyRateLimit};
 pub use error::{Error, PasswordPolicyError};
 pub use names::{Email, InvalidName, Username};
-pub use passwords::PasswordHasher;
+pub use passwords::{MAX_CHARS as MAX_PASSWORD_CHARS, MIN_CHARS as MIN_PASSWORD_CHARS, PasswordHasher};
 pub use preferences::Preferences;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kernel::schema;
 use serde::Serialize;
 
 /// Name of a user, lower case; parsing ignores case.
@@ -20,7 +21,7 @@ pub struct Email(String);
 pub enum InvalidName {
     /// Not a user name.
     #[error(
-        "{0:?} is not a user name: use 1 to 60 letters a to z, digits, '.', '_' and '-', starting with a letter or digit"
+        "{0:?} is not a user name: use 1 to {MAX_USERNAME_BYTES} letters a to z, digits, '.', '_' and '-', starting with a letter or digit"
     )]
     Username(String),
     /// Not an email address.
@@ -33,6 +34,14 @@ const MAX_USERNAME_BYTES: usize = 60;
 const MAX_EMAIL_BYTES: usize = 254;
 /// Characters of a refused text that an error repeats.
 const MAX_QUOTED_CHARS: usize = 80;
+
+kernel::schema! {
+    // Names and addresses are stored in lower case; requests can use any.
+    Username = schema::text(1..=MAX_USERNAME_BYTES, "^[A-Za-z0-9][A-Za-z0-9._-]*$")
+        .description(Some("Name of a user; case is ignored."));
+    Email = schema::text(0..=MAX_EMAIL_BYTES, r"^([!#-+\--:=?A-~]+@[!#-+\--:=?A-~]+)?$")
+        .description(Some("Email address; empty for none."));
+}
 
 impl FromStr for Username {
     type Err = InvalidName;

@@ -20,8 +20,10 @@ const MEMORY_KIB: u32 = 19 * 1024;
 /// Passes of Argon2 over the memory.
 const PASSES: u32 = 2;
 /// Bounds of a password: characters for a new one, bytes for any that is hashed.
-const MIN_CHARS: usize = 10;
-const MAX_BYTES: usize = 1024;
+/// Bounds of a new password, in characters.
+pub const MIN_CHARS: usize = 10;
+/// See [`MIN_CHARS`].
+pub const MAX_CHARS: usize = 1024;
 /// Guesses that a new password must withstand, as a power of ten. Common passwords and their variants take fewer.
 const MIN_GUESSES_LOG10: f64 = 8.0;
 /// Time limit for waiting on a hashing slot.
@@ -53,8 +55,8 @@ impl PasswordHasher {
         if password.chars().count() < MIN_CHARS {
             return Err(PasswordPolicyError::TooShort { min: MIN_CHARS });
         }
-        if password.len() > MAX_BYTES {
-            return Err(PasswordPolicyError::TooLong { max: MAX_BYTES });
+        if password.chars().count() > MAX_CHARS {
+            return Err(PasswordPolicyError::TooLong { max: MAX_CHARS });
         }
         let mut known = vec!["wenyuan", "文渊"];
         known.extend(names.iter().filter(|name| !name.is_empty()));
@@ -76,7 +78,7 @@ impl PasswordHasher {
 
     /// Verifies a password against a stored hash. Takes as long without one.
     pub(crate) async fn verify(&self, password: &str, stored: Option<String>) -> Result<Verification, Error> {
-        if password.len() > MAX_BYTES {
+        if password.chars().count() > MAX_CHARS {
             return Err(Error::WrongPassword);
         }
         let (password, decoy) = (password.to_owned(), Arc::clone(&self.decoy));

@@ -14,8 +14,10 @@ use crate::authority::{require_admin, require_in_person, require_self, require_s
 use crate::passwords::{PasswordHasher, is_hash};
 use crate::{Email, Error, Username, revocation, sessions};
 
-const MAX_NAME_CHARS: usize = 100;
-const MAX_AVATAR_BYTES: usize = 500;
+/// Maximum length of a first or last name, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// Maximum length of the address of a picture, in characters.
+pub const MAX_AVATAR_CHARS: usize = 500;
 
 /// A user. The password hash never leaves this crate.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,7 +30,6 @@ pub struct User {
     /// Unique email address, can be used to sign in.
     pub email: Option<String>,
     /// Role in the whole installation.
-    #[schema(value_type = String)]
     pub role: Role,
     /// Whether the user can sign in.
     pub is_active: bool,
@@ -72,7 +73,7 @@ pub struct UserUpdate {
     pub first_name: Option<String>,
     /// Last name, at most 100 characters.
     pub last_name: Option<String>,
-    /// URL of a picture, at most 500 bytes; empty to remove it.
+    /// URL of a picture, at most 500 characters; empty to remove it.
     pub avatar: Option<String>,
     /// Role. Administrators only.
     pub role: Option<Role>,
@@ -282,9 +283,9 @@ pub async fn update(
         revocation::invalidate_user(transaction, id).await?;
     }
     check_names(update.first_name.as_deref(), update.last_name.as_deref())?;
-    if update.avatar.as_deref().is_some_and(|avatar| avatar.len() > MAX_AVATAR_BYTES) {
+    if update.avatar.as_deref().is_some_and(|avatar| avatar.chars().count() > MAX_AVATAR_CHARS) {
         return Err(Error::Invalid(format!(
-            "the address of a picture has at most {MAX_AVATAR_BYTES} characters"
+            "the address of a picture has at most {MAX_AVATAR_CHARS} characters"
         )));
     }
     let email: Option<Email> = match update.email.as_deref() {

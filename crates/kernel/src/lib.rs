@@ -21,5 +21,6 @@ pub mod actor;
 pub mod chain;
 pub mod id;
 pub mod page;
+pub mod schema;
 pub mod secret;
 pub mod update;

@@ -7,9 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::SchemaFormat;
 
 /// Longest accepted cursor. A position is a handful of values, so a longer text is not one of ours.
 const MAX_CURSOR_BYTES: usize = 1024;
+/// Alphabet of base64url.
+const CURSOR_PATTERN: &str = "^[A-Za-z0-9_-]+$";
 
 /// A page of results and the cursor of the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +41,12 @@ impl<T> Page<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(String);
+
+crate::schema! {
+    Cursor = crate::schema::text(1..=MAX_CURSOR_BYTES, CURSOR_PATTERN)
+        .format(Some(SchemaFormat::Custom("cursor".to_owned())))
+        .description(Some("Start of a page, as `next` of the page before; opaque."));
+}
 
 /// A cursor that this service did not issue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

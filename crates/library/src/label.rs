@@ -12,15 +12,24 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use kernel::schema;
 use serde::Serialize;
 
+use request::MAX_REQUEST_BYTES;
 pub use request::{VersionRange, VersionRequest, nearest};
 
 /// Label of documents that are added without one.
 pub const CURRENT: &str = "current";
 
 /// Maximum length of a label, in bytes.
-const MAX_LABEL_BYTES: usize = 64;
+pub const MAX_LABEL_BYTES: usize = 64;
+
+kernel::schema! {
+    Label = schema::text(1..=MAX_LABEL_BYTES, "^[A-Za-z0-9][A-Za-z0-9._+:!-]*(~[A-Za-z]{2}[A-Za-z0-9._+:!-]*)*$")
+        .description(Some("Label of a version: `15`, `5.2.1`, `v3.0.0-rc.1`."));
+    VersionRequest = schema::text(1..=MAX_REQUEST_BYTES, "^[A-Za-z0-9._+:!~^<>=|*, -]+$")
+        .description(Some("A version: a label, a range (`5.x`, `^5.2`, `>=5.2 <6`) or `latest`."));
+}
 
 /// Label of a version of a library: `15`, `5.2.1`, `v3.0.0-rc.1`, `1:2.4~beta1-3`, `2026-01`, `current`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]

@@ -3,7 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kernel::schema;
 use serde::Serialize;
+
+const MAX_LIBRARY_BYTES: usize = 100;
+const MAX_PATH_CHARS: usize = 1000;
+const MAX_TAG_CHARS: usize = 60;
+
+kernel::schema! {
+    // Names are stored in lower case; requests can use any.
+    LibraryName = schema::text(1..=MAX_LIBRARY_BYTES, "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")
+        .description(Some("Name of a library: `postgresql`, or `owner/project`."));
+    DocumentPath = schema::text(1..=MAX_PATH_CHARS, r"^[^/\\\u0000-\u001f\u007f-\u009f]+(/[^/\\\u0000-\u001f\u007f-\u009f]+)*$")
+        .description(Some("Path of a document in its library, without `.` and `..`: `guides/start.md`."));
+    Tag = schema::text(1..=MAX_TAG_CHARS, r"^[^\S\u0000-\u001f\u007f-\u009f]*[^\s,\u0000-\u001f\u007f-\u009f][^,\u0000-\u001f\u007f-\u009f]*$")
+        .description(Some("Tag of a document; case is ignored."));
+}
 
 /// Name of a library: `postgresql`, or `owner/project`. Lower-case, at most 100 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -25,16 +40,16 @@ pub struct Tag(String);
 pub enum InvalidName {
     /// Invalid name of a library.
     #[error(
-        "{0:?} is not a library name: use lower-case letters, digits and . _ - (100 at most), with at most one / between two parts"
+        "{0:?} is not a library name: use lower-case letters, digits and . _ - ({MAX_LIBRARY_BYTES} at most), with at most one / between two parts"
     )]
     Library(String),
     /// Invalid path.
     #[error(
-        "{0:?} is not a document path: it must be relative, without . or .. parts, of 1 to 1000 characters"
+        "{0:?} is not a document path: it must be relative, without . or .. parts, of 1 to {MAX_PATH_CHARS} characters"
     )]
     Path(String),
     /// Invalid tag.
-    #[error("{0:?} is not a tag: use 1 to 60 characters without commas or control characters")]
+    #[error("{0:?} is not a tag: use 1 to {MAX_TAG_CHARS} characters without commas or control characters")]
     Tag(String),
 }
 
@@ -52,7 +67,7 @@ impl FromStr for LibraryName {
         // Case is ignored, and so is the slash that some clients put before the name.
         let name = text.trim().trim_start_matches('/').to_lowercase();
         let parts = name.split('/').count();
-        if name.len() <= 100 && parts <= 2 && name.split('/').all(is_valid_part) {
+        if name.len() <= MAX_LIBRARY_BYTES && parts <= 2 && name.split('/').all(is_valid_part) {
             Ok(Self(name))
         } else {
             Err(InvalidName::Library(text.chars().take(120).collect()))
@@ -68,7 +83,9 @@ impl FromStr for DocumentPath {
         let path = path.strip_prefix("./").unwrap_or(&path);
         let is_valid_part = |part: &str| !part.is_empty() && part != "." && part != "..";
         let is_allowed = |character: char| !character.is_control();
-        if path.chars().count() <= 1000 && path.split('/').all(is_valid_part) && path.chars().all(is_allowed)
+        if path.chars().count() <= MAX_PATH_CHARS
+            && path.split('/').all(is_valid_part)
+            && path.chars().all(is_allowed)
         {
             Ok(Self(path.to_owned()))
         } else {
@@ -90,7 +107,7 @@ impl FromStr for Tag {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let tag = text.trim().to_lowercase();
         let is_valid = !tag.is_empty()
-            && tag.chars().count() <= 60
+            && text.chars().count() <= MAX_TAG_CHARS
             && !tag.contains(',')
             && !tag.chars().any(char::is_control);
         if is_valid { Ok(Self(tag)) } else { Err(InvalidName::Tag(text.chars().take(80).collect())) }

@@ -20,7 +20,7 @@ mod rerank;
 mod vectors;
 mod zero_results;
 
-pub use engine::{Engine, EngineConfig, ModelState};
+pub use engine::{CONTENT_TYPES, Engine, EngineConfig, ModelState};
 pub use highlight::excerpt;
 pub use passages::{Passage, find_passage, find_passages};
 pub use request::{

@@ -33,3 +33,4 @@ pub mod tool_call;
 mod validate;
 
 pub use error::Error;
+pub use validate::{MAX_DESCRIPTION_CHARS, MAX_HEADER_BYTES, MAX_TOOL_NAME_CHARS, TOOL_NAME_PATTERN};

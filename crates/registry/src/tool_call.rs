@@ -12,7 +12,7 @@ use crate::Error;
 use crate::servers::{MAX_SERVERS, ServerId, ServerTarget, open};
 
 /// Maximum number of servers per question.
-const MAX_TARGETS: usize = 5;
+pub const MAX_TARGETS: usize = 5;
 /// Maximum number of names in an error message.
 const MAX_NAMES_IN_MESSAGE: i64 = 20;
 

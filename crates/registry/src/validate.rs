@@ -6,9 +6,14 @@ use store::credentials;
 
 use crate::Error;
 
-const MAX_DESCRIPTION_CHARS: usize = 500;
-const MAX_HEADER_BYTES: usize = 60;
-const MAX_TOOL_NAME_CHARS: usize = 128;
+/// Maximum length of a server's description, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 500;
+/// Maximum length of the name of the header that carries the API key, in bytes.
+pub const MAX_HEADER_BYTES: usize = 60;
+/// Maximum length of the name of a tool or of its argument, in characters.
+pub const MAX_TOOL_NAME_CHARS: usize = 128;
+/// Pattern of the name of a tool or of its argument.
+pub const TOOL_NAME_PATTERN: &str = r"^[^ \u0000-\u001f\u007f-\u009f]+$";
 
 /// Headers that cannot carry a credential, because HTTP or MCP sets them.
 const RESERVED_HEADERS: [&str; 11] = [

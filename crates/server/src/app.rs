@@ -1,6 +1,5 @@
-//! The opened library, and the use cases that need several crates, or bytes and a transaction. Every API calls these.
-//!
-//! Nothing here knows an API or HTTP.
+//! The opened library, and the use cases that need several crates, or bytes and a transaction. Every API calls them; they know no
+//! API and no HTTP.
 
 pub(crate) mod accounts;
 pub(crate) mod address;
@@ -57,7 +56,7 @@ pub(crate) struct App {
     pub(crate) objects: Objects,
     pub(crate) engine: Arc<Engine>,
     /// Searches without results that are not recorded yet; locked by the task that records them.
-    pub(crate) misses: Arc<Mutex<Receiver<ZeroResult>>>,
+    pub(crate) zero_results: Arc<Mutex<Receiver<ZeroResult>>>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) passwords: PasswordHasher,
     /// Seals and opens secrets that must be read again; keys for other purposes are derived from its key.
@@ -96,7 +95,7 @@ impl App {
             vector_budget_milliseconds: settings.search.vector_budget_milliseconds(),
         };
         let model = settings.search.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
-        let (log, misses) = ZeroResultLog::new();
+        let (log, zero_results) = ZeroResultLog::new();
         let engine = Arc::new(Engine::new(database.pool().clone(), config, model).with_zero_result_log(log));
         let keys: Vec<[u8; 32]> = secrets.derive_all("access tokens").iter().map(|key| **key).collect();
         let signer = TokenSigner::new(&keys).context("no key to sign access tokens")?;
@@ -118,7 +117,7 @@ impl App {
             database,
             objects,
             engine,
-            misses: Arc::new(Mutex::new(misses)),
+            zero_results: Arc::new(Mutex::new(zero_results)),
             authenticator,
             passwords,
             secrets,
@@ -185,10 +184,10 @@ impl App {
     }
 
     /// Records the searches without results so far, for the work list.
-    pub(crate) async fn write_misses(&self, misses: &mut Receiver<ZeroResult>) {
+    pub(crate) async fn record_zero_results(&self, zero_results: &mut Receiver<ZeroResult>) {
         let mut occurrences: Vec<Occurrence> = Vec::new();
-        while let Ok(miss) = misses.try_recv() {
-            occurrences.push(miss.into());
+        while let Ok(result) = zero_results.try_recv() {
+            occurrences.push(result.into());
         }
         if let Err(error) = self.record(&occurrences).await {
             tracing::warn!(error = %kernel::chain::Chain(&error), "failed to record searches without results");
@@ -208,8 +207,8 @@ impl App {
     pub(crate) async fn close(self) {
         self.answers.close().await;
         // Locked if the task that records them has not ended in time.
-        if let Ok(mut misses) = self.misses.try_lock() {
-            self.write_misses(&mut misses).await;
+        if let Ok(mut zero_results) = self.zero_results.try_lock() {
+            self.record_zero_results(&mut zero_results).await;
         }
         self.database.close().await;
     }

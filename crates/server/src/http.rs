@@ -1,6 +1,5 @@
-//! HTTP as all APIs share it: the state of handlers, the layers around every route, authentication, input, paging, errors.
-//!
-//! Nothing here knows an API: each API exports its routes and the form of its errors, and `routes` puts them together.
+//! The part of HTTP that all APIs share: the state of handlers, the layers around every route, authentication, input, paging,
+//! errors. It knows no API: each API exports its routes and its format of errors, and `routes` joins them.
 
 pub(crate) mod accept;
 pub(crate) mod authentication;
@@ -24,6 +23,7 @@ pub(crate) mod paging;
 pub(crate) mod problem;
 pub(crate) mod problem_types;
 pub(crate) mod router;
+pub(crate) mod schema;
 pub(crate) mod spool;
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::app::App;
 
-/// Headers of a response that holds a secret: no cache on its way stores it.
+/// Header of a response with a secret: no cache stores it.
 pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// State of all handlers. Cheap to clone.
@@ -54,7 +54,7 @@ impl AppState {
         Self { app, metrics, limits, address }
     }
 
-    /// Whether the server can send mail, and so a link to someone who forgot their password.
+    /// Whether the server can send mail, and so password links.
     pub(crate) fn sends_mail(&self) -> bool {
         self.app.settings.mail.server_and_sender().is_ok_and(|mail| mail.is_some())
     }

@@ -1,4 +1,4 @@
-//! Reference pages that are generated from the code: `docs/reference/*.md`, committed and proven fresh.
+//! Reference that is generated from the code: `docs/reference/*`, committed and proven fresh.
 //!
 //! Each page is a function that renders it, and a line in [`PAGES`]. After a change, write them again with
 //! `UPDATE_DOCS=1 cargo test -p server --bin wenyuan reference`. Compiled for tests alone: the program ships the files.
@@ -18,12 +18,20 @@ const PAGES: &[Page] = &[
     ("configuration.md", configuration::render),
     ("errors.md", errors::render),
     ("metrics.md", metrics::render),
+    ("openapi.json", openapi),
 ];
 
 const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p server --bin wenyuan reference";
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference")
+}
+
+/// Renders the OpenAPI document.
+fn openapi() -> String {
+    let mut document = crate::routes::description().to_pretty_json().expect("a JSON document");
+    document.push('\n');
+    document
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Composition of all HTTP APIs: their routes, their error formats, and the OpenAPI document.
+//! All HTTP APIs together: their routes, their formats of errors, and the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::router::{timeout, with_layers};
 use crate::http::{AppState, guard, health, openapi};
 use crate::{api, mcp, pages};
 
-/// Error formats: RFC 9457 except for the APIs of other products, MCP, and browsers.
+/// Formats of errors: RFC 9457 except for the APIs of other products, MCP, and browsers.
 const FORMATS: Formats = Formats {
     apis: &[mcp::http::ERRORS, context7::ERRORS, openai::ERRORS, perplexica::ERRORS],
     page: pages::error_page,
@@ -26,28 +26,28 @@ const FORMATS: Formats = Formats {
 #[openapi(
     info(
         title = "Wenyuan",
-        description = "A technical library that a team and its agents share. Errors are RFC 9457 problem details \
-                       with the request id; lists are paged by cursors.",
+        description = "Technical library for teams and their agents. Errors are problem details (RFC 9457) with the id of \
+                       the request; long lists are paged by cursors.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     // Their paths end with a wildcard, which OpenAPI cannot express.
     paths(llms::document, openai::model),
     components(schemas(ProblemBody, context7::Failure<'_>, openai::Failure)),
     tags(
-        (name = "search", description = "Find passages"),
+        (name = "search", description = "Search for passages"),
         (name = "libraries", description = "Libraries and their versions"),
-        (name = "documents", description = "Documents, their revisions and their text"),
+        (name = "documents", description = "Documents, their revisions and text"),
         (name = "reading", description = "Lists and texts for agents: llms.txt and Markdown"),
-        (name = "context7", description = "API of Context7, for its clients; errors in its format"),
+        (name = "context7", description = "API of Context7, with its format of errors"),
         (name = "chats", description = "The caller's questions and answers"),
-        (name = "openai", description = "API of OpenAI: the library as a language model; errors in its format"),
-        (name = "perplexica", description = "API of Perplexica, for its clients; errors in its format"),
-        (name = "session", description = "Sign-in, sign-out, passwords, the current user"),
-        (name = "users", description = "Accounts"),
+        (name = "openai", description = "The library as a language model: API of OpenAI, with its format of errors"),
+        (name = "perplexica", description = "API of Perplexica, with its format of errors"),
+        (name = "session", description = "Sign-in, sessions and passwords"),
+        (name = "users", description = "User accounts"),
         (name = "keys", description = "API keys for agents and scripts"),
-        (name = "language-models", description = "OpenAI-compatible endpoints that write answers"),
+        (name = "language-models", description = "Language models: OpenAI-compatible endpoints"),
         (name = "mcp-servers", description = "External MCP servers"),
-        (name = "worklist", description = "Work list for owners of libraries"),
+        (name = "worklist", description = "Work for the owners of libraries"),
         (name = "operation", description = "Jobs and schedules"),
     ),
 )]
@@ -88,7 +88,7 @@ pub(crate) fn router(state: AppState, names: Arc<guard::Names>) -> Router {
     with_layers(programs, pages::router(), state, names, FORMATS)
 }
 
-/// A document at its address: a page for browsers, its text for other clients.
+/// Returns a document at its address: a page for browsers, its text for other clients.
 async fn document(State(state): State<AppState>, request: Request) -> Response {
     if pages::document::is_for_page(request.headers()) {
         pages::document::show.call(request, state).await

@@ -16,9 +16,16 @@ use zeroize::Zeroizing;
 use crate::sealed::{self, ResealReport};
 use crate::secrets::{self, Sealer};
 
-const MAX_NAME_BYTES: usize = 60;
-const MAX_ENDPOINT_BYTES: usize = 2000;
-const MAX_API_KEY_BYTES: usize = 8192;
+/// Maximum length of a service's name, in bytes.
+pub const MAX_NAME_BYTES: usize = 60;
+/// Pattern of a service's name.
+pub const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9._-]*$";
+/// Maximum length of an endpoint, in bytes.
+pub const MAX_ENDPOINT_BYTES: usize = 2000;
+/// Maximum length of an API key, in bytes.
+pub const MAX_API_KEY_BYTES: usize = 8192;
+/// Pattern of an API key: ASCII, not blank.
+pub const API_KEY_PATTERN: &str = "^ *[!-~][ -~]*$";
 
 /// Error of a name, an endpoint or an API key.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,23 @@
 //! Validation of a language model's settings: limits, model name, endpoint.
 
+use std::ops::RangeInclusive;
+
 use reqwest::Url;
 use store::credentials;
 
 use super::{Limits, Model};
 use crate::Error;
+
+/// Bounds of a context window, in tokens.
+pub const CONTEXT_TOKENS: RangeInclusive<i32> = 1024..=10_000_000;
+/// Bounds of an answer, in tokens; half of the context window is a further one.
+pub const ANSWER_TOKENS: RangeInclusive<i32> = 16..=5_000_000;
+/// Bounds of a timeout, in seconds.
+pub const TIMEOUT_SECONDS: RangeInclusive<i32> = 1..=3600;
+/// Bounds of the number of concurrent answers.
+pub const CONCURRENCY: RangeInclusive<i32> = 1..=1000;
+/// Maximum length of the name of a model at its endpoint, in characters.
+pub const MAX_MODEL_CHARS: usize = 200;
 
 /// Validated limits.
 #[derive(Debug)]
@@ -19,14 +32,15 @@ pub(super) struct ValidatedLimits {
 impl ValidatedLimits {
     /// Validates limits; those not given are kept from the model, or take their defaults.
     pub(super) fn of(given: Limits, current: Option<&Model>) -> Result<Self, Error> {
-        let within = |name: &str, number: i32, min: i32, max: i32| {
-            if (min..=max).contains(&number) {
+        let within = |name: &str, number: i32, range: RangeInclusive<i32>| {
+            if range.contains(&number) {
                 return Ok(number);
             }
+            let (min, max) = range.into_inner();
             Err(Error::Invalid(format!("{name} is out of range: use a number from {min} to {max}")))
         };
         let context = given.context_tokens.or(current.map(|model| model.context_tokens)).unwrap_or(8192);
-        let context_tokens = within("context_tokens", context, 1024, 10_000_000)?;
+        let context_tokens = within("context_tokens", context, CONTEXT_TOKENS)?;
         let half = context_tokens / 2;
         // A default or a kept value is reduced to fit the context; an explicit one is refused.
         let answer = given
@@ -42,20 +56,23 @@ impl ValidatedLimits {
         let concurrency = given.concurrency.or(current.map(|model| model.concurrency)).unwrap_or(4);
         Ok(Self {
             context_tokens,
-            answer_tokens: within("answer_tokens", answer, 16, half)?,
-            first_seconds: within("first_seconds", first, 1, 3600)?,
-            idle_seconds: within("idle_seconds", idle, 1, 3600)?,
-            concurrency: within("concurrency", concurrency, 1, 1000)?,
+            answer_tokens: within("answer_tokens", answer, ANSWER_TOKENS)?,
+            first_seconds: within("first_seconds", first, TIMEOUT_SECONDS)?,
+            idle_seconds: within("idle_seconds", idle, TIMEOUT_SECONDS)?,
+            concurrency: within("concurrency", concurrency, CONCURRENCY)?,
         })
     }
 }
 
 pub(super) fn validate_model(model: &str) -> Result<(), Error> {
-    if model.trim().is_empty() || model.chars().count() > 200 || model.chars().any(char::is_control) {
-        return Err(Error::Invalid(
-            "invalid model: use the name by which the endpoint knows it, such as gpt-5-mini or qwen3:8b, 1 to 200 characters"
-                .to_owned(),
-        ));
+    if model.trim().is_empty()
+        || model.chars().count() > MAX_MODEL_CHARS
+        || model.chars().any(char::is_control)
+    {
+        return Err(Error::Invalid(format!(
+            "invalid model: use the name by which the endpoint knows it, such as gpt-5-mini or qwen3:8b, 1 to {MAX_MODEL_CHARS} \
+             characters"
+        )));
     }
     Ok(())
 }

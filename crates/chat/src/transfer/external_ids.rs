@@ -11,8 +11,8 @@ use crate::Error;
 use crate::chats::{self, ChatId, MessageId};
 use crate::focus::Focus;
 
-/// Maximum length of an external id, in bytes.
-const MAX_ID_BYTES: usize = 200;
+/// Maximum length of an external id, in characters.
+pub const MAX_ID_CHARS: usize = 200;
 
 /// Chat in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,11 +103,7 @@ pub async fn find_or_create(
     external_id: &str,
     focus: Focus,
 ) -> Result<ChatId, Error> {
-    let is_valid =
-        (1..=MAX_ID_BYTES).contains(&external_id.len()) && !external_id.chars().any(char::is_control);
-    if !is_valid {
-        return Err(Error::Invalid(format!("invalid chat id: use 1 to {MAX_ID_BYTES} printable characters")));
-    }
+    check(external_id)?;
     if let Some(found) = find(connection, actor, external_id).await? {
         return Ok(found);
     }
@@ -170,11 +166,25 @@ pub async fn find_question(
     Ok(found.map(|row| (row.id, row.content)))
 }
 
-/// Stores the external id of a question of the actor. An id that is too long is ignored.
+/// Checks an external id.
 ///
 /// # Errors
 ///
-/// Fails if the actor has no chats or the database fails.
+/// Fails if it is empty, too long or has control characters.
+pub fn check(external_id: &str) -> Result<(), Error> {
+    let is_valid = (1..=MAX_ID_CHARS).contains(&external_id.chars().count())
+        && !external_id.chars().any(char::is_control);
+    if is_valid {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("invalid id: use 1 to {MAX_ID_CHARS} printable characters")))
+}
+
+/// Stores the external id of a question of the actor.
+///
+/// # Errors
+///
+/// Fails if the id is invalid, the actor has no chats or the database fails.
 pub async fn set_external_id(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -183,7 +193,8 @@ pub async fn set_external_id(
     external_id: &str,
 ) -> Result<(), Error> {
     let owner = chats::owner_id(actor)?;
-    if external_id.len() > MAX_ID_BYTES || external_id == question.to_string() {
+    check(external_id)?;
+    if external_id == question.to_string() {
         return Ok(());
     }
     sqlx::query!(

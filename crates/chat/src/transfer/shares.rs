@@ -21,8 +21,10 @@ use crate::chats::{self, ChatId};
 pub const TOKEN_PREFIX: &str = "wshare_";
 /// Default lifetime of a link.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
-const MIN_LIFETIME: Duration = Duration::from_hours(1);
-const MAX_LIFETIME: Duration = Duration::from_hours(366 * 24);
+/// Bounds of a link's lifetime.
+pub const MIN_LIFETIME: Duration = Duration::from_hours(1);
+/// See [`MIN_LIFETIME`].
+pub const MAX_LIFETIME: Duration = Duration::from_hours(366 * 24);
 /// Maximum number of links of one chat.
 const MAX_LINKS: i64 = 100;
 /// Maximum size of a snapshot, in bytes: each view reads and renders all of it.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
+use kernel::schema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::objects::Hash;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::active;
 use crate::access::{self, Level, LibraryAccess, Visibility};
 use crate::ids::{DocumentId, DocumentVersionId, VersionId};
-use crate::label::Label;
+use crate::label::{Label, MAX_LABEL_BYTES};
 use crate::{Error, changes};
 
 /// Status of a revision.
@@ -124,6 +125,11 @@ pub struct RevisionName {
     pub label: Label,
     /// Number within the version; `None` for the active one.
     pub revision: Option<i32>,
+}
+
+kernel::schema! {
+    RevisionName = schema::text(1..=MAX_LABEL_BYTES + 10, r"^[A-Za-z0-9][A-Za-z0-9._+-]*(~[1-9][0-9]{0,8})?$")
+        .description(Some("Name of a revision: `15` is the active one of version 15, `15~2` the second one of it."));
 }
 
 impl FromStr for RevisionName {

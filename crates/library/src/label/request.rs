@@ -8,7 +8,7 @@ use super::{InvalidLabel, Label};
 use crate::names;
 
 /// Maximum length of a request, in bytes.
-const MAX_REQUEST_BYTES: usize = 100;
+pub(super) const MAX_REQUEST_BYTES: usize = 100;
 
 /// Request for a version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -52,7 +52,7 @@ const MAX_CACHED_QUERIES: u64 = 2000;
 const MAX_CHANGES: i64 = 5000;
 
 /// Content types of passages.
-const CONTENT_TYPES: [&str; 4] = ["text", "code", "table", "api"];
+pub const CONTENT_TYPES: [&str; 4] = ["text", "code", "table", "api"];
 
 /// Configuration of the engine.
 #[derive(Debug, Clone)]
@@ -554,7 +554,7 @@ fn check(request: &SearchRequest) -> Result<PageStart, Error> {
         return Err(Error::Invalid(format!("a page has 1 to {MAX_PAGE_SIZE} passages")));
     }
     if let Some(unknown) = request.types.iter().find(|name| DocumentType::parse(name).is_none()) {
-        let known = "markdown, html, java_doc, pdf, docx, openapi, swagger, rst, text";
+        let known = DocumentType::names().collect::<Vec<_>>().join(", ");
         return Err(Error::Invalid(format!("unknown document type {unknown:?}: use one of {known}")));
     }
     if let Some(unknown) = request.content_types.iter().find(|name| !CONTENT_TYPES.contains(&name.as_str())) {

@@ -1,8 +1,10 @@
-//! `POST /api/v1/archives`: every file of an archive becomes a document.
+//! `POST /api/v1/archives`: adds every file of an archive as a document.
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use library::documents::Category;
+use library::names::LibraryName;
 use utoipa::ToSchema;
 
 use crate::app::archives::{self, ArchiveReport, MAX_ARCHIVE_BYTES};
@@ -11,6 +13,7 @@ use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::multipart::archive_form;
 use crate::http::problem::Result;
+use crate::http::schema::{FormLabel, TagList};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,20 +22,25 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(add))
 }
 
-/// The form.
+/// Upload of an archive.
 #[derive(ToSchema)]
 #[schema(as = ArchiveForm)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the form; its fields are read as they come")]
 pub(crate) struct ArchiveUpload {
-    /// The library; made where it is missing.
+    /// Library; created if it does not exist.
+    #[schema(value_type = LibraryName)]
     library: String,
-    /// The version; `current` where none is given.
-    version: Option<String>,
-    /// Tags, separated by commas.
-    tags: Option<String>,
-    /// `code` or `document`.
-    category: Option<String>,
-    /// The archive.
+    /// Version; `current` by default.
+    #[schema(value_type = FormLabel, required = false)]
+    version: String,
+    /// Comma-separated tags.
+    #[schema(value_type = TagList, required = false)]
+    tags: String,
+    /// Category of the documents.
+    #[schema(value_type = Category, required = false)]
+    category: String,
+    /// ZIP or tar archive.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     file: String,
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/chats/{id}/files`: files attached to a chat. Their bytes are streamed to the object store, as documents' are.
+//! `/api/v1/chats/{id}/files`: files attached to a chat. Their bytes are streamed to the object store, like those of documents.
 
 use axum::Json;
 use axum::body::Body;
@@ -27,18 +27,19 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(OpenApiRouter::new().routes(routes!(attach)))
 }
 
-/// The form. Several files may be sent.
+/// Upload of files to a chat. Several files can be sent.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the form; its fields are read as they come")]
 pub(crate) struct ChatFileForm {
-    /// The bytes: of any type that documents have.
+    /// Content of the file, of any type that documents can have.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     file: String,
 }
 
-/// Attaches files to a chat. They are read behind the answer, and then the chat can be asked about them.
+/// Attaches files to a chat. They are ingested in the background; then questions in the chat search them.
 #[utoipa::path(post, path = "/api/v1/chats/{id}/files", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat")),
+    params(("id" = Uuid, Path, description = "Id of the chat")),
     request_body(content = ChatFileForm, content_type = "multipart/form-data"),
     responses((status = 202, description = "Accepted", body = Vec<ChatFile>)))]
 pub(crate) async fn attach(
@@ -48,16 +49,16 @@ pub(crate) async fn attach(
     request: Request,
 ) -> Result<(StatusCode, Json<Vec<ChatFile>>)> {
     let chat = ChatId(chat);
-    chat_files::require_room(&state.app, &actor, chat).await?;
+    chat_files::require_capacity(&state.app, &actor, chat).await?;
     let mut parts = multipart::open(&state, request).await?;
     let staged = multipart::stage_files(&state, &mut parts, MAX_FILES).await?;
     let attached = chat_files::attach(&state.app, &actor, chat, staged).await?;
     Ok((StatusCode::ACCEPTED, Json(attached)))
 }
 
-/// The files of a chat, in the order they were attached.
+/// Lists the files of a chat, in the order they were attached.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/files", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Vec<ChatFile>)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 200, body = Vec<ChatFile>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -67,9 +68,9 @@ pub(crate) async fn list(
     Ok(Json(files::list(&mut connection, &actor, ChatId(chat)).await?))
 }
 
-/// A file of a chat, and how far its reading is.
+/// Returns a file of a chat, with the status of its ingestion.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/files/{file_id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), ("file_id" = Uuid, Path, description = "The file")),
+    params(("id" = Uuid, Path, description = "Id of the chat"), ("file_id" = Uuid, Path, description = "Id of the file")),
     responses((status = 200, body = ChatFile)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
@@ -80,9 +81,9 @@ pub(crate) async fn show(
     Ok(Json(files::find(&mut connection, &actor, ChatId(chat), FileId(file)).await?))
 }
 
-/// Removes a file from a chat. What answers have quoted of it stays in them.
+/// Removes a file from a chat. Answers keep what they quote of it.
 #[utoipa::path(delete, path = "/api/v1/chats/{id}/files/{file_id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), ("file_id" = Uuid, Path, description = "The file")),
+    params(("id" = Uuid, Path, description = "Id of the chat"), ("file_id" = Uuid, Path, description = "Id of the file")),
     responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
@@ -95,9 +96,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The bytes of a file of a chat, to be saved.
+/// Downloads a file of a chat.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/files/{file_id}/content", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), ("file_id" = Uuid, Path, description = "The file")),
+    params(("id" = Uuid, Path, description = "Id of the chat"), ("file_id" = Uuid, Path, description = "Id of the file")),
     responses((status = 200, body = String, content_type = "application/octet-stream")))]
 pub(crate) async fn content(
     State(state): State<AppState>,
@@ -114,7 +115,7 @@ pub(crate) async fn content(
         (header::CONTENT_LENGTH, file.size.to_string()),
         (header::ETAG, format!("\"{}\"", file.sha256)),
     ];
-    // What a file holds is never run: it is saved.
+    // Browsers save the file and never run it.
     let safe = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
     Ok((headers, safe, Body::from_stream(bytes)).into_response())
 }

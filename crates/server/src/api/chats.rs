@@ -1,13 +1,17 @@
-//! `/api/v1/chats`: one's own questions and answers. Asking stands in [`super::ask`].
+//! `/api/v1/chats`: the caller's questions and answers. Asking is in [`super::ask`].
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode, header};
 use chat::chats::{self, Change, Chat, ChatFilter, ChatId, MessageId, NewChat};
+use chat::focus::Focus;
 use chat::history::{self, HistoryHit};
 use chat::messages::Verdict;
 use chat::messages::{self, Message};
+use kernel::page::Cursor;
 use kernel::update::FieldUpdate;
+use library::label::VersionRequest;
+use library::names::LibraryName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -18,6 +22,7 @@ use crate::http::input::{Json as Body, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::Result;
 use crate::http::router::{bounded, tagged, unhurried};
+use crate::http::schema::{ChatTitle, SearchQuery, ServiceName, VerdictText};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,7 +35,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
             .routes(routes!(message)),
     )
     .merge(bounded(
-        OpenApiRouter::new().routes(routes!(restore)).routes(routes!(judge, unjudge)).routes(routes!(search)),
+        OpenApiRouter::new()
+            .routes(routes!(restore))
+            .routes(routes!(set_verdict, delete_verdict))
+            .routes(routes!(search)),
     ))
     .merge(unhurried(OpenApiRouter::new().routes(routes!(messages))))
 }
@@ -39,26 +47,29 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChatPage {
     items: Vec<Chat>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// A page of messages, the oldest first.
+/// A page of messages, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessagePage {
     items: Vec<Message>,
-    /// Where the next page begins: of the branch, the messages before these.
+    /// Cursor of the next page: of a branch, the messages before these.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// A chat and the newest messages of the branch that is shown.
+/// A chat and the newest messages of its current branch.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OpenedChat {
     #[serde(flatten)]
     chat: Chat,
-    /// The messages, the oldest first.
+    /// Messages, oldest first.
     messages: Vec<Message>,
-    /// Leads to the messages before these.
+    /// Cursor of the messages before these.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
@@ -66,107 +77,147 @@ pub(crate) struct OpenedChat {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryPage {
     items: Vec<HistoryHit>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// Which chats.
+/// Filter of chats.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct HistoryQuery {
-    /// Those that are open, archived, or deleted within the last thirty days.
+pub(crate) struct ChatListFilter {
+    /// State of the chats; deleted ones are listed for thirty days.
     #[param(inline)]
-    which: Option<WhichChats>,
+    which: Option<ChatState>,
 }
 
-/// Which chats are listed.
+/// State of a chat.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum WhichChats {
+pub(crate) enum ChatState {
     #[default]
     Open,
     Archived,
     Deleted,
 }
 
-/// A chat to be begun.
+/// Chat to create.
 #[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ChatNew {
-    /// Its title; the first question where there is none.
-    #[schema(max_length = 300)]
+    /// Title; derived from the first question by default.
+    #[schema(value_type = Option<ChatTitle>)]
     title: Option<String>,
-    /// Focus: librarySearch, writingAssistant, webSearch …
-    #[schema(example = "librarySearch")]
+    /// Focus mode.
+    #[schema(value_type = Option<Focus>)]
     focus_mode: Option<String>,
-    /// The library it asks; all where there is none.
+    /// Library to search; all by default.
+    #[schema(value_type = Option<LibraryName>)]
     library: Option<String>,
-    /// The version it asks: a label, a range or `latest`.
+    /// Version to search, with a library; its active version by default.
+    #[schema(value_type = Option<VersionRequest>)]
     version: Option<String>,
-    /// The language model that answers, by name.
+    /// Language model that answers.
+    #[schema(value_type = Option<ServiceName>)]
     model: Option<String>,
 }
 
-/// Changes of a chat; absent fields are kept, null clears.
+/// Changes of a chat. Absent fields are kept; null clears library, version and model.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ChatChange {
-    /// Its title.
-    #[schema(max_length = 300)]
+    /// Title.
+    #[schema(value_type = Option<ChatTitle>)]
     title: Option<String>,
-    /// Focus.
+    /// Focus mode.
+    #[schema(value_type = Option<Focus>)]
     focus_mode: Option<String>,
-    /// The library it asks.
+    /// Library to search.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<LibraryName>)]
     library: FieldUpdate<String>,
-    /// The version it asks.
+    /// Version to search.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<VersionRequest>)]
     version: FieldUpdate<String>,
-    /// The model that answers.
+    /// Language model that answers.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<ServiceName>)]
     model: FieldUpdate<String>,
-    /// Whether it stands before the others.
+    /// Whether the chat is listed before the others.
     pinned: Option<bool>,
-    /// Whether it is put away.
+    /// Whether the chat is archived.
     archived: Option<bool>,
-    /// The message whose branch is shown.
+    /// Message that the current branch contains.
     current: Option<Uuid>,
 }
 
-/// Which messages of a chat.
+/// Verdict on an answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerdictNew {
+    verdict: VerdictKind,
+    /// Reason for the verdict.
+    #[serde(default)]
+    #[schema(value_type = VerdictText, required = false)]
+    reason: String,
+    /// Correct answer.
+    #[serde(default)]
+    #[schema(value_type = VerdictText, required = false)]
+    correction: String,
+}
+
+/// Verdict.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum VerdictKind {
+    Good,
+    Wrong,
+}
+
+impl From<VerdictNew> for Verdict {
+    fn from(new: VerdictNew) -> Self {
+        let verdict = match new.verdict {
+            VerdictKind::Good => "good",
+            VerdictKind::Wrong => "wrong",
+        };
+        Self { verdict: verdict.to_owned(), reason: new.reason, correction: new.correction }
+    }
+}
+
+/// Selection of a chat's messages.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Branch {
-    /// The branch that ends with this message; the one that is shown where none is named.
+    /// Last message of the branch; by default that of the current branch.
     until: Option<Uuid>,
-    /// All branches, in the order of writing.
+    /// Whether the messages of all branches are listed, oldest first.
     all: Option<bool>,
 }
 
 /// Query of a search in the history.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Words {
-    /// Words, all of which a message must hold.
-    #[param(max_length = 2000)]
+pub(crate) struct HistorySearch {
+    /// Words; a message must contain all of them.
+    #[param(value_type = SearchQuery, inline)]
     q: String,
 }
 
-/// Your chats: pinned ones first, then by their newest message.
-#[utoipa::path(get, path = "/api/v1/chats", tag = "chats", params(HistoryQuery, Paging),
+/// Lists the caller's chats: pinned ones first, then by their newest message.
+#[utoipa::path(get, path = "/api/v1/chats", tag = "chats", params(ChatListFilter, Paging),
     responses((status = 200, body = ChatPage)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(asked): Query<HistoryQuery>,
+    Query(filter): Query<ChatListFilter>,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<ChatPage>> {
-    let which = match asked.which.unwrap_or_default() {
-        WhichChats::Open => ChatFilter::Open,
-        WhichChats::Archived => ChatFilter::Archived,
-        WhichChats::Deleted => ChatFilter::Deleted,
+    let which = match filter.which.unwrap_or_default() {
+        ChatState::Open => ChatFilter::Open,
+        ChatState::Archived => ChatFilter::Archived,
+        ChatState::Deleted => ChatFilter::Deleted,
     };
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
@@ -175,9 +226,9 @@ pub(crate) async fn list(
     Ok(Paged::new(&address, next.clone(), ChatPage { items: page.items, next }))
 }
 
-/// Begins a chat.
+/// Creates a chat.
 #[utoipa::path(post, path = "/api/v1/chats", tag = "chats", request_body = ChatNew,
-    responses((status = 201, body = Chat, headers(("location" = String, description = "The chat")))))]
+    responses((status = 201, body = Chat, headers(("location" = String, description = "Path of the chat")))))]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -197,9 +248,9 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(chat)))
 }
 
-/// A chat, with the newest messages of the branch that is shown.
+/// Returns a chat with the newest messages of its current branch.
 #[utoipa::path(get, path = "/api/v1/chats/{id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), Paging), responses((status = 200, body = OpenedChat)))]
+    params(("id" = Uuid, Path, description = "Id of the chat"), Paging), responses((status = 200, body = OpenedChat)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -215,9 +266,9 @@ pub(crate) async fn show(
     Ok(Paged::new(&address, next.clone(), OpenedChat { chat, messages: page.items, next }))
 }
 
-/// The messages of a chat: of the branch that is shown, of another, or all.
+/// Lists the messages of a chat: of the current branch, of another one, or of all.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/messages", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), Branch, Paging), responses((status = 200, body = MessagePage)))]
+    params(("id" = Uuid, Path, description = "Id of the chat"), Branch, Paging), responses((status = 200, body = MessagePage)))]
 pub(crate) async fn messages(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -246,9 +297,9 @@ pub(crate) async fn messages(
     Ok(Paged::new(&address, next.clone(), MessagePage { items: page.items, next }))
 }
 
-/// Renames, pins or archives a chat, changes what it asks, or chooses the branch that is shown.
+/// Changes a chat: its title, the scope of its questions, its place in lists, or its current branch.
 #[utoipa::path(patch, path = "/api/v1/chats/{id}", tag = "chats", request_body = ChatChange,
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Chat)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 200, body = Chat)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -271,9 +322,9 @@ pub(crate) async fn change(
     Ok(Json(chat))
 }
 
-/// Deletes a chat. For thirty days it can be brought back.
+/// Deletes a chat. It can be restored for thirty days.
 #[utoipa::path(delete, path = "/api/v1/chats/{id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -284,9 +335,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Brings a deleted chat back.
+/// Restores a deleted chat.
 #[utoipa::path(post, path = "/api/v1/chats/{id}/restore", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Chat)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 200, body = Chat)))]
 pub(crate) async fn restore(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -296,9 +347,9 @@ pub(crate) async fn restore(
     Ok(Json(chats::restore(&mut connection, &actor, ChatId(id)).await?))
 }
 
-/// A message of yours, with its sources.
+/// Returns a message of the caller's, with its sources.
 #[utoipa::path(get, path = "/api/v1/messages/{id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The message")), responses((status = 200, body = Message)))]
+    params(("id" = Uuid, Path, description = "Id of the message")), responses((status = 200, body = Message)))]
 pub(crate) async fn message(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -308,27 +359,28 @@ pub(crate) async fn message(
     Ok(Json(messages::find(&mut connection, &actor, MessageId(id)).await?.1))
 }
 
-/// Says that an answer is good or wrong, why, and what would have been right.
-#[utoipa::path(put, path = "/api/v1/messages/{id}/verdict", tag = "chats", request_body = Verdict,
-    params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Message)))]
-pub(crate) async fn judge(
+/// Marks an answer as good or wrong, with the reason and the correct answer.
+#[utoipa::path(put, path = "/api/v1/messages/{id}/verdict", tag = "chats", request_body = VerdictNew,
+    params(("id" = Uuid, Path, description = "Id of the answer")), responses((status = 200, body = Message)))]
+pub(crate) async fn set_verdict(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
-    Body(verdict): Body<Verdict>,
+    Body(verdict): Body<VerdictNew>,
 ) -> Result<Json<Message>> {
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let message =
-        messages::set_verdict(&mut transaction, &catalogue, &actor, MessageId(id), Some(&verdict)).await?;
+        messages::set_verdict(&mut transaction, &catalogue, &actor, MessageId(id), Some(&verdict.into()))
+            .await?;
     transaction.commit().await?;
     Ok(Json(message))
 }
 
-/// Takes back what was said of an answer.
+/// Removes the verdict on an answer.
 #[utoipa::path(delete, path = "/api/v1/messages/{id}/verdict", tag = "chats",
-    params(("id" = Uuid, Path, description = "The answer")), responses((status = 204)))]
-pub(crate) async fn unjudge(
+    params(("id" = Uuid, Path, description = "Id of the answer")), responses((status = 204)))]
+pub(crate) async fn delete_verdict(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
@@ -340,19 +392,19 @@ pub(crate) async fn unjudge(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Searches your questions and answers, the newest first.
-#[utoipa::path(get, path = "/api/v1/history/search", tag = "chats", params(Words, Paging),
+/// Searches the caller's questions and answers, newest first.
+#[utoipa::path(get, path = "/api/v1/history/search", tag = "chats", params(HistorySearch, Paging),
     responses((status = 200, body = HistoryPage)))]
 pub(crate) async fn search(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(words): Query<Words>,
+    Query(query): Query<HistorySearch>,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<HistoryPage>> {
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let page = history::search(&mut connection, &actor, &words.q, cursor.as_ref(), limit).await?;
+    let page = history::search(&mut connection, &actor, &query.q, cursor.as_ref(), limit).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), HistoryPage { items: page.items, next }))
 }

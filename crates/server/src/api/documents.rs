@@ -1,20 +1,26 @@
-//! `/api/v1/documents`: documents, their revisions, their text, what changed between two.
+//! `/api/v1/documents`: documents, their revisions, text, metadata and differences.
 //!
-//! A revision is named `LABEL` (the one that answers under that label) or `LABEL~NUMBER`.
+//! A revision is named `LABEL` (the active one of that version) or `LABEL~NUMBER`.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use extract::model::DocumentType;
 use kernel::actor::Actor;
+use kernel::page::Cursor;
 use library::Error;
 use library::diff::{self, Diff};
 use library::documents::{self, Document, DocumentFilter, Revision, RevisionName, Status};
 use library::ids::DocumentId;
+use library::label::Label;
+use library::names::{LibraryName, Tag};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Content, ObjectBuilder, Required};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -23,7 +29,8 @@ use crate::http::etag::{self, Precondition};
 use crate::http::input::{self, IfMatch, Json as Input, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
-use crate::http::router::tagged;
+use crate::http::router::{MAX_BODY_BYTES, tagged};
+use crate::http::schema::{DocumentTypeName, described};
 use crate::http::{AppState, attachment};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,59 +50,98 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     )
 }
 
+/// Length of the filter by metadata.
+const MAX_METADATA_CHARS: usize = 6000;
+
+described! {
+    /// JSON Merge Patch of metadata: members of the caller's choice.
+    MetadataPatch = ObjectBuilder::new()
+        .max_properties(Some(MAX_BODY_BYTES / 6))
+        .examples([json!({ "team": "storage", "reviewed": null })]);
+}
+
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DocumentPage {
     items: Vec<Document>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// Which documents.
+/// Filter of documents.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// Of this library.
+pub(crate) struct DocumentListFilter {
+    /// Library.
+    #[param(value_type = Option<LibraryName>, inline)]
     library: Option<String>,
-    /// That answer under this label.
+    /// Version in which the documents have an active revision.
+    #[param(value_type = Option<Label>, inline)]
     version: Option<String>,
-    /// Of this type.
+    /// Type.
+    #[param(value_type = Option<DocumentTypeName>, inline)]
     r#type: Option<String>,
-    /// With this tag.
+    /// Tag.
+    #[param(value_type = Option<Tag>, inline)]
     tag: Option<String>,
-    /// Only documents whose newest revision has this status.
+    /// Status of the newest revision.
     #[param(inline)]
     status: Option<Status>,
-    /// Only documents whose metadata contain this JSON object.
-    #[param(example = "{\"team\":\"storage\"}")]
+    #[param(ignore)]
     metadata: Option<String>,
 }
 
-/// Documents by library and path.
-#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Which, Paging),
+/// Description of the parameter `metadata`, whose value is JSON.
+struct MetadataFilter;
+
+impl IntoParams for MetadataFilter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let object = ObjectBuilder::new()
+            .max_properties(Some(MAX_METADATA_CHARS / 6))
+            .examples([json!({ "team": "storage" })])
+            .build();
+        let mut parameter = ParameterBuilder::new()
+            .name("metadata")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some("JSON object that the metadata of the documents contain."))
+            .build();
+        parameter.content.insert("application/json".to_owned(), Content::new(Some(object)).into());
+        vec![parameter]
+    }
+}
+
+/// Lists documents by library and path.
+#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(DocumentListFilter, MetadataFilter, Paging),
     responses((status = 200, body = DocumentPage)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(which): Query<Which>,
+    Query(parameters): Query<DocumentListFilter>,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<DocumentPage>> {
-    let metadata = which.metadata.as_deref().map(serde_json::from_str::<Value>).transpose();
-    let metadata = metadata.ok().filter(|value| value.as_ref().is_none_or(Value::is_object));
-    // Everything contains the empty object, also what has no metadata at all.
-    let metadata = metadata.map(|value| value.filter(|value| value != &Value::Object(Map::new())));
+    let metadata = parameters.metadata.as_deref().map(parse_metadata).transpose()?;
+    if let Some(name) = parameters.r#type.as_deref()
+        && DocumentType::parse(name).is_none()
+    {
+        return Err(Problem::invalid(format!("unknown document type {name:?}")).about("type"));
+    }
+    let tag = parameters.tag.as_deref().map(str::parse::<Tag>).transpose().map_err(Error::from)?;
+    let library = parameters.library.as_deref().map(input::library).transpose()?;
     let filter = DocumentFilter {
-        library: which.library,
-        version: which.version,
-        document_type: which.r#type,
-        tag: which.tag,
-        status: which.status,
-        metadata: metadata.ok_or_else(|| Problem::invalid("metadata is a JSON object"))?,
+        library: library.as_ref().map(ToString::to_string),
+        version: parameters.version.as_deref().map(input::label).transpose()?.map(|label| label.to_string()),
+        document_type: parameters.r#type,
+        tag: tag.map(|tag| tag.to_string()),
+        status: parameters.status,
+        // All documents contain the empty object, also those without metadata.
+        metadata: metadata.filter(|members| !members.is_empty()).map(Value::Object),
     };
-    if let Some(name) = &filter.library {
-        // One that is mistyped is said so, and not shown as one that is empty.
-        state.app.engine.catalogue().await?.library(&actor, &input::library(name)?)?;
+    if let Some(name) = &library {
+        // A misspelt name is an error, not an empty list.
+        state.app.engine.catalogue().await?.library(&actor, name)?;
     }
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let page =
@@ -104,9 +150,9 @@ pub(crate) async fn list(
     Ok(Paged::new(&address, next.clone(), DocumentPage { items: page.items, next }))
 }
 
-/// One document.
+/// Returns a document.
 #[utoipa::path(get, path = "/api/v1/documents/{id}", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Document)))]
+    params(("id" = Uuid, Path, description = "Id of the document")), responses((status = 200, body = Document)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -117,9 +163,9 @@ pub(crate) async fn show(
     Ok(Json(document.ok_or(Error::NoDocument)?))
 }
 
-/// Deletes a document in all versions: its passages at once, its bytes when no other document refers to them.
+/// Deletes a document in all versions. Its bytes are deleted when no other document refers to them.
 #[utoipa::path(delete, path = "/api/v1/documents/{id}", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the document")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -131,9 +177,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// All revisions of a document, the highest label first and under it the newest.
+/// Lists the revisions of a document: the highest version first, and in each the newest revision first.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Vec<Revision>)))]
+    params(("id" = Uuid, Path, description = "Id of the document")), responses((status = 200, body = Vec<Revision>)))]
 pub(crate) async fn revisions(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -144,9 +190,9 @@ pub(crate) async fn revisions(
     if revisions.is_empty() { Err(Error::NoDocument.into()) } else { Ok(Json(revisions)) }
 }
 
-/// One revision.
+/// Returns a revision.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER")),
+    params(("id" = Uuid, Path, description = "Id of the document"), ("revision" = inline(RevisionName), Path, description = "Name of the revision")),
     responses((status = 200, body = Revision)))]
 pub(crate) async fn revision(
     State(state): State<AppState>,
@@ -157,11 +203,11 @@ pub(crate) async fn revision(
     Ok(Json(find(&mut connection, &actor, id, &name).await?))
 }
 
-/// In which form.
+/// Format of a revision's content.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Form {
-    /// `markdown` (the extracted text) or `original` (the bytes that were added).
+pub(crate) struct ContentFormat {
+    /// `markdown` (the extracted text) or `original` (the uploaded bytes).
     #[param(inline)]
     format: Option<Format>,
 }
@@ -174,35 +220,35 @@ pub(crate) enum Format {
     Original,
 }
 
-/// The text of a revision, or the bytes that were added.
+/// Downloads the text of a revision, or the uploaded bytes.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/versions/{revision}/content", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL or LABEL~NUMBER"), Form),
+    params(("id" = Uuid, Path, description = "Id of the document"), ("revision" = inline(RevisionName), Path, description = "Name of the revision"), ContentFormat),
     responses((status = 200, description = "The content", content((String = "text/markdown"), (Vec<u8> = "application/octet-stream"))),
-              (status = 304, description = "It is as the ETag says")))]
+              (status = 304)))]
 pub(crate) async fn content(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path((id, name)): Path<(Uuid, String)>,
-    Query(form): Query<Form>,
+    Query(parameters): Query<ContentFormat>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let revision = find(&mut connection, &actor, id, &name).await?;
-    let format = form.format.unwrap_or_default();
+    let format = parameters.format.unwrap_or_default();
     // A revision's text and bytes never change, so its id is their tag.
     let etag = match format {
         Format::Markdown => format!("\"{}-md\"", revision.id),
         Format::Original => format!("\"{}\"", revision.sha256),
     };
-    if etag::is_held(&headers, &etag) {
+    if etag::none_match_has(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
-    // What a document holds is never run: it is shown as text, or saved.
+    // Browsers show the content as text or save it, and never run it.
     let safe = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
     match format {
         Format::Markdown => {
             let text = documents::content(&mut connection, revision.id).await?;
-            let text = text.ok_or_else(|| not_read(&revision))?;
+            let text = text.ok_or_else(|| no_text(&revision))?;
             let headers =
                 [(header::ETAG, etag), (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned())];
             Ok((headers, safe, text).into_response())
@@ -221,9 +267,9 @@ pub(crate) async fn content(
     }
 }
 
-/// Makes a revision the one that answers under its label: rolling back is naming an earlier one.
+/// Activates a revision in its version. Activating an earlier one rolls back.
 #[utoipa::path(post, path = "/api/v1/documents/{id}/versions/{revision}/activate", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document"), ("revision" = String, Path, description = "LABEL~NUMBER")),
+    params(("id" = Uuid, Path, description = "Id of the document"), ("revision" = inline(RevisionName), Path, description = "Name of the revision: LABEL~NUMBER")),
     responses((status = 200, body = Revision)))]
 pub(crate) async fn activate(
     State(state): State<AppState>,
@@ -238,35 +284,35 @@ pub(crate) async fn activate(
     Ok(Json(now))
 }
 
-/// Between which revisions.
+/// Revisions to compare.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Between {
-    /// The earlier: LABEL or LABEL~NUMBER.
-    #[param(example = "14")]
+pub(crate) struct RevisionPair {
+    /// Name of the earlier revision.
+    #[param(value_type = RevisionName, inline, example = "14")]
     from: String,
-    /// The later: LABEL or LABEL~NUMBER.
-    #[param(example = "15")]
+    /// Name of the later revision.
+    #[param(value_type = RevisionName, inline, example = "15")]
     to: String,
 }
 
-/// Compares two revisions line by line, as Markdown.
+/// Compares the text of two revisions line by line.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/diff", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document"), Between), responses((status = 200, body = Diff)))]
+    params(("id" = Uuid, Path, description = "Id of the document"), RevisionPair), responses((status = 200, body = Diff)))]
 pub(crate) async fn diff(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
-    Query(between): Query<Between>,
+    Query(pair): Query<RevisionPair>,
 ) -> Result<Json<Diff>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let mut texts = Vec::with_capacity(2);
-    for name in [&between.from, &between.to] {
+    for name in [&pair.from, &pair.to] {
         let revision = find(&mut connection, &actor, id, name).await?;
         let text = documents::content(&mut connection, revision.id).await?;
         texts.push((
             format!("{}~{}", revision.version, revision.revision),
-            text.ok_or_else(|| not_read(&revision))?,
+            text.ok_or_else(|| no_text(&revision))?,
         ));
     }
     drop(connection);
@@ -276,12 +322,12 @@ pub(crate) async fn diff(
     })
     .await;
     let compared = compared.ok().flatten();
-    compared.map(Json).ok_or_else(|| Error::Internal("the texts could not be compared".to_owned()).into())
+    compared.map(Json).ok_or_else(|| Error::Internal("failed to compare two texts".to_owned()).into())
 }
 
 /// Returns the metadata of a document.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/metadata", tag = "documents",
-    params(("id" = Uuid, Path, description = "The document")), responses((status = 200, body = Value)))]
+    params(("id" = Uuid, Path, description = "Id of the document")), responses((status = 200, body = Value)))]
 pub(crate) async fn metadata(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -291,10 +337,12 @@ pub(crate) async fn metadata(
     Ok(Json(documents::metadata(&mut connection, &actor, DocumentId(id)).await?))
 }
 
-/// Changes part of a document's metadata by a JSON Merge Patch (RFC 7396): `null` removes a member.
+/// Changes a document's metadata by a JSON Merge Patch (RFC 7396).
+///
+/// Members are set, `null` removes one, and absent ones are kept. The result has at most 64 KiB.
 #[utoipa::path(patch, path = "/api/v1/documents/{id}/metadata", tag = "documents",
-    request_body(content = Value, content_type = "application/json"),
-    params(("id" = Uuid, Path, description = "The document"), IfMatch), responses((status = 200, body = Value)))]
+    request_body(content = MetadataPatch, content_type = "application/json"),
+    params(("id" = Uuid, Path, description = "Id of the document"), IfMatch), responses((status = 200, body = Value)))]
 pub(crate) async fn patch_metadata(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -309,6 +357,13 @@ pub(crate) async fn patch_metadata(
     Ok(Json(patched.after))
 }
 
+/// Parses the filter by metadata: a JSON object.
+fn parse_metadata(text: &str) -> Result<Map<String, Value>> {
+    input::check_length("metadata", text, MAX_METADATA_CHARS)?;
+    serde_json::from_str(text)
+        .map_err(|_invalid| Problem::invalid("invalid metadata: use a JSON object").about("metadata"))
+}
+
 async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str) -> Result<Revision> {
     let id = DocumentId(id);
     let name: RevisionName = name.parse()?;
@@ -319,7 +374,7 @@ async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str
     Err(Error::NoDocumentVersion(name.to_string()).into())
 }
 
-fn not_read(revision: &Revision) -> Problem {
+fn no_text(revision: &Revision) -> Problem {
     let why = match revision.status {
         Status::Failed => format!("it could not be read: {}", revision.reason.as_deref().unwrap_or_default()),
         Status::Skipped => format!("it was skipped: {}", revision.reason.as_deref().unwrap_or_default()),

@@ -1,14 +1,15 @@
-//! `/api/v1/libraries/{name}/grants`: who was granted how much in a library, which its owners see and say.
+//! `/api/v1/libraries/{name}/grants`: permissions of users in a library, managed by its owners.
 
 use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use identity::users;
+use identity::{Username, users};
 use kernel::actor::UserId;
 use library::access::Level;
 use library::grants;
+use library::names::LibraryName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,13 +36,14 @@ pub(crate) struct Grant {
 
 /// Permission to grant.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewGrant {
     level: Level,
 }
 
-/// Lists the permissions in a library by user name, for its owners.
+/// Lists the permissions in a library by user name. Owners only.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}/grants", tag = "libraries",
-    params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<Grant>)))]
+    params(("name" = inline(LibraryName), Path, description = "Name of the library")), responses((status = 200, body = Vec<Grant>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -57,9 +59,9 @@ pub(crate) async fn list(
     Ok(Json(names.into_iter().filter_map(grant).collect()))
 }
 
-/// Grants a user so much in a library: for its owners.
+/// Sets a user's permission in a library. Owners only.
 #[utoipa::path(put, path = "/api/v1/libraries/{name}/grants/{username}", tag = "libraries", request_body = NewGrant,
-    params(("name" = String, Path, description = "The library"), ("username" = String, Path, description = "The user")),
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("username" = inline(Username), Path, description = "Name of the user")),
     responses((status = 200, body = Grant)))]
 pub(crate) async fn set(
     State(state): State<AppState>,
@@ -71,9 +73,9 @@ pub(crate) async fn set(
     Ok(Json(Grant { username: username.to_string(), level: body.level }))
 }
 
-/// Takes a grant back: for the library's owners. Nobody takes it from themselves.
+/// Revokes a user's permission in a library. Owners only, and not their own.
 #[utoipa::path(delete, path = "/api/v1/libraries/{name}/grants/{username}", tag = "libraries",
-    params(("name" = String, Path, description = "The library"), ("username" = String, Path, description = "The user")),
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("username" = inline(Username), Path, description = "Name of the user")),
     responses((status = 204)))]
 pub(crate) async fn remove(
     State(state): State<AppState>,

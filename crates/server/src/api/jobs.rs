@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use crate::http::AppState;
 use crate::http::authentication::Caller;
-use crate::http::input::{Paging, Query};
+use crate::http::input::{self, Paging, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
 use crate::http::router::bounded;
+use crate::http::schema::described;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,11 +25,20 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     bounded(OpenApiRouter::new().routes(routes!(list)).routes(routes!(schedules)))
 }
 
+/// Length of the name of a kind.
+const MAX_KIND_CHARS: usize = 100;
+
+described! {
+    /// Name of a kind of jobs.
+    JobKindName = kernel::schema::text(0..=MAX_KIND_CHARS, kernel::schema::NO_NUL);
+}
+
 /// A page of jobs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobPage {
     items: Vec<Job>,
     /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
@@ -40,6 +50,7 @@ pub(crate) struct JobParams {
     #[param(inline)]
     state: Option<JobState>,
     /// Jobs of this kind.
+    #[param(value_type = Option<JobKindName>, inline)]
     kind: Option<String>,
 }
 
@@ -54,6 +65,9 @@ pub(crate) async fn list(
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<JobPage>> {
     require_administrator(&actor)?;
+    if let Some(kind) = &params.kind {
+        input::check_length("kind", kind, MAX_KIND_CHARS)?;
+    }
     let limit = paging.limit()?;
     let after: Option<Uuid> = match paging.cursor()? {
         Some(cursor) => Some(cursor.decode().map_err(|error| Problem::invalid(error.to_string()))?),

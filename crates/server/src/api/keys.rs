@@ -17,6 +17,7 @@ use crate::http::authentication::Caller;
 use crate::http::input::{Json as Body, Path};
 use crate::http::problem::Result;
 use crate::http::router::tagged;
+use crate::http::schema::{KeyDays, KeyLibraries, KeyName, KeyRateLimit, KeyScopes};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,29 +26,32 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     tagged(OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(change, delete)))
 }
 
-/// A key to be made.
+/// Key to create.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewKeyBody {
-    /// Name, such as claude-code or ci.
+    /// Name, unique for the user.
+    #[schema(value_type = KeyName)]
     name: String,
-    /// Scopes: read, write, notes, chats. Read is always included.
+    /// Scopes; `read` is always included.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = KeyScopes, required = false)]
     scopes: BTreeSet<Scope>,
-    /// The only libraries it reaches; all that you do where this is left out.
+    /// Libraries that the key is limited to; by default it reaches all that its user can reach.
+    #[schema(value_type = Option<KeyLibraries>)]
     libraries: Option<BTreeSet<String>>,
-    /// Days until it ends; never where this is left out.
-    #[schema(minimum = 1, maximum = 3650)]
+    /// Lifetime in days; unlimited by default.
+    #[schema(value_type = Option<KeyDays>)]
     expires_in_days: Option<u16>,
-    /// Requests a minute; the server's usual number where this is left out.
-    #[schema(minimum = 1, maximum = 1_000_000)]
+    /// Requests per minute; the server's setting by default.
+    #[schema(value_type = Option<KeyRateLimit>)]
     rate_limit: Option<i32>,
 }
 
-/// A key that was made. It is shown this once.
+/// Created key with its secret, which is not shown again.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct MadeKey {
-    /// The secret.
+pub(crate) struct CreatedKey {
+    /// Secret.
     #[schema(example = "wy_…")]
     key: String,
     details: Key,
@@ -55,26 +59,27 @@ pub(crate) struct MadeKey {
 
 /// Changes of a key.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct KeyChange {
-    /// Whether it may be used.
+    /// Whether the key can be used.
     enabled: bool,
 }
 
-/// Your keys; for administrators, everybody's.
+/// Lists the caller's keys; for administrators, all keys.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", responses((status = 200, body = Vec<Key>)))]
 pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Key>>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     Ok(Json(keys::list(&mut connection, &actor).await?))
 }
 
-/// Makes a key of yours. The secret is in this answer and nowhere else.
+/// Creates a key of the caller's. Only this response contains the secret.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody,
-    responses((status = 201, body = MadeKey)))]
+    responses((status = 201, body = CreatedKey)))]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<NewKeyBody>,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeKey>)> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<CreatedKey>)> {
     let new = NewKey {
         name: body.name,
         scopes: body.scopes,
@@ -83,12 +88,12 @@ pub(crate) async fn create(
         seconds: body.expires_in_days.map(|days| i64::from(days) * 86_400),
     };
     let (details, key) = app::keys::create(&state.app, &actor, new).await?;
-    Ok((StatusCode::CREATED, NO_STORE, Json(MadeKey { key: key.reveal().to_owned(), details })))
+    Ok((StatusCode::CREATED, NO_STORE, Json(CreatedKey { key: key.reveal().to_owned(), details })))
 }
 
-/// Enables or disables a key, at once and everywhere.
+/// Enables or disables a key, effective at once on every node.
 #[utoipa::path(patch, path = "/api/v1/keys/{id}", tag = "keys", request_body = KeyChange,
-    params(("id" = Uuid, Path, description = "The key")), responses((status = 200, body = Key)))]
+    params(("id" = Uuid, Path, description = "Id of the key")), responses((status = 200, body = Key)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -98,9 +103,9 @@ pub(crate) async fn change(
     Ok(Json(app::keys::set_enabled(&state.app, &actor, id, body.enabled).await?))
 }
 
-/// Deletes a key, at once and everywhere.
+/// Deletes a key, effective at once on every node.
 #[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys",
-    params(("id" = Uuid, Path, description = "The key")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the key")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,

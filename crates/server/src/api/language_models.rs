@@ -1,5 +1,4 @@
-//! `/api/v1/language-models`: OpenAI-compatible endpoints that answer. For administrators in person, but the names that
-//! everybody may choose from.
+//! `/api/v1/language-models`: OpenAI-compatible endpoints, managed by administrators. Every user can list their names.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,6 +15,10 @@ use crate::http::etag::Precondition;
 use crate::http::input::{IfMatch, Json as Body, Path};
 use crate::http::problem::Result;
 use crate::http::router::tagged;
+use crate::http::schema::{
+    AnswerTokens, Concurrency, ContextTokens, EndpointModel, EndpointUrl, ServiceKey, ServiceName,
+    TimeoutSeconds,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,81 +33,83 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     )
 }
 
-/// A language model to be added.
+/// Language model to add.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LanguageModelNew {
-    /// The name it is chosen by.
-    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$", example = "small")]
+    /// Unique name.
+    #[schema(value_type = ServiceName)]
     name: String,
-    /// Where it is: the address up to and without `/chat/completions`.
-    #[schema(max_length = 2000, example = "https://models.example.org/v1")]
+    /// Base URL of the API, without `/chat/completions`.
+    #[schema(value_type = EndpointUrl)]
     endpoint: String,
-    /// Model ID at the endpoint.
-    #[schema(max_length = 200, example = "qwen3:8b")]
+    /// Name of the model at the endpoint.
+    #[schema(value_type = EndpointModel)]
     model: String,
     /// API key of the endpoint. Stored encrypted and never returned.
-    #[schema(max_length = 8192, write_only)]
+    #[schema(value_type = Option<ServiceKey>)]
     api_key: Option<String>,
-    /// Context window in tokens, question and answer together; default 8192.
-    #[schema(minimum = 1024, maximum = 10_000_000)]
+    /// Context window in tokens, question and answer together; 8192 by default.
+    #[schema(value_type = Option<ContextTokens>)]
     context_tokens: Option<i32>,
-    /// The longest answer, in tokens, at most half of the context; 1024 where nothing is said.
-    #[schema(minimum = 16)]
+    /// Maximum length of an answer in tokens, at most half of the context window; 1024 by default.
+    #[schema(value_type = Option<AnswerTokens>)]
     answer_tokens: Option<i32>,
-    /// Seconds that the first piece of an answer may take; 120 where nothing is said.
-    #[schema(minimum = 1, maximum = 3600)]
+    /// Timeout of the first part of an answer, in seconds; 120 by default.
+    #[schema(value_type = Option<TimeoutSeconds>)]
     first_seconds: Option<i32>,
-    /// Seconds that each further piece may take; 60 where nothing is said.
-    #[schema(minimum = 1, maximum = 3600)]
+    /// Timeout of each further part, in seconds; 60 by default.
+    #[schema(value_type = Option<TimeoutSeconds>)]
     idle_seconds: Option<i32>,
-    /// Answers at once, on each node; 4 where nothing is said.
-    #[schema(minimum = 1, maximum = 1000)]
+    /// Maximum number of concurrent answers on each node; 4 by default.
+    #[schema(value_type = Option<Concurrency>)]
     concurrency: Option<i32>,
-    /// Whether it may be asked; it may where nothing is said.
+    /// Whether the model can be used; true by default.
     enabled: Option<bool>,
-    /// Whether it answers where none is named; then no other does.
+    /// Whether the model answers when a request names none; then no other model does.
     #[serde(default)]
     is_default: bool,
 }
 
-/// Changes of a language model; absent fields are kept.
+/// Changes of a language model. Absent fields are kept.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LanguageModelChange {
-    /// The name it is chosen by.
-    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    /// Unique name.
+    #[schema(value_type = Option<ServiceName>)]
     name: Option<String>,
-    /// Where it is. At another host the key must be given again, or null.
-    #[schema(max_length = 2000)]
+    /// Base URL of the API. If its origin changes, the API key must be set again or removed.
+    #[schema(value_type = Option<EndpointUrl>)]
     endpoint: Option<String>,
-    /// Model ID at the endpoint.
-    #[schema(max_length = 200)]
+    /// Name of the model at the endpoint.
+    #[schema(value_type = Option<EndpointModel>)]
     model: Option<String>,
-    /// Another key; null for none.
+    /// API key of the endpoint; null removes it.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 8192, write_only)]
+    #[schema(value_type = Option<ServiceKey>)]
     api_key: FieldUpdate<String>,
     /// Context window in tokens, question and answer together.
-    #[schema(minimum = 1024, maximum = 10_000_000)]
+    #[schema(value_type = Option<ContextTokens>)]
     context_tokens: Option<i32>,
-    /// The longest answer, in tokens, at most half of the context.
-    #[schema(minimum = 16)]
+    /// Maximum length of an answer in tokens, at most half of the context window.
+    #[schema(value_type = Option<AnswerTokens>)]
     answer_tokens: Option<i32>,
-    /// Seconds that the first piece of an answer may take.
-    #[schema(minimum = 1, maximum = 3600)]
+    /// Timeout of the first part of an answer, in seconds.
+    #[schema(value_type = Option<TimeoutSeconds>)]
     first_seconds: Option<i32>,
-    /// Seconds that each further piece may take.
-    #[schema(minimum = 1, maximum = 3600)]
+    /// Timeout of each further part, in seconds.
+    #[schema(value_type = Option<TimeoutSeconds>)]
     idle_seconds: Option<i32>,
-    /// Answers at once, on each node.
-    #[schema(minimum = 1, maximum = 1000)]
+    /// Maximum number of concurrent answers on each node.
+    #[schema(value_type = Option<Concurrency>)]
     concurrency: Option<i32>,
-    /// Whether it may be asked.
+    /// Whether the model can be used.
     enabled: Option<bool>,
-    /// Whether it answers where none is named; then no other does.
+    /// Whether the model answers when a request names none; then no other model does.
     is_default: Option<bool>,
 }
 
-/// All language models, by name.
+/// Lists the language models by name. Administrators only.
 #[utoipa::path(get, path = "/api/v1/language-models", tag = "language-models",
     responses((status = 200, body = Vec<Model>)))]
 pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Model>>> {
@@ -112,7 +117,7 @@ pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -
     Ok(Json(models::list(&mut connection, &actor).await?))
 }
 
-/// The language models that one may choose from, by name: for everybody who is signed in.
+/// Lists the language models that can be used, by name. For every signed-in user.
 #[utoipa::path(get, path = "/api/v1/language-models/choices", tag = "language-models",
     responses((status = 200, body = Vec<ModelChoice>)))]
 pub(crate) async fn choices(
@@ -123,9 +128,9 @@ pub(crate) async fn choices(
     Ok(Json(models::choices(&mut connection, &actor).await?))
 }
 
-/// Adds a language model.
+/// Adds a language model. Administrators only.
 #[utoipa::path(post, path = "/api/v1/language-models", tag = "language-models", request_body = LanguageModelNew,
-    responses((status = 201, body = Model, headers(("location" = String, description = "The language model")))))]
+    responses((status = 201, body = Model, headers(("location" = String, description = "Path of the language model")))))]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -153,9 +158,9 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(model)))
 }
 
-/// One language model.
+/// Returns a language model. Administrators only.
 #[utoipa::path(get, path = "/api/v1/language-models/{model}", tag = "language-models",
-    params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = Model)))]
+    params(("model" = inline(ServiceName), Path, description = "Name or id of the language model")), responses((status = 200, body = Model)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -165,10 +170,10 @@ pub(crate) async fn show(
     Ok(Json(models::find(&mut connection, &actor, &model).await?))
 }
 
-/// Changes a language model.
+/// Changes a language model. Administrators only.
 #[utoipa::path(patch, path = "/api/v1/language-models/{model}", tag = "language-models",
     request_body = LanguageModelChange,
-    params(("model" = String, Path, description = "Its name or id"), IfMatch),
+    params(("model" = inline(ServiceName), Path, description = "Name or id of the language model"), IfMatch),
     responses((status = 200, body = Model)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
@@ -199,9 +204,9 @@ pub(crate) async fn change(
     Ok(Json(changed.after))
 }
 
-/// Deletes a language model, with its key.
+/// Deletes a language model with its API key. Administrators only.
 #[utoipa::path(delete, path = "/api/v1/language-models/{model}", tag = "language-models",
-    params(("model" = String, Path, description = "Its name or id")), responses((status = 204)))]
+    params(("model" = inline(ServiceName), Path, description = "Name or id of the language model")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -213,9 +218,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks a language model for a word, and says how long it took. That it does not work is an answer, not a problem.
+/// Sends a test request to a language model and returns its duration, or why it failed. Administrators only.
 #[utoipa::path(post, path = "/api/v1/language-models/{model}/test", tag = "language-models",
-    params(("model" = String, Path, description = "Its name or id")), responses((status = 200, body = ModelTest)))]
+    params(("model" = inline(ServiceName), Path, description = "Name or id of the language model")), responses((status = 200, body = ModelTest)))]
 pub(crate) async fn test(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -223,7 +228,7 @@ pub(crate) async fn test(
 ) -> Result<Json<ModelTest>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let target = models::target(&mut connection, &state.app.secrets, &actor, &model).await?;
-    // Nothing of the database is held while the model is asked.
+    // No connection is held during the request.
     drop(connection);
     Ok(Json(models::test(&state.app.models, &target, TEST_TIMEOUT).await))
 }

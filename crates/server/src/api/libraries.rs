@@ -1,6 +1,6 @@
 //! `/api/v1/libraries`: libraries and their versions.
 //!
-//! A library's name may hold a slash; in an address it is written `%2F`.
+//! A slash in the name of a library is escaped in a path: `%2F`.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,8 @@ use kernel::actor::Actor;
 use library::access::{Level, Visibility};
 use library::catalogue::{self, Library, Version};
 use library::ids::VersionId;
+use library::label::{Label, VersionRequest};
+use library::names::LibraryName;
 use library::overview::{self, Counts};
 use library::{grants, libraries};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ use crate::http::etag::Precondition;
 use crate::http::input::{self, IfMatch, Json as Body, Path};
 use crate::http::problem::{Problem, Result};
 use crate::http::router::tagged;
+use crate::http::schema::{LibraryDescription, LibraryTitle};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,11 +50,11 @@ pub(crate) struct LibraryBody {
     description: String,
     /// Visibility: who can read it without a grant.
     visibility: Visibility,
-    /// How far the one who asks may go in it.
+    /// Permission of the caller.
     level: Level,
-    /// The version that answers when none is asked for.
+    /// Version that is searched by default.
     active_version: Option<String>,
-    /// Its versions, the highest first.
+    /// Versions, highest first.
     versions: Vec<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -62,29 +65,34 @@ pub(crate) struct LibraryBody {
 #[schema(as = Version)]
 pub(crate) struct VersionBody {
     label: String,
-    /// Whether it answers when none is asked for.
+    /// Whether it is searched by default.
     active: bool,
     created_at: DateTime<Utc>,
-    /// Documents that answer.
+    /// Documents with an active revision.
     documents: i64,
-    /// Documents being read.
+    /// Documents being ingested.
     processing: i64,
-    /// Documents that could not be read.
+    /// Documents whose ingestion failed.
     failed: i64,
     /// Files in which there is nothing to read, such as pictures and pages without text.
     skipped: i64,
-    /// Passages that answer.
+    /// Passages.
     passages: i64,
-    /// Passages that search by meaning finds.
+    /// Passages with a vector, which semantic search finds.
     vectors: i64,
 }
 
-/// Changes of a library; absent fields are kept.
+/// Changes of a library. Absent fields are kept.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LibraryChange {
+    /// Title.
+    #[schema(value_type = Option<LibraryTitle>)]
     title: Option<String>,
+    /// Description.
+    #[schema(value_type = Option<LibraryDescription>)]
     description: Option<String>,
-    /// Only for those who own it.
+    /// Visibility. Owners only.
     visibility: Option<Visibility>,
 }
 
@@ -105,7 +113,7 @@ impl LibraryBody {
     }
 }
 
-/// All libraries that you may read.
+/// Lists the libraries that the caller can read.
 #[utoipa::path(get, path = "/api/v1/libraries", tag = "libraries", responses((status = 200, body = Vec<LibraryBody>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
@@ -117,9 +125,9 @@ pub(crate) async fn list(
     ))
 }
 
-/// One library.
+/// Returns a library.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}", tag = "libraries",
-    params(("name" = String, Path, description = "The library")), responses((status = 200, body = LibraryBody)))]
+    params(("name" = inline(LibraryName), Path, description = "Name of the library")), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -129,9 +137,9 @@ pub(crate) async fn show(
     Ok(Json(LibraryBody::new(&actor, catalogue.library(&actor, &input::library(&name)?)?)))
 }
 
-/// Changes what a library is called and says of itself, and, for those who own it, who may read it.
+/// Changes the title, description or visibility of a library.
 #[utoipa::path(patch, path = "/api/v1/libraries/{name}", tag = "libraries", request_body = LibraryChange,
-    params(("name" = String, Path, description = "The library"), IfMatch), responses((status = 200, body = LibraryBody)))]
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), IfMatch), responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -155,9 +163,9 @@ pub(crate) async fn change(
     Ok(Json(now))
 }
 
-/// Deletes a library and all it holds.
+/// Deletes a library with all its documents.
 #[utoipa::path(delete, path = "/api/v1/libraries/{name}", tag = "libraries",
-    params(("name" = String, Path, description = "The library")), responses((status = 204)))]
+    params(("name" = inline(LibraryName), Path, description = "Name of the library")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -171,9 +179,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A library's versions, the highest first.
+/// Lists the versions of a library, highest first.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}/versions", tag = "libraries",
-    params(("name" = String, Path, description = "The library")), responses((status = 200, body = Vec<VersionBody>)))]
+    params(("name" = inline(LibraryName), Path, description = "Name of the library")), responses((status = 200, body = Vec<VersionBody>)))]
 pub(crate) async fn versions(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -185,9 +193,9 @@ pub(crate) async fn versions(
     Ok(Json(bodies(&state, library, &all).await?))
 }
 
-/// One version: a label, `5.x`, `^5.2`, `latest`, or `active`. The answer says which it is.
+/// Returns a version. A range, `latest` or `active` is resolved to a label.
 #[utoipa::path(get, path = "/api/v1/libraries/{name}/versions/{version}", tag = "libraries",
-    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "The version")),
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("version" = inline(VersionRequest), Path, description = "Label or range of the version, `latest` or `active`")),
     responses((status = 200, body = VersionBody)))]
 pub(crate) async fn version(
     State(state): State<AppState>,
@@ -196,15 +204,15 @@ pub(crate) async fn version(
 ) -> Result<Json<VersionBody>> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&actor, &input::library(&name)?)?;
-    let asked = if version == "active" { None } else { Some(version.as_str()) };
-    let version = library.resolve(&input::version(asked)?)?;
+    let request = if version == "active" { None } else { Some(version.as_str()) };
+    let version = library.resolve(&input::version(request)?)?;
     let mut bodies = bodies(&state, library, &[version]).await?;
     Ok(Json(bodies.pop().ok_or_else(|| Problem::not_found("there is no such version"))?))
 }
 
-/// Makes a version the one that answers when none is asked for.
+/// Activates a version: it is searched by default.
 #[utoipa::path(post, path = "/api/v1/libraries/{name}/versions/{version}/activate", tag = "libraries",
-    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("version" = inline(Label), Path, description = "Label of the version")),
     responses((status = 200, body = LibraryBody)))]
 pub(crate) async fn activate(
     State(state): State<AppState>,
@@ -221,9 +229,9 @@ pub(crate) async fn activate(
     show(State(state), Caller(actor), Path(name.to_string())).await
 }
 
-/// Deletes a version and what is under its label. The active one can only go as the last.
+/// Deletes a version with its revisions. The active version can be deleted only as the last one.
 #[utoipa::path(delete, path = "/api/v1/libraries/{name}/versions/{version}", tag = "libraries",
-    params(("name" = String, Path, description = "The library"), ("version" = String, Path, description = "Its label")),
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("version" = inline(Label), Path, description = "Label of the version")),
     responses((status = 204)))]
 pub(crate) async fn delete_version(
     State(state): State<AppState>,

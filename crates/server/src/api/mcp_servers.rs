@@ -1,8 +1,8 @@
-//! `/api/v1/mcp-servers`: MCP servers of others that this library may use. For administrators in person.
+//! `/api/v1/mcp-servers`: external MCP servers, managed by administrators. Every user can list their names.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{self, StatusCode, header};
 use kernel::update::FieldUpdate;
 use registry::client::{self, TestReport};
 use registry::servers::{self, NewServer, Server, ServerId, ServerUpdate};
@@ -16,6 +16,7 @@ use crate::http::etag::Precondition;
 use crate::http::input::{IfMatch, Json as Body, Path};
 use crate::http::problem::Result;
 use crate::http::router::tagged;
+use crate::http::schema::{EndpointUrl, HeaderName, ServerDescription, ServiceKey, ServiceName, ToolName};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,60 +31,62 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     )
 }
 
-/// A server to be added.
+/// MCP server to add.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct McpServerNew {
-    /// Its name.
-    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$", example = "github")]
+    /// Unique name.
+    #[schema(value_type = ServiceName)]
     name: String,
     /// Description.
-    #[schema(max_length = 500)]
+    #[schema(value_type = Option<ServerDescription>)]
     description: Option<String>,
-    /// Where it is: an address with http or https.
-    #[schema(max_length = 2000, example = "https://tools.example.org/mcp")]
+    /// URL of the server's MCP endpoint (Streamable HTTP).
+    #[schema(value_type = EndpointUrl)]
     endpoint: String,
     /// API key of the server. Stored encrypted and never returned.
-    #[schema(max_length = 8192, write_only)]
+    #[schema(value_type = Option<ServiceKey>)]
     api_key: Option<String>,
-    /// The header that the key is sent in; `Authorization: Bearer` where none is given.
-    #[schema(max_length = 60, pattern = "^[A-Za-z0-9-]+$", example = "X-Api-Key")]
+    /// Header that carries the API key; `Authorization: Bearer` by default.
+    #[schema(value_type = Option<HeaderName>)]
     header: Option<String>,
-    /// Whether it may be used; it may where nothing is said.
+    /// Whether the server can be used; true by default.
     enabled: Option<bool>,
 }
 
-/// Changes of a server; absent fields are kept.
+/// Changes of an MCP server. Absent fields are kept.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct McpServerChange {
-    /// Its name.
-    #[schema(max_length = 60, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    /// Unique name.
+    #[schema(value_type = Option<ServiceName>)]
     name: Option<String>,
     /// Description.
-    #[schema(max_length = 500)]
+    #[schema(value_type = Option<ServerDescription>)]
     description: Option<String>,
-    /// Where it is. At another host the key must be given again, or null.
-    #[schema(max_length = 2000)]
+    /// URL of the endpoint. If its origin changes, the API key must be set again or removed.
+    #[schema(value_type = Option<EndpointUrl>)]
     endpoint: Option<String>,
-    /// Another key; null for none.
+    /// API key of the server; null removes it.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 8192, write_only)]
+    #[schema(value_type = Option<ServiceKey>)]
     api_key: FieldUpdate<String>,
-    /// Another header; null for `Authorization: Bearer`.
+    /// Header that carries the API key; null for `Authorization: Bearer`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 60, pattern = "^[A-Za-z0-9-]+$")]
+    #[schema(value_type = Option<HeaderName>)]
     header: FieldUpdate<String>,
-    /// Whether it may be used.
+    /// Whether the server can be used.
     enabled: Option<bool>,
-    /// The tool that is called with people's questions; null where it is not asked.
+    /// Tool that is called with users' questions; null if questions are not sent to this server.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 128)]
+    #[schema(value_type = Option<ToolName>)]
     ask_tool: FieldUpdate<String>,
-    /// The tool's argument that a question goes into.
-    #[schema(max_length = 128)]
+    /// Argument of the tool that receives the question.
+    #[schema(value_type = Option<ToolName>)]
     ask_argument: Option<String>,
 }
 
-/// All MCP servers, by name.
+/// Lists the MCP servers by name. Administrators only.
 #[utoipa::path(get, path = "/api/v1/mcp-servers", tag = "mcp-servers",
     responses((status = 200, body = Vec<Server>)))]
 pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Server>>> {
@@ -91,7 +94,7 @@ pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -
     Ok(Json(servers::list(&mut connection, &actor).await?))
 }
 
-/// The names of the MCP servers that one may put questions to: for everybody who is signed in.
+/// Lists the names of the MCP servers that questions can be sent to. For every signed-in user.
 #[utoipa::path(get, path = "/api/v1/mcp-servers/choices", tag = "mcp-servers",
     responses((status = 200, body = Vec<String>)))]
 pub(crate) async fn choices(
@@ -102,14 +105,14 @@ pub(crate) async fn choices(
     Ok(Json(registry::tool_call::choices(&mut connection, &actor).await?))
 }
 
-/// Adds an MCP server.
+/// Adds an MCP server. Administrators only.
 #[utoipa::path(post, path = "/api/v1/mcp-servers", tag = "mcp-servers", request_body = McpServerNew,
-    responses((status = 201, body = Server, headers(("location" = String, description = "The server")))))]
+    responses((status = 201, body = Server, headers(("location" = String, description = "Path of the server")))))]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Body(new): Body<McpServerNew>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Server>)> {
+) -> Result<(StatusCode, [(http::HeaderName, String); 1], Json<Server>)> {
     let new = NewServer {
         name: new.name,
         description: new.description.unwrap_or_default(),
@@ -125,9 +128,9 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(server)))
 }
 
-/// One MCP server.
+/// Returns an MCP server. Administrators only.
 #[utoipa::path(get, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
-    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = Server)))]
+    params(("id" = Uuid, Path, description = "Id of the server")), responses((status = 200, body = Server)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -137,9 +140,9 @@ pub(crate) async fn show(
     Ok(Json(servers::find(&mut connection, &actor, ServerId(id)).await?))
 }
 
-/// Changes an MCP server.
+/// Changes an MCP server. Administrators only.
 #[utoipa::path(patch, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers", request_body = McpServerChange,
-    params(("id" = Uuid, Path, description = "The server"), IfMatch), responses((status = 200, body = Server)))]
+    params(("id" = Uuid, Path, description = "Id of the server"), IfMatch), responses((status = 200, body = Server)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -164,9 +167,9 @@ pub(crate) async fn change(
     Ok(Json(changed.after))
 }
 
-/// Deletes an MCP server, with its key.
+/// Deletes an MCP server with its API key. Administrators only.
 #[utoipa::path(delete, path = "/api/v1/mcp-servers/{id}", tag = "mcp-servers",
-    params(("id" = Uuid, Path, description = "The server")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the server")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -178,9 +181,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Connects to an MCP server and lists its tools, within ten seconds. That it does not work is an answer, not a problem.
+/// Connects to an MCP server and lists its tools, or returns why that failed. Administrators only.
 #[utoipa::path(post, path = "/api/v1/mcp-servers/{id}/test", tag = "mcp-servers",
-    params(("id" = Uuid, Path, description = "The server")), responses((status = 200, body = TestReport)))]
+    params(("id" = Uuid, Path, description = "Id of the server")), responses((status = 200, body = TestReport)))]
 pub(crate) async fn test(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -188,7 +191,7 @@ pub(crate) async fn test(
 ) -> Result<Json<TestReport>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let target = servers::target(&mut connection, &state.app.secrets, &actor, ServerId(id)).await?;
-    // Nothing of the database is held while another server is asked.
+    // No connection is held during the request.
     drop(connection);
     Ok(Json(client::test(&target).await))
 }

@@ -1,5 +1,5 @@
-//! Histories that come and go: one chat as a file, all chats as one stream, what others exported taken in, and links to what a
-//! chat was.
+//! Export and import of chats, and share links: one chat as a file, all chats as one stream, imports from other products, and
+//! read-only copies of a chat.
 
 use axum::Json;
 use axum::body::Body;
@@ -18,14 +18,15 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::{self, history as app_history};
-use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::input::{Json as Input, Path, Query};
 use crate::http::language::Language;
 use crate::http::multipart::{self, invalid_form};
 use crate::http::problem::{Problem, Result};
 use crate::http::router::{bounded, tagged};
+use crate::http::schema::ShareHours;
 use crate::http::spool;
+use crate::http::{AppState, NO_STORE};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,14 +37,14 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(OpenApiRouter::new().routes(routes!(import_all)))
 }
 
-/// Pieces of an export that wait for a slow reader.
-const PIECES: usize = 4;
+/// Chunks of an export that wait for a slow reader.
+const CHUNKS: usize = 4;
 
-/// In which form a chat is exported.
+/// Format of an exported chat.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ExportForm {
-    /// `markdown` and `html` show the branch that is shown; `json` holds everything, and can be imported.
+pub(crate) struct ExportFormat {
+    /// `markdown` and `html` contain the current branch; `json` contains everything, and can be imported.
     #[param(inline)]
     format: Option<ChatFormat>,
 }
@@ -57,39 +58,50 @@ pub(crate) enum ChatFormat {
     Json,
 }
 
-/// A link to be made.
+/// Upload of a history.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form; its fields are read as they come")]
+pub(crate) struct ImportForm {
+    /// Exported file. Other fields are ignored.
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    file: String,
+}
+
+/// Share link to create.
 #[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ShareNew {
-    /// How many hours it lives: 1 to 8784, a year.
-    #[schema(minimum = 1, maximum = 8784, default = 720)]
+    /// Lifetime in hours.
+    #[schema(value_type = Option<ShareHours>)]
     hours: Option<u64>,
 }
 
-/// A link that was made. Its address is not to be had again.
+/// Created share link with its URL, which is not shown again.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ShareMade {
+pub(crate) struct ShareCreated {
     #[serde(flatten)]
     share: Share,
-    /// The address to be passed on.
+    /// URL to pass on.
     pub(crate) url: String,
 }
 
-/// One chat as a file: Markdown, a page that stands by itself, or JSON.
+/// Exports a chat as a file: Markdown, a self-contained HTML page, or JSON.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/export", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat"), ExportForm),
-    responses((status = 200, description = "The file",
+    params(("id" = Uuid, Path, description = "Id of the chat"), ExportFormat,
+        ("accept-language" = inline(Option<String>), Header, description = "Preferred language of the HTML page: English or Chinese")),
+    responses((status = 200, description = "File",
         content((String = "text/markdown"), (String = "text/html"), (serde_json::Value = "application/json")))))]
 pub(crate) async fn one(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
-    Query(form): Query<ExportForm>,
+    Query(parameters): Query<ExportFormat>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let chat = export::chat(&mut connection, &actor, ChatId(id)).await?;
     drop(connection);
-    let (kind, ending, text) = match form.format.unwrap_or_default() {
+    let (content_type, extension, text) = match parameters.format.unwrap_or_default() {
         ChatFormat::Markdown => {
             ("text/markdown; charset=utf-8", "md", markdown::render(&chat, &state.address))
         }
@@ -104,38 +116,38 @@ pub(crate) async fn one(
         }
     };
     let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{id}.{ending}\"")),
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{id}.{extension}\"")),
         (header::CONTENT_SECURITY_POLICY, html::content_security_policy()),
     ];
     Ok((headers, text).into_response())
 }
 
-/// All your chats, with their sources and files, as one file that any Wenyuan takes in: NDJSON, which streams.
+/// Exports all of the caller's chats, with sources and files, as a stream of NDJSON that can be imported.
 #[utoipa::path(get, path = "/api/v1/history/export", tag = "chats",
-    responses((status = 200, description = "The history", body = String, content_type = "application/x-ndjson")))]
+    responses((status = 200, description = "Chats", body = String, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Caller) -> Result<Response> {
     chats::owner_id(&actor)?;
-    let (sender, pieces) = mpsc::channel::<Bytes>(PIECES);
+    let (sender, chunks) = mpsc::channel::<Bytes>(CHUNKS);
     let app = state.app.clone();
     let exporting = tokio::spawn(async move {
         let done = export::history(app.pool(), &app.objects, &actor, sender, |_tally| {}).await;
         done.map_err(|error| std::io::Error::other(Chain(&error).to_string()))
     });
-    // A fault in the middle breaks the answer off; what came is then without its last line, too.
-    let body = stream::unfold((pieces, Some(exporting)), |(mut pieces, exporting)| async move {
-        if let Some(piece) = pieces.recv().await {
-            return Some((Ok(piece), (pieces, exporting)));
+    // An error breaks the response off; the chunks before it then lack their last line, too.
+    let body = stream::unfold((chunks, Some(exporting)), |(mut chunks, exporting)| async move {
+        if let Some(chunk) = chunks.recv().await {
+            return Some((Ok(chunk), (chunks, exporting)));
         }
         match exporting?.await {
             Ok(Ok(_tally)) => None,
             Ok(Err(error)) => {
-                tracing::error!(%error, "an export broke off");
-                Some((Err(error), (pieces, None)))
+                tracing::error!(%error, "failed to export a history");
+                Some((Err(error), (chunks, None)))
             }
             Err(panicked) => {
-                tracing::error!(error = %panicked, "an export broke off");
-                Some((Err(std::io::Error::other(panicked)), (pieces, None)))
+                tracing::error!(error = %panicked, "failed to export a history");
+                Some((Err(std::io::Error::other(panicked)), (chunks, None)))
             }
         }
     });
@@ -144,29 +156,31 @@ pub(crate) async fn export_all(State(state): State<AppState>, Caller(actor): Cal
         (header::CONTENT_DISPOSITION, "attachment; filename=\"wenyuan-history.ndjson\""),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    // Fused: whoever compresses asks once more after the end.
+    // Fused: the compression layer polls once more after the end.
     Ok((headers, Body::from_stream(body.fuse())).into_response())
 }
 
-/// Takes in a history: of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT, told by its content; as the body, or as the
-/// file of a form. Nothing is taken twice. The answer says what was added, and what was not and why.
+/// Imports chats of Wenyuan, Perplexica, Open WebUI, LibreChat or ChatGPT.
+///
+/// The format is detected. The file is the body, or the field `file` of a form. Duplicates are skipped; the response counts what
+/// was added, and lists what was not and why.
 #[utoipa::path(post, path = "/api/v1/history/import", tag = "chats",
-    request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data"))),
+    request_body(content((Vec<u8> = "application/octet-stream"), (ImportForm = "multipart/form-data"))),
     responses((status = 200, body = ImportReport)))]
 pub(crate) async fn import_all(
     State(state): State<AppState>,
     Caller(actor): Caller,
     mut request: Request,
 ) -> Result<Json<ImportReport>> {
-    // Before any byte is taken: what waits for its turn would fill the disk.
+    // Before any byte is read: waiting uploads would fill the disk.
     chats::owner_id(&actor)?;
     let _permit = app_history::reserve_import()?;
-    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    let file = if kind.starts_with(b"multipart/form-data") {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let file = if content_type.starts_with(b"multipart/form-data") {
         let mut parts = multipart::open(&state, request).await?;
         loop {
             let field = parts.next_field().await.map_err(invalid_form)?;
-            let field = field.ok_or_else(|| Problem::invalid("the field file is missing"))?;
+            let field = field.ok_or_else(|| Problem::invalid("missing field file"))?;
             if field.name() == Some("file") {
                 break multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
             }
@@ -174,29 +188,29 @@ pub(crate) async fn import_all(
     } else {
         DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
         let body = request.into_body().into_data_stream();
-        let pieces = body.map(|piece| piece.map_err(|error| error.to_string()));
-        spool::write(&state.app.objects, pieces, MAX_IMPORT_BYTES).await?
+        let chunks = body.map(|chunk| chunk.map_err(|error| error.to_string()));
+        spool::write(&state.app.objects, chunks, MAX_IMPORT_BYTES).await?
     };
     Ok(Json(app_history::import(&state.app, &actor, file).await?))
 }
 
-/// Makes a link that shows the chat as it is now, read-only, until it ends.
+/// Creates a share link: a read-only copy of the chat as it is now.
 #[utoipa::path(post, path = "/api/v1/chats/{id}/shares", tag = "chats", request_body = ShareNew,
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 201, body = ShareMade)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 201, body = ShareCreated)))]
 pub(crate) async fn share(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
     Input(new): Input<ShareNew>,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<ShareMade>)> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<ShareCreated>)> {
     let (share, token) = app::shares::create(&state.app, &actor, ChatId(id), new.hours).await?;
-    let made = ShareMade { share, url: state.share_url(&token) };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)))
+    let created = ShareCreated { share, url: state.share_url(&token) };
+    Ok((StatusCode::CREATED, NO_STORE, Json(created)))
 }
 
-/// The links to a chat of yours that have not ended.
+/// Lists the share links of a chat that have not expired.
 #[utoipa::path(get, path = "/api/v1/chats/{id}/shares", tag = "chats",
-    params(("id" = Uuid, Path, description = "The chat")), responses((status = 200, body = Vec<Share>)))]
+    params(("id" = Uuid, Path, description = "Id of the chat")), responses((status = 200, body = Vec<Share>)))]
 pub(crate) async fn list_shares(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -206,9 +220,9 @@ pub(crate) async fn list_shares(
     Ok(Json(shares::list(&mut connection, &actor, ChatId(id)).await?))
 }
 
-/// Ends a link of yours.
+/// Revokes a share link.
 #[utoipa::path(delete, path = "/api/v1/shares/{id}", tag = "chats",
-    params(("id" = Uuid, Path, description = "The link")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the share link")), responses((status = 204)))]
 pub(crate) async fn revoke(
     State(state): State<AppState>,
     Caller(actor): Caller,

@@ -1,12 +1,14 @@
-//! `GET /api/v1/search` and the passages it finds.
+//! `GET /api/v1/search`, and the passages that it returns.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
+use kernel::page::Cursor;
 use library::Error;
 use library::documents::Category;
-use library::names::Tag;
+use library::label::VersionRequest;
+use library::names::{LibraryName, Tag};
 use library::search::{self, Passage, SearchMode, SearchRequest, SearchResponse};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -18,6 +20,7 @@ use crate::http::input::{self, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
 use crate::http::router::{bounded, tagged};
+use crate::http::schema::{ContentTypeList, DocumentTypeList, SearchPageSize, SearchQuery, TagList};
 use crate::http::{AppState, accept};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,53 +31,62 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(bounded(OpenApiRouter::new().routes(routes!(search))))
 }
 
+/// Query and filters of a search.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Parameters {
+pub(crate) struct SearchParameters {
     /// Query: words, a question, `"an exact phrase"`, an identifier.
-    #[param(max_length = 2000, example = "how to restore a backup")]
+    #[param(value_type = SearchQuery, inline)]
     q: String,
-    /// In this library; everywhere where none is given.
+    /// Library; all by default.
+    #[param(value_type = Option<LibraryName>, inline)]
     library: Option<String>,
-    /// In this version: a label, `5.x`, `^5.2` or `latest`; the active one where none is given.
+    /// Version, with a library; its active version by default.
+    #[param(value_type = Option<VersionRequest>, inline)]
     version: Option<String>,
-    /// Only documents of these types, separated by commas.
+    /// Types of documents, comma-separated; any of them.
+    #[param(value_type = Option<DocumentTypeList>, inline)]
     r#type: Option<String>,
-    /// Only passages that hold this: `text`, `code`, `table`, `api`, separated by commas.
+    /// Content types of passages, comma-separated; any of them.
+    #[param(value_type = Option<ContentTypeList>, inline)]
     content_type: Option<String>,
-    /// Only documents of this category.
+    /// Category of documents.
     #[param(inline)]
     category: Option<Category>,
-    /// Only documents with all of these tags, separated by commas.
+    /// Tags of documents, comma-separated; all of them.
+    #[param(value_type = Option<TagList>, inline)]
     tag: Option<String>,
-    /// By words and meaning, or by one of them.
+    /// Retrieval method.
     #[param(inline)]
     mode: Option<SearchMode>,
-    /// Passages on a page.
-    #[param(minimum = 1, maximum = 100, default = 10)]
+    /// Passages per page.
+    #[param(value_type = Option<SearchPageSize>, inline)]
     limit: Option<usize>,
-    /// Where the page begins: `next` of the page before.
+    /// Start of the page: `next` of the previous one.
+    #[param(value_type = Option<Cursor>, inline)]
     cursor: Option<String>,
 }
 
-/// Finds passages. An absent version is refused with those present, and never answered from another. With
-/// `Accept: text/markdown` each passage comes in a fence, under a line that says where it is from.
-#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Parameters),
-    responses((status = 200, content((SearchResponse = "application/json"), (String = "text/markdown")))))]
+/// Searches for passages.
+///
+/// A version that does not exist is refused with a list of those that do; no other version is searched instead. With
+/// `Accept: text/markdown` each passage is fenced, under a line with its provenance.
+#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(SearchParameters),
+    responses((status = 200, content((SearchResponse = "application/json"), (String = "text/markdown"))), (status = 404), (status = 409)))]
 pub(crate) async fn search(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(parameters): Query<Parameters>,
+    Query(parameters): Query<SearchParameters>,
     OriginalUri(address): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response> {
     let tags: std::result::Result<Vec<Tag>, _> =
-        input::list(parameters.tag.as_deref()).iter().map(|tag| tag.parse()).collect();
-    let question = SearchRequest {
+        input::list_parameter("tag", parameters.tag.as_deref())?.iter().map(|tag| tag.parse()).collect();
+    let request = SearchRequest {
         library: parameters.library.as_deref().map(input::library).transpose()?,
         version: input::version(parameters.version.as_deref())?,
-        types: input::list(parameters.r#type.as_deref()),
-        content_types: input::list(parameters.content_type.as_deref()),
+        types: input::list_parameter("type", parameters.r#type.as_deref())?,
+        content_types: input::list_parameter("content_type", parameters.content_type.as_deref())?,
         category: parameters.category,
         tags: tags.map_err(Error::from)?,
         mode: parameters.mode.unwrap_or_default(),
@@ -82,20 +94,21 @@ pub(crate) async fn search(
         after: parameters.cursor.as_deref().map(input::cursor).transpose()?,
         ..SearchRequest::new(parameters.q)
     };
-    let answer = state.app.engine.search(&actor, &question).await?;
+    let response = state.app.engine.search(&actor, &request).await?;
     if !accept::prefers_markdown(&headers) {
-        let next = answer.next.as_ref().map(ToString::to_string);
-        return Ok(([(header::VARY, "accept")], Paged::new(&address, next, answer)).into_response());
+        let next = response.next.as_ref().map(ToString::to_string);
+        return Ok(([(header::VARY, "accept")], Paged::new(&address, next, response)).into_response());
     }
     let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
-    Ok((text, careful(), passages::of_answer(&answer)).into_response())
+    Ok((text, no_scripts(), passages::of_response(&response)).into_response())
 }
 
-/// A passage, whether or not its revision still answers: a citation opens what it cited. With `Accept: text/markdown` it
-/// comes as it does in a search.
+/// Returns a passage.
+///
+/// Passages of earlier revisions are kept, so that citations open. With `Accept: text/markdown` it is formatted as in a search.
 #[utoipa::path(
     get, path = "/api/v1/passages/{id}", tag = "search",
-    params(("id" = Uuid, Path, description = "The passage")),
+    params(("id" = Uuid, Path, description = "Id of the passage")),
     responses((status = 200, content((Passage = "application/json"), (String = "text/markdown")))),
 )]
 pub(crate) async fn passage(
@@ -111,11 +124,11 @@ pub(crate) async fn passage(
         return Ok(([(header::VARY, "accept")], Json(passage)).into_response());
     }
     let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
-    Ok((text, careful(), passages::passage(&passage)).into_response())
+    Ok((text, no_scripts(), passages::passage(&passage)).into_response())
 }
 
-/// Headers that keep browsers from running content.
-fn careful() -> [(HeaderName, &'static str); 3] {
+/// Returns headers that keep browsers from running content.
+fn no_scripts() -> [(HeaderName, &'static str); 3] {
     [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox"),

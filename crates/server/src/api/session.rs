@@ -1,10 +1,10 @@
-//! `/api/v1/session` and `/api/v1/sessions`: signing in and out, who one is, and where else one is signed in.
+//! `/api/v1/session` and `/api/v1/sessions`: signing in and out, the caller, and their sessions.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
 use identity::sessions::{self, Session};
-use identity::sign_in::{self, SessionTokens};
+use identity::sign_in::{self as signing_in, SessionTokens};
 use identity::users::{self, User};
 use kernel::actor::{Scope, SessionId, UserId};
 use kernel::secret::Token;
@@ -18,6 +18,7 @@ use crate::http::client::Client;
 use crate::http::input::{Json as Body, Path, Query};
 use crate::http::problem::Result;
 use crate::http::router::{bounded, tagged};
+use crate::http::schema::{CurrentPassword, Login, SecretToken};
 use crate::http::{AppState, NO_STORE};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,7 +27,7 @@ use utoipa_axum::routes;
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     tagged(OpenApiRouter::new().routes(routes!(list_of_user, end_all_of_user))).merge(bounded(
         OpenApiRouter::new()
-            .routes(routes!(begin, show, end))
+            .routes(routes!(sign_in, show, end))
             .routes(routes!(renew))
             .routes(routes!(list, end_all))
             .routes(routes!(end_other)),
@@ -35,29 +36,33 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Credentials.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SignIn {
-    /// Name or mail address.
+    /// User name or email address.
+    #[schema(value_type = Login)]
     name: String,
-    #[schema(format = Password)]
+    #[schema(value_type = CurrentPassword)]
     password: String,
 }
 
-/// A session's token.
+/// Token of a session.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Renew {
+    #[schema(value_type = SecretToken)]
     session_token: String,
 }
 
 /// Tokens of a new session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedInBody {
-    /// For the header `Authorization: Bearer …`, for a quarter of an hour.
+    /// Token for the header `Authorization: Bearer …`, valid for 15 minutes.
     access_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds that the access token is good.
+    /// Lifetime of the access token in seconds.
     expires_in: i64,
-    /// Gets further access tokens, while the session lives: 30 days from its last use.
+    /// Token that renews access tokens. It expires 30 days after its last use.
     session_token: String,
     user: User,
 }
@@ -65,42 +70,42 @@ pub(crate) struct SignedInBody {
 /// The caller and its permissions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WhoAmI {
-    /// The user; null for a key of the library's owner.
-    user: Option<Who>,
+    /// User; null for a key of the library's owner.
+    user: Option<CallerUser>,
     /// Role in the installation.
-    #[schema(value_type = Option<String>)]
     role: Option<kernel::actor::Role>,
-    /// The session, where somebody signed in.
+    /// Id of the session; null for a key.
     #[schema(value_type = Option<Uuid>)]
     session: Option<SessionId>,
-    /// The key, where one was shown.
-    key: Option<WhichKey>,
-    /// Scopes of the credential: read, write, notes, chats.
-    #[schema(value_type = Vec<String>)]
+    /// API key; null for a session.
+    key: Option<CallerKey>,
+    /// Scopes of the credential.
     scopes: Vec<Scope>,
-    /// The only libraries that the key reaches; null for all that its user does.
+    /// Libraries that the key is limited to; null for all that its user can reach.
     libraries: Option<Vec<String>>,
 }
 
+/// User who makes a request.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Who {
+pub(crate) struct CallerUser {
     #[schema(value_type = Uuid)]
     id: UserId,
     username: String,
 }
 
+/// API key of a request.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct WhichKey {
+pub(crate) struct CallerKey {
     #[schema(value_type = Option<Uuid>)]
     id: Option<kernel::actor::KeyId>,
     name: String,
 }
 
-/// Which sessions are ended.
+/// Selection of sessions.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct WhichSessions {
-    /// All but the one that asks.
+pub(crate) struct SessionSelection {
+    /// Whether the caller's own session is kept.
     #[serde(default)]
     #[param(default = false)]
     keep_current: bool,
@@ -118,17 +123,17 @@ impl From<SessionTokens> for SignedInBody {
     }
 }
 
-/// Signs in with name and password.
+/// Signs in with a name and a password.
 #[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = SignIn,
     responses((status = 200, body = SignedInBody)))]
-pub(crate) async fn begin(
+pub(crate) async fn sign_in(
     State(state): State<AppState>,
     Client(origin): Client,
     Body(body): Body<SignIn>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
     let signer = app.authenticator.signer();
-    let signed_in = sign_in::with_password(
+    let signed_in = signing_in::with_password(
         app.pool(),
         &app.caches,
         &app.passwords,
@@ -141,7 +146,7 @@ pub(crate) async fn begin(
     Ok((NO_STORE, Json(signed_in.into())))
 }
 
-/// A new access token for a session's token.
+/// Renews the access token of a session.
 #[utoipa::path(post, path = "/api/v1/session/renew", tag = "session", request_body = Renew,
     responses((status = 200, body = SignedInBody)))]
 pub(crate) async fn renew(
@@ -150,7 +155,7 @@ pub(crate) async fn renew(
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let token = Token::from_text(&body.session_token);
-    let renewed = sign_in::renew(&mut connection, state.app.authenticator.signer(), &token).await?;
+    let renewed = signing_in::renew(&mut connection, state.app.authenticator.signer(), &token).await?;
     Ok((NO_STORE, Json(renewed.into())))
 }
 
@@ -161,16 +166,16 @@ pub(crate) async fn show(Caller(actor): Caller) -> Result<Json<WhoAmI>> {
         return Err(identity::Error::SignIn.into());
     }
     Ok(Json(WhoAmI {
-        user: actor.user_id().map(|id| Who { id, username: actor.name().to_owned() }),
+        user: actor.user_id().map(|id| CallerUser { id, username: actor.name().to_owned() }),
         role: actor.role(),
         session: actor.session_id(),
-        key: actor.key_name().map(|name| WhichKey { id: actor.key_id(), name: name.to_owned() }),
+        key: actor.key_name().map(|name| CallerKey { id: actor.key_id(), name: name.to_owned() }),
         scopes: Scope::ALL.into_iter().filter(|scope| actor.has_scope(*scope)).collect(),
         libraries: actor.key_libraries().map(|names| names.iter().cloned().collect()),
     }))
 }
 
-/// Signs out: ends the session that asks.
+/// Signs out: ends the caller's session.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
 pub(crate) async fn end(State(state): State<AppState>, Caller(actor): Caller) -> Result<StatusCode> {
     require_person(&actor)?;
@@ -179,7 +184,7 @@ pub(crate) async fn end(State(state): State<AppState>, Caller(actor): Caller) ->
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Your sessions, the one used last first.
+/// Lists the caller's sessions, last used first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "session", responses((status = 200, body = Vec<Session>)))]
 pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Vec<Session>>> {
     let user = require_person(&actor)?;
@@ -187,21 +192,21 @@ pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -
     Ok(Json(sessions::list(&mut connection, &actor, user).await?))
 }
 
-/// Ends all your sessions, or all but the one that asks.
-#[utoipa::path(delete, path = "/api/v1/sessions", tag = "session", params(WhichSessions), responses((status = 204)))]
+/// Ends all of the caller's sessions, or all others.
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "session", params(SessionSelection), responses((status = 204)))]
 pub(crate) async fn end_all(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(which): Query<WhichSessions>,
+    Query(selection): Query<SessionSelection>,
 ) -> Result<StatusCode> {
     let user = require_person(&actor)?;
-    app::sessions::end_all(&state.app, &actor, user, which.keep_current).await?;
+    app::sessions::end_all(&state.app, &actor, user, selection.keep_current).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends one session: yours, or, for administrators, anybody's.
+/// Ends a session: one of the caller's or, for administrators, anyone's.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "session",
-    params(("id" = Uuid, Path, description = "The session")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the session")), responses((status = 204)))]
 pub(crate) async fn end_other(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -211,9 +216,9 @@ pub(crate) async fn end_other(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A user's sessions: for themselves and for administrators.
+/// Lists a user's sessions. For the user and for administrators.
 #[utoipa::path(get, path = "/api/v1/users/{id}/sessions", tag = "users",
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = Vec<Session>)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 200, body = Vec<Session>)))]
 pub(crate) async fn list_of_user(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -224,9 +229,9 @@ pub(crate) async fn list_of_user(
     Ok(Json(sessions::list(&mut connection, &actor, id).await?))
 }
 
-/// Ends all sessions of a user: for themselves and for administrators.
+/// Ends all sessions of a user. For the user and for administrators.
 #[utoipa::path(delete, path = "/api/v1/users/{id}/sessions", tag = "users",
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 204)))]
 pub(crate) async fn end_all_of_user(
     State(state): State<AppState>,
     Caller(actor): Caller,

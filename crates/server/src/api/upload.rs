@@ -1,11 +1,12 @@
-//! `POST /api/v1/documents`: documents as `multipart/form-data`, their bytes streamed to the object store.
+//! `POST /api/v1/documents`: adds documents as `multipart/form-data`; their bytes are streamed to the object store.
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, StatusCode, header};
-use library::documents::{AddedDocument, Outcome};
+use library::documents::{AddedDocument, Category, Outcome};
 use library::ids::DocumentId;
 use library::label::Label;
+use library::names::{DocumentPath, LibraryName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +15,7 @@ use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::multipart::document_form;
 use crate::http::problem::Result;
+use crate::http::schema::{DocumentTypeName, FormLabel, TagList};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,23 +24,30 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(add))
 }
 
-/// The form. Several files may be sent; the other fields are for all of them.
+/// Upload of documents. Several files can be sent; the other fields apply to all of them.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the form; its fields are read as they come")]
 pub(crate) struct UploadForm {
-    /// The library; made where it is missing.
+    /// Library; created if it does not exist.
+    #[schema(value_type = LibraryName)]
     library: String,
-    /// The version; `current` where none is given.
-    version: Option<String>,
-    /// The document's path in the library; the file's name where none is given. Only with one file.
-    path: Option<String>,
-    /// Tags, separated by commas.
-    tags: Option<String>,
-    /// `code` or `document`.
-    category: Option<String>,
-    /// The type, where its content does not tell.
-    r#type: Option<String>,
-    /// The bytes.
+    /// Version; `current` by default.
+    #[schema(value_type = FormLabel, required = false)]
+    version: String,
+    /// Path of the document in the library; the name of the file by default. With one file only.
+    #[schema(value_type = DocumentPath, required = false)]
+    path: String,
+    /// Comma-separated tags.
+    #[schema(value_type = TagList, required = false)]
+    tags: String,
+    /// Category of the documents.
+    #[schema(value_type = Category, required = false)]
+    category: String,
+    /// Type of the documents, if it cannot be detected.
+    #[schema(value_type = DocumentTypeName, required = false)]
+    r#type: String,
+    /// Content of the document.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     file: String,
 }
@@ -50,15 +59,15 @@ pub(crate) struct AcceptedDocument {
     document_id: DocumentId,
     path: String,
     outcome: Outcome,
-    /// Where its revision is, which tells how far it is.
+    /// Path of its revision, which has the status of the ingestion.
     status_url: String,
 }
 
-/// Adds documents. They are read behind the answer, whose addresses tell how far they are.
+/// Adds documents. They are ingested in the background; the response has the paths of their status.
 #[utoipa::path(post, path = "/api/v1/documents", tag = "documents",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 202, description = "Accepted", body = Vec<AcceptedDocument>,
-        headers(("location" = String, description = "The first document's revision")))))]
+        headers(("location" = String, description = "Path of the first document's revision")))))]
 pub(crate) async fn add(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -67,12 +76,13 @@ pub(crate) async fn add(
     uploads::require_writer(&actor)?;
     let form = document_form(&state, request).await?;
     let (target, added) = uploads::add(&state.app, &actor, &form.fields, form.files).await?;
-    let taken: Vec<AcceptedDocument> = added.into_iter().map(|added| taken(added, &target.version)).collect();
-    let first = taken.first().map(|taken| taken.status_url.clone()).unwrap_or_default();
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, first)], Json(taken)))
+    let accepted: Vec<AcceptedDocument> =
+        added.into_iter().map(|added| accepted(added, &target.version)).collect();
+    let first = accepted.first().map(|document| document.status_url.clone()).unwrap_or_default();
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, first)], Json(accepted)))
 }
 
-fn taken(added: AddedDocument, version: &Label) -> AcceptedDocument {
+fn accepted(added: AddedDocument, version: &Label) -> AcceptedDocument {
     let status_url = format!("/api/v1/documents/{}/versions/{version}~{}", added.document_id, added.revision);
     AcceptedDocument { document_id: added.document_id, path: added.path, outcome: added.outcome, status_url }
 }

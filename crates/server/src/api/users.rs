@@ -1,12 +1,13 @@
-//! `/api/v1/users`, and how people set their password: accounts.
+//! `/api/v1/users`, passwords and the setup of the first administrator.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, StatusCode};
 use chrono::{DateTime, Utc};
 use identity::users::{self, NewUser, User, UserUpdate};
-use identity::{Username, links};
+use identity::{Email, Username, links};
 use kernel::actor::{Role, UserId};
+use kernel::page::Cursor;
 use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +20,9 @@ use crate::http::input::{Json as Body, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
 use crate::http::router::{bounded, tagged};
+use crate::http::schema::{
+    AvatarUrl, CurrentPassword, Login, NewPassword, PasswordHash, PersonName, SecretToken,
+};
 use crate::http::{AppState, NO_STORE};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,96 +45,118 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserPage {
     items: Vec<User>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// A user to be made.
+/// User to create.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewUserBody {
-    /// The name by which they sign in.
+    /// Unique name, used to sign in.
+    #[schema(value_type = Username)]
     username: String,
+    /// Unique email address; can be used to sign in.
+    #[schema(value_type = Option<Email>)]
     email: Option<String>,
-    /// user, editor or admin.
-    #[schema(value_type = Option<String>, default = "user")]
+    /// Role in the installation; `user` by default.
     role: Option<Role>,
     #[serde(default)]
+    #[schema(value_type = PersonName, required = false)]
     first_name: String,
     #[serde(default)]
+    #[schema(value_type = PersonName, required = false)]
     last_name: String,
-    /// The hash of their password in the system they come from: Argon2 or bcrypt. Without it the answer holds a link.
+    /// Argon2 or bcrypt hash of the password of an imported user. Without it the response has a password link.
+    #[schema(value_type = Option<PasswordHash>)]
     password_hash: Option<String>,
 }
 
-/// A user who was made.
+/// Created user.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct MadeUser {
+pub(crate) struct CreatedUser {
     user: User,
-    /// Where they set their password; null where a hash was given.
+    /// Link to set the password; null if a hash was given.
     link: Option<LinkBody>,
 }
 
-/// A link by which a user sets a password, once.
+/// Link to set a password, valid once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LinkBody {
     url: String,
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Changes of a user; absent fields are kept, empty ones cleared.
+/// Changes of a user. Absent fields are kept; empty ones are cleared.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
+    /// Email address; empty for none.
+    #[schema(value_type = Option<Email>)]
     email: Option<String>,
+    #[schema(value_type = Option<PersonName>)]
     first_name: Option<String>,
+    #[schema(value_type = Option<PersonName>)]
     last_name: Option<String>,
+    /// URL of a picture; empty for none.
+    #[schema(value_type = Option<AvatarUrl>)]
     avatar: Option<String>,
-    /// For administrators.
-    #[schema(value_type = Option<String>)]
+    /// Role. Administrators only.
     role: Option<Role>,
-    /// For administrators.
+    /// Whether the user can sign in. Administrators only.
     is_active: Option<bool>,
-    /// Your password: needed to change your own mail address, to which links are sent.
-    #[schema(format = Password)]
+    /// The caller's password: required to change their own email address, since password links are sent to it.
+    #[schema(value_type = Option<CurrentPassword>)]
     current_password: Option<String>,
 }
 
-/// Another password.
+/// Change of the caller's password.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PasswordChange {
-    #[schema(format = Password)]
+    #[schema(value_type = CurrentPassword)]
     current: String,
-    #[schema(format = Password)]
+    #[schema(value_type = NewPassword)]
     new: String,
 }
 
 /// Request for a password link.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Forgot {
-    /// Name or mail address.
+    /// User name or email address.
+    #[schema(value_type = Login)]
     name: String,
 }
 
-/// A password, by a link.
+/// New password, set by a link.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UseLink {
     /// Token of the link.
+    #[schema(value_type = SecretToken)]
     token: String,
-    #[schema(format = Password)]
+    #[schema(value_type = NewPassword)]
     password: String,
 }
 
-/// The first administrator.
+/// First administrator.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SetUp {
-    /// Token of the link.
+    /// Token of the setup link.
+    #[schema(value_type = SecretToken)]
     token: String,
+    #[schema(value_type = Username)]
     username: String,
+    #[schema(value_type = Option<Email>)]
     email: Option<String>,
-    #[schema(format = Password)]
+    #[schema(value_type = NewPassword)]
     password: String,
 }
 
-/// All users, by name: for administrators.
+/// Lists the users by name. Administrators only.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", params(Paging), responses((status = 200, body = UserPage)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
@@ -144,14 +170,14 @@ pub(crate) async fn list(
     Ok(Paged::new(&address, next.clone(), UserPage { items: page.items, next }))
 }
 
-/// Makes a user, and a link by which they set their password: for administrators.
+/// Creates a user, with a link to set the password. Administrators only.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUserBody,
-    responses((status = 201, body = MadeUser)))]
+    responses((status = 201, body = CreatedUser)))]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<NewUserBody>,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeUser>)> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<CreatedUser>)> {
     let new = NewUser {
         username: body.username.parse::<Username>().map_err(identity::Error::from)?,
         email: parse_email(body.email.as_deref())?,
@@ -169,12 +195,12 @@ pub(crate) async fn create(
         None
     };
     transaction.commit().await?;
-    Ok((StatusCode::CREATED, NO_STORE, Json(MadeUser { user, link })))
+    Ok((StatusCode::CREATED, NO_STORE, Json(CreatedUser { user, link })))
 }
 
-/// One user: for themselves and for administrators.
+/// Returns a user. For the user and for administrators.
 #[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users",
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = User)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 200, body = User)))]
 pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -184,10 +210,11 @@ pub(crate) async fn show(
     Ok(Json(users::find(&mut connection, &actor, id).await?.ok_or(identity::Error::NoUser)?))
 }
 
-/// Changes a user: yourself, or, for administrators, anybody. Whoever is made inactive is signed out everywhere, and
-/// their keys are dead.
+/// Changes a user: the caller or, for administrators, anyone.
+///
+/// Deactivating a user ends their sessions and disables their keys.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", request_body = UserChange,
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 200, body = User)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 200, body = User)))]
 pub(crate) async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -196,9 +223,10 @@ pub(crate) async fn change(
 ) -> Result<Json<User>> {
     let app = &state.app;
     if body.email.is_some() && actor.user_id() == Some(id) && actor.in_person() {
-        let password = body.current_password.as_deref().ok_or_else(|| {
-            Problem::forbidden("to change your mail address, give your password too (current_password)")
-        })?;
+        let password = body
+            .current_password
+            .as_deref()
+            .ok_or_else(|| Problem::forbidden("current_password is required to change your email address"))?;
         users::confirm_password(app.pool(), &app.passwords, &actor, password)
             .await
             .map_err(wrong_password)?;
@@ -214,9 +242,9 @@ pub(crate) async fn change(
     Ok(Json(accounts::change(app, &actor, id, &change).await?))
 }
 
-/// Deletes a user with their sessions and keys: for administrators.
+/// Deletes a user with their sessions and keys. Administrators only.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "users",
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 204)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 204)))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -226,9 +254,9 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a link by which a user sets a new password, to be handed to them: for administrators. Those made before are void.
+/// Creates a password link to hand to a user. Earlier links become invalid. Administrators only.
 #[utoipa::path(post, path = "/api/v1/users/{id}/link", tag = "users",
-    params(("id" = Uuid, Path, description = "The user")), responses((status = 201, body = LinkBody)))]
+    params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 201, body = LinkBody)))]
 pub(crate) async fn link(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -240,7 +268,7 @@ pub(crate) async fn link(
     Ok((StatusCode::CREATED, NO_STORE, Json(LinkBody::new(&state, &link))))
 }
 
-/// Changes your password. Your other sessions end.
+/// Changes the caller's password. Their other sessions end.
 #[utoipa::path(put, path = "/api/v1/password", tag = "session", request_body = PasswordChange, responses((status = 204)))]
 pub(crate) async fn change_password(
     State(state): State<AppState>,
@@ -251,7 +279,7 @@ pub(crate) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends a link by mail to somebody who forgot their password. The answer is the same whether there is an account.
+/// Sends a password link by mail. The response does not reveal whether the account exists.
 #[utoipa::path(post, path = "/api/v1/password-resets", tag = "session", request_body = Forgot, responses((status = 202)))]
 pub(crate) async fn forgot(
     State(state): State<AppState>,
@@ -259,15 +287,13 @@ pub(crate) async fn forgot(
     Body(body): Body<Forgot>,
 ) -> Result<StatusCode> {
     if !state.sends_mail() {
-        return Err(Problem::conflict(
-            "this server sends no mail: ask an administrator for a link by which to set a new password",
-        ));
+        return Err(Problem::conflict("this server sends no mail: ask an administrator for a password link"));
     }
     links::request_reset(state.app.pool(), &body.name, &origin).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Sets a password by a link, which is void from then on. All sessions of the user end.
+/// Sets a password by a link, which becomes invalid. All sessions of the user end.
 #[utoipa::path(post, path = "/api/v1/password-resets/use", tag = "session", request_body = UseLink,
     responses((status = 204)))]
 pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
@@ -283,7 +309,7 @@ pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<Use
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes the first administrator by the link that the server showed at its start, and signs them in.
+/// Creates the first administrator by the setup link in the server's log, and signs them in.
 #[utoipa::path(post, path = "/api/v1/setup", tag = "session", request_body = SetUp,
     responses((status = 201, body = SignedInBody)))]
 pub(crate) async fn set_up(
@@ -317,10 +343,10 @@ impl LinkBody {
     }
 }
 
-/// Of somebody who is signed in; a 401 would say that they are not.
+/// Maps a wrong password of a signed-in user to 403: 401 would mean that they are not signed in.
 fn wrong_password(error: identity::Error) -> Problem {
     match error {
-        identity::Error::WrongPassword => Problem::forbidden("your current password is another"),
+        identity::Error::WrongPassword => Problem::forbidden("wrong current password"),
         other => other.into(),
     }
 }

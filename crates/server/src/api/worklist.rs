@@ -1,10 +1,12 @@
-//! `/api/v1/worklist`: what the owners of a library should look at; and what has changed since an answer was given.
+//! `/api/v1/worklist`: work for the owners of libraries; and changes of an answer's sources since it was written.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use chat::chats::MessageId;
 use chat::stale::{self, SourceChange};
 use chat::worklist::{self, WorklistFilter, WorklistItem, WorklistKind};
+use kernel::page::Cursor;
+use library::names::LibraryName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -28,38 +30,41 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorklistPage {
     items: Vec<WorklistItem>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
     next: Option<String>,
 }
 
-/// Which items.
+/// Filter of items.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// Of this library; of all that you own where none is named.
+pub(crate) struct WorklistParameters {
+    /// Library; all that the caller owns by default.
+    #[param(value_type = Option<LibraryName>, inline)]
     library: Option<String>,
-    /// Of this kind.
+    /// Kind of items.
     #[param(inline)]
     kind: Option<WorklistKind>,
-    /// Those that are resolved; the open ones where not.
+    /// Whether resolved items are listed instead of open ones.
     resolved: Option<bool>,
 }
 
-/// Lists the work for the owners of libraries, grouped by meaning, latest first: searches without results, refused versions, wrong
-/// or stale answers.
-#[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(Which, Paging),
+/// Lists the work for the owners of libraries, latest first.
+///
+/// Items are searches without results, refused versions, and wrong or stale answers, grouped by meaning.
+#[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(WorklistParameters, Paging),
     responses((status = 200, body = WorklistPage)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(which): Query<Which>,
+    Query(parameters): Query<WorklistParameters>,
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<WorklistPage>> {
     let filter = WorklistFilter {
-        library: which.library.as_deref().map(input::library).transpose()?,
-        kind: which.kind,
-        resolved: which.resolved.unwrap_or_default(),
+        library: parameters.library.as_deref().map(input::library).transpose()?,
+        kind: parameters.kind,
+        resolved: parameters.resolved.unwrap_or_default(),
     };
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let catalogue = state.app.engine.catalogue().await?;
@@ -69,9 +74,9 @@ pub(crate) async fn list(
     Ok(Paged::new(&address, next.clone(), WorklistPage { items: page.items, next }))
 }
 
-/// Resolves a group. What happens after is a new one.
+/// Resolves a group. Later occurrences form a new one.
 #[utoipa::path(post, path = "/api/v1/worklist/{group}/resolve", tag = "worklist",
-    params(("group" = Uuid, Path, description = "The group")), responses((status = 200, body = WorklistItem)))]
+    params(("group" = Uuid, Path, description = "Id of the group")), responses((status = 200, body = WorklistItem)))]
 pub(crate) async fn resolve(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -84,9 +89,9 @@ pub(crate) async fn resolve(
     Ok(Json(item))
 }
 
-/// Lists the changes of the passages that one of your answers cites: before, now, and since when.
+/// Lists the changes of the passages that an answer of the caller's cites: text before and now, and time of the change.
 #[utoipa::path(get, path = "/api/v1/messages/{id}/changes", tag = "chats",
-    params(("id" = Uuid, Path, description = "The answer")), responses((status = 200, body = Vec<SourceChange>)))]
+    params(("id" = Uuid, Path, description = "Id of the answer")), responses((status = 200, body = Vec<SourceChange>)))]
 pub(crate) async fn changes(
     State(state): State<AppState>,
     Caller(actor): Caller,

@@ -18,9 +18,9 @@ use super::App;
 use super::error::{Error, Result};
 use super::uploads::{self, UploadFields};
 
-/// Size of an archive, at most.
+/// Size of an archive.
 pub(crate) const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
-/// Size of all its files together, at most.
+/// Size of all its files together.
 const MAX_UNPACKED_BYTES: u64 = 4 << 30;
 /// Skipped and failed files that are reported one by one, at most of each.
 const MAX_REPORTED_FILES: usize = 1000;
@@ -35,9 +35,9 @@ static UNPACKING: Semaphore = Semaphore::const_new(2);
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = Unpacked)]
 pub(crate) struct ArchiveReport {
-    /// The library.
+    /// Library.
     pub(crate) library: String,
-    /// The version.
+    /// Version.
     pub(crate) version: String,
     /// New documents.
     pub(crate) added: u64,
@@ -51,14 +51,14 @@ pub(crate) struct ArchiveReport {
     pub(crate) skipped: Vec<FailedFile>,
     /// Files that could not be added.
     pub(crate) failed_count: u64,
-    /// The first of them, at most 1000.
+    /// First 1000 files that could not be added.
     pub(crate) failed: Vec<FailedFile>,
 }
 
 /// A file of an archive that was not added.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailedFile {
-    /// Its path in the archive.
+    /// Path in the archive.
     pub(crate) path: String,
     /// Reason why it was not added.
     pub(crate) reason: String,
@@ -67,8 +67,8 @@ pub(crate) struct FailedFile {
 /// Adds every file of an archive.
 ///
 /// # Errors
-/// Fails where the actor cannot add to the library, other archives are being unpacked, or nothing of the archive can be read. If
-/// it breaks off later, what came before is kept and the rest is reported as one failure.
+/// Fails if the actor cannot add to the library, other archives are being unpacked, or no file of the archive can be read. If a
+/// later part cannot be read, the files before it are kept and the rest is reported as one failure.
 pub(crate) async fn add(
     app: &App,
     actor: &Actor,
@@ -200,7 +200,7 @@ fn walk(
             let bytes = bytes.map(Bytes::copy_from_slice).map_err(|error| error.to_string());
             is_open = sender.blocking_send((name.to_owned(), bytes)).is_ok();
         }
-        // Any error ends the walk; this one is reported to nobody.
+        // Any error ends the walk; this one is not reported.
         if is_open { Ok(()) } else { Err(extract::model::Error::Empty) }
     });
     match walked {

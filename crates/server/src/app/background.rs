@@ -1,7 +1,7 @@
 //! Background work of this node: job workers, schedules, followers of the change sequence, and loops over memory.
 //!
-//! [`handlers`] runs jobs that a change has caused, [`maintenance`] those that are due from time to time. What several nodes
-//! share is a job or a schedule in the database; only what lies in this process's memory is a loop here.
+//! [`handlers`] runs jobs that a change has caused, [`maintenance`] scheduled ones. Work that nodes share is a job or a schedule in
+//! the database; only work on this process's memory is a loop here.
 
 mod handlers;
 mod maintenance;
@@ -84,7 +84,7 @@ impl BackgroundTasks {
             let embed = || EmbedPassages::new(pool.clone(), Arc::clone(&model), stop.clone());
             let workers = (0..(app.settings.documents.readers() / 2).max(1))
                 .map(|_| run_worker(pool.clone(), embed(), jobs.subscribe(), stop.clone()));
-            // Files of chats do not wait for libraries: somebody is about to ask about them.
+            // Files of chats do not wait for libraries: questions about them follow soon.
             let files = run_worker(pool.clone(), EmbedFiles(embed()), jobs.subscribe(), stop.clone());
             let worklist = RegroupWorklist::new(pool.clone(), Arc::clone(&model), stop.clone());
             let worklist = run_worker(pool.clone(), worklist, jobs.subscribe(), stop.clone());
@@ -92,12 +92,12 @@ impl BackgroundTasks {
         }));
     }
 
-    /// Removes stored bytes that nothing refers to.
+    /// Deletes stored bytes without a reference.
     pub(crate) fn sweep_objects(&mut self, app: &App) {
         self.spawn_worker(app, SweepObjects::new(app));
     }
 
-    /// Sends the mails that are enqueued.
+    /// Sends enqueued mails.
     pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
         self.spawn_worker(app, ResetMails { pool: app.pool().clone(), mail, address });
     }
@@ -110,7 +110,7 @@ impl BackgroundTasks {
         self.spawn_worker(app, maintenance::Maintenance::new(app.pool().clone()));
     }
 
-    /// Writes which keys and sessions were used, which this process has gathered in memory.
+    /// Records the use of keys and sessions that this process has gathered in memory.
     pub(crate) fn record_usage(&mut self, app: &App) {
         let app = app.clone();
         self.repeat("record the use of keys and sessions", Wake::Every(RECORD_USAGE), move |_stop| {
@@ -119,14 +119,14 @@ impl BackgroundTasks {
         });
     }
 
-    /// Writes the searches without results, which this process has gathered in memory, into the work list.
+    /// Records in the work list the searches without results that this process has gathered in memory.
     pub(crate) fn record_zero_results(&mut self, app: &App) {
         let app = app.clone();
         self.repeat("record searches without results", Wake::Every(RECORD_ZERO_RESULTS), move |_stop| {
             let app = app.clone();
             async move {
-                let misses = Arc::clone(&app.misses);
-                app.write_misses(&mut *misses.lock().await).await;
+                let zero_results = Arc::clone(&app.zero_results);
+                app.record_zero_results(&mut *zero_results.lock().await).await;
                 Ok(())
             }
         });
@@ -153,12 +153,12 @@ impl BackgroundTasks {
         self.aborted.push(task);
     }
 
-    /// Lets all tasks finish what they are at, up to [`STOP_TIMEOUT`]; leases that are not released expire by themselves.
+    /// Stops all tasks after their current work, within [`STOP_TIMEOUT`]; leases that are not released expire.
     pub(crate) async fn stop(self) {
         let _no_receivers = self.stop.send(true);
         let all = futures::future::join_all(self.tasks);
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
-            tracing::warn!("background work did not end in time; its leases expire and it is done again");
+            tracing::warn!("background work did not end in time: its leases expire and it is repeated");
         }
         for task in self.aborted {
             task.abort();
@@ -170,7 +170,7 @@ impl BackgroundTasks {
         self.tasks.push(tokio::spawn(worker));
     }
 
-    /// Repeats `work` until told to stop, and once more then. A failure is logged, and the next round tries again.
+    /// Repeats `work` until stopped, and once more then. A failure is logged, and the next round tries again.
     fn repeat<W, F>(&mut self, name: &'static str, mut wake: Wake, mut work: W)
     where
         W: FnMut(watch::Receiver<bool>) -> F + Send + 'static,
@@ -207,8 +207,8 @@ impl Wake {
     async fn wait(&mut self) {
         match self {
             Self::Every(period) => tokio::time::sleep(*period).await,
-            Self::Notified(subscription, longest) => {
-                subscription.wait(*longest).await;
+            Self::Notified(subscription, max_wait) => {
+                subscription.wait(*max_wait).await;
             }
         }
     }

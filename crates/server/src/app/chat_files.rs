@@ -9,8 +9,8 @@ use super::App;
 use super::error::{Error, Result};
 use super::uploads::{discard, promote};
 
-/// Refuses a chat that cannot take one more file of the actor's: checked before any byte is read.
-pub(crate) async fn require_room(app: &App, actor: &Actor, chat: ChatId) -> Result<()> {
+/// Refuses a chat that is full or not the actor's: checked before any byte is read.
+pub(crate) async fn require_capacity(app: &App, actor: &Actor, chat: ChatId) -> Result<()> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
     Ok(files::require_capacity(&mut connection, actor, chat, 1).await?)
 }
@@ -22,11 +22,11 @@ pub(crate) async fn attach(
     chat: ChatId,
     staged: Vec<(String, Staged)>,
 ) -> Result<Vec<ChatFile>> {
-    let room = async {
+    let capacity = async {
         let mut connection = store::postgres::acquire(app.pool()).await?;
         Ok::<_, Error>(files::require_capacity(&mut connection, actor, chat, staged.len()).await?)
     };
-    if let Err(error) = room.await {
+    if let Err(error) = capacity.await {
         discard(app, staged).await?;
         return Err(error);
     }

@@ -17,7 +17,7 @@ pub(crate) enum Error {
     /// The actor lacks the right, whatever the object.
     #[error("{0}")]
     Forbidden(String),
-    /// The input is wrong; the text says how.
+    /// The input is invalid; the text says why.
     #[error("{0}")]
     Invalid(String),
     /// The state of the system does not allow it.

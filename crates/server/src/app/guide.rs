@@ -20,19 +20,20 @@ use crate::app::App;
 #[include = "components.html"]
 struct Guide;
 
-/// The library that holds the guide.
+/// Library of the guide.
 const LIBRARY: &str = "wenyuan";
+const TITLE: &str = "Wenyuan (文渊)";
+const DESCRIPTION: &str = "The guide of Wenyuan: how to use it and how to run it.";
 
 /// Returns a file of the guides by its path in `docs/`: `guide/asking.md`.
 pub(crate) fn file(name: &str) -> Option<Bytes> {
     Guide::get(name).map(|file| Bytes::from(file.data.into_owned()))
 }
 
-/// Adds the guide of this release as a version of the library `wenyuan`, and lets it answer. A guide that cannot be
-/// added keeps nobody from working.
+/// Adds the guide of this release as a version of the library `wenyuan`, and activates it. A failure is logged.
 pub(crate) async fn add(app: &App) {
     if let Err(error) = try_add(app).await {
-        tracing::warn!(error = %Chain(&error), "the guide could not be added to the library");
+        tracing::warn!(error = %Chain(&error), "failed to add the guide");
     }
 }
 
@@ -49,17 +50,16 @@ async fn try_add(app: &App) -> Result<(), Error> {
     uploads::add(app.pool(), &app.objects, &owner, &target, guide).await?;
     let mut transaction = store::postgres::begin(app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
-    let held = catalogue.library(&owner, &library)?;
-    if let Some(own) = held.versions.iter().find(|held| held.label == version)
-        && held.active != Some(own.id)
+    let library = catalogue.library(&owner, &library)?;
+    if let Some(added) = library.versions.iter().find(|candidate| candidate.label == version)
+        && library.active != Some(added.id)
     {
-        libraries::activate_version(&mut transaction, &owner, held, own.id).await?;
+        libraries::activate_version(&mut transaction, &owner, library, added.id).await?;
     }
-    if held.title == LIBRARY {
-        let about = "The guide of this library: how to use it and how to run it.";
-        libraries::describe(&mut transaction, &owner, held, Some("Wenyuan (文渊)"), Some(about)).await?;
-        // Who has no account yet reads here how to get one.
-        grants::set_visibility(&mut transaction, &owner, held, Visibility::Public).await?;
+    if library.title == LIBRARY {
+        libraries::describe(&mut transaction, &owner, library, Some(TITLE), Some(DESCRIPTION)).await?;
+        // People without an account read here how to get one.
+        grants::set_visibility(&mut transaction, &owner, library, Visibility::Public).await?;
     }
     transaction.commit().await?;
     Ok(())

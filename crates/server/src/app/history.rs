@@ -22,8 +22,8 @@ pub(crate) fn reserve_import() -> Result<SemaphorePermit<'static>> {
 
 /// Imports the chats in a file. Duplicates are skipped.
 pub(crate) async fn import(app: &App, actor: &Actor, file: File) -> Result<ImportReport> {
-    let largest = app.settings.documents.max_bytes() as u64;
+    let max_file_bytes = app.settings.documents.max_bytes() as u64;
     let catalogue = app.engine.catalogue().await?;
     let progress = |_report: &ImportReport| {};
-    Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, largest, progress).await?)
+    Ok(import::import(app.pool(), &app.objects, &catalogue, actor, file, max_file_bytes, progress).await?)
 }

@@ -14,14 +14,14 @@ use super::sessions::require_person;
 /// Creates a key of the actor's own and returns it with its secret, which is not stored.
 ///
 /// # Errors
-/// Fails for anonymous actors and API keys, and where a library of the list does not exist for the actor: a misspelt name would
-/// create a key that reaches nothing.
+/// Fails for anonymous actors and API keys, and if a library does not exist for the actor: a misspelt name would create a key that
+/// reaches nothing.
 pub(crate) async fn create(app: &App, actor: &Actor, mut new: NewKey) -> Result<(Key, Token)> {
     let user = require_person(actor)?;
-    if let Some(given) = new.libraries.take() {
+    if let Some(libraries) = new.libraries.take() {
         let catalogue = app.engine.catalogue().await?;
         let mut names = BTreeSet::new();
-        for name in given {
+        for name in libraries {
             let name: LibraryName = name.parse().map_err(library::Error::from)?;
             names.insert(catalogue.library(actor, &name)?.name.to_string());
         }

@@ -1,9 +1,9 @@
-//! Library ids as Context7's clients write them (`/owner/project`, `/owner/project/version`), in both directions, and which
-//! library a name means. One place, so that an id which one door gave out means the same at every other.
+//! Library ids of Context7 (`/owner/project`, `/owner/project/version`), in both directions, and the search for libraries by name.
+//! All APIs share them, so that an id has one meaning.
 //!
-//! Their pattern wants two parts (`^/[^/]+/[^/]+([/@][^/]+)?$`), and many of our names have one. Those stand under the reserved
-//! owner `docs`: `postgresql` is `/docs/postgresql`. A library whose own owner is called `docs` is written with `~`, which no
-//! name contains, so that every id leads back to exactly one library.
+//! Clients require two parts (`^/[^/]+/[^/]+([/@][^/]+)?$`), and many of our names have one. Those have the reserved owner `docs`:
+//! `postgresql` is `/docs/postgresql`. A library whose own owner is `docs` is written with `~`, which no name contains, so that
+//! every id is that of exactly one library.
 
 use kernel::actor::Actor;
 use library::Error;
@@ -11,10 +11,10 @@ use library::catalogue::{Catalogue, Library};
 use library::label::{Label, VersionRequest};
 use library::names::{InvalidName, LibraryName};
 
-/// The owner of libraries whose names have none.
+/// Owner of libraries whose names have none.
 const RESERVED_OWNER: &str = "docs";
 
-/// The id of a library, or of one version of it.
+/// Returns the id of a library, or of a version of it.
 pub(crate) fn id_of(library: &LibraryName, version: Option<&Label>) -> String {
     let name = match library.as_str().split_once('/') {
         Some((RESERVED_OWNER, project)) => format!("/{RESERVED_OWNER}/{RESERVED_OWNER}~{project}"),
@@ -27,12 +27,15 @@ pub(crate) fn id_of(library: &LibraryName, version: Option<&Label>) -> String {
     }
 }
 
-/// The library and the version that an id means. Taken besides what [`id_of`] gives out: a plain name with or without the
-/// slash before it (`postgresql`, `/postgresql`), a version after `@`, and whatever may stand for a version (`5.x`, `latest`).
+/// Parses an id. Besides the form of [`id_of`] it accepts a plain name with or without a leading slash (`postgresql`,
+/// `/postgresql`), a version after `@`, and any version request (`5.x`, `latest`).
+///
+/// # Errors
+/// Fails if the name or the version is malformed.
 pub(crate) fn parse(id: &str) -> Result<(LibraryName, VersionRequest), Error> {
     let id = id.trim();
     let path = id.strip_prefix('/').unwrap_or(id);
-    let bad = || Error::from(InvalidName::Library(id.chars().take(120).collect()));
+    let invalid = || Error::from(InvalidName::Library(id.chars().take(120).collect()));
     let (path, version) = match path.split_once('@') {
         Some((path, version)) => (path, Some(version)),
         None => (path, None),
@@ -42,28 +45,28 @@ pub(crate) fn parse(id: &str) -> Result<(LibraryName, VersionRequest), Error> {
         ([name], version) => ((*name).to_owned(), version),
         ([owner, project], version) => (name_of(owner, project), version),
         ([owner, project, version], None) => (name_of(owner, project), Some(*version)),
-        _ => return Err(bad()),
+        _ => return Err(invalid()),
     };
     if version.is_some_and(|version| version.trim().is_empty()) {
-        return Err(bad());
+        return Err(invalid());
     }
     Ok((name.parse()?, version.unwrap_or_default().parse()?))
 }
 
-/// Libraries whose name or title resembles a name as people write it, the best first. Where none does, the one whose name is
-/// nearest; where there is none either, those whose description holds a word of the question.
+/// Returns the libraries whose name or title matches, best match first; if there are none, the one with the nearest name; else those
+/// whose description contains a word of the query.
 pub(crate) fn matching<'catalogue>(
     catalogue: &'catalogue Catalogue,
     actor: &Actor,
     name: &str,
     query: &str,
 ) -> Vec<&'catalogue Library> {
-    let wanted = plain(name);
+    let name_key = normalized(name);
     let all = || catalogue.libraries(actor).into_iter().map(AsRef::as_ref);
     let mut ranked: Vec<(usize, &Library)> =
-        all().filter_map(|library| Some((rank(library, &wanted)?, library))).collect();
+        all().filter_map(|library| Some((rank(library, &name_key)?, library))).collect();
     if !ranked.is_empty() {
-        // Sorting keeps the order of names among equals.
+        // A stable sort keeps the order of names among equals.
         ranked.sort_by_key(|(rank, _)| *rank);
         return ranked.into_iter().map(|(_, library)| library).collect();
     }
@@ -86,26 +89,26 @@ pub(crate) fn matching<'catalogue>(
         .collect()
 }
 
-/// How well a library's name fits, 0 best.
-fn rank(library: &Library, wanted: &str) -> Option<usize> {
-    if wanted.is_empty() {
+/// Returns how well a library matches a normalized name: 0 is best.
+fn rank(library: &Library, name_key: &str) -> Option<usize> {
+    if name_key.is_empty() {
         return None;
     }
-    let (name, title) = (plain(library.name.as_str()), plain(&library.title));
-    let project = library.name.as_str().rsplit('/').next().map(plain).unwrap_or_default();
+    let (name, title) = (normalized(library.name.as_str()), normalized(&library.title));
+    let project = library.name.as_str().rsplit('/').next().map(normalized).unwrap_or_default();
     [
-        name == wanted,
-        project == wanted || title == wanted,
-        project.starts_with(wanted) || title.starts_with(wanted),
-        name.contains(wanted) || title.contains(wanted),
-        project.len() > 2 && wanted.contains(&project),
+        name == name_key,
+        project == name_key || title == name_key,
+        project.starts_with(name_key) || title.starts_with(name_key),
+        name.contains(name_key) || title.contains(name_key),
+        project.len() > 2 && name_key.contains(&project),
     ]
     .iter()
-    .position(|fits| *fits)
+    .position(|matches| *matches)
 }
 
-/// Names without what people write differently: `Next.js`, `nextjs` and `next-js` are one.
-fn plain(name: &str) -> String {
+/// Normalizes a name: `Next.js`, `nextjs` and `next-js` are equal.
+fn normalized(name: &str) -> String {
     name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_leads_back_to_its_library_and_version() {
+    fn ids_round_trip() {
         for library in ["postgresql", "vercel/next.js", "docs", "docs/postgresql", "docs/docs", "a-b_c.d/1"] {
             let library = name(library);
             assert_eq!(
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_the_form_that_clients_check() {
+    fn ids_match_the_pattern_of_clients() {
         for (library, id) in [
             ("postgresql", "/docs/postgresql"),
             ("vercel/next.js", "/vercel/next.js"),
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_and_models_write_is_understood() {
+    fn informal_ids_are_accepted() {
         let label = |text: &str| text.parse::<VersionRequest>().unwrap();
         for (id, library, version) in [
             ("postgresql", "postgresql", ""),

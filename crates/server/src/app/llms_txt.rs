@@ -1,6 +1,5 @@
-//! `llms.txt` (<https://llmstxt.org>): what a library holds as a list in Markdown that agents read: a title, a summary, and
-//! sections of links. Links are relative to the file, so that they hold under whatever name the server is reached, and
-//! beside a copy of the file.
+//! `llms.txt` (<https://llmstxt.org>): the content of a library as a Markdown list for agents: a title, a summary, and sections of
+//! links. Links are relative to the file, so that they work under any name of the server, and beside a copy of the file.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use library::catalogue::{Library, Version};
@@ -8,15 +7,15 @@ use library::documents::outline::{OutlineEntry, VersionExtent};
 
 use crate::app::address;
 
-/// Lines of a list at most; what is more stands on further pages.
+/// Lines of a page of a list.
 pub(crate) const PAGE: usize = 1000;
-/// Characters of a note at most.
+/// Characters of a note.
 const MAX_NOTE_CHARS: usize = 240;
 
-/// Libraries, with where the next page begins.
+/// Renders a page of libraries; `next` is the cursor of the next.
 pub(crate) fn of_libraries(libraries: &[&Library], next: Option<&str>) -> String {
     let mut text = "# Wenyuan\n\n> A technical library that a team and its agents share.\n\n\
-                    What you may read is listed. Links are relative to the address of this file.\n\n## Libraries\n\n"
+                    The list has the libraries that you can read. Links are relative to the address of this file.\n\n## Libraries\n\n"
         .to_owned();
     for library in libraries {
         let mut notes = Vec::new();
@@ -26,48 +25,47 @@ pub(crate) fn of_libraries(libraries: &[&Library], next: Option<&str>) -> String
         if let Some(active) = active(library) {
             notes.push(format!("(version {})", active.label));
         }
-        let link = format!("l/{}/llms.txt", address::part_of(&library.name));
+        let link = format!("l/{}/llms.txt", address::segment_of(&library.name));
         text.push_str(&item(&library.title, &link, &notes.join(" ")));
     }
     if libraries.is_empty() {
-        text.push_str("There is none, or none that you may read.\n");
+        text.push_str("No libraries that you can read.\n");
     }
-    more(&mut text, "libraries", next);
+    push_next_page(&mut text, "libraries", next);
     text
 }
 
-/// A library's versions.
+/// Renders a page of a library's versions.
 pub(crate) fn of_library(library: &Library, versions: &[Version], next: Option<&str>) -> String {
-    let mut text = beginning(&library.title, &library.description);
+    let mut text = title_and_summary(&library.title, &library.description);
     text.push_str("Links are relative to the address of this file.\n\n## Versions\n\n");
     for version in versions {
-        let notes =
-            if library.active == Some(version.id) { "answers where no version is asked for" } else { "" };
+        let notes = if library.active == Some(version.id) { "active version" } else { "" };
         let link = format!("{}/llms.txt", address::escaped(version.label.as_str()));
         text.push_str(&item(version.label.as_str(), &link, notes));
     }
     if versions.is_empty() {
-        text.push_str("There is none yet.\n");
+        text.push_str("No versions yet.\n");
     }
-    more(&mut text, "versions", next);
+    push_next_page(&mut text, "versions", next);
     text
 }
 
-/// How the list of a version's documents begins.
+/// Renders the head of the list of a version's documents.
 pub(crate) fn beginning_of_version(
     library: &Library,
     version: &Version,
     extent: Option<&VersionExtent>,
 ) -> String {
-    let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
-    text.push_str(&standing(library, version, extent));
+    let mut text = title_and_summary(&format!("{} {}", library.title, version.label), &library.description);
+    text.push_str(&extent_line(library, version, extent));
     text.push_str(
-        " Links are relative to the address of this file; `llms-full.txt` beside it holds all texts.\n",
+        " Links are relative to the address of this file; `llms-full.txt` beside it has all texts.\n",
     );
     text
 }
 
-/// A page of a version's documents, in sections by folder.
+/// Renders a page of a version's documents, in sections by folder.
 pub(crate) fn of_documents(entries: &[OutlineEntry], next: Option<&str>) -> String {
     let mut text = String::new();
     let mut section: Option<&str> = None;
@@ -77,33 +75,33 @@ pub(crate) fn of_documents(entries: &[OutlineEntry], next: Option<&str>) -> Stri
             section = Some(folder);
             let heading = match folder {
                 "" => "Documents".to_owned(),
-                // This name means to those who read such files that the section may be skipped.
+                // The format reserves this name for sections that can be skipped.
                 _ if folder.eq_ignore_ascii_case("optional") => format!("{folder}/"),
                 _ => one_line(folder, MAX_NOTE_CHARS),
             };
             text.push_str(&format!("\n## {heading}\n\n"));
         }
         let notes = entry.description.as_deref().unwrap_or_default();
-        text.push_str(&item(&entry.title, &address::twin(entry), notes));
+        text.push_str(&item(&entry.title, &address::markdown_url(entry), notes));
     }
-    more(&mut text, "documents", next);
+    push_next_page(&mut text, "documents", next);
     text
 }
 
-/// How the file that holds all texts of a version begins.
+/// Renders the head of the file with all texts of a version.
 pub(crate) fn beginning_of_all(
     library: &Library,
     version: &Version,
     extent: Option<&VersionExtent>,
 ) -> String {
-    let mut text = beginning(&format!("{} {}", library.title, version.label), &library.description);
-    text.push_str(&standing(library, version, extent));
+    let mut text = title_and_summary(&format!("{} {}", library.title, version.label), &library.description);
+    text.push_str(&extent_line(library, version, extent));
     text.push('\n');
     text
 }
 
-/// One document in that file.
-pub(crate) fn whole(entry: &OutlineEntry, content: &str) -> String {
+/// Renders a document of that file.
+pub(crate) fn document(entry: &OutlineEntry, content: &str) -> String {
     let title = if content.trim_start().starts_with("# ") {
         String::new()
     } else {
@@ -118,7 +116,7 @@ pub(crate) fn whole(entry: &OutlineEntry, content: &str) -> String {
     )
 }
 
-fn beginning(title: &str, description: &str) -> String {
+fn title_and_summary(title: &str, description: &str) -> String {
     let mut text = format!("# {}\n\n", one_line(title, MAX_NOTE_CHARS));
     if !description.trim().is_empty() {
         text.push_str(&format!("> {}\n\n", one_line(description, 2000)));
@@ -126,16 +124,16 @@ fn beginning(title: &str, description: &str) -> String {
     text
 }
 
-fn standing(library: &Library, version: &Version, extent: Option<&VersionExtent>) -> String {
+fn extent_line(library: &Library, version: &Version, extent: Option<&VersionExtent>) -> String {
     let documents = extent.map_or(0, |extent| extent.documents);
     let indexed = extent.and_then(|extent| extent.indexed_at);
     let indexed = indexed.map(|at| format!(", the last of them indexed {}", time(at))).unwrap_or_default();
     format!("Library {}, version {}: {documents} documents{indexed}.", library.name, version.label)
 }
 
-fn more(text: &mut String, what: &str, next: Option<&str>) {
+fn push_next_page(text: &mut String, items: &str, next: Option<&str>) {
     if let Some(next) = next {
-        text.push_str(&format!("\n## Optional\n\n- [More {what}](llms.txt?after={next})\n"));
+        text.push_str(&format!("\n## Optional\n\n- [More {items}](llms.txt?after={next})\n"));
     }
 }
 
@@ -153,14 +151,14 @@ fn item(name: &str, link: &str, notes: &str) -> String {
     format!("- [{escaped}]({link}){notes}\n")
 }
 
-/// A text on one line: what a document says of itself cannot begin a section of the list.
-fn one_line(text: &str, most: usize) -> String {
+/// Puts a text on one line: the description of a document cannot begin a section of the list.
+fn one_line(text: &str, max_chars: usize) -> String {
     let words: Vec<&str> = text
         .split(|character: char| character.is_whitespace() || character.is_control())
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    match line.char_indices().nth(most) {
+    match line.char_indices().nth(max_chars) {
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
         None => line,
     }
@@ -179,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_document_says_of_itself_stays_in_its_line() {
+    fn descriptions_stay_on_one_line() {
         assert_eq!(
             item("A [title]\n## Optional", "a.md", "one\n\n- [two](x)"),
             "- [A \\[title\\] ## Optional](a.md): one - [two](x)\n"

@@ -1,4 +1,4 @@
-//! Mail: handed to one SMTP server (RFC 5321), by jobs alone, so that nobody waits for it and a failure is tried again.
+//! Mail over one SMTP server (RFC 5321). Jobs send it, so that no request waits for it and failures are retried.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,33 +14,36 @@ use store::jobs::{self, JobKind, LeasedJob};
 use store::workers::Handler;
 use uuid::Uuid;
 
-/// How long the SMTP server may take for each of its answers.
+/// Time limit of each response of the SMTP server.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// RFC 3834: what answers mail by itself leaves such mail alone.
+/// Header that keeps automatic responders from replying (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
-/// Hands mail to an SMTP server.
+/// Client of an SMTP server.
 pub(crate) struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
 }
 
 impl Mail {
-    /// Nothing is asked of the server yet: it may be down when this program starts.
+    /// Creates a client. It connects when it sends: the SMTP server can be down when this program starts.
+    ///
+    /// # Errors
+    /// If the URL or the sender is invalid.
     pub(crate) fn new(url: &str, from: &str) -> anyhow::Result<Self> {
         let from: Mailbox = from.parse().with_context(|| {
-            format!("{from:?} is not whom mail can be from (WENYUAN_MAIL_FROM): write Wenyuan <wenyuan@example.org>")
+            format!("invalid sender {from:?} (WENYUAN_MAIL_FROM): use the form Wenyuan <wenyuan@example.org>")
         })?;
-        // The URL holds a password: the error must not show it.
+        // The URL contains a password, which the error must not show.
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .context("WENYUAN_SMTP_URL cannot be used: write smtps://USER:PASSWORD@mail.example.org")?
+            .context("invalid WENYUAN_SMTP_URL: use the form smtps://USER:PASSWORD@mail.example.org")?
             .timeout(Some(RESPONSE_TIMEOUT))
             .build();
         Ok(Self { transport, from })
     }
 
     async fn send(&self, to: &str, subject: &str, text: String) -> anyhow::Result<()> {
-        let to: Mailbox = to.parse().context("the address is none")?;
+        let to: Mailbox = to.parse().context("invalid email address")?;
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(to)
@@ -53,25 +56,25 @@ impl Mail {
     }
 }
 
-/// Sends links to those who forgot their password. The link is made here, when the mail is sent.
+/// Handler of the jobs that send password links. A link is created when its mail is sent.
 pub(crate) struct ResetMails {
     pub(crate) pool: PgPool,
     pub(crate) mail: Mail,
-    /// Where people reach the server.
+    /// Public address of the server.
     pub(crate) address: Arc<str>,
 }
 
 impl ResetMails {
     async fn send(&self, job: &LeasedJob) -> anyhow::Result<()> {
-        let request = ResetRequest::from_job(&job.payload).context("the job names no user")?;
+        let request = ResetRequest::from_job(&job.payload).context("the job has no user")?;
         let mut transaction = store::postgres::begin(&self.pool).await?;
-        let made = links::create_for_reset(&mut transaction, request).await?;
+        let created = links::create_for_reset(&mut transaction, request).await?;
         transaction.commit().await?;
-        // Asked for in the name of nobody: there is nothing to send.
-        let Some((link, to)) = made else { return Ok(()) };
+        // There is no such user, so there is nothing to send.
+        let Some((link, to)) = created else { return Ok(()) };
         let url = format!("{}/password?token={}", self.address, link.token.reveal());
         let subject = "设置新密码 · Set a new password (Wenyuan)";
-        self.mail.send(&to, subject, text(&url)).await.context("the mail could not be sent")
+        self.mail.send(&to, subject, text(&url)).await.context("failed to send the mail")
     }
 }
 

@@ -1,28 +1,28 @@
-//! Passages as Markdown: a line that says where each is from, and its text in a fence that nothing in it can end. Whoever
-//! reads it sees which words are a document's and which are not.
+//! Passages as Markdown: a line with the provenance of each, and its text in a fence that no text in it can close, so that readers
+//! can tell the words of a document from others.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use library::budget;
 use library::search::{Passage, SearchResponse};
 
-/// An answer to a search.
-pub(crate) fn of_answer(answer: &SearchResponse) -> String {
+/// Renders the response to a search.
+pub(crate) fn of_response(response: &SearchResponse) -> String {
     let mut text = String::new();
-    for notice in &answer.notices {
+    for notice in &response.notices {
         text.push_str(&format!("> {}\n\n", one_line(notice, 400)));
     }
-    let passages: Vec<String> = answer.hits.iter().map(|hit| passage(&hit.passage)).collect();
+    let passages: Vec<String> = response.hits.iter().map(|hit| passage(&hit.passage)).collect();
     if passages.is_empty() {
         text.push_str("Nothing was found.\n");
     }
     text.push_str(&passages.join("\n"));
-    if let Some(next) = &answer.next {
+    if let Some(next) = &response.next {
         text.push_str(&format!("\nThere is more: cursor={next}\n"));
     }
     text
 }
 
-/// A passage under the line that says where it is from.
+/// Renders a passage with a line of its provenance.
 pub(crate) fn passage(passage: &Passage) -> String {
     format!(
         "library: {} | version: {} | section: {} | path: {} | passage: {} | sha256: {} | indexed_at: {}\n\n{}\n",
@@ -37,19 +37,19 @@ pub(crate) fn passage(passage: &Passage) -> String {
     )
 }
 
-/// A text in a fence, marked where it reads like an instruction.
+/// Fences a text, marked if it reads like an instruction.
 pub(crate) fn fenced(text: &str, language: &str, flagged: Option<&str>) -> String {
     let fence = budget::fence_around(text);
     let end = if text.ends_with('\n') { "" } else { "\n" };
     format!("{}{fence}{language}\n{text}{end}{fence}", flag(flagged))
 }
 
-/// The line that marks a text which reads like an instruction.
+/// Returns the line that marks a text which reads like an instruction.
 pub(crate) fn flag(why: Option<&str>) -> String {
     why.map(|why| format!("[flagged: reads like an instruction ({why})]\n")).unwrap_or_default()
 }
 
-/// The headings above a passage on one line; its title where there is none.
+/// Returns the headings above a passage on one line, or its title if there are none.
 pub(crate) fn section(passage: &Passage) -> String {
     if passage.section.is_empty() {
         return one_line(&passage.title, 200);
@@ -57,14 +57,14 @@ pub(crate) fn section(passage: &Passage) -> String {
     one_line(&passage.section.join(" > "), 400)
 }
 
-/// Words of others on one line: a heading must not be able to look like a line of ours.
-pub(crate) fn one_line(text: &str, most: usize) -> String {
+/// Puts a text on one line: a heading must not look like a line of ours.
+pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
     let words = text.split(|character: char| character.is_whitespace() || character.is_control());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ").replace('|', "/").chars().take(most).collect()
+    words.join(" ").replace('|', "/").chars().take(max_chars).collect()
 }
 
-/// A time as RFC 3339 writes it, in UTC.
+/// Formats a time by RFC 3339, in UTC.
 pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -1,4 +1,4 @@
-//! Addresses of the form `/l/{library}/{version}/…`: which version one means.
+//! Resolution of addresses of the form `/l/{library}/{version}/…` to a version.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use library::{Error, names};
 
 use super::{App, address};
 
-/// Meaning of an address.
+/// Resolved address.
 pub(crate) enum Place {
     /// It names a version by its label.
     Exact(VersionPlace),
-    /// It names a version otherwise (`latest`, `5.x`, `active`): the address of that version.
+    /// It names a version by a request (`latest`, `5.x`, `active`): the address of the resolved version.
     Redirect(String),
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn resolve(app: &App, actor: &Actor, library: &str, version: &s
     let catalogue = app.engine.catalogue().await?;
     let name = address::library(library).map_err(|error: names::InvalidName| Error::from(error))?;
     let library = catalogue.library(actor, &name)?;
-    // A label that exists is meant, whatever else the word stands for.
+    // A label that exists has precedence over a request of the same name.
     let exact = library.versions.iter().find(|held| held.label.as_str() == version);
     if let Some(version) = exact {
         return Ok(Place::Exact(VersionPlace { library: Arc::clone(library), version: version.clone() }));
@@ -41,6 +41,6 @@ pub(crate) async fn resolve(app: &App, actor: &Actor, library: &str, version: &s
     } else {
         version.parse().map_err(|error: InvalidLabel| Error::from(error))?
     };
-    let meant = library.resolve(&request)?;
-    Ok(Place::Redirect(address::of_version(&library.name, &meant.label)))
+    let version = library.resolve(&request)?;
+    Ok(Place::Redirect(address::of_version(&library.name, &version.label)))
 }

@@ -14,7 +14,7 @@ use crate::settings::ShareLinks;
 /// Creates a link to the present state of a chat.
 ///
 /// # Errors
-/// Fails where the chat is not the actor's, the lifetime is out of range, or share links are turned off.
+/// Fails if the chat is not the actor's, the lifetime is out of range, or share links are turned off.
 pub(crate) async fn create(
     app: &App,
     actor: &Actor,

@@ -42,7 +42,7 @@ impl UploadFields {
         true
     }
 
-    /// Library, version and tags, to be shown again in the form.
+    /// Returns library, version and tags as sent, for a form that is shown again.
     pub(crate) fn as_written(&self) -> [String; 3] {
         [&self.library, &self.version, &self.tags].map(|field| field.clone().unwrap_or_default())
     }
@@ -50,15 +50,14 @@ impl UploadFields {
     /// Returns the library, version, tags and category that documents are added to.
     ///
     /// # Errors
-    /// Fails where the library is missing or a field is malformed.
+    /// Fails if the library is missing or a field is malformed.
     pub(crate) fn target(&self) -> Result<Target> {
-        let library =
-            self.library.as_deref().ok_or_else(|| Error::invalid("the field library is missing"))?;
+        let library = self.library.as_deref().ok_or_else(|| Error::invalid("missing field library"))?;
         let category = match self.category.as_deref().filter(|text| !text.is_empty()) {
             None => None,
             Some("code") => Some(Category::Code),
             Some("document") => Some(Category::Document),
-            Some(_) => return Err(Error::invalid("category is code or document")),
+            Some(_) => return Err(Error::invalid("unknown category: use code or document")),
         };
         let tags = self.tags.as_deref().unwrap_or_default().split(',').map(str::trim);
         let tags: std::result::Result<_, _> = tags.filter(|tag| !tag.is_empty()).map(str::parse).collect();
@@ -78,17 +77,18 @@ impl UploadFields {
         let declared = self.declared_type.as_deref().filter(|text| !text.is_empty());
         declared
             .map(|name| {
-                DocumentType::parse(name).ok_or_else(|| Error::invalid(format!("there is no type {name:?}")))
+                DocumentType::parse(name)
+                    .ok_or_else(|| Error::invalid(format!("unknown document type {name:?}")))
             })
             .transpose()
     }
 
     fn paths(&self, names: &[&str]) -> Result<Vec<DocumentPath>> {
         if names.is_empty() {
-            return Err(Error::invalid("the field file is missing"));
+            return Err(Error::invalid("missing field file"));
         }
         if self.path.is_some() && names.len() > 1 {
-            return Err(Error::invalid("path is for one file; several keep their names"));
+            return Err(Error::invalid("path applies to one file: leave it out to upload several"));
         }
         let paths = names.iter().map(|name| self.path.as_deref().unwrap_or(name).parse());
         Ok(paths.collect::<std::result::Result<_, _>>().map_err(LibraryError::from)?)

@@ -1,6 +1,10 @@
-//! `/api/v2/libs/search` and `/api/v2/context`: what Context7's clients ask for, so that the stock ones work against this
-//! server (`CONTEXT7_API_URL=http://HOST/api`). Parameters, answers and failures are those of its REST API; what differs is
-//! that a version is never replaced by another, and that each snippet says which version it is of.
+//! `/api/v2/libs/search` and `/api/v2/context`: the REST API of Context7, so that its clients work with this server
+//! (`CONTEXT7_API_URL=http://HOST/api`).
+//!
+//! Parameters, responses and errors are those of Context7, with two differences: a version is never replaced by another, and each
+//! snippet names its version.
+
+use std::ops::RangeInclusive;
 
 use axum::Json;
 use axum::extract::State;
@@ -19,10 +23,11 @@ use crate::app::passages::{flag, one_line, section, time};
 use crate::app::{address, library_ids};
 use crate::http::AppState;
 use crate::http::authentication::Caller;
-use crate::http::input::Query;
+use crate::http::input::{Query, check_length};
 use crate::http::lenient;
 use crate::http::problem::{Format, Problem, Result};
 use crate::http::router::bounded;
+use crate::http::schema::described;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,18 +38,41 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 mod fences;
 
-/// Where failures have Context7's form.
-const UNDER: &str = "/api/v2/";
-/// Libraries that are named at most.
-const MATCHES: usize = 10;
-/// Passages that are looked at; how many are given is decided by their length.
-const PASSAGES: usize = 40;
-/// The line between two snippets.
-const BETWEEN: &str = "\n\n--------------------------------\n\n";
-/// Their clients show nothing where a number is not known.
+/// Prefix of the API's paths.
+const PREFIX: &str = "/api/v2/";
+/// Libraries in a response.
+const MAX_MATCHES: usize = 10;
+/// Passages that are searched for; those that fit into the tokens of a response are returned.
+const MAX_PASSAGES: usize = 40;
+/// Length of a name, an id and a query.
+const MAX_TEXT_CHARS: usize = 500;
+/// Bounds of a response's length, in tokens. A request for more or less gets the nearest.
+const TOKENS: RangeInclusive<usize> = 500..=50_000;
+const DEFAULT_TOKENS: usize = 5000;
+/// Separator of snippets.
+const SEPARATOR: &str = "\n\n--------------------------------\n\n";
+/// Pattern of a library id. A library without an owner is `/docs/NAME`, one of the owner `docs` is `/docs/docs~NAME`.
+const LIBRARY_ID: &str = "^/?(docs/docs~NAME|NAME(/NAME)?(@LABEL)?|NAME/NAME/LABEL)$";
+/// Value of unknown numbers, which clients do not show.
 const UNKNOWN: i32 = -1;
 
-/// A failure, as Context7 has it.
+described! {
+    /// Name, id or query.
+    Context7Text = kernel::schema::text(1..=MAX_TEXT_CHARS, kernel::schema::NOT_BLANK);
+    /// Maximum length of a response, in tokens.
+    Context7Tokens = kernel::schema::integer(0..=i32::MAX).default(Some(DEFAULT_TOKENS.into()));
+    /// Id of a library, or of a version of it.
+    Context7LibraryId = kernel::schema::text(
+        1..=MAX_TEXT_CHARS,
+        &LIBRARY_ID
+            .replace("NAME", "[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
+            .replace("LABEL", "[A-Za-z0-9][A-Za-z0-9._+-]{0,60}"),
+    );
+    /// Value that is ignored.
+    Context7Ignored = kernel::schema::any_text(0..=MAX_TEXT_CHARS);
+}
+
+/// Error in the format of Context7.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Context7Failure)]
 pub(crate) struct Failure<'failure> {
@@ -52,7 +80,7 @@ pub(crate) struct Failure<'failure> {
     error: String,
     /// Explanation: what is wrong and what to do.
     message: &'failure str,
-    /// The versions present, where an absent one was asked for, and other things that are known.
+    /// Further members: the versions present, for one, if the requested one is absent.
     #[serde(flatten)]
     #[schema(ignore)]
     more: &'failure Map<String, Value>,
@@ -60,100 +88,100 @@ pub(crate) struct Failure<'failure> {
 
 /// Form of this API's error responses.
 pub(crate) const ERRORS: Format = Format {
-    applies_to: |path| path.starts_with(UNDER),
+    applies_to: |path| path.starts_with(PREFIX),
     render: |problem| {
         let (message, more) = (problem.detail(), problem.members());
         let failure = Failure { error: problem.kind().replace('-', "_"), message, more };
         serde_json::to_vec(&failure).unwrap_or_default()
     },
-    described_as: Some(("Error in the format of Context7", "Context7Failure")),
+    schema: Some("Context7Failure"),
 };
 
-/// Which library.
+/// Parameters of a search for libraries.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Named {
-    /// Its name, as people write it.
-    #[param(required, min_length = 1, max_length = 500, example = "Next.js")]
+pub(crate) struct LibraryParameters {
+    /// Name of the library, incomplete or misspelt.
+    #[param(required, value_type = Option<Context7Text>, inline, example = "Next.js")]
     library_name: Option<String>,
-    /// Question that the library is wanted for.
-    #[param(min_length = 1, max_length = 500)]
+    /// Question that the library should answer.
+    #[param(value_type = Option<Context7Text>, inline)]
     query: Option<String>,
-    /// Taken, and without effect: every answer is fast.
-    #[serde(rename = "fast")]
-    #[param(rename = "fast")]
-    _fast: Option<String>,
+    /// Ignored.
+    #[param(value_type = Option<Context7Ignored>, inline)]
+    fast: Option<String>,
 }
 
-/// Libraries that may be meant.
+/// Libraries that match.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Matches {
-    /// The best first.
+    /// Best match first.
     results: Vec<Match>,
-    /// Whether something was left out because of a setting; never so here.
+    /// Always false: no filter is applied.
     search_filter_applied: bool,
 }
 
-/// A library that may be meant.
+/// Library that matches.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Match {
-    /// For `libraryId`.
+    /// Id, as in `libraryId`.
     id: String,
     title: String,
     description: String,
-    /// The version that answers where none is asked for.
+    /// Active version.
     branch: String,
-    /// When it was last changed.
+    /// Time of the last change.
     last_update_date: String,
     state: LibraryState,
-    /// About how many tokens that version takes.
+    /// Approximate number of tokens of the active version.
     total_tokens: i64,
-    /// Its passages.
+    /// Passages of the active version.
     total_snippets: i64,
-    /// Not known here.
+    /// Always -1.
     stars: i32,
-    /// Not known here.
+    /// Always -1.
     trust_score: i32,
-    /// Not known here.
+    /// Always -1.
     benchmark_score: i32,
-    /// Its versions, the highest first: `/owner/project/VERSION` asks for one.
+    /// Versions, highest first; `/owner/project/VERSION` selects one.
     versions: Vec<String>,
 }
 
-/// How far a library is.
+/// Ingestion state of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum LibraryState {
-    /// It holds nothing.
+    /// It has no documents.
     Initial,
-    /// Its first documents are being read.
+    /// Its first documents are being ingested.
     Processing,
-    /// It answers.
+    /// It can be searched.
     Finalized,
-    /// Its documents could not be read.
+    /// The ingestion of its documents failed.
     Error,
 }
 
-/// Libraries by a name that may be incomplete or not quite right.
-#[utoipa::path(get, path = "/api/v2/libs/search", tag = "context7", params(Named),
+/// Searches for libraries by name.
+#[utoipa::path(get, path = "/api/v2/libs/search", tag = "context7", params(LibraryParameters),
     responses((status = 200, body = Matches)))]
 pub(crate) async fn search(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(named): Query<Named>,
+    Query(parameters): Query<LibraryParameters>,
 ) -> Result<Json<Matches>> {
-    let name = of_length("libraryName", named.library_name.as_deref())?;
-    let query = named.query.as_deref().filter(|query| !query.trim().is_empty());
-    let query = query.map(|query| of_length("query", Some(query))).transpose()?;
+    let name = check_text("libraryName", parameters.library_name.as_deref())?;
+    let query = parameters.query.as_deref().filter(|query| !query.trim().is_empty());
+    let query = query.map(|query| check_text("query", Some(query))).transpose()?;
+    check_length("fast", parameters.fast.as_deref().unwrap_or_default(), MAX_TEXT_CHARS)?;
     let catalogue = state.app.engine.catalogue().await?;
     let mut found = library_ids::matching(&catalogue, &actor, name, query.unwrap_or_default());
     if found.is_empty() && actor.is_anonymous() {
-        return Err(key_is_missing(name));
+        return Err(missing_key(name));
     }
-    found.truncate(MATCHES);
+    found.truncate(MAX_MATCHES);
     let active: Vec<&Version> = found.iter().filter_map(|library| library.active_version()).collect();
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let counts = overview::counts(&mut connection, &active).await?;
@@ -173,8 +201,8 @@ fn matched(library: &Library, counts: &[Counts], extents: &[VersionExtent]) -> M
         description: one_line(&library.description, 500),
         branch: active.map(|version| version.label.to_string()).unwrap_or_default(),
         last_update_date: time(library.updated_at),
-        state: counts.map_or(LibraryState::Initial, standing),
-        // Four bytes are a token of English, more or less.
+        state: counts.map_or(LibraryState::Initial, library_state),
+        // An English token has about four bytes.
         total_tokens: extent.map_or(0, |extent| extent.bytes / 4),
         total_snippets: counts.map_or(0, |counts| counts.passages),
         stars: UNKNOWN,
@@ -184,7 +212,7 @@ fn matched(library: &Library, counts: &[Counts], extents: &[VersionExtent]) -> M
     }
 }
 
-fn standing(counts: &Counts) -> LibraryState {
+fn library_state(counts: &Counts) -> LibraryState {
     match counts {
         Counts { documents: 1.., .. } => LibraryState::Finalized,
         Counts { processing: 1.., .. } => LibraryState::Processing,
@@ -193,30 +221,30 @@ fn standing(counts: &Counts) -> LibraryState {
     }
 }
 
-/// A question to a library.
+/// Parameters of a search in a library.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ContextQuery {
+pub(crate) struct ContextParameters {
     /// `/owner/project`, `/owner/project/version` or `/owner/project@version`.
-    #[param(required, min_length = 1, max_length = 500, example = "/vercel/next.js/15")]
+    #[param(required, value_type = Option<Context7LibraryId>, inline, example = "/vercel/next.js/15")]
     library_id: Option<String>,
-    /// The question.
-    #[param(required, min_length = 1, max_length = 500)]
+    /// Question.
+    #[param(required, value_type = Option<Context7Text>, inline)]
     query: Option<String>,
-    /// `txt` or `json`.
+    /// Format of the response.
     #[param(inline)]
     r#type: Option<Type>,
-    /// About how many tokens the answer takes at most.
-    #[param(minimum = 500, maximum = 50000, default = 5000)]
+    /// Maximum length of the response, in tokens; 500 to 50,000 take effect.
+    #[param(value_type = Option<Context7Tokens>, inline)]
     #[serde(default, deserialize_with = "lenient::integer")]
     tokens: Option<usize>,
-    /// Taken, and without effect: every answer is fast.
-    #[serde(rename = "fast")]
-    #[param(rename = "fast")]
-    _fast: Option<String>,
+    /// Ignored.
+    #[param(value_type = Option<Context7Ignored>, inline)]
+    fast: Option<String>,
 }
 
+/// Format of a response.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Type {
@@ -227,17 +255,17 @@ enum Type {
     Json,
 }
 
-/// Passages of one version.
+/// Passages of a version.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Context {
-    /// Those that hold code.
+    /// Passages with code.
     code_snippets: Vec<CodeSnippet>,
-    /// All others.
+    /// Passages without code.
     info_snippets: Vec<InfoSnippet>,
 }
 
-/// A passage that holds code.
+/// Passage with code.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CodeSnippet {
@@ -246,27 +274,27 @@ pub(crate) struct CodeSnippet {
     code_description: String,
     code_language: String,
     code_tokens: usize,
-    /// Where the passage is.
+    /// URL of the passage.
     code_id: String,
-    /// The document's title, and the library and version it is of.
+    /// Title of the document, library and version.
     page_title: String,
     code_list: Vec<Code>,
     #[serde(flatten)]
     stamp: Stamp,
 }
 
-/// Code.
+/// Block of code.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Code {
     language: String,
     code: String,
 }
 
-/// A passage of text.
+/// Passage without code.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InfoSnippet {
-    /// Where its document is.
+    /// URL of the document.
     page_id: String,
     /// Library, version and headings.
     breadcrumb: String,
@@ -282,73 +310,75 @@ pub(crate) struct InfoSnippet {
 pub(crate) struct Stamp {
     version: String,
     indexed_at: String,
-    /// The SHA-256 of the passage.
+    /// SHA-256 of the passage.
     sha256: String,
-    /// Why it reads like an instruction to an agent, if it does.
+    /// Reason why the passage reads like an instruction to an agent, if it does.
     flagged: Option<String>,
 }
 
-/// Passages that answer a question, from the version that is asked for and no other.
-#[utoipa::path(get, path = "/api/v2/context", tag = "context7", params(ContextQuery),
+/// Searches a version of a library for passages that answer a question.
+#[utoipa::path(get, path = "/api/v2/context", tag = "context7", params(ContextParameters),
     responses((status = 200, content((Context = "application/json"), (String = "text/plain"))),
-              (status = 202, description = "Its first documents are being read", body = Failure<'_>)))]
+              (status = 202, description = "Accepted: the first documents are being ingested", body = Failure<'_>), (status = 404)))]
 pub(crate) async fn context(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    Query(asked): Query<ContextQuery>,
+    Query(parameters): Query<ContextParameters>,
 ) -> Result<Response> {
-    let id = of_length("libraryId", asked.library_id.as_deref())?;
-    let query = of_length("query", asked.query.as_deref())?;
-    let most = asked.tokens.unwrap_or(5000).clamp(500, 50_000);
-    let form = asked.r#type.unwrap_or_default();
+    let id = check_text("libraryId", parameters.library_id.as_deref())?;
+    let query = check_text("query", parameters.query.as_deref())?;
+    check_length("fast", parameters.fast.as_deref().unwrap_or_default(), MAX_TEXT_CHARS)?;
+    let max_tokens = parameters.tokens.unwrap_or(DEFAULT_TOKENS).clamp(*TOKENS.start(), *TOKENS.end());
+    let format = parameters.r#type.unwrap_or_default();
     let catalogue = state.app.engine.catalogue().await?;
     let (name, version) = library_ids::parse(id)?;
     let library = match catalogue.library(&actor, &name) {
-        Err(Error::NoLibrary { .. }) if actor.is_anonymous() => return Err(key_is_missing(name.as_str())),
+        Err(Error::NoLibrary { .. }) if actor.is_anonymous() => return Err(missing_key(name.as_str())),
         found => found?,
     };
     let version = library.resolve(&version)?;
-    let question = SearchRequest {
+    let request = SearchRequest {
         library: Some(name),
         version: library::label::VersionRequest::Exact(version.label.clone()),
-        limit: PASSAGES,
+        limit: MAX_PASSAGES,
         ..SearchRequest::new(query)
     };
-    let answer = state.app.engine.search(&actor, &question).await?;
+    let response = state.app.engine.search(&actor, &request).await?;
     let named = format!("{} {}", library.name, version.label);
-    if answer.hits.is_empty() {
+    if response.hits.is_empty() {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let counts = overview::counts(&mut connection, &[version]).await?;
-        if counts.first().is_some_and(|counts| standing(counts) == LibraryState::Processing) {
-            return Ok(not_finalized(form, &format!("{named} is still being read: ask again shortly")));
+        if counts.first().is_some_and(|counts| library_state(counts) == LibraryState::Processing) {
+            return Ok(not_finalized(format, &format!("{named} is still being ingested: try again shortly")));
         }
     }
-    Ok(match form {
-        Type::Txt if answer.hits.is_empty() => {
-            plain(StatusCode::OK, format!("{named} holds nothing for this question: ask in other words.\n"))
+    Ok(match format {
+        Type::Txt if response.hits.is_empty() => {
+            plain(StatusCode::OK, format!("no results in {named}: try other words\n"))
         }
-        Type::Txt => plain(StatusCode::OK, snippets(&answer, &state.address, most)),
-        Type::Json => Json(sorted(&answer, &state.address, most)).into_response(),
+        Type::Txt => plain(StatusCode::OK, as_text(&response, &state.address, max_tokens)),
+        Type::Json => Json(as_context(&response, &state.address, max_tokens)).into_response(),
     })
 }
 
-/// Tells anonymous callers without results about the key: whether there are any depends on it.
-fn key_is_missing(name: &str) -> Problem {
+/// Returns the error of anonymous callers without results: with a key there may be some.
+fn missing_key(name: &str) -> Problem {
     let name = one_line(name, 100);
     Problem::unauthorized(format!(
-        "no public library is called {name}: to see others, ask for a key (wenyuan key create) and give it to the client as \
-         its API key"
+        "no public library is named {name}: to see others, set an API key of this server in the client (wenyuan key create)"
     ))
 }
 
-fn of_length<'text>(name: &str, text: Option<&'text str>) -> Result<&'text str> {
-    text.filter(|text| !text.trim().is_empty() && text.chars().count() <= 500)
-        .ok_or_else(|| Problem::invalid(format!("{name} is needed, with 1 to 500 characters")))
+fn check_text<'text>(name: &str, text: Option<&'text str>) -> Result<&'text str> {
+    text.filter(|text| !text.trim().is_empty() && text.chars().count() <= MAX_TEXT_CHARS).ok_or_else(|| {
+        Problem::invalid(format!("{name} is missing or too long: use 1 to {MAX_TEXT_CHARS} characters"))
+            .about(name)
+    })
 }
 
-/// The clients show whatever comes with a status that is no failure.
-fn not_finalized(form: Type, text: &str) -> Response {
-    match form {
+/// Returns the response while the first documents are ingested; clients show its text.
+fn not_finalized(format: Type, text: &str) -> Response {
+    match format {
         Type::Txt => plain(StatusCode::ACCEPTED, format!("{text}\n")),
         Type::Json => {
             let body =
@@ -364,25 +394,25 @@ fn plain(status: StatusCode, text: String) -> Response {
     (status, headers, text).into_response()
 }
 
-/// The passages as text, the best first, as far as they fit.
-fn snippets(answer: &SearchResponse, base: &str, most: usize) -> String {
-    let mut left = most;
-    let mut taken: Vec<String> = Vec::new();
-    for hit in &answer.hits {
+/// Renders the passages that fit as text, best first.
+fn as_text(response: &SearchResponse, base: &str, max_tokens: usize) -> String {
+    let mut left = max_tokens;
+    let mut snippets: Vec<String> = Vec::new();
+    for hit in &response.hits {
         let text = snippet(&hit.passage, &hit.passage.content, base);
-        let cost = budget::tokens(&text) + budget::tokens(BETWEEN);
+        let cost = budget::tokens(&text) + budget::tokens(SEPARATOR);
         if cost <= left {
             left -= cost;
-            taken.push(text);
+            snippets.push(text);
         }
     }
-    // The best is given in any case, as much of it as fits.
-    if let Some(best) = answer.hits.first().filter(|_| taken.is_empty()) {
+    // If none fits, the best one is shortened.
+    if let Some(best) = response.hits.first().filter(|_| snippets.is_empty()) {
         let cost = |text: &str| budget::tokens(&snippet(&best.passage, text, base));
-        let (short, _) = budget::shorten(&best.passage.content, most, cost);
-        taken.push(snippet(&best.passage, &short, base));
+        let (short, _) = budget::shorten(&best.passage.content, max_tokens, cost);
+        snippets.push(snippet(&best.passage, &short, base));
     }
-    taken.join(BETWEEN)
+    snippets.join(SEPARATOR)
 }
 
 fn snippet(passage: &Passage, content: &str, base: &str) -> String {
@@ -390,7 +420,7 @@ fn snippet(passage: &Passage, content: &str, base: &str) -> String {
     format!(
         "### {}\n\nSource: {}\n\n{} {} | section: {} | indexed: {}\n\n{}{}",
         one_line(title, 200),
-        of_document(passage, base),
+        document_url(passage, base),
         passage.library,
         passage.version,
         section(passage),
@@ -400,11 +430,11 @@ fn snippet(passage: &Passage, content: &str, base: &str) -> String {
     )
 }
 
-/// The passages as JSON, the best first, as far as they fit.
-fn sorted(answer: &SearchResponse, base: &str, most: usize) -> Context {
+/// Renders the passages that fit as JSON, best first.
+fn as_context(response: &SearchResponse, base: &str, max_tokens: usize) -> Context {
     let mut context = Context { code_snippets: Vec::new(), info_snippets: Vec::new() };
-    let mut left = most;
-    for hit in &answer.hits {
+    let mut left = max_tokens;
+    for hit in &response.hits {
         let passage = &hit.passage;
         let is_first = context.code_snippets.is_empty() && context.info_snippets.is_empty();
         let cost = budget::tokens(&passage.content) + 150;
@@ -424,7 +454,7 @@ fn sorted(answer: &SearchResponse, base: &str, most: usize) -> Context {
             flagged: passage.instruction.clone(),
         };
         let (prose, code) = fences::split(&text);
-        // A table is read as it stands; whatever else holds code is what their clients call a code snippet.
+        // A table stays whole; clients call every other passage with code a code snippet.
         if !code.is_empty() && passage.content_type != "table" {
             let title = passage.section.last().map_or(passage.title.as_str(), String::as_str);
             context.code_snippets.push(CodeSnippet {
@@ -444,7 +474,7 @@ fn sorted(answer: &SearchResponse, base: &str, most: usize) -> Context {
             });
         } else {
             context.info_snippets.push(InfoSnippet {
-                page_id: of_document(passage, base),
+                page_id: document_url(passage, base),
                 breadcrumb: format!("{} {} > {}", passage.library, passage.version, section(passage)),
                 content_tokens: budget::tokens(&text),
                 content: text,
@@ -455,8 +485,8 @@ fn sorted(answer: &SearchResponse, base: &str, most: usize) -> Context {
     context
 }
 
-/// Where a passage's document can be read, at the passage where it has an anchor.
-fn of_document(passage: &Passage, base: &str) -> String {
+/// Returns the URL of a passage's document, with the passage's anchor if it has one.
+fn document_url(passage: &Passage, base: &str) -> String {
     let (Ok(library), Ok(version)) = (passage.library.parse(), passage.version.parse()) else {
         return format!("{base}{}", passage.url);
     };

@@ -1,6 +1,6 @@
-//! `/llms.txt` and `/l/…`: libraries as agents read them without a protocol: lists of links, and each document as Markdown.
+//! `/llms.txt` and `/l/…`: libraries for agents without a protocol: lists of links, and each document as Markdown.
 //!
-//! An address with a version request (`latest`, `5.x`, `active`) redirects to the version it means. See [`crate::app::address`] for
+//! An address with a version request (`latest`, `5.x`, `active`) redirects to the resolved version. See [`crate::app::address`] for
 //! the form of addresses.
 
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use kernel::page::Cursor;
 use library::catalogue::Library;
 use library::documents::outline::{self, OutlineEntry};
 use library::documents::{self};
+use library::label::VersionRequest;
+use library::names::DocumentPath;
 use library::{Error, changes};
 use serde::Deserialize;
 use store::objects::Hash;
@@ -27,6 +29,7 @@ use crate::http::authentication::Caller;
 use crate::http::input::{self, Path, Query};
 use crate::http::problem::Result;
 use crate::http::router::tagged;
+use crate::http::schema::described;
 use crate::http::{AppState, accept, etag, markdown};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -42,11 +45,17 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     )
 }
 
-/// Which page of a long list.
+described! {
+    /// Name of a library in a path: the slash is written `~`.
+    PathLibrary = kernel::schema::text(1..=100, "^[A-Za-z0-9][A-Za-z0-9._-]*(~[A-Za-z0-9][A-Za-z0-9._-]*)?$");
+}
+
+/// Page of a long list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
-    /// Where it begins: as the page before says.
+    /// Start of the page, as linked on the previous one.
+    #[param(value_type = Option<Cursor>, inline)]
     after: Option<String>,
 }
 
@@ -56,9 +65,9 @@ impl Paging {
     }
 }
 
-/// The libraries that you may read, as llms.txt.
+/// Lists the libraries that the caller can read, as llms.txt.
 #[utoipa::path(get, path = "/llms.txt", tag = "reading", params(Paging),
-    responses((status = 200, description = "The list", content_type = "text/plain", body = String)))]
+    responses((status = 200, description = "List", content_type = "text/plain", body = String)))]
 pub(crate) async fn root(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -68,17 +77,17 @@ pub(crate) async fn root(
     let catalogue = state.app.engine.catalogue().await?;
     let mut libraries: Vec<&Library> = catalogue.libraries(&actor).into_iter().map(Arc::as_ref).collect();
     if let Some(cursor) = paging.cursor()? {
-        let after: String = cursor.decode().map_err(|error| foreign(&error))?;
+        let after: String = cursor.decode().map_err(|error| invalid_cursor(&error))?;
         libraries.retain(|library| library.name.as_str() > after.as_str());
     }
-    let (libraries, next) = cut(&libraries, |last| Cursor::encode(&last.name));
+    let (libraries, next) = first_page(&libraries, |last| Cursor::encode(&last.name));
     Ok(markdown::listing(&headers, llms::of_libraries(libraries, next.as_deref())))
 }
 
-/// A library's versions, as llms.txt.
+/// Lists the versions of a library, as llms.txt.
 #[utoipa::path(get, path = "/l/{library}/llms.txt", tag = "reading",
-    params(("library" = String, Path, description = "The library, its slash written ~"), Paging),
-    responses((status = 200, description = "The list", content_type = "text/plain", body = String)))]
+    params(("library" = inline(PathLibrary), Path, description = "Name of the library, with ~ instead of a slash"), Paging),
+    responses((status = 200, description = "List", content_type = "text/plain", body = String)))]
 pub(crate) async fn of_library(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -88,23 +97,23 @@ pub(crate) async fn of_library(
 ) -> Result<Response> {
     let catalogue = state.app.engine.catalogue().await?;
     let library = catalogue.library(&actor, &address::library(&library).map_err(Error::from)?)?;
-    // The highest come first.
+    // Highest first.
     let after: Option<String> =
-        paging.cursor()?.map(|cursor| cursor.decode().map_err(|error| foreign(&error))).transpose()?;
+        paging.cursor()?.map(|cursor| cursor.decode().map_err(|error| invalid_cursor(&error))).transpose()?;
     let begin = after.map_or(0, |after| {
         library.versions.iter().take_while(|version| version.label.sort_key() >= after).count()
     });
     let versions = library.versions.get(begin..).unwrap_or_default();
-    let (versions, next) = cut(versions, |last| Cursor::encode(&last.label.sort_key()));
+    let (versions, next) = first_page(versions, |last| Cursor::encode(&last.label.sort_key()));
     Ok(markdown::listing(&headers, llms::of_library(library, versions, next.as_deref())))
 }
 
-/// A version's documents, as llms.txt. A version that is not written out (`latest`, `5.x`) is led to the one it means.
+/// Lists the documents of a version, as llms.txt. A range or `latest` redirects to the resolved version.
 #[utoipa::path(get, path = "/l/{library}/{version}/llms.txt", tag = "reading",
-    params(("library" = String, Path, description = "The library, its slash written ~"),
-           ("version" = String, Path, description = "The version"), Paging),
-    responses((status = 200, description = "The list", content_type = "text/plain", body = String),
-              (status = 302, description = "The version has another name")))]
+    params(("library" = inline(PathLibrary), Path, description = "Name of the library, with ~ instead of a slash"),
+           ("version" = inline(VersionRequest), Path, description = "Label or range of the version, `latest` or `active`"), Paging),
+    responses((status = 200, description = "List", content_type = "text/plain", body = String),
+              (status = 302, description = "Found: the version has another label")))]
 pub(crate) async fn of_version(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -130,13 +139,13 @@ pub(crate) async fn of_version(
     Ok(markdown::listing(&headers, text))
 }
 
-/// All texts of a version in one file. It is written while it is sent, document by document.
+/// Returns the texts of all documents of a version as one stream.
 #[utoipa::path(get, path = "/l/{library}/{version}/llms-full.txt", tag = "reading",
-    params(("library" = String, Path, description = "The library, its slash written ~"),
-           ("version" = String, Path, description = "The version")),
-    responses((status = 200, description = "The texts", content_type = "text/plain", body = String),
-              (status = 302, description = "The version has another name"),
-              (status = 304, description = "It is as the ETag says")))]
+    params(("library" = inline(PathLibrary), Path, description = "Name of the library, with ~ instead of a slash"),
+           ("version" = inline(VersionRequest), Path, description = "Label or range of the version, `latest` or `active`")),
+    responses((status = 200, description = "Texts", content_type = "text/plain", body = String),
+              (status = 302, description = "Found: the version has another label"),
+              (status = 304)))]
 pub(crate) async fn full(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -149,38 +158,38 @@ pub(crate) async fn full(
         Place::Redirect(there) => return Ok(markdown::redirect(&there, "llms-full.txt", uri.query())),
     };
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    // While the change sequence stands still, so does every text.
+    // Texts change only with the change sequence.
     let truth = changes::sequence(&mut connection).await?;
     let seed = format!("{truth:?} {}", place.version.id.0);
     let tag = format!("\"{}\"", &Hash::of(seed.as_bytes()).to_string()[..32]);
-    if etag::is_held(&headers, &tag) {
+    if etag::none_match_has(&headers, &tag) {
         return Ok(markdown::not_modified(tag));
     }
     let extents = outline::extents(&mut connection, &[&place.version]).await?;
     drop(connection);
     let beginning = llms::beginning_of_all(&place.library, &place.version, extents.first());
-    let texts = Texts { state, actor, place, entries: Vec::new().into_iter(), after: None, begun: false };
+    let texts = Texts { state, actor, place, entries: Vec::new().into_iter(), after: None, started: false };
     let rest = stream::try_unfold(texts, async |mut texts| {
         let next = texts.next().await.inspect_err(|error| {
-            tracing::warn!(error = %Chain(error), "a list of texts broke off");
+            tracing::warn!(error = %Chain(error), "failed to stream the texts of a version");
         })?;
         Ok::<_, Error>(next.map(|text| (Bytes::from(text), texts)))
     });
     let all = futures::StreamExt::chain(stream::iter([Ok(Bytes::from(beginning))]), rest);
-    let shown = if accept::prefers_markdown(&headers) { markdown::MARKDOWN } else { markdown::PLAIN };
-    let answer = [(header::ETAG, tag), (header::CONTENT_TYPE, shown.to_owned())];
-    Ok((answer, markdown::careful(), Body::from_stream(all)).into_response())
+    let content_type = if accept::prefers_markdown(&headers) { markdown::MARKDOWN } else { markdown::PLAIN };
+    let headers = [(header::ETAG, tag), (header::CONTENT_TYPE, content_type.to_owned())];
+    Ok((headers, markdown::no_scripts(), Body::from_stream(all)).into_response())
 }
 
-/// A document in the version that the address names: at its path and `.md` its Markdown, at its path alone the same as plain
-/// text, or as Markdown where that is asked for.
+/// Returns the text of a document: at its path with `.md` as Markdown, at its path as plain text, or as Markdown if the client
+/// prefers it.
 #[utoipa::path(get, path = "/l/{library}/{version}/{path}", tag = "reading",
-    params(("library" = String, Path, description = "The library, its slash written ~"),
-           ("version" = String, Path, description = "The version"),
-           ("path" = String, Path, description = "The document's path, which may hold slashes")),
-    responses((status = 200, description = "Its text", content_type = "text/markdown", body = String),
-              (status = 302, description = "The version has another name"),
-              (status = 304, description = "It is as the ETag says")))]
+    params(("library" = inline(PathLibrary), Path, description = "Name of the library, with ~ instead of a slash"),
+           ("version" = inline(VersionRequest), Path, description = "Label or range of the version, `latest` or `active`"),
+           ("path" = inline(DocumentPath), Path, description = "Path of the document; slashes are not escaped")),
+    responses((status = 200, description = "Text", content_type = "text/markdown", body = String),
+              (status = 302, description = "Found: the version has another label"),
+              (status = 304)))]
 pub(crate) async fn document(
     State(state): State<AppState>,
     Caller(actor): Caller,
@@ -192,13 +201,13 @@ pub(crate) async fn document(
         Place::Exact(place) => place,
         Place::Redirect(there) => return Ok(markdown::redirect(&there, &path, uri.query())),
     };
-    match path.strip_suffix(address::TWIN) {
+    match path.strip_suffix(address::MARKDOWN_SUFFIX) {
         Some(bare) => markdown::send(&state, &actor, &place, &[bare, &path], &headers).await,
         None => bare(&state, &actor, &place, &path, &headers).await,
     }
 }
 
-/// A document as plain text, or as Markdown where the client prefers it.
+/// Sends a document as plain text, or as Markdown if the client prefers it.
 async fn bare(
     state: &AppState,
     actor: &Actor,
@@ -212,7 +221,7 @@ async fn bare(
     markdown::send_plain(state, actor, place, &[path], headers).await
 }
 
-/// The texts of a version one after another. No connection is held while one is sent.
+/// Texts of a version, read one after another. No connection is held while one is sent.
 struct Texts {
     state: AppState,
     actor: Actor,
@@ -220,7 +229,7 @@ struct Texts {
     /// Remaining entries of the current page.
     entries: std::vec::IntoIter<OutlineEntry>,
     after: Option<Cursor>,
-    begun: bool,
+    started: bool,
 }
 
 impl Texts {
@@ -228,41 +237,41 @@ impl Texts {
         loop {
             let entry = match self.entries.next() {
                 Some(entry) => entry,
-                None if self.begun && self.after.is_none() => return Ok(None),
+                None if self.started && self.after.is_none() => return Ok(None),
                 None => {
-                    self.turn().await?;
+                    self.read_page().await?;
                     continue;
                 }
             };
             let mut connection = store::postgres::acquire(self.state.app.pool()).await?;
-            // One that was deleted in the meantime is left out.
+            // A document that was deleted in the meantime is left out.
             if let Some(content) = documents::content(&mut connection, entry.revision_id).await? {
-                return Ok(Some(llms::whole(&entry, &content)));
+                return Ok(Some(llms::document(&entry, &content)));
             }
         }
     }
 
     /// Reads the next page of documents.
-    async fn turn(&mut self) -> std::result::Result<(), Error> {
+    async fn read_page(&mut self) -> std::result::Result<(), Error> {
         let mut connection = store::postgres::acquire(self.state.app.pool()).await?;
         let (library, version) = (&self.place.library, &self.place.version);
         let after = self.after.take();
         let page =
             outline::entries(&mut connection, &self.actor, library, version, after.as_ref(), llms::PAGE)
                 .await?;
-        (self.entries, self.after, self.begun) = (page.items.into_iter(), page.next, true);
+        (self.entries, self.after, self.started) = (page.items.into_iter(), page.next, true);
         Ok(())
     }
 }
 
-/// The first page of a list that is at hand, and where the next begins.
-fn cut<T>(items: &[T], cursor: impl FnOnce(&T) -> Cursor) -> (&[T], Option<String>) {
+/// Returns the first page of a list in memory, and the cursor of the next.
+fn first_page<T>(items: &[T], cursor: impl FnOnce(&T) -> Cursor) -> (&[T], Option<String>) {
     match items.get(..llms::PAGE) {
         Some(page) if items.len() > llms::PAGE => (page, page.last().map(|last| cursor(last).to_string())),
         _ => (items, None),
     }
 }
 
-fn foreign(error: &kernel::page::InvalidCursor) -> Error {
+fn invalid_cursor(error: &kernel::page::InvalidCursor) -> Error {
     Error::Invalid(error.to_string())
 }

@@ -1,9 +1,8 @@
 //! `/v1`: the library as a language model, so that any chat client can ask it (OpenAI's Chat Completions and Models).
 //!
-//! Each library is a model, and so is each of its versions: `fastify`, `fastify@5.2.1`; `wenyuan` is all of them. What a client
-//! sends along to steer a model (temperature, its own rules, tools) is taken, and without effect where an answer without it is
-//! still the one that was asked for; the rest is refused. Clients that show text alone show the sources too: they stand below the
-//! answer, with their addresses, and beside it as `sources`.
+//! Each library is a model, and so is each of its versions: `fastify`, `fastify@5.2.1`; `wenyuan` is all libraries. Options that
+//! steer a model (temperature, system messages, tools) are ignored where the answer is still what the client requested; others are
+//! refused. Sources are listed below the answer with their URLs, for clients that show text alone, and as `sources` beside it.
 
 mod request;
 mod wire;
@@ -31,6 +30,7 @@ use crate::http::authentication::Caller;
 use crate::http::input::{Json as Body, Path};
 use crate::http::problem::{Format, Problem, Result};
 use crate::http::router::{bounded, unhurried};
+use crate::http::schema::described;
 use request::Question;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -47,21 +47,29 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 pub(crate) const ERRORS: Format = Format {
     applies_to: |path| path.starts_with("/v1/"),
     render: wire::failure,
-    described_as: Some(("Error in the format of OpenAI", "OpenAiFailure")),
+    schema: Some("OpenAiFailure"),
 };
-/// The model that is all libraries.
+described! {
+    /// Id of a model.
+    ModelId = kernel::schema::text(
+        1..=request::MAX_MODEL_CHARS,
+        "^[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,40})?(@[A-Za-z0-9][A-Za-z0-9._+-]{0,60})?$",
+    );
+}
+
+/// Name of the model that is all libraries.
 const ALL: &str = "wenyuan";
-/// The most models that are listed: their clients know no pages.
+/// Models in a list: clients know no pages.
 const MAX_MODELS: usize = 5000;
-/// How often a silent stream says that it is alive.
-const ALIVE: Duration = Duration::from_secs(15);
-/// Separator of an answer and its sources.
+/// Interval of comments on a silent stream: proxies close silent connections.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Separator between an answer and its sources.
 const SOURCES: &str = "\n\n---\nSources:\n";
 
 /// Lists the models: all libraries, each library, and each of its versions.
 #[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models)))]
 pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<Models>> {
-    signed_in(&actor)?;
+    require_signed_in(&actor)?;
     let catalogue = state.app.engine.catalogue().await?;
     let mut all = vec![Model::new(ALL.to_owned(), 0)];
     for library in catalogue.libraries(&actor) {
@@ -74,133 +82,135 @@ pub(crate) async fn models(State(state): State<AppState>, Caller(actor): Caller)
     Ok(Json(Models::of(all)))
 }
 
-/// One of them.
+/// Returns a model.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "openai",
-    params(("id" = String, Path, description = "`wenyuan`, a library, or a library and a version: `fastify@5.2.1`")),
+    params(("id" = inline(ModelId), Path, description = "`wenyuan`, a library, or a library and a version: `fastify@5.2.1`")),
     responses((status = 200, body = Model)))]
 pub(crate) async fn model(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Model>> {
-    signed_in(&actor)?;
+    require_signed_in(&actor)?;
     if id == ALL {
         return Ok(Json(Model::new(id, 0)));
     }
     let catalogue = state.app.engine.catalogue().await?;
-    let created = created(&catalogue, &actor, &means(&id))?;
+    let created = created(&catalogue, &actor, &options_of(&id))?;
     Ok(Json(Model::new(id, created)))
 }
 
-/// Asks. With `stream` the answer comes as events that end with `[DONE]`; who goes away stops it. Nothing is kept.
+/// Answers a question from the library.
+///
+/// With `stream` the answer is sent as events that end with `[DONE]`. Disconnecting stops the answer. Nothing is stored.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "openai", request_body = wire::Request,
-    responses((status = 200, content((Completion = "application/json"), (String = "text/event-stream")))))]
+    responses((status = 200, content((Completion = "application/json"), (String = "text/event-stream"))), (status = 404), (status = 502)))]
 pub(crate) async fn complete(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Body(body): Body<Value>,
 ) -> Result<Response> {
-    signed_in(&actor)?;
-    let question = Question::read(&body)?;
-    let means = means(&question.model);
+    require_signed_in(&actor)?;
+    let question = Question::parse(&body)?;
+    let options = options_of(&question.model);
     let id = kernel::id::new();
-    let heading = Heading { id: format!("chatcmpl-{id}"), created: made_at(id), model: question.model };
-    let once = StatelessQuestion { question: question.text, history: question.history, options: means };
-    let running = state.app.answers.ask_stateless(&actor, once).await?;
-    let attended = StopOnDrop(Arc::clone(&running));
+    let heading = Heading { id: format!("chatcmpl-{id}"), created: created_at(id), model: question.model };
+    let stateless = StatelessQuestion { question: question.text, history: question.history, options };
+    let answer = state.app.answers.ask_stateless(&actor, stateless).await?;
+    let stop_on_drop = StopOnDrop(Arc::clone(&answer));
     if question.streams {
-        let pieces = pieces(running, heading, Arc::clone(&state.address), question.wants_usage);
-        let events = pieces.map(move |piece| {
-            let _attended = &attended;
-            Ok::<_, Infallible>(Sent::default().data(piece))
+        let chunks = chunks(answer, heading, Arc::clone(&state.address), question.includes_usage);
+        let events = chunks.map(move |chunk| {
+            let _held = &stop_on_drop;
+            Ok::<_, Infallible>(Sent::default().data(chunk))
         });
-        let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response();
-        // nginx holds answers back unless it is told not to.
+        let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+        // nginx buffers responses otherwise.
         let headers = response.headers_mut();
         headers.insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
         return Ok(response);
     }
-    let outcome = running.ended().await;
-    drop(attended);
-    if let Some(problem) = broken(&outcome) {
+    let outcome = answer.ended().await;
+    drop(stop_on_drop);
+    if let Some(problem) = failure_of(&outcome) {
         return Err(problem);
     }
     let text = format!("{}{}", outcome.text, footer(&outcome, &state.address));
     Ok(Json(heading.completion(text, &outcome)).into_response())
 }
 
-/// The events of an answer.
-fn pieces(
-    running: Arc<AnswerStream>,
+/// Returns the chunks of an answer, to its end.
+fn chunks(
+    answer: Arc<AnswerStream>,
     heading: Heading,
     address: Arc<str>,
-    wants_usage: bool,
+    includes_usage: bool,
 ) -> impl Stream<Item = String> + Send + 'static {
     let first = stream::once({
         let first = heading.first();
         async move { vec![first] }
     });
-    let rest = stream::unfold(Some((running, StreamPosition::default())), move |following| {
+    let rest = stream::unfold(Some((answer, StreamPosition::default())), move |state| {
         let (heading, address) = (heading.clone(), Arc::clone(&address));
         async move {
-            let (running, mut seen) = following?;
-            let sent = match running.next(&mut seen).await {
-                // What is cited is known at the end.
+            let (answer, mut position) = state?;
+            let chunks = match answer.next(&mut position).await {
+                // Which sources are cited is known at the end.
                 Event::Sources(_) => Vec::new(),
-                Event::Text(text) => vec![heading.piece(&text)],
+                Event::Text(text) => vec![heading.text(&text)],
                 Event::End(outcome) => {
-                    return Some((end(&heading, &outcome, &address, wants_usage), None));
+                    return Some((end(&heading, &outcome, &address, includes_usage), None));
                 }
             };
-            Some((sent, Some((running, seen))))
+            Some((chunks, Some((answer, position))))
         }
     });
     first.chain(rest).flat_map(stream::iter)
 }
 
-fn end(heading: &Heading, outcome: &Outcome, address: &str, wants_usage: bool) -> Vec<String> {
-    if let Some(problem) = broken(outcome) {
+fn end(heading: &Heading, outcome: &Outcome, address: &str, includes_usage: bool) -> Vec<String> {
+    if let Some(problem) = failure_of(outcome) {
         return vec![String::from_utf8_lossy(&wire::failure(&problem)).into_owned()];
     }
     let mut events = Vec::new();
     let footer = footer(outcome, address);
     if !footer.is_empty() {
-        events.push(heading.piece(&footer));
+        events.push(heading.text(&footer));
     }
     events.push(heading.last(outcome));
-    if wants_usage {
+    if includes_usage {
         events.push(heading.usage(outcome));
     }
     events.push("[DONE]".to_owned());
     events
 }
 
-/// Why an answer is none.
-fn broken(outcome: &Outcome) -> Option<Problem> {
-    let is_whole = match outcome.status {
+/// Returns the failure of an answer that is incomplete or empty.
+fn failure_of(outcome: &Outcome) -> Option<Problem> {
+    let is_complete = match outcome.status {
         MessageStatus::Complete | MessageStatus::Answering => true,
         MessageStatus::Stopped | MessageStatus::Interrupted | MessageStatus::Failed => false,
     };
     match &outcome.failure {
-        Some(failure) if !is_whole || outcome.text.is_empty() => Some(failure.clone().into()),
-        _ if is_whole => None,
-        _ => Some(Problem::unavailable("the answer broke off: ask again")),
+        Some(failure) if !is_complete || outcome.text.is_empty() => Some(failure.clone().into()),
+        _ if is_complete => None,
+        _ => Some(Problem::unavailable("the answer is incomplete: ask again")),
     }
 }
 
-/// The sources that an answer cites, below it; where it cites none, that, and all that the model was given.
+/// Returns the list of cited sources below an answer. If it cites none, the list says so and has all that the model was given.
 fn footer(outcome: &Outcome, address: &str) -> String {
     let is_uncited = outcome.metadata["uncited"] == true;
     let mut lines = String::new();
     if is_uncited {
-        lines += "\nThe answer cites nothing of what the model was given; look it up there:  ";
+        lines += "\nThe answer cites none of the sources that the model was given:  ";
     }
     for source in outcome.sources.iter().filter(|source| source.cited || is_uncited) {
-        let of = match (&source.library, &source.version) {
+        let version = match (&source.library, &source.version) {
             (Some(library), Some(version)) => format!(" ({library} {version})"),
             _ => String::new(),
         };
-        let at = match source.url.as_deref() {
+        let url = match source.url.as_deref() {
             Some(path) if path.starts_with('/') => format!(": {address}{path}"),
             Some(url) => format!(": {url}"),
             None => String::new(),
@@ -211,13 +221,13 @@ fn footer(outcome: &Outcome, address: &str) -> String {
             .map(|letter| if letter.is_control() { ' ' } else { letter })
             .take(200)
             .collect();
-        lines += &format!("\n[{}] {title}{of}{at}  ", source.number);
+        lines += &format!("\n[{}] {title}{version}{url}  ", source.number);
     }
     if lines.is_empty() { lines } else { format!("{SOURCES}{}", lines.trim_end()) }
 }
 
-/// Parses a model's id.
-fn means(id: &str) -> AnswerOptions {
+/// Returns the options that the id of a model stands for.
+fn options_of(id: &str) -> AnswerOptions {
     let (library, version) = match id.rsplit_once('@') {
         Some((library, version)) if !library.is_empty() => (library, Some(version.to_owned())),
         _ => (id, None),
@@ -226,18 +236,21 @@ fn means(id: &str) -> AnswerOptions {
     AnswerOptions { library, version, ..AnswerOptions::default() }
 }
 
-/// When what is asked of was made, in seconds; refused where it does not exist for the actor.
-fn created(catalogue: &Catalogue, actor: &Actor, means: &AnswerOptions) -> Result<i64> {
-    let name = means.library.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
-    let request = means.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
+/// Returns the creation time of a library's version, in seconds since 1970.
+///
+/// # Errors
+/// Fails if it does not exist for the actor.
+fn created(catalogue: &Catalogue, actor: &Actor, options: &AnswerOptions) -> Result<i64> {
+    let name = options.library.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
+    let request = options.version.as_deref().unwrap_or_default().parse().map_err(library::Error::from)?;
     let library = catalogue.library(actor, &name)?;
     Ok(library.resolve(&request)?.created_at.timestamp())
 }
 
 fn of_library(library: &Arc<Library>) -> Vec<Model> {
     let name = library.name.as_str();
-    // The guide's library has the name of all of them: it is asked by its version.
-    let itself = library
+    // The library of the guide has the name of the model of all libraries: only its versions are models.
+    let active = library
         .active
         .filter(|_| name != ALL)
         .map(|_| Model::new(name.to_owned(), library.created_at.timestamp()));
@@ -245,17 +258,17 @@ fn of_library(library: &Arc<Library>) -> Vec<Model> {
         .versions
         .iter()
         .map(|version| Model::new(format!("{name}@{}", version.label), version.created_at.timestamp()));
-    itself.into_iter().chain(versions).collect()
+    active.into_iter().chain(versions).collect()
 }
 
-/// The second in which an id was made.
-fn made_at(id: Uuid) -> i64 {
+/// Returns the creation time of an id, in seconds since 1970.
+fn created_at(id: Uuid) -> i64 {
     id.get_timestamp().map_or(0, |time| i64::try_from(time.to_unix().0).unwrap_or_default())
 }
 
-fn signed_in(actor: &Actor) -> Result<()> {
+fn require_signed_in(actor: &Actor) -> Result<()> {
     if actor.is_anonymous() {
-        return Err(Problem::unauthorized("give an API key of this library: Authorization: Bearer wy_…"));
+        return Err(Problem::unauthorized("API key required: send Authorization: Bearer wy_…"));
     }
     Ok(())
 }
@@ -270,8 +283,8 @@ mod tests {
     #[test]
     fn a_model_is_a_library_and_perhaps_a_version() {
         let of = |id: &str| {
-            let means = means(id);
-            (means.library, means.version)
+            let options = options_of(id);
+            (options.library, options.version)
         };
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(of("wenyuan"), (None, None));
@@ -282,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_cited_stands_below_an_answer() {
+    fn cited_sources_are_listed_below_an_answer() {
         let source = |number, cited| Source {
             number,
             cited,
@@ -300,13 +313,9 @@ mod tests {
             failure: None,
         };
         assert_eq!(footer(&outcome(vec![source(1, false)], json!({})), "http://a"), "");
-        let below = footer(&outcome(vec![source(1, false), source(2, true)], json!({})), "http://a");
-        // What cites nothing says so, and where to look.
-        let nothing = footer(&outcome(vec![source(1, false)], json!({ "uncited": true })), "http://a");
-        assert!(nothing.contains("cites nothing") && nothing.contains("[1]"), "{nothing}");
-        assert!(
-            below.ends_with("[2] Stop it: http://a/api/v1/passages/1") && !below.contains("[1]"),
-            "{below}"
-        );
+        let list = footer(&outcome(vec![source(1, false), source(2, true)], json!({})), "http://a");
+        let uncited = footer(&outcome(vec![source(1, false)], json!({ "uncited": true })), "http://a");
+        assert!(uncited.contains("cites none") && uncited.contains("[1]"), "{uncited}");
+        assert!(list.ends_with("[2] Stop it: http://a/api/v1/passages/1") && !list.contains("[1]"), "{list}");
     }
 }

@@ -10,5 +10,5 @@ pub(crate) fn cookie<'request>(headers: &'request HeaderMap, name: &str) -> Opti
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(found, value)| (found == name).then_some(value))
+        .find_map(|(other, value)| (other == name).then_some(value))
 }

@@ -19,7 +19,7 @@ const MAX_TAGGED_BYTES: u64 = 4 << 20;
 /// Extractor of `If-Match` (RFC 9110, section 13.1.1), for handlers that change what several people can edit.
 #[derive(Debug)]
 pub(crate) struct Precondition {
-    given: Option<String>,
+    tags: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Precondition {
@@ -29,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
         let lines = parts.headers.get_all(header::IF_MATCH).iter();
         let lines: Vec<String> =
             lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect();
-        Ok(Self { given: (!lines.is_empty()).then(|| lines.join(",")) })
+        Ok(Self { tags: (!lines.is_empty()).then(|| lines.join(",")) })
     }
 }
 
@@ -42,18 +42,18 @@ impl Precondition {
     /// # Errors
     /// 428 without `If-Match`, 412 where the tags differ.
     pub(crate) fn require(&self, before: &impl Serialize) -> Result<()> {
-        let Some(given) = &self.given else {
+        let Some(tags) = &self.tags else {
             return Err(Problem::precondition_required(
-                "the header If-Match is missing: send the ETag of a GET of the resource, or * to change any state",
+                "missing header If-Match: send the ETag of a GET of the resource, or * to change any state",
             ));
         };
-        let now = of(&serde_json::to_vec(before).unwrap_or_default());
+        let current = of(&serde_json::to_vec(before).unwrap_or_default());
         // Strong comparison: a weak tag does not identify the exact bytes.
-        if given.split(',').map(str::trim).any(|tag| tag == "*" || tag == now) {
+        if tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
             return Ok(());
         }
         Err(Problem::precondition_failed(
-            "the resource has changed since: GET it again, apply the change to that, and send its ETag as If-Match",
+            "the resource has changed: GET it again, apply the change to that, and send its ETag as If-Match",
         ))
     }
 }
@@ -79,7 +79,7 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let tag = of(&bytes);
-    if is_get && is_held(&headers, &tag) {
+    if is_get && none_match_has(&headers, &tag) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -89,9 +89,11 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
 }
 
 /// Whether `If-None-Match` contains the tag.
-pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
-    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.split(',').map(|held| held.trim().trim_start_matches("W/")).any(|held| held == tag || held == "*")
+pub(crate) fn none_match_has(headers: &HeaderMap, tag: &str) -> bool {
+    let tags = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    tags.split(',')
+        .map(|other| other.trim().trim_start_matches("W/"))
+        .any(|other| other == tag || other == "*")
 }
 
 #[cfg(test)]

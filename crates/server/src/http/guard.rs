@@ -24,15 +24,15 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// On loopback, accepts the names of this machine and those given; elsewhere those given, or any if there are none, since
+    /// Creates the accepted names: on loopback those of this machine and `hosts`; elsewhere `hosts`, or any if it is empty, since
     /// callers have to authenticate there.
-    pub(crate) fn new(address: SocketAddr, given: &[String], origins: &[String]) -> Self {
-        let mut hosts = given.to_vec();
-        if address.ip().is_loopback() || !given.is_empty() {
-            hosts.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()]);
+    pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String]) -> Self {
+        let mut accepted = hosts.to_vec();
+        if address.ip().is_loopback() || !hosts.is_empty() {
+            accepted.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()]);
         }
         Self {
-            hosts,
+            hosts: accepted,
             origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
         }
     }

@@ -13,8 +13,11 @@ use uuid::Uuid;
 
 use super::AppState;
 use super::problem::{Problem, Result};
+use super::schema::described;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Length of a key.
+const MAX_KEY_BYTES: usize = 255;
 /// Marks a response that is replayed.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Size of the body of a request with a key.
@@ -23,13 +26,18 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 static REPLAYED_HEADERS: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
 
+described! {
+    /// Key of a request.
+    IdempotencyKey = kernel::schema::text(1..=MAX_KEY_BYTES, "^[!-~]+$");
+}
+
 /// Middleware that executes a POST with a key once.
 pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
     match actor_of(&request) {
         Some(actor) => match begin(&state, request, actor).await {
             Ok((claimed, request)) => match claimed.claim {
-                Claim::Claimed(claim) => finish(state, claimed.request, claim, request, next).await,
-                other => already(other),
+                Claim::Claimed(claim) => execute(state, claimed.request, claim, request, next).await,
+                other => claimed_before(other),
             },
             Err(problem) => problem.into_response(),
         },
@@ -37,8 +45,8 @@ pub(crate) async fn once(State(state): State<AppState>, request: Request, next: 
     }
 }
 
-/// Returns the owner of the key where one applies. Anonymous callers have none, and uploads need none: the same bytes again change
-/// nothing, and the response says so.
+/// Returns the actor that the key belongs to, if the request has a key that applies. Anonymous callers have none, and uploads need
+/// none: the same bytes change nothing again, and the response says so.
 fn actor_of(request: &Request) -> Option<String> {
     let has_key = request.headers().contains_key(&KEY);
     let is_of_the_api = request.uri().path().starts_with("/api/v1/");
@@ -64,14 +72,14 @@ async fn begin(state: &AppState, request: Request, actor: String) -> Result<(Cla
     })?;
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let asked = idempotency::Request::new(
+    let claimed = idempotency::Request::new(
         actor,
         &key,
         &[parts.method.as_str().as_bytes(), target.as_bytes(), kind, &body],
     );
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let claim = idempotency::claim(&mut connection, &state.app.secrets, &asked).await?;
-    Ok((ClaimedRequest { request: asked, claim }, Request::from_parts(parts, Body::from(body))))
+    let claim = idempotency::claim(&mut connection, &state.app.secrets, &claimed).await?;
+    Ok((ClaimedRequest { request: claimed, claim }, Request::from_parts(parts, Body::from(body))))
 }
 
 /// Returns the key: 1 to 255 visible ASCII characters, bare or as a quoted string (RFC 9651).
@@ -82,17 +90,17 @@ fn key(headers: &HeaderMap) -> Result<String> {
         _ => "",
     };
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    if bare.is_empty() || bare.len() > 255 || !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Problem::invalid(
-            "an Idempotency-Key is one text of 1 to 255 visible ASCII characters, such as a UUID",
-        ));
+    if bare.is_empty() || bare.len() > MAX_KEY_BYTES || !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Problem::invalid(format!(
+            "invalid Idempotency-Key: send one text of 1 to {MAX_KEY_BYTES} visible ASCII characters, such as a UUID"
+        )));
     }
     Ok(bare.to_owned())
 }
 
-fn already(claim: Claim) -> Response {
+fn claimed_before(claim: Claim) -> Response {
     match claim {
-        Claim::Completed(answer) => replay(answer),
+        Claim::Completed(stored) => replay(stored),
         Claim::CompletedWithoutResponse => Problem::conflict(
             "the request was already executed, and its response is not stored: GET the result",
         )
@@ -101,7 +109,7 @@ fn already(claim: Claim) -> Response {
             "a request with this Idempotency-Key is being executed: retry in a second",
         )
         .into_response(),
-        Claim::KeyReused => Problem::key_of_another(
+        Claim::KeyReused => Problem::key_reused(
             "this Idempotency-Key was used for another request: use a new key for each request, and the same one only to repeat it",
         )
         .into_response(),
@@ -113,11 +121,11 @@ fn already(claim: Claim) -> Response {
     }
 }
 
-fn replay(answer: StoredResponse) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+fn replay(stored: StoredResponse) -> Response {
+    let mut response = Response::new(Body::from(stored.body));
+    *response.status_mut() = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
-    for (name, value) in answer.headers {
+    for (name, value) in stored.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
             headers.insert(name, value);
         }
@@ -127,19 +135,19 @@ fn replay(answer: StoredResponse) -> Response {
 }
 
 /// Executes the request and stores its response. It goes on when the client disconnects, since that is when it retries.
-async fn finish(
+async fn execute(
     state: AppState,
-    asked: idempotency::Request,
+    claimed: idempotency::Request,
     claim: Uuid,
     request: Request,
     next: Next,
 ) -> Response {
-    let doing = tokio::spawn({
-        let (state, asked) = (state.clone(), asked.clone());
+    let execution = tokio::spawn({
+        let (state, claimed) = (state.clone(), claimed.clone());
         async move {
             let response = next.run(request).await;
             if !response.status().is_success() {
-                release(&state, &asked, claim).await;
+                release(&state, &claimed, claim).await;
                 return response;
             }
             let (parts, body) = response.into_parts();
@@ -150,22 +158,22 @@ async fn finish(
                 let value = parts.headers.get(name)?.to_str().ok()?;
                 Some((name.to_string(), value.to_owned()))
             });
-            let answer = StoredResponse {
+            let stored = StoredResponse {
                 status: parts.status.as_u16(),
                 headers: headers.collect(),
                 body: body.to_vec(),
             };
-            if let Err(error) = store_response(&state, &asked, claim, &answer).await {
-                // It was executed, so the response is sent; a retry within two minutes is told to wait.
+            if let Err(error) = store_response(&state, &claimed, claim, &stored).await {
+                // It was executed, so the response is sent; a retry within two minutes is refused with 409.
                 tracing::warn!(error = %Chain(&error), "failed to store the response to an idempotent request");
             }
             Response::from_parts(parts, Body::from(body))
         }
     });
-    match doing.await {
+    match execution.await {
         Ok(response) => response,
         Err(error) => {
-            release(&state, &asked, claim).await;
+            release(&state, &claimed, claim).await;
             match error.try_into_panic() {
                 // Handled like any other panic in a handler.
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -177,21 +185,21 @@ async fn finish(
 
 async fn store_response(
     state: &AppState,
-    asked: &idempotency::Request,
+    claimed: &idempotency::Request,
     claim: Uuid,
-    answer: &StoredResponse,
+    response: &StoredResponse,
 ) -> std::result::Result<(), idempotency::Error> {
     let mut transaction = state.app.pool().begin().await?;
-    idempotency::complete(&mut transaction, &state.app.secrets, asked, claim, answer).await?;
+    idempotency::complete(&mut transaction, &state.app.secrets, claimed, claim, response).await?;
     Ok(transaction.commit().await?)
 }
 
-async fn release(state: &AppState, asked: &idempotency::Request, claim: Uuid) {
-    let given = async {
+async fn release(state: &AppState, claimed: &idempotency::Request, claim: Uuid) {
+    let released = async {
         let mut connection = state.app.pool().acquire().await?;
-        idempotency::release(&mut connection, asked, claim).await
+        idempotency::release(&mut connection, claimed, claim).await
     };
-    if let Err(error) = given.await {
+    if let Err(error) = released.await {
         tracing::warn!(error = %Chain(&error), "failed to release an idempotency key; it becomes free in two minutes");
     }
 }
@@ -202,15 +210,15 @@ mod tests {
 
     #[test]
     fn keys_are_read_with_and_without_quotes() {
-        let given = |text: &'static str| {
+        let parsed = |text: &'static str| {
             let headers = HeaderMap::from_iter([(KEY, HeaderValue::from_static(text))]);
             key(&headers).ok()
         };
-        assert_eq!(given("8e03978e-40d5").as_deref(), Some("8e03978e-40d5"));
-        assert_eq!(given("\"8e03978e-40d5\"").as_deref(), Some("8e03978e-40d5"));
-        assert_eq!(given("\""), Some("\"".to_owned()));
+        assert_eq!(parsed("8e03978e-40d5").as_deref(), Some("8e03978e-40d5"));
+        assert_eq!(parsed("\"8e03978e-40d5\"").as_deref(), Some("8e03978e-40d5"));
+        assert_eq!(parsed("\""), Some("\"".to_owned()));
         for bad in ["", "\"\"", "two words", "\t"] {
-            assert_eq!(given(bad), None, "{bad:?}");
+            assert_eq!(parsed(bad), None, "{bad:?}");
         }
     }
 }

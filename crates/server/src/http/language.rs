@@ -25,7 +25,7 @@ impl Language {
         preferred(accepted.unwrap_or_default())
     }
 
-    /// The language of exported chats.
+    /// Returns the language of exported chats.
     pub(crate) fn of_chats(self) -> chat::transfer::html::Language {
         match self {
             Self::English => chat::transfer::html::Language::English,
@@ -38,7 +38,7 @@ impl Language {
         [Self::English, Self::Chinese].into_iter().find(|language| language.name() == name)
     }
 
-    /// Its name in the cookie, in forms and in accounts.
+    /// Returns the name in the cookie, in forms and in accounts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -46,7 +46,7 @@ impl Language {
         }
     }
 
-    /// Its tag (BCP 47).
+    /// Returns the tag (BCP 47).
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -54,7 +54,7 @@ impl Language {
         }
     }
 
-    /// Its name in the language itself.
+    /// Returns the name in the language itself.
     pub(crate) fn own_name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -62,7 +62,7 @@ impl Language {
         }
     }
 
-    /// The other language.
+    /// Returns the other language.
     pub(crate) fn other(self) -> Self {
         match self {
             Self::English => Self::Chinese,
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browsers_order_is_followed() {
+    fn the_browsers_preference_decides() {
         for (accepted, language) in [
             ("", Language::English),
             ("zh-CN,zh;q=0.9,en;q=0.8", Language::Chinese),

@@ -45,19 +45,19 @@ async fn text(
     place: &VersionPlace,
     paths: &[&str],
     headers: &HeaderMap,
-    shown: &'static str,
+    content_type: &'static str,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let mut found: Option<VisibleDocument> = None;
+    let mut document: Option<VisibleDocument> = None;
     let paths: Vec<DocumentPath> = paths.iter().filter_map(|path| path.parse().ok()).collect();
     for path in &paths {
-        found = reading::by_path(&mut connection, actor, &place.library, &place.version, path).await?;
-        if found.is_some() {
+        document = reading::by_path(&mut connection, actor, &place.library, &place.version, path).await?;
+        if document.is_some() {
             break;
         }
     }
-    let found = match (found, paths.last()) {
-        (Some(found), _) => found,
+    let document = match (document, paths.last()) {
+        (Some(document), _) => document,
         // The error names the versions that have it, or documents of similar names.
         (None, Some(path)) => {
             let version = VersionRequest::Exact(place.version.label.clone());
@@ -66,38 +66,39 @@ async fn text(
         (None, None) => return Err(Error::NoDocument.into()),
     };
     // A revision's text never changes.
-    let form = if shown == MARKDOWN { "md" } else { "txt" };
-    let tag = format!("\"{}-{form}\"", found.revision_id);
-    if etag::is_held(headers, &tag) {
+    let suffix = if content_type == MARKDOWN { "md" } else { "txt" };
+    let tag = format!("\"{}-{suffix}\"", document.revision_id);
+    if etag::none_match_has(headers, &tag) {
         return Ok(not_modified(tag));
     }
-    let content = documents::content(&mut connection, found.revision_id).await?;
+    let content = documents::content(&mut connection, document.revision_id).await?;
     let content = content.ok_or(Error::NoDocument)?;
-    let answer = [(header::ETAG, tag), (header::CONTENT_TYPE, shown.to_owned())];
-    Ok((answer, careful(), content).into_response())
+    let headers = [(header::ETAG, tag), (header::CONTENT_TYPE, content_type.to_owned())];
+    Ok((headers, no_scripts(), content).into_response())
 }
 
-/// Redirects to the same path in the version that an address means.
+/// Redirects to the same path in the resolved version.
 pub(crate) fn redirect(version: &str, rest: &str, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     let location = format!("{version}/{}{query}", address::escaped(rest));
-    // Temporary: the meaning can change.
-    (StatusCode::FOUND, [(header::LOCATION, location)], careful()).into_response()
+    // Temporary: the version can resolve to another one later.
+    (StatusCode::FOUND, [(header::LOCATION, location)], no_scripts()).into_response()
 }
 
-/// Sends a list as plain text, or as Markdown where the client prefers it.
+/// Sends a list as plain text, or as Markdown if the client prefers it.
 pub(crate) fn listing(headers: &HeaderMap, text: String) -> Response {
-    let shown = if accept::prefers_markdown(headers) { MARKDOWN } else { PLAIN };
-    ([(header::CONTENT_TYPE, shown)], careful(), text).into_response()
+    let content_type = if accept::prefers_markdown(headers) { MARKDOWN } else { PLAIN };
+    ([(header::CONTENT_TYPE, content_type)], no_scripts(), text).into_response()
 }
 
-/// Answers 304.
+/// Returns 304.
 pub(crate) fn not_modified(tag: String) -> Response {
-    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], careful()).into_response()
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], no_scripts()).into_response()
 }
 
-/// Headers of every such response: its content is never run, and stored by private caches only, since others may not see it.
-pub(crate) fn careful() -> [(HeaderName, &'static str); 4] {
+/// Returns the headers of every such response: browsers never run its content, and only private caches store it, since other
+/// users may not see it.
+pub(crate) fn no_scripts() -> [(HeaderName, &'static str); 4] {
     [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox"),

@@ -10,16 +10,19 @@ use super::problem::{Problem, Result};
 use super::spool;
 use crate::app::uploads::{self, UploadFields};
 
-/// Size of a text field, at most.
+/// Size of a text field.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
-/// Files of one upload, at most.
+/// Files of one upload.
 const MAX_FILES: usize = 100;
 
 /// Opens a form whose size is limited file by file and not as a whole.
 pub(crate) async fn open(state: &AppState, mut request: Request) -> Result<Multipart> {
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
     Multipart::from_request(request, state).await.map_err(|rejection| {
-        Problem::invalid(format!("files are sent as multipart/form-data: {}", rejection.body_text()))
+        Problem::invalid(format!(
+            "invalid form: send files as multipart/form-data: {}",
+            rejection.body_text()
+        ))
     })
 }
 
@@ -29,21 +32,23 @@ pub(crate) async fn text(mut field: Field<'_>) -> Result<String> {
     while let Some(chunk) = field.chunk().await.map_err(invalid_form)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_FIELD_BYTES {
-            return Err(Problem::too_large("a field is too long"));
+            return Err(Problem::too_large(format!(
+                "a field is too long: use at most {MAX_FIELD_BYTES} bytes"
+            )));
         }
     }
-    String::from_utf8(bytes).map_err(|_invalid| Problem::invalid("a field is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_invalid| Problem::invalid("invalid field: use UTF-8"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of map_err")]
 pub(crate) fn invalid_form(error: MultipartError) -> Problem {
-    Problem::invalid(format!("the form cannot be read: {}", error.body_text()))
+    Problem::invalid(format!("invalid form: {}", error.body_text()))
 }
 
 /// Writes the bytes of a field to a spool file of at most `max_bytes`.
 pub(crate) async fn spool_field(state: &AppState, field: Field<'_>, max_bytes: u64) -> Result<std::fs::File> {
-    let pieces = field.map(|piece| piece.map_err(|error| error.body_text()));
-    spool::write(&state.app.objects, pieces, max_bytes).await
+    let chunks = field.map(|chunk| chunk.map_err(|error| error.body_text()));
+    spool::write(&state.app.objects, chunks, max_bytes).await
 }
 
 /// An upload of documents as it was sent, with their bytes staged.
@@ -78,7 +83,9 @@ async fn read_documents(state: &AppState, parts: &mut Multipart, form: &mut Docu
                 let staged = state.app.objects.stage(field.boxed(), limit).await?;
                 form.files.push((name, staged));
             }
-            "file" => return Err(Problem::too_large(format!("an upload has at most {MAX_FILES} files"))),
+            "file" => {
+                return Err(Problem::too_large(format!("too many files: an upload has at most {MAX_FILES}")));
+            }
             "form_token" => form.form_token = text(field).await?,
             _ => set_field(&mut form.fields, field).await?,
         }
@@ -101,15 +108,15 @@ pub(crate) async fn archive_form(state: &AppState, request: Request, max_bytes: 
     while let Some(field) = parts.next_field().await.map_err(invalid_form)? {
         match field.name().unwrap_or_default() {
             "file" if archive.is_none() => archive = Some(spool_field(state, field, max_bytes).await?),
-            "file" => return Err(Problem::invalid("a request brings one archive")),
+            "file" => return Err(Problem::invalid("too many files: send one archive per request")),
             "form_token" => form_token = text(field).await?,
             name @ ("path" | "type") => {
-                return Err(Problem::invalid(format!("there is no field {name:?} in this form")));
+                return Err(Problem::invalid(format!("unknown field {name:?}")));
             }
             _ => set_field(&mut fields, field).await?,
         }
     }
-    let archive = archive.ok_or_else(|| Problem::invalid("the field file is missing"))?;
+    let archive = archive.ok_or_else(|| Problem::invalid("missing field file"))?;
     Ok(ArchiveForm { fields, form_token, archive })
 }
 
@@ -118,10 +125,10 @@ async fn set_field(fields: &mut UploadFields, field: Field<'_>) -> Result<()> {
     if fields.set(&name, text(field).await?) {
         return Ok(());
     }
-    Err(Problem::invalid(format!("there is no field {name:?} in this form")))
+    Err(Problem::invalid(format!("unknown field {name:?}")))
 }
 
-/// Stages the files that are left in a form: at least one, at most `max_files`. If the form is refused, no staged bytes are left
+/// Stages the remaining files of a form: at least one, at most `max_files`. If the form is refused, no staged bytes are left
 /// behind.
 pub(crate) async fn stage_files(
     state: &AppState,
@@ -130,7 +137,7 @@ pub(crate) async fn stage_files(
 ) -> Result<Vec<(String, Staged)>> {
     let mut staged = Vec::new();
     match read_files(state, parts, max_files, &mut staged).await {
-        Ok(()) if staged.is_empty() => Err(Problem::invalid("the field file is missing")),
+        Ok(()) if staged.is_empty() => Err(Problem::invalid("missing field file")),
         Ok(()) => Ok(staged),
         Err(problem) => {
             uploads::discard(&state.app, staged).await?;
@@ -155,9 +162,9 @@ async fn read_files(
                 staged.push((name, state.app.objects.stage(field.boxed(), limit).await?));
             }
             "file" | "files" => {
-                return Err(Problem::too_large(format!("a request brings at most {max_files} files")));
+                return Err(Problem::too_large(format!("too many files: a request has at most {max_files}")));
             }
-            other => return Err(Problem::invalid(format!("there is no field {other:?} in this form"))),
+            other => return Err(Problem::invalid(format!("unknown field {other:?}"))),
         }
     }
     Ok(())

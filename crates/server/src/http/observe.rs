@@ -12,9 +12,9 @@ use crate::telemetry;
 
 /// Counts, times and logs a request, in a span of its own.
 pub(crate) async fn request(request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let started = Instant::now();
     let method = request.method().clone();
-    // The one path that holds a secret.
+    // The only path that contains a secret.
     let path = match request.uri().path() {
         path if path.starts_with("/share/") => "/share/…".to_owned(),
         path => path.to_owned(),
@@ -25,7 +25,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     let span = telemetry::request_span(id, &method, &route, request.headers());
     let response = next.run(request).instrument(span.clone()).await;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     metrics::counter!(
         "wenyuan_http_requests_total",

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::Type;
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Server,
-};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Server};
 
+use super::idempotency::IdempotencyKey;
 use super::problem::Formats;
 
 /// Adds what holds for every operation.
@@ -17,40 +16,45 @@ pub(crate) fn complete(description: &mut OpenApi, formats: Formats) {
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "An API key (`wy_…`) or a session's access token. Without one only public libraries are seen.",
+            "An API key (`wy_…`) or the access token of a session. Without one, only public libraries are visible.",
         ))
         .build();
     components.add_security_scheme("key", SecurityScheme::Http(key));
-    // A key or nothing: each operation decides what anonymous callers see.
+    // A key or nothing: each operation decides what is visible to anonymous callers.
     description.security =
         Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
     description.servers = Some(vec![Server::new("/")]);
     let mut names = BTreeSet::new();
     for (path, item) in &mut description.paths.paths {
         let failure = failure(formats, path);
-        if let Some(operation) = item.post.as_mut().filter(|_| path.starts_with("/api/v1/")) {
-            describe_idempotency(operation, &failure);
-        }
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
+        let operations = [
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Delete, &mut item.delete),
+            (HttpMethod::Patch, &mut item.patch),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
             name(operation, path, &mut names);
-            if path.contains('{') {
-                refuses(operation, "404", &failure, "Not Found");
+            let is_repeatable = method == HttpMethod::Post && path.starts_with("/api/v1/");
+            if is_repeatable && !accepts_form(operation) {
+                operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+                add_failure(operation, "422", &failure);
             }
-            describe_responses(operation, &failure);
+            describe_failures(operation, &method, path, &failure);
+            describe_statuses(operation, &failure);
         }
     }
 }
 
+/// Returns the response of a failed request in the format of its API.
 fn failure(formats: Formats, path: &str) -> Response {
-    let (words, content_type, schema) = match formats.at(path).and_then(|format| format.described_as) {
-        None => ("Problem details (RFC 9457)", "application/problem+json", "Problem"),
-        Some((words, schema)) => (words, "application/json", schema),
+    let (content_type, schema) = match formats.at(path).and_then(|format| format.schema) {
+        None => ("application/problem+json", "Problem"),
+        Some(schema) => ("application/json", schema),
     };
-    ResponseBuilder::new()
-        .description(words)
-        .content(content_type, Content::new(Some(Ref::from_schema_name(schema))))
-        .build()
+    ResponseBuilder::new().content(content_type, Content::new(Some(Ref::from_schema_name(schema)))).build()
 }
 
 /// Makes operation ids unique across files: `libraries_list`. On a clash the last path segment is appended:
@@ -67,72 +71,76 @@ fn name(operation: &mut Operation, path: &str, names: &mut BTreeSet<String>) {
     }
 }
 
-/// Adds an error response.
-fn refuses(operation: &mut Operation, status: &str, problem: &Response, words: &str) {
-    let mut response = problem.clone();
-    words.clone_into(&mut response.description);
-    operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+/// Whether the request body is a form: uploads take no `Idempotency-Key`.
+fn accepts_form(operation: &Operation) -> bool {
+    match &operation.request_body {
+        Some(RefOr::T(body)) => {
+            body.content.keys().any(|content_type| content_type.starts_with("multipart/"))
+        }
+        _ => false,
+    }
 }
 
-/// Adds `Idempotency-Key` to every POST except uploads, which need none.
-fn describe_idempotency(operation: &mut Operation, problem: &Response) {
-    if let Some(RefOr::T(body)) = &operation.request_body
-        && body.content.keys().any(|kind| kind.starts_with("multipart/"))
-    {
-        return;
-    }
-    let key = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .max_length(Some(255))
-        .pattern(Some("^[!-~]+$"))
-        .build();
-    let parameter = ParameterBuilder::new()
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
             "Repeat a request with the same key: it is executed once, and its response is replayed for a day.",
         ))
-        .schema(Some(key))
-        .build();
-    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
-    let busy = "Conflict, or the same request is in progress";
-    refuses(operation, "409", problem, busy);
-    refuses(operation, "422", problem, "Idempotency-Key used for another request");
+        .schema(Some(IdempotencyKey::schema()))
+        .build()
 }
 
-fn describe_responses(operation: &mut Operation, failure: &Response) {
-    let is_for_a_state = operation
+/// Adds the failures that follow from the parts of an operation.
+fn describe_failures(operation: &mut Operation, method: &HttpMethod, path: &str, failure: &Response) {
+    let is_conditional = operation
         .parameters
         .iter()
         .flatten()
         .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
-    if is_for_a_state {
-        refuses(operation, "412", failure, "Precondition Failed");
-        refuses(operation, "428", failure, "Precondition Required");
+    let has_body = operation.request_body.is_some();
+    let has_json = has_body && !accepts_form(operation);
+    let statuses = [
+        // Every operation: a key can be malformed, the credential unknown, the host refused.
+        ("400", true),
+        ("401", true),
+        ("403", true),
+        ("404", path.contains('{')),
+        ("409", *method != HttpMethod::Get),
+        ("412", is_conditional),
+        ("413", has_body),
+        ("415", has_json),
+        ("428", is_conditional),
+        ("429", true),
+        ("500", true),
+        ("503", true),
+    ];
+    for (status, _) in statuses.into_iter().filter(|(_, occurs)| *occurs) {
+        add_failure(operation, status, failure);
     }
-    refuses(operation, "401", failure, "Unauthorized");
-    refuses(operation, "403", failure, "Forbidden");
-    refuses(operation, "429", failure, "Too Many Requests");
-    let responses = &mut operation.responses.responses;
-    for (status, response) in &mut *responses {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
-            let words = match status.as_str() {
-                "200" => "OK",
-                "201" => "Created",
-                "202" => "Accepted",
-                "204" => "No Content",
-                "302" => "Found",
-                "304" => "Not Modified",
-                _ => "As the status says",
-            };
-            words.clone_into(&mut response.description);
+}
+
+fn add_failure(operation: &mut Operation, status: &str, failure: &Response) {
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(failure.clone()));
+}
+
+/// Adds reason phrases, and the body of failures that handlers name by their status alone.
+fn describe_statuses(operation: &mut Operation, failure: &Response) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let is_failure = status.starts_with('4') || status.starts_with('5');
+        if is_failure && response.content.is_empty() {
+            response.content.clone_from(&failure.content);
         }
-    }
-    for status in ["4XX", "5XX"] {
-        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(failure.clone()));
+        if response.description.is_empty() {
+            let status =
+                status.parse().ok().and_then(|code: u16| axum::http::StatusCode::from_u16(code).ok());
+            status
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or("Response")
+                .clone_into(&mut response.description);
+        }
     }
 }

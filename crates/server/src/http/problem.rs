@@ -24,7 +24,7 @@ pub(crate) type Result<T> = std::result::Result<T, Problem>;
 /// An error response before it is rendered.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    /// That of the type, unless the framework refused the request with another.
+    /// Status of the type, unless the framework refused the request with another.
     status: StatusCode,
     kind: &'static ProblemType,
     detail: String,
@@ -89,13 +89,13 @@ impl Problem {
         Self { retry_after: Some(1), ..Self::new(&types::IN_PROGRESS, detail) }
     }
 
-    /// 412: the resource is in another state than the change was made for.
+    /// 412: the resource is in another state than the change requires.
     pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(&types::CHANGED_SINCE, detail)
     }
 
     /// 422: the idempotency key belongs to another request.
-    pub(crate) fn key_of_another(detail: impl Into<String>) -> Self {
+    pub(crate) fn key_reused(detail: impl Into<String>) -> Self {
         Self::new(&types::IDEMPOTENCY_KEY_USED, detail)
     }
 
@@ -123,6 +123,11 @@ impl Problem {
     /// 413.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(&types::TOO_LARGE, detail)
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_type(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Self::new(&types::INVALID, detail) }
     }
 
     /// 503, temporarily.
@@ -169,37 +174,37 @@ impl Problem {
         self.detail.clone()
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Last part of its type.
+    /// Returns the last part of its type.
     pub(crate) fn kind(&self) -> &'static str {
         self.kind.name
     }
 
-    /// Explanation: what is wrong and what to do.
+    /// Returns the explanation: what is wrong and what to do.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Seconds after which a retry makes sense.
+    /// Returns the seconds after which a retry makes sense.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         self.retry_after
     }
 
-    /// Names the member of the request that is wrong.
+    /// Sets the invalid member of the request.
     pub(crate) fn about(self, parameter: &str) -> Self {
         self.with("parameter", parameter)
     }
 
-    /// The member of the request that is wrong, if known.
+    /// Returns the invalid member of the request, if known.
     pub(crate) fn parameter(&self) -> Option<&str> {
         self.more.get("parameter").and_then(Value::as_str)
     }
 
-    /// Further members, by name.
+    /// Returns further members, by name.
     pub(crate) fn members(&self) -> &Map<String, Value> {
         &self.more
     }
@@ -217,10 +222,10 @@ impl From<Error> for Problem {
             Error::NoLibrary { nearest, .. } => {
                 Self::new(&types::NO_LIBRARY, detail).with("nearest", nearest)
             }
-            Error::NoVersion { library, requested: wanted, present, nearest } => {
+            Error::NoVersion { library, requested, present, nearest } => {
                 Self::new(&types::NO_VERSION, detail)
                     .with("library", library)
-                    .with("wanted", wanted)
+                    .with("wanted", requested)
                     .with("present", present)
                     .with("nearest", nearest)
             }
@@ -271,38 +276,45 @@ fn holds_nul(error: &sqlx::Error) -> bool {
 
 impl From<identity::Error> for Problem {
     fn from(error: identity::Error) -> Self {
-        use identity::Error as Fault;
+        use identity::Error as IdentityError;
         let detail = error.to_string();
         match error {
-            Fault::WrongPassword | Fault::InvalidCredential(_) | Fault::SignIn => Self::unauthorized(detail),
-            Fault::TooManyAttempts { seconds } => Self::too_many(seconds, detail),
-            Fault::NotAllowed(_) => Self::forbidden(detail),
-            Fault::InvalidLink | Fault::NoUser | Fault::NoSession | Fault::NoKey => Self::not_found(detail),
-            Fault::UsernameTaken | Fault::EmailTaken | Fault::KeyNameTaken => {
+            IdentityError::WrongPassword | IdentityError::InvalidCredential(_) | IdentityError::SignIn => {
+                Self::unauthorized(detail)
+            }
+            IdentityError::TooManyAttempts { seconds } => Self::too_many(seconds, detail),
+            IdentityError::NotAllowed(_) => Self::forbidden(detail),
+            IdentityError::InvalidLink
+            | IdentityError::NoUser
+            | IdentityError::NoSession
+            | IdentityError::NoKey => Self::not_found(detail),
+            IdentityError::UsernameTaken | IdentityError::EmailTaken | IdentityError::KeyNameTaken => {
                 Self::new(&types::NAME_TAKEN, detail)
             }
-            Fault::LastAdministrator => Self::new(&types::CONFLICT, detail),
-            Fault::InvalidName(_) | Fault::PasswordPolicy(_) | Fault::Invalid(_) => Self::invalid(detail),
-            Fault::Exhausted => Self::busy(detail),
+            IdentityError::LastAdministrator => Self::new(&types::CONFLICT, detail),
+            IdentityError::InvalidName(_) | IdentityError::PasswordPolicy(_) | IdentityError::Invalid(_) => {
+                Self::invalid(detail)
+            }
+            IdentityError::Exhausted => Self::busy(detail),
             // Database errors are mapped once, above.
-            Fault::Database(source) => Error::Database(source).into(),
-            Fault::Internal(cause) => Self::internal(cause),
+            IdentityError::Database(source) => Error::Database(source).into(),
+            IdentityError::Internal(cause) => Self::internal(cause),
         }
     }
 }
 
 impl From<crate::app::Error> for Problem {
     fn from(error: crate::app::Error) -> Self {
-        use crate::app::Error as Fault;
+        use crate::app::Error as AppError;
         match error {
-            Fault::Identity(error) => error.into(),
-            Fault::Library(error) => error.into(),
-            Fault::Chat(error) => error.into(),
-            Fault::Forbidden(detail) => Self::forbidden(detail),
-            Fault::Invalid(detail) => Self::invalid(detail),
-            Fault::Conflict(detail) => Self::conflict(detail),
-            Fault::TooMany { seconds, text } => Self::too_many(seconds, text),
-            Fault::Internal(cause) => Self::internal(cause),
+            AppError::Identity(error) => error.into(),
+            AppError::Library(error) => error.into(),
+            AppError::Chat(error) => error.into(),
+            AppError::Forbidden(detail) => Self::forbidden(detail),
+            AppError::Invalid(detail) => Self::invalid(detail),
+            AppError::Conflict(detail) => Self::conflict(detail),
+            AppError::TooMany { seconds, text } => Self::too_many(seconds, text),
+            AppError::Internal(cause) => Self::internal(cause),
         }
     }
 }
@@ -324,43 +336,47 @@ impl From<store::idempotency::Error> for Problem {
 
 impl From<registry::Error> for Problem {
     fn from(error: registry::Error) -> Self {
-        use registry::Error as Fault;
+        use registry::Error as RegistryError;
         let detail = error.to_string();
         match error {
-            Fault::SignIn => Self::unauthorized(detail),
-            Fault::NotAllowed => Self::forbidden(detail),
-            Fault::NoServer | Fault::NotCallable(_) => Self::not_found(detail),
-            Fault::NameTaken => Self::new(&types::NAME_TAKEN, detail),
-            Fault::Invalid(_) => Self::invalid(detail),
-            Fault::Exhausted => Self::busy(detail),
-            Fault::Database(source) => Error::Database(source).into(),
-            Fault::Secrets(ref source) if is_recoverable(source) => Self::conflict(Chain(&error).to_string()),
-            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
+            RegistryError::SignIn => Self::unauthorized(detail),
+            RegistryError::NotAllowed => Self::forbidden(detail),
+            RegistryError::NoServer | RegistryError::NotCallable(_) => Self::not_found(detail),
+            RegistryError::NameTaken => Self::new(&types::NAME_TAKEN, detail),
+            RegistryError::Invalid(_) => Self::invalid(detail),
+            RegistryError::Exhausted => Self::busy(detail),
+            RegistryError::Database(source) => Error::Database(source).into(),
+            RegistryError::Secrets(ref source) if is_recoverable(source) => {
+                Self::conflict(Chain(&error).to_string())
+            }
+            RegistryError::Secrets(error) => Self::internal(Chain(&error).to_string()),
         }
     }
 }
 
 impl From<chat::Error> for Problem {
     fn from(error: chat::Error) -> Self {
-        use chat::Error as Fault;
+        use chat::Error as ChatError;
         let detail = error.to_string();
         match error {
-            Fault::SignIn => Self::unauthorized(detail),
-            Fault::NotAllowed(_) => Self::forbidden(detail),
-            Fault::NotFound(_) => Self::not_found(detail),
-            Fault::Invalid(_) => Self::invalid(detail),
-            Fault::Conflict(_) => Self::conflict(detail),
-            Fault::TooManyAnswers(_) => Self::too_many(5, detail),
-            Fault::ModelNameTaken => Self::new(&types::NAME_TAKEN, detail),
-            Fault::Library(error) => error.into(),
-            Fault::Registry(error) => error.into(),
-            Fault::Model(failure) => failure.into(),
-            Fault::Exhausted => Self::busy(detail),
-            Fault::Objects(error) => error.into(),
-            Fault::Database(source) => Error::Database(source).into(),
-            Fault::Secrets(ref source) if is_recoverable(source) => Self::conflict(Chain(&error).to_string()),
-            Fault::Secrets(error) => Self::internal(Chain(&error).to_string()),
-            Fault::Internal(cause) => Self::internal(cause),
+            ChatError::SignIn => Self::unauthorized(detail),
+            ChatError::NotAllowed(_) => Self::forbidden(detail),
+            ChatError::NotFound(_) => Self::not_found(detail),
+            ChatError::Invalid(_) => Self::invalid(detail),
+            ChatError::Conflict(_) => Self::conflict(detail),
+            ChatError::TooManyAnswers(_) => Self::too_many(5, detail),
+            ChatError::ModelNameTaken => Self::new(&types::NAME_TAKEN, detail),
+            ChatError::Library(error) => error.into(),
+            ChatError::Registry(error) => error.into(),
+            ChatError::Model(failure) => failure.into(),
+            ChatError::Exhausted => Self::busy(detail),
+            ChatError::Objects(error) => error.into(),
+            ChatError::Database(source) => Error::Database(source).into(),
+            ChatError::Secrets(ref source) if is_recoverable(source) => {
+                Self::conflict(Chain(&error).to_string())
+            }
+            ChatError::Secrets(error) => Self::internal(Chain(&error).to_string()),
+            ChatError::Internal(cause) => Self::internal(cause),
         }
     }
 }
@@ -379,8 +395,8 @@ impl From<chat::models::client::ModelError> for Problem {
 
 /// Whether a stored secret cannot be opened: the text says what to do.
 fn is_recoverable(error: &store::secrets::Error) -> bool {
-    use store::secrets::Error as Fault;
-    matches!(error, Fault::UnknownKey(_) | Fault::NotAuthentic | Fault::UnknownFormat)
+    use store::secrets::Error as SecretsError;
+    matches!(error, SecretsError::UnknownKey(_) | SecretsError::NotAuthentic | SecretsError::UnknownFormat)
 }
 
 impl From<store::objects::Error> for Problem {
@@ -414,10 +430,10 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     Problem::internal(format!("a handler panicked: {text}")).into_response()
 }
 
-/// Error responses of the APIs: which form each has, and how a browser is told.
+/// Formats of error responses: by API, and for browsers.
 #[derive(Clone, Copy)]
 pub(crate) struct Formats {
-    /// Forms other than RFC 9457; the first that applies is taken.
+    /// Formats other than RFC 9457; the first that applies is used.
     pub(crate) apis: &'static [Format],
     /// Prepares the page for a browser's request; `None` for other clients.
     pub(crate) page: fn(&Request) -> Option<ErrorPage>,
@@ -427,25 +443,25 @@ pub(crate) struct Formats {
 /// anonymous.
 pub(crate) type ErrorPage = Box<dyn FnOnce(&Problem, &str, &HeaderMap, bool) -> Response + Send>;
 
-/// Form of an API's error responses.
+/// Format of an API's error responses.
 #[derive(Clone, Copy)]
 pub(crate) struct Format {
     /// Whether a path belongs to the API.
     pub(crate) applies_to: fn(&str) -> bool,
     /// Renders the body, which is JSON.
     pub(crate) render: fn(&Problem) -> Vec<u8>,
-    /// Description and schema in the OpenAPI document; `None` for an API that is not described there.
-    pub(crate) described_as: Option<(&'static str, &'static str)>,
+    /// Name of the body's schema in the OpenAPI document; `None` for an API that is not described there.
+    pub(crate) schema: Option<&'static str>,
 }
 
 impl Formats {
-    /// Returns the form for a path; `None` for RFC 9457.
+    /// Returns the format for a path; `None` for RFC 9457.
     pub(super) fn at(self, path: &str) -> Option<&'static Format> {
         self.apis.iter().find(|format| (format.applies_to)(path))
     }
 }
 
-/// Middleware that gives every failed response its body: the handlers' problems, and the framework's own refusals.
+/// Middleware that renders the body of every error response: of problems that handlers return, and of the framework's own errors.
 pub(crate) async fn finish(State(formats): State<Formats>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let format = formats.at(request.uri().path());
@@ -464,7 +480,7 @@ pub(crate) async fn finish(State(formats): State<Formats>, request: Request, nex
         let (parts, body) = response.into_parts();
         let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        (refused(status, text), Response::from_parts(parts, Body::empty()))
+        (framework_problem(status, text), Response::from_parts(parts, Body::empty()))
     };
     let response = send(&problem, format, id, response);
     match page {
@@ -473,8 +489,8 @@ pub(crate) async fn finish(State(formats): State<Formats>, request: Request, nex
     }
 }
 
-/// Maps the framework's own refusals: unreadable parameters, wrong methods, large bodies, timeouts.
-fn refused(status: StatusCode, text: String) -> Problem {
+/// Maps the framework's own errors: invalid parameters, wrong methods, large bodies, timeouts.
+fn framework_problem(status: StatusCode, text: String) -> Problem {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => Problem::busy("the request timed out; try again, or ask for less"),
         _ if status.is_server_error() => Problem { status, ..Problem::internal(text) },

@@ -21,7 +21,7 @@ use super::{AppState, authentication, etag, guard, health, idempotency, observe,
 /// Time that a response may take; what takes longer is a job or sets no such limit.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Size of a request body, uploads apart.
-const MAX_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Routes that answer within [`RESPONSE_TIMEOUT`].

@@ -12,23 +12,25 @@ use super::problem::{Problem, Result};
 /// Writes a stream of at most `max_bytes` to a file and rewinds it.
 pub(crate) async fn write(
     objects: &Objects,
-    pieces: impl Stream<Item = std::result::Result<Bytes, String>>,
+    chunks: impl Stream<Item = std::result::Result<Bytes, String>>,
     max_bytes: u64,
 ) -> Result<std::fs::File> {
-    let full = |error: std::io::Error| Problem::internal(error.to_string());
+    let failed = |error: std::io::Error| Problem::internal(error.to_string());
     let mut file = tokio::fs::File::from_std(objects.spool_file()?);
-    let mut pieces = std::pin::pin!(pieces);
+    let mut chunks = std::pin::pin!(chunks);
     let mut size = 0;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Problem::invalid(format!("upload interrupted: {error}")))?;
-        size += piece.len() as u64;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Problem::invalid(format!("upload interrupted: {error}")))?;
+        size += chunk.len() as u64;
         if size > max_bytes {
-            return Err(Problem::too_large(format!("at most {max_bytes} bytes are accepted")));
+            return Err(Problem::too_large(format!(
+                "the file is too large: at most {max_bytes} bytes are accepted"
+            )));
         }
-        file.write_all(&piece).await.map_err(full)?;
+        file.write_all(&chunk).await.map_err(failed)?;
     }
-    file.flush().await.map_err(full)?;
+    file.flush().await.map_err(failed)?;
     let mut file = file.into_std().await;
-    file.seek(SeekFrom::Start(0)).map_err(full)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
     Ok(file)
 }

@@ -159,7 +159,7 @@ pub(crate) const ERRORS: Format = Format {
         let code = if problem.status() == StatusCode::UNAUTHORIZED { UNAUTHORIZED } else { SERVER_ERROR };
         serde_json::to_vec(&body(code, problem.detail(), &Value::Null)).unwrap_or_default()
     },
-    described_as: None,
+    schema: None,
 };
 
 fn body(code: i32, message: &str, id: &Value) -> Value {

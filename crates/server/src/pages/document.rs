@@ -92,7 +92,7 @@ pub(crate) async fn show(
     };
     let (library, version) = (&place.library, &place.version);
     // A document whose own path has the ending comes first.
-    if let Some(bare) = path.strip_suffix(address::TWIN) {
+    if let Some(bare) = path.strip_suffix(address::MARKDOWN_SUFFIX) {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         let paths = [path.clone(), bare.to_owned()];
         let found =

@@ -162,7 +162,7 @@ async fn a_question_is_answered_as_text_and_as_json() {
     // The source of a snippet leads to its document.
     assert!(server.get("/l/fastify/5.2.1/guides/shut%20down.md", &[]).await.text().contains("app.close()"));
     let nothing = ask(&server, "/docs/fastify", "zzzabsentword").await;
-    assert_eq!(nothing.text(), "fastify 5.2.1 holds nothing for this question: ask in other words.\n");
+    assert_eq!(nothing.text(), "no results in fastify 5.2.1: try other words\n");
     let parameters = [("libraryId", "/docs/fastify"), ("query", "zzzabsentword"), ("type", "json")];
     let nothing = server.get("/api/v2/context", &parameters).await.ok();
     assert_eq!(nothing, json!({ "codeSnippets": [], "infoSnippets": [] }));

@@ -59,7 +59,7 @@ async fn lists_lead_from_the_root_to_every_document() {
 
     > A technical library that a team and its agents share.
 
-    What you may read is listed. Links are relative to the address of this file.
+    The list has the libraries that you can read. Links are relative to the address of this file.
 
     ## Libraries
 
@@ -77,7 +77,7 @@ async fn lists_lead_from_the_root_to_every_document() {
     ## Versions
 
     - [15](15/llms.txt)
-    - [14](14/llms.txt): answers where no version is asked for
+    - [14](14/llms.txt): active version
     ");
     let version = server.get("/l/vercel~next.js/15/llms.txt", &[]).await;
     assert_snapshot!(without_times(&version.text()), @r"
@@ -85,7 +85,7 @@ async fn lists_lead_from_the_root_to_every_document() {
 
     > A framework for pages
 
-    Library vercel/next.js, version 15: 5 documents, the last of them indexed [time]. Links are relative to the address of this file; `llms-full.txt` beside it holds all texts.
+    Library vercel/next.js, version 15: 5 documents, the last of them indexed [time]. Links are relative to the address of this file; `llms-full.txt` beside it has all texts.
 
     ## Documents
 

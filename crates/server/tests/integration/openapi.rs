@@ -77,7 +77,7 @@ async fn every_route_is_described_and_answers() {
             assert_ne!(problem["detail"], "nothing was found at this address", "{method} {path}");
         }
         let operation = &printed["paths"][&path][&method];
-        assert!(operation["responses"]["4XX"].is_object(), "{method} {path} does not describe problems");
+        assert!(operation["responses"]["400"].is_object(), "{method} {path} does not describe problems");
         assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}");
     }
 }
@@ -100,4 +100,106 @@ fn assert_references_resolve(description: &Value, part: &Value) {
         }
         _ => {}
     }
+}
+
+/// Parts of requests without a bound, and the reason of each.
+const UNBOUNDED: [(&str, &str); 7] = [
+    ("last-event-id", "a header whose invalid values are ignored"),
+    ("accept-language", "a header whose invalid values are ignored"),
+    ("metadata", "members of the users' choice"),
+    ("OpenAi", "clients of other products send further members"),
+    ("Perplexica", "clients of other products send further members"),
+    ("ImportForm", "other fields of the form are ignored"),
+    ("application/octet-stream", "a file"),
+];
+
+/// Finds the parts of requests without a bound: texts, numbers, lists and objects.
+struct BoundCheck<'description> {
+    description: &'description Value,
+    exceptions: BTreeSet<&'static str>,
+    unbounded: Vec<String>,
+}
+
+impl BoundCheck<'_> {
+    fn check_operation(&mut self, name: &str, operation: &Value) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let at = format!("{name} {}", parameter["name"].as_str().expect("a name"));
+            let schema =
+                parameter.get("schema").unwrap_or(&parameter["content"]["application/json"]["schema"]);
+            self.check(&at, schema);
+        }
+        for (content_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            self.check(&format!("{name} {content_type}"), &content["schema"]);
+        }
+    }
+
+    fn check(&mut self, at: &str, schema: &Value) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.rsplit('/').next().expect("a name");
+            let target = self.description.pointer(&reference[1..]).expect("a schema").clone();
+            return self.check(&format!("{at} {name}"), &target);
+        }
+        for part in ["oneOf", "allOf", "anyOf", "prefixItems"] {
+            for alternative in schema[part].as_array().into_iter().flatten() {
+                self.check(at, alternative);
+            }
+        }
+        let types: Vec<&str> = match &schema["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+            other => other.as_str().into_iter().collect(),
+        };
+        let has = |name: &str| !schema[name].is_null();
+        for kind in types {
+            let is_bounded = match kind {
+                "string" => {
+                    has("maxLength")
+                        || has("enum")
+                        || ["uuid", "date-time"].iter().any(|format| schema["format"] == *format)
+                }
+                "integer" | "number" => has("minimum") && has("maximum"),
+                "array" => has("maxItems"),
+                "object" => schema["additionalProperties"] == false,
+                _ => true,
+            };
+            if !is_bounded {
+                self.report(&format!("{at}: {kind}"));
+            }
+        }
+        self.check_parts(at, schema);
+    }
+
+    fn check_parts(&mut self, at: &str, schema: &Value) {
+        if schema["items"].is_object() {
+            self.check(at, &schema["items"]);
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            // The bytes of a file are bounded by a setting.
+            if property["contentMediaType"].is_null() {
+                self.check(&format!("{at}.{name}"), property);
+            }
+        }
+    }
+
+    fn report(&mut self, at: &str) {
+        match UNBOUNDED.iter().find(|(part, _reason)| at.contains(part)) {
+            Some((part, _reason)) => {
+                self.exceptions.insert(part);
+            }
+            None => self.unbounded.push(at.to_owned()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_part_of_a_request_has_a_bound() {
+    let app = TestApp::new(PROGRAM).await;
+    let description: Value = serde_json::from_str(&app.run(&["openapi"]).await.succeeded()).unwrap();
+    let mut check =
+        BoundCheck { description: &description, exceptions: BTreeSet::new(), unbounded: Vec::new() };
+    for (method, path) in described_routes(&description) {
+        check.check_operation(&format!("{method} {path}"), &description["paths"][&path][&method]);
+    }
+    assert!(check.unbounded.is_empty(), "{:#?}", check.unbounded);
+    let listed: BTreeSet<&str> = UNBOUNDED.iter().map(|(part, _reason)| *part).collect();
+    assert_eq!(check.exceptions, listed, "an exception that is not needed");
 }

@@ -51,13 +51,13 @@ impl Handler for Ingest {
     }
 
     async fn gave_up(&mut self, job: &LeasedJob, error: &str) {
-        let marked = if job.kind == chat::files::READ_JOB.name {
+        let result = if job.kind == chat::files::READ_JOB.name {
             chat::files::mark_failed(&self.pool, job, error).await
         } else {
             ingest::mark_failed(&self.pool, job, error).await.map_err(chat::Error::from)
         };
-        if let Err(fault) = marked {
-            tracing::warn!(job.id = %job.id, error = %Chain(&fault), "failed to mark a document as failed");
+        if let Err(error) = result {
+            tracing::warn!(job.id = %job.id, error = %Chain(&error), "failed to mark a document as failed");
         }
     }
 
@@ -122,7 +122,7 @@ impl Handler for EmbedFiles {
     }
 }
 
-/// Removes stored bytes that nothing refers to.
+/// Deletes stored bytes without a reference.
 pub(super) struct SweepObjects {
     pool: PgPool,
     objects: Objects,
@@ -150,7 +150,7 @@ impl Handler for SweepObjects {
     }
 }
 
-/// Merges groups of the work list that mean the same.
+/// Merges groups of the work list with the same meaning.
 pub(super) struct RegroupWorklist(EmbedPassages);
 
 impl RegroupWorklist {
@@ -158,7 +158,7 @@ impl RegroupWorklist {
         Self(EmbedPassages::new(pool, model, stop))
     }
 
-    /// Completes the jobs only once nothing is left: told to stop, it leaves the rest to the next worker.
+    /// Completes the jobs only when nothing is left: if stopped, it leaves the rest to the next worker.
     async fn regroup(&self, worker: Uuid, ids: &[Uuid]) -> anyhow::Result<()> {
         let EmbedPassages { stop, pool, model } = &self.0;
         while chat::worklist::regroup(pool, model).await? > 0 {

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 /// Deletes expired sessions, links and attempts to sign in.
 const DELETE_EXPIRED_SESSIONS: JobKind = maintenance("identity.delete_expired");
-/// Deletes answers remembered for idempotency keys.
+/// Deletes responses stored for idempotency keys.
 const DELETE_IDEMPOTENCY_KEYS: JobKind = maintenance("store.delete_idempotency_keys");
 /// Deletes done jobs.
 const PURGE_DONE_JOBS: JobKind = maintenance("store.purge_done_jobs");
-/// Deletes chats whose time for an undo is over, and expired links to chats.
+/// Deletes chats that can no longer be restored, and expired share links.
 const PURGE_CHATS: JobKind = maintenance("chat.purge");
-/// Marks answers whose writer is gone. Runs each minute, so its runs are of interest for an hour.
+/// Marks answers whose writer is gone. It runs each minute, so its done jobs are kept for an hour only.
 const MARK_INTERRUPTED: JobKind = maintenance("chat.mark_interrupted").keep_done(Duration::from_hours(1));
 
 /// All schedules, at different minutes so that they do not run at once.
@@ -35,7 +35,7 @@ pub(super) const SCHEDULES: &[Schedule] = &[
 const KINDS: &[JobKind] =
     &[DELETE_EXPIRED_SESSIONS, DELETE_IDEMPOTENCY_KEYS, PURGE_DONE_JOBS, PURGE_CHATS, MARK_INTERRUPTED];
 
-/// Kinds whose done jobs are kept for a time of their own.
+/// Kinds with their own retention of done jobs.
 const PURGE_POLICIES: &[JobKind] = &[MARK_INTERRUPTED, chat::worklist::REGROUP_JOB];
 
 /// Creates the kind of a scheduled job: few attempts, because the next run tries again.

@@ -1,8 +1,8 @@
-//! A passage's Markdown taken apart: the code in its fences, and what is said around them (`CommonMark` 0.31, section 4.5).
+//! Splitting of a passage's Markdown into fenced code and the text around it (`CommonMark` 0.31, section 4.5).
 
 use super::Code;
 
-/// The text around the fences, and what is in them.
+/// Returns the text around the fences, and the code in them.
 pub(super) fn split(markdown: &str) -> (String, Vec<Code>) {
     let mut prose: Vec<&str> = Vec::new();
     let mut codes: Vec<Code> = Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn split(markdown: &str) -> (String, Vec<Code>) {
             },
         }
     }
-    // One that was cut off is code all the same.
+    // A fence without an end is code, too.
     codes.extend(open.map(Fence::code));
     (prose.join("\n").trim().to_owned(), codes)
 }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn code_and_words_are_told_apart() {
+    fn code_and_text_are_split() {
         let markdown = "Stop it:\n\n```js title=x\nawait app.close()\n\n// ``` is no end\n```\n\nThen:\n\n~~~~\n~~~\n~~~~";
         let (prose, codes) = split(markdown);
         assert_eq!(prose, "Stop it:\n\n\nThen:");

@@ -1,4 +1,4 @@
-//! Requests of OpenAI clients: parsed, or refused with the member that is wrong.
+//! Requests of OpenAI clients: parsed, or refused with the name of the invalid member.
 
 use chat::messages::MessageRole;
 use serde_json::Value;
@@ -6,10 +6,12 @@ use serde_json::Value;
 use super::SOURCES;
 use crate::http::problem::{Problem, Result};
 
-/// Messages that are taken; a conversation is only looked back upon so far.
-const MAX_MESSAGES: usize = 1000;
-/// The latest of what was said before that is taken along.
-const HISTORY: usize = 100;
+/// Messages of a request.
+pub(super) const MAX_MESSAGES: usize = 1000;
+/// Latest messages before the question that are used.
+const MAX_HISTORY: usize = 100;
+/// Length of a model's id.
+pub(super) const MAX_MODEL_CHARS: usize = 300;
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,47 +21,52 @@ pub(super) struct Question {
     /// Earlier messages, oldest first.
     pub(super) history: Vec<(MessageRole, String)>,
     pub(super) streams: bool,
-    pub(super) wants_usage: bool,
+    pub(super) includes_usage: bool,
 }
 
 impl Question {
-    /// Reads a request. What would make another answer of it than the library gives is refused, not left out silently.
-    pub(super) fn read(body: &Value) -> Result<Self> {
+    /// Parses a request. Options that the answer could not honour are refused, not silently ignored.
+    ///
+    /// # Errors
+    /// Fails with the name of the invalid member.
+    pub(super) fn parse(body: &Value) -> Result<Self> {
         let model = match body.get("model") {
-            Some(Value::String(model)) if !model.is_empty() && model.len() <= 300 => model.clone(),
+            Some(Value::String(model)) if !model.is_empty() && model.chars().count() <= MAX_MODEL_CHARS => {
+                model.clone()
+            }
             _ => {
-                return Err(wrong(
+                return Err(invalid(
                     "model",
-                    "model is missing: wenyuan, a library, or a library and a version",
+                    "missing model: use wenyuan, a library, or a library and a version",
                 ));
             }
         };
-        refuse(body)?;
+        check_options(body)?;
         let Some(messages) = body.get("messages").and_then(Value::as_array) else {
-            return Err(wrong("messages", "messages is missing: a list with the question at its end"));
+            return Err(invalid("messages", "missing messages: send a list that ends with the question"));
         };
         if messages.len() > MAX_MESSAGES {
-            return Err(wrong(
+            return Err(invalid(
                 "messages",
-                &format!("messages has at most {MAX_MESSAGES}: leave out the oldest"),
+                &format!("messages has more than {MAX_MESSAGES} items: leave out the oldest"),
             ));
         }
-        let mut said = Vec::new();
-        let mut is_asked = false;
+        let mut conversation = Vec::new();
+        let mut ends_with_question = false;
         for (number, message) in messages.iter().enumerate() {
             let at = format!("messages[{number}]");
             let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
             let role = match role {
                 "user" => MessageRole::User,
                 "assistant" => MessageRole::Assistant,
-                // A client's own rules and what its tools found: the library answers by its own rules, from its own sources.
+                // Ignored: the library answers by its own rules, from its own sources.
                 "system" | "developer" | "tool" | "function" => {
                     text(message, &at)?;
                     continue;
                 }
                 _ => {
-                    let what = "role is one of system, developer, user, assistant and tool";
-                    return Err(wrong(&format!("{at}.role"), what));
+                    let detail = "unknown role: use system, developer, user, assistant or tool";
+                    return Err(invalid(&format!("{at}.role"), detail));
                 }
             };
             let text = text(message, &at)?;
@@ -67,56 +74,67 @@ impl Question {
                 .rsplit_once(SOURCES)
                 .filter(|_| role == MessageRole::Assistant)
                 .map_or(&*text, |(text, _)| text);
-            is_asked = role == MessageRole::User && !text.trim().is_empty();
+            ends_with_question = role == MessageRole::User && !text.trim().is_empty();
             if !text.trim().is_empty() {
-                said.push((role, text.to_owned()));
+                conversation.push((role, text.to_owned()));
             }
         }
-        let question = said.pop().filter(|_| is_asked);
+        let question = conversation.pop().filter(|_| ends_with_question);
         let Some((_, text)) = question else {
-            return Err(wrong("messages", "the last message is the question: of role user, and not empty"));
+            return Err(invalid(
+                "messages",
+                "the last message is not a question: end with a message of role user that is not empty",
+            ));
         };
-        let history = said.split_off(said.len().saturating_sub(HISTORY));
+        let history = conversation.split_off(conversation.len().saturating_sub(MAX_HISTORY));
         let streams = flag(body, "stream", "stream")?;
         let options = body.get("stream_options").unwrap_or(&Value::Null);
-        let wants_usage = flag(options, "include_usage", "stream_options.include_usage")?;
-        Ok(Self { model, text, history, streams, wants_usage })
+        let includes_usage = flag(options, "include_usage", "stream_options.include_usage")?;
+        Ok(Self { model, text, history, streams, includes_usage })
     }
 }
 
-/// Refuses what cannot be done and would be missed.
-fn refuse(body: &Value) -> Result<()> {
-    let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    if given("n").is_some_and(|n| n.as_u64() != Some(1)) {
-        return Err(wrong("n", "n is 1: there is one answer to a question"));
+/// Refuses options that the library cannot honour.
+fn check_options(body: &Value) -> Result<()> {
+    let option = |name: &str| body.get(name).filter(|value| !value.is_null());
+    if option("n").is_some_and(|n| n.as_u64() != Some(1)) {
+        return Err(invalid("n", "unsupported n: a question has one answer, so n is 1"));
     }
-    let chosen = given("tool_choice").or_else(|| given("function_call"));
-    if chosen.is_some_and(|choice| !matches!(choice.as_str(), Some("auto" | "none"))) {
-        return Err(wrong("tool_choice", "tool_choice is auto or none: the library calls no tools"));
+    let tool_choice = option("tool_choice").or_else(|| option("function_call"));
+    if tool_choice.is_some_and(|choice| !matches!(choice.as_str(), Some("auto" | "none"))) {
+        return Err(invalid(
+            "tool_choice",
+            "unsupported tool_choice: the library calls no tools, so it is auto or none",
+        ));
     }
-    let speaks = given("modalities").and_then(Value::as_array);
-    if given("audio").is_some() || speaks.is_some_and(|all| all.iter().any(|one| one != "text")) {
-        return Err(wrong("modalities", "modalities is [\"text\"]: the library answers in writing"));
+    let modalities = option("modalities").and_then(Value::as_array);
+    if option("audio").is_some() || modalities.is_some_and(|all| all.iter().any(|one| one != "text")) {
+        return Err(invalid("modalities", "unsupported modalities: answers are text, so it is [\"text\"]"));
     }
-    let format = given("response_format").and_then(|format| format.get("type")).and_then(Value::as_str);
+    let format = option("response_format").and_then(|format| format.get("type")).and_then(Value::as_str);
     if format.is_some_and(|format| format != "text") {
-        return Err(wrong("response_format", "response_format is text: answers are Markdown"));
+        return Err(invalid(
+            "response_format",
+            "unsupported response_format: answers are Markdown, so it is text",
+        ));
     }
-    if given("logprobs").is_some_and(|wanted| *wanted != Value::Bool(false)) {
-        return Err(wrong("logprobs", "logprobs is false: they are not known"));
+    if option("logprobs").is_some_and(|value| *value != Value::Bool(false)) {
+        return Err(invalid("logprobs", "unsupported logprobs: probabilities are unknown, so it is false"));
     }
     Ok(())
 }
 
-/// The text of a message: a string, parts that are text, or nothing.
+/// Returns the text of a message: a string, or its text parts.
 fn text(message: &Value, at: &str) -> Result<String> {
     let parts = match message.get("content") {
         Some(Value::String(text)) => return Ok(text.clone()),
         None | Some(Value::Null) => return Ok(String::new()),
         Some(Value::Array(parts)) => parts,
-        Some(_) => return Err(wrong(&format!("{at}.content"), "content is a text, or a list of parts")),
+        Some(_) => {
+            return Err(invalid(&format!("{at}.content"), "invalid content: send a text or a list of parts"));
+        }
     };
-    let mut all = String::new();
+    let mut joined = String::new();
     for (number, part) in parts.iter().enumerate() {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
         let text = match kind {
@@ -127,27 +145,26 @@ fn text(message: &Value, at: &str) -> Result<String> {
             _ => None,
         };
         let Some(text) = text else {
-            let what =
-                "only text is read: images, sound and files can be added to the library, or to a chat there";
-            return Err(wrong(&format!("{at}.content[{number}]"), what));
+            let detail = "unsupported part: only text is read; add files to a library or to a chat";
+            return Err(invalid(&format!("{at}.content[{number}]"), detail));
         };
-        if !all.is_empty() {
-            all.push('\n');
+        if !joined.is_empty() {
+            joined.push('\n');
         }
-        all += text;
+        joined += text;
     }
-    Ok(all)
+    Ok(joined)
 }
 
-fn flag(within: &Value, name: &str, at: &str) -> Result<bool> {
-    match within.get(name) {
+fn flag(object: &Value, name: &str, at: &str) -> Result<bool> {
+    match object.get(name) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(value)) => Ok(*value),
-        Some(_) => Err(wrong(at, &format!("{at} is true or false"))),
+        Some(_) => Err(invalid(at, &format!("invalid {at}: use true or false"))),
     }
 }
 
-fn wrong(parameter: &str, detail: &str) -> Problem {
+fn invalid(parameter: &str, detail: &str) -> Problem {
     Problem::invalid(detail).about(parameter)
 }
 
@@ -157,22 +174,22 @@ mod tests {
 
     use super::*;
 
-    fn read(messages: &Value, more: &Value) -> Result<Question> {
+    fn parse(messages: &Value, more: &Value) -> Result<Question> {
         let mut body = json!({ "model": "wenyuan", "messages": messages });
         for (name, value) in more.as_object().expect("members") {
             body[name] = value.clone();
         }
-        Question::read(&body)
+        Question::parse(&body)
     }
 
     #[test]
-    fn conversations_are_read_however_clients_write_them() {
-        let below = format!("It does [1].{SOURCES}\n[1] a");
-        let question = read(
+    fn all_forms_of_conversations_are_parsed() {
+        let with_sources = format!("It does [1].{SOURCES}\n[1] a");
+        let question = parse(
             &json!([
                 { "role": "system", "content": "Be brief." },
                 { "role": "user", "content": [{ "type": "text", "text": "Does" }, { "type": "text", "text": "it?" }] },
-                { "role": "assistant", "content": below, "tool_calls": [] },
+                { "role": "assistant", "content": with_sources, "tool_calls": [] },
                 { "role": "assistant", "content": null },
                 { "role": "tool", "tool_call_id": "1", "content": "no" },
                 { "role": "user", "content": "Why?", "name": "ada" },
@@ -186,11 +203,11 @@ mod tests {
             (MessageRole::Assistant, "It does [1].".to_owned()),
         ];
         assert_eq!(question.history, history);
-        assert!(question.streams && question.wants_usage);
+        assert!(question.streams && question.includes_usage);
     }
 
     #[test]
-    fn what_cannot_be_done_is_refused_with_its_name() {
+    fn unsupported_options_are_refused_by_name() {
         let one = json!([{ "role": "user", "content": "a" }]);
         for (messages, more, parameter) in [
             (json!([]), json!({}), "messages"),
@@ -222,7 +239,7 @@ mod tests {
             (one.clone(), json!({ "stream": "yes" }), "stream"),
             (one, json!({ "stream_options": { "include_usage": 1 } }), "stream_options.include_usage"),
         ] {
-            let refused = read(&messages, &more).unwrap_err();
+            let refused = parse(&messages, &more).unwrap_err();
             assert_eq!(refused.parameter(), Some(parameter), "{refused:?}");
         }
     }

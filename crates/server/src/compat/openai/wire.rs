@@ -1,32 +1,72 @@
 //! Wire format of OpenAI's responses (API reference, Chat and Models).
 
 use chat::answer::stream::Outcome;
+use chat::messages::MAX_QUESTION_CHARS;
 use chat::source::Source;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::ModelId;
 use crate::http::problem::Problem;
+use crate::http::schema::described;
 
-/// A question, as far as it has an effect; what else a client sends is taken or refused as it says in the guide.
-#[derive(Deserialize, ToSchema)]
+described! {
+    /// Messages of a conversation, the question last.
+    OpenAiMessages = kernel::schema::list::<RequestMessage>(1..=super::request::MAX_MESSAGES);
+    /// Text of a message.
+    OpenAiText = kernel::schema::text(1..=MAX_QUESTION_CHARS, kernel::schema::NOT_BLANK);
+}
+
+/// Request of a client of OpenAI: the members that have an effect. Others are ignored or refused as the guide says.
+#[derive(ToSchema)]
 #[schema(as = OpenAiRequest)]
+#[expect(dead_code, reason = "describes the request; `Question` parses it")]
 pub(crate) struct Request {
     /// `wenyuan` for all libraries, a library, or a library and a version: `fastify@5.2.1`.
-    #[schema(max_length = 300, example = "wenyuan")]
-    #[serde(rename = "model")]
-    _model: String,
+    #[schema(value_type = ModelId, example = "wenyuan")]
+    model: String,
     /// Messages, the question last.
-    #[schema(value_type = Vec<Object>, min_items = 1, max_items = 1000)]
-    #[serde(rename = "messages")]
-    _messages: Vec<Value>,
-    /// Whether the answer comes as events.
-    #[serde(rename = "stream")]
-    _stream: Option<bool>,
-    /// `include_usage`: whether the last event says what the answer took.
-    #[schema(value_type = Option<Object>)]
-    #[serde(rename = "stream_options")]
-    _stream_options: Option<Value>,
+    #[schema(value_type = OpenAiMessages)]
+    messages: Vec<RequestMessage>,
+    /// Whether the answer is sent as events.
+    stream: Option<bool>,
+    /// Options of the events.
+    stream_options: Option<StreamOptions>,
+}
+
+/// Message of a conversation. The last one is the question, of role `user`.
+#[derive(ToSchema)]
+#[schema(as = OpenAiRequestMessage)]
+#[expect(dead_code, reason = "describes the request")]
+struct RequestMessage {
+    #[schema(inline)]
+    role: RequestRole,
+    /// Text. Clients can also send a list of text parts, or null in messages that are not the question.
+    #[schema(value_type = OpenAiText, inline)]
+    content: String,
+}
+
+/// Author of a message. Only `user` and `assistant` have an effect.
+#[derive(ToSchema)]
+#[schema(as = OpenAiRequestRole, rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes the request")]
+enum RequestRole {
+    User,
+    Assistant,
+    System,
+    Developer,
+    Tool,
+    Function,
+}
+
+/// Options of a stream of events.
+#[derive(ToSchema)]
+#[schema(as = OpenAiStreamOptions)]
+#[expect(dead_code, reason = "describes the request")]
+struct StreamOptions {
+    /// Whether the last event has the token usage.
+    include_usage: Option<bool>,
 }
 
 /// List of models.
@@ -38,26 +78,26 @@ pub(crate) struct Models {
     data: Vec<Model>,
 }
 
-/// Something that may be asked.
+/// Model of a list.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiModel)]
 pub(crate) struct Model {
     id: String,
     /// `model`
     object: &'static str,
-    /// Seconds since 1970.
+    /// Creation time in seconds since 1970.
     created: i64,
     owned_by: &'static str,
 }
 
-/// An answer.
+/// Answer in the format of OpenAI.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiCompletion)]
 pub(crate) struct Completion {
     id: String,
     /// `chat.completion`
     object: &'static str,
-    /// Seconds since 1970.
+    /// Creation time in seconds since 1970.
     created: i64,
     model: String,
     choices: Vec<Choice>,
@@ -72,7 +112,7 @@ pub(crate) struct Completion {
 struct Choice {
     index: u32,
     message: Message,
-    /// `stop`, or `length` where the model was cut off.
+    /// `stop`, `length` if the answer was cut off, or `content_filter`.
     finish_reason: &'static str,
     #[schema(value_type = Option<Object>)]
     logprobs: (),
@@ -96,7 +136,7 @@ struct Usage {
     total_tokens: u64,
 }
 
-/// A failure, as OpenAI has it.
+/// Error in the format of OpenAI.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiFailure)]
 pub(crate) struct Failure {
@@ -110,13 +150,13 @@ struct ErrorBody {
     message: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The member of the request that is wrong.
+    /// Invalid member of the request.
     param: Option<String>,
     /// Code of the error.
     code: Option<String>,
 }
 
-/// The body of a failure.
+/// Renders the body of an error.
 pub(crate) fn failure(problem: &Problem) -> Vec<u8> {
     let status = problem.status().as_u16();
     let kind = match status {
@@ -138,14 +178,14 @@ pub(crate) fn failure(problem: &Problem) -> Vec<u8> {
 }
 
 impl Models {
-    /// All of these.
+    /// Creates a list.
     pub(super) fn of(data: Vec<Model>) -> Self {
         Self { object: "list", data }
     }
 }
 
 impl Model {
-    /// The one of this id.
+    /// Creates a model with this id.
     pub(super) fn new(id: String, created: i64) -> Self {
         Self { id, object: "model", created, owned_by: "wenyuan" }
     }
@@ -160,7 +200,7 @@ pub(super) struct Heading {
 }
 
 impl Heading {
-    /// The whole answer.
+    /// Returns the complete answer.
     pub(super) fn completion(self, content: String, outcome: &Outcome) -> Completion {
         let message = Message { role: "assistant", content, refusal: None };
         let finish_reason = finish_reason(outcome);
@@ -175,24 +215,24 @@ impl Heading {
         }
     }
 
-    /// The first event.
+    /// Renders the first chunk.
     pub(super) fn first(&self) -> String {
         self.chunk(&json!({ "role": "assistant", "content": "" }), None).to_string()
     }
 
-    /// A piece of the text.
-    pub(super) fn piece(&self, text: &str) -> String {
+    /// Renders a chunk of text.
+    pub(super) fn text(&self, text: &str) -> String {
         self.chunk(&json!({ "content": text }), None).to_string()
     }
 
-    /// Why it ends, and what it stands on.
+    /// Renders the last chunk, with the finish reason and the sources.
     pub(super) fn last(&self, outcome: &Outcome) -> String {
         let mut chunk = self.chunk(&json!({}), Some(finish_reason(outcome)));
         chunk["sources"] = json!(&*outcome.sources);
         chunk.to_string()
     }
 
-    /// Token usage.
+    /// Renders the chunk with the token usage.
     pub(super) fn usage(&self, outcome: &Outcome) -> String {
         let mut chunk = self.chunk(&Value::Null, None);
         chunk["choices"] = json!([]);

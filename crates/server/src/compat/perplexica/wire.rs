@@ -1,4 +1,6 @@
 //! Wire formats of Perplexica: the older one (lines of `sources`, `message`, `messageEnd`) and the newer one (patched blocks).
+//!
+//! Requests can have further members, which clients send and this API ignores.
 
 use chat::answer::stream::{Event, Outcome};
 use chat::focus::Focus;
@@ -9,24 +11,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// A chat.
+use super::PerplexicaHistory;
+use crate::http::schema::{ExternalId, QuestionText, described};
+
+/// Chat.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaChat)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Chat {
-    /// Its id, as the client gave it.
+    /// Id that the client assigned, or ours.
     pub(super) id: String,
-    /// Its title.
+    /// Title.
     pub(super) title: String,
-    /// When it was begun (ISO 8601).
+    /// Creation time (ISO 8601).
     pub(super) created_at: String,
     /// Focus mode.
     pub(super) focus_mode: String,
-    /// Its files.
+    /// Files.
     pub(super) files: Vec<File>,
 }
 
-/// A file of a chat.
+/// File of a chat.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaFile)]
 #[serde(rename_all = "camelCase")]
@@ -35,14 +40,14 @@ pub(crate) struct File {
     pub(super) file_id: String,
 }
 
-/// All chats.
+/// Chats.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaChats)]
 pub(crate) struct Chats {
     pub(super) chats: Vec<Chat>,
 }
 
-/// A message.
+/// Message of a chat.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaMessage)]
 #[serde(rename_all = "camelCase")]
@@ -56,67 +61,85 @@ pub(crate) struct Row {
     pub(super) metadata: String,
 }
 
-/// A chat with its messages.
+/// Chat with its messages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaOpenedChat)]
-pub(crate) struct Opened {
+pub(crate) struct ChatWithMessages {
     pub(super) chat: Chat,
     pub(super) messages: Vec<Row>,
 }
 
-/// One thing that is said.
+/// Text for the user, or an error.
 #[derive(Serialize, ToSchema)]
-#[schema(as = PerplexicaTold)]
-pub(crate) struct Message {
+#[schema(as = PerplexicaMessageBody)]
+pub(crate) struct MessageBody {
     pub(super) message: String,
 }
 
-/// A question in a chat.
+/// Question in a chat.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PerplexicaQuestion)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Question {
-    pub(super) message: Option<AskedMessage>,
-    /// Older clients: what is asked.
+    #[schema(required, nullable = false)]
+    pub(super) message: Option<QuestionMessage>,
+    /// Focus mode, sent by older clients.
+    #[schema(value_type = Option<Focus>)]
     pub(super) focus_mode: Option<String>,
-    /// Newer clients: `web`, `discussions`, `academic`; `library` is ours.
+    /// Sources, sent by newer clients: the first one decides. `library` is an addition of this API.
+    #[schema(value_type = Option<PerplexicaSources>)]
     pub(super) sources: Option<Vec<String>>,
+    /// Language model: `{providerId, key}` or `{provider, name}`. Models of other providers are ignored.
     #[schema(value_type = Option<Object>)]
     pub(super) chat_model: Option<Value>,
 }
 
-/// Text of the message.
+/// Message of a question.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = PerplexicaAsked)]
+#[schema(as = PerplexicaQuestionMessage)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct AskedMessage {
+pub(crate) struct QuestionMessage {
+    /// Id that the client assigns.
     #[serde(default)]
+    #[schema(value_type = ExternalId, required = false)]
     pub(super) message_id: String,
+    /// Id of the chat that the client assigns.
     #[serde(default)]
+    #[schema(value_type = ExternalId, required = false)]
     pub(super) chat_id: String,
+    /// Question.
     #[serde(default)]
+    #[schema(value_type = QuestionText)]
     pub(super) content: String,
 }
 
-/// A question of no chat.
+/// Question without a chat.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PerplexicaSearch)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Search {
+    /// Question.
+    #[schema(value_type = QuestionText, required)]
     pub(super) query: Option<String>,
+    /// Focus mode, sent by older clients.
+    #[schema(value_type = Option<Focus>)]
     pub(super) focus_mode: Option<String>,
+    /// Sources, sent by newer clients: the first one decides.
+    #[schema(value_type = Option<PerplexicaSources>)]
     pub(super) sources: Option<Vec<String>>,
-    /// Earlier messages: `["human" | "assistant", text]`.
+    /// Earlier messages.
     #[serde(default)]
-    #[schema(value_type = Vec<Vec<String>>)]
+    #[schema(value_type = PerplexicaHistory, required = false)]
     pub(super) history: Vec<(String, String)>,
+    /// Whether the answer streams.
     #[serde(default)]
     pub(super) stream: bool,
+    /// Language model: `{providerId, key}` or `{provider, name}`. Models of other providers are ignored.
     #[schema(value_type = Option<Object>)]
     pub(super) chat_model: Option<Value>,
 }
 
-/// An answer of no chat.
+/// Answer to a question without a chat.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerplexicaAnswer)]
 pub(crate) struct Answer {
@@ -125,9 +148,24 @@ pub(crate) struct Answer {
     pub(super) sources: Value,
 }
 
-/// How an answer streams.
+/// Sources that newer clients name, and their focus modes.
+const SOURCES: [(&str, Focus); 4] = [
+    ("library", Focus::LibrarySearch),
+    ("web", Focus::WebSearch),
+    ("academic", Focus::AcademicSearch),
+    ("discussions", Focus::RedditSearch),
+];
+
+described! {
+    /// Source that is searched.
+    PerplexicaSource = kernel::schema::one_of(SOURCES.map(|(name, _)| name));
+    /// Sources that are searched.
+    PerplexicaSources = kernel::schema::list::<PerplexicaSource>(0..=SOURCES.len());
+}
+
+/// Format of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum StreamFormat {
     /// `sources`, `message`, `messageEnd`.
     Lines,
     /// `block`, `updateBlock`, `researchComplete`, `messageEnd`.
@@ -136,23 +174,21 @@ pub(super) enum Shape {
     Search,
 }
 
-/// The focus that is meant; `None` where there is no such.
+/// Returns the focus of a request; `None` if it is unknown.
 pub(super) fn focus(focus_mode: Option<&str>, sources: Option<&[String]>) -> Option<Focus> {
     match (focus_mode, sources) {
         (Some(name), _) => name.parse().ok(),
         (None, None) => Some(Focus::default()),
+        (None, Some(sources)) if sources.len() > SOURCES.len() => None,
         (None, Some(sources)) => Some(match sources.first().map(String::as_str) {
-            None | Some("library") => Focus::LibrarySearch,
-            Some("web") => Focus::WebSearch,
-            Some("academic") => Focus::AcademicSearch,
-            Some("discussions") => Focus::RedditSearch,
-            Some(_) => return None,
+            None => Focus::default(),
+            Some(source) => SOURCES.iter().find(|(name, _)| *name == source)?.1,
         }),
     }
 }
 
-/// The model that is meant: `{provider, name}` or `{providerId, key}`. Only ours are: clients send what they used elsewhere,
-/// too.
+/// Returns the model of a request: `{provider, name}` or `{providerId, key}`. Models of other providers are ignored, since clients
+/// send those that they used elsewhere.
 pub(super) fn model(value: Option<&Value>) -> Option<String> {
     let value = value?;
     let provider = value.get("provider").or_else(|| value.get("providerId"))?.as_str()?;
@@ -160,7 +196,7 @@ pub(super) fn model(value: Option<&Value>) -> Option<String> {
     (provider == super::PROVIDER && !name.is_empty()).then(|| name.to_owned())
 }
 
-/// Sources as both generations read them.
+/// Renders sources for older and newer clients.
 pub(super) fn sources(sources: &[Source], address: &str) -> Value {
     sources
         .iter()
@@ -178,7 +214,7 @@ pub(super) fn sources(sources: &[Source], address: &str) -> Value {
         .collect()
 }
 
-/// A message as a row.
+/// Renders a message.
 pub(super) fn row(number: usize, chat: &str, message: &MessageRecord, address: &str) -> Row {
     let mut metadata = json!({ "createdAt": message.created_at });
     if message.role == MessageRole::Assistant && !message.sources.is_empty() {
@@ -197,35 +233,35 @@ pub(super) fn row(number: usize, chat: &str, message: &MessageRecord, address: &
 
 /// Renders the events of an answer.
 pub(super) struct Writer {
-    pub(super) shape: Shape,
-    /// The answer's id.
+    pub(super) format: StreamFormat,
+    /// Id of the answer.
     pub(super) id: String,
     pub(super) address: std::sync::Arc<str>,
-    /// The text so far, where each patch holds all of it.
+    /// Text so far: each patch contains all of it.
     pub(super) text: String,
     pub(super) has_text: bool,
 }
 
 impl Writer {
-    /// The lines for an event.
+    /// Returns the lines of an event.
     pub(super) fn lines(&mut self, event: &Event) -> Vec<Value> {
         let id = &self.id;
-        match (self.shape, event) {
-            (Shape::Lines, Event::Sources(found)) => {
+        match (self.format, event) {
+            (StreamFormat::Lines, Event::Sources(found)) => {
                 vec![json!({ "type": "sources", "data": sources(found, &self.address), "messageId": id })]
             }
-            (Shape::Lines, Event::Text(text)) => {
+            (StreamFormat::Lines, Event::Text(text)) => {
                 vec![json!({ "type": "message", "data": text, "messageId": id })]
             }
-            (Shape::Search, Event::Sources(found)) => {
+            (StreamFormat::Search, Event::Sources(found)) => {
                 vec![json!({ "type": "sources", "data": sources(found, &self.address) })]
             }
-            (Shape::Search, Event::Text(text)) => vec![json!({ "type": "response", "data": text })],
-            (Shape::Blocks, Event::Sources(found)) => {
+            (StreamFormat::Search, Event::Text(text)) => vec![json!({ "type": "response", "data": text })],
+            (StreamFormat::Blocks, Event::Sources(found)) => {
                 let block = json!({ "id": format!("{id}-sources"), "type": "source", "data": sources(found, &self.address) });
                 vec![json!({ "type": "block", "block": block }), json!({ "type": "researchComplete" })]
             }
-            (Shape::Blocks, Event::Text(text)) => {
+            (StreamFormat::Blocks, Event::Text(text)) => {
                 self.text.push_str(text);
                 let block = format!("{id}-text");
                 if std::mem::replace(&mut self.has_text, true) {
@@ -246,10 +282,10 @@ impl Writer {
         if let Some(failure) = outcome.failure.as_ref().filter(|_| outcome.text.is_empty()) {
             lines.push(json!({ "type": "error", "data": failure.to_string() }));
         }
-        lines.push(match self.shape {
-            Shape::Lines => json!({ "type": "messageEnd", "messageId": self.id }),
-            Shape::Blocks => json!({ "type": "messageEnd" }),
-            Shape::Search => json!({ "type": "done" }),
+        lines.push(match self.format {
+            StreamFormat::Lines => json!({ "type": "messageEnd", "messageId": self.id }),
+            StreamFormat::Blocks => json!({ "type": "messageEnd" }),
+            StreamFormat::Search => json!({ "type": "done" }),
         });
         lines
     }

@@ -73,7 +73,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<L
         .map(|library| Row {
             name: library.name.to_string(),
             title: library.title.clone(),
-            part: address::part_of(&library.name),
+            part: address::segment_of(&library.name),
             visibility: name_of(&VISIBILITIES, library.visibility),
             grants: library.grants.len(),
         })

@@ -96,7 +96,7 @@ async fn store_files(
     request: Request,
 ) -> problem::Result<Option<ChatId>> {
     if let Some(chat) = chat {
-        chat_files::require_room(&state.app, &frame.actor, chat).await?;
+        chat_files::require_capacity(&state.app, &frame.actor, chat).await?;
     }
     let mut parts = multipart::open(state, request).await?;
     if !read_token(frame, &mut parts).await? {

@@ -39,7 +39,7 @@ pub(super) async fn show(
     let document = found.filter(|document| document.document_type == "pdf");
     let document = document.ok_or_else(|| Problem::not_found("this document has no PDF"))?;
     let tag = format!("\"{}\"", document.sha256);
-    if etag::is_held(&headers, &tag) {
+    if etag::none_match_has(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], security_headers()).into_response());
     }
     let name = RevisionName { label: document.version.clone(), revision: Some(document.revision) };

@@ -262,7 +262,7 @@ impl<'page> View<'page> {
         let encode = |text: &str| percent_encoding::utf8_percent_encode(text, FRAGMENT).to_string();
         format!(
             "/compare/{}/{}?from={}&to={}",
-            address::part_of(&self.library.name),
+            address::segment_of(&self.library.name),
             address::escaped(&self.document.path),
             encode(from),
             encode(to)
@@ -380,7 +380,7 @@ impl<'page> View<'page> {
     /// Returns the address of the Markdown of this revision.
     fn markdown(&self) -> String {
         if self.is_current {
-            return format!("{}{}", self.here, address::TWIN);
+            return format!("{}{}", self.here, address::MARKDOWN_SUFFIX);
         }
         format!(
             "/api/v1/documents/{}/versions/{}~{}/content",
