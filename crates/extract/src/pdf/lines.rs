@@ -188,7 +188,7 @@ impl Base {
     }
 }
 
-/// Maximum room between a letter and its superscript or subscript, in ems.
+/// Maximum gap between a letter and its superscript or subscript, in ems.
 const MAX_SCRIPT_GAP_EMS: f32 = 0.2;
 
 /// Maximum number of font sizes of a line that are compared.

@@ -317,7 +317,7 @@ impl Adding<'_> {
     }
 }
 
-/// What became of documents whose files are gone.
+/// Outcome for documents whose files are gone.
 enum Removal {
     /// Their paths; they were taken out of the version.
     Done(Vec<String>),

@@ -40,10 +40,9 @@ pub(super) fn compound_length(text: &str) -> Option<usize> {
         }
         end += word;
         let joint = match bytes.get(end..) {
-            Some([b':', b':', ..] | [b'-', b'>', ..]) => 2,
             // "C++/CLI", "C#/F#"
             Some([b'+', b'+', b'/', ..]) => 3,
-            Some([b'#', b'/', ..]) => 2,
+            Some([b':', b':', ..] | [b'-', b'>', ..] | [b'#', b'/', ..]) => 2,
             Some([b'.' | b'-' | b'/' | b'$' | b'#' | b'@' | b'&' | b'+', ..]) => 1,
             _ => return Some(end),
         };

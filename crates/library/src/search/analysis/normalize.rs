@@ -299,21 +299,20 @@ fn continues_syllable(character: char) -> bool {
 
 /// Whether a character that stands alone is its own normal form, except for simplification.
 fn is_stable(character: char) -> bool {
-    let code = u32::from(character);
-    match code {
-        0..0xA0 => true,
-        0x0400..=0x0481
+    matches!(
+        u32::from(character),
+        0..0xA0
+        | 0x0400..=0x0481
         | 0x0E01..=0x0E30
+        // Chinese punctuation
+        | 0x3001..=0x3011
         | 0x3041..=0x3096
         | 0x30A1..=0x30FA
         | 0x30FC..=0x30FE
         | 0x3400..=0x4DBF
         | 0x4E00..=0x9FFF
-        | 0xAC00..=0xD7A3 => true,
-        // Chinese punctuation
-        0x3001..=0x3011 => true,
-        _ => false,
-    }
+        | 0xAC00..=0xD7A3
+    )
 }
 
 /// Whether a character is not visible and does not separate words (Unicode's `Default_Ignorable_Code_Point`).
