@@ -71,7 +71,7 @@ async fn retrieval(harness: &mut Harness) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "Known-item retrieval",
         "The question is a heading, or the first words of a passage, that occurs in a single document, and that document is \
-         the answer. All libraries are searched, 10 results, at most two per document. The words are from the document, \
+         the answer. All libraries are searched, 10 results, at first two per document. The words are from the document, \
          which favours full text; only one page counts, even if another answers a heading equally well.",
     );
     // Written to a file, for the analysis of misses.

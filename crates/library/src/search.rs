@@ -13,6 +13,7 @@ mod fuse;
 mod highlight;
 pub mod index;
 mod passages;
+mod plain;
 mod query;
 pub mod relevance;
 mod request;
@@ -24,7 +25,8 @@ pub use engine::{CONTENT_TYPES, Engine, EngineConfig, ModelState};
 pub use highlight::excerpt;
 pub use passages::{Passage, find_passage, find_passages};
 pub use request::{
-    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, ResolvedVersion, SearchHit,
-    SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
+    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, NOTHING_RELEVANT_NOTICE,
+    ResolvedVersion, SearchHit, SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
+    VECTORS_MISSING_NOTICE,
 };
 pub use zero_results::{ZeroResult, ZeroResultLog};

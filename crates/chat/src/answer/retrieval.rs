@@ -8,7 +8,8 @@ use kernel::actor::Actor;
 use library::label::VersionRequest;
 use library::names::LibraryName;
 use library::search::{
-    Engine, MAX_QUERY_CHARS, ModelState, Passage, ResolvedVersion, SearchHit, SearchRequest,
+    Engine, MAX_QUERY_CHARS, ModelState, NOTHING_RELEVANT_NOTICE, Passage, ResolvedVersion, SearchHit,
+    SearchRequest,
 };
 
 use registry::tool_call::ToolTarget;
@@ -22,6 +23,10 @@ use crate::files::{self, ChatFileStatus};
 use crate::source::{Source, SourceKind};
 use crate::web_search;
 
+/// Minimum coverage of the question's words, relative to the best source.
+const MIN_COVERAGE_OF_BEST: f32 = 0.4;
+/// Maximum difference of similarity to the nearest source.
+const MAX_SIMILARITY_GAP: f32 = 0.015;
 /// Maximum number of search hits considered.
 const MAX_HITS: usize = 12;
 /// Maximum number of closest passages named if none is relevant.
@@ -241,13 +246,23 @@ async fn search_library(
     let answer = engine.search(actor, &question).await?;
     let follows_active = scope.version == VersionRequest::Active;
     let ranked = (1..).zip(&answer.hits);
-    let (relevant, others): (Vec<_>, Vec<_>) = ranked.partition(|(_, hit)| hit.relevant);
+    let best = answer.hits.iter().map(|hit| hit.coverage).fold(0.0, f32::max);
+    let nearest = answer.hits.iter().filter_map(|hit| hit.similarity).fold(0.0, f32::max);
+    // Beside a passage that answers, one that shares few words with the question and is further from it has nothing to do with it.
+    let belongs = |hit: &SearchHit| {
+        hit.coverage >= best * MIN_COVERAGE_OF_BEST
+            || hit.similarity.is_some_and(|similarity| similarity >= nearest - MAX_SIMILARITY_GAP)
+    };
+    let (relevant, others): (Vec<_>, Vec<_>) = ranked.partition(|(_, hit)| hit.relevant && belongs(hit));
+    // Sources that are missing or merely near are told by the answer itself.
+    let mut notices = answer.notices;
+    notices.retain(|notice| notice != NOTHING_RELEVANT_NOTICE);
     let source =
         |(rank, hit): (i32, &SearchHit)| Source { follows_active, ..passage_source(rank, &hit.passage) };
     Ok(Retrieval {
         sources: relevant.into_iter().map(source).collect(),
         nearest: others.into_iter().take(MAX_NEAREST).map(source).collect(),
-        notices: answer.notices,
+        notices,
         resolved: answer.resolved,
     })
 }

@@ -35,6 +35,8 @@ use compound::{as_numbers, compound_length, is_signed, split_compound, suffix_le
 use normalize::{Normalized, fold, normalize};
 use script::{Script, is_han, is_unspaced, script_of};
 
+pub(super) use script::joins_lines;
+
 /// Maximum length of a term, in bytes; a longer one is data, not a word.
 const MAX_TERM_BYTES: usize = 120;
 /// Capacity of the cache of stems: few words of English are frequent.

@@ -10,6 +10,14 @@ pub(super) struct Candidate {
     pub(super) document: u64,
 }
 
+/// A candidate of full-text search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TextCandidate {
+    pub(super) candidate: Candidate,
+    /// Share of the query's words that the passage contains, 0 to 1; rarer words weigh more. Only of the best candidates.
+    pub(super) coverage: f32,
+}
+
 /// A candidate of vector search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct VectorCandidate {

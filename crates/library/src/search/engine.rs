@@ -6,7 +6,7 @@
 
 mod suggest;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -21,21 +21,22 @@ use tantivy::Term;
 use uuid::Uuid;
 
 use super::analysis::with_thread_analysis;
-use super::candidate::{Candidate, VectorCandidate};
+use super::candidate::{TextCandidate, VectorCandidate};
 use super::collector::{Allowed, BestPassages};
 use super::follow::Follower;
-use super::fuse::{FusedCandidate, fuse, limit_per_document};
+use super::fuse::{FusedCandidate, fuse, spread_documents};
 use super::index::{FullText, Generation, number_of};
 use super::passages::PassageCache;
 use super::query::ParsedQuery;
 use super::relevance::RelevanceScorer;
 use super::request::{
-    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, ResolvedVersion, SearchHit,
-    SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
+    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, NOTHING_RELEVANT_NOTICE,
+    ResolvedVersion, SearchHit, SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
+    VECTORS_MISSING_NOTICE,
 };
 use super::rerank::{RERANKED, rerank};
 use super::zero_results::ZeroResultLog;
-use super::{highlight, vectors};
+use super::{highlight, plain, vectors};
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
 use crate::changes::{self, Sequence};
@@ -44,8 +45,10 @@ use crate::embed;
 use crate::label::VersionRequest;
 use crate::names::{LibraryName, Tag};
 
-/// Candidates of each method beyond those shown: fusion and the limit of two passages a document need a choice.
-const EXTRA_CANDIDATES: usize = 40;
+/// Candidates of each method that are put in order together. Only pages beyond them need more.
+const POOL: usize = RERANKED;
+/// Candidates of each method for pages beyond the first pool.
+const DEEP_POOL: usize = MAX_RESULTS + POOL;
 /// Capacity of the caches of query vectors (4 KB each) and of rankings.
 const MAX_CACHED_QUERIES: u64 = 2000;
 /// Maximum number of changes left out of a search; more mean that the index is being built, which a notice says.
@@ -236,7 +239,17 @@ impl Engine {
         notices.extend(scope.notice());
         let has_next = ranking.candidates.len() > needed && needed < MAX_RESULTS;
         let page = ranking.candidates.iter().copied().skip(offset).take(request.limit);
-        let hits = self.read(&page.collect::<Vec<_>>(), &query, &ranking.scorer).await?;
+        let mut hits = self.read(&page.collect::<Vec<_>>(), &query, &ranking.scorer).await?;
+        let mut left: HashMap<u64, usize> = HashMap::new();
+        for fused in ranking.candidates.iter().skip(needed) {
+            *left.entry(fused.candidate.document).or_default() += 1;
+        }
+        for hit in &mut hits {
+            hit.more_in_document = left.get(&number_of(hit.passage.document_id)).copied().unwrap_or_default();
+        }
+        if offset == 0 && !hits.is_empty() && hits.iter().all(|hit| !hit.relevant) {
+            notices.push(NOTHING_RELEVANT_NOTICE.to_owned());
+        }
         metrics::histogram!("wenyuan_search_seconds", "stage" => "whole")
             .record(started.elapsed().as_secs_f64());
         Ok(SearchResponse {
@@ -258,34 +271,43 @@ impl Engine {
         scope: &Scope,
         needed: usize,
     ) -> Result<Vec<FusedCandidate>, Error> {
-        // Fusion needs a choice; one list alone needs only what the limit of two passages a document removes.
-        let mut limit =
-            if mode == SearchMode::Hybrid { needed * 2 + EXTRA_CANDIDATES } else { needed * 2 + 10 };
-        limit = limit.max(RERANKED);
-        loop {
-            let text = async {
-                if mode == SearchMode::Vector {
-                    Ok(Vec::new())
-                } else {
-                    Self::search_text(request, query, scope, limit)
-                }
-            };
-            let vectors = async {
-                if mode == SearchMode::Text {
-                    Ok(Vec::new())
-                } else {
-                    self.search_vectors(request, scope, limit).await
-                }
-            };
-            let (text, vectors) = futures::future::try_join(text, vectors).await?;
-            let is_exhausted = text.len() < limit && vectors.len() < limit;
-            let candidates = limit_per_document(fuse(&text, &vectors));
-            // A few documents can hold most of the candidates: then a wider search finds more.
-            if candidates.len() > needed || is_exhausted || limit > 4 * MAX_RESULTS {
-                return Ok(candidates);
-            }
-            limit *= 4;
+        let (mut candidates, is_exhausted) = self.candidates(request, query, mode, scope, POOL).await?;
+        if is_exhausted || needed < candidates.len() {
+            return Ok(candidates);
         }
+        // The order of the first pool stays, so that pages neither repeat nor miss a passage.
+        let known: HashSet<Uuid> = candidates.iter().map(|fused| fused.candidate.passage).collect();
+        let (deep, _) = self.candidates(request, query, mode, scope, DEEP_POOL).await?;
+        candidates.extend(deep.into_iter().filter(|fused| !known.contains(&fused.candidate.passage)));
+        Ok(candidates)
+    }
+
+    /// Returns the best candidates of each method in their order, and whether there are no others.
+    async fn candidates(
+        &self,
+        request: &SearchRequest,
+        query: &ParsedQuery,
+        mode: SearchMode,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<(Vec<FusedCandidate>, bool), Error> {
+        let text = async {
+            if mode == SearchMode::Vector {
+                Ok(Vec::new())
+            } else {
+                Self::search_text(request, query, scope, limit)
+            }
+        };
+        let vectors = async {
+            if mode == SearchMode::Text {
+                Ok(Vec::new())
+            } else {
+                self.search_vectors(request, scope, limit).await
+            }
+        };
+        let (text, vectors) = futures::future::try_join(text, vectors).await?;
+        let is_exhausted = text.len() < limit && vectors.len() < limit;
+        Ok((spread_documents(fuse(&text, &vectors)), is_exhausted))
     }
 
     /// Resolves what can be found, before anything is searched.
@@ -348,7 +370,18 @@ impl Engine {
                 }
                 format!("the vectors of {made} of {all} passages are made so far")
             }
-            ModelState::Ready(_) => return Ok(requested),
+            ModelState::Ready(_) => {
+                if requested == SearchMode::Vector {
+                    let (made, all) = (self.count_vectors(scope).await?, scope.passages());
+                    // Beyond this number vectors are not counted, and few are missing.
+                    if made < all.min(vectors::MAX_EXACT) {
+                        notices.push(format!(
+                            "{VECTORS_MISSING_NOTICE}: the vectors of {made} of {all} passages are made so far"
+                        ));
+                    }
+                }
+                return Ok(requested);
+            }
             ModelState::Loading => "the embedding model is still being loaded".to_owned(),
             ModelState::Off(reason) => reason,
         };
@@ -367,7 +400,7 @@ impl Engine {
         query: &ParsedQuery,
         scope: &Scope,
         limit: usize,
-    ) -> Result<Vec<Candidate>, Error> {
+    ) -> Result<Vec<TextCandidate>, Error> {
         let Some(generation) = &scope.generation else { return Ok(Vec::new()) };
         let started = Instant::now();
         let snapshot = generation.snapshot();
@@ -379,7 +412,7 @@ impl Engine {
         let best = rerank(best, query, &snapshot, generation.fields)?;
         metrics::histogram!("wenyuan_search_seconds", "stage" => "text")
             .record(started.elapsed().as_secs_f64());
-        Ok(best.into_iter().map(|passage| passage.candidate).collect())
+        Ok(best)
     }
 
     async fn search_vectors(
@@ -454,18 +487,24 @@ impl Engine {
             .filter_map(|fused| {
                 let passage = Arc::clone(passages.get(&fused.candidate.passage)?);
                 let mut contained = HashSet::new();
+                let plain = plain::plain(&passage.content, &passage.section);
+                let heading = plain.heading.filter(|heading| passage.section.last() != Some(heading));
                 let snippet = with_thread_analysis(|analysis| {
-                    for text in passage.section.iter().chain([&passage.title]) {
+                    for text in passage.section.iter().chain([&passage.title]).chain(&heading) {
                         highlight::collect_terms(text, &terms, &mut contained, analysis);
                     }
-                    highlight::snippet(&passage.content, &terms, &mut contained, analysis)
+                    highlight::best_snippet(&plain.blocks, &terms, &mut contained, analysis)
                 });
                 let coverage = scorer.coverage(&contained);
                 let relevant = scorer.is_relevant(&passage.content, coverage, fused.similarity);
                 Some(SearchHit {
                     passage,
+                    heading,
                     snippet: snippet.text,
+                    snippet_is_code: snippet.is_code,
+                    snippet_is_cut: snippet.is_cut,
                     highlights: snippet.highlights,
+                    more_in_document: 0,
                     score: fused.score,
                     text_rank: fused.text_rank,
                     vector_rank: fused.vector_rank,

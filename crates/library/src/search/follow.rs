@@ -9,7 +9,7 @@ use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::watch;
 
 use super::index::{Fields, FullText, Generation, IndexProgress, commit, key_of, number_of};
-use super::rerank::Layout;
+use super::rerank::{Layout, PassageTraits};
 use crate::Error;
 use crate::changes::{self, Change, Sequence};
 use crate::ids::{DocumentId, VersionId};
@@ -21,6 +21,8 @@ const BATCH: i64 = 64;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the writer is kept open without changes.
 const WRITER_IDLE: Duration = Duration::from_mins(1);
+/// Maximum length of the line that says what an operation does; a longer one is a description.
+const MAX_SUMMARY_BYTES: usize = 160;
 /// Interval of polling without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -256,6 +258,15 @@ async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<PassageR
     .await?)
 }
 
+/// Returns the line below the heading of an operation or schema.
+fn operation_summary(content: &str) -> Option<&str> {
+    let mut lines = content.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_heading = lines.next()?.starts_with('#');
+    lines
+        .next()
+        .filter(|line| is_heading && line.len() <= MAX_SUMMARY_BYTES && !line.starts_with(['|', '`', '-']))
+}
+
 /// Replaces the passages of the changed documents in the index.
 fn write(
     writer: IndexWriter,
@@ -281,14 +292,21 @@ fn write(
         for tag in &row.tags {
             document.add_text(fields.tag, tag);
         }
-        let (heading, parents) = row.section.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
-        let (parents, keywords) = (parents.join(" "), row.keywords.join(" "));
+        let summary = if row.content_type == "api" { operation_summary(&row.content) } else { None };
+        let (parents, heading) = match (summary, row.section.split_last()) {
+            // An operation stands under the heading of its group; what it does is said in its first line.
+            (Some(summary), _) => (row.section.join(" "), summary),
+            (None, Some((last, parents))) => (parents.join(" "), last.as_str()),
+            (None, None) => (String::new(), ""),
+        };
+        let traits = PassageTraits::of(&row.content_type, &row.section, &row.content);
+        let keywords = row.keywords.join(" ");
         let parts = [row.name.as_str(), &parents, heading, &keywords];
         for text in parts {
             document.add_text(fields.text, text);
         }
         document.add_text(fields.text, &row.content);
-        document.add_u64(fields.layout, Layout::of(parts).to_column());
+        document.add_u64(fields.layout, Layout::of(parts, traits).to_column());
         writer.add_document(document)?;
     }
     Ok(writer)

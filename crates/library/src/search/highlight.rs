@@ -4,31 +4,64 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::analysis::{Analysis, with_thread_analysis};
+use super::plain::{PlainBlock, plain};
 use super::query::ParsedQuery;
 
 /// Length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 280;
 
-/// Returns the part of a text that matches a query best, and the matched words as half-open ranges of its characters.
+/// Returns the part of a Markdown text that matches a query best, in plain words, and the matched words as half-open ranges of its characters.
 pub fn excerpt(text: &str, query: &str) -> (String, Vec<(u32, u32)>) {
     let query = ParsedQuery::parse(query);
     let mut contained = HashSet::new();
-    let snippet = with_thread_analysis(|analysis| snippet(text, &query.terms(), &mut contained, analysis));
-    (snippet.text, snippet.highlights)
+    let blocks = plain(text, &[]).blocks;
+    let found =
+        with_thread_analysis(|analysis| best_snippet(&blocks, &query.terms(), &mut contained, analysis));
+    (found.text, found.highlights)
 }
 
 /// A snippet with highlights.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Snippet {
     /// Text.
     pub(super) text: String,
     /// Matched words, as half-open ranges of characters.
     pub(super) highlights: Vec<(u32, u32)>,
+    /// Whether it is code.
+    pub(super) is_code: bool,
+    /// Whether words of the passage stand before it, and behind it.
+    pub(super) is_cut: (bool, bool),
+    /// Number of different terms.
+    terms: usize,
+}
+
+/// Cuts a snippet from the block with the most different terms; prose before code. Adds the terms that the blocks contain to
+/// `contained`.
+pub(super) fn best_snippet<'terms>(
+    blocks: &[PlainBlock],
+    terms: &HashSet<&'terms str>,
+    contained: &mut HashSet<&'terms str>,
+    analysis: &mut Analysis,
+) -> Snippet {
+    let mut best: Option<Snippet> = None;
+    for (index, block) in blocks.iter().enumerate() {
+        let mut found = snippet(&block.text, terms, contained, analysis);
+        found.is_code = block.is_code;
+        found.is_cut.0 |= index > 0;
+        found.is_cut.1 |= index + 1 < blocks.len();
+        let is_better = best.as_ref().is_none_or(|best| {
+            found.terms > best.terms || (found.terms == best.terms && best.is_code && !found.is_code)
+        });
+        if is_better {
+            best = Some(found);
+        }
+    }
+    best.unwrap_or_default()
 }
 
 /// Cuts a snippet from a text: the window with the most different terms. Adds the terms that the text contains to
 /// `contained`.
-pub(super) fn snippet<'terms>(
+fn snippet<'terms>(
     text: &str,
     terms: &HashSet<&'terms str>,
     contained: &mut HashSet<&'terms str>,
@@ -36,12 +69,15 @@ pub(super) fn snippet<'terms>(
 ) -> Snippet {
     let matches = matches(text, terms, contained, analysis);
     let window = best_window(text, &matches);
+    let is_cut = (window.start > 0, window.end < text.len());
     let text = &text[window.clone()];
     let mut highlights = Vec::new();
     let mut counted = (0, 0_u32);
-    for (source, _) in
+    let mut different = HashSet::new();
+    for (source, term) in
         matches.iter().filter(|(source, _)| source.start >= window.start && source.end <= window.end)
     {
+        different.insert(*term);
         let mut characters_at = |offset: usize| {
             let offset = offset - window.start;
             counted = (offset, counted.1 + count(&text[counted.0..offset]));
@@ -50,7 +86,7 @@ pub(super) fn snippet<'terms>(
         let from = characters_at(source.start);
         highlights.push((from, characters_at(source.end)));
     }
-    Snippet { text: text.to_owned(), highlights }
+    Snippet { text: text.to_owned(), highlights, is_code: false, is_cut, terms: different.len() }
 }
 
 /// Adds the terms that a text contains to `contained`.
@@ -171,6 +207,22 @@ mod tests {
         let found = cut(&text, &["needl"]);
         assert!(found.text.contains("needle"));
         assert!(found.text.chars().count() <= SNIPPET_CHARS);
+    }
+
+    #[test]
+    fn a_snippet_is_of_prose_unless_only_code_matches() {
+        let blocks = plain("Restart the pool.\n\n```sh\npool --restart\n```\n", &[]).blocks;
+        let cut = |terms: &[&str]| {
+            let terms = terms.iter().copied().collect();
+            best_snippet(&blocks, &terms, &mut HashSet::new(), &mut Analysis::default())
+        };
+        let prose = cut(&["pool"]);
+        assert_eq!(
+            (prose.text.as_str(), prose.is_code, prose.is_cut),
+            ("Restart the pool.", false, (false, true))
+        );
+        let code = cut(&["--restart", "pool"]);
+        assert_eq!((code.text.as_str(), code.is_code), ("pool --restart", true));
     }
 
     proptest! {

@@ -25,7 +25,7 @@ use crate::changes::Sequence;
 use crate::ids::{DocumentId, VersionId};
 
 /// Version of the format. It changes whenever fields or analysis do, so that an index of another program is not misread.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Name of the tokenizer in the schema.
 const TOKENIZER: &str = "wenyuan";
 /// Memory of the writer before it writes a segment.

@@ -15,6 +15,10 @@ use crate::names::{LibraryName, Tag};
 pub const TEXT_ONLY_NOTICE: &str = "searched by words alone";
 /// Beginning of the notice that the full-text index does not hold every passage yet.
 pub const INDEX_BUILDING_NOTICE: &str = "the full-text index is being built";
+/// Notice that no passage is relevant.
+pub const NOTHING_RELEVANT_NOTICE: &str = "no passage is relevant to the query; these are the nearest";
+/// Beginning of the notice that vector search does not know every passage yet.
+pub const VECTORS_MISSING_NOTICE: &str = "vector search is incomplete";
 /// Maximum length of a query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2000;
 /// Maximum number of passages of a page.
@@ -26,7 +30,7 @@ pub const MAX_RESULTS: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchMode {
-    /// Full-text and vector search, fused by rank.
+    /// Full-text and vector search, fused.
     #[default]
     Hybrid,
     /// Full-text search alone.
@@ -133,10 +137,19 @@ pub struct SearchHit {
     #[serde(flatten)]
     #[schema(value_type = Passage)]
     pub passage: Arc<Passage>,
-    /// Part of its text that matches best.
+    /// First heading in its text, such as that of an operation (`PUT /repos/{repo}/lock`), if it is not the last of its section.
+    pub heading: Option<String>,
+    /// Part of its text that matches best, in plain words: prose, or code if only that matches.
     pub snippet: String,
+    /// Whether the snippet is code, whose lines and spaces matter.
+    pub snippet_is_code: bool,
+    /// Whether words of the passage stand before the snippet, and behind it.
+    #[serde(skip)]
+    pub snippet_is_cut: (bool, bool),
     /// Matched words, as half-open ranges of characters of the snippet.
     pub highlights: Vec<(u32, u32)>,
+    /// Number of further passages of the same document that following pages have.
+    pub more_in_document: usize,
     /// Fused score; only its order has a meaning.
     pub score: f32,
     /// Rank in full-text search, from 1.

@@ -11,6 +11,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet as _, SegmentOrdinal, Term};
 
 use super::analysis::{PART_MARK, TermKind, with_thread_analysis};
+use super::candidate::TextCandidate;
 use super::collector::ScoredPassage;
 use super::index::{Fields, IndexSnapshot};
 use super::query::ParsedQuery;
@@ -28,9 +29,18 @@ const MAX_DISTANCE: u32 = 8;
 /// Weights of the features, relative to the score by BM25.
 const HEADING_WEIGHT: f32 = 1.5;
 const NAME_WEIGHT: f32 = 0.3;
-const NEARNESS_WEIGHT: f32 = 1.0;
+const NEARNESS_WEIGHT: f32 = 0.7;
+const RUN_WEIGHT: f32 = 0.3;
 const BEGINNING_WEIGHT: f32 = 0.4;
 const EXACTNESS_WEIGHT: f32 = 0.3;
+
+/// Factors of passages that hardly answer a question.
+const SCHEMA_FACTOR: f32 = 0.85;
+const THIN_FACTOR: f32 = 0.7;
+/// Minimum number of letters of a text that is more than its heading.
+const MIN_LETTERS: usize = 4;
+/// Number of letters of links per other letter beyond which a text is a list of links.
+const MAX_LINKED: usize = 4;
 
 /// Positions at which the parts of a passage's indexed text begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,14 +53,58 @@ pub(crate) struct Layout {
     heading_words: u32,
     /// Position of the text.
     body: u32,
+    /// What else is known of the passage.
+    traits: PassageTraits,
+}
+
+/// What is known of a passage besides its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct PassageTraits {
+    /// Whether it describes a schema of an API, which operations refer to.
+    pub(crate) is_schema: bool,
+    /// Whether it has hardly any text: a lone heading, or a list of links.
+    pub(crate) is_thin: bool,
+}
+
+impl PassageTraits {
+    /// Returns the traits of a passage.
+    pub(crate) fn of(content_type: &str, section: &[String], content: &str) -> Self {
+        let is_schema = content_type == "api" && section.last().is_some_and(|group| group == "Schemas");
+        let (text, linked) = count_letters(content);
+        let is_thin = content_type == "text" && (text + linked < MIN_LETTERS || linked > MAX_LINKED * text);
+        Self { is_schema, is_thin }
+    }
+}
+
+/// Returns the number of letters and digits of a Markdown text outside headings: those that are not the text of links, and those
+/// that are.
+fn count_letters(markdown: &str) -> (usize, usize) {
+    let (mut text, mut linked) = (0, 0);
+    for line in markdown.lines().filter(|line| !line.starts_with('#')) {
+        let (mut is_link, mut is_address) = (false, false);
+        let mut previous = ' ';
+        for character in line.chars() {
+            match character {
+                '[' => is_link = true,
+                ']' => is_link = false,
+                '(' if previous == ']' => is_address = true,
+                ')' => is_address = false,
+                _ if is_address || !character.is_alphanumeric() => {}
+                _ if is_link => linked += 1,
+                _ => text += 1,
+            }
+            previous = character;
+        }
+    }
+    (text, linked)
 }
 
 /// Bits of the lengths in the column: of name, headings above, last heading, keywords; and the words of the last heading.
-const BITS: [u32; 5] = [12, 14, 12, 16, 10];
+const BITS: [u32; 5] = [12, 14, 12, 16, 8];
 
 impl Layout {
     /// Returns the layout of a passage with this name of its document, headings above, last heading and keywords.
-    pub(crate) fn of(parts: [&str; 4]) -> Self {
+    pub(crate) fn of(parts: [&str; 4], traits: PassageTraits) -> Self {
         let mut heading_words = 0;
         let mut lengths = [0_u64; 4];
         with_thread_analysis(|analysis| {
@@ -64,7 +118,7 @@ impl Layout {
             }
         });
         let [name, parents, heading, keywords] = lengths;
-        Self::from_lengths([name, parents, heading, keywords, heading_words])
+        Self { traits, ..Self::from_lengths([name, parents, heading, keywords, heading_words]) }
     }
 
     /// Returns the layout as a number.
@@ -76,16 +130,18 @@ impl Layout {
         for (length, bits) in lengths.into_iter().zip(BITS) {
             column = (column << bits) | u64::from(length);
         }
-        column
+        (column << 2) | (u64::from(self.traits.is_schema) << 1) | u64::from(self.traits.is_thin)
     }
 
     fn from_column(mut column: u64) -> Self {
+        let traits = PassageTraits { is_schema: column & 2 != 0, is_thin: column & 1 != 0 };
+        column >>= 2;
         let mut lengths = [0; 5];
         for (length, bits) in lengths.iter_mut().zip(BITS).rev() {
             *length = column & ((1 << bits) - 1);
             column >>= bits;
         }
-        Self::from_lengths(lengths)
+        Self { traits, ..Self::from_lengths(lengths) }
     }
 
     /// The index leaves one position free between two parts.
@@ -97,7 +153,8 @@ impl Layout {
         let [name, parents, heading, keywords, heading_words] = bounded;
         let begin = name + 1 + parents + 1;
         let end = begin + heading;
-        Self { name, heading: (begin, end), heading_words, body: end + 1 + keywords + 1 }
+        let body = end + 1 + keywords + 1;
+        Self { name, heading: (begin, end), heading_words, body, traits: PassageTraits::default() }
     }
 }
 
@@ -114,12 +171,15 @@ pub(super) fn rerank(
     query: &ParsedQuery,
     snapshot: &IndexSnapshot,
     fields: Fields,
-) -> tantivy::Result<Vec<ScoredPassage>> {
+) -> tantivy::Result<Vec<TextCandidate>> {
     let reranked = passages.len().min(RERANKED);
     let steps = steps(query, snapshot, fields)?;
-    if reranked < 2 || steps.is_empty() {
-        return Ok(passages);
+    if steps.is_empty() {
+        // Without words there is nothing to cover.
+        let known = |passage: ScoredPassage| TextCandidate { candidate: passage.candidate, coverage: 1.0 };
+        return Ok(passages.into_iter().map(known).collect());
     }
+    let mut coverages = vec![0.0; reranked];
     let names: Vec<Term> =
         query.names().iter().take(MAX_STEPS).map(|name| Term::from_field_text(fields.text, name)).collect();
     let mut by_segment: HashMap<SegmentOrdinal, Vec<(DocId, usize)>> = HashMap::new();
@@ -155,12 +215,18 @@ pub(super) fn rerank(
                 exactness: exactness(&positions, &marks, found, names.len()),
                 ..Features::of(&steps, &positions, layout)
             };
+            coverages[passage] = features.coverage;
             passages[passage].score *= features.factor();
         }
     }
+    let mut order: Vec<usize> = (0..passages.len()).collect();
     // A stable sort: passages with equal scores stay in the order of BM25.
-    passages[..reranked].sort_by(|left, right| right.score.total_cmp(&left.score));
-    Ok(passages)
+    order[..reranked].sort_by(|left, right| passages[*right].score.total_cmp(&passages[*left].score));
+    let candidate = |index: usize| TextCandidate {
+        candidate: passages[index].candidate,
+        coverage: coverages.get(index).copied().unwrap_or_default(),
+    };
+    Ok(order.into_iter().map(candidate).collect())
 }
 
 /// Returns the words of the query, weighted by their inverse document frequency.
@@ -196,6 +262,10 @@ fn read_positions(postings: Option<&mut SegmentPostings>, document: DocId, posit
 /// Features of a passage, each 0 to 1.
 #[derive(Debug, Default)]
 struct Features {
+    /// Share of the query's words that it contains.
+    coverage: f32,
+    /// Largest share of the query that stands there as in the query, without a gap.
+    run: f32,
     /// How much the last heading and the query are the same.
     heading: f32,
     /// Share of the query that the document's name holds.
@@ -206,6 +276,7 @@ struct Features {
     beginning: f32,
     /// Share of the query's names and words that stand for themselves.
     exactness: f32,
+    traits: PassageTraits,
 }
 
 impl Features {
@@ -228,18 +299,26 @@ impl Features {
         Self {
             heading: in_heading * in_heading * precision * (0.6 + 0.4 * ordered),
             name: share_in(0, layout.name),
+            coverage: share_in(0, u32::MAX),
+            run: longest_run(steps, positions),
             nearness: nearness(steps, positions),
             beginning: beginning(steps, positions, layout),
             exactness: 0.0,
+            traits: layout.traits,
         }
     }
 
     fn factor(&self) -> f32 {
-        1.0 + HEADING_WEIGHT * self.heading
+        let schema = if self.traits.is_schema { SCHEMA_FACTOR } else { 1.0 };
+        let thin = if self.traits.is_thin { THIN_FACTOR } else { 1.0 };
+        let features = 1.0
+            + HEADING_WEIGHT * self.heading
             + NAME_WEIGHT * self.name
             + NEARNESS_WEIGHT * self.nearness
+            + RUN_WEIGHT * self.run
             + BEGINNING_WEIGHT * self.beginning
-            + EXACTNESS_WEIGHT * self.exactness
+            + EXACTNESS_WEIGHT * self.exactness;
+        features * schema * thin
     }
 }
 
@@ -257,6 +336,34 @@ fn nearness(steps: &[Step], positions: &[Vec<u32>]) -> f32 {
         }
     }
     if total > 0.0 { near / total } else { 0.0 }
+}
+
+/// Returns the largest weighted share of the query's words that follow each other in the passage as in the query; 0 for a single word.
+fn longest_run(steps: &[Step], positions: &[Vec<u32>]) -> f32 {
+    let total: f32 = steps.iter().map(|step| step.weight).sum();
+    if steps.len() < 2 || total <= 0.0 {
+        return 0.0;
+    }
+    let mut best = 0.0_f32;
+    // Weights of the runs that end at each position of the last word.
+    let mut before: Vec<(u32, f32)> = Vec::new();
+    for (index, (step, held)) in steps.iter().zip(positions).enumerate() {
+        let apart =
+            index.checked_sub(1).and_then(|last| u32::try_from(step.position - steps[last].position).ok());
+        let runs = held.iter().map(|position| {
+            let last = apart.and_then(|apart| position.checked_sub(apart)).and_then(|wanted| {
+                before
+                    .binary_search_by_key(&wanted, |(position, _)| *position)
+                    .ok()
+                    .map(|found| before[found].1)
+            });
+            (*position, last.unwrap_or(0.0) + step.weight)
+        });
+        let runs: Vec<(u32, f32)> = runs.collect();
+        best = runs.iter().fold(best, |best, (_, weight)| best.max(*weight));
+        before = runs;
+    }
+    best / total
 }
 
 /// Returns how far two words are from being `apart` positions from each other in this order, at least, if they are near.
@@ -336,13 +443,25 @@ mod tests {
 
     #[test]
     fn a_layout_survives_its_column() {
-        let layout = Layout::of(["file name", "Above this", "Heading of three", "key words"]);
+        let traits = PassageTraits { is_schema: false, is_thin: true };
+        let layout = Layout::of(["file name", "Above this", "Heading of three", "key words"], traits);
         assert_eq!(layout.heading, (6, 9));
         assert_eq!((layout.name, layout.heading_words, layout.body), (2, 3, 13));
         assert_eq!(Layout::from_column(layout.to_column()), layout);
         let long = "word ".repeat(100_000);
-        let layout = Layout::of([&long, &long, &long, &long]);
+        let layout = Layout::of([&long, &long, &long, &long], PassageTraits::default());
         assert_eq!(Layout::from_column(layout.to_column()), layout);
+    }
+
+    #[test]
+    fn lone_headings_and_lists_of_links_are_thin() {
+        let is_thin = |content: &str| PassageTraits::of("text", &[], content).is_thin;
+        assert!(is_thin("## A heading alone"));
+        assert!(is_thin("- [Install](install.md)\n- [Configure the pool](pool.md)"));
+        assert!(!is_thin("## Pool\n\nThe [pool](pool.md) keeps connections."));
+        assert!(!is_thin("阀常闭。"));
+        let section = ["API".to_owned(), "Schemas".to_owned()];
+        assert!(PassageTraits::of("api", &section, "### lock").is_schema);
     }
 
     fn query(weights: &[f32]) -> Vec<Step> {
@@ -364,6 +483,15 @@ mod tests {
         assert!(near(&[5], &[4]) < near(&[4], &[5]));
         assert!(near(&[4], &[400]).abs() < 1e-6);
         assert!(near(&[4], &[]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_longest_run_is_found() {
+        let steps = query(&[1.0, 1.0, 2.0]);
+        let run = |positions: [&[u32]; 3]| longest_run(&steps, &positions.map(<[u32]>::to_vec));
+        assert!((run([&[1, 7], &[2, 8], &[9]]) - 1.0).abs() < 1e-6);
+        assert!((run([&[1], &[2], &[9]]) - 0.5).abs() < 1e-6);
+        assert!(run([&[], &[], &[]]).abs() < 1e-6);
     }
 
     #[test]

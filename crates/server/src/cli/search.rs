@@ -156,7 +156,8 @@ fn print(answer: &SearchResponse) {
 
 fn print_hit(number: usize, hit: &SearchHit) {
     let passage = &hit.passage;
-    let mut place = passage.section.join(" › ");
+    let place: Vec<&str> = passage.section.iter().chain(&hit.heading).map(String::as_str).collect();
+    let mut place = place.join(" › ");
     if let Some(page) = passage.page_from {
         place.push_str(&format!("  p. {page}"));
     }
@@ -170,6 +171,9 @@ fn print_hit(number: usize, hit: &SearchHit) {
     }
     for line in marked(hit).lines().filter(|line| !line.trim().is_empty()).take(6) {
         show::line(&format!("   {line}"));
+    }
+    if hit.more_in_document > 0 {
+        show::line(&styled(DIM, format!("   {} more in this document", hit.more_in_document)));
     }
     show::line("");
 }

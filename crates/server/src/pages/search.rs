@@ -15,7 +15,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use library::catalogue::{Catalogue, Library};
-use library::search::{ModelState, SearchMode, SearchResponse};
+use library::search::{
+    INDEX_BUILDING_NOTICE, ModelState, SearchMode, SearchResponse, TEXT_ONLY_NOTICE, VECTORS_MISSING_NOTICE,
+};
 use library::{Error, overview};
 
 use super::error::PageResult;
@@ -229,17 +231,19 @@ fn verdict(frame: &Frame, answer: &SearchResponse, documents: usize, is_miss: bo
 /// Notices about the search, translated.
 fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, requested: SearchMode) -> Vec<String> {
     let mut notices = Vec::new();
-    let mut rest = answer.notices.len();
+    let has = |beginning: &str| answer.notices.iter().any(|notice| notice.starts_with(beginning));
     // A phrase in quotation marks is a keyword search by request, without a notice.
-    if requested == SearchMode::Hybrid && answer.mode == SearchMode::Text && rest > 0 {
-        rest -= 1;
+    if requested == SearchMode::Hybrid && has(TEXT_ONLY_NOTICE) {
         notices.push(match state.app.engine.model() {
             ModelState::Ready(_) => frame.t("search-vectors-coming"),
             ModelState::Loading => frame.t("search-model-loading"),
             ModelState::Off(_) => frame.t("search-by-words"),
         });
     }
-    if rest > 0 {
+    if has(VECTORS_MISSING_NOTICE) {
+        notices.push(frame.t("search-vectors-missing"));
+    }
+    if has(INDEX_BUILDING_NOTICE) {
         notices.push(frame.t("search-index-building"));
     } else if answer.changes_behind > 0 {
         notices.push(frame.t_count("search-index-behind", answer.changes_behind));

@@ -160,8 +160,15 @@ async fn pages_follow_each_other_without_repeats() {
     }
     let different: HashSet<&String> = seen.iter().map(|(id, _)| id).collect();
     assert_eq!(different.len(), seen.len(), "a passage came twice");
-    assert_eq!(seen.iter().filter(|(_, path)| path == "greedy.md").count(), 2);
-    assert_eq!(seen.len(), 47);
+    // Two passages of it come first, the others after those of all documents, and all are reached.
+    let greedy = seen.iter().filter(|(_, path)| path == "greedy.md").count();
+    assert!(greedy > 10, "{greedy}");
+    assert_eq!(seen.len(), 45 + greedy);
+    assert_eq!(seen[..47].iter().filter(|(_, path)| path == "greedy.md").count(), 2);
+    let first =
+        server.search(&[("q", "pageword"), ("library", "paged"), ("limit", "7"), ("mode", "text")]).await;
+    let more = first["hits"].as_array().unwrap().iter().find(|hit| hit["path"] == "greedy.md");
+    assert_eq!(more.unwrap()["more_in_document"], greedy - 2);
     // The list of documents too.
     let (mut listed, mut cursor) = (Vec::new(), None::<String>);
     loop {
@@ -369,8 +376,10 @@ async fn a_model_that_cannot_be_loaded_turns_meaning_off() {
 
 /// Adds documents to the library `words` and waits until they can be found.
 async fn add_words(server: &Server, documents: &[(&str, &str)]) {
-    let files = documents.iter().map(|(path, text)| (*path, text.as_bytes().to_vec())).collect();
-    server.upload(&[("library", "words"), ("version", "1")], files).await;
+    for some in documents.chunks(50) {
+        let files = some.iter().map(|(path, text)| (*path, text.as_bytes().to_vec())).collect();
+        server.upload(&[("library", "words"), ("version", "1")], files).await;
+    }
     eventually("reading all", async || {
         let version = server.json("/api/v1/libraries/words/versions/1").await;
         (version["documents"] == documents.len()).then_some(())
@@ -531,3 +540,138 @@ async fn forms_of_a_word_meet() {
         assert!(relevant.contains(&found.to_owned()), "{query}: {relevant:?} instead of {found}");
     }
 }
+
+#[tokio::test]
+async fn snippets_are_plain_words() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    add_words(
+        &server,
+        &[
+            (
+                "gate.md",
+                "# Gates\n\nSee [soft tags](#soft-tags) of the **gateword**:\n\n- [x] checked <Check size={18} />\n\n\
+                 :::tip\n\nKeep it shut.\n\n:::\n\n```sh\ngateword --open\n  --wide\n```\n",
+            ),
+            ("api.json", &documents::openapi("Locks", "/locks/{id}", "Reads one lockword")),
+        ],
+    )
+    .await;
+    let hit = async |query: &str| {
+        server.search(&[("q", query), ("library", "words"), ("mode", "text")]).await["hits"][0].clone()
+    };
+    let prose = hit("gateword").await;
+    let snippet = prose["snippet"].as_str().unwrap();
+    assert!(snippet.starts_with("See soft tags of the gateword: checked"), "{snippet}");
+    for markup in ["[", "](", "**", "<Check", ":::", "```", "# Gates"] {
+        assert!(!snippet.contains(markup), "{markup} in {snippet}");
+    }
+    assert_eq!(prose["snippet_is_code"], false);
+    let (begin, end) = (&prose["highlights"][0][0], &prose["highlights"][0][1]);
+    let marked: String = snippet
+        .chars()
+        .skip(begin.as_u64().unwrap() as usize)
+        .take((end.as_u64().unwrap() - begin.as_u64().unwrap()) as usize)
+        .collect();
+    assert_eq!(marked, "gateword");
+    let code = hit("gateword --wide").await;
+    assert_eq!(
+        (&code["snippet"], &code["snippet_is_code"]),
+        (&json!("gateword --open\n  --wide"), &json!(true))
+    );
+    let operation = hit("lockword").await;
+    assert_eq!(operation["heading"], "GET /locks/{id}");
+}
+
+#[tokio::test]
+async fn nothing_relevant_is_said_so() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    add_words(&server, &[("a.md", "# Valves\n\nEach valve of the pump is tested with water and air.")]).await;
+    let query = "valve zzzqqqxxyy wwwkkk jjjppp vvvbbb";
+    let answer = server.search(&[("q", query), ("library", "words"), ("mode", "text")]).await;
+    assert_eq!(answer["hits"][0]["relevant"], false);
+    let notices = answer["notices"].to_string();
+    assert!(notices.contains("no passage is relevant"), "{notices}");
+    let answer = server.search(&[("q", "valve"), ("library", "words"), ("mode", "text")]).await;
+    assert!(!answer["notices"].to_string().contains("no passage is relevant"));
+}
+
+/// Guides of this repository in both languages: a fixed set of real text.
+const GUIDES: [(&str, &str); 16] = [
+    ("add", include_str!("../../../../docs/guide/adding-documents.md")),
+    ("search", include_str!("../../../../docs/guide/searching.md")),
+    ("ask", include_str!("../../../../docs/guide/asking.md")),
+    ("agents", include_str!("../../../../docs/guide/agents.md")),
+    ("backup", include_str!("../../../../docs/guide/backup-and-restore.md")),
+    ("jobs", include_str!("../../../../docs/guide/jobs.md")),
+    ("security", include_str!("../../../../docs/guide/security.md")),
+    ("versions", include_str!("../../../../docs/guide/versions.md")),
+    ("zh-add", include_str!("../../../../docs/guide/adding-documents.zh-CN.md")),
+    ("zh-search", include_str!("../../../../docs/guide/searching.zh-CN.md")),
+    ("zh-ask", include_str!("../../../../docs/guide/asking.zh-CN.md")),
+    ("zh-agents", include_str!("../../../../docs/guide/agents.zh-CN.md")),
+    ("zh-backup", include_str!("../../../../docs/guide/backup-and-restore.zh-CN.md")),
+    ("zh-jobs", include_str!("../../../../docs/guide/jobs.zh-CN.md")),
+    ("zh-security", include_str!("../../../../docs/guide/security.zh-CN.md")),
+    ("zh-versions", include_str!("../../../../docs/guide/versions.zh-CN.md")),
+];
+
+/// A query, and the document that it was taken from.
+struct KnownItem {
+    query: String,
+    path: String,
+    /// Index of the kind: headings and first words, in English and Chinese.
+    kind: usize,
+}
+
+/// Returns the sections of the guides as documents, and their headings and first words as queries.
+fn known_items() -> (Vec<(String, String)>, Vec<KnownItem>) {
+    let (mut documents, mut items): (Vec<(String, String)>, Vec<KnownItem>) = (Vec::new(), Vec::new());
+    for (guide, text) in GUIDES {
+        let language = usize::from(guide.starts_with("zh-")) * 2;
+        for (number, section) in text.split("\n## ").enumerate().skip(1) {
+            let path = format!("{guide}-{number}.md");
+            for block in section.split("\n\n").filter(|block| !block.starts_with(['`', '|', '-', '<'])) {
+                let line = block.trim_start_matches(['#', ' ']).lines().next().unwrap_or_default();
+                let is_heading = block.starts_with('#') && !block.contains('\n');
+                let plain: String = line.chars().filter(|sign| !"*_`[]#\"".contains(*sign)).collect();
+                let words: Vec<&str> = plain.split(' ').take(12).collect();
+                let query: String = words.join(" ").chars().take(60).collect();
+                if words.len() >= 3 || (language > 0 && query.chars().count() >= 6) {
+                    items.push(KnownItem {
+                        query,
+                        path: path.clone(),
+                        kind: language + usize::from(!is_heading),
+                    });
+                }
+            }
+            documents.push((path, format!("## {section}")));
+        }
+    }
+    (documents, items)
+}
+
+#[tokio::test]
+async fn known_items_come_first() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let (documents, items) = known_items();
+    let documents: Vec<(&str, &str)> =
+        documents.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    add_words(&server, &documents).await;
+    let (mut all, mut first) = ([0_u32; 4], [0_u32; 4]);
+    for item in &items {
+        all[item.kind] += 1;
+        let right = paths(&server, &item.query).await.first() == Some(&item.path);
+        first[item.kind] += u32::from(right);
+    }
+    let shares: Vec<f64> =
+        all.iter().zip(first).map(|(all, first)| f64::from(first) / f64::from(*all)).collect();
+    for (share, least) in shares.iter().zip(MIN_SHARES) {
+        assert!(*share >= least, "{shares:.3?} of {all:?} come first, at least {MIN_SHARES:?} should");
+    }
+}
+
+/// Minimum shares of queries whose document comes first: English headings and first words, Chinese headings and first words.
+const MIN_SHARES: [f64; 4] = [0.8, 0.9, 0.8, 0.9];

@@ -35,7 +35,7 @@ pub(super) fn is_hiragana(character: char) -> bool {
 }
 
 /// Whether a line that ends with this character goes on in the next line without a space.
-pub(super) fn joins_lines(character: char) -> bool {
+pub(in crate::search) fn joins_lines(character: char) -> bool {
     is_han(character) || is_katakana(character) || is_hiragana(character)
 }
 

@@ -62,6 +62,12 @@ search-told = The library’s owners will see this search and can add what is mi
 search-by-words = Keyword results only: semantic search is off.
 search-model-loading = Keyword results only: the model for semantic search is still loading.
 search-vectors-coming = Keyword results only: these documents are still being indexed for semantic search.
+search-vectors-missing = These documents are still being indexed for semantic search; results are incomplete.
+search-more-in-document =
+    { $count ->
+        [one] 1 more passage in this document, further down.
+       *[other] { $count } more passages in this document, further down.
+    }
 search-index-building = The full-text index is being built; results are incomplete.
 search-index-behind =
     { $count ->
