@@ -111,7 +111,7 @@ fn colons(events: &[(Event<'_>, Range<usize>)]) -> Option<(Marker, usize)> {
     let end = events.iter().take(8).position(|(event, _)| matches!(event, Event::End(TagEnd::Paragraph)))?;
     let mut line = String::new();
     for (event, _) in &events[1..end] {
-        let (Event::Text(text) | Event::Code(text)) = event else { return None };
+        let (Event::Text(text) | Event::Code(text) | Event::InlineHtml(text)) = event else { return None };
         line.push_str(text);
     }
     let rest = line.strip_prefix(":::")?.trim_start_matches(':').trim();
