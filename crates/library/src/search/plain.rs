@@ -211,12 +211,11 @@ fn without_tags(text: &str) -> String {
         plain.push_str(before);
         let angle = if tag.starts_with('<') { '<' } else { HTML_ANGLE };
         let inside = &tag[angle.len_utf8()..];
-        match tag_length(inside, angle == HTML_ANGLE) {
-            Some(length) => rest = &inside[length..],
-            None => {
-                plain.push('<');
-                rest = inside;
-            }
+        if let Some(length) = tag_length(inside, angle == HTML_ANGLE) {
+            rest = &inside[length..];
+        } else {
+            plain.push('<');
+            rest = inside;
         }
     }
     plain.push_str(rest);
@@ -235,17 +234,19 @@ fn tag_length(text: &str, is_html: bool) -> Option<usize> {
     // In braces and quotation marks, `>` is no end.
     let (mut depth, mut quote, mut end) = (0_usize, None, None);
     for (offset, character) in text.char_indices() {
-        match (character, quote) {
-            (mark, Some(open)) if mark == open => quote = None,
-            (_, Some(_)) => {}
-            ('"' | '\'', None) => quote = Some(character),
-            ('{', None) => depth += 1,
-            ('}', None) => depth = depth.saturating_sub(1),
-            ('>', None) if depth == 0 => {
+        if let Some(open) = quote {
+            quote = Some(open).filter(|open| *open != character);
+            continue;
+        }
+        match character {
+            '"' | '\'' => quote = Some(character),
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            '>' if depth == 0 => {
                 end = Some(offset);
                 break;
             }
-            ('<' | HTML_ANGLE, None) if depth == 0 => return None,
+            '<' | HTML_ANGLE if depth == 0 => return None,
             _ => {}
         }
     }
