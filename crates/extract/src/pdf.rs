@@ -113,6 +113,9 @@ impl Pages {
 /// Extracts lines with positions, by the first library.
 fn extract_pages(bytes: &[u8], limits: &Limits) -> Result<Pages, Error> {
     let backend = RawBackend::load_bytes(bytes).map_err(|error| convert_error(&error))?;
+    if backend.pages().is_empty() {
+        return Err(malformed("it has no pages"));
+    }
     let analyzer = LayoutAnalyzer::new(&backend);
     let mut pages = Pages {
         lines: Vec::new(),

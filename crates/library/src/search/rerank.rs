@@ -53,11 +53,11 @@ pub(crate) struct Layout {
     heading_words: u32,
     /// Position of the text.
     body: u32,
-    /// What else is known of the passage.
+    /// Other traits of the passage.
     traits: PassageTraits,
 }
 
-/// What is known of a passage besides its words.
+/// Traits of a passage besides its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PassageTraits {
     /// Whether it describes a schema of an API, which operations refer to.

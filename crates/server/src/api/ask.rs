@@ -124,7 +124,6 @@ pub(crate) struct QuestionOnce {
 pub(crate) struct HistoryMessage {
     /// Role of the author.
     role: MessageRole,
-    /// Text of the message.
     #[schema(value_type = MessageText, inline)]
     content: String,
 }
@@ -247,7 +246,7 @@ pub(crate) async fn stop(
 ///
 /// The response is a stream of events or one JSON object, as in a chat. Disconnecting stops the answer.
 #[utoipa::path(post, path = "/api/v1/ask", tag = "chats", request_body = QuestionOnce,
-    responses((status = 200, content((AnsweredOnce = "application/json"), (String = "text/event-stream"))), (status = 502)))]
+    responses((status = 200, content((AnsweredOnce = "application/json"), (String = "text/event-stream"))), (status = 404), (status = 502)))]
 pub(crate) async fn ask_once(
     State(state): State<AppState>,
     Caller(actor): Caller,

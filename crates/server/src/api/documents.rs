@@ -114,7 +114,7 @@ impl IntoParams for MetadataFilter {
 
 /// Lists documents by library and path.
 #[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(DocumentListFilter, MetadataFilter, Paging),
-    responses((status = 200, body = DocumentPage)))]
+    responses((status = 200, body = DocumentPage), (status = 404)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,

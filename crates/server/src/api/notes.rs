@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use library::ids::NoteId;
-use library::names::DocumentPath;
+use library::label::Label;
+use library::names::{DocumentPath, LibraryName};
 use library::notes::{self, Category, ListedNote, Note, NoteFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,6 +19,7 @@ use crate::http::input::{self, Json as Body, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::Result;
 use crate::http::router::{bounded, tagged};
+use crate::http::schema::NoteText;
 
 /// Returns the routes.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -30,10 +32,13 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct NoteParams {
     /// Library. Default: all.
+    #[param(value_type = Option<LibraryName>, inline)]
     library: Option<String>,
     /// Label of the version.
+    #[param(value_type = Option<Label>, inline)]
     version: Option<String>,
     /// Path of the document.
+    #[param(value_type = Option<DocumentPath>, inline)]
     path: Option<String>,
     /// Whether to list resolved notes instead of open ones.
     resolved: Option<bool>,
@@ -49,12 +54,13 @@ pub(crate) struct NotePage {
 
 /// A note to add.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewNote {
     /// Passage.
     passage_id: Uuid,
     category: Category,
     /// Text.
-    #[schema(min_length = 1, max_length = 4000)]
+    #[schema(value_type = NoteText)]
     text: String,
 }
 
@@ -89,7 +95,7 @@ pub(crate) async fn list(
 
 /// Adds a note to a passage. A repeated note is stored once.
 #[utoipa::path(post, path = "/api/v1/notes", tag = "documents", request_body = NewNote,
-    responses((status = 201, body = Note)))]
+    responses((status = 201, body = Note), (status = 404)))]
 pub(crate) async fn add(
     State(state): State<AppState>,
     Caller(actor): Caller,

@@ -295,7 +295,7 @@ pub(crate) async fn forgot(
 
 /// Sets a password by a link, which becomes invalid. All sessions of the user end.
 #[utoipa::path(post, path = "/api/v1/password-resets/use", tag = "session", request_body = UseLink,
-    responses((status = 204)))]
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<UseLink>) -> Result<StatusCode> {
     let app = &state.app;
     links::set_password(
@@ -311,7 +311,7 @@ pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<Use
 
 /// Creates the first administrator by the setup link in the server's log, and signs them in.
 #[utoipa::path(post, path = "/api/v1/setup", tag = "session", request_body = SetUp,
-    responses((status = 201, body = SignedInBody)))]
+    responses((status = 201, body = SignedInBody), (status = 404)))]
 pub(crate) async fn set_up(
     State(state): State<AppState>,
     Client(origin): Client,

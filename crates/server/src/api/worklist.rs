@@ -53,7 +53,7 @@ pub(crate) struct WorklistParameters {
 ///
 /// Items are searches without results, refused versions, and wrong or stale answers, grouped by meaning.
 #[utoipa::path(get, path = "/api/v1/worklist", tag = "worklist", params(WorklistParameters, Paging),
-    responses((status = 200, body = WorklistPage)))]
+    responses((status = 200, body = WorklistPage), (status = 404)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,

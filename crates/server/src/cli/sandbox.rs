@@ -165,6 +165,10 @@ mod tests {
     /// Set in the copy of the tests that tries to get out.
     const CONFINED: &str = "WENYUAN_TEST_CONFINED";
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tells the copy from the original, before any thread starts"
+    )]
     #[test]
     fn a_confined_process_computes_and_reaches_nothing() {
         if std::env::var_os(CONFINED).is_some() {

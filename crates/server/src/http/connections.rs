@@ -104,17 +104,20 @@ pub(crate) async fn serve(
     requests.shutdown().await;
 }
 
+/// Number of connections of each address.
+type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// The bounds on connections.
 struct Connections {
     places: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_address: Counts,
     trusted_proxies: Vec<IpNet>,
 }
 
 /// Place of a connection, free again when this is dropped.
 struct Place {
     _permit: OwnedSemaphorePermit,
-    counted: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    counted: Option<(IpAddr, Counts)>,
 }
 
 impl Connections {
@@ -153,8 +156,7 @@ impl Connections {
     }
 
     /// Counts a connection of an address, if it is bounded; fails when the address has its share.
-    #[expect(clippy::type_complexity, reason = "an address and the counter it is in")]
-    fn count(&self, address: IpAddr) -> Result<Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>, ()> {
+    fn count(&self, address: IpAddr) -> Result<Option<(IpAddr, Counts)>, ()> {
         if address.is_loopback() || self.trusted_proxies.iter().any(|network| network.contains(&address)) {
             return Ok(None);
         }

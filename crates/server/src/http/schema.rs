@@ -13,9 +13,9 @@ use kernel::schema::{
     NO_CONTROL, NO_NUL, NOT_BLANK, NOT_BLANK_NO_CONTROL, any_text, integer, list, one_of, text,
 };
 use library::label::MAX_LABEL_BYTES;
-use library::libraries;
 use library::names::LibraryName;
 use library::search::{CONTENT_TYPES, MAX_PAGE_SIZE, MAX_QUERY_CHARS};
+use library::{libraries, notes};
 use store::credentials;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
 
@@ -43,7 +43,9 @@ described! {
     QuestionText = text(1..=MAX_QUESTION_CHARS, NOT_BLANK)
         .examples(["How long does the gateway wait for a service?"]);
     /// Text of an earlier message.
-    MessageText = any_text(0..=MAX_BODY_BYTES);
+    MessageText = any_text(0..=MAX_BODY_BYTES).description(Some("Text of the message."));
+    /// Text of a note.
+    NoteText = text(1..=notes::MAX_NOTE_CHARS, NOT_BLANK);
     /// Title of a chat.
     ChatTitle = text(1..=chats::MAX_TITLE_CHARS, NOT_BLANK);
     /// Reason or correction of a verdict.

@@ -64,7 +64,7 @@ async fn lists_lead_from_the_root_to_every_document() {
     ## Libraries
 
     - [Next.js](l/vercel~next.js/llms.txt): A framework for pages (version 14)
-    - [Wenyuan (文渊)](l/wenyuan/llms.txt): The guide of this library: how to use it and how to run it. (version [ours])
+    - [Wenyuan (文渊)](l/wenyuan/llms.txt): The guide of Wenyuan: how to use it and how to run it. (version [ours])
     ");
     let library = server.get("/l/vercel~next.js/llms.txt", &[]).await;
     assert_snapshot!(library.text(), @r"

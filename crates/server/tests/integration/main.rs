@@ -24,6 +24,7 @@ mod library_pages;
 mod llms;
 mod mcp;
 mod mcp_servers;
+mod mcp_tools;
 mod migrations;
 mod observability;
 mod openai;

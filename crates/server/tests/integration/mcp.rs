@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use testkit::{Reply, Server, TestApp, documents};
 
 use crate::PROGRAM;
-const NEW: &str = "2026-07-28";
+pub(crate) const NEW: &str = "2026-07-28";
 const OLD: &str = "2025-11-25";
 
 /// An agent with a key, in one era of the protocol.
-struct Agent<'server> {
+pub(crate) struct Agent<'server> {
     server: &'server Server,
     key: String,
     era: &'static str,
 }
 
 impl<'server> Agent<'server> {
-    fn new(server: &'server Server, era: &'static str) -> Self {
+    pub(crate) fn new(server: &'server Server, era: &'static str) -> Self {
         Self { server, key: server.key().to_owned(), era }
     }
 
@@ -60,7 +60,7 @@ impl<'server> Agent<'server> {
     }
 
     /// Calls a tool that must succeed. Returns the text and the structured content, which its schema describes.
-    async fn call(&self, tool: &str, arguments: Value) -> (String, Value) {
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> (String, Value) {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], false, "{tool}: {result}");
         let tools = self.ask("tools/list", json!({})).await;
@@ -73,7 +73,7 @@ impl<'server> Agent<'server> {
     }
 
     /// Calls a tool that must fail and returns its message.
-    async fn fails(&self, tool: &str, arguments: Value) -> String {
+    pub(crate) async fn fails(&self, tool: &str, arguments: Value) -> String {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(result["structuredContent"].is_null());
@@ -133,7 +133,7 @@ fn steady(text: &str) -> String {
 }
 
 /// Tools of the program, by name.
-const TOOLS: [&str; 11] = [
+pub(crate) const TOOLS: [&str; 11] = [
     "ask",
     "find_version",
     "get-library-docs",
@@ -146,23 +146,6 @@ const TOOLS: [&str; 11] = [
     "search_docs",
     "search_history",
 ];
-
-#[tokio::test]
-async fn the_program_has_no_fixtures_of_the_conformance_suite() {
-    let app = TestApp::new(PROGRAM).await;
-    let server = app.serve().await;
-    let agent = Agent::new(&server, NEW);
-    let tools = agent.ask("tools/list", json!({})).await;
-    let tools = tools["tools"].as_array().expect("a list");
-    let mut names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
-    names.sort_unstable();
-    assert_eq!(names, TOOLS);
-    let program = std::fs::read(PROGRAM).expect("the program");
-    let program = String::from_utf8_lossy(&program);
-    for fixture in ["test_simple_text", "test_input_required_result", "test://static-text"] {
-        assert!(!program.contains(fixture), "the program holds the fixture {fixture}");
-    }
-}
 
 #[tokio::test]
 async fn both_eras_are_greeted_and_served_without_sessions() {
@@ -456,87 +439,6 @@ async fn a_document_is_read_in_parts_that_keep_to_their_budget() {
 }
 
 #[tokio::test]
-async fn arguments_are_accepted_as_clients_send_them() {
-    let app = TestApp::new(PROGRAM).await;
-    let server = app.serve().await;
-    server.add("fastify", "5.2.1", "a.md", documents::manual("Manual", "chapterword", 4)).await;
-    let agent = Agent::new(&server, NEW);
-    let (_, expected) = agent.call("search_docs", json!({ "query": "chapterword", "limit": 1 })).await;
-    assert_eq!(expected["passages"].as_array().unwrap().len(), 1);
-    for arguments in [
-        json!({ "query": "chapterword", "limit": 1.0 }),
-        json!({ "query": "chapterword", "limit": "1" }),
-        json!({ "query": "chapterword", "limit": 1, "library": "", "version": "" }),
-        json!({ "query": "chapterword", "limit": 1, "library": null, "version": null, "max_tokens": "", "strict": "false" }),
-        json!({ "userQuery": "chapterword", "query": "", "limit": 1 }),
-    ] {
-        let (_, value) = agent.call("search_docs", arguments.clone()).await;
-        assert_eq!(value["passages"], expected["passages"], "{arguments}");
-    }
-    let recent = json!({ "limit": "1", "library": "", "since": "", "cursor": "" });
-    assert_eq!(agent.call("list_recent_changes", recent).await.1["changes"].as_array().unwrap().len(), 1);
-    let listed = json!({ "limit": 200.0, "cursor": "" });
-    assert!(!agent.call("list_libraries", listed).await.1["libraries"].as_array().unwrap().is_empty());
-    let found = json!({ "library": "fastify", "targetVersion": "" });
-    assert_eq!(agent.call("find_version", found).await.1["version"], "5.2.1");
-    // A budget below the least and above the greatest is brought within the bounds.
-    for tokens in [json!(0), json!(50), json!("50"), json!(100.0), json!(1_000_000)] {
-        for (tool, arguments) in [
-            ("search_docs", json!({ "query": "chapterword", "max_tokens": tokens })),
-            ("get_document", json!({ "library": "fastify", "path": "a.md", "max_tokens": tokens })),
-            ("query-docs", json!({ "libraryId": "/docs/fastify", "query": "chapterword", "tokens": tokens })),
-            (
-                "get-library-docs",
-                json!({ "context7CompatibleLibraryID": "/docs/fastify", "topic": "", "tokens": tokens }),
-            ),
-        ] {
-            let (_, value) = agent.call(tool, arguments).await;
-            assert!(!value["passages"].as_array().unwrap().is_empty(), "{tool} {tokens}");
-        }
-    }
-    for (tool, arguments, name) in [
-        ("search_docs", json!({ "query": "x", "limit": "many" }), "limit"),
-        ("search_docs", json!({ "query": "x", "limit": 1.5 }), "limit"),
-        ("search_docs", json!({ "query": ["x"] }), "query"),
-        ("search_docs", json!({ "query": "x", "strict": "perhaps" }), "strict"),
-        ("get_document", json!({ "path": 7 }), "path"),
-        ("query-docs", json!({ "libraryId": "/docs/fastify", "query": "x", "tokens": {} }), "tokens"),
-        ("find_version", json!({ "library": "fastify", "targetVersion": 5 }), "targetVersion"),
-    ] {
-        let text = agent.fails(tool, arguments).await;
-        assert!(text.starts_with(&format!("the argument {name} cannot be read: ")), "{tool}: {text}");
-    }
-}
-
-#[tokio::test]
-async fn a_section_is_read_alone() {
-    let app = TestApp::new(PROGRAM).await;
-    let server = app.serve().await;
-    // The sections are so short that they share a passage.
-    let text =
-        "# Valve\n\n## Open\n\nTurn it left.\n\n### By hand\n\nUse gloves.\n\n## `Close`\n\nTurn it right.\n";
-    server.add("valve", "1", "a.md", text).await;
-    let agent = Agent::new(&server, NEW);
-    for (section, expected) in [
-        ("Open", "## Open\n\nTurn it left.\n\n### By hand\n\nUse gloves."),
-        ("Open > By hand", "### By hand\n\nUse gloves."),
-        ("close", "## `Close`\n\nTurn it right."),
-    ] {
-        let arguments = json!({ "library": "valve", "path": "a.md", "section": section });
-        let (_, value) = agent.call("get_document", arguments).await;
-        assert_eq!(contents(&value).trim(), expected, "{section}");
-        assert_eq!(value["next_cursor"], Value::Null);
-    }
-    let arguments = json!({ "library": "valve", "path": "a.md", "section": "Close > By hand" });
-    assert!(agent.fails("get_document", arguments).await.contains("no section"));
-}
-
-fn contents(value: &Value) -> String {
-    let passages = value["passages"].as_array().expect("passages");
-    passages.iter().map(|passage| passage["content"].as_str().expect("a text")).collect::<Vec<_>>().join("\n")
-}
-
-#[tokio::test]
 async fn a_note_is_written_by_who_may_and_read_by_all() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
@@ -778,4 +680,9 @@ async fn an_agent_on_a_pipe_is_answered_until_the_pipe_ends() {
     let found = &answer(3)["result"]["structuredContent"];
     assert_eq!(found["passages"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(found["passages"][0]["library"], "piped");
+}
+
+pub(crate) fn contents(value: &Value) -> String {
+    let passages = value["passages"].as_array().expect("passages");
+    passages.iter().map(|passage| passage["content"].as_str().expect("a text")).collect::<Vec<_>>().join("\n")
 }

@@ -183,7 +183,7 @@ async fn links_in_the_folder_of_the_embedded_postgres_are_not_followed_by_root()
     let folder = app.data().join("postgres");
     // The user that PostgreSQL runs as can replace nothing beside its data and its socket.
     assert_eq!(owner(&folder), 0);
-    assert_ne!(owner(&folder.join("data")), 0);
+    assert_ne!(owner(folder.join("data")), 0);
     for name in [
         "data/wenyuan.conf",
         "data/postgresql.conf",

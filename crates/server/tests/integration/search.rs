@@ -393,8 +393,8 @@ async fn relevant(server: &Server, query: &str) -> Vec<String> {
     let answer =
         server.search(&[("q", query), ("library", "words"), ("mode", "text"), ("limit", "40")]).await;
     let mut paths = Vec::new();
-    for hit in answer["hits"].as_array().unwrap().iter().filter(|hit| hit["relevant"] == true) {
-        let path = hit["path"].as_str().unwrap().to_owned();
+    for hit in answer["hits"].as_array().expect("hits").iter().filter(|hit| hit["relevant"] == true) {
+        let path = hit["path"].as_str().expect("a path").to_owned();
         if !paths.contains(&path) {
             paths.push(path);
         }
@@ -567,12 +567,8 @@ async fn snippets_are_plain_words() {
         assert!(!snippet.contains(markup), "{markup} in {snippet}");
     }
     assert_eq!(prose["snippet_is_code"], false);
-    let (begin, end) = (&prose["highlights"][0][0], &prose["highlights"][0][1]);
-    let marked: String = snippet
-        .chars()
-        .skip(begin.as_u64().unwrap() as usize)
-        .take((end.as_u64().unwrap() - begin.as_u64().unwrap()) as usize)
-        .collect();
+    let offset = |index: usize| usize::try_from(prose["highlights"][0][index].as_u64().unwrap()).unwrap();
+    let marked: String = snippet.chars().skip(offset(0)).take(offset(1) - offset(0)).collect();
     assert_eq!(marked, "gateword");
     let code = hit("gateword --wide").await;
     assert_eq!(

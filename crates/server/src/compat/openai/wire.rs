@@ -42,7 +42,8 @@ pub(crate) struct Request {
 struct RequestMessage {
     #[schema(inline)]
     role: RequestRole,
-    /// Text. Clients can also send a list of text parts, or null in messages that are not the question.
+    // Clients can also send a list of text parts, or null in messages that are not the question. A doc comment beside `inline` would
+    // describe an object that is a text, too.
     #[schema(value_type = OpenAiText, inline)]
     content: String,
 }
