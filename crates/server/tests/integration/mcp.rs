@@ -43,7 +43,7 @@ impl<'server> Agent<'server> {
     }
 
     /// Calls a method that must succeed and returns its result.
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
         let reply = self.send(method, params).await;
         assert_eq!(reply.header("content-type"), Some("application/json"), "{}", reply.text());
         let answer = reply.ok();
