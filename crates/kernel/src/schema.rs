@@ -1,6 +1,6 @@
 //! Schemas in the OpenAPI document, built from the constants that the code enforces, so that a bound stands once.
 //!
-//! utoipa's attributes take numbers as literals only. A type whose bounds are constants is described by [`schema!`] instead.
+//! utoipa's attributes take numbers as literals only. A type whose bounds are constants is described by [`crate::schema!`] instead.
 
 use std::ops::RangeInclusive;
 

@@ -12,7 +12,7 @@
 //! | `数据库备份` | characters in pairs (`数据` `据库` `库备` `备份`), and words of other lengths (`数据库`) |
 //! | `データベース` | characters in pairs, and the whole |
 //!
-//! Texts are normalized first: see [`normalize`]. A whole compound has the position of its first part, so a phrase is found by
+//! Texts are normalized first: see `normalize`. A whole compound has the position of its first part, so a phrase is found by
 //! its parts whether or not they are written as one. Chinese pairs agree between index and query without a dictionary; the
 //! words make longer matches weigh more than the sum of their pairs.
 
