@@ -80,7 +80,12 @@ pub(super) fn fuse(text: &[TextCandidate], vector: &[VectorCandidate]) -> Vec<Fu
     }
     let mut fused: Vec<FusedCandidate> = fused.into_values().collect();
     fused.sort_by(|left, right| {
-        right.score.total_cmp(&left.score).then_with(|| left.candidate.passage.cmp(&right.candidate.passage))
+        let vector_rank = |hit: &FusedCandidate| hit.vector_rank.unwrap_or(u32::MAX);
+        right
+            .score
+            .total_cmp(&left.score)
+            .then_with(|| vector_rank(left).cmp(&vector_rank(right)))
+            .then_with(|| left.candidate.passage.cmp(&right.candidate.passage))
     });
     fused
 }

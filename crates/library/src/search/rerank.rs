@@ -38,7 +38,7 @@ const EXACTNESS_WEIGHT: f32 = 0.3;
 const SCHEMA_FACTOR: f32 = 0.85;
 const THIN_FACTOR: f32 = 0.7;
 /// Minimum number of letters of a text that is more than its heading.
-const MIN_LETTERS: usize = 4;
+const MIN_LETTERS: usize = 3;
 /// Number of letters of links per other letter beyond which a text is a list of links.
 const MAX_LINKED: usize = 4;
 
