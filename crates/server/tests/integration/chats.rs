@@ -640,7 +640,8 @@ async fn the_command_line_asks_continues_and_searches_chats() {
 async fn appending_takes_a_fixed_number_of_statements() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
-    let chat = new_chat(&server, json!({ "library": "wenyuan" })).await;
+    server.add("gate", "1", "a.md", "# A\n\nwords").await;
+    let chat = new_chat(&server, json!({ "library": "gate" })).await;
     let question = json!({ "content": "Zzyzx qwrtpl?" });
     ask(&server, &chat, question.clone()).await;
     // Find the chat, lock it, find the position, write question and answer, read the conversation, record the end, read the answer:
