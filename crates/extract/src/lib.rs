@@ -42,6 +42,8 @@ mod scripts;
 mod split;
 mod text;
 
+pub use markdown::text_in_braces;
+
 use std::collections::BTreeMap;
 
 use model::{

@@ -103,6 +103,7 @@ impl Reader<'_> {
         let mut depth = 0_usize;
         let mut keywords = Vec::new();
         let mut heading: Option<(u8, Option<String>, String)> = None;
+        let mut braces = None;
         let mut kind = BlockKind::Text;
         for (event, range) in events {
             let range = self.source_range(range);
@@ -121,6 +122,7 @@ impl Reader<'_> {
                             Tag::Table(_) => BlockKind::Table,
                             _ => BlockKind::Text,
                         };
+                        braces = text_in_braces(&tag, &self.source[range.clone()]);
                         if let Tag::Heading { level, id, .. } = tag {
                             heading = Some((level_number(level), id.map(|id| id.to_string()), String::new()));
                         }
@@ -135,7 +137,8 @@ impl Reader<'_> {
                     if depth > 0 {
                         continue;
                     }
-                    if let Some((level, id, title)) = heading.take() {
+                    if let Some((level, id, mut title)) = heading.take() {
+                        title.push_str(braces.take().unwrap_or_default());
                         self.heading(level, id, &title, range);
                     } else {
                         let is_html = end == TagEnd::HtmlBlock;
@@ -261,6 +264,19 @@ impl Reader<'_> {
         normalize(&mut keywords);
         self.blocks.push(Block { kind, range: start..end, anchor, page: None, keywords });
     }
+}
+
+/// Returns the end of a heading's text if the parser took it for attributes and it is none, as ` {id}` in `## GET /users/{id}`.
+///
+/// Attributes that this project knows are ids and classes (`{#id .class}`). `source` is the heading's source.
+pub fn text_in_braces<'s>(tag: &Tag<'_>, source: &'s str) -> Option<&'s str> {
+    let Tag::Heading { id: None, classes, attrs, .. } = tag else { return None };
+    if !classes.is_empty() || attrs.is_empty() {
+        return None;
+    }
+    let begin = source.rfind('{')?;
+    let end = begin + source[begin..].find('}')? + 1;
+    Some(&source[source[..begin].trim_end_matches([' ', '\t']).len()..end])
 }
 
 /// Returns the ranges in order, those that overlap as one.
@@ -403,6 +419,9 @@ mod tests {
             ("Version {{ page.version }} of it.\n", vec!["Text \"Version {{ page.version }} of it.\""]),
             ("[//]: # (secret)\n\nText.\n", vec!["Text \"Text.\""]),
             ("# Head {% icon %} {#id}\n\nText.\n", vec!["H1 Head #id", "Text \"Text.\""]),
+            ("## GET /users/{id}\n\nText.\n", vec!["H2 GET /users/{id} #get-usersid", "Text \"Text.\""]),
+            ("## Find by {id} ##\n", vec!["H2 Find by {id} #find-by-id"]),
+            ("PUT /a/{id}/b/{name}\n---\n", vec!["H2 PUT /a/{id}/b/{name} #put-aidbname"]),
             ("`{% raw %}` and `<!-- x -->` stay.\n", vec!["Text \"`{% raw %}` and `<!-- x -->` stay.\""]),
             ("```\n{% if %}\n<!-- x -->\n```\n", vec!["Code \"```\\n{% if %}\\n<!-- x -->\\n```\""]),
             ("- ```\n  {{ x }}\n  ```\n", vec!["Text \"- ```\\n  {{ x }}\\n  ```\""]),

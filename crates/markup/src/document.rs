@@ -85,8 +85,7 @@ pub fn render(markdown: &str, options: &RenderOptions<'_>) -> Rendered {
         | Options::ENABLE_GFM
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let events: Vec<(Event<'_>, Range<usize>)> =
-        Parser::new_ext(markdown, extensions).into_offset_iter().collect();
+    let events = with_braces(Parser::new_ext(markdown, extensions).into_offset_iter(), markdown);
     let headings = headings(&events, options);
     let chunks = write::chunks(events, &headings, options);
     Rendered { chunks, headings }
@@ -102,6 +101,42 @@ pub fn render_plain(text: &str, passages: &[PassageStart]) -> Rendered {
         rendered.chunks.push(Chunk { passages: index..index + 1, html });
     }
     rendered
+}
+
+/// Collects the events. Where the end of a heading was taken for attributes and is none, as `{id}` in `## GET /users/{id}`, it
+/// becomes text again.
+fn with_braces<'m>(
+    events: impl Iterator<Item = (Event<'m>, Range<usize>)>,
+    markdown: &'m str,
+) -> Vec<(Event<'m>, Range<usize>)> {
+    let mut collected = Vec::new();
+    let mut braces: Option<Range<usize>> = None;
+    for (event, range) in events {
+        match &event {
+            Event::Start(Tag::Heading { id: None, classes, attrs, .. })
+                if classes.is_empty() && !attrs.is_empty() =>
+            {
+                braces = range_of_braces(markdown, range.clone());
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                if let Some(range) = braces.take() {
+                    collected.push((Event::Text(markdown[range.clone()].into()), range));
+                }
+            }
+            _ => {}
+        }
+        collected.push((event, range));
+    }
+    collected
+}
+
+/// Returns the range of the last braces of a heading, with the space before them.
+fn range_of_braces(markdown: &str, heading: Range<usize>) -> Option<Range<usize>> {
+    let source = &markdown[heading.clone()];
+    let begin = source.rfind('{')?;
+    let end = begin + source[begin..].find('}')? + 1;
+    let begin = source[..begin].trim_end_matches([' ', '\t']).len();
+    Some(heading.start + begin..heading.start + end)
 }
 
 /// Collects the headings. Ids are slugs as on GitHub, numbered where a slug repeats.

@@ -31,11 +31,11 @@ pub(super) struct PlainBlock {
 pub(super) struct Plain {
     /// Blocks in order; neighbours of prose are one.
     pub(super) blocks: Vec<PlainBlock>,
-    /// First heading.
+    /// Heading at the start.
     pub(super) heading: Option<String>,
 }
 
-/// Returns the plain words of a Markdown text. Headings that `section` already names are left out.
+/// Returns the plain words of a Markdown text. Headings that `section` already names are left out, and none of them is the title.
 pub(super) fn plain(markdown: &str, section: &[String]) -> Plain {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
@@ -45,14 +45,17 @@ pub(super) fn plain(markdown: &str, section: &[String]) -> Plain {
         | Options::ENABLE_GFM;
     let mut writer = Writer::default();
     let mut heading_start = None;
-    for event in Parser::new_ext(markdown, options) {
+    let mut braces = None;
+    for (event, range) in Parser::new_ext(markdown, options).into_offset_iter() {
         match event {
-            Event::Start(Tag::Heading { .. }) => {
+            Event::Start(tag @ Tag::Heading { .. }) => {
+                braces = extract::text_in_braces(&tag, &markdown[range]);
                 writer.separate(" ");
                 heading_start = Some(writer.prose.len());
             }
             Event::End(TagEnd::Heading(_)) => {
                 if let Some(begin) = heading_start.take() {
+                    writer.prose(braces.take().unwrap_or_default());
                     writer.end_heading(begin, section);
                 }
             }
@@ -78,10 +81,10 @@ pub(super) fn plain(markdown: &str, section: &[String]) -> Plain {
         }
     }
     writer.end_prose();
-    let Writer { mut blocks, heading, .. } = writer;
+    let Writer { mut blocks, heading, last_title, .. } = writer;
     // A lone heading is all that there is to show.
-    if let (true, Some(heading)) = (blocks.is_empty(), &heading) {
-        blocks.push(PlainBlock { text: heading.clone(), is_code: false });
+    if let (true, Some(text)) = (blocks.is_empty(), last_title) {
+        blocks.push(PlainBlock { text, is_code: false });
     }
     Plain { blocks, heading }
 }
@@ -97,6 +100,7 @@ struct Writer {
     code: Option<String>,
     heading: Option<String>,
     has_heading: bool,
+    last_title: Option<String>,
 }
 
 impl Writer {
@@ -151,11 +155,16 @@ impl Writer {
     fn end_heading(&mut self, begin: usize, section: &[String]) {
         let title = without_tags(self.prose.get(begin..).unwrap_or_default());
         let title = title.trim().replace(CODE_ANGLE, "<");
-        let is_first = !std::mem::replace(&mut self.has_heading, true);
-        if is_first && !title.is_empty() {
-            self.heading = Some(title.clone());
+        let is_known = section.contains(&title);
+        let is_first = !is_known && !self.has_heading && begin == 0 && self.blocks.is_empty();
+        if !title.is_empty() {
+            self.last_title = Some(title.clone());
         }
-        if is_first || section.contains(&title) {
+        if is_first && !title.is_empty() {
+            self.heading = Some(title);
+        }
+        self.has_heading |= !is_known;
+        if is_first || is_known {
             self.prose.truncate(begin);
             self.separator = if begin == 0 { "" } else { " " };
         } else {
@@ -291,6 +300,9 @@ mod tests {
             ("<!-- hidden -->\n\nSeen.", "Seen."),
             ("# Known\n\nText.", "Text."),
             ("# Alone", "Alone"),
+            ("# Known", "Known"),
+            ("# Known\n\n### GET /a/{id}\n\nText.", "Text."),
+            ("Text.\n\n## GET /a/{id}\n\nMore.", "Text. GET /a/{id}: More."),
             ("# First\n\nText.\n\n## Second {#two}\n\nMore.", "Text. Second: More."),
             ("| Name | Default |\n|---|:--|\n| `drain` | 90 |", "Name · Default · drain · 90"),
             ("系统会自动备\n份数据。\nNext", "系统会自动备份数据。 Next"),
@@ -313,6 +325,10 @@ mod tests {
         let found = plain("### PUT /repos/{owner}/lock\n\nLock an issue", &[]);
         assert_eq!(found.heading.as_deref(), Some("PUT /repos/{owner}/lock"));
         assert_eq!(found.blocks[0].text, "Lock an issue");
+        let below = plain("## Known\n\n### PUT /locks/{id}\n\nText.", &["Known".to_owned()]);
+        assert_eq!(below.heading.as_deref(), Some("PUT /locks/{id}"));
+        let alone = plain("## Known\n\nText.", &["Known".to_owned()]);
+        assert_eq!(alone.heading, None);
     }
 
     proptest! {

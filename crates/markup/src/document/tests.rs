@@ -166,6 +166,22 @@ fn headings_get_levels_and_unique_ids() {
 }
 
 #[test]
+fn braces_at_the_end_of_a_heading_are_text_unless_they_set_its_id() {
+    for (markdown, text, id) in [
+        ("## GET /users/{id}", "GET /users/{id}", "h-get-usersid"),
+        ("## `GET` by {id} ##", "GET by {id}", "h-get-by-id"),
+        ("PUT /a/{id}/b/{name}\n---", "PUT /a/{id}/b/{name}", "h-put-aidbname"),
+        ("## Two {#own}", "Two", "h-own"),
+        ("## {id} {#own .note}", "{id}", "h-own"),
+    ] {
+        let rendered = render_passages(markdown, &[]);
+        let heading = &rendered.headings[0];
+        assert_eq!((heading.text.as_str(), heading.id.as_str()), (text, id), "{markdown}");
+        assert!(text != "GET /users/{id}" || rendered.chunks[0].html.contains("GET /users/{id} <a"));
+    }
+}
+
+#[test]
 fn passages_get_chunks_or_anchors() {
     let markdown = "# A\n\none\n\n# B\n\n- x\n- y\n\nend\n";
     let rendered = render_passages(markdown, &passages(&[0, 10, 19, 24]));

@@ -577,6 +577,7 @@ async fn snippets_are_plain_words() {
     );
     let operation = hit("lockword").await;
     assert_eq!(operation["snippet_is_code"], false);
+    assert_eq!(operation["heading"], "GET /locks/{id}", "{operation}");
     assert!(operation["snippet"].as_str().unwrap().contains("Reads one lockword"), "{operation}");
 }
 
