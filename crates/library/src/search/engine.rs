@@ -49,8 +49,10 @@ use crate::names::{LibraryName, Tag};
 const POOL: usize = RERANKED;
 /// Candidates of each method for pages beyond the first pool.
 const DEEP_POOL: usize = MAX_RESULTS + POOL;
-/// Capacity of the caches of query vectors (4 KB each) and of rankings.
+/// Capacity of the cache of query vectors, 4 KB each.
 const MAX_CACHED_QUERIES: u64 = 2000;
+/// Size of the cache of rankings in bytes.
+const RANKINGS_BYTES: u64 = 16 << 20;
 /// Maximum number of changes left out of a search; more mean that the index is being built, which a notice says.
 const MAX_CHANGES: i64 = 5000;
 
@@ -112,6 +114,13 @@ struct Ranking {
     scorer: RelevanceScorer,
 }
 
+/// Returns the size of a cached ranking in bytes.
+fn weigh(key: &RankingKey, ranking: &Arc<Ranking>) -> u32 {
+    let candidates = size_of_val(ranking.candidates.as_slice());
+    let versions = size_of_val(key.versions.as_slice());
+    u32::try_from(candidates + versions + key.text.len() + 1000).unwrap_or(u32::MAX)
+}
+
 impl Engine {
     /// Makes an engine.
     pub fn new(pool: PgPool, config: EngineConfig, model: ModelState) -> Self {
@@ -126,7 +135,8 @@ impl Engine {
             query_vectors: Cache::new(MAX_CACHED_QUERIES),
             // The key makes it exact, except for vectors made meanwhile.
             rankings: Cache::builder()
-                .max_capacity(MAX_CACHED_QUERIES)
+                .max_capacity(RANKINGS_BYTES)
+                .weigher(weigh)
                 .time_to_live(Duration::from_secs(30))
                 .build(),
             // Only decides between two methods with equal results, so it can be a little old.
