@@ -185,6 +185,14 @@ fn is_running(pid: Pid) -> bool {
     std::fs::read_to_string(stat).map_or(true, |stat| !stat.contains(") Z "))
 }
 
+/// Returns the processes that a process has started, in the order of their start.
+pub fn children(parent: Pid) -> Vec<Pid> {
+    let list =
+        Path::new("/proc").join(parent.to_string()).join("task").join(parent.to_string()).join("children");
+    let text = std::fs::read_to_string(list).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)).collect()
+}
+
 /// Kills a process (SIGKILL) and waits until it is gone.
 pub async fn kill_process(pid: Pid) {
     kill(pid, Signal::SIGKILL).expect("a process");

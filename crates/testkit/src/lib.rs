@@ -22,6 +22,7 @@ mod collector;
 mod conformance;
 mod database;
 pub mod documents;
+mod fuzz;
 mod html;
 pub mod language_model;
 mod llama;
@@ -35,10 +36,11 @@ mod server;
 
 use std::time::{Duration, Instant};
 
-pub use app::{TestApp, kill_process};
+pub use app::{TestApp, children, kill_process};
 pub use collector::{Collector, ReceivedSpan};
 pub use conformance::{ConformanceRun, run_conformance_suite};
 pub use database::Database;
+pub use fuzz::fuzz;
 pub use html::HtmlPage;
 pub use language_model::{Answer, ChatRequest, Gate, LanguageModel};
 pub use llama::LlamaServer;

@@ -18,6 +18,7 @@ mod document_pages;
 mod external_sources;
 mod failures;
 mod guides;
+mod kills;
 mod language_models;
 mod layout;
 mod library_pages;

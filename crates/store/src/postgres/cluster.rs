@@ -154,8 +154,15 @@ impl Cluster {
             let _start_lock = lock_exclusively(shared.config.folder.join("start.lock")).await?;
             shared.users_lock.lock_shared().map_err(|source| shared.io("users.lock", source))?;
             shared.create_cluster().await?;
-            shared.start().await?;
-            shared.create_database().await?;
+            let deadline = Instant::now() + REMAINS_TIMEOUT;
+            while let Err(error) = shared.start_with_database().await {
+                // A server that another program was just starting, when it was killed, gives up beside the remains of the one before.
+                let has_given_up =
+                    matches!(error, Error::Unresponsive { .. }) && shared.server_process()?.is_none();
+                if !has_given_up || Instant::now() > deadline {
+                    return Err(error);
+                }
+            }
         }
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -261,6 +268,11 @@ impl Shared {
         ]);
         self.run("initdb", command).await?;
         std::fs::rename(&unfinished, self.data()).map_err(|source| self.io("data", source))
+    }
+
+    async fn start_with_database(&self) -> Result<(), Error> {
+        self.start().await?;
+        self.create_database().await
     }
 
     /// Starts the server if it does not run.
