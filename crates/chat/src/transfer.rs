@@ -9,6 +9,8 @@
 
 pub mod export;
 pub mod external_ids;
+#[cfg(test)]
+mod fuzz;
 pub mod html;
 pub mod import;
 pub mod importers;

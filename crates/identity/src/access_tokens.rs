@@ -77,6 +77,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_made_up_token_is_valid() {
+        let signer = TokenSigner::new(&[[1; 32]]).unwrap();
+        let token = signer.sign(kernel::id::new(), kernel::id::new(), Utc::now()).unwrap();
+        // {"alg":"none"} and an empty signature.
+        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", token.split('.').nth(1).unwrap());
+        testkit::fuzz("access token", &[token.as_bytes(), unsigned.as_bytes(), b"..", b"wy_abc"], |text| {
+            let Ok(text) = std::str::from_utf8(text) else { return };
+            assert!(text == token || signer.verify(text).is_err(), "{text} is valid");
+        });
+    }
+
+    #[test]
     fn a_token_is_valid_until_it_expires_also_after_a_change_of_the_key() {
         let now = DateTime::from_timestamp(jsonwebtoken::get_current_timestamp().cast_signed(), 0).unwrap();
         let old = TokenSigner::new(&[[1; 32]]).unwrap();

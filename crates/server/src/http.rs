@@ -7,6 +7,8 @@ pub(crate) mod client;
 pub(crate) mod connections;
 pub(crate) mod cookies;
 pub(crate) mod etag;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod guard;
 pub(crate) mod health;
 mod idempotency;

@@ -158,6 +158,22 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn any_answer_of_a_model_is_read() {
+        let examples: [&[u8]; 3] = [
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"Yes\"},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n",
+            b"event: error\r\ndata: {\"error\":{\"message\":\"too long\",\"code\":400}}\r\n\r\n: ping\n",
+            b"{\"choices\":[{\"message\":{\"content\":\"Yes\"},\"finish_reason\":\"stop\"}],\"usage\":{\"total_tokens\":7}}",
+        ];
+        testkit::fuzz("answer of a model", &examples, |bytes| {
+            for event in read(&[bytes]) {
+                if let Event::Value(value) = event {
+                    super::super::chunk::parse(&value);
+                }
+            }
+        });
+    }
+
     fn read(pieces: &[&[u8]]) -> Vec<Event> {
         let mut parser = SseParser::default();
         for piece in pieces {

@@ -324,6 +324,21 @@ mod tests {
     use super::ParsedQuery;
 
     #[test]
+    fn any_question_is_parsed() {
+        let examples: [&[u8]; 4] = [
+            "how to \"restore backups\" fast",
+            "C++ 模板 std::vector",
+            "«net weight» -Xmx512m",
+            "utf8Decoder 备份",
+        ]
+        .map(str::as_bytes);
+        testkit::fuzz("query", &examples, |text| {
+            let query = ParsedQuery::parse(&String::from_utf8_lossy(text));
+            assert!(query.terms.len() <= super::MAX_TERMS && query.steps.len() <= super::MAX_TERMS);
+        });
+    }
+
+    #[test]
     fn quoted_words_are_a_phrase() {
         let query = ParsedQuery::parse(r#"how to "restore backups" fast"#);
         assert_eq!(query.phrases, [[(0, "restor".to_owned()), (1, "backup".to_owned())]]);

@@ -54,7 +54,7 @@ fn peer(parts: &Parts) -> Option<IpAddr> {
 }
 
 /// Returns the nearest address that is not a trusted proxy's.
-fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted =
         |address: IpAddr| address.is_loopback() || trusted.iter().any(|network| network.contains(&address));
     let lines: Vec<&str> =

@@ -83,7 +83,7 @@ async fn begin(state: &AppState, request: Request, actor: String) -> Result<(Cla
 }
 
 /// Returns the key: 1 to 255 visible ASCII characters, bare or as a quoted string (RFC 9651).
-fn key(headers: &HeaderMap) -> Result<String> {
+pub(super) fn key(headers: &HeaderMap) -> Result<String> {
     let mut all = headers.get_all(&KEY).iter();
     let text = match (all.next(), all.next()) {
         (Some(one), None) => one.to_str().unwrap_or_default().trim(),

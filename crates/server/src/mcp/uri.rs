@@ -105,6 +105,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn any_uri_and_any_message_is_read_or_refused() {
+        let uris: [&[u8]; 3] = [
+            b"wenyuan://library/fastify/5.2.1/guides%2Fstart.md?anchor=a%20b",
+            b"wenyuan://libraries/vercel/next.js/versions?cursor=abc",
+            b"wenyuan://%E6%96%87/%zz",
+        ];
+        testkit::fuzz("mcp uri", &uris, |text| {
+            std::str::from_utf8(text).ok().and_then(parse);
+        });
+        let messages: [&[u8]; 3] = [
+            br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_docs","arguments":{"query":"a"},"_meta":{}}}"#,
+            br#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#,
+            br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        ];
+        testkit::fuzz("mcp message", &messages, |text| {
+            drop(serde_json::from_slice::<rmcp::model::ClientJsonRpcMessage>(text));
+        });
+    }
+
+    #[test]
     fn uris_are_parsed_as_they_were_built() {
         for (library, version, path) in [
             ("fastify", "5.2.1", "guides/start.md"),

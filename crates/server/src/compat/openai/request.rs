@@ -183,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn any_body_is_read_or_refused() {
+        let examples: [&[u8]; 3] = [
+            br#"{"model":"wenyuan","messages":[{"role":"user","content":"How?"}],"stream":true,"stream_options":{"include_usage":true}}"#,
+            br#"{"model":"fastify@5.2.1","messages":[{"role":"system","content":"x"},{"role":"user","content":[{"type":"text","text":"How?"}]}],"n":1,"temperature":0.2}"#,
+            br#"{"messages":[{"role":"tool","content":null}],"tools":[],"response_format":{"type":"json_object"}}"#,
+        ];
+        testkit::fuzz("openai", &examples, |body| {
+            let Ok(body) = serde_json::from_slice(body) else { return };
+            if let Ok(question) = Question::parse(&body) {
+                assert!(question.history.len() <= MAX_HISTORY && !question.text.trim().is_empty());
+            }
+        });
+    }
+
+    #[test]
     fn all_forms_of_conversations_are_parsed() {
         let with_sources = format!("It does [1].{SOURCES}\n[1] a");
         let question = parse(
