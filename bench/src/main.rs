@@ -19,7 +19,9 @@ use clap::{Parser, ValueEnum};
 use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
 use crate::harness::{Harness, Scale, progress};
-use crate::sections::{apis, chats, embed, growth, ingest, memory, pages, recall, search, start};
+use crate::sections::{
+    apis, chats, connections, embed, growth, ingest, memory, pages, recall, search, start,
+};
 use crate::server::Program;
 
 /// Measure Wenyuan on real documents
@@ -75,6 +77,7 @@ enum Section {
     Apis,
     Chats,
     Pages,
+    Connections,
 }
 
 #[tokio::main]
@@ -151,6 +154,7 @@ async fn measure(section: Section, harness: &mut Harness) -> anyhow::Result<Vec<
         Section::Apis => apis::measure(harness).await,
         Section::Chats => chats::measure(harness).await,
         Section::Pages => pages::measure(harness).await,
+        Section::Connections => connections::measure(harness).await,
     }
 }
 
