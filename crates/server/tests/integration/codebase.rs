@@ -61,6 +61,32 @@ pub(crate) fn rust_files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Tests that the documentation's tables name exist, in the files that the tables name.
+#[test]
+fn tests_that_are_named_exist() {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
+    let all: String = rust_files("crates").iter().map(|file| read(file)).collect();
+    let mut missing = Vec::new();
+    for page in
+        ["crates/server/tests/README.md", "docs/guide/threat-model.md", "docs/guide/threat-model.zh-CN.md"]
+    {
+        let text = read(&root().join(page));
+        for cell in text.lines().filter_map(|line| line.strip_suffix('|')?.rsplit('|').next()) {
+            let mut source = None;
+            for name in cell.split('`').skip(1).step_by(2) {
+                if name.ends_with(".rs") {
+                    source = Some(read(&root().join("crates").join(name)));
+                } else if name.contains('_')
+                    && !source.as_ref().unwrap_or(&all).contains(&format!("fn {name}("))
+                {
+                    missing.push(format!("{page}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 #[test]
 fn crates_depend_only_on_crates_below_them() {
     let cargo = std::process::Command::new(env!("CARGO"))
