@@ -11,6 +11,7 @@ mod definition;
 mod documents;
 pub(crate) mod effective;
 mod file;
+mod installed;
 mod limits;
 mod load;
 mod logging;

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use store::DatabaseConfig;
 use store::postgres::{ClusterConfig, PoolConfig};
 
-use super::{Group, Problems, Secret};
+use super::{Group, Problems, Secret, installed};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
@@ -29,7 +29,8 @@ pub(crate) struct DatabaseSettings {
     )]
     owner_url: Option<Secret>,
 
-    /// Directory with the bundled PostgreSQL binaries, set by ./run [default: programs in the data directory]
+    /// Directory of PostgreSQL, set by ./run [default: the one that comes with a release, else `programs` in the
+    /// data directory]
     #[arg(id = "database.postgres", long = "postgres", env = "WENYUAN_POSTGRES", value_name = "DIR")]
     postgres: Option<PathBuf>,
 
@@ -134,6 +135,7 @@ impl Group for DatabaseSettings {
     }
 }
 
+/// Returns the PostgreSQL of the release, else where one can be put.
 fn default_programs(data_dir: &Path) -> PathBuf {
-    data_dir.join("programs")
+    installed::find(installed::POSTGRES).unwrap_or_else(|| data_dir.join("programs"))
 }

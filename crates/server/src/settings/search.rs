@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use chat::web_search::WebSearch;
 use clap::{Args, ValueEnum};
 
-use super::{Group, Problems, Secret};
+use super::{Group, Problems, Secret, installed};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Search")]
@@ -21,7 +21,7 @@ pub(crate) struct SearchSettings {
     )]
     embedding: Embedding,
 
-    /// File with the embedding model, set by ./run
+    /// File with the embedding model, set by ./run [default: the one that comes with a release]
     #[arg(
         id = "search.embedding_model",
         long = "embedding-model",
@@ -65,9 +65,8 @@ impl SearchSettings {
     pub(crate) fn model(&self) -> Result<PathBuf, String> {
         match (self.embedding, &self.embedding_model) {
             (Embedding::None, _) => Err("semantic search is turned off (WENYUAN_EMBEDDING=none)".to_owned()),
-            (Embedding::Local, None) => {
-                Err("no embedding model is set (WENYUAN_MODEL); ./run sets it".to_owned())
-            }
+            (Embedding::Local, None) => installed::find(installed::MODEL)
+                .ok_or_else(|| "no embedding model is set (WENYUAN_MODEL); ./run sets it".to_owned()),
             (Embedding::Local, Some(file)) => Ok(file.clone()),
         }
     }

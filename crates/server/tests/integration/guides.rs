@@ -200,6 +200,26 @@ fn commands() -> BTreeMap<String, String> {
 }
 
 #[test]
+fn metrics_of_alerts_and_dashboards_exist() {
+    let metrics = read("docs/reference/metrics.md");
+    let mut checked = 0;
+    for file in [
+        "deploy/prometheus/wenyuan.rules.yml",
+        "deploy/prometheus/wenyuan.test.yml",
+        "deploy/grafana/wenyuan.json",
+    ] {
+        let text = read(file);
+        let names = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        for name in names.filter(|name| name.starts_with("wenyuan_")) {
+            let metric = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+            assert!(metrics.contains(&format!("`{}`", metric.unwrap_or(name))), "{file}: no metric {name}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "{checked} metrics");
+}
+
+#[test]
 fn commands_settings_and_metrics_in_guides_exist() {
     let commands = commands();
     let settings = read("docs/reference/configuration.md");

@@ -9,12 +9,12 @@ setting-secret-key-file = 加密主密钥文件，每行一个，最新的在前
 setting-secret-key = 直接给出加密主密钥，不用文件：32 字节的 base64 或十六进制；多个以逗号分隔，最新的在前。
 setting-database-url = 使用自己的 PostgreSQL 服务器（15 或更新，pgvector 0.8 或更新）的 URL，而不用内置的。
 setting-owner-database-url = 以拥有并迁移数据库的角色连接同一数据库的 URL；此时 --database-url 的角色只读写数据。
-setting-postgres = 内置 PostgreSQL 的程序目录，由 ./run 设置（默认为数据目录中的 programs）。
+setting-postgres = PostgreSQL 的程序目录，由 ./run 设置（默认为发行版自带的，没有则为数据目录中的 programs）。
 setting-redis-url = 多个节点共用的缓存 Redis 服务器的 URL（redis://、带 TLS 的 rediss://、unix://）。
 setting-smtp-url = SMTP 服务器的 URL：smtps://USER:PASSWORD@mail.example.org；smtp://…?tls=required 使用 STARTTLS；smtp://… 不加密。不设置则不发邮件。
 setting-mail-from = 邮件的发件人，设置 SMTP 服务器时必填：Wenyuan <wenyuan@example.org>。
 setting-embedding = 语义检索：用本地模型（local），或关闭而只用关键词检索（none）。
-setting-embedding-model = 向量模型文件，由 ./run 设置。
+setting-embedding-model = 向量模型文件，由 ./run 设置（默认为发行版自带的）。
 setting-vector-budget-ms = 每次向量检索的时间预算（毫秒），越大越精确。
 setting-searxng-url = 联网提问使用的、与 SearXNG 兼容的服务器 URL（https://search.example.org）。不设置则不检索网络。
 setting-max-document-mib = 文档大小上限（MiB）。
