@@ -65,18 +65,18 @@ pub fn fuzz(name: &str, examples: &[&[u8]], mut parse: impl FnMut(&[u8])) {
 }
 
 fn run(name: &str, input: &[u8], parse: &mut impl FnMut(&[u8])) {
-    let shown = Shown { name, input };
+    let input_of_panic = InputOfPanic { name, input };
     parse(input);
-    std::mem::forget(shown);
+    std::mem::forget(input_of_panic);
 }
 
 /// Shows the input if the parser panics.
-struct Shown<'a> {
+struct InputOfPanic<'a> {
     name: &'a str,
     input: &'a [u8],
 }
 
-impl Drop for Shown<'_> {
+impl Drop for InputOfPanic<'_> {
     #[expect(clippy::print_stderr, reason = "shown by the test runner beside the failure")]
     fn drop(&mut self) {
         eprintln!("{} panics on b\"{}\"", self.name, self.input.escape_ascii());

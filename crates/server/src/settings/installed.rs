@@ -1,4 +1,4 @@
-//! What a release brings beside the program: PostgreSQL and the embedding model.
+//! Files that a release brings beside the program: PostgreSQL and the embedding model.
 
 use std::path::{Path, PathBuf};
 

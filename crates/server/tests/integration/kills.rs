@@ -23,7 +23,7 @@ const MAX_WAIT: Duration = Duration::from_mins(5);
 /// The server that runs at the moment.
 type Current = Arc<RwLock<Arc<Server>>>;
 
-/// What one client has been told is done.
+/// Writes that the server has acknowledged.
 #[derive(Default)]
 struct Acknowledged {
     chats: BTreeSet<String>,
