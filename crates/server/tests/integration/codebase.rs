@@ -74,7 +74,7 @@ fn tests_that_are_named_exist() {
         for cell in text.lines().filter_map(|line| line.strip_suffix('|')?.rsplit('|').next()) {
             let mut source = None;
             for name in cell.split('`').skip(1).step_by(2) {
-                if name.ends_with(".rs") {
+                if Path::new(name).extension().is_some_and(|extension| extension == "rs") {
                     source = Some(read(&root().join("crates").join(name)));
                 } else if name.contains('_')
                     && !source.as_ref().unwrap_or(&all).contains(&format!("fn {name}("))

@@ -124,7 +124,7 @@ async fn kill_something(app: &TestApp, server: &Server, kill: usize) {
     if kill % 4 != 1 {
         testkit::kill_process(server.process()).await;
     }
-    if let (true, Some(postmaster)) = (kill % 4 != 0, postmaster) {
+    if let (true, Some(postmaster)) = (!kill.is_multiple_of(4), postmaster) {
         testkit::kill_process(postmaster).await;
     }
 }
