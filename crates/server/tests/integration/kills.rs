@@ -222,7 +222,7 @@ async fn kills_lose_and_hide_nothing() {
         "{kills} kills, {acknowledged} acknowledged writes: lost {lost_chats:?} {lost_notes:?}, doubled {doubled_chats:?} \
          {doubled_notes:?}, missing in search {missing:?}"
     );
-    assert!(acknowledged > kills, "hardly any work was done: {report}");
+    assert!(acknowledged >= CLIENTS, "hardly any work was done: {report}");
     // Doubled ones are only reported: a request whose response was lost by a kill can be executed once more two minutes later.
     assert!(lost_chats.is_empty() && lost_notes.is_empty() && missing.is_empty(), "{report}");
 }
