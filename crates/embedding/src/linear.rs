@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     /// Compares integer with float products, for every width of the model and with the reduced range of processors without
-    /// VNNI.
+    /// VNNI, on which sums of the full range would saturate.
     #[test]
     fn agrees_with_floats() {
         for (inputs, outputs, rows) in [(32, 32, 1), (384, 1152, 17), (384, 1536, 64), (1536, 384, 130)] {
@@ -167,6 +167,9 @@ mod tests {
                 (255, Precision::Single, 0.01),
                 (127, Precision::Double, 0.005),
             ] {
+                if max_input > IntegerProducts::new().max_input {
+                    continue;
+                }
                 let error = relative_error(inputs, outputs, rows, max_input, precision);
                 assert!(error < bound, "{inputs} to {outputs}, {rows} rows, {max_input} steps: {error}");
             }

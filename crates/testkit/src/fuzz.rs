@@ -49,6 +49,7 @@ const MARKS: [&str; 36] = [
 
 /// Calls a parser with inputs made from examples. A parser that panics fails the test, which shows the input.
 pub fn fuzz(name: &str, examples: &[&[u8]], mut parse: impl FnMut(&[u8])) {
+    #[expect(clippy::disallowed_methods, reason = "a longer search is asked for in the environment")]
     let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse().ok());
     let mut random = Random::new(name, number("WENYUAN_FUZZ_SEED").unwrap_or(0));
     for example in examples {

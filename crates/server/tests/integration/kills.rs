@@ -162,6 +162,7 @@ fn differences<'a>(
 
 #[tokio::test]
 async fn kills_lose_double_and_hide_nothing() {
+    #[expect(clippy::disallowed_methods, reason = "a longer run is asked for in the environment")]
     let kills =
         std::env::var("WENYUAN_TEST_KILLS").ok().map_or(KILLS, |text| text.parse().expect("a number"));
     let app = TestApp::with_own_postgres(PROGRAM);
