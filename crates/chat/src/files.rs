@@ -20,7 +20,7 @@ use crate::Error;
 use crate::chats::{self, ChatId};
 
 pub(crate) use read::new_job;
-pub use read::{EMBED_JOB, READ_JOB, embed, mark_failed, read};
+pub use read::{EMBED_JOB, READ_JOB, embed, enqueue_embedding, mark_failed, read};
 pub use search::{FilePassage, search};
 
 kernel::id! {
@@ -32,6 +32,24 @@ kernel::id! {
 pub const MAX_FILES: usize = 20;
 /// Maximum number of passages of all files of one chat together.
 pub const MAX_PASSAGES: usize = 2000;
+
+/// Returns the objects that files of chats refer to, sorted, for the verification of a backup.
+///
+/// # Errors
+///
+/// Fails unless the actor is an administrator in person, and if the database fails.
+pub async fn referenced(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Hash>, Error> {
+    if !actor.is_admin() {
+        return Err(Error::NotAllowed("only administrators can look at all files of chats".to_owned()));
+    }
+    let hashes = sqlx::query_scalar!(
+        "-- chat_files.referenced
+         select distinct file_hash from chat.files order by 1",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(hashes.iter().map(|hash| library::gc::hash_from_column(hash)).collect::<Result<_, _>>()?)
+}
 
 /// Processing state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]

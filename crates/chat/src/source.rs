@@ -58,6 +58,9 @@ pub struct Source {
     pub version: Option<String>,
     /// Whether the version was the active one because none was named.
     pub follows_active: bool,
+    /// Other libraries or versions with the same passage: `fastify 4.2`.
+    #[serde(default)]
+    pub also_in: Vec<String>,
     /// Document id.
     pub document_id: Option<Uuid>,
     /// Path of the document.

@@ -4,16 +4,14 @@
 //! Occurrences with the same meaning form one item: immediately if their questions have the same words, later, if there is an
 //! embedding model, if the vectors of their questions are close. No user is named, and questions are truncated to 500 characters.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use embedding::Model;
 use kernel::actor::{Actor, Role, Scope};
 use kernel::page::{Cursor, Page};
 use library::access::Level;
 use library::catalogue::Catalogue;
-use library::embed::to_pgvector;
+use library::embedder::Embedder;
 use library::names::LibraryName;
 use library::search::ZeroResult;
 use library::search::relevance::content_terms;
@@ -34,7 +32,7 @@ const MAX_OPEN_ITEMS: i64 = 10_000;
 /// Minimum cosine similarity of two questions with the same meaning. Measured with multilingual-e5-small: of 24 pairs with the same
 /// meaning (English, Chinese, across) 10 reach it, of 25 pairs made to look alike (“restart”, “stop the gateway”) 2 do; with 0.92 it
 /// would be 15 and 10. A false difference lists a question twice, a false match may hide one.
-const MIN_SIMILARITY: f64 = 0.94;
+const MIN_SIMILARITY: f32 = 0.94;
 /// Number of questions embedded in one batch.
 const EMBED_BATCH: i64 = 32;
 
@@ -237,7 +235,7 @@ pub(crate) async fn record_wrong(
 /// # Errors
 ///
 /// Fails if the model or the database fails.
-pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> {
+pub async fn regroup(pool: &PgPool, model: &Embedder) -> Result<usize, Error> {
     let rows = sqlx::query!(
         r#"-- worklist.without_vector
          select id, questions[1] as "question!" from chat.worklist
@@ -251,14 +249,7 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
         return Ok(0);
     }
     let questions: Vec<String> = rows.iter().map(|row| row.question.clone()).collect();
-    let vectors = {
-        let model = Arc::clone(model);
-        tokio::task::spawn_blocking(move || {
-            questions.iter().map(|question| to_pgvector(&model.embed_query(question))).collect::<Vec<_>>()
-        })
-        .await
-        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
-    };
+    let vectors = model.embed_queries(questions).await?;
     let mut transaction = store::postgres::begin(pool).await?;
     lock(&mut transaction).await?;
     for (row, vector) in rows.iter().zip(&vectors) {
@@ -292,7 +283,7 @@ pub async fn regroup(pool: &PgPool, model: &Arc<Model>) -> Result<usize, Error> 
              )
              delete from chat.worklist using nearest where worklist.id = $1",
             row.id,
-            MIN_SIMILARITY,
+            f64::from(model.unscaled_similarity(MIN_SIMILARITY)),
         )
         .execute(&mut *transaction)
         .await?;

@@ -9,6 +9,7 @@ use encoding_rs::GB18030;
 use flate2::read::MultiGzDecoder;
 
 use crate::model::Error;
+use crate::zip_end::{self, Fault};
 
 /// Upper bounds on the resources that one archive may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,11 @@ enum EntryKind {
 }
 
 impl Walk<'_> {
-    fn zip<R: Read + Seek>(&mut self, reader: R) -> Result<(), Error> {
+    fn zip<R: Read + Seek>(&mut self, mut reader: R) -> Result<(), Error> {
+        zip_end::check(&mut reader, self.limits.entries).map_err(|fault| match fault {
+            Fault::TooManyEntries => self.too_many_entries(),
+            Fault::Malformed(reason) => malformed(&reason),
+        })?;
         let mut archive = zip::ZipArchive::new(reader).map_err(|error| malformed(&error.to_string()))?;
         for index in 0..archive.len() {
             self.count()?;
@@ -158,9 +163,13 @@ impl Walk<'_> {
     fn count(&mut self) -> Result<(), Error> {
         self.entries += 1;
         if self.entries > self.limits.entries {
-            return Err(Error::TooLarge { unit: "files in an archive", limit: self.limits.entries });
+            return Err(self.too_many_entries());
         }
         Ok(())
+    }
+
+    fn too_many_entries(&self) -> Error {
+        Error::TooLarge { unit: "files in an archive", limit: self.limits.entries }
     }
 
     fn file(&mut self, name: &str, kind: &EntryKind, content: impl Read) -> Result<(), Error> {
@@ -194,6 +203,11 @@ impl Walk<'_> {
         }
         match read {
             Ok(_) => (self.visit)(&path, Ok(&self.buffer)),
+            // The process that unpacks has a limit.
+            Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+                self.buffer = Vec::new();
+                (self.visit)(&path, Err(refused(&path, "needs more memory than is allowed")))
+            }
             Err(_) => (self.visit)(&path, Err(refused(&path, "is damaged"))),
         }
     }

@@ -3,7 +3,8 @@
 //! Used by all readers that generate Markdown (HTML, JavaDoc, reStructuredText, DOCX, PDF, OpenAPI). Guarantees that
 //! the text never exceeds [`Limits::text_bytes`] and that every block is a range of it.
 
-use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
+use crate::marks;
+use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument, ParsedReference};
 
 /// A document under construction. Blocks are separated by one blank line.
 ///
@@ -15,12 +16,19 @@ pub struct DocumentBuilder {
     parsed: ParsedDocument,
     max_bytes: usize,
     page: Option<u32>,
+    /// Marks of what stands before the next block.
+    pending_marks: String,
 }
 
 impl DocumentBuilder {
     /// Creates an empty document whose text may grow to `limits.text_bytes`.
     pub fn new(limits: &Limits) -> Self {
-        Self { parsed: ParsedDocument::default(), max_bytes: limits.text_bytes, page: None }
+        Self {
+            parsed: ParsedDocument::default(),
+            max_bytes: limits.text_bytes,
+            page: None,
+            pending_marks: String::new(),
+        }
     }
 
     /// Sets the title that the document states. The first one wins; empty ones are ignored.
@@ -34,6 +42,11 @@ impl DocumentBuilder {
     /// Sets the page of the following blocks, counted from 1.
     pub fn set_page(&mut self, page: u32) {
         self.page = Some(page);
+    }
+
+    /// Notes the [marks](crate::marks) of anchors and pictures that stand before the next block.
+    pub(crate) fn mark(&mut self, marks: &str) {
+        self.pending_marks.push_str(marks);
     }
 
     /// Adds a warning for the readers of the document.
@@ -58,7 +71,11 @@ impl DocumentBuilder {
 
     /// Appends a heading. `level` is clamped to 1 to 6, line breaks in `title` become spaces, an empty one is ignored.
     pub fn heading(&mut self, level: u8, title: &str, anchor: Option<&str>) -> Result<(), Error> {
-        let title = one_line(title);
+        let marked = marks::strip(title);
+        for (name, _) in &marked.anchors {
+            self.pending_marks.push_str(&marks::anchor(name));
+        }
+        let title = one_line(&marked.text);
         if title.is_empty() {
             return Ok(());
         }
@@ -113,6 +130,8 @@ impl DocumentBuilder {
         if self.parsed.blocks.is_empty() {
             return Err(Error::Empty);
         }
+        let marks = std::mem::take(&mut self.pending_marks);
+        self.take_marks(marks::strip(&marks), self.parsed.text.len());
         self.parsed.text.push('\n');
         Ok(self.parsed)
     }
@@ -124,9 +143,19 @@ impl DocumentBuilder {
         anchor: Option<&str>,
         keywords: Vec<String>,
     ) -> Result<(), Error> {
-        if markdown.trim().is_empty() {
+        let stripped = marks::strip(markdown);
+        if stripped.text.trim().is_empty() {
+            // A picture without a description, or an anchor alone.
+            for mark in &stripped.marks {
+                self.pending_marks.push_str(&marks::begin(mark.kind, &mark.target));
+                self.pending_marks.push_str(&marks::end());
+            }
+            for (name, _) in &stripped.anchors {
+                self.pending_marks.push_str(&marks::anchor(name));
+            }
             return Ok(());
         }
+        let markdown = stripped.text.trim_end();
         // Counts the two line breaks before the block and the one at the end of the document too.
         if self.parsed.text.len() + markdown.len() + 3 > self.max_bytes {
             return Err(Error::TooLarge { unit: "bytes of text", limit: self.max_bytes });
@@ -136,6 +165,12 @@ impl DocumentBuilder {
         }
         let start = self.parsed.text.len();
         self.parsed.text.push_str(markdown);
+        let before = std::mem::take(&mut self.pending_marks);
+        self.take_marks(marks::strip(&before), start);
+        self.take_marks(
+            marks::Stripped { text: String::new(), marks: stripped.marks, anchors: stripped.anchors },
+            start,
+        );
         self.parsed.blocks.push(Block {
             kind,
             range: start..self.parsed.text.len(),
@@ -144,6 +179,17 @@ impl DocumentBuilder {
             keywords,
         });
         Ok(())
+    }
+
+    /// Notes the marks of a text that begins at this offset.
+    fn take_marks(&mut self, stripped: marks::Stripped, start: usize) {
+        let end = self.parsed.text.len();
+        self.parsed.references.extend(stripped.marks.into_iter().map(|mark| ParsedReference {
+            kind: mark.kind,
+            target: mark.target,
+            range: (mark.range.start + start).min(end)..(mark.range.end + start).min(end),
+        }));
+        self.parsed.anchors.extend(stripped.anchors.into_iter().map(|(name, at)| (name, at + start)));
     }
 }
 

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 use crate::builder::{DocumentBuilder, one_line};
 use crate::model::{Error, Limits, ParsedDocument};
+use crate::picture;
 
 use body::DocumentContext;
 use lists::Lists;
@@ -49,7 +50,8 @@ pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument
     }
     let file = main_part.rsplit('/').next().unwrap_or_default();
     if let Some(part) = package.part(&sibling(&format!("_rels/{file}.rels")))? {
-        context.links = link_addresses(&part, limits)?;
+        context.links = link_addresses(&part, "/hyperlink", limits)?;
+        context.media = link_addresses(&part, "/image", limits)?;
     }
     for (name, prefix) in [("footnotes.xml", ""), ("endnotes.xml", "e")] {
         if let Some(part) = package.part(&sibling(name))? {
@@ -59,8 +61,26 @@ pub fn read(bytes: &[u8], _name: &str, limits: &Limits) -> Result<ParsedDocument
     if let Some(part) = package.part("docProps/core.xml")? {
         builder.set_title(&core_title(&part, limits)?);
     }
+    let media = std::mem::take(&mut context.media);
+    let names = media.iter().map(|(id, target)| (id.clone(), media_name(&sibling(target))));
+    context.media = names.collect();
     body::write(&document, &mut context, limits, &mut builder)?;
-    builder.finish()
+    let mut parsed = builder.finish()?;
+    let mut parts: Vec<String> = media.values().map(|target| sibling(target)).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    for part in parts {
+        // A picture that is damaged or too large is left out.
+        if let Ok(Some(bytes)) = package.bytes(&part, picture::MAX_INPUT_BYTES) {
+            parsed.media.push((media_name(&part), bytes));
+        }
+    }
+    Ok(parsed)
+}
+
+/// Returns the target by which a document refers to one of its pictures.
+fn media_name(part: &str) -> String {
+    format!("media:{part}")
 }
 
 /// Returns the name of the part with the text: the one in the relationships of the package, else the usual one.
@@ -81,14 +101,14 @@ fn main_part_name(package: &mut Package<'_>, limits: &Limits) -> Result<String, 
     Ok(target.unwrap_or_else(|| "word/document.xml".to_owned()))
 }
 
-/// Returns the addresses of the links that lead out of the document, by the id of their relationship.
-fn link_addresses(part: &str, limits: &Limits) -> Result<HashMap<String, String>, Error> {
+/// Returns the addresses of links, or the parts of pictures, by the id of their relationship.
+fn link_addresses(part: &str, kind: &str, limits: &Limits) -> Result<HashMap<String, String>, Error> {
     let mut links = HashMap::new();
     for_each_event(part, limits.depth, &mut |event| {
         if let XmlEvent::Start(element) = event
-            && element.attribute("Type").unwrap_or_default().ends_with("/hyperlink")
+            && element.attribute("Type").unwrap_or_default().ends_with(kind)
             && let (Some(id), Some(target)) = (element.attribute("Id"), element.attribute("Target"))
-            && paragraph::is_address(&target)
+            && !target.is_empty()
         {
             links.insert(id, target);
         }

@@ -3,7 +3,8 @@
 //! Walks the tree ([`dom`]) once, in document order. Headings, code and tables outside lists become separate blocks;
 //! lists and quotations are written as indented Markdown and stay whole. Definition lists are written flat (a bold
 //! term, then its paragraphs), because manuals describe hundreds of settings in one list and their code and tables
-//! should stay blocks. Links keep their label; only targets outside the site are kept. [`javadoc`] reuses the walk.
+//! should stay blocks. Links keep their label; only targets outside the site are part of the text, others are
+//! [marks](crate::marks). [`javadoc`] reuses the walk.
 
 pub(crate) mod boilerplate;
 mod code;
@@ -131,6 +132,7 @@ pub(crate) fn write<'d>(
     writer.end_pending()?;
     let above_heading = std::mem::take(&mut writer.above_heading);
     writer.builder.text(&above_heading, None)?;
+    writer.builder.mark(&writer.inline.take_marks());
     writer.builder.finish()
 }
 
@@ -209,6 +211,10 @@ impl Writer<'_> {
             self.panel_label(label)?;
         }
         self.note_anchor(node, name);
+        // A line of its own notes those within it; a heading has them before its text.
+        if !matches!(*name, local_name!("dt")) {
+            self.inline.anchor(dom, node);
+        }
         if self.members.is_javadoc {
             if let Some(member) = self.members.by_node.get(&node) {
                 self.end_pending()?;
@@ -261,7 +267,7 @@ impl Writer<'_> {
             }
             local_name!("table") if !table::is_layout(dom, node) => {
                 for caption in dom.children(node).filter(|child| dom.is(*child, &local_name!("caption"))) {
-                    self.inline.push(&inline::as_line(dom, caption));
+                    self.inline.push(&crate::marks::without(&inline::as_line(dom, caption)));
                     self.end_paragraph()?;
                 }
                 self.table(&table::rows(dom, node))?;
@@ -395,14 +401,18 @@ impl Writer<'_> {
         if title.is_empty() {
             return Ok(());
         }
+        for inner in dom.descendants(node).skip(1) {
+            self.inline.anchor(dom, inner);
+        }
+        let marks = self.inline.take_marks();
         if self.open_admonitions > 0 && self.containers.is_empty() && self.member.is_none() {
             // Keeps the name of an admonition in one block with its first paragraph.
             self.end_pending()?;
             self.is_after_term = true;
-            return self.push_lines(&format!("**{title}**"));
+            return self.push_lines(&format!("{marks}**{title}**"));
         }
         if self.open_admonitions > 0 || !self.containers.is_empty() {
-            return self.paragraph(&format!("**{title}**"));
+            return self.paragraph(&format!("{marks}**{title}**"));
         }
         // Subpages of manuals begin with a heading of a lower level, which their sections may have too.
         let is_title = self.is_first_heading
@@ -413,12 +423,14 @@ impl Writer<'_> {
         if let Some(open) = &mut self.member {
             if open.markdown.is_empty() && self.pending.is_empty() {
                 // The name of a member is a separate heading, so that it is part of the heading path.
+                self.builder.mark(&marks);
                 return self.builder.heading(level, &title, open.member.anchor.as_deref());
             }
             self.end_pending()?;
         }
         if let Some(open) = &mut self.member {
             push_separator(&mut open.markdown);
+            open.markdown.push_str(&marks);
             for _ in 0..level {
                 open.markdown.push('#');
             }
@@ -437,6 +449,7 @@ impl Writer<'_> {
             .filter(|id| !id.is_empty());
         let anchor = dom.attribute(node, &local_name!("id")).or(inner_anchor).or(self.anchor.take());
         self.anchor = None;
+        self.builder.mark(&marks);
         self.builder.heading(level, &title, anchor)?;
         if self.members.heading == Some(node)
             && let Some((node, member)) = self
@@ -474,19 +487,26 @@ impl Writer<'_> {
             if code.contains('\t') || code.contains(" \n") { trim_lines(code) } else { code.to_owned() };
         if self.member.is_none() && self.containers.is_empty() {
             self.end_pending()?;
+            self.builder.mark(&self.inline.take_marks());
             return self.builder.code(language, &code, self.anchor.take());
         }
         let block = fenced(language, &code);
-        self.push_lines(&block)
+        let marks = self.inline.take_marks();
+        self.push_lines(&format!("{marks}{block}"))
     }
 
     fn table(&mut self, rows: &[Vec<String>]) -> Result<(), Error> {
         if self.member.is_none() && self.containers.is_empty() {
             self.end_pending()?;
+            self.builder.mark(&self.inline.take_marks());
             return self.builder.table(rows, self.anchor.take());
         }
         let table = table_markdown(rows);
-        if table.is_empty() { Ok(()) } else { self.push_lines(&table) }
+        if table.is_empty() {
+            return Ok(());
+        }
+        let marks = self.inline.take_marks();
+        self.push_lines(&format!("{marks}{table}"))
     }
 
     /// Ends the current paragraph, if there is one.

@@ -1,8 +1,8 @@
 //! Text extraction: turns the bytes of a document into Markdown text and passages for search.
 //!
 //! [`extract()`] is the entry point. It detects the type ([`detect`]), decodes the text ([`encoding`]), calls the
-//! reader for that type, which produces Markdown and a list of blocks, and splits the blocks into passages
-//! ([`split`]). The readers for Word, PDF and OpenAPI can also be called alone; [`archive`] walks the files of an
+//! reader for that type, which produces Markdown, a list of blocks, and the links and pictures of the document, and splits the
+//! blocks into passages ([`split`]). [`picture`] reads the pictures that documents refer to. The readers for Word, PDF and OpenAPI can also be called alone; [`archive`] walks the files of an
 //! archive, [`llms_txt`] parses lists of links.
 //!
 //! Invariants: no database, no network and no asynchronous runtime; the same bytes always give the same result; for
@@ -34,15 +34,20 @@ mod keywords;
 mod language;
 pub mod llms_txt;
 mod markdown;
+mod marks;
 pub mod model;
 pub mod openapi;
 pub mod pdf;
+pub mod picture;
+mod references;
 mod rst;
 mod scripts;
 mod split;
 mod text;
+mod zip_end;
 
 pub use markdown::text_in_braces;
+pub use references::data_name;
 
 use std::collections::BTreeMap;
 
@@ -71,7 +76,7 @@ pub fn extract(
     if bytes.len() > limits.input_bytes {
         return Err(Error::TooLarge { unit: "bytes", limit: limits.input_bytes });
     }
-    let (document_type, parsed) = read(name, bytes, declared, limits)?;
+    let (document_type, mut parsed) = read(name, bytes, declared, limits)?;
     let mut passages = split::split(&parsed, limits)?;
     if passages.is_empty() {
         return Err(Error::Empty);
@@ -85,14 +90,31 @@ pub fn extract(
     let language = main_language(&passages).or(language.map(str::to_owned));
     flag_instructions(&parsed.text, &mut passages);
     let title = title(&parsed, name);
+    let pictures = references::embed(&mut parsed);
+    let (references, anchors) = references::positions(&parsed);
     let ParsedDocument { text, warnings, .. } = parsed;
-    Ok(ExtractedDocument { document_type, title, summary, language, text, passages, warnings })
+    Ok(ExtractedDocument {
+        document_type,
+        title,
+        summary,
+        language,
+        text,
+        passages,
+        references,
+        anchors,
+        pictures,
+        warnings,
+    })
 }
 
-/// Returns why a file is no document by its first bytes (a picture, a program, an archive), or `None` if it may be one.
+/// Returns why a file is neither a document nor a [picture] by its first bytes (a program, an archive), or `None` if it may be one.
 ///
 /// Such files are skipped where a folder or an archive is added: they are no failures.
 pub fn why_no_document(name: &str, bytes: &[u8]) -> Option<String> {
+    // Documents can refer to it.
+    if picture::detect(name, bytes).is_some() {
+        return None;
+    }
     let is_skipped = detect::is_no_document(name, bytes);
     detect::by_bytes(name, bytes).err().filter(|_| is_skipped).map(|error| error.to_string())
 }
@@ -101,6 +123,7 @@ pub fn why_no_document(name: &str, bytes: &[u8]) -> Option<String> {
 pub fn is_skipped(error: &Error, name: &str, bytes: &[u8]) -> bool {
     match error {
         Error::Empty => true,
+        Error::Unsupported(_) if picture::detect(name, bytes).is_some() => true,
         Error::Unsupported(_) => {
             let is_text = || detect::by_bytes(name, bytes).is_ok_and(|binary| binary.is_none());
             detect::is_no_document(name, bytes) || (is_text() && !detect::is_named_as_text(name))

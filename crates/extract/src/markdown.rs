@@ -6,6 +6,7 @@
 mod front_matter;
 mod mdx;
 mod noise;
+mod tags;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::keywords::{Slugs, is_identifier, normalize};
-use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument};
+use crate::model::{Block, BlockKind, Error, Limits, ParsedDocument, ParsedReference, ReferenceKind};
 
 /// Maximum number of keywords collected from one block.
 const MAX_BLOCK_KEYWORDS: usize = 64;
@@ -35,12 +36,17 @@ pub(crate) fn read(source: String, is_mdx: bool, limits: &Limits) -> Result<Pars
         slugs: Slugs::default(),
         title: None,
         has_level_one_title: false,
+        references: Vec::new(),
+        anchors: Vec::new(),
+        open: Vec::new(),
     };
     reader.read(limits)?;
     let mut excluded = reader.noise;
     excluded.extend(reader.prepared.map(|prepared| prepared.code).unwrap_or_default());
     let mut parsed =
         ParsedDocument { title: reader.title, blocks: reader.blocks, ..ParsedDocument::default() };
+    parsed.references = reader.references;
+    parsed.anchors = reader.anchors;
     if let Some(front_matter) = front_matter {
         let mut ranges = front_matter.text;
         // A document of front matter alone has its title as text too.
@@ -83,6 +89,18 @@ struct Reader<'s> {
     /// that is the same in every document.
     title: Option<String>,
     has_level_one_title: bool,
+    references: Vec<ParsedReference>,
+    anchors: Vec<(String, usize)>,
+    /// Links and pictures that have not ended, with the range of their label so far; those of HTML have no end of Markdown.
+    open: Vec<OpenReference>,
+}
+
+/// A link or picture whose label is being read.
+struct OpenReference {
+    kind: ReferenceKind,
+    target: String,
+    label: Option<Range<usize>>,
+    is_html: bool,
 }
 
 impl Reader<'_> {
@@ -107,6 +125,7 @@ impl Reader<'_> {
         let mut kind = BlockKind::Text;
         for (event, range) in events {
             let range = self.source_range(range);
+            self.refer(&event, &range);
             match event {
                 Event::Start(tag) => {
                     if depth == 0 {
@@ -169,6 +188,74 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Notes the links, pictures and anchors of an event.
+    fn refer(&mut self, event: &Event<'_>, range: &Range<usize>) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. }) => self.open(ReferenceKind::Link, dest_url, false),
+            Event::Start(Tag::Image { dest_url, .. }) => self.open(ReferenceKind::Picture, dest_url, false),
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                while self.open.pop_if(|last| last.is_html).is_some() {}
+                self.close(range.start);
+            }
+            Event::Text(_) | Event::Code(_) | Event::InlineMath(_) => {
+                for open in &mut self.open {
+                    let label = open.label.get_or_insert_with(|| range.clone());
+                    label.end = label.end.max(range.end);
+                }
+            }
+            Event::InlineHtml(html) | Event::Html(html) => {
+                for found in tags::find(html) {
+                    self.tag(found, range.start);
+                }
+            }
+            // The end of a block ends links of HTML that nothing else has ended.
+            Event::End(TagEnd::Paragraph | TagEnd::HtmlBlock | TagEnd::Item | TagEnd::TableCell) => {
+                self.open.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes a tag of HTML.
+    fn tag(&mut self, found: tags::TagReference<'_>, start: usize) {
+        match found {
+            tags::TagReference::Anchor { name, at } => self.anchors.push((name.to_owned(), start + at)),
+            tags::TagReference::Link { target, .. } => self.open(ReferenceKind::Link, target, true),
+            tags::TagReference::Text { range } => {
+                for open in &mut self.open {
+                    let range = start + range.start..start + range.end;
+                    let label = open.label.get_or_insert_with(|| range.clone());
+                    label.end = label.end.max(range.end);
+                }
+            }
+            tags::TagReference::LinkEnd => {
+                if self.open.last().is_some_and(|last| last.is_html) {
+                    self.close(start);
+                }
+            }
+            tags::TagReference::Picture { target, at } => {
+                self.references.push(ParsedReference {
+                    kind: ReferenceKind::Picture,
+                    target: target.to_owned(),
+                    range: start + at..start + at,
+                });
+            }
+        }
+    }
+
+    fn open(&mut self, kind: ReferenceKind, target: &str, is_html: bool) {
+        self.open.push(OpenReference { kind, target: target.trim().to_owned(), label: None, is_html });
+    }
+
+    /// Ends the innermost open link or picture. A picture without a description stands at `at`; a link without a label is none.
+    fn close(&mut self, at: usize) {
+        let Some(OpenReference { kind, target, label, .. }) = self.open.pop() else { return };
+        let is_shown = label.is_some() || kind == ReferenceKind::Picture;
+        if is_shown && !target.is_empty() {
+            self.references.push(ParsedReference { kind, target, range: label.unwrap_or(at..at) });
+        }
+    }
+
     /// Returns the range of the source that a range of the parsed Markdown stands for.
     fn source_range(&self, range: Range<usize>) -> Range<usize> {
         match &self.prepared {
@@ -204,6 +291,10 @@ impl Reader<'_> {
             self.has_level_one_title = level == 1;
         }
         let slug = self.slugs.next(&title);
+        if id.is_some() {
+            // Links in the same document use either.
+            self.anchors.push((slug.clone(), range.start));
+        }
         let anchor = Some(id.unwrap_or(slug)).filter(|anchor| !anchor.is_empty());
         self.push(BlockKind::Heading { level, title }, range, anchor, Vec::new());
     }

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::picture::EmbeddedPicture;
+
 /// Type of a document, detected from its content and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +78,47 @@ pub struct Block {
     pub keywords: Vec<String>,
 }
 
+/// Kind of a reference from a document to something outside its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceKind {
+    /// A link: the range is its label.
+    Link,
+    /// A picture: the range is its description.
+    Picture,
+}
+
+/// A link or picture of a document under construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedReference {
+    /// Kind of the reference.
+    pub kind: ReferenceKind,
+    /// Target as the document wrote it; `ref:NAME` for a label of reStructuredText, which can be in another document.
+    pub target: String,
+    /// Byte range of its label in [`ParsedDocument::text`]; empty for a picture without a description.
+    pub range: Range<usize>,
+}
+
+/// A link or picture of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Kind of the reference.
+    pub kind: ReferenceKind,
+    /// Target as the document wrote it; `ref:NAME` for a label of reStructuredText, which can be in another document.
+    pub target: String,
+    /// Half-open range of its label, in Unicode scalar values of the document's text.
+    pub characters: (u32, u32),
+}
+
+/// A place in a document that links can name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Name, without `#`.
+    pub name: String,
+    /// Position in the document's text, in Unicode scalar values.
+    pub character: u32,
+}
+
 /// Output of a reader: a document before it is split into passages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParsedDocument {
@@ -87,6 +130,12 @@ pub struct ParsedDocument {
     pub blocks: Vec<Block>,
     /// Ranges of the text, in order, that no passage may contain: comments, module code, keys of front matter.
     pub excluded: Vec<Range<usize>>,
+    /// Links and pictures, in order. In text that a reader has generated, the targets stand here alone.
+    pub references: Vec<ParsedReference>,
+    /// Names of places with their byte offsets in the text, besides the anchors of blocks.
+    pub anchors: Vec<(String, usize)>,
+    /// Files of pictures that are part of the document, by the target of their references.
+    pub media: Vec<(String, Vec<u8>)>,
     /// Problems that did not prevent reading ("page 7 has no text; it may be a scanned image").
     pub warnings: Vec<String>,
 }
@@ -131,6 +180,12 @@ pub struct ExtractedDocument {
     pub text: String,
     /// Passages, in order.
     pub passages: Vec<Passage>,
+    /// Links and pictures, in order.
+    pub references: Vec<Reference>,
+    /// Places that links can name, in order; a name occurs once.
+    pub anchors: Vec<Anchor>,
+    /// Pictures that are part of the document.
+    pub pictures: Vec<EmbeddedPicture>,
     /// Problems that did not prevent reading.
     pub warnings: Vec<String>,
 }

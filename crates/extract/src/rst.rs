@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use crate::builder::DocumentBuilder;
 use crate::keywords::{is_identifier, normalize};
+use crate::marks;
 use crate::model::{Error, Limits, ParsedDocument};
 use definitions::Definitions;
 
@@ -69,11 +70,14 @@ impl Reader {
             } else if let Some((title, style, height)) = parse_heading(rest) {
                 let next_level = u8::try_from(self.levels.len() + 1).unwrap_or(6).min(6);
                 let level = *self.levels.entry(style).or_insert(next_level);
-                let title = plain_title(&inline::convert(title, &self.definitions));
+                let title = plain_title(&marks::without(&inline::convert(title, &self.definitions)));
                 if level == 1 {
                     self.builder.set_title(&title);
                 }
                 let label = self.label.take();
+                if label.is_some() {
+                    self.builder.mark(&marks::anchor(&section_id(&title)));
+                }
                 let anchor = label.or_else(|| Some(section_id(&title)));
                 self.builder.heading(level, &title, anchor.as_deref())?;
                 self.in_list = false;
@@ -124,7 +128,10 @@ impl Reader {
                 None => target.split(':').next().unwrap_or_default(),
             };
             if target.ends_with(':') && !name.is_empty() && !name.starts_with('_') {
-                self.label = Some(section_id(name));
+                // Several labels can stand before one block.
+                if let Some(label) = self.label.replace(section_id(name)) {
+                    self.builder.mark(&marks::anchor(&label));
+                }
             }
         } else if head.starts_with('|') {
             // A substitution was collected before.

@@ -105,6 +105,57 @@ fn archive_bombs_are_stopped_at_the_limits() {
     );
 }
 
+/// Returns the end record of a zip archive: number of entries, length and start of the directory.
+fn end_record(entries: u16, length: u32, start: u32) -> Vec<u8> {
+    let (entries, length) = (entries.to_le_bytes(), length.to_le_bytes());
+    [&b"PK\x05\x06\0\0\0\0"[..], &entries, &entries, &length, &start.to_le_bytes(), &[0, 0]].concat()
+}
+
+#[test]
+fn a_zip_is_refused_by_its_end_record_before_it_is_opened() {
+    let limits = ArchiveLimits { entries: 10, ..ArchiveLimits::default() };
+    let too_many = Error::TooLarge { unit: "files in an archive", limit: 10 };
+    let refusal = |bytes: &[u8]| {
+        let mut seen = 0;
+        let result = visit_files(Cursor::new(bytes), &limits, &mut |_, _| {
+            seen += 1;
+            Ok(())
+        });
+        assert_eq!(seen, 0);
+        result.expect_err("a refusal")
+    };
+    let names: Vec<String> = (0..11).map(|number| number.to_string()).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+    assert_eq!(refusal(&zip_of(&many)), too_many);
+    // Readers that doubt the last record take an earlier one.
+    let two = [zip_of(&many), end_record(1, 46, 0)].concat();
+    assert_eq!(refusal(&two), too_many);
+    // Three million entries, by the record for large archives.
+    let start = zip_of(&[("a", b"x")]);
+    let start = &start[..start.len() - 22];
+    let at = (start.len() as u64).to_le_bytes();
+    let record = [
+        &b"PK\x06\x06"[..],
+        &44_u64.to_le_bytes(),
+        &[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &3_000_000_u64.to_le_bytes(),
+        &3_000_000_u64.to_le_bytes(),
+        &138_000_000_u64.to_le_bytes(),
+        &0_u64.to_le_bytes(),
+    ];
+    let locator = [&b"PK\x06\x07\0\0\0\0"[..], &at, &[1, 0, 0, 0]].concat();
+    let large = [start, &record.concat(), &locator, &end_record(0xffff, u32::MAX, u32::MAX)].concat();
+    assert_eq!(refusal(&large), too_many);
+    let lost = [start, &locator, &end_record(0xffff, u32::MAX, u32::MAX)].concat();
+    assert!(matches!(refusal(&lost), Error::Malformed { .. }));
+    // A few entries with names, fields and comments of 65 MiB.
+    let mut long = b"PK\x03\x04".to_vec();
+    long.resize(65 << 20, 0);
+    long.extend(end_record(5, 0, 4));
+    assert_eq!(refusal(&long), too_many);
+    assert!(matches!(refusal(b"PK\x03\x04"), Error::Malformed { .. }));
+}
+
 #[test]
 fn an_error_of_the_visitor_ends_the_walk() {
     let bytes = zip_of(&[("a", b"1"), ("b", b"2")]);

@@ -1,8 +1,13 @@
 //! Access tokens: short-lived JSON Web Tokens ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519)) signed with HMAC-SHA-256
 //! ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518)). Each belongs to a session's row, so it ends with the session.
+//!
+//! Device tokens are signed in the same way. A browser keeps one after a sign-in, and so is known at the next: it authenticates
+//! nobody, and only keeps other people's wrong passwords from blocking its own attempts.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use kernel::actor::UserId;
+use kernel::secret::Token;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,6 +18,15 @@ pub(crate) const LIFETIME_SECONDS: i64 = 15 * 60;
 /// Tolerated clock difference between nodes in seconds.
 const LEEWAY_SECONDS: u64 = 5;
 const ISSUER: &str = "wenyuan";
+/// Lifetime of a device token in days: the longest that browsers keep a cookie.
+pub const DEVICE_LIFETIME_DAYS: i64 = 400;
+/// Another issuer than that of access tokens, so that neither is taken for the other.
+const DEVICE_ISSUER: &str = "wenyuan device";
+
+kernel::id! {
+    /// Id of a browser that a user was signed in with.
+    DeviceId
+}
 
 /// Signs and verifies access tokens.
 #[derive(Clone)]
@@ -61,14 +75,43 @@ impl TokenSigner {
 
     /// Verifies an access token and returns its `jti`.
     pub(crate) fn verify(&self, token: &str) -> Result<Uuid, Error> {
+        self.claims(ISSUER, token).map(|claims| claims.jti).ok_or(Error::InvalidCredential(
+            "this access token is invalid or expired: renew it, or sign in again",
+        ))
+    }
+
+    /// Issues a device token for a user.
+    pub(crate) fn sign_device(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        issued_at: DateTime<Utc>,
+    ) -> Result<Token, Error> {
+        let claims = Claims {
+            iss: DEVICE_ISSUER.to_owned(),
+            sub: user.0,
+            jti: device.0,
+            iat: issued_at.timestamp(),
+            exp: issued_at.timestamp() + DEVICE_LIFETIME_DAYS * 86_400,
+        };
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.signing_key)
+            .map_err(|error| Error::Internal(format!("failed to sign a device token: {error}")))?;
+        Ok(Token::from_text(&token))
+    }
+
+    /// Returns the device of a token that was issued for this user; `None` if it was not, or has expired.
+    pub(crate) fn device_of(&self, user: UserId, token: &Token) -> Option<DeviceId> {
+        let claims = self.claims(DEVICE_ISSUER, token.reveal())?;
+        (claims.sub == user.0).then_some(DeviceId(claims.jti))
+    }
+
+    fn claims(&self, issuer: &str, token: &str) -> Option<Claims> {
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
+        validation.set_issuer(&[issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         validation.leeway = LEEWAY_SECONDS;
         let decode = |key| decode::<Claims>(token, key, &validation);
-        self.verification_keys.iter().find_map(|key| decode(key).ok()).map(|token| token.claims.jti).ok_or(
-            Error::InvalidCredential("this access token is invalid or expired: renew it, or sign in again"),
-        )
+        self.verification_keys.iter().find_map(|key| decode(key).ok()).map(|token| token.claims)
     }
 }
 
@@ -106,5 +149,22 @@ mod tests {
         // A token with `"alg": "none"`.
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", token.split('.').nth(1).unwrap());
         assert!(old.verify(&unsigned).is_err());
+    }
+
+    #[test]
+    fn a_device_token_counts_for_its_user_and_authenticates_nobody() {
+        let now = DateTime::from_timestamp(jsonwebtoken::get_current_timestamp().cast_signed(), 0).unwrap();
+        let signer = TokenSigner::new(&[[1; 32]]).unwrap();
+        let (user, device) = (UserId::new(), DeviceId::new());
+        let token = signer.sign_device(user, device, now).unwrap();
+        assert_eq!(signer.device_of(user, &token), Some(device));
+        assert_eq!(signer.device_of(UserId::new(), &token), None);
+        assert!(signer.verify(token.reveal()).is_err());
+        let access_token = signer.sign(user.0, device.0, now).unwrap();
+        assert_eq!(signer.device_of(user, &Token::from_text(&access_token)), None);
+        let other = TokenSigner::new(&[[2; 32]]).unwrap();
+        assert_eq!(other.device_of(user, &token), None);
+        let past = now - chrono::Duration::days(DEVICE_LIFETIME_DAYS + 1);
+        assert_eq!(signer.device_of(user, &signer.sign_device(user, device, past).unwrap()), None);
     }
 }

@@ -13,7 +13,7 @@ use store::Transaction;
 use utoipa::ToSchema;
 
 use crate::authority::{require_admin, require_in_person, require_self};
-use crate::{Error, revocation};
+use crate::{Error, revocation, users};
 
 /// Prefix of every API key.
 pub const PREFIX: &str = "wy_";
@@ -79,7 +79,8 @@ pub struct NewKey {
 ///
 /// # Errors
 ///
-/// If the actor may not create keys for the user, a field is invalid, the name is taken, or the user has 200 keys.
+/// If the actor may not create keys for the user, the user is inactive, a field is invalid, the name is taken, or the user has 200
+/// keys.
 pub async fn create(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -88,6 +89,9 @@ pub async fn create(
 ) -> Result<(Key, Token), Error> {
     require_keys_of(actor, user)?;
     check(&key)?;
+    if let Some(user) = user {
+        users::require_active(connection, user).await?;
+    }
     let token = Token::generate(PREFIX)?;
     let mut scopes = key.scopes;
     scopes.insert(Scope::Read);
@@ -239,6 +243,18 @@ pub async fn delete(transaction: &mut Transaction, actor: &Actor, id: KeyId) -> 
     .await?
     .ok_or(Error::NoKey)?;
     revocation::invalidate_key(transaction, &hash);
+    Ok(())
+}
+
+/// Deletes all keys of a user. The caller has invalidated them.
+pub(crate) async fn delete_all_of(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
+    sqlx::query!(
+        "-- keys.delete_all
+         delete from identity.mcp_api_keys where user_id = $1",
+        user.0,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

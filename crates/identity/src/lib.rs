@@ -40,7 +40,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod users;
 
-pub use access_tokens::TokenSigner;
+pub use access_tokens::{DEVICE_LIFETIME_DAYS, TokenSigner};
 pub use authenticator::{Authentication, Authenticator, Credential, KeyRateLimit};
 pub use error::{Error, PasswordPolicyError};
 pub use names::{Email, InvalidName, Username};

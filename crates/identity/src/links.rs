@@ -10,12 +10,12 @@ use sqlx::{PgConnection, PgPool};
 use store::cache::Caches;
 use store::jobs::{self, JobKind, NewJob};
 
-use crate::access_tokens::TokenSigner;
+use crate::access_tokens::{DeviceId, TokenSigner};
 use crate::authority::require_admin;
 use crate::passwords::PasswordHasher;
 use crate::sign_in::{self, ClientInfo, SessionTokens};
 use crate::users::{self, NewUser, User};
-use crate::{Email, Error, Username, attempts};
+use crate::{Email, Error, Username, attempts, revocation};
 
 /// Kind of the job that mails a reset link.
 pub const MAIL_JOB: JobKind =
@@ -134,7 +134,7 @@ pub async fn create_first_administrator(
         password_hash: Some(hash),
     };
     let user = users::insert(&mut transaction, new).await?;
-    let tokens = sign_in::start_session(&mut transaction, signer, user.id, client).await?;
+    let tokens = sign_in::start_session(&mut transaction, signer, user.id, None, client).await?;
     transaction.commit().await?;
     Ok(tokens)
 }
@@ -151,6 +151,7 @@ pub async fn create_for_user(
 ) -> Result<Link, Error> {
     require_admin(actor)?;
     users::by_id(connection, user).await?.ok_or(Error::NoUser)?;
+    void(connection, user).await?;
     create(connection, user, INVITATION_HOURS).await
 }
 
@@ -161,36 +162,47 @@ pub async fn create_for_user(
 ///
 /// # Errors
 ///
-/// [`Error::TooManyAttempts`] while the account or the client's network has to wait.
-pub async fn request_reset(pool: &PgPool, login: &str, client: &ClientInfo) -> Result<(), Error> {
+/// [`Error::TooManyAttempts`] while the client has to wait, for this account or for all.
+pub async fn request_reset(
+    pool: &PgPool,
+    signer: &TokenSigner,
+    login: &str,
+    client: &ClientInfo,
+) -> Result<(), Error> {
     let login: String = login.trim().to_lowercase().chars().take(MAX_LOGIN_CHARS).collect();
     let mut transaction = store::postgres::begin(pool).await?;
-    let counted = attempts::count_mail(&mut transaction, &login, client.ip_address.as_deref()).await;
-    if counted.is_ok() {
-        let user = find_resettable(&mut transaction, &login).await?.unwrap_or_else(UserId::new);
-        // The link is created when the mail is sent, so that no job holds a secret.
-        let job = NewJob { priority: -1, ..NewJob::new(MAIL_JOB, json!({ "user_id": user })) };
-        jobs::enqueue(&mut transaction, &[job]).await?;
-    }
+    let user = find_resettable(&mut transaction, &login).await?;
+    let counted = user.as_ref().map_or(login.as_str(), |(_, username)| username);
+    let origin = client.origin(signer, user.as_ref().map(|(id, _)| *id));
+    attempts::count_mail(&mut transaction, counted, origin).await?;
+    let user = user.map_or_else(UserId::new, |(id, _)| id);
+    // The link is created when the mail is sent, so that no job holds a secret.
+    let job = NewJob { priority: -1, ..NewJob::new(MAIL_JOB, json!({ "user_id": user })) };
+    jobs::enqueue(&mut transaction, &[job]).await?;
     transaction.commit().await?;
-    counted
+    Ok(())
 }
 
-/// Finds the active user with an email address for a reset request.
-async fn find_resettable(connection: &mut PgConnection, login: &str) -> Result<Option<UserId>, Error> {
-    Ok(sqlx::query_scalar!(
+/// Finds id and name of the active user with an email address for a reset request.
+async fn find_resettable(
+    connection: &mut PgConnection,
+    login: &str,
+) -> Result<Option<(UserId, String)>, Error> {
+    let user = sqlx::query!(
         r#"-- links.who_forgot
-         select id as "id: UserId" from identity.users
+         select id as "id: UserId", username from identity.users
          where (username = $1 or email = $1) and is_active and email is not null
          order by username = $1 desc limit 1"#,
         login,
     )
     .fetch_optional(connection)
-    .await?)
+    .await?;
+    Ok(user.map(|user| (user.id, user.username)))
 }
 
 /// Creates the link of a reset request, and returns it with the email address to send it to; `None` if the user does not
-/// exist, is inactive or has no address. Voids the user's previous link.
+/// exist, is inactive or has no address. The user's other links stay valid: anyone can request one, and must not be able to void
+/// the link in somebody's mailbox.
 ///
 /// # Errors
 ///
@@ -204,15 +216,20 @@ pub async fn create_for_reset(
     Ok(Some((create(connection, id, RESET_HOURS).await?, email)))
 }
 
-async fn create(connection: &mut PgConnection, user: UserId, hours: f64) -> Result<Link, Error> {
-    let token = Token::generate("")?;
+/// Voids all password links of a user.
+pub(crate) async fn void(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
     sqlx::query!(
         "-- links.void
          delete from identity.password_reset_tokens where user_id = $1",
         user.0,
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
+    Ok(())
+}
+
+async fn create(connection: &mut PgConnection, user: UserId, hours: f64) -> Result<Link, Error> {
+    let token = Token::generate("")?;
     let expires_at = sqlx::query_scalar!(
         "-- links.make
          insert into identity.password_reset_tokens (id, user_id, token_hash, expires_at)
@@ -252,7 +269,8 @@ async fn find_user(connection: &mut PgConnection, token: &Token) -> Result<Optio
     }
 }
 
-/// Sets a password with a link, which is void afterwards, and ends all sessions of the user.
+/// Sets a password with a link, voids all links of the user, and ends all of their sessions. Returns a device token: the client has
+/// proved to be the user's, so other people's wrong passwords must not block its sign-in.
 ///
 /// # Errors
 ///
@@ -261,26 +279,27 @@ pub async fn set_password(
     pool: &PgPool,
     caches: &Caches,
     passwords: &PasswordHasher,
+    signer: &TokenSigner,
     token: &Token,
     password: &str,
-) -> Result<UserId, Error> {
+) -> Result<Token, Error> {
     let mut connection = store::postgres::acquire(pool).await?;
     let user = find_user(&mut connection, token).await?.ok_or(Error::InvalidLink)?;
     drop(connection);
     PasswordHasher::check_policy(password, &users::guessable_names(&user))?;
     let hash = passwords.hash(password).await?;
     let mut transaction = caches.begin(pool).await?;
-    let deleted = sqlx::query!(
-        "-- links.use
-         delete from identity.password_reset_tokens where token_hash = $1 and expires_at > now()",
+    // Before the link, because all links of the user are deleted below: two of them, used at the same moment, would deadlock.
+    revocation::lock_user(&mut transaction, user.id).await?;
+    let now = sqlx::query_scalar!(
+        r#"-- links.use
+         delete from identity.password_reset_tokens where token_hash = $1 and expires_at > now() returning now() as "now!""#,
         &token.hash(),
     )
-    .execute(&mut *transaction)
-    .await?;
-    if deleted.rows_affected() == 0 {
-        return Err(Error::InvalidLink);
-    }
+    .fetch_optional(&mut *transaction)
+    .await?
+    .ok_or(Error::InvalidLink)?;
     users::set_password(&mut transaction, user.id, &hash, None).await?;
     transaction.commit().await?;
-    Ok(user.id)
+    signer.sign_device(user.id, DeviceId::new(), now)
 }

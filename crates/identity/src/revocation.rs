@@ -82,7 +82,7 @@ pub(crate) async fn invalidate_user(transaction: &mut Transaction, user: UserId)
 /// Waits for transactions that are adding a session or a key to the user, which their foreign key lets hold a lock on the row,
 /// and keeps others from adding one until the commit. Otherwise one that is committed meanwhile could be cached with the user as
 /// they were, and be missed here.
-async fn lock_user(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
+pub(crate) async fn lock_user(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
     sqlx::query!(
         "-- revocation.lock_user
          select id from identity.users where id = $1 for update",

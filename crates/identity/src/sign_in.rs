@@ -1,7 +1,8 @@
 //! Sign-in: starts and renews sessions.
 //!
 //! A sign-in yields two tokens. The session token is the pages' cookie and renews the access token; only its hash is stored.
-//! The access token authenticates API requests for 15 minutes.
+//! The access token authenticates API requests for 15 minutes. A third, the device token, tells at the next sign-in that the
+//! client was signed in before.
 
 use kernel::actor::{Actor, SessionId, UserId};
 use kernel::secret::Token;
@@ -10,8 +11,8 @@ use store::Transaction;
 use store::cache::Caches;
 
 use crate::Error;
-use crate::access_tokens::{LIFETIME_SECONDS, TokenSigner};
-use crate::attempts::Attempt;
+use crate::access_tokens::{DeviceId, LIFETIME_SECONDS, TokenSigner};
+use crate::attempts::{Attempt, Origin};
 use crate::passwords::PasswordHasher;
 use crate::revocation::{SessionEntry, invalidate_sessions};
 use crate::sessions::LIFETIME_DAYS;
@@ -32,6 +33,17 @@ pub struct ClientInfo {
     pub ip_address: Option<String>,
     /// `User-Agent` header.
     pub user_agent: Option<String>,
+    /// Device token of an earlier sign-in. Attempts of a known device wait for no other client's.
+    pub device_token: Option<Token>,
+}
+
+impl ClientInfo {
+    /// Returns who attempts to sign in as a user: a device that this user was signed in with before, or an address.
+    pub(crate) fn origin(&self, signer: &TokenSigner, user: Option<UserId>) -> Origin<'_> {
+        let device =
+            user.zip(self.device_token.as_ref()).and_then(|(user, token)| signer.device_of(user, token));
+        device.map_or(Origin::Address(self.ip_address.as_deref()), Origin::Device)
+    }
 }
 
 /// Tokens of a session that was started or renewed.
@@ -47,6 +59,8 @@ pub struct SessionTokens {
     pub access_token: String,
     /// Lifetime of the access token in seconds.
     pub expires_in: i64,
+    /// Device token of a session that was started; `None` if it was renewed.
+    pub device_token: Option<Token>,
 }
 
 impl SessionTokens {
@@ -60,8 +74,8 @@ impl SessionTokens {
 ///
 /// # Errors
 ///
-/// [`Error::WrongPassword`], also for inactive users; [`Error::TooManyAttempts`] while the account or the client's network
-/// has to wait.
+/// [`Error::WrongPassword`], also for inactive users; [`Error::TooManyAttempts`] while the client has to wait, for this account
+/// or for all.
 pub async fn with_password(
     pool: &PgPool,
     caches: &Caches,
@@ -72,42 +86,48 @@ pub async fn with_password(
     client: &ClientInfo,
 ) -> Result<SessionTokens, Error> {
     let login: String = login.trim().to_lowercase().chars().take(MAX_LOGIN_CHARS).collect();
-    let attempt = Attempt::count(pool, &login, client.ip_address.as_deref()).await?;
     let account = sqlx::query!(
         r#"-- sessions.find_account
-         select id as "id: UserId", password_hash, is_active from identity.users where username = $1 or email = $1
+         select id as "id: UserId", username, password_hash, is_active from identity.users where username = $1 or email = $1
          order by username = $1 desc limit 1"#,
         login,
     )
     .fetch_optional(pool)
     .await?;
+    // One counter for the name and the email address of an account.
+    let counted = account.as_ref().map_or(login.as_str(), |account| &account.username);
+    let origin = client.origin(signer, account.as_ref().map(|account| account.id));
+    let attempt = Attempt::count(pool, counted, origin).await?;
     // Without a hash the password is verified against a decoy.
     let stored = account.as_ref().filter(|user| user.is_active).and_then(|user| user.password_hash.clone());
     let verification = passwords.verify(password, stored).await?;
     let Some(account) = account.filter(|_| verification.matches) else { return Err(Error::WrongPassword) };
     let mut transaction = caches.begin(pool).await?;
     attempt.succeeded(&mut transaction).await?;
-    sqlx::query!(
-        "-- sessions.note_login
-         update identity.users set last_login = now(), password_hash = coalesce($2, password_hash) where id = $1",
-        account.id.0,
-        verification.rehashed,
-    )
-    .execute(&mut *transaction)
-    .await?;
-    let tokens = start_session(&mut transaction, signer, account.id, client).await?;
+    let rehashed = verification.rehashed.as_deref();
+    let tokens = start_session(&mut transaction, signer, account.id, rehashed, client).await?;
     transaction.commit().await?;
     Ok(tokens)
 }
 
-/// Starts a session for a user who has been authenticated.
+/// Starts a session for a user who has been authenticated. `rehashed` replaces the hash of their password.
 pub(crate) async fn start_session(
     transaction: &mut Transaction,
     signer: &TokenSigner,
     user: UserId,
+    rehashed: Option<&str>,
     client: &ClientInfo,
 ) -> Result<SessionTokens, Error> {
-    let user = users::by_id(transaction, user).await?.filter(|user| user.is_active).ok_or(Error::NoUser)?;
+    users::require_active(transaction, user).await?;
+    sqlx::query!(
+        "-- sessions.note_login
+         update identity.users set last_login = now(), password_hash = coalesce($2, password_hash) where id = $1",
+        user.0,
+        rehashed,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    let user = users::by_id(transaction, user).await?.ok_or(Error::NoUser)?;
     let (id, token_id, token) = (SessionId::new(), kernel::id::new(), Token::generate(TOKEN_PREFIX)?);
     let shortened = |text: &Option<String>| {
         text.as_ref().map(|text| text.chars().take(MAX_CLIENT_INFO_CHARS).collect::<String>())
@@ -140,7 +160,16 @@ pub(crate) async fn start_session(
     .await?;
     invalidate_sessions(transaction, &replaced);
     let access_token = signer.sign(user.id.0, token_id, now)?;
-    Ok(SessionTokens { user, session: id, token, access_token, expires_in: LIFETIME_SECONDS })
+    let known = client.device_token.as_ref().and_then(|token| signer.device_of(user.id, token));
+    let device_token = signer.sign_device(user.id, known.unwrap_or_else(DeviceId::new), now)?;
+    Ok(SessionTokens {
+        user,
+        session: id,
+        token,
+        access_token,
+        expires_in: LIFETIME_SECONDS,
+        device_token: Some(device_token),
+    })
 }
 
 /// Issues a new access token for a session token, and extends the session.
@@ -175,5 +204,6 @@ pub async fn renew(
         token: token.clone(),
         access_token,
         expires_in: LIFETIME_SECONDS,
+        device_token: None,
     })
 }

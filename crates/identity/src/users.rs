@@ -9,10 +9,10 @@ use store::Transaction;
 use store::cache::Caches;
 use utoipa::ToSchema;
 
-use crate::attempts::Attempt;
+use crate::attempts::{Attempt, Origin};
 use crate::authority::{require_admin, require_in_person, require_self, require_signed_in};
 use crate::passwords::{PasswordHasher, is_hash};
-use crate::{Email, Error, Username, revocation, sessions};
+use crate::{Email, Error, Username, keys, links, revocation, sessions};
 
 /// Maximum length of a first or last name, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -73,7 +73,7 @@ pub struct UserUpdate {
     pub first_name: Option<String>,
     /// Last name, at most 100 characters.
     pub last_name: Option<String>,
-    /// URL of a picture, at most 500 characters; empty to remove it.
+    /// Address of a picture, `https://…` or a path on this server, at most 500 characters; empty to remove it.
     pub avatar: Option<String>,
     /// Role. Administrators only.
     pub role: Option<Role>,
@@ -175,6 +175,24 @@ pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> Result<O
     .await?)
 }
 
+/// Requires that a user is active, and that nobody deactivates them before the commit: what is created for them meanwhile would be
+/// missed by the deactivation and come back with the user.
+pub(crate) async fn require_active(connection: &mut PgConnection, id: UserId) -> Result<(), Error> {
+    let is_active = sqlx::query_scalar!(
+        "-- users.hold_active
+         select is_active from identity.users where id = $1 for key share",
+        id.0,
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NoUser)?;
+    if is_active {
+        Ok(())
+    } else {
+        Err(Error::Invalid("this user is deactivated: activate them first".to_owned()))
+    }
+}
+
 /// Returns the id of a user by name. Every signed-in user may ask, to grant somebody access.
 ///
 /// # Errors
@@ -263,7 +281,8 @@ pub async fn search(
     Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&last.username)))
 }
 
-/// Updates a user: themselves or an administrator, in person. A deactivated user is signed out everywhere.
+/// Updates a user: themselves or an administrator, in person. A deactivated user is signed out everywhere, and their keys and
+/// password links are deleted: reactivating the user brings none of it back.
 ///
 /// # Errors
 ///
@@ -283,9 +302,10 @@ pub async fn update(
         revocation::invalidate_user(transaction, id).await?;
     }
     check_names(update.first_name.as_deref(), update.last_name.as_deref())?;
-    if update.avatar.as_deref().is_some_and(|avatar| avatar.chars().count() > MAX_AVATAR_CHARS) {
+    if update.avatar.as_deref().is_some_and(|avatar| !is_avatar(avatar)) {
         return Err(Error::Invalid(format!(
-            "the address of a picture has at most {MAX_AVATAR_CHARS} characters"
+            "the address of a picture begins with https://, or with / on this server, and has at most {MAX_AVATAR_CHARS} \
+             characters without spaces"
         )));
     }
     let email: Option<Email> = match update.email.as_deref() {
@@ -319,6 +339,8 @@ pub async fn update(
         require_an_administrator(transaction, had_administrator).await?;
         if !user.is_active {
             sessions::end_all(transaction, id, None).await?;
+            keys::delete_all_of(transaction, id).await?;
+            links::void(transaction, id).await?;
         }
     }
     Ok(user)
@@ -407,7 +429,9 @@ async fn verify_own(
     .flatten();
     // Not held while the password is hashed.
     drop(connection);
-    let attempt = Attempt::count(pool, &user.username, None).await?;
+    // By session, so that nobody else's wrong passwords make its user wait.
+    let origin = actor.session_id().map_or(Origin::Address(None), Origin::Session);
+    let attempt = Attempt::count(pool, &user.username, origin).await?;
     if passwords.verify(password, stored).await?.matches {
         Ok((user, attempt))
     } else {
@@ -415,7 +439,7 @@ async fn verify_own(
     }
 }
 
-/// Sets the password hash and ends the user's sessions except one.
+/// Sets the password hash, voids the user's password links and ends their sessions except one.
 pub(crate) async fn set_password(
     transaction: &mut Transaction,
     id: UserId,
@@ -430,6 +454,7 @@ pub(crate) async fn set_password(
     )
     .execute(&mut **transaction)
     .await?;
+    links::void(transaction, id).await?;
     sessions::end_all(transaction, id, except).await
 }
 
@@ -438,6 +463,19 @@ pub(crate) fn guessable_names(user: &User) -> Vec<&str> {
     let mut names = vec![user.username.as_str(), &user.first_name, &user.last_name];
     names.extend(user.email.as_deref());
     names
+}
+
+/// Whether a text is the address of a picture, or empty: over TLS or on this server, since others show it to everybody who looks at
+/// the user.
+fn is_avatar(text: &str) -> bool {
+    let is_host = |first: char| first.is_ascii_alphanumeric() || first == '[';
+    let is_address = text.is_empty()
+        || text.strip_prefix("https://").is_some_and(|rest| rest.starts_with(is_host))
+        || text.strip_prefix('/').is_some_and(|rest| !rest.starts_with('/'));
+    // Browsers take a backslash for a slash.
+    is_address
+        && text.len() <= MAX_AVATAR_CHARS
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 /// Whether there is an active administrator. Public: it decides whether the pages offer the setup.

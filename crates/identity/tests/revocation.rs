@@ -29,6 +29,7 @@ const NEW_PASSWORD: &str = "another horse, another battery";
 const STATEMENTS: &[(&str, &str)] = &[
     ("keys.create", "no entry: the hash is new and random"),
     ("keys.delete", "delete a key"),
+    ("keys.delete_all", "deactivate the user"),
     ("keys.enable", "disable a key"),
     ("keys.note_used", "no cached column"),
     ("preferences.choose", "change the theme"),
@@ -55,7 +56,6 @@ const WRITES: &[&str] = &[
     "sign in with too many sessions",
     "change the role",
     "deactivate the user",
-    "activate the user",
     "delete the user",
     "disable a key",
     "enable a key",
@@ -204,11 +204,6 @@ impl Stage {
         let (caches, pool, owner) = (caches(), self.database.pool(), Actor::owner());
         let mut transaction = caches.begin(pool).await.expect("a transaction");
         match write {
-            "activate the user" => {
-                // Reactivation leaves sessions ended, so only the keys' validity changes.
-                let update = UserUpdate { is_active: Some(false), ..UserUpdate::default() };
-                users::update(&mut transaction, &owner, subject.id, &update).await.expect("a write");
-            }
             "enable a key" => {
                 keys::enable(&mut transaction, &owner, subject.keys[1].0, false).await.expect("a write");
             }
@@ -252,9 +247,8 @@ impl Stage {
                 let update = UserUpdate { role: Some(Role::User), ..UserUpdate::default() };
                 users::update(&mut transaction, &owner, subject.id, &update).await.expect("a write");
             }
-            "deactivate the user" | "activate the user" => {
-                let is_active = Some(write == "activate the user");
-                let update = UserUpdate { is_active, ..UserUpdate::default() };
+            "deactivate the user" => {
+                let update = UserUpdate { is_active: Some(false), ..UserUpdate::default() };
                 users::update(&mut transaction, &owner, subject.id, &update).await.expect("a write");
             }
             "delete the user" => users::delete(&mut transaction, &owner, subject.id).await.expect("a write"),
@@ -273,7 +267,7 @@ impl Stage {
                 let link =
                     links::create_for_user(&mut transaction, &owner, subject.id).await.expect("a link");
                 transaction.commit().await.expect("a commit");
-                links::set_password(pool, caches, passwords, &link.token, NEW_PASSWORD)
+                links::set_password(pool, caches, passwords, &self.signer, &link.token, NEW_PASSWORD)
                     .await
                     .expect("a write");
                 return;

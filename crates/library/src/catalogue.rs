@@ -32,6 +32,8 @@ pub struct Library {
     pub title: String,
     /// Description, at most 2,000 characters.
     pub description: String,
+    /// Beginning of the addresses of the documents' own site, as `/docs` or `https://example.org/docs`; empty if unknown.
+    pub link_base: String,
     /// Time of creation.
     pub created_at: DateTime<Utc>,
     /// Time of the last change to the library itself.
@@ -207,7 +209,7 @@ pub async fn read(connection: &mut PgConnection) -> Result<Catalogue, Error> {
     let rows = sqlx::query!(
         r#"-- catalogue.read
          select library.id as "id: LibraryId", library.name, library.title, library.description,
-           library.created_at, library.updated_at, library.active_version_id as "active: VersionId",
+           library.link_base, library.created_at, library.updated_at, library.active_version_id as "active: VersionId",
            library.visibility as "visibility: Visibility",
            version.id as "version_id?: VersionId", version.label as "label?",
            version.created_at as "version_created_at?"
@@ -226,6 +228,7 @@ pub async fn read(connection: &mut PgConnection) -> Result<Catalogue, Error> {
                 name: row.name.parse()?,
                 title: row.title,
                 description: row.description,
+                link_base: row.link_base,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
                 visibility: row.visibility,

@@ -33,6 +33,13 @@ pub fn diff(from: &str, to: &str, from_name: &str, to_name: &str) -> Diff {
     }
 }
 
+/// Counts the lines that only the second and only the first text has.
+pub fn count(from: &str, to: &str) -> (usize, usize) {
+    let changes = TextDiff::configure().timeout(TIME_LIMIT).diff_lines(from, to);
+    let count = |tag| changes.iter_all_changes().filter(|change| change.tag() == tag).count();
+    (count(ChangeTag::Insert), count(ChangeTag::Delete))
+}
+
 #[cfg(test)]
 mod tests {
     use super::diff;

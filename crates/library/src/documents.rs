@@ -6,6 +6,7 @@
 
 pub(crate) mod active;
 mod add;
+pub mod contents;
 mod document;
 pub mod layout;
 mod metadata;

@@ -3,6 +3,7 @@
 use store::objects;
 use tantivy::TantivyError;
 
+use crate::endpoints::client::EndpointError;
 use crate::label::{InvalidLabel, Label};
 use crate::names::{InvalidName, LibraryName};
 
@@ -54,6 +55,12 @@ pub enum Error {
     /// Vector search was requested, but no model is loaded.
     #[error("semantic search is off: no embedding model is loaded; use mode text")]
     NoModel,
+    /// The embedding or re-ranking endpoint failed; the text says how and what to do.
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
+    /// The API key of an endpoint cannot be sealed or opened.
+    #[error("the API key of a search endpoint cannot be used")]
+    Secrets(#[source] store::secrets::Error),
     /// Error of the object store.
     #[error(transparent)]
     Objects(#[from] objects::Error),
@@ -74,6 +81,16 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         store::postgres::Error::from(error).into()
+    }
+}
+
+impl From<store::credentials::Error> for Error {
+    fn from(error: store::credentials::Error) -> Self {
+        match error {
+            store::credentials::Error::Invalid(text) => Self::Invalid(text),
+            store::credentials::Error::Secrets(error) => Self::Secrets(error),
+            store::credentials::Error::Database(error) => error.into(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use kernel::actor::Actor;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection, PgPool};
 use store::jobs::{self, JobKind, NewJob};
@@ -15,6 +16,7 @@ use store::objects::{Hash, Objects, Stored};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::access;
 
 /// Kind of the job.
 pub const JOB: JobKind = JobKind::new("library.sweep");
@@ -46,20 +48,36 @@ pub async fn schedule(connection: &mut PgConnection) -> Result<(), Error> {
 ///
 /// Fails if the database or the object store fails, or the lease of a job was lost.
 pub async fn run(pool: &PgPool, objects: &Objects, worker: Uuid, ids: &[Uuid]) -> Result<(), Error> {
-    let deleted = collect(pool, objects, GRACE).await?;
-    if deleted > 0 {
-        tracing::info!(objects = deleted, "deleted unreferenced objects");
+    let collected = collect(pool, objects, GRACE).await?;
+    if collected.deleted > 0 {
+        tracing::info!(objects = collected.deleted, "deleted unreferenced objects");
     }
-    let mut connection = store::postgres::acquire(pool).await?;
-    jobs::complete(&mut connection, worker, ids).await.map_err(|error| Error::Internal(error.to_string()))
+    let mut transaction = store::postgres::begin(pool).await?;
+    if collected.is_held {
+        schedule(&mut transaction).await?;
+    }
+    jobs::complete(&mut transaction, worker, ids)
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(transaction.commit().await?)
 }
 
-/// Deletes the objects that nothing refers to and that were not marked as used within `grace`. Returns their number.
+/// Result of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collected {
+    /// Number of deleted objects.
+    pub deleted: u64,
+    /// Whether it ended early because a backup keeps objects from being deleted.
+    pub is_held: bool,
+}
+
+/// Deletes the objects that nothing refers to and that were not marked as used within `grace`. While a backup runs, which copies rows
+/// first and then the objects that they refer to, nothing is deleted.
 ///
 /// # Errors
 ///
 /// Fails if the database or the object store fails.
-pub async fn collect(pool: &PgPool, objects: &Objects, grace: Duration) -> Result<u64, Error> {
+pub async fn collect(pool: &PgPool, objects: &Objects, grace: Duration) -> Result<Collected, Error> {
     // Fixed once: objects found to be referenced are marked as used, and must not come up again.
     let before = sqlx::query_scalar!(
         r#"-- objects.before
@@ -72,15 +90,47 @@ pub async fn collect(pool: &PgPool, objects: &Objects, grace: Duration) -> Resul
     // One object at a time, its row locked until its bytes are deleted: an upload of the same bytes waits at that row
     // and then writes them again. This is the one transaction that is held across a call to the object store; it
     // locks nothing that a reader needs.
-    while let Some(is_deleted) = collect_one(pool, objects, before).await? {
-        deleted += u64::from(is_deleted);
+    loop {
+        match collect_one(pool, objects, before).await? {
+            Examined::Deleted => deleted += 1,
+            Examined::Referenced => {}
+            Examined::NoneLeft => return Ok(Collected { deleted, is_held: false }),
+            Examined::Held => return Ok(Collected { deleted, is_held: true }),
+        }
     }
-    Ok(deleted)
 }
 
-/// Examines one object that no document refers to and returns whether it was deleted, or `None` if there are no more.
-async fn collect_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) -> Result<Option<bool>, Error> {
+/// Returns the objects that documents refer to, sorted, for the verification of a backup.
+///
+/// # Errors
+///
+/// Fails unless the actor is an administrator in person, and if the database fails.
+pub async fn referenced(connection: &mut PgConnection, actor: &Actor) -> Result<Vec<Hash>, Error> {
+    access::require_admin(actor)?;
+    let hashes = sqlx::query_scalar!(
+        "-- objects.referenced
+         select distinct file_hash from library.document_versions order by 1",
+    )
+    .fetch_all(connection)
+    .await?;
+    hashes.iter().map(|hash| hash_from_column(hash)).collect()
+}
+
+/// Outcome for an object that no document refers to.
+enum Examined {
+    Deleted,
+    Referenced,
+    NoneLeft,
+    /// A backup keeps objects from being deleted.
+    Held,
+}
+
+/// Examines one object that no document refers to.
+async fn collect_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) -> Result<Examined, Error> {
     let mut transaction = store::postgres::begin(pool).await?;
+    if !store::objects::may_delete(&mut transaction).await? {
+        return Ok(Examined::Held);
+    }
     let unused = sqlx::query_scalar!(
         "-- objects.unused
          select sha256 from library.objects as object
@@ -92,7 +142,7 @@ async fn collect_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) ->
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(sha256) = unused else { return Ok(None) };
+    let Some(sha256) = unused else { return Ok(Examined::NoneLeft) };
     let mut savepoint = transaction.begin().await?;
     let deleted = sqlx::query!(
         "-- objects.delete
@@ -101,11 +151,11 @@ async fn collect_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) ->
     )
     .execute(&mut *savepoint)
     .await;
-    let is_deleted = match deleted {
+    let examined = match deleted {
         Ok(_) => {
             savepoint.commit().await?;
             objects.delete(hash_from_column(&sha256)?).await?;
-            true
+            Examined::Deleted
         }
         Err(error)
             if error
@@ -121,12 +171,12 @@ async fn collect_one(pool: &PgPool, objects: &Objects, before: DateTime<Utc>) ->
             )
             .execute(&mut *transaction)
             .await?;
-            false
+            Examined::Referenced
         }
         Err(error) => return Err(error.into()),
     };
     transaction.commit().await?;
-    Ok(Some(is_deleted))
+    Ok(examined)
 }
 
 /// Marks objects as used now, creating their rows if they do not exist, before their bytes are written.

@@ -5,8 +5,10 @@
 
 use std::time::Instant;
 
-use extract::model::{ContentType, DocumentType, ExtractedDocument, Passage};
+use extract::model::{ContentType, DocumentType, ExtractedDocument, Passage, ReferenceKind};
+use extract::picture::Picture;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use store::jobs::{self, JobKind, LeasedJob, NewJob};
 use store::objects::{Hash, Objects};
@@ -14,7 +16,8 @@ use uuid::Uuid;
 
 use crate::documents::active;
 use crate::ids::{DocumentId, DocumentVersionId, VersionId};
-use crate::reader::{ReadError, Reader, Refusal};
+use crate::reader::{Extracted, ReadError, Reader, Refusal};
+use crate::uploads::{self, Content};
 use crate::{Error, changes, embed, gc};
 
 /// Kind of the job.
@@ -48,6 +51,18 @@ struct Task {
 struct TaskResult {
     task: Task,
     result: Result<ExtractedDocument, Refusal>,
+    /// Pictures in it, or the picture that it is; their bytes are in the object store.
+    pictures: Vec<StoredPicture>,
+}
+
+/// A picture whose bytes are in the object store.
+struct StoredPicture {
+    number: i32,
+    target: String,
+    hash: Hash,
+    media_type: String,
+    width: u32,
+    height: u32,
 }
 
 /// Id of a job to retry, and the error of this attempt.
@@ -81,10 +96,10 @@ pub async fn run(
             // The rest stays leased to this worker, which releases it.
             break;
         }
-        match read(objects, reader, &task).await {
-            Ok(result) => {
+        match read(pool, objects, reader, &task).await {
+            Ok((result, pictures)) => {
                 batch_bytes += result.as_ref().map_or(0, |extracted| extracted.text.len());
-                batch.push(TaskResult { task, result });
+                batch.push(TaskResult { task, result, pictures });
             }
             Err(error) => failed.push((task.job, kernel::chain::Chain(&error).to_string())),
         }
@@ -157,16 +172,55 @@ async fn find_tasks(pool: &PgPool, leased: &[LeasedJob]) -> Result<(Vec<Task>, V
     Ok((tasks, gone))
 }
 
+/// Reads a revision, and stores its pictures. A picture by itself is a refusal, as it has no text.
 async fn read(
+    pool: &PgPool,
     objects: &Objects,
     reader: &mut Reader,
     task: &Task,
-) -> Result<Result<ExtractedDocument, Refusal>, Error> {
+) -> Result<(Result<ExtractedDocument, Refusal>, Vec<StoredPicture>), Error> {
     let declared = task.declared.as_deref().and_then(DocumentType::parse);
-    read_object(objects, reader, task.hash, &task.path, declared).await
+    let extracted = match extract_object(objects, reader, task.hash, &task.path, declared).await? {
+        Ok(extracted) => extracted,
+        Err(refusal) => return Ok((Err(refusal), Vec::new())),
+    };
+    match extracted {
+        Extracted::Document(mut extracted) => {
+            let pictures = std::mem::take(&mut extracted.pictures);
+            let pictures = (1..).zip(pictures).map(|(number, one)| (number, one.target, one.picture));
+            let pictures = store_pictures(pool, objects, pictures.collect()).await?;
+            Ok((Ok(*extracted), pictures))
+        }
+        Extracted::Picture(picture) => {
+            let name = task.path.rsplit('/').next().unwrap_or(&task.path);
+            let reason = format!("{name} is {}: it is shown in documents that refer to it", picture.source);
+            let pictures = store_pictures(pool, objects, vec![(0, String::new(), picture)]).await?;
+            Ok((Err(Refusal { reason, is_skipped: true }), pictures))
+        }
+    }
 }
 
-/// Reads an object. The inner error is a fault of the document, worded for its uploader.
+/// Stores the bytes of pictures, each with its number and target, for the transaction that refers to them.
+async fn store_pictures(
+    pool: &PgPool,
+    objects: &Objects,
+    pictures: Vec<(i32, String, Picture)>,
+) -> Result<Vec<StoredPicture>, Error> {
+    if pictures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut contents = Vec::with_capacity(pictures.len());
+    let mut stored = Vec::with_capacity(pictures.len());
+    for (number, target, picture) in pictures {
+        let Picture { media_type, width, height, bytes, .. } = picture;
+        stored.push(StoredPicture { number, target, hash: Hash::of(&bytes), media_type, width, height });
+        contents.push(Content::Memory(bytes.into()));
+    }
+    uploads::store(pool, objects, contents).await?;
+    Ok(stored)
+}
+
+/// Reads an object as a document. The inner error is a fault of the document, worded for its uploader; a picture is one too.
 ///
 /// # Errors
 ///
@@ -178,15 +232,32 @@ pub async fn read_object(
     name: &str,
     declared: Option<DocumentType>,
 ) -> Result<Result<ExtractedDocument, Refusal>, Error> {
+    Ok(extract_object(objects, reader, hash, name, declared).await?.and_then(|extracted| match extracted {
+        Extracted::Document(extracted) => Ok(*extracted),
+        Extracted::Picture(picture) => Err(Refusal {
+            reason: format!("{name} is {}: this file type is not supported", picture.source),
+            is_skipped: true,
+        }),
+    }))
+}
+
+async fn extract_object(
+    objects: &Objects,
+    reader: &mut Reader,
+    hash: Hash,
+    name: &str,
+    declared: Option<DocumentType>,
+) -> Result<Result<Extracted, Refusal>, Error> {
     let bytes = objects.get(hash).await?;
     let started = Instant::now();
     let read = reader.read(name, declared, &bytes).await;
     metrics::histogram!("wenyuan_read_seconds").record(started.elapsed().as_secs_f64());
     match read {
-        Ok(mut extracted) => {
+        Ok(Extracted::Document(mut extracted)) => {
             replace_nul(&mut extracted);
-            Ok(Ok(extracted))
+            Ok(Ok(Extracted::Document(extracted)))
         }
+        Ok(picture @ Extracted::Picture(_)) => Ok(Ok(picture)),
         Err(ReadError::Document(refusal)) => Ok(Err(refusal)),
         Err(error @ ReadError::Child(_)) => Err(Error::Internal(kernel::chain::Chain(&error).to_string())),
     }
@@ -209,6 +280,8 @@ fn replace_nul(extracted: &mut ExtractedDocument) {
         passage.headings.iter_mut().chain(&mut passage.keywords).for_each(replace);
         passage.anchor.iter_mut().chain(&mut passage.instruction).for_each(replace);
     }
+    extracted.references.iter_mut().for_each(|reference| replace(&mut reference.target));
+    extracted.anchors.iter_mut().for_each(|anchor| replace(&mut anchor.name));
 }
 
 /// Writes a batch, or, if the database refuses it, each of its documents by itself, so that the one at fault fails alone.
@@ -258,12 +331,17 @@ async fn write(pool: &PgPool, worker: Uuid, batch: &[TaskResult]) -> Result<(), 
     write_failures(&mut transaction, &unreadable).await?;
     write_revisions(&mut transaction, &completed).await?;
     write_passages(&mut transaction, &completed).await?;
+    write_references(&mut transaction, &completed).await?;
+    write_pictures(&mut transaction, batch).await?;
     let newest = newest_of_each_version(&mut transaction, &completed).await?;
     active::move_pointers(&mut transaction, &newest.iter().map(|task| task.id).collect::<Vec<_>>()).await?;
     let to_embed: Vec<NewJob> = newest.iter().map(|task| embed::new_job(task.id)).collect();
     jobs::enqueue(&mut transaction, &to_embed).await?;
     complete(&mut transaction, worker, &jobs).await?;
-    let changed: Vec<_> = newest.iter().map(|task| (task.document, task.version)).collect();
+    let mut changed: Vec<_> = newest.iter().map(|task| (task.document, task.version)).collect();
+    // Pages of documents that show a picture depend on it.
+    let pictures = batch.iter().filter(|read| read.result.is_err() && !read.pictures.is_empty());
+    changed.extend(pictures.map(|read| (read.task.document, read.task.version)));
     changes::record(&mut transaction, &changed).await?;
     transaction.commit().await?;
     metrics::counter!("wenyuan_documents_read_total", "outcome" => "completed")
@@ -412,6 +490,74 @@ async fn write_passages(
         &optional(&|passage| passage.language.clone()) as &[Option<String>],
         &list(&|passage| passage.keywords.join(SEPARATOR)),
         &optional(&|passage| passage.instruction.clone()) as &[Option<String>],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the links, pictures and anchors of revisions.
+async fn write_references(
+    connection: &mut PgConnection,
+    read: &[(&Task, &ExtractedDocument)],
+) -> Result<(), Error> {
+    if read.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = read.iter().map(|(task, _)| task.id.0).collect();
+    let list = |extracted: &ExtractedDocument, kind: ReferenceKind| {
+        let of_kind = extracted.references.iter().filter(|reference| reference.kind == kind);
+        let rows = of_kind.map(|one| json!([one.characters.0, one.characters.1, one.target]));
+        Value::Array(rows.collect())
+    };
+    let links: Vec<Value> = read.iter().map(|(_, extracted)| list(extracted, ReferenceKind::Link)).collect();
+    let pictures: Vec<Value> =
+        read.iter().map(|(_, extracted)| list(extracted, ReferenceKind::Picture)).collect();
+    let anchors = read.iter().map(|(_, extracted)| {
+        let anchors = extracted.anchors.iter().map(|anchor| (anchor.name.clone(), json!(anchor.character)));
+        Value::Object(anchors.collect())
+    });
+    let anchors: Vec<Value> = anchors.collect();
+    sqlx::query!(
+        "-- ingest.write_references
+         insert into library.document_references (document_version_id, links, pictures, anchors)
+         select id, links, pictures, anchors
+         from unnest($1::uuid[], $2::jsonb[], $3::jsonb[], $4::jsonb[]) as read (id, links, pictures, anchors)
+         on conflict (document_version_id) do update
+           set links = excluded.links, pictures = excluded.pictures, anchors = excluded.anchors",
+        &ids,
+        &links,
+        &pictures,
+        &anchors,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the pictures of revisions.
+async fn write_pictures(connection: &mut PgConnection, read: &[TaskResult]) -> Result<(), Error> {
+    let pictures: Vec<(Uuid, &StoredPicture)> =
+        read.iter().flat_map(|read| read.pictures.iter().map(|picture| (read.task.id.0, picture))).collect();
+    if pictures.is_empty() {
+        return Ok(());
+    }
+    let side = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+    sqlx::query!(
+        "-- ingest.write_pictures
+         insert into library.pictures
+           (document_version_id, picture_number, target, sha256, media_type, width, height)
+         select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::bytea[], $5::text[], $6::int4[], $7::int4[])
+         on conflict (document_version_id, picture_number) do update
+           set target = excluded.target, sha256 = excluded.sha256, media_type = excluded.media_type,
+             width = excluded.width, height = excluded.height",
+        &pictures.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| picture.number).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| picture.target.replace('\0', "")).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| picture.hash.0.to_vec()).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| picture.media_type.clone()).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| side(picture.width)).collect::<Vec<_>>(),
+        &pictures.iter().map(|(_, picture)| side(picture.height)).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;

@@ -12,10 +12,16 @@
 //!
 //! ```no_run
 //! use kernel::actor::Actor;
+//! use library::embedder::EmbeddingChoice;
 //! use library::search::{Engine, EngineConfig, ModelState, SearchRequest};
 //!
 //! # async fn example(pool: sqlx::PgPool) -> Result<(), library::Error> {
-//! let config = EngineConfig { index_folder: "index".into(), vector_budget_milliseconds: 20 };
+//! let config = EngineConfig {
+//!     index_folder: "index".into(),
+//!     vector_budget_milliseconds: 20,
+//!     embedding: EmbeddingChoice::BuiltIn,
+//!     sealer: None,
+//! };
 //! let engine = Engine::new(pool, config, ModelState::Loading);
 //! let request = SearchRequest {
 //!     library: Some("postgresql".parse()?),
@@ -36,19 +42,25 @@ pub mod changes;
 pub mod diff;
 pub mod documents;
 pub mod embed;
+pub mod embedder;
+pub mod endpoints;
 pub mod error;
+pub mod favourites;
 pub mod gc;
 pub mod grants;
 pub mod ids;
 pub mod ingest;
 pub mod label;
 pub mod libraries;
+pub mod links;
 pub mod names;
 pub mod notes;
 pub mod overview;
 pub mod reader;
 pub mod recent;
 pub mod search;
+pub mod unpack;
 pub mod uploads;
+pub mod version_changes;
 
 pub use error::Error;

@@ -21,6 +21,9 @@ pub const MAX_TITLE_CHARS: usize = 200;
 /// Maximum length of a library's description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 2000;
 
+/// Maximum length of the base of a library's links, in characters.
+pub const MAX_LINK_BASE_CHARS: usize = 500;
+
 /// A version of a library that was found or created.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EnsuredVersion {
@@ -185,18 +188,29 @@ pub async fn lock(
     Ok(Arc::clone(catalogue::read(connection).await?.library(actor, &library.name)?))
 }
 
-/// Changes a library's title or description; `None` leaves it as it is.
+/// Changes of a library; `None` leaves a value as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LibraryDetails<'change> {
+    /// Title.
+    pub title: Option<&'change str>,
+    /// Description.
+    pub description: Option<&'change str>,
+    /// Beginning of the addresses of the documents' own site: a path (`/docs`) or an address (`https://example.org/docs`).
+    pub link_base: Option<&'change str>,
+}
+
+/// Changes a library's title, description or base of links.
 ///
 /// # Errors
 ///
-/// Fails unless the actor can write to the library, and if a text is too long.
+/// Fails unless the actor can write to the library, and if a value is too long or malformed.
 pub async fn describe(
     connection: &mut PgConnection,
     actor: &Actor,
     library: &Library,
-    title: Option<&str>,
-    description: Option<&str>,
+    details: LibraryDetails<'_>,
 ) -> Result<(), Error> {
+    let LibraryDetails { title, description, link_base } = details;
     library.require(actor, Level::Write)?;
     let is_longer = |text: Option<&str>, max: usize| text.is_some_and(|text| text.chars().count() > max);
     if is_longer(title, MAX_TITLE_CHARS) || is_longer(description, MAX_DESCRIPTION_CHARS) {
@@ -204,18 +218,37 @@ pub async fn describe(
             "a title has at most {MAX_TITLE_CHARS} characters and a description {MAX_DESCRIPTION_CHARS}"
         )));
     }
+    let link_base = link_base.map(str::trim).map(|base| base.trim_end_matches('/'));
+    if !link_base.is_none_or(is_link_base) {
+        return Err(Error::Invalid(format!(
+            "the base of links is a path like /docs or an address like https://example.org/docs, of at most \
+             {MAX_LINK_BASE_CHARS} characters"
+        )));
+    }
     sqlx::query!(
         "-- catalogue.describe
          update library.libraries
-         set title = coalesce($2, title), description = coalesce($3, description), updated_at = now()
+         set title = coalesce($2, title), description = coalesce($3, description),
+           link_base = coalesce($4, link_base), updated_at = now()
          where id = $1",
         library.id.0,
         title,
         description,
+        link_base,
     )
     .execute(&mut *connection)
     .await?;
     changes::record_catalogue(connection).await
+}
+
+/// Whether a text can be the base of links: empty, a path from the root of a site, or an address.
+fn is_link_base(base: &str) -> bool {
+    let is_plain = base.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}?#".contains(&byte));
+    let address = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
+    let is_address =
+        address.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphanumeric()));
+    let is_path = base.starts_with('/') && !base.starts_with("//");
+    base.is_empty() || (is_plain && (is_address || is_path) && base.len() <= MAX_LINK_BASE_CHARS)
 }
 
 /// Deletes a library with all its versions and documents.

@@ -14,6 +14,7 @@ use crate::access::Level;
 use crate::catalogue::{Catalogue, Library, Version};
 use crate::documents::Status;
 use crate::ids::{DocumentId, LibraryId, VersionId};
+use crate::names::LibraryName;
 
 /// Maximum number of tags that [`tags`] and [`tags_of`] return.
 const MAX_TAGS: i64 = 24;
@@ -90,6 +91,8 @@ pub struct DocumentSummary {
 pub struct SummaryFilter {
     /// Part of the path or title, in any case.
     pub text: Option<String>,
+    /// Folder that the document is below, without a slash at the end.
+    pub folder: Option<String>,
     /// Tag.
     pub tag: Option<String>,
     /// Document type.
@@ -295,6 +298,7 @@ pub async fn documents(
            and ($6::text is null or document.tags @> array[$6])
            and ($7::text is null or newest.status = $7)
            and ($8::text is null or shown.type = $8)
+           and ($10::text is null or starts_with(document.path, $10 || '/'))
          order by strpos(document.path, '/') > 0, document.path collate "C"
          limit $9"#,
         library.id.0,
@@ -306,10 +310,103 @@ pub async fn documents(
         filter.status as Option<Status>,
         filter.document_type,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        filter.folder,
     )
     .fetch_all(connection)
     .await?;
     Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(last.path.contains('/'), &last.path))))
+}
+
+/// A document whose name was looked for, in the active version of its library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundDocument {
+    /// Name of the library.
+    pub library: String,
+    /// Label of its active version.
+    pub version: String,
+    /// Path of the document.
+    pub path: String,
+    /// Title.
+    pub title: String,
+}
+
+/// Finds documents of active versions whose title or path contains a text, in any case: those of the library `first` first, then those
+/// whose title begins with it.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn find_documents(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    catalogue: &Catalogue,
+    text: &str,
+    first: Option<&LibraryName>,
+    limit: i64,
+) -> Result<Vec<FoundDocument>, Error> {
+    let versions: Vec<Uuid> = catalogue.active_versions(actor).map(|(_, version)| version.id.0).collect();
+    Ok(sqlx::query_as!(
+        FoundDocument,
+        r#"-- overview.find_documents
+         select library.name as library, version.label as version, document.path, coalesce(d.title, document.name) as "title!"
+         from library.document_versions d
+         join library.versions as version on version.id = d.version_id
+         join library.documents as document on document.id = d.document_id
+         join library.libraries as library on library.id = version.library_id
+         where d.version_id = any ($1) and d.active
+           and (strpos(lower(coalesce(d.title, document.name)), lower($2)) > 0 or strpos(lower(document.path), lower($2)) > 0)
+         order by library.name is not distinct from $3 desc,
+           starts_with(lower(coalesce(d.title, document.name)), lower($2)) desc,
+           strpos(lower(coalesce(d.title, document.name)), lower($2)) > 0 desc, length(document.path), document.path
+         limit $4"#,
+        &versions,
+        text,
+        first.map(LibraryName::as_str),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Place of a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionAddress {
+    /// Revision.
+    pub revision_id: Uuid,
+    /// Name of the library.
+    pub library: String,
+    /// Label of the version.
+    pub version: String,
+    /// Path of the document.
+    pub path: String,
+}
+
+/// Returns the places of these revisions, in no order. Those of documents that do not exist for the actor are left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn addresses(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    catalogue: &Catalogue,
+    revisions: &[Uuid],
+) -> Result<Vec<RevisionAddress>, Error> {
+    let libraries: Vec<Uuid> = catalogue.libraries(actor).iter().map(|library| library.id.0).collect();
+    Ok(sqlx::query_as!(
+        RevisionAddress,
+        r#"-- overview.addresses
+         select d.id as revision_id, library.name as library, version.label as version, document.path
+         from library.document_versions d
+         join library.versions as version on version.id = d.version_id
+         join library.documents as document on document.id = d.document_id
+         join library.libraries as library on library.id = document.library_id
+         where d.id = any ($1) and library.id = any ($2)"#,
+        revisions,
+        &libraries,
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Ids of versions, as a statement's parameter.

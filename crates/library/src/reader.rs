@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use extract::model::{DocumentType, ExtractedDocument, Limits};
+use extract::picture::{self, Picture};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
@@ -61,6 +62,15 @@ impl Refusal {
     }
 }
 
+/// Content that was read from a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Extracted {
+    /// A document.
+    Document(Box<ExtractedDocument>),
+    /// A picture, which documents can refer to.
+    Picture(Picture),
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     name: String,
@@ -75,7 +85,7 @@ impl Reader {
         Self { config, child: None }
     }
 
-    /// Reads one document.
+    /// Reads one document, or a picture.
     ///
     /// # Errors
     ///
@@ -85,7 +95,7 @@ impl Reader {
         name: &str,
         declared: Option<DocumentType>,
         bytes: &[u8],
-    ) -> Result<ExtractedDocument, ReadError> {
+    ) -> Result<Extracted, ReadError> {
         let limits = self.config.limits;
         if bytes.len() > limits.input_bytes {
             let limit = limits.input_bytes >> 20;
@@ -144,7 +154,7 @@ async fn exchange(
     child: &mut Child,
     request: &Request,
     bytes: &[u8],
-) -> io::Result<Result<ExtractedDocument, Refusal>> {
+) -> io::Result<Result<Extracted, Refusal>> {
     let no_pipe = || io::Error::other("the child has no pipes");
     let input = child.stdin.as_mut().ok_or_else(no_pipe)?;
     let json = serde_json::to_vec(request)?;
@@ -178,7 +188,12 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
         let request: Request = serde_json::from_slice(&json)?;
         let mut bytes = Vec::new();
         input.by_ref().take(request.bytes).read_to_end(&mut bytes)?;
-        let result = extract::extract(&request.name, &bytes, request.declared, &request.limits);
+        let name = request.name.rsplit('/').next().unwrap_or(&request.name);
+        let result = match picture::detect(name, &bytes).filter(|_| request.declared.is_none()) {
+            Some(format) => picture::read(name, format, &bytes).map(Extracted::Picture),
+            None => extract::extract(&request.name, &bytes, request.declared, &request.limits)
+                .map(|document| Extracted::Document(Box::new(document))),
+        };
         let result = result.map_err(|error| Refusal {
             is_skipped: extract::is_skipped(&error, &request.name, &bytes),
             reason: error.to_string(),

@@ -21,12 +21,13 @@ mod rerank;
 mod vectors;
 mod zero_results;
 
-pub use engine::{CONTENT_TYPES, Engine, EngineConfig, ModelState};
+pub use crate::embedder::ModelState;
+pub use engine::{CONTENT_TYPES, Engine, EngineConfig};
 pub use highlight::excerpt;
 pub use passages::{Passage, find_passage, find_passages};
 pub use request::{
-    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, NOTHING_RELEVANT_NOTICE,
-    ResolvedVersion, SearchHit, SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
-    VECTORS_MISSING_NOTICE,
+    EqualPassage, INDEX_BUILDING_NOTICE, MAX_ALSO_IN, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS,
+    NOT_RERANKED_NOTICE, NOTHING_RELEVANT_NOTICE, ResolvedVersion, SearchHit, SearchMode, SearchRequest,
+    SearchResponse, TEXT_ONLY_NOTICE, VECTORS_MISSING_NOTICE,
 };
 pub use zero_results::{ZeroResult, ZeroResultLog};

@@ -1,10 +1,13 @@
 //! Documents: Markdown rendered for reading.
 //!
-//! Each passage has an anchor, each heading an id; code is highlighted and tables scroll. HTML in the document is dropped,
-//! images are replaced by their descriptions, and external links are marked (`rel`).
+//! Each passage has an anchor, each heading an id; code is highlighted and tables scroll. HTML in the document is dropped, pictures
+//! that the caller does not know are replaced by their descriptions, and external links are marked (`rel`). Links, pictures and
+//! anchors that are not in the text stand in an [`Overlay`]. [`relink`] changes the targets of links in the Markdown itself.
 
 mod container;
 mod link;
+mod overlay;
+mod relink;
 mod slug;
 pub(crate) mod strip_html;
 mod write;
@@ -15,6 +18,8 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::escape::escape;
+pub use overlay::{FindPicture, FindUrl, Overlay, Picture, PlacedAnchor, Span};
+pub use relink::{Relinked, relink, targets};
 pub use slug::slug;
 
 /// Resolves a link of the document that is relative, or a fragment that is not in this text, to a local URL; `None` if it leads
@@ -43,6 +48,8 @@ pub struct RenderOptions<'a> {
     pub is_first: bool,
     /// Resolves relative links.
     pub resolve: ResolveLink<'a>,
+    /// Links, pictures and anchors that are not in the text.
+    pub overlay: Overlay<'a>,
 }
 
 /// HTML of one or more passages. Passages that start inside another's list, table or code share a chunk with it.
@@ -78,17 +85,21 @@ pub struct Rendered {
 
 /// Renders Markdown.
 pub fn render(markdown: &str, options: &RenderOptions<'_>) -> Rendered {
-    let extensions = Options::ENABLE_TABLES
+    let events = with_braces(Parser::new_ext(markdown, extensions()).into_offset_iter(), markdown);
+    let headings = headings(&events, options);
+    let chunks = write::chunks(markdown, events, &headings, options);
+    Rendered { chunks, headings }
+}
+
+/// Returns the extensions of `CommonMark` that documents use.
+fn extensions() -> Options {
+    Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_GFM
         | Options::ENABLE_HEADING_ATTRIBUTES
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let events = with_braces(Parser::new_ext(markdown, extensions).into_offset_iter(), markdown);
-    let headings = headings(&events, options);
-    let chunks = write::chunks(events, &headings, options);
-    Rendered { chunks, headings }
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 }
 
 /// Renders plain text, passage by passage.
@@ -146,6 +157,8 @@ fn headings(events: &[(Event<'_>, Range<usize>)], options: &RenderOptions<'_>) -
     let mut open: Option<(u8, Option<String>, String, usize)> = None;
     // The title can have any level; the levels after it are relative to it.
     let mut title_level = 1;
+    // Without a title, the outermost headings are of level 2, whatever level the document gives them.
+    let outermost = if options.is_first { outermost_level(events) } else { 1 };
     // No level is skipped on the way down, whatever the document does.
     let mut previous_level = if options.is_first { 1 } else { 6 };
     for (event, range) in events {
@@ -168,7 +181,7 @@ fn headings(events: &[(Event<'_>, Range<usize>)], options: &RenderOptions<'_>) -
                 let level = if options.has_title {
                     (level + 1).saturating_sub(title_level).max(2)
                 } else {
-                    level + 1
+                    (level + 2).saturating_sub(outermost)
                 };
                 let level = if is_title { 1 } else { level.min(previous_level + 1).min(6) };
                 previous_level = level;
@@ -191,6 +204,15 @@ fn headings(events: &[(Event<'_>, Range<usize>)], options: &RenderOptions<'_>) -
         }
     }
     headings
+}
+
+/// Returns the level of the outermost headings; 1 if there are none.
+fn outermost_level(events: &[(Event<'_>, Range<usize>)]) -> u8 {
+    let levels = events.iter().filter_map(|(event, _)| match event {
+        Event::Start(Tag::Heading { level, .. }) => Some(*level as u8),
+        _ => None,
+    });
+    levels.min().unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::escape::is_local_url;
 
 /// Allowed elements and their attributes.
-const ALLOWED: [(&str, &[&str]); 31] = [
+const ALLOWED: [(&str, &[&str]); 35] = [
     ("p", &[]),
     ("h2", &["id"]),
     ("h3", &["id"]),
@@ -35,6 +35,10 @@ const ALLOWED: [(&str, &[&str]); 31] = [
     ("div", &["class", "tabindex"]),
     ("span", &["class", "id"]),
     ("kbd", &[]),
+    ("dl", &[]),
+    ("dt", &[]),
+    ("dd", &[]),
+    ("img", &["src", "alt", "width", "height", "loading"]),
 ];
 
 /// Panics on an element or attribute that is not allowed, and on a URL that is neither local nor marked as external.
@@ -64,8 +68,10 @@ pub(crate) fn assert_safe(html: &str) {
                     ["http://", "https://", "mailto:"].iter().any(|scheme| value.starts_with(scheme)),
                     "the URL {value:?} in {html}"
                 ),
-                "href" => assert!(is_local_url(value), "the URL {value:?} in {html}"),
-                "id" => assert!(value.starts_with("h-") || value.starts_with("p-"), "{html}"),
+                "href" | "src" => assert!(is_local_url(value), "the URL {value:?} in {html}"),
+                "id" => {
+                    assert!(["h-", "p-", "a-"].iter().any(|prefix| value.starts_with(prefix)), "{html}");
+                }
                 _ => {}
             }
             attributes = after;

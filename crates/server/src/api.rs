@@ -2,6 +2,7 @@
 
 mod archives;
 mod ask;
+mod backups;
 mod chat_files;
 mod chats;
 mod documents;
@@ -14,9 +15,11 @@ mod mcp_servers;
 mod notes;
 mod portable;
 mod search;
+mod search_endpoints;
 mod session;
 mod upload;
 mod users;
+mod version_changes;
 mod worklist;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -28,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(archives::routes())
         .merge(ask::routes())
+        .merge(backups::routes())
         .merge(chat_files::routes())
         .merge(chats::routes())
         .merge(documents::routes())
@@ -35,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(jobs::routes())
         .merge(keys::routes())
         .merge(language_models::routes())
+        .merge(search_endpoints::routes())
         .merge(libraries::routes())
         .merge(mcp_servers::routes())
         .merge(notes::routes())
@@ -43,5 +48,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(session::routes())
         .merge(upload::routes())
         .merge(users::routes())
+        .merge(version_changes::routes())
         .merge(worklist::routes())
 }

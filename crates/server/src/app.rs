@@ -5,34 +5,44 @@ pub(crate) mod accounts;
 pub(crate) mod address;
 pub(crate) mod archives;
 pub(crate) mod background;
+pub(crate) mod backups;
 pub(crate) mod chat_files;
+pub(crate) mod contents;
 mod error;
 pub(crate) mod guide;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod language_models;
 pub(crate) mod library_ids;
+pub(crate) mod links;
 pub(crate) mod llms_txt;
 pub(crate) mod mail;
 pub(crate) mod passages;
 pub(crate) mod places;
+pub(crate) mod search_endpoints;
 pub(crate) mod sessions;
 pub(crate) mod shares;
+pub(crate) mod staging;
 pub(crate) mod uploads;
+pub(crate) mod version_changes;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chat::answer::{Answers, Resources};
 use chat::models::client::Client;
 use chat::worklist::{self, Occurrence};
 use embedding::Model;
+use extract::archive::ArchiveLimits;
 use identity::{Authenticator, PasswordHasher, TokenSigner};
+use library::embedder::Embedder;
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState, ZeroResult, ZeroResultLog};
+use library::unpack::UnpackerConfig;
 use sqlx::PgPool;
 use store::cache::Caches;
 use store::objects::Objects;
@@ -40,11 +50,15 @@ use store::secrets::Sealer;
 use store::{Database, migrations};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep};
 
 pub(crate) use error::Error;
 
 use crate::settings::Settings;
+use staging::Staging;
 
+/// Time that another process which writes the index gets to catch up.
+const INDEX_PATIENCE: Duration = Duration::from_secs(3);
 /// Folders of the data directory that hold documents.
 const PRIVATE_FOLDERS: [&str; 2] = ["objects", "index"];
 
@@ -54,6 +68,8 @@ pub(crate) struct App {
     pub(crate) settings: Arc<Settings>,
     pub(crate) database: Database,
     pub(crate) objects: Objects,
+    /// Uploads and imports of persons that are not in the library yet.
+    pub(crate) staging: Staging,
     pub(crate) engine: Arc<Engine>,
     /// Searches without results that are not recorded yet; locked by the task that records them.
     pub(crate) zero_results: Arc<Mutex<Receiver<ZeroResult>>>,
@@ -80,6 +96,12 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| {
             format!("failed to create the data directory {}; set WENYUAN_DATA_DIR", data.display())
         })?;
+        if ops::restore::is_unfinished(&data) {
+            bail!(
+                "a backup is being restored into {}, or that was interrupted: wait for it, or restore again",
+                data.display()
+            );
+        }
         let web = settings.search.web()?;
         let secrets = Sealer::open(&settings.storage.secrets())?;
         let caches = Caches::new(settings.redis.url().as_deref(), &secrets)?;
@@ -93,6 +115,8 @@ impl App {
         let config = EngineConfig {
             index_folder: data.join("index"),
             vector_budget_milliseconds: settings.search.vector_budget_milliseconds(),
+            embedding: settings.search.embedding(),
+            sealer: Some(secrets.clone()),
         };
         let model = settings.search.model().map_or_else(ModelState::Off, |_| ModelState::Loading);
         let (log, zero_results) = ZeroResultLog::new();
@@ -114,6 +138,7 @@ impl App {
             models,
             answers,
             settings: Arc::new(settings.clone()),
+            staging: Staging::new(settings.documents.max_staged_bytes()),
             database,
             objects,
             engine,
@@ -135,33 +160,58 @@ impl App {
         self.database.pool()
     }
 
-    /// Loads the embedding model, if one is set. If that fails, semantic search is turned off with the reason; everything
-    /// else works.
-    pub(crate) async fn load_model(&self) -> Option<Arc<Model>> {
-        let file = self.settings.search.model().ok()?;
+    /// Brings the full-text index up to date, or waits briefly for the process that does.
+    ///
+    /// # Errors
+    ///
+    /// If the index or the database fails.
+    pub(crate) async fn catch_up(&self) -> Result<(), library::Error> {
+        let mut follower = self.engine.follower();
+        let deadline = Instant::now() + INDEX_PATIENCE;
+        loop {
+            let progress = follower.catch_up(|_| {}).await?;
+            if progress.behind() == 0 || Instant::now() > deadline {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Makes the embedding models ready that are needed, and returns the one that answers, if there is one. If the local model cannot
+    /// be loaded, it is turned off with the reason; everything else works.
+    pub(crate) async fn load_model(&self) -> Option<Embedder> {
+        match self.engine.models().await {
+            Ok(models) => {
+                let needed = [&models.answering, &models.target];
+                if needed.iter().any(|model| matches!(model, ModelState::Loading)) {
+                    self.load_built_in().await;
+                }
+            }
+            Err(error) => {
+                let error = kernel::chain::Chain(&error).to_string();
+                tracing::warn!(error, "failed to read which embedding model answers");
+            }
+        }
+        self.engine.model().ready()
+    }
+
+    async fn load_built_in(&self) {
+        let Ok(file) = self.settings.search.model() else { return };
         let loaded = tokio::task::spawn_blocking({
             let file = file.clone();
             move || Model::load(&file)
         })
         .await;
-        match loaded {
-            Ok(Ok(model)) => {
-                let model = Arc::new(model);
-                self.engine.set_model(ModelState::Ready(Arc::clone(&model)));
-                Some(model)
-            }
+        let state = match loaded {
+            Ok(Ok(model)) => ModelState::Ready(Embedder::built_in(Arc::new(model))),
             Ok(Err(error)) => {
                 let error = kernel::chain::Chain(&error).to_string();
                 tracing::error!(model.file = %file.display(), error, "failed to load the embedding model");
-                self.engine
-                    .set_model(ModelState::Off(format!("the embedding model failed to load ({error})")));
-                None
+                ModelState::Off(format!("the embedding model failed to load ({error})"))
             }
-            Err(_panicked) => {
-                self.engine.set_model(ModelState::Off("the embedding model failed to load".to_owned()));
-                None
-            }
-        }
+            Err(_panicked) => ModelState::Off("the embedding model failed to load".to_owned()),
+        };
+        self.engine.set_built_in(state);
     }
 
     /// Configuration of the document readers, which run this program as a child process.
@@ -180,6 +230,20 @@ impl App {
             ],
             time_limit: self.settings.documents.read_timeout(),
             limits: extract::model::Limits { input_bytes: self.settings.documents.max_bytes(), ..defaults },
+        })
+    }
+
+    /// Configuration of the unpackers of archives, which run this program as a child process.
+    ///
+    /// # Errors
+    ///
+    /// If the path of this program cannot be determined.
+    pub(crate) fn unpacker_config(&self, limits: ArchiveLimits) -> std::io::Result<UnpackerConfig> {
+        Ok(UnpackerConfig {
+            program: std::env::current_exe()?,
+            arguments: vec!["unpack".to_owned(), self.settings.documents.read_memory_bytes().to_string()],
+            time_limit: self.settings.documents.read_timeout(),
+            limits,
         })
     }
 

@@ -3,24 +3,30 @@
 
 mod add;
 mod ask;
+mod backup;
 mod chats;
+mod completions;
 mod config;
 mod documents;
 mod history;
 mod keys;
 mod keys_of;
 mod libraries;
+mod man;
 mod mcp;
 mod mcp_servers;
 mod models;
 mod notes;
 mod operate;
 mod read_documents;
+mod restore;
 mod sandbox;
 mod search;
+mod search_endpoints;
 mod secrets;
 mod serve;
 mod show;
+mod unpack;
 mod users;
 mod worklist;
 
@@ -45,7 +51,14 @@ pub(crate) struct Command {
 
     /// Configuration file [default: wenyuan.toml in the user's configuration directory or in /etc/wenyuan, if
     /// it exists]
-    #[arg(long, global = true, hide_short_help = true, env = "WENYUAN_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        hide_long_help = true,
+        env = "WENYUAN_CONFIG",
+        value_name = "FILE"
+    )]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -57,9 +70,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
-  wenyuan serve                                          start the server (also without a command)
+  wenyuan serve                                          start the server
   wenyuan add docs/ --library fastify --version 5.2.1    add a folder
-  wenyuan search 'graceful shutdown' --library fastify   find passages";
+  wenyuan search 'graceful shutdown' --library fastify   find passages
+
+Settings, such as the data directory, are flags of every command: wenyuan help settings";
+
+/// Footer of the help of each command.
+const SETTINGS_HINT: &str = "Settings are flags of this command too: wenyuan help settings";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -101,6 +119,14 @@ enum Action {
     /// Manage language models (OpenAI-compatible endpoints): add, list, test, enable, disable, delete.
     #[command(visible_alias = "model")]
     Models(models::Arguments),
+    /// Manage embedding and re-ranking endpoints: set, list, test, delete.
+    #[command(visible_alias = "search-endpoint")]
+    SearchEndpoints(search_endpoints::Arguments),
+    /// Back up the library: run, list, show, verify; keys of backups.
+    #[command(visible_alias = "backups")]
+    Backup(backup::Arguments),
+    /// Restore a backup into an empty data directory.
+    Restore(restore::Arguments),
     /// Rotate the master key that secrets are sealed with.
     Secrets(secrets::Arguments),
     /// List background jobs; retry or discard failed ones.
@@ -115,14 +141,31 @@ enum Action {
     Config(config::Arguments),
     /// Print the OpenAPI 3.1 description of the HTTP API.
     Openapi,
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+    /// Write man pages.
+    Man(man::Arguments),
+    /// Show the settings, which are flags of every command.
+    #[command(hide = true)]
+    Settings,
     /// Parse documents from standard input, as a child of this program.
     #[command(hide = true)]
     ReadDocuments(read_documents::Arguments),
+    /// Unpack an archive from standard input, as a child of this program.
+    #[command(hide = true)]
+    Unpack(unpack::Arguments),
 }
 
 /// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    settings::prepare(Command::command())
+    let command = settings::prepare(Command::command());
+    let settings = settings::help(&command);
+    with_hint(command).mut_subcommand("settings", |topic| topic.override_help(settings))
+}
+
+/// Names the help of the settings below that of each command, which leaves them out.
+fn with_hint(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|inner| with_hint(inner.after_help(SETTINGS_HINT)))
 }
 
 /// Reads the arguments, with the settings from the environment and the configuration file.
@@ -138,7 +181,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<(Command, Loaded), clap::E
 /// Whether a command depends on settings. The others work with any configuration, however broken.
 fn needs_settings(matches: &ArgMatches) -> bool {
     match matches.subcommand() {
-        Some(("read-documents" | "openapi", _)) => false,
+        Some(("read-documents" | "unpack" | "openapi" | "completions" | "man" | "settings", _)) => false,
         Some(("config", config)) => config.subcommand_name() != Some("template"),
         _ => true,
     }
@@ -147,9 +190,16 @@ fn needs_settings(matches: &ArgMatches) -> bool {
 /// Runs the command that the arguments name. Exit codes: 0 success, 1 failure, 2 wrong usage or an invalid
 /// configuration.
 pub(crate) fn main() -> ExitCode {
-    let arguments = with_default_command(std::env::args_os().collect());
-    let (Command { action, settings, .. }, loaded) =
-        parse(&arguments).unwrap_or_else(|error| with_usage(error, &arguments).exit());
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.len() < 2 {
+        arguments.push("--help".into());
+    }
+    let is_json = wants_json(&arguments);
+    let failed = |error: &anyhow::Error| failed(error, is_json);
+    let (Command { action, settings, .. }, loaded) = match parse(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(&with_usage(error, &arguments), is_json),
+    };
     let Loaded { effective, file, problems, warnings, .. } = loaded;
     let settings = settings.with_effective(effective);
     if let Action::Config(arguments) = &action {
@@ -161,9 +211,21 @@ pub(crate) fn main() -> ExitCode {
         config::report(&problems);
         return ExitCode::from(2);
     }
+    match &action {
+        Action::Completions(arguments) => return completions::run(arguments),
+        Action::Man(arguments) => return man::run(arguments).unwrap_or_else(|error| failed(&error)),
+        Action::Settings => {
+            show::line(&settings::help(&command()));
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
     // Before any runtime or thread: the child limits itself first of all.
     if let Action::ReadDocuments(arguments) = &action {
         return read_documents::run(arguments);
+    }
+    if let Action::Unpack(arguments) = &action {
+        return unpack::run(arguments);
     }
     let default_log = if matches!(action, Action::Serve) { "info" } else { "warn" };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -192,21 +254,20 @@ fn start_export(settings: &Settings, runtime: &tokio::runtime::Runtime) -> anyho
     settings.tracing.otlp_endpoint()?.map(Export::start).transpose()
 }
 
-/// Inserts `serve` if no command is named.
-fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let command = command();
-    let names_command = |argument: &OsString| {
-        argument.to_str().is_some_and(|text| {
-            ["-h", "--help", "-V", "--version", "help"].contains(&text)
-                || command.get_subcommands().any(|known| {
-                    known.get_name() == text || known.get_all_aliases().any(|alias| alias == text)
-                })
-        })
-    };
-    if !arguments.iter().skip(1).any(names_command) {
-        arguments.insert(1.min(arguments.len()), "serve".into());
+/// Whether results and errors are printed as JSON.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// Prints that the arguments are wrong, or the help that they ask for.
+fn refused(error: &clap::Error, is_json: bool) -> ExitCode {
+    if is_json && error.use_stderr() {
+        show::json_error(error.render().to_string().trim().trim_start_matches("error: "), None);
+    } else {
+        // A closed pipe is not an error.
+        let _reader_gone = error.print();
     }
-    arguments
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Replaces the usage in an error by that of the command. By itself clap would name the settings that the environment
@@ -230,12 +291,14 @@ fn with_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
 async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
     match action {
         Action::Serve => serve::run(settings).await,
+        Action::Backup(arguments) => Box::pin(backup::run(settings, arguments)).await,
+        Action::Restore(arguments) => Box::pin(restore::run(settings, arguments)).await,
         Action::Migrate(arguments) => operate::migrate(settings, arguments).await,
         Action::Openapi => {
             show::line(&crate::routes::description().to_pretty_json()?);
             Ok(ExitCode::SUCCESS)
         }
-        Action::ReadDocuments(_) | Action::Config(_) => Ok(ExitCode::SUCCESS),
+        Action::ReadDocuments(_) | Action::Unpack(_) | Action::Config(_) => Ok(ExitCode::SUCCESS),
         other => {
             let app = App::open(settings).await?;
             let done = match other {
@@ -251,6 +314,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Mcp(arguments) => Box::pin(mcp::run(&app, arguments)).await,
                 Action::McpServers(arguments) => mcp_servers::run(&app, arguments).await,
                 Action::Models(arguments) => models::run(&app, arguments).await,
+                Action::SearchEndpoints(arguments) => search_endpoints::run(&app, arguments).await,
                 Action::Notes(arguments) => notes::run(&app, arguments).await,
                 Action::Worklist(arguments) => worklist::run(&app, arguments).await,
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
@@ -265,7 +329,29 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    show::error(&format!("{error:#}"));
+fn failed(error: &anyhow::Error, is_json: bool) -> ExitCode {
+    if is_json {
+        let problem = error.downcast_ref::<library::Error>().map(library_problem);
+        show::json_error(&format!("{error:#}"), problem);
+    } else {
+        show::error(&format!("{error:#}"));
+    }
     ExitCode::FAILURE
+}
+
+/// Returns the type of an error that programs tell apart, as in problems of the HTTP API.
+fn library_problem(error: &library::Error) -> &'static str {
+    match error {
+        library::Error::NoLibrary { .. } => "no-library",
+        library::Error::NoVersion { .. } => "no-version",
+        library::Error::NoDocument | library::Error::NotFound(_) | library::Error::NoDocumentVersion(_) => {
+            "not-found"
+        }
+        library::Error::NotAllowed(_) => "forbidden",
+        library::Error::InvalidName(_) | library::Error::InvalidLabel(_) | library::Error::Invalid(_) => {
+            "invalid"
+        }
+        library::Error::NoModel => "no-model",
+        _ => "failed",
+    }
 }

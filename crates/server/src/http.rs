@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod authentication;
+mod bare_errors;
 pub(crate) mod client;
 pub(crate) mod connections;
 pub(crate) mod cookies;
@@ -24,6 +25,7 @@ mod pace;
 pub(crate) mod paging;
 pub(crate) mod problem;
 pub(crate) mod problem_types;
+mod retry;
 pub(crate) mod router;
 pub(crate) mod schema;
 pub(crate) mod spool;

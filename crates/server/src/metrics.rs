@@ -134,6 +134,11 @@ pub(crate) const METRICS: &[Metric] = &[
         &[],
         "Committed changes that the full-text index does not contain yet",
     ),
+    gauge(
+        "wenyuan_index_stalled",
+        &[],
+        "1 while the full-text index is behind and nobody brings it up to date, because another program holds its lock",
+    ),
     histogram("wenyuan_index_commit_seconds", &[], "Time of a commit of the full-text index"),
     histogram(
         "wenyuan_search_seconds",
@@ -151,6 +156,11 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("outcome", "`completed`, `failed`, `skipped`")],
         "Documents parsed by this process",
     ),
+    counter(
+        "wenyuan_requests_run_again_total",
+        &[],
+        "Requests run once more after PostgreSQL had rolled their transaction back for another one",
+    ),
     counter("wenyuan_passages_embedded_total", &[], "Passages embedded by this process"),
     histogram("wenyuan_embedding_seconds", &[], "Time to embed a batch of up to 32 passages"),
     counter(
@@ -163,6 +173,38 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("outcome", "`sent`, `lost`")],
         "Batches of spans exported to the collector",
     ),
+    counter(
+        "wenyuan_backups_total",
+        &[("outcome", "`succeeded`, `failed`")],
+        "Backups that this process wrote on schedule, or failed to",
+    ),
+    gauge(
+        "wenyuan_backup_last_timestamp_seconds",
+        &[],
+        "Time of the state that the newest backup restores, in seconds since 1970: what was written since would be lost",
+    ),
+    gauge("wenyuan_backup_last_duration_seconds", &[], "Time to write the newest backup"),
+    gauge(
+        "wenyuan_backup_last_bytes",
+        &[],
+        "Bytes of the newest backup, objects that it shares with others included",
+    ),
+    gauge(
+        "wenyuan_backup_verified_timestamp_seconds",
+        &[],
+        "Time of the state that the newest verified backup restores, in seconds since 1970",
+    ),
+    gauge(
+        "wenyuan_backup_verified_duration_seconds",
+        &[],
+        "Time to restore and check the newest verified backup",
+    ),
+    gauge(
+        "wenyuan_backups_failed",
+        &[],
+        "Backups whose verification has not succeeded, or whose manifest cannot be read",
+    ),
+    gauge("wenyuan_backup_repository_bytes", &[], "Bytes of the repository"),
     counter("wenyuan_answers_total", &[("mode", ""), ("status", "")], "Answers written"),
     histogram(
         "wenyuan_answer_seconds",

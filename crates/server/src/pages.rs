@@ -13,19 +13,24 @@ mod compare;
 mod connect;
 pub(crate) mod document;
 mod error;
+mod favourites;
 mod form_error;
 pub(crate) mod forms;
 pub(crate) mod frame;
 mod guide;
 mod i18n;
 pub(crate) mod language;
-mod libraries;
+pub(crate) mod libraries;
+mod palette;
 mod passwords;
 mod reason;
 mod search;
 mod share;
+mod shortcuts;
 mod sign_in;
+mod start;
 mod theme;
+mod version_changes;
 mod worklist;
 
 use std::borrow::Cow;
@@ -40,6 +45,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::http::AppState;
 use crate::http::problem::{self, ErrorPage, RawResponse};
 use crate::http::router::timeout;
+use frame::Section;
 use i18n::Translations;
 use language::Language;
 
@@ -74,14 +80,19 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(compare::routes())
         .merge(connect::routes())
         .merge(document::routes())
+        .merge(favourites::routes())
         .merge(guide::routes())
         .merge(language::routes())
         .merge(libraries::routes())
+        .merge(palette::routes())
         .merge(passwords::routes())
         .merge(search::routes())
         .merge(share::routes())
+        .merge(shortcuts::routes())
         .merge(sign_in::routes())
+        .merge(start::routes())
         .merge(theme::routes())
+        .merge(version_changes::routes())
         .merge(worklist::routes())
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(timeout())
@@ -103,6 +114,7 @@ struct Reader {
     language: Language,
     /// Address of the page, if it can be requested again.
     here: Option<String>,
+    is_signed_in: bool,
 }
 
 impl Reader {
@@ -118,11 +130,22 @@ impl Reader {
                 .path_and_query()
                 .map(ToString::to_string)
                 .filter(|_| request.method().is_safe()),
+            is_signed_in: false,
         })
     }
 
     fn language(&self) -> Language {
         self.language
+    }
+
+    /// Returns the section of the site: none, since the page that was requested is not shown.
+    #[expect(clippy::unused_self, reason = "templates call it as they call that of other pages")]
+    fn section(&self) -> Section {
+        Section::Other
+    }
+
+    fn is_signed_in(&self) -> bool {
+        self.is_signed_in
     }
 
     /// Translates a key.
@@ -136,13 +159,21 @@ impl Reader {
         text.unwrap_or_else(|| Cow::Owned(name.to_owned()))
     }
 
+    /// Whether the requested page belongs to a library.
+    fn is_of_library(&self) -> bool {
+        let here = self.here.as_deref().unwrap_or_default();
+        ["/l/", "/broken-links/", "/compare/", "/changes/", "/original/"]
+            .iter()
+            .any(|start| here.starts_with(start))
+    }
+
     fn asset(&self, name: &str) -> String {
         assets::address(name)
     }
 
     /// Renders a problem, keeping the headers that concern the client.
     fn render(
-        self,
+        mut self,
         problem: &problem::Problem,
         id: &str,
         headers: &HeaderMap,
@@ -150,11 +181,19 @@ impl Reader {
     ) -> Response {
         // Hidden pages are reported as absent; after signing in the reader may see them.
         let may_be_hidden = is_anonymous && problem.status() == StatusCode::NOT_FOUND;
+        self.is_signed_in = !is_anonymous;
         let sign_in = self
             .here
             .as_ref()
             .filter(|_| may_be_hidden)
             .map(|here| format!("/sign-in?next={}", utf8_percent_encode(here, NON_ALPHANUMERIC)));
+        // A link to a document of a library that is not public: whoever follows it comes back after signing in. A library that does
+        // not exist is answered alike, so nothing is revealed.
+        if let Some(sign_in) =
+            sign_in.as_deref().filter(|_| problem.kind() == "no-library" && self.is_of_library())
+        {
+            return see_other(sign_in);
+        }
         let page = ProblemPage { frame: self, problem, id, sign_in };
         let mut response = html(problem.status(), &page);
         for name in [header::RETRY_AFTER, header::ALLOW] {

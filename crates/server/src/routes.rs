@@ -46,6 +46,7 @@ const FORMATS: Formats = Formats {
         (name = "users", description = "User accounts"),
         (name = "keys", description = "API keys for agents and scripts"),
         (name = "language-models", description = "Language models: OpenAI-compatible endpoints"),
+        (name = "search-endpoints", description = "Embedding and re-ranking endpoints"),
         (name = "mcp-servers", description = "External MCP servers"),
         (name = "worklist", description = "Work for the owners of libraries"),
         (name = "operation", description = "Jobs and schedules"),
@@ -75,6 +76,8 @@ pub(crate) fn router(state: AppState, names: Arc<guard::Names>) -> Router {
     // Rendered once: it is constant.
     let description: Arc<str> = description().to_json().unwrap_or_default().into();
     let programs = routes
+        .route("/l/{library}", get(library))
+        .route("/l/{library}/{version}", get(version))
         .route("/l/{library}/{version}/{*path}", get(document))
         .merge(health::routes())
         .route(
@@ -86,6 +89,24 @@ pub(crate) fn router(state: AppState, names: Arc<guard::Names>) -> Router {
         )
         .route("/mcp", mcp::http::route(state.app.clone()).layer(timeout()));
     with_layers(programs, pages::router(), state, names, FORMATS)
+}
+
+/// Returns a library at its address: a page for browsers, its versions as llms.txt for other clients.
+async fn library(State(state): State<AppState>, request: Request) -> Response {
+    if pages::document::is_for_page(request.headers()) {
+        pages::libraries::show.call(request, state).await
+    } else {
+        llms::of_library.call(request, state).await
+    }
+}
+
+/// Returns a version at its address: a page for browsers, its documents as llms.txt for other clients.
+async fn version(State(state): State<AppState>, request: Request) -> Response {
+    if pages::document::is_for_page(request.headers()) {
+        pages::libraries::version::show.call(request, state).await
+    } else {
+        llms::of_version.call(request, state).await
+    }
 }
 
 /// Returns a document at its address: a page for browsers, its text for other clients.

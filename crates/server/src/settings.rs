@@ -5,6 +5,7 @@
 //! explanation in Chinese to `zh-CN/settings.ftl`. [`load()`] applies the precedence, [`definition`] describes a setting,
 //! [`effective`] tells which value holds and why.
 
+mod backup;
 mod chat;
 mod database;
 mod definition;
@@ -32,7 +33,7 @@ use store::DatabaseConfig;
 pub(crate) use chat::ShareLinks;
 #[cfg(test)]
 pub(crate) use definition::Kind;
-pub(crate) use definition::{Definition, definitions, prepare};
+pub(crate) use definition::{Definition, definitions, help, is_setting, prepare};
 pub(crate) use load::{Loaded, Problem, load};
 pub(crate) use logging::LogFormat;
 use secret::Secret;
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) search: search::SearchSettings,
     #[command(flatten)]
     pub(crate) documents: documents::DocumentSettings,
+    #[command(flatten)]
+    pub(crate) backup: backup::BackupSettings,
     #[command(flatten)]
     pub(crate) chat: chat::ChatSettings,
     #[command(flatten)]
@@ -81,7 +84,7 @@ trait Group {
 }
 
 impl Settings {
-    fn groups(&self) -> [&dyn Group; 11] {
+    fn groups(&self) -> [&dyn Group; 12] {
         [
             &self.server,
             &self.storage,
@@ -90,6 +93,7 @@ impl Settings {
             &self.mail,
             &self.search,
             &self.documents,
+            &self.backup,
             &self.chat,
             &self.limits,
             &self.logging,
@@ -117,6 +121,17 @@ impl Settings {
     /// Configuration of the database.
     pub(crate) fn database(&self) -> DatabaseConfig {
         self.database.config(&self.storage.data_dir())
+    }
+
+    /// Returns the settings for a restored copy of the library in another data directory: its own database and secrets, and nothing
+    /// that it would share with this library.
+    pub(crate) fn for_copy(&self, data_dir: &Path) -> Self {
+        Self {
+            storage: self.storage.for_copy(data_dir),
+            database: self.database.for_copy(&self.storage.data_dir()),
+            redis: redis::RedisSettings::none(),
+            ..self.clone()
+        }
     }
 
     /// Checks the settings as a whole; `file` is the configuration file they come from.

@@ -2,6 +2,9 @@
 //! ([draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 //!
 //! Only successful requests are stored. One that was refused or interrupted has changed nothing, and its key can be used again.
+//! [`executing`] sees to it that the transaction of a request's effect also marks the request as executed.
+
+use std::time::Duration;
 
 use kernel::secret::Token;
 use sha2::{Digest as _, Sha256};
@@ -15,6 +18,9 @@ use crate::secrets::{self, Sealer};
 const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 /// Maximum number of stored requests of one actor.
 const MAX_REQUESTS_PER_ACTOR: i64 = 10_000;
+/// How often, and after which pauses, a request is marked as executed.
+const MARK_ATTEMPTS: u32 = 5;
+const MARK_PAUSE: Duration = Duration::from_millis(20);
 /// Rows that are resealed by one query.
 const RESEAL_BATCH: i64 = 500;
 
@@ -87,12 +93,16 @@ fn context(actor: &str, key_hash: &[u8]) -> String {
     format!("store.idempotency/answer/{actor}/{}", hex::encode(key_hash))
 }
 
-/// Claims a request for execution, unless it is stored. A claim that was not completed within two minutes, longer than any
-/// request may take, is taken over: its process is gone.
+/// Claims a request for execution, unless it is stored. A claim that was not renewed for two minutes is taken over, because its
+/// process is gone, unless its effect has been committed.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Request) -> Result<Claim, Error> {
+    // Looked up first: an insertion would wait for the transaction in which another caller executes the request.
+    if let Some(decision) = find(connection, keys, request).await? {
+        return Ok(decision);
+    }
     let claimed = sqlx::query_scalar!(
         "-- idempotency.claim
          insert into store.idempotency as held (actor, key_hash, fingerprint, claim)
@@ -100,9 +110,10 @@ pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Reque
          where (select count(*) from (select from store.idempotency where actor = $1 limit $5) as all_of_the_actor) < $5
            or exists (select from store.idempotency where actor = $1 and key_hash = $2)
          on conflict (actor, key_hash) do update
-           set fingerprint = excluded.fingerprint, claim = excluded.claim, status = null, answer = null, created_at = now()
+           set fingerprint = excluded.fingerprint, claim = excluded.claim, status = null, answer = null, executed_at = null,
+             created_at = now(), renewed_at = now()
            where held.created_at < now() - interval '24 hours'
-             or (held.status is null and held.created_at < now() - interval '2 minutes')
+             or (held.status is null and held.executed_at is null and held.renewed_at < now() - interval '2 minutes')
          returning claim",
         request.actor,
         &request.key_hash,
@@ -112,25 +123,112 @@ pub async fn claim(connection: &mut PgConnection, keys: &Sealer, request: &Reque
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(claim) = claimed {
-        return Ok(Claim::Claimed(claim));
+    match claimed {
+        Some(claim) => Ok(Claim::Claimed(claim)),
+        None => Ok(find(connection, keys, request).await?.unwrap_or(Claim::TooManyRequests)),
     }
+}
+
+/// Returns what is known about a request; `None` if it can be claimed.
+async fn find(
+    connection: &mut PgConnection,
+    keys: &Sealer,
+    request: &Request,
+) -> Result<Option<Claim>, Error> {
     let stored = sqlx::query!(
-        "-- idempotency.find
-         select fingerprint, status, answer from store.idempotency where actor = $1 and key_hash = $2",
+        r#"-- idempotency.find
+         select fingerprint, status, answer, executed_at is not null as "is_executed!",
+           renewed_at >= now() - interval '2 minutes' as "is_renewed!"
+         from store.idempotency
+         where actor = $1 and key_hash = $2 and created_at >= now() - interval '24 hours'"#,
         request.actor,
         &request.key_hash,
     )
     .fetch_optional(connection)
     .await?;
-    let Some(stored) = stored else { return Ok(Claim::TooManyRequests) };
-    if stored.fingerprint != request.fingerprint {
-        return Ok(Claim::KeyReused);
+    let Some(stored) = stored else { return Ok(None) };
+    let is_claimable = stored.status.is_none() && !stored.is_executed && !stored.is_renewed;
+    if is_claimable {
+        return Ok(None);
     }
-    let Some(status) = stored.status else { return Ok(Claim::InProgress) };
+    if stored.fingerprint != request.fingerprint {
+        return Ok(Some(Claim::KeyReused));
+    }
+    let Some(status) = stored.status else {
+        // Executed by a process that died, or whose database did, before the response was stored.
+        let is_over = stored.is_executed && !stored.is_renewed;
+        return Ok(Some(if is_over { Claim::CompletedWithoutResponse } else { Claim::InProgress }));
+    };
     let opened = stored.answer.and_then(|sealed| keys.open_sealed(&request.context(), &sealed).ok());
     let response = opened.and_then(|bytes| decode(u16::try_from(status).ok()?, &bytes));
-    Ok(response.map_or(Claim::CompletedWithoutResponse, Claim::Completed))
+    Ok(Some(response.map_or(Claim::CompletedWithoutResponse, Claim::Completed)))
+}
+
+tokio::task_local! {
+    /// Request that the current task executes, and its claim.
+    static EXECUTING: (Request, Uuid);
+}
+
+/// Executes a claimed request: transactions that the future begins mark the request as executed when they commit. So a request whose
+/// effect was committed is never executed again, whatever ends the process before its response is stored.
+pub async fn executing<F: Future>(request: &Request, claim: Uuid, future: F) -> F::Output {
+    EXECUTING.scope((request.clone(), claim), future).await
+}
+
+/// Marks the request that the current task executes, if there is one, as executed when this transaction commits.
+///
+/// # Errors
+/// Fails if the claim was taken over: the request must not be executed twice.
+pub(crate) async fn mark_executed(connection: &mut PgConnection) -> Result<(), crate::postgres::Error> {
+    let Ok((request, claim)) = EXECUTING.try_with(Clone::clone) else { return Ok(()) };
+    for _ in 0..MARK_ATTEMPTS {
+        let marked = sqlx::query!(
+            "-- idempotency.mark_executed
+             update store.idempotency set executed_at = now() where (actor, key_hash) in
+               (select actor, key_hash from store.idempotency
+                where actor = $1 and key_hash = $2 and claim = $3 for update skip locked)",
+            request.actor,
+            &request.key_hash,
+            claim,
+        )
+        .execute(&mut *connection)
+        .await?;
+        if marked.rows_affected() > 0 {
+            return Ok(());
+        }
+        let is_claimed = sqlx::query_scalar!(
+            r#"-- idempotency.is_claimed
+             select exists (select from store.idempotency where actor = $1 and key_hash = $2 and claim = $3) as "is_claimed!""#,
+            request.actor,
+            &request.key_hash,
+            claim,
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if !is_claimed {
+            return Err(crate::postgres::Error::Superseded);
+        }
+        // Another transaction holds the row: one that renews the claim, for a moment, or an outer one of this request, which marks it.
+        tokio::time::sleep(MARK_PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Renews a claim, so that it is not taken over while the request is executed. Returns whether it is still the caller's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn renew(connection: &mut PgConnection, request: &Request, claim: Uuid) -> Result<bool, Error> {
+    let renewed = sqlx::query!(
+        "-- idempotency.renew
+         update store.idempotency set renewed_at = now() where actor = $1 and key_hash = $2 and claim = $3",
+        request.actor,
+        &request.key_hash,
+        claim,
+    )
+    .execute(connection)
+    .await?;
+    Ok(renewed.rows_affected() > 0)
 }
 
 /// Stores the response of a claimed request. Call it in a transaction.
@@ -165,7 +263,28 @@ pub async fn complete(
     Ok(())
 }
 
-/// Releases a claimed request that was not executed, so that its key can be used again.
+/// Gives up a claimed request that failed. Its key can be used again if no effect was committed; otherwise the request counts as
+/// executed without a response.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_up(connection: &mut PgConnection, request: &Request, claim: Uuid) -> Result<(), Error> {
+    sqlx::query!(
+        "-- idempotency.give_up
+         with settled as (
+           update store.idempotency set renewed_at = '-infinity'
+           where actor = $1 and key_hash = $2 and claim = $3 and executed_at is not null)
+         delete from store.idempotency where actor = $1 and key_hash = $2 and claim = $3 and executed_at is null",
+        request.actor,
+        &request.key_hash,
+        claim,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Releases a claimed request that was refused, so that its key can be used again.
 ///
 /// # Errors
 /// When the database fails.

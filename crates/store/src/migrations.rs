@@ -94,8 +94,13 @@ fn explain_privileges(error: MigrateError) -> Error {
     Error::Migrate(error)
 }
 
+/// Returns the number of the newest migration that this program knows.
+pub fn newest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 /// Returns the names of the schemas that the migrations create, sorted.
-pub(crate) fn schemas() -> Vec<String> {
+pub fn schemas() -> Vec<String> {
     let up_migrations = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
     let mut names: Vec<String> = up_migrations
         .flat_map(|migration| {

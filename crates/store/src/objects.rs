@@ -14,7 +14,12 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
 
+/// Number of the advisory lock of [`hold`]: `wybackup` in ASCII.
+const HOLD_LOCK_ID: i64 = 0x7779_6261_636b_7570;
+const HOLD_ATTEMPTS: u32 = 25;
+const HOLD_PAUSE: Duration = Duration::from_millis(200);
 /// Folder of bytes whose hash is not known yet.
 const STAGING: &str = "staging";
 /// Size up to which an upload is held in memory rather than in a file, in bytes.
@@ -294,6 +299,25 @@ impl Objects {
         }
     }
 
+    /// Lists all objects, in no order. Uploads that are not promoted are left out.
+    ///
+    /// # Errors
+    ///
+    /// Items are errors when the store fails.
+    pub fn list(&self) -> impl Stream<Item = Result<Stored, Error>> + use<> {
+        let inner = Arc::clone(&self.inner);
+        inner.list(None).filter_map(|found| {
+            std::future::ready(match found {
+                Ok(meta) => {
+                    let hash = meta.location.filename().and_then(|name| name.parse::<Hash>().ok());
+                    let is_promoted = !meta.location.as_ref().starts_with(STAGING);
+                    hash.filter(|_| is_promoted).map(|hash| Ok(Stored { hash, size: meta.size }))
+                }
+                Err(error) => Some(Err(error.into())),
+            })
+        })
+    }
+
     /// Deletes an object. An absent one is no error.
     ///
     /// # Errors
@@ -305,6 +329,44 @@ impl Objects {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Keeps objects from being deleted while this connection is open, for a backup. Returns false if another connection does so already.
+///
+/// # Errors
+///
+/// Fails when the database does.
+pub async fn hold(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // A deletion holds the lock for a moment.
+    for _ in 0..HOLD_ATTEMPTS {
+        let held: bool = sqlx::query_scalar(
+            "-- objects.hold
+             select pg_try_advisory_lock($1)",
+        )
+        .bind(HOLD_LOCK_ID)
+        .fetch_one(&mut *connection)
+        .await?;
+        if held {
+            return Ok(true);
+        }
+        tokio::time::sleep(HOLD_PAUSE).await;
+    }
+    Ok(false)
+}
+
+/// Returns whether objects may be deleted, and keeps that so until the transaction ends.
+///
+/// # Errors
+///
+/// Fails when the database does.
+pub async fn may_delete(transaction: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "-- objects.may_delete
+         select pg_try_advisory_xact_lock_shared($1)",
+    )
+    .bind(HOLD_LOCK_ID)
+    .fetch_one(transaction)
+    .await
 }
 
 /// Reads, counts and hashes the next chunk.
@@ -411,6 +473,18 @@ mod tests {
         let error = objects.stage(stream::iter(chunks), 4).await.unwrap_err();
         assert_eq!(error.to_string(), "larger than the limit of 4 bytes");
         assert_eq!(testkit::files_under(folder.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn the_list_has_promoted_objects_alone() {
+        let folder = testkit::folder();
+        let objects = Objects::in_folder(folder.path()).unwrap();
+        let hash = Hash::of(b"hello");
+        objects.put(hash, Bytes::from_static(b"hello")).await.unwrap();
+        let chunks: Vec<Chunk> = vec![Ok(Bytes::from(vec![7; 2_000_000]))];
+        let _staged = objects.stage(stream::iter(chunks), 10_000_000).await.unwrap();
+        let listed: Vec<Stored> = objects.list().map(Result::unwrap).collect().await;
+        assert_eq!(listed, [Stored { hash, size: 5 }]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 pub use cluster::{Cluster, ClusterConfig};
-pub use pool::{PoolConfig, acquire, begin, snapshot, spawn_pool_gauges};
+pub use pool::{PoolConfig, acquire, begin, counting, snapshot, spawn_pool_gauges};
 pub use privileges::PrivilegeReport;
 
 /// Oldest PostgreSQL that has everything the migrations use (`nulls not distinct`), as `server_version_num`.
@@ -96,6 +96,9 @@ pub enum Error {
     /// No connection came free within the acquire timeout.
     #[error("all database connections are in use; try again shortly")]
     Exhausted,
+    /// The request under an idempotency key that the transaction belongs to is being executed by another process.
+    #[error("this request is being executed by another process")]
+    Superseded,
     /// A statement or connection failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -133,6 +134,17 @@ impl TestApp {
     /// Runs a command with this standard input until it exits.
     pub async fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
         run_to_end(Command::from(self.command(arguments)), input, MAX_RUN_TIME).await
+    }
+
+    /// Starts a command and kills it (SIGKILL) after `delay`. Returns whether it was still running then.
+    pub async fn run_and_kill(&self, arguments: &[&str], delay: Duration) -> bool {
+        let mut command = Command::from(self.command(arguments));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program");
+        tokio::time::sleep(delay).await;
+        let was_running = child.try_wait().expect("the state of a child process").is_none();
+        child.kill().await.expect("a killed program");
+        was_running
     }
 
     /// Runs `wenyuan add PATH --library … --version … --json`. Returns the exit code and the summary.

@@ -56,6 +56,11 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// Folder of the bundled PostgreSQL programs.
+pub fn postgres_programs() -> std::path::PathBuf {
+    variable("WENYUAN_POSTGRES").into()
+}
+
 /// Number of files under a folder, at any depth.
 pub fn files_under(folder: &std::path::Path) -> usize {
     std::fs::read_dir(folder).map_or(0, |entries| {

@@ -8,8 +8,7 @@ use kernel::actor::Actor;
 use library::label::VersionRequest;
 use library::names::LibraryName;
 use library::search::{
-    Engine, MAX_QUERY_CHARS, ModelState, NOTHING_RELEVANT_NOTICE, Passage, ResolvedVersion, SearchHit,
-    SearchRequest,
+    Engine, MAX_QUERY_CHARS, NOTHING_RELEVANT_NOTICE, Passage, ResolvedVersion, SearchHit, SearchRequest,
 };
 
 use registry::tool_call::ToolTarget;
@@ -119,7 +118,8 @@ async fn from_library(
     let Retrieval { sources, nearest, notices, resolved } = first;
     let mut seen = HashSet::new();
     let mut sources = interleave(vec![sources, second.sources]);
-    sources.retain(|source| seen.insert(source.passage_id));
+    // Each search folds equal passages of several versions, perhaps into different ones.
+    sources.retain(|source| seen.insert(source.sha256.clone()));
     sources.truncate(MAX_HITS);
     for (rank, source) in (1..).zip(&mut sources) {
         source.rank = rank;
@@ -160,10 +160,7 @@ async fn from_files(inner: &Inner, task: &Task, chat: ChatId, query: &str) -> Re
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let model = match inner.resources.engine.model() {
-        ModelState::Ready(model) => Some(model),
-        _ => None,
-    };
+    let model = inner.resources.engine.models().await?.answering.ready();
     let found = files::search(&inner.resources.pool, &task.actor, chat, query, model, MAX_HITS).await?;
     let found = (1..).zip(found).filter(|(_, passage)| passage.relevant);
     let sources = found.map(|(rank, passage)| Source {
@@ -257,14 +254,22 @@ async fn search_library(
     // Sources that are missing or merely near are told by the answer itself.
     let mut notices = answer.notices;
     notices.retain(|notice| notice != NOTHING_RELEVANT_NOTICE);
-    let source =
-        |(rank, hit): (i32, &SearchHit)| Source { follows_active, ..passage_source(rank, &hit.passage) };
+    let source = |(rank, hit): (i32, &SearchHit)| Source {
+        follows_active,
+        also_in: also_in(hit),
+        ..passage_source(rank, &hit.passage)
+    };
     Ok(Retrieval {
         sources: relevant.into_iter().map(source).collect(),
         nearest: others.into_iter().take(MAX_NEAREST).map(source).collect(),
         notices,
         resolved: answer.resolved,
     })
+}
+
+/// Returns the other libraries or versions that have the passage of a hit.
+fn also_in(hit: &SearchHit) -> Vec<String> {
+    hit.also_in.iter().map(|equal| format!("{} {}", equal.library, equal.version)).collect()
 }
 
 fn passage_source(rank: i32, passage: &Passage) -> Source {

@@ -33,7 +33,7 @@ pub struct Outcome {
     pub metadata: Value,
     /// Sources, and which of them the text cites.
     pub sources: Arc<[Source]>,
-    /// Token usage as reported by the model.
+    /// Token usage of the model that answered: reported by it, or else estimated.
     pub usage: Option<Usage>,
     /// Finish reason reported by the model: `stop`, `length` …
     pub finish_reason: Option<String>,

@@ -369,7 +369,8 @@ async fn ask(
     metadata.unsupported = support.unsupported;
     metadata.unjudged = support.unchecked;
     metadata.uncited = !sources.is_empty() && filter.cited().is_empty();
-    metadata.usage = pieces.usage();
+    let contents = prompt.iter().map(|message| message.content.as_str());
+    metadata.usage = pieces.usage().or_else(|| Some(Usage::estimate(contents, &text)));
     metadata.finish_reason = finish_reason(&pieces);
     let (usage, finish_reason) = (metadata.usage, metadata.finish_reason.clone());
     let outcome = Outcome { usage, finish_reason, ..complete(text, metadata, sources) };

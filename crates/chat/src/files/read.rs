@@ -1,11 +1,9 @@
 //! Jobs that process attached files: one extracts passages, a second one embeds them, so that keyword search works before the
 //! vectors exist.
 
-use std::sync::Arc;
-
-use embedding::Model;
 use extract::model::ExtractedDocument;
-use library::embed::{passage_text, to_pgvector};
+use library::embed::passage_text;
+use library::embedder::Embedder;
 use library::ingest;
 use library::reader::Reader;
 use serde::Deserialize;
@@ -199,7 +197,7 @@ pub async fn mark_failed(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<
     fail(&mut connection, file.0, &reason).await
 }
 
-/// Embeds the passages without vectors of the files of these jobs. If it is stopped, the rest and the jobs are left to the next
+/// Embeds the passages without vectors of the files of these jobs, if there is a model. If it is stopped, the rest and the jobs are left to the next
 /// worker.
 ///
 /// # Errors
@@ -207,13 +205,15 @@ pub async fn mark_failed(pool: &PgPool, job: &LeasedJob, error: &str) -> Result<
 /// Fails if the model or the database fails.
 pub async fn embed(
     pool: &PgPool,
-    model: &Arc<Model>,
+    model: Option<&Embedder>,
     worker: Uuid,
     leased: &[LeasedJob],
     is_stopped: impl Fn() -> bool + Send,
 ) -> Result<(), Error> {
     let files: Vec<Uuid> = leased.iter().filter_map(file_of).map(|file| file.0).collect();
-    while embed_batch(pool, model, &files).await? > 0 {
+    while let Some(model) = model
+        && embed_batch(pool, model, &files).await? > 0
+    {
         if is_stopped() {
             return Ok(());
         }
@@ -225,8 +225,27 @@ pub async fn embed(
     Ok(())
 }
 
+/// Creates the jobs that embed the files whose vectors are by another model.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn enqueue_embedding(connection: &mut PgConnection, model: &Embedder) -> Result<(), Error> {
+    let files = sqlx::query_scalar!(
+        "-- files.of_other_models
+         select file_id from chat.files as file
+         where exists (select from chat.file_passages as passage
+           where passage.file_id = file.id and passage.model is distinct from $1)",
+        model.id(),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let jobs: Vec<NewJob> = files.into_iter().map(|file| new_job(EMBED_JOB, file)).collect();
+    Ok(jobs::enqueue(connection, &jobs).await?)
+}
+
 /// Embeds a batch of passages without vectors, and returns their number.
-async fn embed_batch(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Result<usize, Error> {
+async fn embed_batch(pool: &PgPool, model: &Embedder, files: &[Uuid]) -> Result<usize, Error> {
     let missing = sqlx::query!(
         r#"-- files.without_vector
          select passage.id, array_to_string(passage.section, ' › ') as "section!", passage.content
@@ -243,16 +262,8 @@ async fn embed_batch(pool: &PgPool, model: &Arc<Model>, files: &[Uuid]) -> Resul
         return Ok(0);
     }
     let ids: Vec<Uuid> = missing.iter().map(|row| row.id).collect();
-    let vectors = {
-        let model = Arc::clone(model);
-        let texts: Vec<String> = missing.iter().map(|row| passage_text(&row.section, &row.content)).collect();
-        tokio::task::spawn_blocking(move || {
-            model.embed_passages(&texts.iter().map(String::as_str).collect::<Vec<_>>())
-        })
-        .await
-        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?
-    };
-    let vectors: Vec<String> = vectors.iter().map(|vector| to_pgvector(vector)).collect();
+    let texts: Vec<String> = missing.iter().map(|row| passage_text(&row.section, &row.content)).collect();
+    let vectors = model.embed_passages(texts).await?;
     sqlx::query!(
         "-- files.write_vectors
          update chat.file_passages as passage set model = $3, vector = made.vector::halfvec

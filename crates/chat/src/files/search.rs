@@ -4,11 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use embedding::Model;
 use kernel::actor::Actor;
-use library::embed::to_pgvector;
+use library::embedder::Embedder;
 use library::search::analysis::with_thread_analysis;
 use library::search::relevance::{RelevanceScorer, content_terms};
 use sqlx::PgPool;
@@ -71,7 +69,7 @@ pub async fn search(
     actor: &Actor,
     chat: ChatId,
     query: &str,
-    model: Option<Arc<Model>>,
+    model: Option<Embedder>,
     limit: usize,
 ) -> Result<Vec<FilePassage>, Error> {
     let owner = chats::owner_id(actor)?;
@@ -116,25 +114,26 @@ async fn similarities(
     pool: &PgPool,
     chat: ChatId,
     query: &str,
-    model: Arc<Model>,
+    model: Embedder,
 ) -> Result<HashMap<Uuid, f32>, Error> {
-    let id = model.id();
-    let query = query.to_owned();
-    let vector = tokio::task::spawn_blocking(move || to_pgvector(&model.embed_query(&query)))
-        .await
-        .map_err(|error| Error::Internal(format!("embedding failed: {error}")))?;
+    let vector = match model.embed_query(query).await {
+        Ok(vector) => vector,
+        // Without the endpoint the words decide.
+        Err(library::Error::Endpoint(_)) => return Ok(HashMap::new()),
+        Err(error) => return Err(error.into()),
+    };
     let rows = sqlx::query!(
         r#"-- files.compare
          select passage.id, (1 - (passage.vector <=> $3::text::halfvec))::float4 as "similarity!"
          from chat.files as file join chat.file_passages as passage on passage.file_id = file.id
          where file.chat_id = $1 and passage.model = $2"#,
         chat.0,
-        id,
+        model.id(),
         vector,
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.similarity)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, model.scaled_similarity(row.similarity))).collect())
 }
 
 /// Scores all passages and returns the best.

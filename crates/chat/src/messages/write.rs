@@ -257,7 +257,7 @@ pub(crate) async fn write_sources(
            select * from jsonb_to_recordset($2) as given (number int4, rank int4, kind text, cited bool, passage_id uuid,
              sha256 text, character_from int4, character_to int4, library text, version text, follows_active bool,
              document_id uuid, path text, title text, section text[], page_from int4, page_to int4, url text,
-             instruction text, content text)
+             instruction text, also_in text[], content text)
          ), quoted as (
            insert into chat.quotes (sha256, content)
            select distinct on (sha256) decode(sha256, 'hex'), content from given order by sha256
@@ -265,10 +265,10 @@ pub(crate) async fn write_sources(
          )
          insert into chat.message_sources (message_id, number, rank, kind, cited, passage_id, sha256, character_from,
            character_to, library, version, follows_active, document_id, path, title, section, page_from, page_to, url,
-           instruction)
+           instruction, also_in)
          select $1, number, rank, kind, cited, (select id from library.search_indices where id = passage_id),
            decode(sha256, 'hex'), character_from, character_to, library, version, follows_active, document_id, path,
-           title, section, page_from, page_to, url, instruction
+           title, section, page_from, page_to, url, instruction, also_in
          from given",
         answer.row,
         rows,

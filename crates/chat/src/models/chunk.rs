@@ -61,7 +61,9 @@ fn usage(usage: &Value) -> Option<Usage> {
     let count = |name: &str| usage.get(name).and_then(Value::as_u64);
     let (prompt_tokens, completion_tokens) =
         (count("prompt_tokens")?, count("completion_tokens").unwrap_or(0));
-    Some(Usage { prompt_tokens, completion_tokens })
+    // Some servers send zeros in place of numbers that they do not know.
+    let is_known = prompt_tokens > 0 || completion_tokens > 0;
+    is_known.then_some(Usage { prompt_tokens, completion_tokens, estimated: false })
 }
 
 /// Whether an untrusted text is a plain identifier, which can be shown and stored.
@@ -180,7 +182,7 @@ mod tests {
         let usage = json!({ "prompt_tokens": 3, "completion_tokens": null });
         let chunk = parse(&json!({ "choices": [{ "finish_reason": "length" }], "usage": usage })).unwrap();
         assert_eq!(chunk.finish_reason.as_deref(), Some("length"));
-        assert_eq!(chunk.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 0 }));
+        assert_eq!(chunk.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 0, estimated: false }));
         let odd = parse(&json!({ "choices": [{ "finish_reason": "<b>" }], "usage": null })).unwrap();
         assert_eq!((odd.finish_reason, odd.usage), (None, None));
         assert!(error(&json!({ "error": null, "choices": [] })).is_none());

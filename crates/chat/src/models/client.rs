@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use library::budget;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
@@ -64,13 +65,24 @@ pub struct PromptMessage {
     pub content: String,
 }
 
-/// Token usage as reported by a model.
+/// Token usage of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: u64,
     /// Tokens of the answer.
     pub completion_tokens: u64,
+    /// Whether the numbers are estimates, since the model reported none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+}
+
+impl Usage {
+    /// Estimates the usage of an answer from its texts: see [`budget::tokens`].
+    pub fn estimate<'text>(prompt: impl IntoIterator<Item = &'text str>, answer: &str) -> Self {
+        let prompt_tokens = prompt.into_iter().map(|text| budget::tokens(text) as u64).sum();
+        Self { prompt_tokens, completion_tokens: budget::tokens(answer) as u64, estimated: true }
+    }
 }
 
 /// Client of all models. Limits the number of simultaneous requests to each. Clones share their state.

@@ -8,6 +8,7 @@ use markup::escape;
 use sha2::{Digest as _, Sha256};
 
 use super::markdown::{origin, source_url};
+use super::shares::SharedChat;
 use super::{ChatRecord, MessageRecord, MessageRole, MessageStatus};
 use crate::source::Source;
 
@@ -45,6 +46,21 @@ pub fn content_security_policy() -> String {
 
 /// Renders the branch of the chat that is shown. `address` is the public URL of this server.
 pub fn render(chat: &ChatRecord, address: &str, language: Language) -> String {
+    render_without(chat, &|_, _| false, address, language)
+}
+
+/// Renders a chat as a link shows it: in place of each passage that its reader may not read it says so.
+pub fn render_shared(shared: &SharedChat, address: &str, language: Language) -> String {
+    let withholds = |message: &MessageRecord, source: i32| shared.withholds(message.message_id, source);
+    render_without(&shared.chat, &withholds, address, language)
+}
+
+fn render_without(
+    chat: &ChatRecord,
+    withholds: &dyn Fn(&MessageRecord, i32) -> bool,
+    address: &str,
+    language: Language,
+) -> String {
     let title = escape(&chat.title).into_owned();
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -61,7 +77,7 @@ pub fn render(chat: &ChatRecord, address: &str, language: Language) -> String {
     for (number, message) in (1..).zip(&branch) {
         match message.role {
             MessageRole::User => question(&mut page, message, number),
-            MessageRole::Assistant => answer(&mut page, message, number, address, language),
+            MessageRole::Assistant => answer(&mut page, message, number, withholds, address, language),
         }
     }
     page.push_str("</main>\n</body>\n</html>\n");
@@ -86,7 +102,14 @@ fn question(page: &mut String, message: &MessageRecord, number: usize) {
     page.push_str(&format!("<section class=\"question\" id=\"m{number}\">\n<h2>{text}</h2>\n</section>\n"));
 }
 
-fn answer(page: &mut String, message: &MessageRecord, number: usize, address: &str, language: Language) {
+fn answer(
+    page: &mut String,
+    message: &MessageRecord,
+    number: usize,
+    withholds: &dyn Fn(&MessageRecord, i32) -> bool,
+    address: &str,
+    language: Language,
+) {
     let cite = |source: i32| {
         let exists = message.sources.iter().any(|known| known.number == source);
         exists.then(|| format!("#m{number}s{source}"))
@@ -118,11 +141,26 @@ fn answer(page: &mut String, message: &MessageRecord, number: usize, address: &s
         let heading = language.select("Sources", "来源");
         page.push_str(&format!("<h3 class=\"sources\">{heading}</h3>\n<ol class=\"sources\">\n"));
         for source in &message.sources {
-            source_item(page, source, number, address, language);
+            if withholds(message, source.number) {
+                withheld_item(page, source, number, language);
+            } else {
+                source_item(page, source, number, address, language);
+            }
         }
         page.push_str("</ol>\n");
     }
     page.push_str("</section>\n");
+}
+
+fn withheld_item(page: &mut String, source: &Source, number: usize, language: Language) {
+    let text = language.select(
+        "This passage is left out: it is from a library that you cannot read. Its owners can give you access.",
+        "此段未显示：它来自您无权阅读的文库。可请该文库的所有者授权。",
+    );
+    page.push_str(&format!(
+        "<li id=\"m{number}s{0}\" value=\"{0}\">\n<p class=\"notice\">{text}</p>\n</li>\n",
+        source.number
+    ));
 }
 
 fn source_item(page: &mut String, source: &Source, number: usize, address: &str, language: Language) {

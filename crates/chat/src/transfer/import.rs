@@ -6,13 +6,16 @@
 //! id that belongs to another user is replaced by one derived from it.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead as _, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use extract::archive::ArchiveLimits;
 use futures::stream;
 use kernel::actor::Actor;
 use library::catalogue::Catalogue;
+use library::unpack::{UnpackError, Unpacker, UnpackerConfig};
 use library::uploads::{self, Content};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
@@ -37,8 +40,22 @@ const BATCH: usize = 256;
 /// Number of bytes of text written at once.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Configuration of an import.
+#[derive(Debug, Clone)]
+pub struct ImportConfig {
+    /// Maximum size of each file attached to a chat.
+    pub max_file_bytes: u64,
+    /// Unpacks archives. Its limits have to allow the files of an archive: [`archive_limits`].
+    pub unpacker: UnpackerConfig,
+}
+
+/// Returns the limits on an archive to import.
+pub fn archive_limits() -> ArchiveLimits {
+    ArchiveLimits { entry_bytes: archive::MAX_ENTRY_BYTES, ..ArchiveLimits::default() }
+}
+
 /// Imports a file. Sources are linked to passages of the libraries that exist for the actor: an import reveals nothing of others.
-/// `max_file_bytes` limits each file attached to a chat; `on_progress` is called at the start of each chat and at the end.
+/// `on_progress` is called at the start of each chat and at the end.
 ///
 /// # Errors
 ///
@@ -50,7 +67,7 @@ pub async fn import(
     catalogue: &Catalogue,
     actor: &Actor,
     input: impl Read + Send + 'static,
-    max_file_bytes: u64,
+    config: ImportConfig,
     mut on_progress: impl FnMut(&ImportReport),
 ) -> Result<ImportReport, Error> {
     let owner = chats::owner_id(actor)?;
@@ -58,7 +75,9 @@ pub async fn import(
     let now = rows::now(&mut connection).await?;
     drop(connection);
     let (sender, mut items) = mpsc::channel(1);
-    let parsing = tokio::task::spawn_blocking(move || parse(input, now, &sender));
+    let max_file_bytes = config.max_file_bytes;
+    let archives = Archives { objects: objects.clone(), unpacker: config.unpacker };
+    let parsing = tokio::task::spawn_blocking(move || parse(input, &archives, now, &sender));
     let mut writer = Writer {
         pool,
         objects,
@@ -102,6 +121,7 @@ pub async fn import(
 /// Parses the file and sends its items. Returns the report, and whether the file contained any chat.
 fn parse(
     input: impl Read,
+    archives: &Archives,
     now: DateTime<Utc>,
     sender: &mpsc::Sender<Item>,
 ) -> Result<(ImportReport, bool), Error> {
@@ -123,12 +143,50 @@ fn parse(
             sender.blocking_send(Item::Chat(Box::new(chat))).is_ok()
         };
         if input.fill_buf().map_err(unreadable)?.starts_with(b"PK\x03\x04") {
-            archive::read(input, now, &mut report, &mut take)?;
+            let file = archives.spool(input)?;
+            archive::read(&|visit| archives.unpack(&file, visit), now, &mut report, &mut take)?;
         } else {
             importers::read_to_end(input, now, &mut report, &mut take);
         }
     }
     Ok((report, found))
+}
+
+/// Unpacks archives in a child process.
+struct Archives {
+    objects: Objects,
+    unpacker: UnpackerConfig,
+}
+
+impl Archives {
+    /// Copies an archive to a file, which the child has as its input.
+    fn spool(&self, input: impl Read) -> Result<File, Error> {
+        let failed = |error: io::Error| Error::Invalid(format!("failed to read the file: {error}"));
+        let mut file = self.objects.spool_file()?;
+        let size = io::copy(&mut input.take(archive::MAX_ARCHIVE_BYTES + 1), &mut file).map_err(failed)?;
+        if size > archive::MAX_ARCHIVE_BYTES {
+            return Err(Error::Invalid(format!(
+                "the archive is larger than {} MiB: unpack it and import its conversations.json",
+                archive::MAX_ARCHIVE_BYTES >> 20
+            )));
+        }
+        Ok(file)
+    }
+
+    /// Visits the files of an archive. Call it on a blocking thread.
+    fn unpack(&self, archive: &File, visit: &mut archive::Visitor<'_>) -> Result<(), Error> {
+        let failed = |error: UnpackError| match error {
+            UnpackError::Archive(reason) => Error::Invalid(format!("the archive cannot be read: {reason}")),
+            other @ UnpackError::Child(_) => Error::Internal(kernel::chain::Chain(&other).to_string()),
+        };
+        let archive = archive.try_clone().map_err(|error| Error::Internal(error.to_string()))?;
+        let runtime = tokio::runtime::Handle::current();
+        let mut unpacker = Unpacker::start(&self.unpacker, archive).map_err(failed)?;
+        while let Some(file) = runtime.block_on(unpacker.next()).map_err(failed)? {
+            visit(&file.path, file.content.as_deref().map_err(String::as_str));
+        }
+        Ok(())
+    }
 }
 
 struct Writer<'a> {

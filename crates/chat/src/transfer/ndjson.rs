@@ -163,6 +163,8 @@ struct SourceEntry {
     version: Option<String>,
     #[serde(default)]
     follows_active: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also_in: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     title: String,
@@ -265,6 +267,7 @@ impl SourceEntry {
             library: source.library,
             version: source.version,
             follows_active: source.follows_active,
+            also_in: source.also_in,
             path: source.path,
             title: source.title,
             section: source.section,
@@ -289,6 +292,7 @@ impl SourceEntry {
             library: self.library,
             version: self.version,
             follows_active: self.follows_active,
+            also_in: self.also_in,
             document_id: None,
             path: self.path,
             title: self.title,

@@ -1,21 +1,23 @@
 //! Read-only links to a snapshot of a chat, taken when the link was created. The link contains a token, of which only the hash is
 //! stored. The snapshot is the branch that was shown, with its sources, and without files, verdicts and other private data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kernel::actor::Actor;
+use kernel::actor::{Actor, UserId};
 use kernel::secret::Token;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{ChatRecord, MessageRecord, export};
 use crate::Error;
 use crate::chats::{self, ChatId};
+use crate::source::{Source, SourceKind};
 
 /// Prefix of the tokens of links.
 pub const TOKEN_PREFIX: &str = "wshare_";
@@ -39,15 +41,23 @@ kernel::id! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Share {
     /// Link id.
-    #[schema(value_type = uuid::Uuid)]
+    #[schema(value_type = Uuid)]
     pub id: ShareId,
     /// Chat id.
-    #[schema(value_type = uuid::Uuid)]
+    #[schema(value_type = Uuid)]
     pub chat_id: ChatId,
     /// Creation time, and time of the snapshot.
     pub created_at: DateTime<Utc>,
     /// Expiry time.
     pub expires_at: DateTime<Utc>,
+}
+
+/// A chat as a link shows it to one reader.
+#[derive(Debug)]
+pub struct SharedChat {
+    pub(super) chat: ChatRecord,
+    /// Message and number of the sources that were left out.
+    withheld: HashSet<(Uuid, i32)>,
 }
 
 /// Creates a link to a chat of the actor. The token cannot be retrieved again.
@@ -152,23 +162,90 @@ pub async fn revoke(connection: &mut PgConnection, actor: &Actor, id: ShareId) -
     Ok(())
 }
 
-/// Returns the snapshot of a link; `None` if the link does not exist, has expired, or its chat was deleted. The token is the
-/// authority; the API decides who may open links at all.
+/// Deletes all links to chats of a user who was deactivated. The caller has checked the authority to do that.
 ///
 /// # Errors
 ///
 /// Fails if the database fails.
-pub async fn open(connection: &mut PgConnection, token: &Token) -> Result<Option<ChatRecord>, Error> {
-    let snapshot = sqlx::query_scalar!(
+pub async fn delete_all_of(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
+    // Waits for links that are being created: their foreign keys lock the chats.
+    sqlx::query!(
+        "-- shares.lock_chats
+         select id from chat.chats where user_id = $1 order by id for update",
+        user.0,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "-- shares.delete_all
+         delete from chat.shares where chat_id in (select id from chat.chats where user_id = $1)",
+        user.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Returns what a link shows to a reader; `None` if the link does not exist, has expired, or its chat was deleted. The token is the
+/// authority; the API decides who may open links at all.
+///
+/// Passages of libraries that the reader cannot read are left out, unless the chat is the reader's own. Without a reader, whoever has
+/// the link sees everything: the operator has decided that links are open to anyone.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn open(
+    connection: &mut PgConnection,
+    token: &Token,
+    reader: Option<&Actor>,
+) -> Result<Option<SharedChat>, Error> {
+    let snapshot = sqlx::query!(
         r#"-- shares.open
-         select share.frozen as "frozen: Json<ChatRecord>"
+         select share.frozen as "frozen: Json<ChatRecord>", chat.user_id as "owner: UserId"
          from chat.shares as share join chat.chats as chat on chat.id = share.chat_id
          where share.token_hash = $1 and share.expires_at > now() and chat.deleted_at is null"#,
         &token.hash()[..],
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
-    Ok(snapshot.map(|snapshot| snapshot.0))
+    let Some(snapshot) = snapshot else { return Ok(None) };
+    let mut shared = SharedChat { chat: snapshot.frozen.0, withheld: HashSet::new() };
+    if let Some(reader) = reader.filter(|reader| !is_own(reader, snapshot.owner)) {
+        let catalogue = library::catalogue::read(connection).await?;
+        let readable = catalogue.libraries(reader).into_iter().map(|library| library.name.as_str());
+        shared.withhold(&readable.collect());
+    }
+    Ok(Some(shared))
+}
+
+/// Whether a chat is the reader's own, and a key of theirs is not limited to some libraries.
+fn is_own(reader: &Actor, owner: Option<UserId>) -> bool {
+    owner.is_some() && reader.user_id() == owner && reader.key_libraries().is_none()
+}
+
+impl SharedChat {
+    /// Removes the passages of all other libraries, and what names these.
+    fn withhold(&mut self, readable: &HashSet<&str>) {
+        let is_readable = |library: Option<&str>| library.is_none_or(|name| readable.contains(name));
+        if !is_readable(self.chat.library.as_deref()) {
+            (self.chat.library, self.chat.version) = (None, None);
+        }
+        for message in &mut self.chat.messages {
+            for source in &mut message.sources {
+                if source.kind == SourceKind::Passage && !is_readable(source.library.as_deref()) {
+                    let (number, rank, cited) = (source.number, source.rank, source.cited);
+                    *source = Source { number, rank, cited, ..Source::default() };
+                    self.withheld.insert((message.message_id, number));
+                }
+            }
+        }
+    }
+
+    /// Whether this source of a message was left out.
+    pub(super) fn withholds(&self, message: Uuid, source: i32) -> bool {
+        self.withheld.contains(&(message, source))
+    }
 }
 
 /// Deletes expired links, and returns their number. Maintenance: acts for no user.

@@ -26,6 +26,8 @@ pub(super) struct DocumentContext {
     pub(super) notes: HashMap<String, String>,
     /// Addresses of links by the id of their relationship.
     pub(super) links: HashMap<String, String>,
+    /// Targets of pictures by the id of their relationship.
+    pub(super) media: HashMap<String, String>,
 }
 
 /// Writes the body part.
@@ -39,6 +41,7 @@ pub(super) fn write(
         code_styles: context.styles.code_styles(),
         script_styles: context.styles.script_styles(),
         links: std::mem::take(&mut context.links),
+        media: std::mem::take(&mut context.media),
     };
     let reader = ParagraphReader::new(of_document);
     let mut body = BodyWriter {
@@ -193,7 +196,10 @@ impl BodyWriter<'_> {
             let texts: Vec<String> = cell
                 .iter()
                 .map(|paragraph| {
-                    let text = paragraph.cell();
+                    let mut text = paragraph.cell();
+                    if !text.is_empty() {
+                        text.insert_str(0, &paragraph.anchors());
+                    }
                     if is_first || text.is_empty() && paragraph.list.is_none() {
                         return text;
                     }
@@ -253,7 +259,10 @@ impl BodyWriter<'_> {
         let is_title = styles.is_title(style);
         let is_monospace = paragraph.length > 0 && paragraph.monospace_length * 10 >= paragraph.length * 9;
         let is_code = styles.is_code(style) || is_monospace;
+        let anchors = paragraph.anchors();
         if is_blank {
+            self.builder.mark(&anchors);
+            self.builder.mark(&paragraph.picture_marks());
             if !self.code.is_empty() {
                 self.code.push('\n');
             }
@@ -269,11 +278,13 @@ impl BodyWriter<'_> {
                 self.builder.set_title(&title);
             }
             let number = marker.filter(|marker| marker.text != "-").map(|marker| marker.text + " ");
+            self.builder.mark(&anchors);
             self.builder.heading(level, &format!("{}{title}", number.unwrap_or_default()), None)?;
             self.pending_notes.extend(notes);
             self.flush_notes()
         } else if is_code {
             self.flush_items()?;
+            self.builder.mark(&anchors);
             self.code.push_str(paragraph.text.trim_end());
             self.code.push('\n');
             self.pending_notes.extend(notes);
@@ -286,12 +297,13 @@ impl BodyWriter<'_> {
             self.list_items.push_str(&"   ".repeat(marker.level));
             self.list_items.push_str(&marker.text);
             self.list_items.push(' ');
+            self.list_items.push_str(&anchors);
             self.list_items.push_str(&one_line(&paragraph.markdown()));
             self.pending_notes.extend(notes);
             Ok(())
         } else {
             self.flush()?;
-            self.builder.text(&paragraph.markdown(), None)?;
+            self.builder.text(&format!("{anchors}{}", paragraph.markdown()), None)?;
             self.pending_notes.extend(notes);
             self.flush_notes()
         }

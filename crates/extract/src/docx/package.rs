@@ -6,6 +6,7 @@ use encoding_rs::{UTF_16BE, UTF_16LE};
 use zip::ZipArchive;
 
 use crate::model::{Error, Limits};
+use crate::zip_end::{self, Fault};
 
 /// Maximum number of parts; a real document has a few hundred, most of them pictures.
 const MAX_PARTS: usize = 20_000;
@@ -35,7 +36,12 @@ impl<'a> Package<'a> {
         if !bytes.starts_with(b"PK") {
             return Err(malformed("not a zip archive"));
         }
-        let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| malformed(&error.to_string()))?;
+        let mut bytes = Cursor::new(bytes);
+        zip_end::check(&mut bytes, MAX_PARTS).map_err(|fault| match fault {
+            Fault::TooManyEntries => Error::TooLarge { unit: "parts", limit: MAX_PARTS },
+            Fault::Malformed(reason) => malformed(&reason),
+        })?;
+        let archive = ZipArchive::new(bytes).map_err(|error| malformed(&error.to_string()))?;
         if archive.len() > MAX_PARTS {
             return Err(Error::TooLarge { unit: "parts", limit: MAX_PARTS });
         }
@@ -44,10 +50,18 @@ impl<'a> Package<'a> {
 
     /// Returns the text of a part, or `None` if there is no such part.
     pub(super) fn part(&mut self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.bytes(name, usize::MAX)?.map(decode))
+    }
+
+    /// Returns the bytes of a part of at most `max_bytes`, or `None` if there is no such part.
+    pub(super) fn bytes(&mut self, name: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, Error> {
         let Some(index) = self.archive.index_for_name(name) else { return Ok(None) };
         let entry = self.archive.by_index(index).map_err(|error| malformed(&error.to_string()))?;
         let compressed_size = entry.compressed_size();
         let too_large = Error::TooLarge { unit: "decompressed bytes", limit: self.max_bytes };
+        if entry.size() > max_bytes as u64 {
+            return Err(too_large);
+        }
         // Counts the bytes read: the sizes in the directory are only a claim.
         let mut bytes = Vec::new();
         entry
@@ -60,7 +74,7 @@ impl<'a> Package<'a> {
             return Err(too_large);
         }
         self.remaining -= length;
-        Ok(Some(decode(bytes)))
+        Ok(Some(bytes))
     }
 }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use crate::builder::one_line;
 use crate::escape::escape_inline;
+use crate::marks;
+use crate::model::ReferenceKind;
 use crate::scripts::{push_subscript, push_superscript};
 
 use super::formula::Formula;
@@ -34,6 +36,10 @@ pub(super) struct Paragraph {
     code: Vec<Range<usize>>,
     /// Byte ranges of the text of links, with their addresses.
     links: Vec<(Range<usize>, String)>,
+    /// Pictures, with the byte range of their description.
+    pictures: Vec<(Range<usize>, String)>,
+    /// Names of places in the text, with their byte offsets.
+    bookmarks: Vec<(usize, String)>,
     /// Labels of the notes that the paragraph refers to.
     pub(super) notes: Vec<String>,
     /// Whether its end is deleted by a tracked change, so that the next paragraph goes on with it.
@@ -90,6 +96,8 @@ pub(super) struct Context {
     pub(super) script_styles: HashMap<String, Script>,
     /// Addresses of links by the id of their relationship.
     pub(super) links: HashMap<String, String>,
+    /// Targets of pictures by the id of their relationship.
+    pub(super) media: HashMap<String, String>,
 }
 
 /// Assembles paragraphs from events, regardless of the elements that contain them.
@@ -112,6 +120,8 @@ pub(super) struct ParagraphReader {
     /// Open links: address, and the place in the paragraph at which their text begins.
     links: Vec<Option<(String, usize)>>,
     formula: Formula,
+    /// Byte range of the description of the drawing that is being read.
+    description: Option<Range<usize>>,
 }
 
 impl ParagraphReader {
@@ -213,6 +223,15 @@ impl ParagraphReader {
             "fldChar" => self.field_character(element),
             "hyperlink" => {
                 let address = element.attribute("id").and_then(|id| self.context.links.get(&id).cloned());
+                // A bookmark in this document, or in the one that is linked.
+                let bookmark = element.attribute("anchor").filter(|name| !name.is_empty());
+                let address = match (address, bookmark) {
+                    (Some(address), Some(bookmark)) if !is_address(&address) && !address.contains('#') => {
+                        Some(format!("{address}#{bookmark}"))
+                    }
+                    (None, Some(bookmark)) => Some(format!("#{bookmark}")),
+                    (address, _) => address,
+                };
                 let start = self.position();
                 self.links.push(address.map(|address| (address, start)));
             }
@@ -223,9 +242,20 @@ impl ParagraphReader {
                     self.push(&character.to_string());
                 }
             }
+            "drawing" | "pict" => self.description = None,
+            "blip" => self.push_picture(element.attribute("embed")),
+            "imagedata" => self.push_picture(element.attribute("id")),
             "docPr" => self.push_description(&element.attribute("descr").unwrap_or_default()),
             "shape" | "rect" | "image" => {
                 self.push_description(&element.attribute("alt").unwrap_or_default());
+            }
+            // Word marks the last edit so.
+            "bookmarkStart" => {
+                let name = element.attribute("name").filter(|name| name != "_GoBack");
+                self.flush_script();
+                if let (Some(name), Some(paragraph)) = (name, self.paragraphs.last_mut()) {
+                    paragraph.bookmarks.push((paragraph.text.len(), name));
+                }
             }
             "tab" | "ptab" => self.push("\t"),
             "br" | "cr" => self.push("\n"),
@@ -350,8 +380,11 @@ impl ParagraphReader {
             address.trim_start_matches("mailto:").trim_end_matches('/') == shown.trim_end_matches('/');
         if !shown.is_empty() && !is_its_own_text && !shown.contains('\n') {
             let start = start + text.len() - text.trim_start().len();
-            let address =
-                address.replace('(', "%28").replace(')', "%29").replace(' ', "%20").replace(['<', '>'], "");
+            let address = if is_address(address) {
+                address.replace('(', "%28").replace(')', "%29").replace(' ', "%20").replace(['<', '>'], "")
+            } else {
+                address.to_owned()
+            };
             paragraph.links.push((start..start + shown.len(), address));
         }
     }
@@ -413,8 +446,20 @@ impl ParagraphReader {
             } else {
                 " "
             };
+            let start = paragraph.text.len() + space.len();
             paragraph.text.extend([space, "[", &description, "] "]);
+            self.description = Some(start..start + description.len() + 2);
             paragraph.length += description.len();
+        }
+    }
+
+    /// Notes a picture by the id of its relationship, over its description if it has one.
+    fn push_picture(&mut self, id: Option<String>) {
+        let Some(target) = id.and_then(|id| self.context.media.get(&id).cloned()) else { return };
+        let here = self.position();
+        let range = self.description.take().filter(|range| range.end <= here).unwrap_or(here..here);
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.pictures.push((range, target));
         }
     }
 
@@ -437,7 +482,13 @@ fn is_text(character: char) -> bool {
 fn hyperlink_address(instruction: &str) -> Option<String> {
     let rest = instruction.trim_start().strip_prefix("HYPERLINK")?.trim_start();
     let address = rest.strip_prefix('"')?.split('"').next()?;
-    is_address(address).then(|| address.to_owned())
+    if is_address(address) {
+        return Some(address.to_owned());
+    }
+    // `HYPERLINK \l "bookmark"`
+    let (_, bookmark) = instruction.split_once("\\l ")?;
+    let bookmark = bookmark.trim_start().strip_prefix('"')?.split('"').next()?;
+    (!bookmark.is_empty()).then(|| format!("#{bookmark}"))
 }
 
 /// Whether a link leads out of the document.
@@ -474,6 +525,10 @@ impl Paragraph {
         let moved = |range: &Range<usize>| range.start + shift..range.end + shift;
         before.code.extend(self.code.iter().map(moved));
         before.links.extend(self.links.iter().map(|(range, address)| (moved(range), address.clone())));
+        before.pictures.extend(self.pictures.iter().map(|(range, target)| (moved(range), target.clone())));
+        self.pictures = before.pictures;
+        before.bookmarks.extend(self.bookmarks.iter().map(|(at, name)| (at + shift, name.clone())));
+        self.bookmarks = before.bookmarks;
         self.text = before.text;
         self.code = before.code;
         self.links = before.links;
@@ -481,6 +536,17 @@ impl Paragraph {
         self.monospace_length += before.monospace_length;
         before.notes.append(&mut self.notes);
         self.notes = before.notes;
+    }
+
+    /// Returns the marks of the bookmarks in the paragraph. Those of a heading or an item lead to its beginning.
+    pub(super) fn anchors(&self) -> String {
+        self.bookmarks.iter().map(|(_, name)| marks::anchor(name)).collect()
+    }
+
+    /// Returns the marks of the pictures, for a paragraph without text.
+    pub(super) fn picture_marks(&self) -> String {
+        let mark = |(_, target): &(_, String)| marks::begin(ReferenceKind::Picture, target) + &marks::end();
+        self.pictures.iter().map(mark).collect()
     }
 
     fn inline(&self) -> String {
@@ -492,9 +558,14 @@ impl Paragraph {
                 overlaps && !(range.start <= code.start && code.end <= range.end)
             })
         };
-        let mut links = self.links.iter().filter(|(range, _)| !crosses(range)).peekable();
-        while at < self.text.len() {
-            let Some((range, address)) = links.peek() else {
+        let links = self.links.iter().map(|(range, address)| (range, address, false));
+        let pictures = self.pictures.iter().map(|(range, target)| (range, target, true));
+        let mut links: Vec<(&Range<usize>, &String, bool)> =
+            links.chain(pictures).filter(|(range, ..)| !crosses(range)).collect();
+        links.sort_by_key(|(range, ..)| range.start);
+        let mut links = links.into_iter().peekable();
+        while at < self.text.len() || links.peek().is_some() {
+            let Some((range, address, is_picture)) = links.peek() else {
                 self.push_with_code(at..self.text.len(), &mut markdown);
                 break;
             };
@@ -504,9 +575,19 @@ impl Paragraph {
                 continue;
             }
             self.push_with_code(at..range.start, &mut markdown);
-            markdown.push('[');
-            self.push_with_code(range.clone(), &mut markdown);
-            markdown.extend(["](", address, ")"]);
+            if *is_picture {
+                markdown.push_str(&marks::begin(ReferenceKind::Picture, address));
+                self.push_with_code((*range).clone(), &mut markdown);
+                markdown.push_str(&marks::end());
+            } else if is_address(address) {
+                markdown.push('[');
+                self.push_with_code((*range).clone(), &mut markdown);
+                markdown.extend(["](", address, ")"]);
+            } else {
+                let mut label = String::new();
+                self.push_with_code((*range).clone(), &mut label);
+                markdown.push_str(&marks::linked(&label, address));
+            }
             at = range.end;
             links.next();
         }

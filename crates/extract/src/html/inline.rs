@@ -6,6 +6,8 @@ use super::boilerplate::is_boilerplate;
 use super::code::code_text;
 use super::dom::{Dom, NodeData, NodeId, Step};
 use super::math;
+use crate::marks;
+use crate::model::ReferenceKind;
 
 /// Maximum number of inline codes collected from one paragraph.
 const MAX_CODES: usize = 16;
@@ -23,6 +25,9 @@ pub(crate) struct InlineWriter {
     omits_links: bool,
     /// Inline code, for keywords.
     codes: Vec<String>,
+    /// Marks of links, pictures and anchors, with their byte offsets in the text. They are put in when the paragraph is
+    /// complete, so that no rule for white space sees them.
+    marks: Vec<(usize, String)>,
 }
 
 #[derive(Debug)]
@@ -32,6 +37,8 @@ struct OpenLink {
     start: usize,
     /// Value of [`InlineWriter::paragraphs`] when it was opened.
     paragraph: usize,
+    /// Whether the target is written into the text.
+    is_written: bool,
 }
 
 impl InlineWriter {
@@ -45,7 +52,55 @@ impl InlineWriter {
         self.paragraphs += 1;
         let mut text = std::mem::take(&mut self.text);
         text.truncate(text.trim_end().len());
-        text
+        if text.is_empty() {
+            // Anchors and pictures without a description stand before the next paragraph.
+            for (offset, _) in &mut self.marks {
+                *offset = 0;
+            }
+            return text;
+        }
+        with_marks(text, std::mem::take(&mut self.marks))
+    }
+
+    /// Returns the marks of a paragraph without text, for the block that follows.
+    pub(crate) fn take_marks(&mut self) -> String {
+        if !self.text.is_empty() {
+            return String::new();
+        }
+        std::mem::take(&mut self.marks).into_iter().map(|(_, mark)| mark).collect()
+    }
+
+    /// Notes an anchor before the next character.
+    pub(crate) fn anchor(&mut self, dom: &Dom, node: NodeId) {
+        let name = dom.attribute(node, &local_name!("id"));
+        let old_name = dom.attribute(node, &local_name!("name")).filter(|_| dom.is(node, &local_name!("a")));
+        for name in [name, old_name.filter(|old| name != Some(*old))].into_iter().flatten() {
+            self.mark(marks::anchor(name));
+        }
+    }
+
+    fn mark(&mut self, mark: String) {
+        if !mark.is_empty() {
+            self.marks.push((self.text.len(), mark));
+        }
+    }
+
+    /// Marks the links and anchors in code that was written as one span from `start` on.
+    fn mark_code(&mut self, dom: &Dom, code: NodeId, start: usize) {
+        let mut from = start;
+        for node in dom.descendants(code).filter(|node| dom.is(*node, &local_name!("a"))) {
+            let label = crate::builder::one_line(&visible_text(dom, node));
+            let Some(at) = self.text.get(from..).and_then(|rest| rest.find(label.as_str())) else { continue };
+            self.anchor(dom, node);
+            let target = dom.attribute(node, &local_name!("href"));
+            let begin = target.map(|target| marks::begin(ReferenceKind::Link, target)).unwrap_or_default();
+            if label.is_empty() || begin.is_empty() {
+                continue;
+            }
+            self.marks.push((from + at, begin));
+            from += at + label.len();
+            self.marks.push((from, marks::end()));
+        }
     }
 
     /// Returns the inline code since the last call.
@@ -128,7 +183,10 @@ impl InlineWriter {
     pub(crate) fn enter(&mut self, dom: &Dom, node: NodeId, name: &LocalName) -> bool {
         match *name {
             local_name!("code") | local_name!("tt") | local_name!("kbd") | local_name!("samp") => {
+                let start = self.text.len();
                 self.code(&visible_text(dom, node));
+                // Where two spans are joined, the text before has lost its last character.
+                self.mark_code(dom, node, start.min(self.text.len()).saturating_sub(1));
                 true
             }
             local_name!("br") => {
@@ -139,7 +197,20 @@ impl InlineWriter {
                 let alt_text = dom.attribute(node, &local_name!("alt")).unwrap_or_default();
                 // "[Tip]" describes the icon of an admonition, whose name follows as text.
                 if !alt_text.starts_with('[') {
+                    let address = local_name!("src");
+                    let address =
+                        dom.attribute(node, &address).filter(|address| !is_icon(dom, node, address));
+                    let begin = address
+                        .map(|address| marks::begin(ReferenceKind::Picture, address))
+                        .unwrap_or_default();
+                    let start = self.text.len();
                     self.push(alt_text);
+                    if !begin.is_empty() {
+                        let written = self.text.get(start..).unwrap_or_default();
+                        let start = start + written.len() - written.trim_start().len();
+                        self.marks.push((start, begin));
+                        self.mark(marks::end());
+                    }
                 }
                 false
             }
@@ -158,11 +229,12 @@ impl InlineWriter {
                 false
             }
             local_name!("a") => {
-                if !self.omits_links && dom.attribute(node, &local_name!("href")).is_some_and(is_absolute) {
+                if let Some(target) = dom.attribute(node, &local_name!("href")) {
                     self.open_links.push(OpenLink {
                         node,
                         start: self.text.len(),
                         paragraph: self.paragraphs,
+                        is_written: !self.omits_links && is_absolute(target),
                     });
                 }
                 false
@@ -178,16 +250,32 @@ impl InlineWriter {
         }
         let Some(link) = self.open_links.pop() else { return };
         let Some(target) = dom.attribute(node, &local_name!("href")) else { return };
-        if link.paragraph != self.paragraphs || target.contains([' ', ')', '\n', '<']) {
+        if link.paragraph != self.paragraphs {
             return;
         }
         let Some(label) = self.text.get(link.start..) else { return };
         let start = link.start + (label.len() - label.trim_start().len());
         let label = label.trim();
-        if label.is_empty() || label == target || label.contains(['\n', '[', ']']) {
+        if label.is_empty() {
+            return;
+        }
+        if !link.is_written {
+            let begin = marks::begin(ReferenceKind::Link, target);
+            if !begin.is_empty() {
+                // Marks within the link stand after its own.
+                let index = self.marks.iter().position(|(offset, _)| *offset >= start);
+                self.marks.insert(index.unwrap_or(self.marks.len()), (start, begin));
+                self.mark(marks::end());
+            }
+            return;
+        }
+        if target.contains([' ', ')', '\n', '<']) || label == target || label.contains(['\n', '[', ']']) {
             return;
         }
         self.text.insert(start, '[');
+        for (offset, _) in &mut self.marks {
+            *offset += usize::from(*offset >= start);
+        }
         self.text.push_str("](");
         self.text.push_str(target);
         self.text.push(')');
@@ -206,9 +294,36 @@ impl InlineWriter {
     }
 }
 
-/// Returns a subtree as one line, its blocks separated by ` · `, without link targets.
+/// Puts marks into a text. Those at the same offset keep their order.
+fn with_marks(text: String, mut marks: Vec<(usize, String)>) -> String {
+    if marks.is_empty() {
+        return text;
+    }
+    marks.sort_by_key(|(offset, _)| *offset);
+    let length: usize = marks.iter().map(|(_, mark)| mark.len()).sum();
+    let mut marked = String::with_capacity(text.len() + length);
+    let mut at = 0;
+    for (offset, mark) in marks {
+        let offset = text.floor_char_boundary(offset).max(at);
+        marked.push_str(&text[at..offset]);
+        marked.push_str(&mark);
+        at = offset;
+    }
+    marked.push_str(&text[at..]);
+    marked
+}
+
+/// Whether a picture only decorates the page: it is tiny, or a pixel that counts visits.
+fn is_icon(dom: &Dom, node: NodeId, address: &str) -> bool {
+    let side = |name| dom.attribute(node, &name).and_then(|side| side.trim().parse::<u32>().ok());
+    let is_tiny = |side: Option<u32>| side.is_some_and(|side| side <= 4);
+    is_tiny(side(local_name!("width"))) || is_tiny(side(local_name!("height"))) || address.is_empty()
+}
+
+/// Returns a subtree as one line, its blocks separated by ` · `, with its links as [marks].
 pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
     let mut inline = InlineWriter { omits_links: true, ..InlineWriter::default() };
+    inline.anchor(dom, root);
     let mut step = Some(Step::Enter(root));
     let mut needs_separator = false;
     while let Some(current) = step {
@@ -242,6 +357,7 @@ pub(crate) fn as_line(dom: &Dom, root: NodeId) -> String {
                             push_separator(&mut inline);
                             needs_separator = false;
                         }
+                        inline.anchor(dom, node);
                         if is_code {
                             if needs_separator {
                                 push_separator(&mut inline);

@@ -5,6 +5,7 @@ use html5ever::local_name;
 use super::boilerplate::is_boilerplate;
 use super::dom::{Dom, NodeData, NodeId, Step};
 use super::inline::as_line;
+use crate::marks;
 
 /// Maximum length of one text in a cell of a data table.
 const MAX_CELL_BYTES: usize = 3000;
@@ -67,6 +68,8 @@ pub(crate) fn is_layout(dom: &Dom, table: NodeId) -> bool {
 /// Returns the rows of a data table. A cell that spans columns is followed by empty cells.
 pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
+    // Anchor of the current row, for its first cell.
+    let mut row_anchor = String::new();
     // For each column, the number of rows that a cell further up still covers.
     let mut covered: Vec<usize> = Vec::new();
     let mut step = Some(Step::Enter(table));
@@ -79,6 +82,8 @@ pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
                 local_name!("caption") => done = Step::Leave(node),
                 local_name!("tr") => {
                     rows.push(Vec::new());
+                    row_anchor =
+                        dom.attribute(node, &local_name!("id")).map(marks::anchor).unwrap_or_default();
                     for remaining in &mut covered {
                         *remaining = remaining.saturating_sub(1);
                     }
@@ -103,7 +108,10 @@ pub(crate) fn rows(dom: &Dom, table: NodeId) -> Vec<Vec<String>> {
                         for remaining in covered.iter_mut().skip(column).take(width_covered) {
                             *remaining = row_span;
                         }
-                        row.push(as_line(dom, node));
+                        let cell = as_line(dom, node);
+                        let anchor =
+                            if cell.is_empty() { String::new() } else { std::mem::take(&mut row_anchor) };
+                        row.push(anchor + &cell);
                         row.extend(std::iter::repeat_n(String::new(), width - 1));
                     }
                 }

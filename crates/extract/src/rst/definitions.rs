@@ -1,7 +1,7 @@
 //! Definitions of a document: substitutions and the addresses of hyperlink targets, which may follow their use.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{body_end, dedent, indentation};
 
@@ -20,6 +20,8 @@ pub(super) struct Definitions {
     substitutions: HashMap<String, String>,
     targets: HashMap<String, String>,
     anonymous: Vec<String>,
+    /// Names of places in the document: labels and titles of sections.
+    places: HashSet<String>,
     /// Number of anonymous references seen so far.
     next_anonymous: Cell<usize>,
 }
@@ -37,6 +39,9 @@ impl Definitions {
             }
             if line.contains(">`_") {
                 definitions.embedded(line);
+            }
+            if let Some((title, _, _)) = super::parse_heading(&lines[number..]) {
+                definitions.add_place(title);
             }
         }
         definitions
@@ -56,6 +61,17 @@ impl Definitions {
             address = self.targets.get(&normalize_name(other.trim_matches('`')))?;
         }
         is_address(address).then_some(address)
+    }
+
+    /// Whether a place in the document has this name.
+    pub(super) fn has_place(&self, name: &str) -> bool {
+        self.places.contains(&normalize_name(name))
+    }
+
+    fn add_place(&mut self, name: &str) {
+        if self.places.len() < MAX_DEFINITIONS {
+            self.places.insert(normalize_name(name));
+        }
     }
 
     /// Returns the address of the next anonymous reference.
@@ -85,7 +101,9 @@ impl Definitions {
                 }
                 address.push_str(line.trim());
             }
-            if !address.is_empty() && self.targets.len() < MAX_DEFINITIONS {
+            if address.is_empty() {
+                self.add_place(name);
+            } else if self.targets.len() < MAX_DEFINITIONS {
                 self.targets.insert(normalize_name(name), address);
             }
         } else if let Some((name, rest)) = head.strip_prefix('|').and_then(|rest| rest.split_once('|'))

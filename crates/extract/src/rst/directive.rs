@@ -1,12 +1,21 @@
 //! Directives: code, tables, descriptions of names, notes, and bodies of text.
 
 use super::{MAX_DEPTH, Reader, dedent, indentation, inline, option, parse_field, table};
-use crate::model::Error;
+use crate::marks;
+use crate::model::{Error, ReferenceKind};
 
 /// Maximum number of signatures of one description.
 const MAX_SIGNATURES: usize = 64;
 
 impl Reader {
+    /// Reads a picture: its description, which refers to its address.
+    fn picture(&mut self, address: &str, options: &[&str], anchor: Option<&str>) -> Result<(), Error> {
+        let alt_text = self.convert(option(options, "alt").unwrap_or_default());
+        let begin = marks::begin(ReferenceKind::Picture, &address.replace('\n', ""));
+        let text = if begin.is_empty() { alt_text } else { format!("{begin}{alt_text}{}", marks::end()) };
+        self.builder.text(&text, anchor)
+    }
+
     /// Reads a directive.
     pub(super) fn directive(
         &mut self,
@@ -63,8 +72,7 @@ impl Reader {
                 self.nested(&body_lines(continued, content), depth)
             }
             "image" | "figure" => {
-                let alt_text = option(options, "alt").unwrap_or_default();
-                self.builder.text(&self.convert(alt_text), anchor)?;
+                self.picture(&joined(argument, continued), options, anchor)?;
                 self.nested(content, depth)
             }
             "list-table" | "csv-table" | "table" => {

@@ -1,6 +1,8 @@
 //! Inline markup of reStructuredText, converted to Markdown.
 
 use super::definitions::Definitions;
+use super::section_id;
+use crate::marks;
 
 /// Maximum length of the name of a reference without backticks.
 const MAX_REFERENCE_CHARS: usize = 100;
@@ -64,7 +66,11 @@ pub(super) fn convert(text: &str, definitions: &Definitions) -> String {
             b':' => role(rest, &mut out, definitions),
             b'|' => substitution(rest, &mut out, definitions),
             // An inline target: _`name`.
-            b'_' if rest.starts_with("_`") && !out.ends_with(char::is_alphanumeric) => 1,
+            b'_' if rest.starts_with("_`") && !out.ends_with(char::is_alphanumeric) => {
+                let name = rest[2..].split('`').next().unwrap_or_default();
+                out.push_str(&marks::anchor(&section_id(name)));
+                1
+            }
             b'_' => reference(rest, &mut out, definitions),
             // `*args`\\ s: an escaped space is removed.
             _ if rest[1..].starts_with([' ', '*', '`', '|', '_']) => {
@@ -198,10 +204,34 @@ fn interpreted(role: &str, rest: &str, out: &mut String, definitions: &Definitio
                 out.push_str(target);
                 out.push(')');
             }
-            None => out.push_str(text),
+            None => match inner_target(role, text, target, underscores, definitions) {
+                Some(target) => out.push_str(&marks::linked(text, &target)),
+                None => out.push_str(text),
+            },
         }
     }
     used
+}
+
+/// Returns the target of a reference within the manual: a document, a label, a section, or an address relative to the document.
+fn inner_target(
+    role: &str,
+    text: &str,
+    target: Option<&str>,
+    underscores: usize,
+    definitions: &Definitions,
+) -> Option<String> {
+    let name = target.unwrap_or(text);
+    match role.rsplit(':').next().unwrap_or(role) {
+        "doc" | "download" => Some(name.to_owned()),
+        "ref" | "numref" => Some(format!("ref:{}", section_id(name.strip_prefix('!').unwrap_or(name)))),
+        "" if underscores > 0 => match target.and_then(|target| target.strip_suffix('_')).or(target) {
+            Some(path) if target == Some(path) => Some(path.to_owned()),
+            Some(name) => Some(format!("#{}", section_id(name.trim_matches('`')))),
+            None => definitions.has_place(text).then(|| format!("#{}", section_id(text))),
+        },
+        _ => None,
+    }
 }
 
 /// Whether the brackets are part of a name, as in `POSTFIX_<CONFIG>`.
@@ -254,6 +284,9 @@ fn reference(rest: &str, out: &mut String, definitions: &Definitions) -> usize {
         out.push_str("](");
         out.push_str(address);
         out.push(')');
+    } else if definitions.has_place(&out[start..]) {
+        let label = out.split_off(start);
+        out.push_str(&marks::linked(&label, &format!("#{}", section_id(&label))));
     }
     // Also drops the underscore of a name such as `HTTP_`, which is rarer than a reference.
     underscores
@@ -281,7 +314,7 @@ mod tests {
             "__ https://x.org/anonymous",
             "See `Site <https://site.org>`_.",
         ]);
-        let convert = |text: &str| convert(text, &definitions);
+        let convert = |text: &str| marks::without(&convert(text, &definitions));
         assert_eq!(convert("a :py:meth:`~x.Y.run` b"), "a `run` b");
         assert_eq!(convert(":prop_tgt:`POSTFIX_<CONFIG>` of :ref:`text<label>`"), "POSTFIX_<CONFIG> of text");
         assert_eq!(convert(":doc:`/a/b` and :term:`word`"), "/a/b and word");

@@ -241,7 +241,9 @@ async fn newest_revisions(
         r#"-- documents.newest_revisions
          select distinct on (newest.document_id) newest.document_id as "document_id: DocumentId",
            newest.id as "id: DocumentVersionId", newest.revision, newest.file_hash,
-           newest.status in ('failed', 'skipped') as "failed!",
+           newest.status in ('failed', 'skipped') and not exists (
+             select from library.pictures as picture
+             where picture.document_version_id = newest.id and picture.picture_number = 0) as "failed!",
            newest.status = 'completed' and not exists (
              select from library.document_versions d
              where d.document_id = newest.document_id and d.version_id = newest.version_id and d.active)

@@ -19,6 +19,8 @@ pub struct PassageSpan {
     pub section: Vec<String>,
     /// Content type: `text`, `code`, `table` or `api`.
     pub content_type: String,
+    /// Heading at the beginning of its text, of an operation, schema or member of an API.
+    pub heading: Option<String>,
     /// URL fragment of its section in the original.
     pub anchor: Option<String>,
     /// Page of the original on which it begins, from 1.
@@ -44,6 +46,7 @@ pub async fn passage_spans(
         PassageSpan,
         r#"-- layout.passage_spans
          select id, passage_number as number, section, content_type, anchor, page_from as page,
+           case when content_type = 'api' then substring(content from '^#{1,6} +([^\n]{1,200})') end as heading,
            character_from as "from", character_to as "to", instruction
          from library.search_indices where document_version_id = $1 order by passage_number"#,
         document.revision_id.id().0,

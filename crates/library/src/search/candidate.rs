@@ -2,12 +2,16 @@
 
 use uuid::Uuid;
 
-/// A passage and its document.
+/// A passage with its document, version and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Candidate {
     pub(super) passage: Uuid,
     /// Number of the document: see [`number_of`](super::index::number_of).
     pub(super) document: u64,
+    /// Number of the version.
+    pub(super) version: u64,
+    /// Number of the text, which equal texts share: see [`content_number`](super::index::content_number).
+    pub(super) content: u64,
 }
 
 /// A candidate of full-text search.

@@ -165,10 +165,15 @@ impl SegmentCollector for SegmentBest {
                     number(&self.columns.passage_high, hit.document),
                     number(&self.columns.passage_low, hit.document),
                 );
-                let document = number(&self.columns.document, hit.document);
+                let candidate = Candidate {
+                    passage,
+                    document: number(&self.columns.document, hit.document),
+                    version: number(&self.columns.version, hit.document),
+                    content: number(&self.columns.content, hit.document),
+                };
                 ScoredPassage {
                     score: hit.score,
-                    candidate: Candidate { passage, document },
+                    candidate,
                     address: DocAddress::new(self.ordinal, hit.document),
                 }
             })

@@ -4,44 +4,45 @@
 //! index and the catalogue were read, both are exact. When the index is behind, documents that have changed since are
 //! left out of its results.
 
+mod semantic;
 mod suggest;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use embedding::Model;
 use extract::model::DocumentType;
 use kernel::actor::Actor;
 use kernel::page::Cursor;
 use moka::sync::Cache;
 use sqlx::PgPool;
+use store::secrets::Sealer;
 use tantivy::Term;
 use uuid::Uuid;
 
 use super::analysis::with_thread_analysis;
-use super::candidate::{TextCandidate, VectorCandidate};
+use super::candidate::TextCandidate;
 use super::collector::{Allowed, BestPassages};
 use super::follow::Follower;
-use super::fuse::{FusedCandidate, fuse, spread_documents};
+use super::fuse::{Folded, FusedCandidate, fold_equal, fuse, spread_documents};
 use super::index::{FullText, Generation, number_of};
 use super::passages::PassageCache;
 use super::query::ParsedQuery;
 use super::relevance::RelevanceScorer;
 use super::request::{
-    INDEX_BUILDING_NOTICE, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS, NOTHING_RELEVANT_NOTICE,
-    ResolvedVersion, SearchHit, SearchMode, SearchRequest, SearchResponse, TEXT_ONLY_NOTICE,
-    VECTORS_MISSING_NOTICE,
+    EqualPassage, INDEX_BUILDING_NOTICE, MAX_ALSO_IN, MAX_PAGE_SIZE, MAX_QUERY_CHARS, MAX_RESULTS,
+    NOTHING_RELEVANT_NOTICE, ResolvedVersion, SearchHit, SearchMode, SearchRequest, SearchResponse,
+    TEXT_ONLY_NOTICE,
 };
 use super::rerank::{RERANKED, rerank};
-use super::zero_results::ZeroResultLog;
-use super::{highlight, plain, vectors};
+use super::zero_results::{ZeroResultLog, is_empty};
+use super::{highlight, plain};
 use crate::Error;
 use crate::catalogue::{Catalogue, CatalogueCache};
 use crate::changes::{self, Sequence};
 use crate::documents::Category;
-use crate::embed;
+use crate::embedder::{EmbeddingChoice, ModelSet, ModelState, Models};
 use crate::label::VersionRequest;
 use crate::names::{LibraryName, Tag};
 
@@ -66,17 +67,10 @@ pub struct EngineConfig {
     pub index_folder: PathBuf,
     /// Time budget of a walk of the vector graph; a larger one makes it more exact.
     pub vector_budget_milliseconds: u64,
-}
-
-/// State of the embedding model, which vector search needs.
-#[derive(Clone)]
-pub enum ModelState {
-    /// Turned off, or not loadable: the text says which.
-    Off(String),
-    /// Being loaded.
-    Loading,
-    /// Loaded.
-    Ready(Arc<Model>),
+    /// Model that passages are to have vectors of.
+    pub embedding: EmbeddingChoice,
+    /// Opens the API keys of endpoints; without it there are none.
+    pub sealer: Option<Sealer>,
 }
 
 /// Search engine of a node.
@@ -85,11 +79,13 @@ pub struct Engine {
     config: EngineConfig,
     zero_results: Option<ZeroResultLog>,
     full_text: Arc<FullText>,
-    model: RwLock<ModelState>,
+    models: ModelSet,
     catalogue: CatalogueCache,
     passages: PassageCache,
-    query_vectors: Cache<String, Arc<str>>,
-    vector_counts: Cache<Vec<Uuid>, i64>,
+    /// By model and query.
+    query_vectors: Cache<(String, String), Arc<str>>,
+    /// By model and versions.
+    vector_counts: Cache<(String, Vec<Uuid>), i64>,
     rankings: Cache<RankingKey, Arc<Ranking>>,
 }
 
@@ -102,34 +98,41 @@ struct RankingKey {
     category: Option<Category>,
     tags: Vec<Tag>,
     mode: SearchMode,
+    /// Whether a re-ranking endpoint orders the best.
+    is_reranked: bool,
     needed: usize,
     versions: Vec<Uuid>,
-    /// Change sequence of the database, and the number of changes that the index was behind.
-    sequence: (i64, i64),
+    /// Change sequences of the database (passages; libraries, models), and the number of changes that the index was behind.
+    sequence: (i64, i64, i64),
 }
 
 /// Candidates in their order, with the scorer of their relevance.
 struct Ranking {
     candidates: Vec<FusedCandidate>,
+    /// Equal passages of other versions, which candidates stand for.
+    folded: Folded,
     scorer: RelevanceScorer,
+    /// Why they are not re-ranked.
+    notice: Option<String>,
 }
 
 /// Returns the size of a cached ranking in bytes.
 fn weigh(key: &RankingKey, ranking: &Arc<Ranking>) -> u32 {
     let candidates = size_of_val(ranking.candidates.as_slice());
     let versions = size_of_val(key.versions.as_slice());
-    u32::try_from(candidates + versions + key.text.len() + 1000).unwrap_or(u32::MAX)
+    let folded: usize = ranking.folded.values().map(|equal| size_of_val(equal.as_slice()) + 50).sum();
+    u32::try_from(candidates + versions + folded + key.text.len() + 1000).unwrap_or(u32::MAX)
 }
 
 impl Engine {
-    /// Makes an engine.
-    pub fn new(pool: PgPool, config: EngineConfig, model: ModelState) -> Self {
+    /// Makes an engine; `built_in` is the state of the built-in model.
+    pub fn new(pool: PgPool, config: EngineConfig, built_in: ModelState) -> Self {
         Self {
             full_text: Arc::new(FullText::new(config.index_folder.clone())),
             pool,
+            models: ModelSet::new(config.embedding, config.sealer.clone(), built_in),
             config,
             zero_results: None,
-            model: RwLock::new(model),
             catalogue: CatalogueCache::default(),
             passages: PassageCache::default(),
             query_vectors: Cache::new(MAX_CACHED_QUERIES),
@@ -155,14 +158,35 @@ impl Engine {
         Follower::new(self.pool.clone(), Arc::clone(&self.full_text))
     }
 
-    /// Sets the state of the model.
-    pub fn set_model(&self, model: ModelState) {
-        *self.model.write().unwrap_or_else(std::sync::PoisonError::into_inner) = model;
+    /// Returns the pool of connections.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
-    /// Returns the state of the model.
+    /// Sets the state of the built-in model.
+    pub fn set_built_in(&self, model: ModelState) {
+        self.models.set_built_in(model);
+    }
+
+    /// Returns the state of the built-in model.
+    pub fn built_in(&self) -> ModelState {
+        self.models.built_in()
+    }
+
+    /// Returns the models as they are now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database fails.
+    pub async fn models(&self) -> Result<Models, Error> {
+        let mut connection = store::postgres::acquire(&self.pool).await?;
+        let sequence = changes::sequence(&mut connection).await?;
+        self.models.at(&mut connection, sequence).await
+    }
+
+    /// Returns the state of the model whose vectors answer, as it was read last.
     pub fn model(&self) -> ModelState {
-        self.model.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.models.latest().map_or_else(|| self.models.built_in(), |models| models.answering)
     }
 
     /// Returns the catalogue as it is now.
@@ -188,6 +212,11 @@ impl Engine {
         Ok(progress.filter(|progress| progress.complete).map(|progress| behind(sequence, progress.sequence)))
     }
 
+    /// Whether the full-text index is behind and nobody brings it up to date: another program holds its lock and writes nothing.
+    pub fn is_index_stalled(&self) -> bool {
+        self.full_text.is_stalled()
+    }
+
     /// Searches the passages that exist for the actor.
     ///
     /// # Errors
@@ -199,7 +228,13 @@ impl Engine {
         if let Some(log) = &self.zero_results {
             let is_index_complete =
                 self.full_text.current().is_some_and(|generation| generation.snapshot().progress.complete);
-            log.record_if_empty(request, is_index_complete, &result);
+            // Nothing is missing from the library if the query only was mistyped.
+            let is_miss = request.records_zero_results
+                && result.as_ref().is_ok_and(|response| is_empty(request, is_index_complete, response));
+            let is_typo = is_miss && self.suggest(actor, request).await.is_ok_and(|word| word.is_some());
+            if !is_typo {
+                log.record_if_empty(request, is_index_complete, &result);
+            }
         }
         result
     }
@@ -217,7 +252,7 @@ impl Engine {
         let scope = self.scope(actor, request).await?;
         let mut notices = Vec::new();
         let query = ParsedQuery::parse(&request.text);
-        let mode = if let Some(mode) = previous_mode {
+        let mut mode = if let Some(mode) = previous_mode {
             // A following page keeps the method of the first, though vectors may have been made since.
             mode
         } else if request.mode == SearchMode::Hybrid && query.has_phrase() {
@@ -226,6 +261,15 @@ impl Engine {
         } else {
             self.possible_mode(request.mode, &scope, &mut notices).await?
         };
+        let vector = if mode == SearchMode::Text { None } else { self.query_vector(request, &scope).await? };
+        if let Some(Err(failure)) = &vector {
+            if mode == SearchMode::Vector {
+                return Err(failure.clone().into());
+            }
+            notices.push(format!("{TEXT_ONLY_NOTICE}: {failure}"));
+            mode = SearchMode::Text;
+        }
+        let vector = vector.and_then(Result::ok);
         let needed = offset + request.limit;
         let key = RankingKey {
             text: request.text.clone(),
@@ -234,22 +278,29 @@ impl Engine {
             category: request.category,
             tags: request.tags.clone(),
             mode,
+            is_reranked: semantic::reranker(request, &query, &scope).is_some(),
             needed,
             versions: scope.versions.clone(),
-            sequence: (scope.sequence, scope.behind),
+            sequence: (scope.sequence, scope.catalogue, scope.behind),
         };
         let ranking = if let Some(ranking) = self.rankings.get(&key) {
             ranking
         } else {
-            let candidates = self.rank(request, &query, mode, &scope, needed).await?;
-            let ranking = Arc::new(Ranking { candidates, scorer: scope.relevance_scorer(&request.text)? });
-            self.rankings.insert(key, Arc::clone(&ranking));
+            let search = CandidateSearch { request, query: &query, mode, scope: &scope, vector };
+            let (candidates, folded, notice) = self.rank(&search, needed).await?;
+            let scorer = scope.relevance_scorer(&request.text)?;
+            let ranking = Arc::new(Ranking { candidates, folded, scorer, notice });
+            // One that lacks the endpoint that failed is not kept.
+            if ranking.notice.is_none() {
+                self.rankings.insert(key, Arc::clone(&ranking));
+            }
             ranking
         };
+        notices.extend(ranking.notice.clone());
         notices.extend(scope.notice());
         let has_next = ranking.candidates.len() > needed && needed < MAX_RESULTS;
         let page = ranking.candidates.iter().copied().skip(offset).take(request.limit);
-        let mut hits = self.read(&page.collect::<Vec<_>>(), &query, &ranking.scorer).await?;
+        let mut hits = self.read(&page.collect::<Vec<_>>(), &ranking, &query).await?;
         let mut left: HashMap<u64, usize> = HashMap::new();
         for fused in ranking.candidates.iter().skip(needed) {
             *left.entry(fused.candidate.document).or_default() += 1;
@@ -267,57 +318,59 @@ impl Engine {
             mode,
             notices,
             hits,
+            more: if has_next { ranking.candidates.len() - needed } else { 0 },
+            offset,
             next: has_next.then(|| Cursor::encode(&(needed, mode))),
             changes_behind: scope.behind,
         })
     }
 
-    /// Returns candidates in their order, somewhat more than `needed` if there are.
+    /// Returns candidates in their order, somewhat more than `needed` if there are, and why they are not re-ranked.
     async fn rank(
         &self,
-        request: &SearchRequest,
-        query: &ParsedQuery,
-        mode: SearchMode,
-        scope: &Scope,
+        search: &CandidateSearch<'_>,
         needed: usize,
-    ) -> Result<Vec<FusedCandidate>, Error> {
-        let (mut candidates, is_exhausted) = self.candidates(request, query, mode, scope, POOL).await?;
+    ) -> Result<(Vec<FusedCandidate>, Folded, Option<String>), Error> {
+        let mut folded = Folded::new();
+        let (candidates, is_exhausted) = self.candidates(search, POOL, &mut folded).await?;
+        let (candidates, notice) = self.apply_reranker(search, candidates).await?;
+        let mut candidates = spread_documents(candidates);
         if is_exhausted || needed < candidates.len() {
-            return Ok(candidates);
+            return Ok((candidates, folded, notice));
         }
         // The order of the first pool stays, so that pages neither repeat nor miss a passage.
         let known: HashSet<Uuid> = candidates.iter().map(|fused| fused.candidate.passage).collect();
-        let (deep, _) = self.candidates(request, query, mode, scope, DEEP_POOL).await?;
+        let (deep, _) = self.candidates(search, DEEP_POOL, &mut folded).await?;
+        let deep = spread_documents(deep);
         candidates.extend(deep.into_iter().filter(|fused| !known.contains(&fused.candidate.passage)));
-        Ok(candidates)
+        // Equal passages can have another first in the deeper pool.
+        let candidates = fold_equal(candidates, &mut folded);
+        Ok((candidates, folded, notice))
     }
 
-    /// Returns the best candidates of each method in their order, and whether there are no others.
+    /// Returns the best candidates of each method by score, and whether there are no others.
     async fn candidates(
         &self,
-        request: &SearchRequest,
-        query: &ParsedQuery,
-        mode: SearchMode,
-        scope: &Scope,
+        search: &CandidateSearch<'_>,
         limit: usize,
+        folded: &mut Folded,
     ) -> Result<(Vec<FusedCandidate>, bool), Error> {
         let text = async {
-            if mode == SearchMode::Vector {
+            if search.mode == SearchMode::Vector {
                 Ok(Vec::new())
             } else {
-                Self::search_text(request, query, scope, limit)
+                Self::search_text(search.request, search.query, search.scope, limit)
             }
         };
         let vectors = async {
-            if mode == SearchMode::Text {
-                Ok(Vec::new())
-            } else {
-                self.search_vectors(request, scope, limit).await
+            match &search.vector {
+                Some(vector) => self.search_vectors(search, vector, limit).await,
+                None => Ok(Vec::new()),
             }
         };
         let (text, vectors) = futures::future::try_join(text, vectors).await?;
         let is_exhausted = text.len() < limit && vectors.len() < limit;
-        Ok((spread_documents(fuse(&text, &vectors)), is_exhausted))
+        Ok((fold_equal(fuse(&text, &vectors), folded), is_exhausted))
     }
 
     /// Resolves what can be found, before anything is searched.
@@ -326,6 +379,7 @@ impl Engine {
         let mut connection = store::postgres::acquire(&self.pool).await?;
         let sequence = changes::sequence(&mut connection).await?;
         let catalogue = self.catalogue.at(&mut connection, sequence).await?;
+        let models = self.models.at(&mut connection, sequence).await?;
         let generation = self.full_text.current();
         let indexed = generation.as_ref().map_or(0, |generation| generation.snapshot().progress.sequence);
         let changed = if indexed < sequence.passages {
@@ -359,50 +413,11 @@ impl Engine {
             versions,
             changed,
             generation,
+            models,
             sequence: sequence.passages,
+            catalogue: sequence.catalogue,
             behind: behind(sequence, indexed),
         })
-    }
-
-    /// Returns the requested mode, or full text with a notice if hybrid search is not possible yet.
-    async fn possible_mode(
-        &self,
-        requested: SearchMode,
-        scope: &Scope,
-        notices: &mut Vec<String>,
-    ) -> Result<SearchMode, Error> {
-        let reason = match self.model() {
-            ModelState::Ready(_) if requested == SearchMode::Hybrid => {
-                let (made, all) = (self.count_vectors(scope).await?, scope.passages());
-                // Ranks among a few passages say nothing about the rest, and fusing them would displace the best.
-                if made >= all / 2 {
-                    return Ok(requested);
-                }
-                format!("the vectors of {made} of {all} passages are made so far")
-            }
-            ModelState::Ready(_) => {
-                if requested == SearchMode::Vector {
-                    let (made, all) = (self.count_vectors(scope).await?, scope.passages());
-                    // Beyond this number vectors are not counted, and few are missing.
-                    if made < all.min(vectors::MAX_EXACT) {
-                        notices.push(format!(
-                            "{VECTORS_MISSING_NOTICE}: the vectors of {made} of {all} passages are made so far"
-                        ));
-                    }
-                }
-                return Ok(requested);
-            }
-            ModelState::Loading => "the embedding model is still being loaded".to_owned(),
-            ModelState::Off(reason) => reason,
-        };
-        match requested {
-            SearchMode::Text => Ok(SearchMode::Text),
-            SearchMode::Vector => Err(Error::NoModel),
-            SearchMode::Hybrid => {
-                notices.push(format!("{TEXT_ONLY_NOTICE}: {reason}"));
-                Ok(SearchMode::Text)
-            }
-        }
     }
 
     fn search_text(
@@ -425,77 +440,26 @@ impl Engine {
         Ok(best)
     }
 
-    async fn search_vectors(
-        &self,
-        request: &SearchRequest,
-        scope: &Scope,
-        limit: usize,
-    ) -> Result<Vec<VectorCandidate>, Error> {
-        let ModelState::Ready(model) = self.model() else { return Ok(Vec::new()) };
-        let started = Instant::now();
-        let vector = self.query_vector(&model, &request.text).await?;
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "embed")
-            .record(started.elapsed().as_secs_f64());
-        let started = Instant::now();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let versions = &scope.versions;
-        let candidates = if request.is_filtered() {
-            vectors::exact_filtered(&self.pool, versions, model.id(), &vector, request, limit).await?
-        } else if self.count_vectors(scope).await? <= vectors::MAX_EXACT {
-            vectors::exact(&self.pool, versions, model.id(), &vector, limit).await?
-        } else {
-            let breadth = vectors::breadth_for(self.config.vector_budget_milliseconds);
-            vectors::graph(&self.pool, versions, model.id(), &vector, limit, breadth).await?
-        };
-        metrics::histogram!("wenyuan_search_seconds", "stage" => "vector")
-            .record(started.elapsed().as_secs_f64());
-        Ok(candidates)
-    }
-
-    async fn query_vector(&self, model: &Arc<Model>, text: &str) -> Result<Arc<str>, Error> {
-        let query = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(known) = self.query_vectors.get(&query) {
-            return Ok(known);
-        }
-        let vector = {
-            let (model, query) = (Arc::clone(model), query.clone());
-            tokio::task::spawn_blocking(move || model.embed_query(&query))
-                .await
-                .map_err(|error| Error::Internal(format!("the embedding model failed: {error}")))?
-        };
-        let vector: Arc<str> = embed::to_pgvector(&vector).into();
-        self.query_vectors.insert(query, Arc::clone(&vector));
-        Ok(vector)
-    }
-
-    /// Counts the vectors in scope, but not beyond the number that decisions depend on.
-    async fn count_vectors(&self, scope: &Scope) -> Result<i64, Error> {
-        let mut key = scope.versions.clone();
-        key.sort_unstable();
-        if let Some(count) = self.vector_counts.get(&key) {
-            return Ok(count);
-        }
-        let max = (vectors::MAX_EXACT + 1).max(scope.passages() / 2 + 1);
-        let count = vectors::count(&self.pool, &key, max).await?;
-        self.vector_counts.insert(key, count);
-        Ok(count)
-    }
-
     /// Reads the passages of a page, with snippets and relevance.
     async fn read(
         &self,
         page: &[FusedCandidate],
+        ranking: &Ranking,
         query: &ParsedQuery,
-        scorer: &RelevanceScorer,
     ) -> Result<Vec<SearchHit>, Error> {
         let started = Instant::now();
-        let ids: Vec<Uuid> = page.iter().map(|fused| fused.candidate.passage).collect();
+        let scorer = &ranking.scorer;
+        let folded = |id: Uuid| ranking.folded.get(&id).into_iter().flatten().take(MAX_ALSO_IN);
+        let mut ids: Vec<Uuid> = page.iter().map(|fused| fused.candidate.passage).collect();
+        ids.extend(page.iter().flat_map(|fused| folded(fused.candidate.passage)));
         let passages = self.passages.read(&self.pool, &ids).await?;
         let terms = query.terms();
         let hits = page
             .iter()
             .filter_map(|fused| {
                 let passage = Arc::clone(passages.get(&fused.candidate.passage)?);
+                let equal = folded(passage.id).filter_map(|id| passages.get(id));
+                let also_in = equal.map(|passage| EqualPassage::from(&**passage)).collect();
                 let mut contained = HashSet::new();
                 let plain = plain::plain(&passage.content, &passage.section);
                 let heading = plain.heading.filter(|heading| passage.section.last() != Some(heading));
@@ -515,6 +479,7 @@ impl Engine {
                     snippet_is_cut: snippet.is_cut,
                     highlights: snippet.highlights,
                     more_in_document: 0,
+                    also_in,
                     score: fused.score,
                     text_rank: fused.text_rank,
                     vector_rank: fused.vector_rank,
@@ -530,6 +495,16 @@ impl Engine {
     }
 }
 
+/// Search for candidates, for a ranking.
+struct CandidateSearch<'a> {
+    request: &'a SearchRequest,
+    query: &'a ParsedQuery,
+    mode: SearchMode,
+    scope: &'a Scope,
+    /// Query in pgvector's text form; `None` if vectors are not searched.
+    vector: Option<Arc<str>>,
+}
+
 /// Scope of a search: versions that exist for the actor, and the state of the index.
 struct Scope {
     resolved: Option<ResolvedVersion>,
@@ -537,8 +512,11 @@ struct Scope {
     /// Documents and versions, by number, that have changed since the index was written.
     changed: HashSet<(u64, u64)>,
     generation: Option<Arc<Generation>>,
+    models: Models,
     /// Change sequence of the database.
     sequence: i64,
+    /// Change sequence of libraries, versions and models.
+    catalogue: i64,
     /// Number of changes that the index is behind.
     behind: i64,
 }

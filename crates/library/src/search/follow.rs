@@ -8,7 +8,7 @@ use store::listener::Subscription;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::watch;
 
-use super::index::{Fields, FullText, Generation, IndexProgress, commit, key_of, number_of};
+use super::index::{Fields, FullText, Generation, IndexProgress, commit, content_number, key_of, number_of};
 use super::rerank::{Layout, PassageTraits};
 use crate::Error;
 use crate::changes::{self, Change, Sequence};
@@ -25,6 +25,10 @@ const WRITER_IDLE: Duration = Duration::from_mins(1);
 const MAX_SUMMARY_BYTES: usize = 160;
 /// Interval of polling without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time without progress of the index, though the database has changes for it, after which it counts as stalled. A server that
+/// writes the index of a shared data folder commits every few seconds.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Progress of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +64,16 @@ impl Follower {
     /// Follows until `stop` is true.
     pub async fn run(mut self, mut changes: Subscription, mut stop: watch::Receiver<bool>) {
         let mut last = (0, Instant::now());
+        let mut progressed = (0, Instant::now());
         while !*stop.borrow() {
-            match self.catch_up(|_| {}).await {
+            let caught_up = self.catch_up(|_| {}).await;
+            if let Ok(progress) = &caught_up
+                && (progress.behind() == 0 || progress.indexed != progressed.0)
+            {
+                progressed = (progress.indexed, Instant::now());
+            }
+            self.note_stall(progressed.1.elapsed() > STALL_TIMEOUT);
+            match caught_up {
                 Ok(progress) => {
                     if progress.indexed != last.0 {
                         last = (progress.indexed, Instant::now());
@@ -81,6 +93,20 @@ impl Follower {
                 _ = changes.wait(POLL_INTERVAL) => {}
                 _ = stop.changed() => {}
             }
+        }
+    }
+
+    /// Notes whether the index has stalled, which is reported when it begins and when it ends.
+    fn note_stall(&self, is_stalled: bool) {
+        metrics::gauge!("wenyuan_index_stalled").set(if is_stalled { 1.0 } else { 0.0 });
+        match (self.full_text.set_stalled(is_stalled), is_stalled) {
+            (false, true) => tracing::warn!(
+                index.folder = %self.full_text.folder().display(),
+                "the full-text index is not updated: another program holds its lock and writes nothing, or writing fails; \
+                 new documents are found by their meaning alone"
+            ),
+            (true, false) => tracing::info!("the full-text index is updated again"),
+            _ => {}
         }
     }
 
@@ -229,6 +255,7 @@ struct PassageRow {
     section: Vec<String>,
     keywords: Vec<String>,
     content: String,
+    sha256: Vec<u8>,
     document_type: String,
     content_type: String,
     category: String,
@@ -243,7 +270,7 @@ async fn read_passages(pool: &PgPool, changed: &[Change]) -> Result<Vec<PassageR
         PassageRow,
         r#"-- index.read_passages
          select passage.id, revision.document_id as document, revision.version_id as version,
-           document.name, passage.section, passage.keywords, passage.content, coalesce(revision.type, 'text') as "document_type!", passage.content_type,
+           document.name, passage.section, passage.keywords, passage.content, passage.sha256, coalesce(revision.type, 'text') as "document_type!", passage.content_type,
            document.category, document.tags
          from unnest($1::uuid[], $2::uuid[]) as changed (document_id, version_id)
          join library.document_versions as revision
@@ -286,6 +313,7 @@ fn write(
         document.add_u64(fields.document, number_of(row.document));
         document.add_u64(fields.passage_high, high);
         document.add_u64(fields.passage_low, low);
+        document.add_u64(fields.content, content_number(&row.sha256));
         document.add_text(fields.document_type, &row.document_type);
         document.add_text(fields.content_type, &row.content_type);
         document.add_text(fields.category, &row.category);

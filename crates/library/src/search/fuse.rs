@@ -17,6 +17,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use super::candidate::{Candidate, TextCandidate, VectorCandidate};
 
 /// Constant of the score of a rank in a single list.
@@ -114,14 +116,58 @@ pub(super) fn spread_documents(fused: Vec<FusedCandidate>) -> Vec<FusedCandidate
     first
 }
 
+/// Puts candidates in the order of these indices with their scores; those without a score follow as they were. They share out the scores
+/// that they had among them, so that the order of scores stays true.
+pub(super) fn reorder(candidates: &mut [FusedCandidate], scores: &[(usize, f32)]) {
+    let values: Vec<f32> = candidates.iter().map(|fused| fused.score).collect();
+    let scored = scores.iter().map(|(index, _)| *index).filter(|index| *index < candidates.len());
+    let mut order: Vec<usize> = scored.collect();
+    let others: Vec<usize> = (0..candidates.len()).filter(|index| !order.contains(index)).collect();
+    order.extend(others);
+    let ordered: Vec<FusedCandidate> = order.iter().map(|index| candidates[*index]).collect();
+    for ((place, fused), score) in candidates.iter_mut().zip(ordered).zip(values) {
+        *place = FusedCandidate { score, ..fused };
+    }
+}
+
+/// Passages that stand for equal ones of other versions, with those.
+pub(super) type Folded = HashMap<Uuid, Vec<Uuid>>;
+
+/// Folds equal passages of several versions, of one library or of several, into the first of them. Equal passages of one version stay:
+/// they are different places of one book.
+pub(super) fn fold_equal(fused: Vec<FusedCandidate>, folded: &mut Folded) -> Vec<FusedCandidate> {
+    let mut first: HashMap<u64, Candidate> = HashMap::new();
+    fused
+        .into_iter()
+        .filter(|hit| {
+            let Candidate { passage, content, version, .. } = hit.candidate;
+            let known = first.entry(content).or_insert(hit.candidate);
+            if known.version == version {
+                return true;
+            }
+            let further = folded.remove(&passage).unwrap_or_default();
+            let equal = folded.entry(known.passage).or_default();
+            for other in [passage].into_iter().chain(further) {
+                if other != known.passage && !equal.contains(&other) {
+                    equal.push(other);
+                }
+            }
+            false
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn candidate(passage: u128, document: u64) -> Candidate {
-        Candidate { passage: Uuid::from_u128(passage), document }
+        Candidate {
+            passage: Uuid::from_u128(passage),
+            document,
+            version: document,
+            content: u64::try_from(passage).unwrap(),
+        }
     }
 
     fn text(passage: u128, document: u64) -> TextCandidate {
@@ -158,5 +204,26 @@ mod tests {
         found.push(text(9, 8));
         let spread = spread_documents(fuse(&found, &[]));
         assert_eq!(spread.iter().map(|hit| hit.candidate.document).collect::<Vec<_>>(), [7, 7, 8, 7, 7, 7]);
+    }
+
+    #[test]
+    fn equal_passages_of_other_versions_are_folded_into_the_first() {
+        let equal = |passage: u128, version: u64| {
+            let candidate = Candidate { content: 7, version, ..candidate(passage, version) };
+            TextCandidate { candidate, coverage: 1.0 }
+        };
+        let fused = fuse(&[equal(1, 1), equal(2, 2), text(3, 3), equal(4, 1), equal(5, 3)], &[]);
+        let mut folded = Folded::new();
+        let once = fold_equal(fused, &mut folded);
+        let ids = |hits: &[FusedCandidate]| {
+            hits.iter().map(|hit| hit.candidate.passage.as_u128()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&once), [1, 3, 4]);
+        assert_eq!(folded[&Uuid::from_u128(1)], [Uuid::from_u128(2), Uuid::from_u128(5)]);
+        // A deeper pool, in which another of them was first, changes nothing.
+        folded.insert(Uuid::from_u128(2), vec![Uuid::from_u128(1), Uuid::from_u128(6)]);
+        let again = [once, fuse(&[equal(2, 2)], &[])].concat();
+        assert_eq!(ids(&fold_equal(again, &mut folded)), [1, 3, 4]);
+        assert_eq!(folded[&Uuid::from_u128(1)], [2, 5, 6].map(Uuid::from_u128));
     }
 }

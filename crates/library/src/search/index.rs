@@ -5,9 +5,11 @@
 //! the old one answers until the new one has caught up. The change sequence that a generation has reached is written with
 //! each commit, so that index and number always agree.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tantivy::columnar::Column;
@@ -25,7 +27,10 @@ use crate::changes::Sequence;
 use crate::ids::{DocumentId, VersionId};
 
 /// Version of the format. It changes whenever fields or analysis do, so that an index of another program is not misread.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
+/// How often, and after which pauses, the lock on the folder is tried.
+const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Name of the tokenizer in the schema.
 const TOKENIZER: &str = "wenyuan";
 /// Memory of the writer before it writes a segment.
@@ -43,6 +48,8 @@ pub(crate) struct Fields {
     /// Id of the passage, in two halves.
     pub(crate) passage_high: Field,
     pub(crate) passage_low: Field,
+    /// Number of the text, by which equal passages are recognised: see [`content_number`].
+    pub(crate) content: Field,
     pub(crate) document_type: Field,
     pub(crate) content_type: Field,
     pub(crate) category: Field,
@@ -58,6 +65,12 @@ pub(crate) struct Fields {
 /// negligible.
 pub(crate) fn number_of(id: Uuid) -> u64 {
     id.as_u64_pair().1
+}
+
+/// Returns the number of a passage's text: the first 64 bits of its SHA-256. Texts begin with their heading, so that equal ones
+/// say the same under the same heading.
+pub(crate) fn content_number(sha256: &[u8]) -> u64 {
+    sha256.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// Returns the key of a document in a version.
@@ -81,6 +94,7 @@ fn schema() -> (Schema, Fields) {
         document: schema.add_u64_field("document", FAST),
         passage_high: schema.add_u64_field("passage_high", FAST),
         passage_low: schema.add_u64_field("passage_low", FAST),
+        content: schema.add_u64_field("content", FAST),
         document_type: schema.add_text_field("document_type", STRING),
         content_type: schema.add_text_field("content_type", STRING),
         category: schema.add_text_field("category", STRING),
@@ -126,6 +140,7 @@ pub(crate) struct Columns {
     pub(crate) document: Column<u64>,
     pub(crate) passage_high: Column<u64>,
     pub(crate) passage_low: Column<u64>,
+    pub(crate) content: Column<u64>,
     pub(crate) layout: Column<u64>,
 }
 
@@ -141,6 +156,7 @@ impl IndexSnapshot {
                     document: columns.u64("document")?,
                     passage_high: columns.u64("passage_high")?,
                     passage_low: columns.u64("passage_low")?,
+                    content: columns.u64("content")?,
                     layout: columns.u64("layout")?,
                 })
             })
@@ -206,12 +222,29 @@ pub struct FullText {
     folder: PathBuf,
     /// Generation that answers.
     current: RwLock<Option<Arc<Generation>>>,
+    /// Whether the index is behind and nobody brings it up to date.
+    is_stalled: AtomicBool,
 }
 
 impl FullText {
     /// Makes an index in this folder, which can be empty.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, current: RwLock::new(None) }
+        Self { folder, current: RwLock::new(None), is_stalled: AtomicBool::new(false) }
+    }
+
+    /// Returns the folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether the index is behind and nobody brings it up to date.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.is_stalled.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether the index has stalled, and returns whether it had.
+    pub(crate) fn set_stalled(&self, is_stalled: bool) -> bool {
+        self.is_stalled.swap(is_stalled, Ordering::Relaxed)
     }
 
     /// Returns the generation that answers, if there is one yet.
@@ -289,8 +322,16 @@ impl FullText {
             // Beside the folder, which can be deleted at any time.
             let path = self.folder.with_extension("lock");
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-            file.lock()?;
-            Ok(file)
+            // Held for moments by programs that open the index. One that keeps it must not hold this one up.
+            for _ in 0..LOCK_ATTEMPTS {
+                match file.try_lock() {
+                    Ok(()) => return Ok(file),
+                    Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+            let path = self.folder.with_extension("lock");
+            Err(std::io::Error::other(format!("another program holds the lock {}", path.display())))
         };
         lock().map_err(|error: std::io::Error| TantivyError::IoError(Arc::new(error)).into())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kernel::page::Cursor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::passages::Passage;
 use crate::documents::Category;
@@ -12,7 +13,9 @@ use crate::label::{Label, VersionRequest};
 use crate::names::{LibraryName, Tag};
 
 /// Beginning of the notice that semantic search had no part in a response.
-pub const TEXT_ONLY_NOTICE: &str = "searched by words alone";
+pub const TEXT_ONLY_NOTICE: &str = "keyword results only";
+/// Beginning of the notice that the re-ranking endpoint had no part in a response.
+pub const NOT_RERANKED_NOTICE: &str = "the results are not re-ranked";
 /// Beginning of the notice that the full-text index does not hold every passage yet.
 pub const INDEX_BUILDING_NOTICE: &str = "the full-text index is being built";
 /// Notice that no passage is relevant.
@@ -25,6 +28,9 @@ pub const MAX_QUERY_CHARS: usize = 2000;
 pub const MAX_PAGE_SIZE: usize = 100;
 /// Maximum number of results that can be paged through.
 pub const MAX_RESULTS: usize = 1000;
+
+/// Maximum number of equal passages that a hit names.
+pub const MAX_ALSO_IN: usize = 50;
 
 /// Retrieval method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -104,15 +110,30 @@ pub struct SearchResponse {
     pub notices: Vec<String>,
     /// Passages, the best first.
     pub hits: Vec<SearchHit>,
+    /// Number of further passages that are ranked already: the following pages have at least as many.
+    pub more: usize,
     /// Cursor of the next page.
     #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
+    /// Rank of the first hit, from 0.
+    #[serde(skip)]
+    pub(super) offset: usize,
     /// Number of changes that the full-text index does not hold yet. Changed documents are left out rather than shown as
     /// they were.
     pub changes_behind: i64,
 }
 
 impl SearchResponse {
+    /// Returns the cursor of the page that begins behind the first `count` hits of this one, if anything comes there: for callers that
+    /// pass on fewer hits than they asked for.
+    pub fn cursor_after(&self, count: usize) -> Option<Cursor> {
+        if count < self.hits.len() {
+            Some(Cursor::encode(&(self.offset + count, self.mode)))
+        } else {
+            self.next.clone()
+        }
+    }
+
     /// Returns the number of relevant passages.
     pub fn relevant(&self) -> usize {
         self.hits.iter().filter(|hit| hit.relevant).count()
@@ -128,6 +149,39 @@ pub struct ResolvedVersion {
     /// Label of the version.
     #[schema(value_type = String)]
     pub version: Label,
+}
+
+/// A passage with the same text as a hit, in another library or version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EqualPassage {
+    /// Id.
+    pub id: Uuid,
+    /// Name of the library.
+    pub library: String,
+    /// Label of the version.
+    pub version: String,
+    /// Document.
+    pub document_id: Uuid,
+    /// Path of the document.
+    pub path: String,
+    /// Title of the document.
+    pub title: String,
+    /// URL path of the passage in the REST API.
+    pub url: String,
+}
+
+impl From<&Passage> for EqualPassage {
+    fn from(passage: &Passage) -> Self {
+        Self {
+            id: passage.id,
+            library: passage.library.clone(),
+            version: passage.version.clone(),
+            document_id: passage.document_id,
+            path: passage.path.clone(),
+            title: passage.title.clone(),
+            url: passage.url.clone(),
+        }
+    }
 }
 
 /// A passage in a search response.
@@ -150,6 +204,8 @@ pub struct SearchHit {
     pub highlights: Vec<(u32, u32)>,
     /// Number of further passages of the same document that following pages have.
     pub more_in_document: usize,
+    /// Equal passages of other libraries or versions, which are no hits of their own; at most 50.
+    pub also_in: Vec<EqualPassage>,
     /// Fused score; only its order has a meaning.
     pub score: f32,
     /// Rank in full-text search, from 1.

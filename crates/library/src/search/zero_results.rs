@@ -45,12 +45,7 @@ impl ZeroResultLog {
     ) {
         match result {
             _ if !request.records_zero_results => {}
-            Ok(response)
-                if request.after.is_none()
-                    && is_index_complete
-                    && !request.is_filtered()
-                    && response.relevant() == 0 =>
-            {
+            Ok(response) if is_empty(request, is_index_complete, response) => {
                 self.record(request.library.as_ref(), &request.text, None);
             }
             Ok(_) => {}
@@ -76,4 +71,9 @@ impl ZeroResultLog {
             metrics::counter!("wenyuan_misses_dropped_total").increment(1);
         }
     }
+}
+
+/// Whether a search found no relevant passage in a complete index.
+pub(super) fn is_empty(request: &SearchRequest, is_index_complete: bool, response: &SearchResponse) -> bool {
+    request.after.is_none() && is_index_complete && !request.is_filtered() && response.relevant() == 0
 }

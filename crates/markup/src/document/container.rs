@@ -1,7 +1,8 @@
 //! Containers that Markdown does not know and manuals use: `:::tip` of Docusaurus and VitePress, `<Note>` and the like of MDX, and
 //! `<details>` of HTML.
 //!
-//! A container is recognised by its beginning and its end, which stand by themselves between blank lines and at one depth.
+//! A container is recognised by its beginning and its end, which stand by themselves and at one depth: elements between blank lines,
+//! `:::` on lines of its own.
 //! Markers without a partner stay what they are.
 
 use std::ops::Range;
@@ -44,6 +45,7 @@ enum Marker {
 
 /// Replaces the markers of containers that have both ends.
 pub(super) fn items(events: Vec<(Event<'_>, Range<usize>)>) -> Vec<Item<'_>> {
+    let events = with_lines_of_colons_apart(events);
     let mut markers: Vec<Option<Marker>> = Vec::with_capacity(events.len());
     // Index of the last event of each marker's block.
     let mut lasts: Vec<usize> = vec![0; events.len()];
@@ -104,6 +106,45 @@ pub(super) fn items(events: Vec<(Event<'_>, Range<usize>)>) -> Vec<Item<'_>> {
         }
     }
     items
+}
+
+/// Makes lines of `:::` at the beginning and the end of a paragraph paragraphs of their own: they need no blank lines beside them.
+fn with_lines_of_colons_apart(events: Vec<(Event<'_>, Range<usize>)>) -> Vec<(Event<'_>, Range<usize>)> {
+    let is_colons = |event: &Event<'_>| matches!(event, Event::Text(text) if text.starts_with(":::"));
+    if !events.iter().any(|(event, _)| is_colons(event)) {
+        return events;
+    }
+    // Line breaks that become the end of a paragraph and the beginning of another.
+    let mut breaks = vec![false; events.len()];
+    let mut first_break: Option<usize> = None;
+    let mut start = 0;
+    for (index, (event, _)) in events.iter().enumerate() {
+        match event {
+            Event::Start(Tag::Paragraph) => (start, first_break) = (index, None),
+            Event::SoftBreak if first_break.is_none() => {
+                first_break = Some(index);
+                breaks[index] = events.get(start + 1).is_some_and(|(event, _)| is_colons(event));
+            }
+            Event::End(TagEnd::Paragraph) if index >= 2 => {
+                let is_last = matches!(&events[index - 1].0, Event::Text(text) if text.starts_with(":::") && text.trim_matches(':').trim().is_empty());
+                let before = index - 2;
+                if is_last && before > start && matches!(events[before].0, Event::SoftBreak) {
+                    breaks[before] = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut apart = Vec::with_capacity(events.len() + 4);
+    for ((event, range), is_break) in events.into_iter().zip(breaks) {
+        if is_break {
+            apart.push((Event::End(TagEnd::Paragraph), range.clone()));
+            apart.push((Event::Start(Tag::Paragraph), range.end..range.end));
+        } else {
+            apart.push((event, range));
+        }
+    }
+    apart
 }
 
 /// Reads a paragraph that is one line of `:::tip Title` or `:::`.

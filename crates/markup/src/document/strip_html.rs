@@ -38,9 +38,34 @@ pub(crate) fn inline(tag: &str) -> InlineTag {
     }
 }
 
+/// A part of a line of HTML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Text.
+    Text(String),
+    /// Picture, with its address and its description.
+    Picture(String, String),
+    /// Beginning of a link, with its target.
+    Link(String),
+    /// End of a link.
+    LinkEnd,
+}
+
 /// Extracts the text of an HTML block, line by line.
 pub(crate) fn block(html: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let text = |line: Vec<Piece>| {
+        let pieces = line.into_iter().filter_map(|piece| match piece {
+            Piece::Text(text) | Piece::Picture(_, text) => Some(text),
+            Piece::Link(_) | Piece::LinkEnd => None,
+        });
+        pieces.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    pieces(html).into_iter().map(text).filter(|line| !line.is_empty()).collect()
+}
+
+/// Extracts text, pictures and links of an HTML block, line by line.
+pub(crate) fn pieces(html: &str) -> Vec<Vec<Piece>> {
+    let mut lines: Vec<Vec<Piece>> = vec![Vec::new()];
     let mut rest = html;
     while let Some(start) = rest.find('<') {
         let (before, tag) = rest.split_at(start);
@@ -59,9 +84,11 @@ pub(crate) fn block(html: &str) -> Vec<String> {
         match element {
             Some(name) => {
                 if is_in(LINE_ELEMENTS, &name) {
-                    lines.push(String::new());
+                    lines.push(Vec::new());
                 } else if name == "td" || name == "th" {
                     push(&mut lines, " ");
+                } else if let (Some(piece), Some(line)) = (reference(&tag[..=end]), lines.last_mut()) {
+                    line.push(piece);
                 }
                 if HIDDEN_ELEMENTS.contains(&name.as_str()) && !tag.starts_with("</") {
                     rest = after_end(rest, &name);
@@ -72,21 +99,81 @@ pub(crate) fn block(html: &str) -> Vec<String> {
         }
     }
     push(&mut lines, rest);
-    let tidy = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    lines.into_iter().map(tidy).filter(|line| !line.is_empty()).collect()
+    let is_blank = |piece: &Piece| {
+        !matches!(piece, Piece::Text(text) if !text.trim().is_empty()) && !matches!(piece, Piece::Picture(..))
+    };
+    lines.retain(|line| !line.iter().all(is_blank));
+    // Space around a line is no text; blank lines are gone, so trimming leaves pieces.
+    for line in &mut lines {
+        if let Some(Piece::Text(text)) = line.first_mut() {
+            *text = text.trim_start().to_owned();
+        }
+        if let Some(Piece::Text(text)) = line.last_mut() {
+            text.truncate(text.trim_end().len());
+        }
+        line.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+    }
+    lines
 }
 
 /// Appends text to the last line, with its common entities decoded.
-fn push(lines: &mut [String], text: &str) {
+fn push(lines: &mut [Vec<Piece>], text: &str) {
+    let Some(line) = lines.last_mut().filter(|_| !text.is_empty()) else { return };
+    let text = decoded(text);
+    match line.last_mut() {
+        Some(Piece::Text(before)) => before.push_str(&text),
+        _ => line.push(Piece::Text(text)),
+    }
+}
+
+/// Decodes the common entities.
+fn decoded(text: &str) -> String {
     let entities =
         [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
-    if let Some(line) = lines.last_mut() {
-        if text.contains('&') {
-            line.push_str(&entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)));
-        } else {
-            line.push_str(text);
-        }
+    if text.contains('&') {
+        return entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     }
+    text.to_owned()
+}
+
+/// Reads a tag that refers to something: a picture, or the beginning or end of a link.
+pub(crate) fn reference(tag: &str) -> Option<Piece> {
+    let inside = tag.strip_prefix('<')?.trim_end_matches('>');
+    if inside.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("/a")) {
+        return inside[2..].trim().is_empty().then_some(Piece::LinkEnd);
+    }
+    let (name, attributes) = inside.split_once(char::is_whitespace)?;
+    if name.eq_ignore_ascii_case("a") {
+        return attribute(attributes, "href").map(Piece::Link);
+    }
+    let description = || attribute(attributes, "alt").unwrap_or_default();
+    let is_picture = name.eq_ignore_ascii_case("img");
+    attribute(attributes, "src").filter(|_| is_picture).map(|address| Piece::Picture(address, description()))
+}
+
+/// Returns the value of an attribute; `None` if it is absent or empty.
+fn attribute(attributes: &str, name: &str) -> Option<String> {
+    let mut rest = attributes.trim_start();
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| character == '=' || character.is_whitespace());
+        let (found, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let after = after.trim_start();
+        let Some(value) = after.strip_prefix('=') else {
+            // An attribute without a value, or a sign that belongs to none.
+            rest = if found.is_empty() { after.get(1..).unwrap_or_default() } else { after };
+            continue;
+        };
+        let value = value.trim_start();
+        let (value, after) = match value.chars().next().filter(|first| ['"', '\''].contains(first)) {
+            Some(quote) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
+            None => value.split_at(value.find(char::is_whitespace).unwrap_or(value.len())),
+        };
+        if found.eq_ignore_ascii_case(name) {
+            return Some(decoded(value.trim())).filter(|value| !value.is_empty());
+        }
+        rest = after.trim_start();
+    }
+    None
 }
 
 /// Returns the text after the end tag of an element; empty if there is none.

@@ -15,8 +15,14 @@ fn resolve(link: &str) -> Option<String> {
 }
 
 fn render_passages(markdown: &str, passages: &[PassageStart]) -> Rendered {
-    let options =
-        RenderOptions { passages, id_prefix: "", has_title: false, is_first: true, resolve: &resolve };
+    let options = RenderOptions {
+        passages,
+        id_prefix: "",
+        has_title: false,
+        is_first: true,
+        resolve: &resolve,
+        overlay: Overlay::default(),
+    };
     render(markdown, &options)
 }
 
@@ -74,6 +80,9 @@ fn callouts_of_all_dialects_are_rendered_alike() {
     for markdown in [
         "> [!TIP]\n> a",
         ":::tip\n\na\n\n:::",
+        ":::tip\na\n:::",
+        ":::tip\na\n\n:::",
+        ":::tip\n\na\n:::",
         "<Tip>\n\na\n\n</Tip>",
         "<Callout type=\"tip\">\n\na\n\n</Callout>",
     ] {
@@ -120,6 +129,88 @@ fn code_has_the_name_of_its_file() {
 }
 
 #[test]
+fn links_and_pictures_of_html_are_shown() {
+    let shown = |address: &str| {
+        (address == "a.png").then(|| Picture { url: "/pictures/1/0".to_owned(), width: 3, height: 2 })
+    };
+    let options = |overlay| RenderOptions {
+        passages: &[],
+        id_prefix: "",
+        has_title: false,
+        is_first: true,
+        resolve: &resolve,
+        overlay,
+    };
+    let overlay = Overlay { picture: Some(&shown), ..Overlay::default() };
+    let picture = |description: &str| {
+        format!(
+            "<img src=\"/pictures/1/0\" alt=\"{description}\" width=\"3\" height=\"2\" loading=\"lazy\" />"
+        )
+    };
+    for (markdown, expected) in [
+        ("![A *cat*](a.png)", format!("<p>{}</p>\n", picture("A cat"))),
+        ("![](a.png)", format!("<p>{}</p>\n", picture(""))),
+        ("[![x](a.png)](other.md)", format!("<p><a href=\"/l/x/1/other.md\">{}</a></p>\n", picture("x"))),
+        ("a <img alt='q\"<' src=a.png> b", format!("<p>a {} b</p>\n", picture("q&quot;&lt;"))),
+        ("<p align=center>\n<img src=\"a.png\" alt=\"x\">\n</p>", format!("<p>{}</p>\n", picture("x"))),
+        ("<img src=\"b.png\" alt=\"Lost\">", "<p><span class=\"picture\">Lost</span></p>\n".to_owned()),
+        (
+            "a <a href=\"other.md\">b *c*</a> d",
+            "<p>a <a href=\"/l/x/1/other.md\">b </a><em><a href=\"/l/x/1/other.md\">c</a></em> d</p>\n"
+                .to_owned(),
+        ),
+        (
+            "a <a href=\"javascript:x\">b</a> <a href=\"other.md\">c\n\nd",
+            "<p>a b <a href=\"/l/x/1/other.md\">c</a></p>\n<p>d</p>\n".to_owned(),
+        ),
+    ] {
+        let html: String =
+            render(markdown, &options(overlay)).chunks.into_iter().map(|chunk| chunk.html).collect();
+        assert_eq!(html, expected, "{markdown}");
+        assert_safe(&html);
+    }
+}
+
+#[test]
+fn an_overlay_lies_over_the_text() {
+    let markdown = "See the *old* guide.\n\n| A |\n|---|\n| `f(x)` |\n\nA view [of it].\n";
+    let span = |label: &str, target: &str| {
+        let start = markdown.find(label).unwrap();
+        Span { range: start..start + label.len(), target: target.to_owned() }
+    };
+    let links = [span("old* guide", "other.md"), span("f", "#f"), span("x", "dead")];
+    let pictures = [span("[of it]", "a.png")];
+    let anchors = [PlacedAnchor { number: 4, offset: markdown.find("| A").unwrap() }];
+    let resolve = |link: &str| (link == "other.md").then(|| "/l/x/1/other.md".to_owned());
+    let local = |link: &str| (link == "#f").then(|| "/l/x/1/this#a-4".to_owned());
+    let picture = |_: &str| Some(Picture { url: "/pictures/1/0".to_owned(), width: 3, height: 2 });
+    let options = RenderOptions {
+        passages: &[],
+        id_prefix: "",
+        has_title: false,
+        is_first: true,
+        resolve: &resolve,
+        overlay: Overlay {
+            links: &links,
+            pictures: &pictures,
+            anchors: &anchors,
+            local: Some(&local),
+            picture: Some(&picture),
+        },
+    };
+    let html: String = render(markdown, &options).chunks.into_iter().map(|chunk| chunk.html).collect();
+    assert_safe(&html);
+    for expected in [
+        "<p>See the <em><a href=\"/l/x/1/other.md\">old</a></em><a href=\"/l/x/1/other.md\"> guide</a>.</p>",
+        "<span id=\"a-4\"></span>",
+        "<td><code><a href=\"/l/x/1/this#a-4\">f</a>(x)</code></td>",
+        "A view <img src=\"/pictures/1/0\" alt=\"of it\"",
+    ] {
+        assert!(html.contains(expected), "{expected} in {html}");
+    }
+}
+
+#[test]
 fn footnotes_lead_there_and_back() {
     let html = html("a[^x] b[^x] c[^y]\n\n[^x]: one");
     assert_eq!(html.matches("href=\"#h-fn-1\"").count(), 2, "{html}");
@@ -158,11 +249,22 @@ fn headings_get_levels_and_unique_ids() {
             has_title: true,
             is_first: true,
             resolve: &resolve,
+            overlay: Overlay::default(),
         },
     );
     assert!(titled.chunks[0].html.starts_with("<span id=\"h-s2-one\"></span>"), "{:?}", titled.chunks);
     assert!(!titled.chunks[0].html.contains("One") && titled.chunks[1..].is_empty());
     assert_eq!(titled.headings[1].level, 2);
+}
+
+#[test]
+fn headings_of_one_level_stay_on_one_level_without_a_title() {
+    let levels = |markdown: &str| {
+        let headings = render_passages(markdown, &[]).headings;
+        headings.iter().map(|heading| heading.level).collect::<Vec<u8>>()
+    };
+    assert_eq!(levels("## A\n\n## B\n\n### C\n\n## D\n"), [2, 2, 3, 2]);
+    assert_eq!(levels("### A\n\n# B\n\n## C\n"), [2, 2, 3]);
 }
 
 #[test]

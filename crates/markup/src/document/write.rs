@@ -7,21 +7,23 @@ use pulldown_cmark::{Alignment, BlockQuoteKind, CowStr, Event, HeadingLevel, Lin
 
 use super::container::{self, Container, Item};
 use super::link::{self, Destination};
-use super::strip_html::{self, InlineTag};
+use super::strip_html::{self, InlineTag, Piece};
 use super::{Chunk, Heading, RenderOptions, slug};
 use crate::code_blocks::{CodeBlocks, Outcome};
-use crate::escape::escape;
+use crate::escape::{escape, is_local_url};
 
 /// Maximum nesting depth of elements. Deeper ones are reduced to their text: browsers have limits too.
 const MAX_DEPTH: usize = 40;
 
 /// Renders the chunks of a text.
 pub(super) fn chunks(
+    markdown: &str,
     events: Vec<(Event<'_>, Range<usize>)>,
     headings: &[Heading],
     options: &RenderOptions<'_>,
 ) -> Vec<Chunk> {
     let mut writer = Writer {
+        markdown,
         options,
         ids: headings.iter().map(|heading| heading.id.as_str()).collect(),
         headings: headings.iter(),
@@ -35,6 +37,10 @@ pub(super) fn chunks(
         column: 0,
         is_head: false,
         notes: Footnotes::of(&events, options.id_prefix),
+        placed: 0,
+        shown: 0,
+        hidden_to: 0,
+        html_link: None,
     };
     for item in container::items(events) {
         match item {
@@ -43,10 +49,12 @@ pub(super) fn chunks(
             Item::Close(offset) => writer.close_container(offset),
         }
     }
+    writer.write_rest();
     writer.chunks
 }
 
 struct Writer<'doc> {
+    markdown: &'doc str,
     options: &'doc RenderOptions<'doc>,
     ids: HashSet<&'doc str>,
     headings: std::slice::Iter<'doc, Heading>,
@@ -67,6 +75,13 @@ struct Writer<'doc> {
     /// Whether the open row is the table's head.
     is_head: bool,
     notes: Footnotes,
+    /// Number of anchors of the overlay that are written, and of pictures.
+    placed: usize,
+    shown: usize,
+    /// Offset up to which the text describes a picture that is shown.
+    hidden_to: usize,
+    /// Start tag of a link of HTML that has not ended.
+    html_link: Option<String>,
 }
 
 /// Footnotes of the text that are defined, and the ids by which text and note lead to each other.
@@ -107,8 +122,8 @@ enum End<'doc> {
     Instead(Event<'doc>),
     /// With its own end and this HTML.
     OwnAnd(CowStr<'doc>),
-    /// Image, whose description starts at this index of the block.
-    Image(usize),
+    /// Image, whose description starts at this index of the block, with its address.
+    Image(usize, CowStr<'doc>),
     /// HTML block of the document.
     HtmlBlock,
     /// Title, which the page shows above the text; its content from this index of the block on is dropped.
@@ -132,7 +147,7 @@ impl<'doc> Writer<'doc> {
             Outcome::Other(Event::End(tag)) => self.end(tag),
             Outcome::Other(event) => {
                 self.write_anchors(offset);
-                self.inline(event);
+                self.inline(event, range);
             }
         }
         if self.is_between_blocks() && !self.block.is_empty() {
@@ -150,6 +165,10 @@ impl<'doc> Writer<'doc> {
         let passages = self.options.passages;
         let started = passages.partition_point(|passage| passage.offset <= offset).max(self.started);
         if started == self.started && !self.chunks.is_empty() {
+            let places = self.places(offset);
+            if let Some(chunk) = self.chunks.last_mut() {
+                chunk.html.push_str(&places);
+            }
             return;
         }
         // The page's element around the chunk has the id of the first passage; the others get anchors.
@@ -157,6 +176,7 @@ impl<'doc> Writer<'doc> {
         for passage in passages.get(self.started + 1..started).unwrap_or_default() {
             html.push_str(&anchor(&passage.id));
         }
+        html.push_str(&self.places(offset));
         self.chunks.push(Chunk { passages: self.started..started, html });
         self.started = started;
     }
@@ -171,10 +191,67 @@ impl<'doc> Writer<'doc> {
                 chunk.passages.end = self.started;
             }
         }
+        let places = self.places(offset);
+        if !places.is_empty() {
+            self.block.push(Event::InlineHtml(places.into()));
+        }
+    }
+
+    /// Returns the anchors of the overlay up to `offset` that are not written yet.
+    fn places(&mut self, offset: usize) -> String {
+        let mut html = String::new();
+        while let Some(place) =
+            self.options.overlay.anchors.get(self.placed).filter(|place| place.offset <= offset)
+        {
+            html.push_str(&format!("<span id=\"a-{}\"></span>", place.number));
+            self.placed += 1;
+        }
+        html
+    }
+
+    /// Writes the pictures that no text stands beside.
+    fn write_rest(&mut self) {
+        let html = self.pictures_before(usize::MAX);
+        if let Some(chunk) = self.chunks.last_mut().filter(|_| !html.is_empty()) {
+            chunk.html.push_str(&format!("<p>{html}</p>\n"));
+        }
+    }
+
+    /// Returns the pictures without a description up to `offset` that are not written yet.
+    fn pictures_before(&mut self, offset: usize) -> String {
+        let mut html = String::new();
+        while let Some(span) =
+            self.options.overlay.pictures.get(self.shown).filter(|span| span.range.start < offset)
+        {
+            self.shown += 1;
+            if span.range.is_empty() {
+                html.push_str(&self.picture(&span.target, "").unwrap_or_default());
+            }
+        }
+        html
+    }
+
+    /// Returns the HTML of a picture; `None` if it cannot be shown.
+    fn picture(&self, address: &str, description: &str) -> Option<String> {
+        let picture = self.options.overlay.picture?(address)?;
+        // Descriptions of Word documents stand in brackets.
+        let description = description.trim();
+        let inner = description.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let description = inner.unwrap_or(description);
+        is_local_url(&picture.url).then(|| {
+            format!(
+                "<img src=\"{}\" alt=\"{}\" width=\"{}\" height=\"{}\" loading=\"lazy\" />",
+                escape(&picture.url),
+                escape(description),
+                picture.width,
+                picture.height
+            )
+        })
     }
 
     /// Renders the finished block into the chunk.
     fn flush(&mut self) {
+        self.html_link = None;
         let block = std::mem::take(&mut self.block);
         if let Some(chunk) = self.chunks.last_mut() {
             html::push_html(&mut chunk.html, block.into_iter());
@@ -195,9 +272,9 @@ impl<'doc> Writer<'doc> {
         match tag {
             Tag::Heading { .. } => self.start_heading(heading),
             Tag::Link { dest_url, link_type, .. } => self.start_link(&dest_url, link_type),
-            Tag::Image { .. } => {
+            Tag::Image { dest_url, .. } => {
                 self.block.push(Event::InlineHtml("<span class=\"picture\">".into()));
-                End::Image(self.block.len())
+                End::Image(self.block.len(), dest_url)
             }
             Tag::Table(columns) => {
                 self.block.push(Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()));
@@ -312,24 +389,43 @@ impl<'doc> Writer<'doc> {
         End::Instead(Event::InlineHtml(format!("{link}</h{}>\n", heading.level).into()))
     }
 
+    /// HTML has no link within a link.
+    fn is_in_link(&self) -> bool {
+        self.open.iter().any(|end| matches!(end, End::Instead(Event::InlineHtml(_))))
+    }
+
+    fn is_in_image(&self) -> bool {
+        self.open.iter().any(|end| matches!(end, End::Image(..)))
+    }
+
     fn start_link(&mut self, url: &str, kind: LinkType) -> End<'doc> {
         let url = if kind == LinkType::Email { format!("mailto:{url}") } else { url.to_owned() };
+        if self.is_in_link() {
+            return End::Nothing;
+        }
+        let Some(start) = self.start_tag(&url) else { return End::Nothing };
+        self.block.push(Event::InlineHtml(start.into()));
+        End::Instead(Event::InlineHtml("</a>".into()))
+    }
+
+    /// Returns the start tag of a link; `None` if it leads nowhere.
+    fn start_tag(&self, url: &str) -> Option<String> {
+        if let Some(url) =
+            self.options.overlay.local.and_then(|local| local(url)).filter(|url| is_local_url(url))
+        {
+            return Some(format!("<a href=\"{}\">", escape(&url)));
+        }
         let fragment_of = |fragment: &str| {
             let id = format!("h-{}{}", self.options.id_prefix, slug(fragment));
             self.ids.contains(id.as_str()).then(|| format!("#{}", link::percent_encode(&id)))
         };
-        // HTML has no link within a link.
-        let is_in_link = self.open.iter().any(|end| matches!(end, End::Instead(Event::InlineHtml(_))));
-        let start = match link::destination(&url, &fragment_of, self.options.resolve) {
-            _ if is_in_link => return End::Nothing,
-            Destination::None => return End::Nothing,
-            Destination::Local(url) => format!("<a href=\"{}\">", escape(&url)),
+        match link::destination(url, &fragment_of, self.options.resolve) {
+            Destination::None => None,
+            Destination::Local(url) => Some(format!("<a href=\"{}\">", escape(&url))),
             Destination::External(url) => {
-                format!("<a href=\"{}\" rel=\"noopener noreferrer nofollow\">", escape(&url))
+                Some(format!("<a href=\"{}\" rel=\"noopener noreferrer nofollow\">", escape(&url)))
             }
-        };
-        self.block.push(Event::InlineHtml(start.into()));
-        End::Instead(Event::InlineHtml("</a>".into()))
+        }
     }
 
     fn end(&mut self, tag: TagEnd) {
@@ -340,10 +436,7 @@ impl<'doc> Writer<'doc> {
                 self.block.push(Event::End(tag));
                 self.block.push(Event::Html(html));
             }
-            Some(End::Image(start)) if self.block.len() == start => {
-                self.block.pop();
-            }
-            Some(End::Image(_)) => self.block.push(Event::InlineHtml("</span>".into())),
+            Some(End::Image(start, address)) => self.end_image(start, &address),
             Some(End::Title(start)) => self.block.truncate(start),
             Some(End::HtmlBlock) => self.end_html_block(),
             // Separates the text of elements that are nested too deeply.
@@ -352,16 +445,147 @@ impl<'doc> Writer<'doc> {
         }
     }
 
-    /// Writes the text of an HTML block.
-    fn end_html_block(&mut self) {
-        for line in strip_html::block(&self.html_block.take().unwrap_or_default()) {
-            self.block.push(Event::Start(Tag::Paragraph));
-            self.block.push(Event::Text(line.into()));
-            self.block.push(Event::End(TagEnd::Paragraph));
+    /// Replaces the description of an image by the picture, if that can be shown.
+    fn end_image(&mut self, start: usize, address: &str) {
+        let description: String = self
+            .block
+            .get(start..)
+            .unwrap_or_default()
+            .iter()
+            .map(|event| match event {
+                Event::Text(text) | Event::Code(text) => &**text,
+                Event::SoftBreak | Event::HardBreak => " ",
+                _ => "",
+            })
+            .collect();
+        match self.picture(address, &description) {
+            Some(picture) => {
+                self.block.truncate(start.saturating_sub(1));
+                self.block.push(Event::InlineHtml(picture.into()));
+            }
+            None if self.block.len() == start => drop(self.block.pop()),
+            None => self.block.push(Event::InlineHtml("</span>".into())),
         }
     }
 
-    fn inline(&mut self, event: Event<'doc>) {
+    /// Writes the text, the pictures and the links of an HTML block.
+    fn end_html_block(&mut self) {
+        for line in strip_html::pieces(&self.html_block.take().unwrap_or_default()) {
+            self.block.push(Event::Start(Tag::Paragraph));
+            for piece in line {
+                match piece {
+                    Piece::Text(text) => {
+                        let text = collapsed(&text);
+                        self.linked(Event::Text(text.into()), None);
+                    }
+                    piece => self.html_reference(piece),
+                }
+            }
+            self.block.push(Event::End(TagEnd::Paragraph));
+        }
+        self.html_link = None;
+    }
+
+    /// Writes a picture of HTML, or begins or ends a link of HTML.
+    fn html_reference(&mut self, piece: Piece) {
+        match piece {
+            Piece::Picture(address, description) => {
+                let event = match self.picture(&address, &description) {
+                    Some(picture) => Event::InlineHtml(picture.into()),
+                    None if description.is_empty() => return,
+                    None => Event::InlineHtml(
+                        format!("<span class=\"picture\">{}</span>", escape(&description)).into(),
+                    ),
+                };
+                self.linked(event, None);
+            }
+            Piece::Link(target) => self.html_link = self.start_tag(&target),
+            Piece::LinkEnd => self.html_link = None,
+            Piece::Text(_) => {}
+        }
+    }
+
+    /// Writes an event within a link of its own, if it is part of one: each piece of text has its own, so that elements are
+    /// never entangled.
+    fn linked(&mut self, event: Event<'doc>, target: Option<&str>) {
+        let start = match target {
+            Some(target) => self.start_tag(target),
+            None => self.html_link.clone(),
+        };
+        let start = start.filter(|_| !self.is_in_link());
+        let end = start.is_some().then(|| Event::InlineHtml("</a>".into()));
+        self.block.extend(start.map(|start| Event::InlineHtml(start.into())));
+        self.block.push(event);
+        self.block.extend(end);
+    }
+
+    /// Writes text or inline code with the links and pictures over it.
+    fn covered(&mut self, text: &CowStr<'doc>, range: Range<usize>, is_code: bool) {
+        let write = |part: &str, is_whole: bool| match (is_code, is_whole) {
+            (true, true) => Event::InlineHtml(format!("<code>{}</code>", escape(part)).into()),
+            (true, false) => Event::InlineHtml(escape(part).into_owned().into()),
+            (false, _) => Event::Text(part.to_owned().into()),
+        };
+        let source = self.markdown.get(range.clone()).unwrap_or_default();
+        // Where the text is not a piece of the source, such as an entity, it has one link at most.
+        let offset = source.find(&**text);
+        let start = range.start + offset.unwrap_or(0);
+        let span = if offset.is_some() { start..start + text.len() } else { range };
+        let overlay = self.options.overlay;
+        let parts = overlay.parts(span.clone());
+        if parts.iter().all(|part| part.link.is_none() && part.picture.is_none())
+            && self.hidden_to <= span.start
+        {
+            self.linked(write(text, true), None);
+            return;
+        }
+        if is_code {
+            self.block.push(Event::InlineHtml("<code>".into()));
+        }
+        for part in parts {
+            let from = part.range.start.max(self.hidden_to);
+            let shown = if offset.is_some() {
+                text.get(from.saturating_sub(start)..part.range.end.saturating_sub(start)).unwrap_or_default()
+            } else if from < part.range.end {
+                text
+            } else {
+                ""
+            };
+            if let Some(address) = part.picture {
+                let whole = overlay.pictures.iter().find(|span| span.range.start == part.range.start);
+                let end = whole.map_or(part.range.end, |whole| whole.range.end);
+                let description = plain(self.markdown.get(part.range.start..end).unwrap_or(shown));
+                self.shown = overlay
+                    .pictures
+                    .partition_point(|span| span.range.start <= part.range.start)
+                    .max(self.shown);
+                if let Some(picture) = self.picture(address, &description) {
+                    self.hidden_to = self.hidden_to.max(end);
+                    self.linked(Event::InlineHtml(picture.into()), part.link);
+                    continue;
+                }
+            }
+            if !shown.is_empty() {
+                self.linked(write(shown, false), part.link);
+            }
+        }
+        if is_code {
+            self.block.push(Event::InlineHtml("</code>".into()));
+        }
+    }
+
+    fn inline(&mut self, event: Event<'doc>, range: Range<usize>) {
+        if let Event::Text(text) | Event::Code(text) = &event
+            && !self.is_in_image()
+        {
+            let pictures = self.pictures_before(range.start);
+            if !pictures.is_empty() {
+                self.block.push(Event::InlineHtml(pictures.into()));
+            }
+            let is_code = matches!(event, Event::Code(_));
+            self.covered(text, range, is_code);
+            return;
+        }
         let event = match event {
             Event::Html(text) => match &mut self.html_block {
                 Some(html) => {
@@ -371,7 +595,12 @@ impl<'doc> Writer<'doc> {
                 None => Event::Text(text),
             },
             Event::InlineHtml(text) => match strip_html::inline(&text) {
-                InlineTag::Dropped => return,
+                InlineTag::Dropped => {
+                    if let Some(piece) = strip_html::reference(&text) {
+                        self.html_reference(piece);
+                    }
+                    return;
+                }
                 InlineTag::LineBreak => Event::HardBreak,
                 InlineTag::NotATag => Event::Text(text),
             },
@@ -398,6 +627,24 @@ impl Writer<'_> {
             format!("<sup>{link}</sup>")
         }
     }
+}
+
+/// Collapses runs of white space, which stays at both ends.
+fn collapsed(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !character.is_whitespace() {
+            line.push(character);
+        } else if !line.ends_with(' ') {
+            line.push(' ');
+        }
+    }
+    line
+}
+
+/// Returns a piece of Markdown without the signs that escape and quote.
+fn plain(markdown: &str) -> String {
+    markdown.replace(['\\', '`'], "")
 }
 
 /// Returns the anchor of a passage.

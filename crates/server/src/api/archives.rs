@@ -12,7 +12,7 @@ use crate::app::uploads;
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::multipart::archive_form;
-use crate::http::problem::Result;
+use crate::http::problem::{Problem, Result};
 use crate::http::schema::{FormLabel, TagList};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,7 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(add))
 }
 
-/// Upload of an archive.
+/// Upload of an archive, which comes after the other fields.
 #[derive(ToSchema)]
 #[schema(as = ArchiveForm)]
 #[serde(deny_unknown_fields)]
@@ -54,8 +54,10 @@ pub(crate) async fn add(
     Caller(actor): Caller,
     request: Request,
 ) -> Result<(StatusCode, Json<ArchiveReport>)> {
-    uploads::require_writer(&actor)?;
-    let form = archive_form(&state, request, MAX_ARCHIVE_BYTES).await?;
-    let report = archives::add(&state.app, &actor, &form.fields, form.archive).await?;
+    let allowance = uploads::begin(&state.app, &actor)?;
+    // Only pages send tokens.
+    let form = archive_form(&state, &actor, &allowance, request, MAX_ARCHIVE_BYTES, |_token| true).await?;
+    let form = form.ok_or_else(|| Problem::invalid("missing field file"))?;
+    let report = archives::add(&state.app, &actor, &form.fields, &allowance, form.archive).await?;
     Ok((StatusCode::ACCEPTED, Json(report)))
 }

@@ -50,8 +50,9 @@ pub(crate) async fn attach(
 ) -> Result<(StatusCode, Json<Vec<ChatFile>>)> {
     let chat = ChatId(chat);
     chat_files::require_capacity(&state.app, &actor, chat).await?;
+    let allowance = state.app.staging.begin(&actor)?;
     let mut parts = multipart::open(&state, request).await?;
-    let staged = multipart::stage_files(&state, &mut parts, MAX_FILES).await?;
+    let staged = multipart::stage_files(&state, &mut parts, MAX_FILES, &allowance).await?;
     let attached = chat_files::attach(&state.app, &actor, chat, staged).await?;
     Ok((StatusCode::ACCEPTED, Json(attached)))
 }

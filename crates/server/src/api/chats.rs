@@ -242,8 +242,9 @@ pub(crate) async fn create(
         version: new.version,
         model: new.model,
     };
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let chat = chats::create(&mut connection, &actor, &new).await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let chat = chats::create(&mut transaction, &actor, &new).await?;
+    transaction.commit().await?;
     let location = format!("/api/v1/chats/{}", chat.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(chat)))
 }
@@ -343,8 +344,10 @@ pub(crate) async fn restore(
     Caller(actor): Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Chat>> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(chats::restore(&mut connection, &actor, ChatId(id)).await?))
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let chat = chats::restore(&mut transaction, &actor, ChatId(id)).await?;
+    transaction.commit().await?;
+    Ok(Json(chat))
 }
 
 /// Returns a message of the caller's, with its sources.

@@ -5,14 +5,17 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
+use kernel::page::Cursor;
 use library::access::{Level, Visibility};
 use library::catalogue::{self, Library, Version};
 use library::ids::VersionId;
 use library::label::{Label, VersionRequest};
+use library::libraries::LibraryDetails;
+use library::links::broken::{self, BrokenLink};
 use library::names::LibraryName;
 use library::overview::{self, Counts};
 use library::{grants, libraries};
@@ -22,10 +25,11 @@ use utoipa::ToSchema;
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::etag::Precondition;
-use crate::http::input::{self, IfMatch, Json as Body, Path};
+use crate::http::input::{self, IfMatch, Json as Body, Paging, Path, Query};
+use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
 use crate::http::router::tagged;
-use crate::http::schema::{LibraryDescription, LibraryTitle};
+use crate::http::schema::{LibraryDescription, LibraryTitle, LinkBase};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,7 +41,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
             .routes(routes!(show, change, delete))
             .routes(routes!(versions))
             .routes(routes!(version, delete_version))
-            .routes(routes!(activate)),
+            .routes(routes!(activate))
+            .routes(routes!(broken_links)),
     )
 }
 
@@ -48,6 +53,8 @@ pub(crate) struct LibraryBody {
     name: String,
     title: String,
     description: String,
+    /// Beginning of the addresses of the documents' own site; empty if unknown.
+    link_base: String,
     /// Visibility: who can read it without a grant.
     visibility: Visibility,
     /// Permission of the caller.
@@ -92,6 +99,9 @@ pub(crate) struct LibraryChange {
     /// Description.
     #[schema(value_type = Option<LibraryDescription>)]
     description: Option<String>,
+    /// Beginning of the addresses of the documents' own site: a path (`/docs`), an address (`https://example.org/docs`), or nothing.
+    #[schema(value_type = Option<LinkBase>)]
+    link_base: Option<String>,
     /// Visibility. Owners only.
     visibility: Option<Visibility>,
 }
@@ -103,6 +113,7 @@ impl LibraryBody {
             name: library.name.to_string(),
             title: library.title.clone(),
             description: library.description.clone(),
+            link_base: library.link_base.clone(),
             visibility: library.visibility,
             level: library.access_level(actor).unwrap_or(Level::Read),
             active_version: active.map(|version| version.label.to_string()),
@@ -151,8 +162,12 @@ pub(crate) async fn change(
     let catalogue = state.app.engine.catalogue().await?;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let library = libraries::lock(&mut transaction, &actor, catalogue.library(&actor, &name)?).await?;
-    let (title, description) = (change.title.as_deref(), change.description.as_deref());
-    libraries::describe(&mut transaction, &actor, &library, title, description).await?;
+    let details = LibraryDetails {
+        title: change.title.as_deref(),
+        description: change.description.as_deref(),
+        link_base: change.link_base.as_deref(),
+    };
+    libraries::describe(&mut transaction, &actor, &library, details).await?;
     if let Some(visibility) = change.visibility {
         grants::set_visibility(&mut transaction, &actor, &library, visibility).await?;
     }
@@ -208,6 +223,39 @@ pub(crate) async fn version(
     let version = library.resolve(&input::version(request)?)?;
     let mut bodies = bodies(&state, library, &[version]).await?;
     Ok(Json(bodies.pop().ok_or_else(|| Problem::not_found("there is no such version"))?))
+}
+
+/// A page of broken links.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BrokenLinkPage {
+    items: Vec<BrokenLink>,
+    /// Cursor of the next page. A page can be short, and still have one.
+    #[schema(value_type = Option<Cursor>)]
+    next: Option<String>,
+}
+
+/// Lists the links of a version that lead nowhere, by the path of their document.
+///
+/// They are looked for in the documents as they are now. A target that a document repeats is listed once.
+#[utoipa::path(get, path = "/api/v1/libraries/{name}/versions/{version}/broken-links", tag = "libraries",
+    params(("name" = inline(LibraryName), Path, description = "Name of the library"), ("version" = inline(VersionRequest), Path, description = "Label or range of the version, `latest` or `active`"), Paging),
+    responses((status = 200, body = BrokenLinkPage)))]
+pub(crate) async fn broken_links(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    Path((name, version)): Path<(String, String)>,
+    Query(paging): Query<Paging>,
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<BrokenLinkPage>> {
+    let (after, limit) = (paging.cursor()?, paging.limit()?);
+    let catalogue = state.app.engine.catalogue().await?;
+    let library = catalogue.library(&actor, &input::library(&name)?)?;
+    let request = if version == "active" { None } else { Some(version.as_str()) };
+    let version = library.resolve(&input::version(request)?)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let page = broken::list(&mut connection, &actor, library, version, after.as_ref(), limit).await?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Paged::new(&address, next.clone(), BrokenLinkPage { items: page.items, next }))
 }
 
 /// Activates a version: it is searched by default.

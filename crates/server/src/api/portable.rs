@@ -172,9 +172,7 @@ pub(crate) async fn import_all(
     Caller(actor): Caller,
     mut request: Request,
 ) -> Result<Json<ImportReport>> {
-    // Before any byte is read: waiting uploads would fill the disk.
-    chats::owner_id(&actor)?;
-    let _permit = app_history::reserve_import()?;
+    let allowance = app_history::begin_import(&state.app, &actor)?;
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let file = if content_type.starts_with(b"multipart/form-data") {
         let mut parts = multipart::open(&state, request).await?;
@@ -182,16 +180,16 @@ pub(crate) async fn import_all(
             let field = parts.next_field().await.map_err(invalid_form)?;
             let field = field.ok_or_else(|| Problem::invalid("missing field file"))?;
             if field.name() == Some("file") {
-                break multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
+                break multipart::spool_field(&state, field, MAX_IMPORT_BYTES, &allowance).await?;
             }
         }
     } else {
         DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
         let body = request.into_body().into_data_stream();
         let chunks = body.map(|chunk| chunk.map_err(|error| error.to_string()));
-        spool::write(&state.app.objects, chunks, MAX_IMPORT_BYTES).await?
+        spool::write(&state.app.objects, chunks, MAX_IMPORT_BYTES, &allowance).await?
     };
-    Ok(Json(app_history::import(&state.app, &actor, file).await?))
+    Ok(Json(app_history::import(&state.app, &actor, &allowance, file).await?))
 }
 
 /// Creates a share link: a read-only copy of the chat as it is now.

@@ -10,11 +10,11 @@ use library::documents::Category;
 use library::label::VersionRequest;
 use library::names::{LibraryName, Tag};
 use library::search::{self, Passage, SearchMode, SearchRequest, SearchResponse};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::app::passages;
+use crate::app::{links, passages};
 use crate::http::authentication::Caller;
 use crate::http::input::{self, Path, Query};
 use crate::http::paging::Paged;
@@ -30,6 +30,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     tagged(OpenApiRouter::new().routes(routes!(passage)))
         .merge(bounded(OpenApiRouter::new().routes(routes!(search))))
 }
+
+/// Maximum number of links of a passage.
+const MAX_LINKS: usize = 100;
 
 /// Query and filters of a search.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -103,13 +106,31 @@ pub(crate) async fn search(
     Ok((text, no_scripts(), passages::of_response(&response)).into_response())
 }
 
+/// A passage, and where its links lead.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CitedPassage {
+    #[serde(flatten)]
+    passage: Passage,
+    /// Links to documents of the same version.
+    links: Vec<CitedLink>,
+}
+
+/// A link of a passage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CitedLink {
+    /// Text of the link.
+    text: String,
+    /// URL path of the document, at its place.
+    url: String,
+}
+
 /// Returns a passage.
 ///
 /// Passages of earlier revisions are kept, so that citations open. With `Accept: text/markdown` it is formatted as in a search.
 #[utoipa::path(
     get, path = "/api/v1/passages/{id}", tag = "search",
     params(("id" = Uuid, Path, description = "Id of the passage")),
-    responses((status = 200, content((Passage = "application/json"), (String = "text/markdown")))),
+    responses((status = 200, content((CitedPassage = "application/json"), (String = "text/markdown")))),
 )]
 pub(crate) async fn passage(
     State(state): State<AppState>,
@@ -117,14 +138,29 @@ pub(crate) async fn passage(
     Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response> {
+    let catalogue = state.app.engine.catalogue().await?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let passage = search::find_passage(&mut connection, &actor, id).await?;
     let passage = passage.ok_or_else(|| Problem::not_found("there is no such passage"))?;
+    let found = library::links::of_passages(&mut connection, &actor, &catalogue, &[id], MAX_LINKS).await?;
+    drop(connection);
+    let cited = |link: &library::links::PassageLink| {
+        let url = links::url(&passage.library, &passage.version, link)?;
+        Some(CitedLink { text: link.text.clone(), url })
+    };
+    let links: Vec<CitedLink> = found.get(&id).into_iter().flatten().filter_map(cited).collect();
     if !accept::prefers_markdown(&headers) {
-        return Ok(([(header::VARY, "accept")], Json(passage)).into_response());
+        return Ok(([(header::VARY, "accept")], Json(CitedPassage { passage, links })).into_response());
     }
-    let text = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
-    Ok((text, no_scripts(), passages::passage(&passage)).into_response())
+    let content_type = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+    let mut text = passages::passage(&passage);
+    if !links.is_empty() {
+        text.push_str("\nLinks:\n");
+        for link in &links {
+            text.push_str(&format!("- {}: {}\n", passages::one_line(&link.text, 200), link.url));
+        }
+    }
+    Ok((content_type, no_scripts(), text).into_response())
 }
 
 /// Returns headers that keep browsers from running content.

@@ -18,7 +18,7 @@ use crate::http::client::Client;
 use crate::http::input::{Json as Body, Path, Query};
 use crate::http::problem::Result;
 use crate::http::router::{bounded, tagged};
-use crate::http::schema::{CurrentPassword, Login, SecretToken};
+use crate::http::schema::{CurrentPassword, DeviceToken, Login, SecretToken};
 use crate::http::{AppState, NO_STORE};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,6 +43,10 @@ pub(crate) struct SignIn {
     name: String,
     #[schema(value_type = CurrentPassword)]
     password: String,
+    /// `device_token` of an earlier sign-in of the user: attempts with it do not wait for those of other clients.
+    #[serde(default)]
+    #[schema(value_type = Option<DeviceToken>)]
+    device_token: Option<String>,
 }
 
 /// Token of a session.
@@ -64,6 +68,8 @@ pub(crate) struct SignedInBody {
     expires_in: i64,
     /// Token that renews access tokens. It expires 30 days after its last use.
     session_token: String,
+    /// Token for `device_token` at the next sign-in, valid for 400 days; null if the session was renewed.
+    device_token: Option<String>,
     user: User,
 }
 
@@ -118,6 +124,7 @@ impl From<SessionTokens> for SignedInBody {
             token_type: "Bearer",
             expires_in: tokens.expires_in,
             session_token: tokens.token.reveal().to_owned(),
+            device_token: tokens.device_token.map(|token| token.reveal().to_owned()),
             user: tokens.user,
         }
     }
@@ -128,10 +135,13 @@ impl From<SessionTokens> for SignedInBody {
     responses((status = 200, body = SignedInBody)))]
 pub(crate) async fn sign_in(
     State(state): State<AppState>,
-    Client(origin): Client,
+    Client(mut origin): Client,
     Body(body): Body<SignIn>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<SignedInBody>)> {
     let app = &state.app;
+    if let Some(token) = &body.device_token {
+        origin.device_token = Some(Token::from_text(token));
+    }
     let signer = app.authenticator.signer();
     let signed_in = signing_in::with_password(
         app.pool(),

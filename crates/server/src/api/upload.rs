@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(add))
 }
 
-/// Upload of documents. Several files can be sent; the other fields apply to all of them.
+/// Upload of documents. Several files can be sent, after the other fields, which apply to all of them.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the form; its fields are read as they come")]
@@ -73,8 +73,9 @@ pub(crate) async fn add(
     Caller(actor): Caller,
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Vec<AcceptedDocument>>)> {
-    uploads::require_writer(&actor)?;
-    let form = document_form(&state, request).await?;
+    let allowance = uploads::begin(&state.app, &actor)?;
+    // Only pages send tokens.
+    let form = document_form(&state, &actor, &allowance, request, |_token| true).await?.unwrap_or_default();
     let (target, added) = uploads::add(&state.app, &actor, &form.fields, form.files).await?;
     let accepted: Vec<AcceptedDocument> =
         added.into_iter().map(|added| accepted(added, &target.version)).collect();

@@ -212,7 +212,8 @@ pub(crate) async fn show(
 
 /// Changes a user: the caller or, for administrators, anyone.
 ///
-/// Deactivating a user ends their sessions and disables their keys.
+/// Deactivating a user ends their sessions, and deletes their API keys, password links and share links for good: activating the
+/// user again brings none of them back.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", request_body = UserChange,
     params(("id" = Uuid, Path, description = "Id of the user")), responses((status = 200, body = User)))]
 pub(crate) async fn change(
@@ -289,7 +290,7 @@ pub(crate) async fn forgot(
     if !state.sends_mail() {
         return Err(Problem::conflict("this server sends no mail: ask an administrator for a password link"));
     }
-    links::request_reset(state.app.pool(), &body.name, &origin).await?;
+    links::request_reset(state.app.pool(), state.app.authenticator.signer(), &body.name, &origin).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -302,6 +303,7 @@ pub(crate) async fn use_link(State(state): State<AppState>, Body(body): Body<Use
         app.pool(),
         &app.caches,
         &app.passwords,
+        app.authenticator.signer(),
         &Token::from_text(&body.token),
         &body.password,
     )

@@ -8,6 +8,7 @@ use library::catalogue::{self, Library};
 use library::grants;
 use sqlx::PgConnection;
 use std::sync::Arc;
+use store::Transaction;
 
 use super::App;
 use super::error::Result;
@@ -30,7 +31,8 @@ pub(crate) async fn change_password(
     users::change_password(app.pool(), &app.caches, &app.passwords, actor, current, new).await
 }
 
-/// Changes a user: the actor or, for administrators, anyone.
+/// Changes a user: the actor or, for administrators, anyone. Deactivating a user ends what opens without signing in, too: their share
+/// links, keys and password links. Activating them brings none of it back.
 pub(crate) async fn change(
     app: &App,
     actor: &Actor,
@@ -38,8 +40,22 @@ pub(crate) async fn change(
     change: &UserUpdate,
 ) -> std::result::Result<User, identity::Error> {
     let mut transaction = app.begin().await?;
-    let user = users::update(&mut transaction, actor, id, change).await?;
+    let user = change_in(&mut transaction, actor, id, change).await?;
     transaction.commit().await?;
+    Ok(user)
+}
+
+/// As [`change`], in the caller's transaction.
+pub(crate) async fn change_in(
+    transaction: &mut Transaction,
+    actor: &Actor,
+    id: UserId,
+    change: &UserUpdate,
+) -> std::result::Result<User, identity::Error> {
+    let user = users::update(transaction, actor, id, change).await?;
+    if change.is_active == Some(false) {
+        chat::transfer::shares::delete_all_of(transaction, id).await.map_err(internal)?;
+    }
     Ok(user)
 }
 
@@ -48,11 +64,13 @@ pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result:
     let mut transaction = app.begin().await?;
     users::delete(&mut transaction, actor, id).await?;
     // Their grants are deleted with them.
-    library::changes::record_catalogue(&mut transaction)
-        .await
-        .map_err(|error| identity::Error::Internal(kernel::chain::Chain(&error).to_string()))?;
+    library::changes::record_catalogue(&mut transaction).await.map_err(internal)?;
     transaction.commit().await?;
     Ok(())
+}
+
+fn internal(error: impl std::error::Error) -> identity::Error {
+    identity::Error::Internal(kernel::chain::Chain(&error).to_string())
 }
 
 /// Sets or, with `None`, revokes a user's permission in a library: for its owners. Returns the user's name as stored.

@@ -11,6 +11,7 @@ use library::documents::outline::OutlineEntry;
 use library::label::Label;
 use library::names::{InvalidName, LibraryName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::Uuid;
 
 /// Suffix of a path that selects the document's Markdown.
 pub(crate) const MARKDOWN_SUFFIX: &str = ".md";
@@ -28,9 +29,25 @@ pub(crate) fn of_version(library: &LibraryName, version: &Label) -> String {
     format!("{}/{}", of_library(library), escaped(version.as_str()))
 }
 
+/// Returns the address of the broken links of a version.
+pub(crate) fn of_broken_links(library: &LibraryName, version: &Label) -> String {
+    format!("/broken-links/{}/{}", segment_of(library), escaped(version.as_str()))
+}
+
 /// Returns the address of a document in a version.
 pub(crate) fn of_path(library: &LibraryName, version: &Label, path: &str) -> String {
     format!("{}/{}", of_version(library, version), escaped(path))
+}
+
+/// Returns the address of a picture.
+pub(crate) fn of_picture(revision: Uuid, number: i32) -> String {
+    format!("/pictures/{revision}/{number}")
+}
+
+/// Returns the address of the Markdown of a document in a version.
+pub(crate) fn of_markdown(library: &LibraryName, version: &Label, path: &str) -> String {
+    let address = of_path(library, version, path);
+    if path.ends_with(MARKDOWN_SUFFIX) { address } else { format!("{address}{MARKDOWN_SUFFIX}") }
 }
 
 /// Returns the address of a document's Markdown, relative to its version.

@@ -1,21 +1,24 @@
 //! Archives: every file of a ZIP or tar archive becomes a document.
 //!
-//! Files are unpacked on a blocking thread, one ahead at most, and added in batches; nothing is unpacked to disk.
+//! Files are unpacked in a child process, one ahead at most, and added in batches; nothing is unpacked to disk.
 
+use std::collections::HashMap;
 use std::fs::File;
 
 use bytes::Bytes;
-use extract::archive::{self, ArchiveLimits};
+use extract::archive::ArchiveLimits;
 use kernel::actor::Actor;
 use library::documents::{Outcome, Target};
 use library::names::DocumentPath;
+use library::unpack::{UnpackError, UnpackedFile, Unpacker};
 use library::uploads::Upload;
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::App;
 use super::error::{Error, Result};
+use super::staging::Allowance;
 use super::uploads::{self, UploadFields};
 
 /// Size of an archive.
@@ -73,14 +76,12 @@ pub(crate) async fn add(
     app: &App,
     actor: &Actor,
     fields: &UploadFields,
+    allowance: &Allowance,
     archive: File,
 ) -> Result<ArchiveReport> {
     let target = fields.target()?;
     uploads::require_adding(app, actor, &target).await?;
-    let Ok(_permit) = UNPACKING.try_acquire() else {
-        let text = "other archives are being unpacked: try again shortly".to_owned();
-        return Err(Error::TooMany { seconds: 5, text });
-    };
+    let _turn = allowance.turn(&UNPACKING, "other archives are being unpacked: try again shortly").await?;
     let mut unpacking = Unpacking {
         app,
         actor,
@@ -96,9 +97,6 @@ pub(crate) async fn add(
     unpacking.run(archive).await?;
     Ok(unpacking.report)
 }
-
-/// A file of the archive, or the reason why it cannot be read.
-type Entry = (String, std::result::Result<Bytes, String>);
 
 struct Unpacking<'add> {
     app: &'add App,
@@ -116,10 +114,17 @@ impl Unpacking<'_> {
             total_bytes: MAX_UNPACKED_BYTES,
             ..ArchiveLimits::default()
         };
-        let (sender, mut entries) = mpsc::channel::<Entry>(1);
-        let walk = tokio::task::spawn_blocking(move || walk(archive, &limits, &sender));
-        while let Some((path, bytes)) = entries.recv().await {
-            match (path.parse::<DocumentPath>(), bytes) {
+        let config = self.app.unpacker_config(limits).map_err(|error| Error::Internal(error.to_string()))?;
+        let mut unpacker = Unpacker::start(&config, archive)
+            .map_err(|error| Error::Internal(kernel::chain::Chain(&error).to_string()))?;
+        let end = loop {
+            let UnpackedFile { path, content } = match unpacker.next().await {
+                Ok(Some(file)) => file,
+                Ok(None) => break Ok(()),
+                Err(UnpackError::Archive(reason)) => break Err(reason),
+                Err(error) => return Err(Error::Internal(kernel::chain::Chain(&error).to_string())),
+            };
+            match (path.parse::<DocumentPath>(), content) {
                 (Ok(path), Ok(bytes)) => {
                     if let Some(reason) = extract::why_no_document(path.file_name(), &bytes) {
                         self.skip(path.to_string(), reason);
@@ -134,11 +139,9 @@ impl Unpacking<'_> {
                 (Err(error), _) => self.fail(path, error.to_string()),
                 (_, Err(reason)) => self.fail(path, reason),
             }
-        }
+        };
         self.flush().await?;
-        let walked =
-            walk.await.map_err(|error| Error::Internal(format!("unpacking an archive panicked: {error}")))?;
-        match walked {
+        match end {
             Ok(()) => Ok(()),
             Err(reason)
                 if self.report.added
@@ -160,10 +163,22 @@ impl Unpacking<'_> {
         }
         self.batch_bytes = 0;
         let batch = std::mem::take(&mut self.batch);
+        // Pictures are taken along for the documents that refer to them, and are none themselves.
+        let pictures: HashMap<String, String> = batch
+            .iter()
+            .filter_map(|(path, bytes)| {
+                let reason = extract::picture::why_no_document(path.file_name(), bytes)?;
+                Some((path.to_string(), reason))
+            })
+            .collect();
         let batch = batch.into_iter().map(|(path, bytes)| Upload::from_bytes(path, bytes)).collect();
         let (pool, objects) = (self.app.pool(), &self.app.objects);
         let added = library::uploads::add(pool, objects, self.actor, &self.target, batch).await?;
         for document in added {
+            if let Some(reason) = pictures.get(&document.path) {
+                self.skip(document.path, reason.clone());
+                continue;
+            }
             match document.outcome {
                 Outcome::Added => self.report.added += 1,
                 Outcome::Revised => self.report.revised += 1,
@@ -185,26 +200,5 @@ impl Unpacking<'_> {
         if self.report.failed.len() < MAX_REPORTED_FILES {
             self.report.failed.push(FailedFile { path, reason });
         }
-    }
-}
-
-/// Sends the archive's files until the receiver is dropped.
-fn walk(
-    archive: File,
-    limits: &ArchiveLimits,
-    sender: &mpsc::Sender<Entry>,
-) -> std::result::Result<(), String> {
-    let mut is_open = true;
-    let walked = archive::visit_files(archive, limits, &mut |name, bytes| {
-        if !archive::is_hidden(name) {
-            let bytes = bytes.map(Bytes::copy_from_slice).map_err(|error| error.to_string());
-            is_open = sender.blocking_send((name.to_owned(), bytes)).is_ok();
-        }
-        // Any error ends the walk; this one is not reported.
-        if is_open { Ok(()) } else { Err(extract::model::Error::Empty) }
-    });
-    match walked {
-        Err(error) if is_open => Err(error.to_string()),
-        _ => Ok(()),
     }
 }

@@ -3,25 +3,27 @@
 //! [`handlers`] runs jobs that a change has caused, [`maintenance`] scheduled ones. Work that nodes share is a job or a schedule in
 //! the database; only work on this process's memory is a loop here.
 
+mod backups;
 mod handlers;
 mod maintenance;
+mod models;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use kernel::chain::Chain;
 use library::changes;
 use library::reader::Reader;
-use library::search::ModelState;
 use store::jobs;
 use store::listener::{Notifier, Subscription, spawn_listener};
 use store::workers::{Handler, run_worker};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::handlers::{EmbedFiles, EmbedPassages, Ingest, RegroupWorklist, SweepObjects};
+use self::handlers::{EmbedFiles, EmbedPassages, Ingest, MaintainVectors, SweepObjects};
+use self::models::ModelFollower;
 use crate::app::App;
+use crate::app::backups::scheduled;
 use crate::app::mail::{Mail, ResetMails};
 
 /// Interval at which the use of keys and sessions is written.
@@ -30,6 +32,10 @@ const RECORD_USAGE: Duration = Duration::from_mins(1);
 const RECORD_ZERO_RESULTS: Duration = Duration::from_secs(1);
 /// Interval at which answers are compared with the library when no change is notified.
 const COMPARE_ANSWERS: Duration = Duration::from_secs(30);
+/// Interval at which changes of the embedding model are noticed.
+const FOLLOW_MODELS: Duration = Duration::from_secs(2);
+/// Interval at which the state of the backups is measured.
+const MEASURE_BACKUPS: Duration = Duration::from_mins(1);
 /// Time within which tasks have to end once they are told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -62,33 +68,33 @@ impl BackgroundTasks {
         Ok(())
     }
 
-    /// Embeds passages and merges the work list once the model is loaded. Uses half of the processors at most, so that full text
-    /// goes first.
+    /// Embeds passages and merges the work list once there is a model, and follows changes of it. Uses half of the processors at most, so
+    /// that full text goes first.
     pub(crate) fn embed(&mut self, app: &App) {
         let app = app.clone();
-        let (jobs, stop) = (self.jobs.clone(), self.stop.subscribe());
+        let (jobs, mut stop) = (self.jobs.clone(), self.stop.subscribe());
         self.tasks.push(tokio::spawn(async move {
-            let model = match app.engine.model() {
-                ModelState::Ready(model) => model,
-                ModelState::Off(_) => return,
-                ModelState::Loading => match app.load_model().await {
-                    Some(model) => model,
-                    None => return,
-                },
-            };
-            // Groups of the work list may have vectors of another model.
-            if let Err(error) = enqueue_regroup(&app).await {
-                tracing::warn!(error = %format!("{error:#}"), "failed to enqueue merging the work list");
+            let mut models = ModelFollower::new(app.clone());
+            while !models.follow().await {
+                if wait(FOLLOW_MODELS, &mut stop).await {
+                    return;
+                }
             }
-            let pool = app.pool();
-            let embed = || EmbedPassages::new(pool.clone(), Arc::clone(&model), stop.clone());
+            let (pool, engine) = (app.pool(), &app.engine);
+            let embed = || EmbedPassages::new(pool.clone(), Arc::clone(engine), stop.clone());
             let workers = (0..(app.settings.documents.readers() / 2).max(1))
                 .map(|_| run_worker(pool.clone(), embed(), jobs.subscribe(), stop.clone()));
             // Files of chats do not wait for libraries: questions about them follow soon.
             let files = run_worker(pool.clone(), EmbedFiles(embed()), jobs.subscribe(), stop.clone());
-            let worklist = RegroupWorklist::new(pool.clone(), Arc::clone(&model), stop.clone());
-            let worklist = run_worker(pool.clone(), worklist, jobs.subscribe(), stop.clone());
-            tokio::join!(futures::future::join_all(workers), files, worklist);
+            let others = run_worker(pool.clone(), MaintainVectors(embed()), jobs.subscribe(), stop.clone());
+            let workers = futures::future::join_all(workers);
+            let mut stopped = stop.clone();
+            let follow = async {
+                while !wait(FOLLOW_MODELS, &mut stopped).await {
+                    models.follow().await;
+                }
+            };
+            tokio::join!(workers, files, others, follow);
         }));
     }
 
@@ -108,6 +114,21 @@ impl BackgroundTasks {
             store::schedules::run(app.pool().clone(), maintenance::SCHEDULES, self.stop.subscribe());
         self.tasks.push(tokio::spawn(schedules));
         self.spawn_worker(app, maintenance::Maintenance::new(app.pool().clone()));
+    }
+
+    /// Writes, verifies and removes backups on their schedules, if a repository is set. Their state is measured.
+    pub(crate) fn back_up(&mut self, app: &App) {
+        if app.settings.backup.repository().is_none() {
+            return;
+        }
+        let schedules = store::schedules::run(app.pool().clone(), backups::SCHEDULES, self.stop.subscribe());
+        self.tasks.push(tokio::spawn(schedules));
+        self.spawn_worker(app, backups::Backups { app: app.clone() });
+        let app = app.clone();
+        self.repeat("measure the backups", Wake::Every(MEASURE_BACKUPS), move |_stop| {
+            let app = app.clone();
+            async move { scheduled::measure(&app.settings).await }
+        });
     }
 
     /// Records the use of keys and sessions that this process has gathered in memory.
@@ -214,7 +235,11 @@ impl Wake {
     }
 }
 
-async fn enqueue_regroup(app: &App) -> anyhow::Result<()> {
-    let mut connection = store::postgres::acquire(app.pool()).await?;
-    chat::worklist::enqueue_regroup(&mut connection).await.context("the database failed")
+/// Waits for this time, or until stopped; returns whether it was stopped.
+async fn wait(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        _ = stop.changed() => {}
+    }
+    *stop.borrow()
 }

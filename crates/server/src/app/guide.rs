@@ -7,6 +7,7 @@ use kernel::chain::Chain;
 use library::access::Visibility;
 use library::documents::Target;
 use library::label::Label;
+use library::libraries::LibraryDetails;
 use library::names::LibraryName;
 use library::uploads::{self, Upload};
 use library::{Error, catalogue, grants, libraries};
@@ -21,7 +22,7 @@ use crate::app::App;
 struct Guide;
 
 /// Library of the guide.
-const LIBRARY: &str = "wenyuan";
+pub(crate) const LIBRARY: &str = "wenyuan";
 const TITLE: &str = "Wenyuan (文渊)";
 const DESCRIPTION: &str = "The guide of Wenyuan: how to use it and how to run it.";
 
@@ -57,7 +58,12 @@ async fn try_add(app: &App) -> Result<(), Error> {
         libraries::activate_version(&mut transaction, &owner, library, added.id).await?;
     }
     if library.title == LIBRARY {
-        libraries::describe(&mut transaction, &owner, library, Some(TITLE), Some(DESCRIPTION)).await?;
+        let details = LibraryDetails {
+            title: Some(TITLE),
+            description: Some(DESCRIPTION),
+            ..LibraryDetails::default()
+        };
+        libraries::describe(&mut transaction, &owner, library, details).await?;
         // People without an account read here how to get one.
         grants::set_visibility(&mut transaction, &owner, library, Visibility::Public).await?;
     }

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use library::budget;
-use library::search::{Passage, SearchResponse};
+use library::search::{Passage, SearchHit, SearchResponse};
 
 /// Renders the response to a search.
 pub(crate) fn of_response(response: &SearchResponse) -> String {
@@ -11,13 +11,27 @@ pub(crate) fn of_response(response: &SearchResponse) -> String {
     for notice in &response.notices {
         text.push_str(&format!("> {}\n\n", one_line(notice, 400)));
     }
-    let passages: Vec<String> = response.hits.iter().map(|hit| passage(&hit.passage)).collect();
+    let passages: Vec<String> =
+        response.hits.iter().map(|hit| passage(&hit.passage) + &further(hit)).collect();
     if passages.is_empty() {
         text.push_str("Nothing was found.\n");
     }
     text.push_str(&passages.join("\n"));
     if let Some(next) = &response.next {
-        text.push_str(&format!("\nThere is more: cursor={next}\n"));
+        text.push_str(&format!("\nThere are at least {} more: cursor={next}\n", response.more));
+    }
+    text
+}
+
+/// Renders where else a passage is, and how many more its document has.
+fn further(hit: &SearchHit) -> String {
+    let mut text = String::new();
+    if !hit.also_in.is_empty() {
+        let equal = hit.also_in.iter().map(|equal| format!("{} {}", equal.library, equal.version));
+        text += &format!("\nalso in: {}\n", equal.collect::<Vec<_>>().join(", "));
+    }
+    if hit.more_in_document > 0 {
+        text += &format!("\nmore in this document: {}\n", hit.more_in_document);
     }
     text
 }

@@ -13,6 +13,7 @@ use store::objects::{Staged, Stored};
 
 use super::App;
 use super::error::{Error, Result};
+use super::staging::Allowance;
 
 /// Fields of an upload, as they were sent.
 #[derive(Debug, Default)]
@@ -95,8 +96,16 @@ impl UploadFields {
     }
 }
 
-/// Refuses an actor who can add to no library at all: checked before any byte is read.
-pub(crate) fn require_writer(actor: &Actor) -> Result<()> {
+/// Begins an upload of an actor who can add to some library, before any of its bytes are read.
+///
+/// # Errors
+/// Fails if the actor can add to no library at all, or has too many uploads under way.
+pub(crate) fn begin(app: &App, actor: &Actor) -> Result<Allowance> {
+    require_writer(actor)?;
+    app.staging.begin(actor)
+}
+
+fn require_writer(actor: &Actor) -> Result<()> {
     if actor.is_anonymous() {
         return Err(LibraryError::SignIn.into());
     }
@@ -107,8 +116,8 @@ pub(crate) fn require_writer(actor: &Actor) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an actor who cannot add to this library: checked before an archive is unpacked, and again when
-/// documents are added.
+/// Refuses an actor who cannot add to this library: checked before any byte of a file is read, and again when documents are
+/// added.
 pub(crate) async fn require_adding(app: &App, actor: &Actor, target: &Target) -> Result<()> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
     Ok(access::require_add(&mut connection, actor, &target.library).await?)

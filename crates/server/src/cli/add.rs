@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Args;
+use extract::archive::ArchiveLimits;
 use extract::model::DocumentType;
 use indicatif::ProgressBar;
 use kernel::actor::Actor;
-use library::documents::{self, Category, Outcome, Status, Target, VisibleRevision};
+use library::documents::{self, Category, Outcome, Status, Target, VisibleRevision, contents};
 use library::label::Label;
+use library::libraries::LibraryDetails;
 use library::names::{DocumentPath, LibraryName, Tag};
 use library::uploads::{self, Upload};
 use library::{catalogue, libraries};
@@ -137,10 +139,12 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         waiting: HashMap::new(),
         batch: Vec::new(),
         batch_bytes: 0,
+        pictures: HashMap::new(),
         present: HashSet::new(),
         is_complete: true,
         about: None,
-        bar: bar("adding", 0),
+        order: Vec::new(),
+        bar: bar("adding", "documents", 0),
     };
     // Workers start at once: the first documents are processed while the last are still being listed.
     let mut background = BackgroundTasks::start(app);
@@ -155,6 +159,9 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     read?;
     if let Some((title, description)) = &adding.about {
         describe(app, &library, title.as_deref(), description.as_deref()).await?;
+    }
+    if !adding.order.is_empty() {
+        set_order(app, &library, &version, &adding.order).await?;
     }
     let (present, is_complete) = (adding.present, adding.is_complete);
     let mut summary = adding.summary;
@@ -190,12 +197,16 @@ struct Adding<'app> {
     waiting: HashMap<VisibleRevision, (String, Outcome)>,
     batch: Vec<(DocumentPath, Bytes, Option<DocumentType>)>,
     batch_bytes: usize,
+    /// Pictures of the batch, with the reason why they are no documents.
+    pictures: HashMap<String, String>,
     /// Paths of all files that were found.
     present: HashSet<String>,
     /// Whether all files were found: no folder or archive was unreadable in part.
     is_complete: bool,
     /// Title and description from an llms.txt.
     about: Option<(Option<String>, Option<String>)>,
+    /// Paths in the order of an llms.txt.
+    order: Vec<String>,
     bar: ProgressBar,
 }
 
@@ -205,7 +216,12 @@ impl Adding<'_> {
         let (sender, mut found) = tokio::sync::mpsc::channel::<SourceEvent>(16);
         let (paths, name) = (paths.to_vec(), name.to_owned());
         let limit = self.app.settings.documents.max_bytes();
-        let finding = tokio::task::spawn_blocking(move || sources::find(&paths, &name, limit, &sender));
+        let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
+        let unpacking =
+            self.app.unpacker_config(limits).context("failed to find the path of this program")?;
+        let finding = tokio::task::spawn_blocking(move || {
+            sources::find(&paths, &name, limit, &unpacking, &sender);
+        });
         while let Some(found) = found.recv().await {
             match found {
                 SourceEvent::File { path, bytes, declared } => {
@@ -231,6 +247,7 @@ impl Adding<'_> {
                     self.summary.skipped.push(Failure { path, reason });
                 }
                 SourceEvent::About { title, summary } => self.about = Some((title, summary)),
+                SourceEvent::Order(paths) => self.order.extend(paths),
             }
         }
         self.flush().await?;
@@ -246,6 +263,9 @@ impl Adding<'_> {
     ) -> anyhow::Result<()> {
         self.summary.bytes += bytes.len() as u64;
         self.batch_bytes += bytes.len();
+        if let Some(reason) = extract::picture::why_no_document(path.file_name(), &bytes) {
+            self.pictures.insert(path.to_string(), reason);
+        }
         self.batch.push((path, bytes, self.declared.or(declared)));
         if self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES {
             self.flush().await?;
@@ -264,12 +284,17 @@ impl Adding<'_> {
             .map(|(path, bytes, declared_type)| Upload { declared_type, ..Upload::from_bytes(path, bytes) })
             .collect();
         let count = batch.len();
+        let pictures = std::mem::take(&mut self.pictures);
         let (pool, objects) = (self.app.pool(), &self.app.objects);
         let added = uploads::add(pool, objects, &Actor::owner(), &self.target, batch).await?;
         // A path given twice counts once.
         self.bar.inc((count - added.len()) as u64);
         for document in added {
-            if document.outcome == Outcome::Unchanged {
+            let picture = pictures.get(&document.path).filter(|_| document.outcome == Outcome::Unchanged);
+            if let Some(reason) = picture {
+                self.summary.skipped.push(Failure { path: document.path, reason: reason.clone() });
+                self.bar.inc(1);
+            } else if document.outcome == Outcome::Unchanged {
                 self.summary.unchanged += 1;
                 self.bar.inc(1);
             } else {
@@ -292,7 +317,8 @@ impl Adding<'_> {
             tokio::time::sleep(Duration::from_millis(pause.min(1000))).await;
             self.look().await?;
             if !show::watched() && told.elapsed() > Duration::from_secs(10) {
-                show::note(&format!("{} documents still to process", self.waiting.len()));
+                let left = show::count(self.waiting.len() as u64, "document");
+                show::note(&format!("{left} still to process"));
                 told = Instant::now();
             }
         }
@@ -381,8 +407,22 @@ async fn describe(
         description.filter(|_| library.description.is_empty()).map(|description| first(description, 2000));
     if title.is_some() || description.is_some() {
         let (title, description) = (title.as_deref(), description.as_deref());
-        libraries::describe(&mut transaction, &Actor::owner(), library, title, description).await?;
+        let details = LibraryDetails { title, description, ..LibraryDetails::default() };
+        libraries::describe(&mut transaction, &Actor::owner(), library, details).await?;
     }
+    Ok(transaction.commit().await?)
+}
+
+/// Stores the order in which a list names the documents.
+async fn set_order(app: &App, name: &LibraryName, version: &Label, paths: &[String]) -> anyhow::Result<()> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let catalogue = catalogue::read(&mut transaction).await?;
+    // Nothing was added.
+    let Ok(library) = catalogue.library(&Actor::owner(), name) else { return Ok(()) };
+    let Ok(version) = library.resolve(&library::label::VersionRequest::Exact(version.clone())) else {
+        return Ok(());
+    };
+    contents::set_order(&mut transaction, &Actor::owner(), library, version, paths).await?;
     Ok(transaction.commit().await?)
 }
 

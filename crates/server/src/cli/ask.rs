@@ -15,7 +15,6 @@ use clap::Args;
 use kernel::actor::Actor;
 use serde_json::json;
 
-use super::search::catch_up;
 use super::show::{self, BOLD, DIM, WRONG, styled};
 use crate::app::App;
 
@@ -74,7 +73,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         model: arguments.model.clone(),
         servers: arguments.servers,
     };
-    let (model, caught_up) = tokio::join!(app.load_model(), catch_up(app));
+    let (model, caught_up) = tokio::join!(app.load_model(), app.catch_up());
     drop(model);
     caught_up?;
     // Checked first, so that an invalid question leaves no empty chat behind.

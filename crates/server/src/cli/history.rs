@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::show;
 use crate::app::App;
+use crate::app::history::import_config;
 
 /// Skipped items that are listed without `--json`.
 const TOLD: usize = 20;
@@ -111,13 +112,13 @@ async fn import_from(app: &App, file: &Path, as_json: bool, bar: &ProgressBar) -
         Box::new(opened)
     };
     let owner = Actor::owner();
-    let largest = app.settings.documents.max_bytes() as u64;
+    let config = import_config(app)?;
     let told = |report: &ImportReport| {
         bar.set_message(format!("{} messages of {} chats", report.messages, report.chats));
     };
     let catalogue = app.engine.catalogue().await?;
     let input = input.take(MAX_IMPORT_BYTES);
-    let report = import::import(app.pool(), &app.objects, &catalogue, &owner, input, largest, told).await;
+    let report = import::import(app.pool(), &app.objects, &catalogue, &owner, input, config, told).await;
     bar.finish_and_clear();
     let report = report?;
     if as_json {

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use kernel::actor::Actor;
 use library::search::ModelState;
-use library::{changes, embed as vectors};
+use library::{changes, embed as vectors, overview};
 use store::jobs::inspect::{self, Job, JobFilter, JobState};
 use store::schedules::{self, RunOutcome, ScheduleStatus};
 use store::{Database, migrations};
@@ -68,50 +68,90 @@ pub(super) async fn jobs(app: &App, arguments: JobArguments) -> anyhow::Result<E
     let list = JobAction::List { state: None, kind: None };
     match arguments.action.unwrap_or(list) {
         JobAction::List { state: None, kind: None } => {
-            print_jobs(&inspect::list(app.pool(), MAX_JOBS).await?, arguments.json)?;
+            let jobs = inspect::list(app.pool(), MAX_JOBS + 1).await?;
+            print_jobs(app, jobs, arguments.json).await?;
         }
         JobAction::List { state, kind } => {
             let filter = JobFilter { state, kind: kind.as_deref() };
-            print_jobs(&inspect::page(app.pool(), filter, None, MAX_JOBS).await?, arguments.json)?;
+            let jobs = inspect::page(app.pool(), filter, None, MAX_JOBS + 1).await?;
+            print_jobs(app, jobs, arguments.json).await?;
         }
         JobAction::Schedules => print_schedules(&schedules::list(app.pool()).await?, arguments.json)?,
         JobAction::Retry { id } => {
             let number = inspect::retry(app.pool(), id).await?;
-            show::note(&format!("retrying {number} dead {}", plural(number)));
+            show::note(&format!("retrying {}", show::count(number, "dead job")));
         }
         JobAction::Discard { id } => {
             let number = inspect::discard(app.pool(), id).await?;
-            show::note(&format!("deleted {number} dead {}", plural(number)));
+            show::note(&format!("deleted {}", show::count(number, "dead job")));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn plural(number: u64) -> &'static str {
-    if number == 1 { "job" } else { "jobs" }
-}
-
-fn print_jobs(jobs: &[Job], json: bool) -> anyhow::Result<()> {
+/// Prints how many jobs there are, and the first of the list.
+async fn print_jobs(app: &App, mut jobs: Vec<Job>, json: bool) -> anyhow::Result<()> {
+    let max = usize::try_from(MAX_JOBS).unwrap_or(usize::MAX);
+    let is_cut = jobs.len() > max;
+    jobs.truncate(max);
     if json {
-        show::line(&serde_json::to_string_pretty(jobs)?);
+        show::line(&serde_json::to_string_pretty(&jobs)?);
+        if is_cut {
+            show::note(&format!("only the first {max} are printed; --state and --kind narrow the list"));
+        }
         return Ok(());
     }
+    print_job_counts(app).await?;
     if jobs.is_empty() {
         show::note("no jobs");
     }
-    for job in jobs {
+    let revision = |job: &Job| -> Option<Uuid> { job.payload["document_version_id"].as_str()?.parse().ok() };
+    let revisions: Vec<Uuid> = jobs.iter().filter_map(revision).collect();
+    let catalogue = app.engine.catalogue().await?;
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let addresses = overview::addresses(&mut connection, &Actor::owner(), &catalogue, &revisions).await?;
+    drop(connection);
+    for job in &jobs {
+        let address = revision(job).and_then(|id| addresses.iter().find(|address| address.revision_id == id));
+        let document = address
+            .map(|address| format!("{}  ", show::address(&address.library, &address.version, &address.path)));
         let style = if job.state == JobState::Dead { WRONG } else { DIM };
         let duration = job.seconds.map(|seconds| format!("in {seconds:.3} s  ")).unwrap_or_default();
         show::line(&format!(
-            "{}  {:<8} {:<26} {} {}  {}  {duration}{}",
+            "{}  {:<8} {:<26} {}{} {}  {}  {duration}{}",
             job.id,
             styled(style, job.state.as_str()),
             job.kind,
+            document.unwrap_or_default(),
             job.attempts,
             if job.attempts == 1 { "try" } else { "tries" },
             job.created_at.format("%Y-%m-%d %H:%M:%S"),
             job.last_error.as_deref().unwrap_or_default(),
         ));
+    }
+    if is_cut {
+        show::note(&styled(DIM, format!("… the first {max}; --state and --kind narrow the list")));
+    }
+    Ok(())
+}
+
+/// Prints the numbers of jobs that are not done, by state and kind.
+async fn print_job_counts(app: &App) -> anyhow::Result<()> {
+    let counts = inspect::counts(app.pool()).await?;
+    for state in JobState::ALL {
+        let of_state: Vec<_> = counts.iter().filter(|(_, counted, _)| *counted == state).collect();
+        let sum: i64 = of_state.iter().map(|(_, _, number)| number).sum();
+        if sum > 0 {
+            let kinds: Vec<String> =
+                of_state.iter().map(|(kind, _, number)| format!("{kind} {number}")).collect();
+            let style = if state == JobState::Dead { WRONG } else { BOLD };
+            show::line(&format!(
+                "{} {}  {}",
+                styled(style, sum),
+                state.as_str(),
+                styled(DIM, kinds.join(", "))
+            ));
+        }
     }
     Ok(())
 }
@@ -233,7 +273,7 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
         vectors::rebuild(&mut transaction, &owner).await?;
     }
     transaction.commit().await?;
-    let bar = bar("indexing", 0);
+    let bar = bar("indexing", "changes", 0);
     let mut follower = app.engine.follower();
     loop {
         let progress = follower
@@ -259,21 +299,20 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
 
 /// Computes the missing vectors.
 pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
-    let Some(model) = app.load_model().await else {
-        match app.engine.model() {
-            ModelState::Off(why) => anyhow::bail!("cannot compute vectors: {why}"),
-            _ => anyhow::bail!(
-                "cannot compute vectors: {}",
-                app.settings.search.model().err().unwrap_or_default()
-            ),
+    app.load_model().await;
+    let target = match app.engine.models().await?.target {
+        ModelState::Ready(target) => target,
+        ModelState::Off(why) => anyhow::bail!("cannot compute vectors: {why}"),
+        ModelState::Loading => {
+            anyhow::bail!("cannot compute vectors: the embedding model is still being loaded")
         }
     };
     let pending = async || -> anyhow::Result<u64> {
         let mut connection = store::postgres::acquire(app.pool()).await?;
-        Ok(vectors::count_pending(&mut connection, &Actor::owner(), model.id()).await?.unsigned_abs())
+        Ok(vectors::count_pending(&mut connection, &Actor::owner(), &target).await?.unsigned_abs())
     };
     let all = pending().await?;
-    let bar = bar("embedding", all);
+    let bar = bar("embedding", "passages", all);
     let mut background = BackgroundTasks::start(app);
     background.embed(app);
     loop {
@@ -286,16 +325,22 @@ pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     }
     bar.finish_and_clear();
     background.stop().await;
-    show::note(&format!("{all} passages got their vectors"));
+    show::note(&format!("{} got a vector", show::count(all, "passage")));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Progress bar; hidden without a terminal.
-pub(super) fn bar(what: &'static str, length: u64) -> ProgressBar {
+/// Progress bar in a unit, such as documents; hidden without a terminal.
+pub(super) fn bar(what: &'static str, unit: &'static str, length: u64) -> ProgressBar {
     let bar = if show::watched() { ProgressBar::new(length) } else { ProgressBar::hidden() };
-    let style = ProgressStyle::with_template("{msg:<10} {bar:30} {pos}/{len}  {per_sec:.0}  {eta} left");
+    let style = ProgressStyle::with_template("{msg:<10} {bar:30} {pos}/{len} {unit}  {rate}  {eta} left");
     if let Ok(style) = style {
-        bar.set_style(style);
+        let rate = move |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _written = write!(text, "{:.1} {unit}/s", state.per_sec());
+        };
+        let unit = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _written = text.write_str(unit);
+        };
+        bar.set_style(style.with_key("unit", unit).with_key("rate", rate));
     }
     bar.set_message(what);
     bar

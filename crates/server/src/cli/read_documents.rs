@@ -22,6 +22,8 @@ const STACK: usize = 64 << 20;
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     // On platforms without the limit (macOS), only time is limited.
     let _unlimited = rlimit::Resource::AS.set(arguments.memory, arguments.memory);
+    // Files cannot be opened afterwards.
+    extract::picture::load_fonts();
     // Where it cannot be had, the server has warned of it at its start.
     let _unconfined = sandbox::confine();
     let reading = std::thread::Builder::new()

@@ -1,13 +1,11 @@
 //! `wenyuan search`: finds passages and prints them for a terminal or as JSON.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use kernel::actor::Actor;
 use library::documents::Category;
 use library::search::{SearchHit, SearchMode, SearchRequest, SearchResponse};
-use tokio::time::{Instant, sleep};
 
 use super::show::{self, BOLD, DIM, MARK, WRONG, styled};
 use crate::app::App;
@@ -86,10 +84,7 @@ enum ModeArgument {
     Vector,
 }
 
-/// Time that another process which writes the index gets to catch up.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Searches and prints. Exits with 0 if nothing is found: the search succeeded.
+/// Searches and prints. Exits with 1 if nothing is found, as `grep` does.
 pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tags: Result<Vec<_>, _> = arguments.tags.iter().map(|tag| tag.parse()).collect();
     let question = SearchRequest {
@@ -110,7 +105,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     };
     let (model, caught_up) = tokio::join!(
         async { if arguments.mode == ModeArgument::Text { None } else { app.load_model().await } },
-        catch_up(app),
+        app.catch_up(),
     );
     drop(model);
     caught_up?;
@@ -120,20 +115,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
     } else {
         print(&answer);
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Brings the index up to date, or waits briefly for the process that does.
-pub(super) async fn catch_up(app: &App) -> anyhow::Result<()> {
-    let mut follower = app.engine.follower();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let progress = follower.catch_up(|_| {}).await?;
-        if progress.behind() == 0 || Instant::now() > deadline {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
+    Ok(if answer.hits.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn print(answer: &SearchResponse) {
@@ -149,6 +131,10 @@ fn print(answer: &SearchResponse) {
     for (number, hit) in (1..).zip(&answer.hits) {
         print_hit(number, hit);
     }
+    if let Some(first) = answer.hits.first() {
+        let address = show::address(&first.passage.library, &first.passage.version, &first.passage.path);
+        show::note(&styled(DIM, format!("read on: wenyuan documents read {address}")));
+    }
     if let Some(next) = &answer.next {
         show::note(&styled(DIM, format!("more: --cursor {next}")));
     }
@@ -162,7 +148,8 @@ fn print_hit(number: usize, hit: &SearchHit) {
         place.push_str(&format!("  p. {page}"));
     }
     show::line(&format!("{} {}", styled(BOLD, format!("{number}.")), styled(BOLD, &passage.title)));
-    show::line(&styled(DIM, format!("   {} {}  {}", passage.library, passage.version, passage.path)));
+    let address = show::address(&passage.library, &passage.version, &passage.path);
+    show::line(&styled(DIM, format!("   {address}  {}", passage.id)));
     if !place.is_empty() {
         show::line(&styled(DIM, format!("   {place}")));
     }
@@ -171,6 +158,10 @@ fn print_hit(number: usize, hit: &SearchHit) {
     }
     for line in marked(hit).lines().filter(|line| !line.trim().is_empty()).take(6) {
         show::line(&format!("   {line}"));
+    }
+    if !hit.also_in.is_empty() {
+        let equal = hit.also_in.iter().map(|equal| format!("{} {}", equal.library, equal.version));
+        show::line(&styled(DIM, format!("   also in {}", equal.collect::<Vec<_>>().join(", "))));
     }
     if hit.more_in_document > 0 {
         show::line(&styled(DIM, format!("   {} more in this document", hit.more_in_document)));

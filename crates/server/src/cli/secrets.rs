@@ -61,9 +61,11 @@ async fn reseal_rooms(connection: &mut PgConnection, sealer: &Sealer) -> anyhow:
     let servers = registry::servers::reseal(connection, sealer).await?;
     let answers = store::idempotency::reseal(connection, sealer).await?;
     let models = chat::models::reseal(connection, sealer).await?;
+    let endpoints = library::endpoints::reseal(connection, sealer).await?;
     Ok(ResealReport {
-        resealed: servers.resealed + models.resealed + answers.resealed,
-        unreadable: [servers.unreadable, models.unreadable, answers.unreadable].concat(),
+        resealed: servers.resealed + models.resealed + endpoints.resealed + answers.resealed,
+        unreadable: [servers.unreadable, models.unreadable, endpoints.unreadable, answers.unreadable]
+            .concat(),
     })
 }
 

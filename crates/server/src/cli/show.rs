@@ -31,6 +31,27 @@ pub(super) fn error(text: &str) {
     note(&format!("{} {text}", styled(WRONG, "error:")));
 }
 
+/// Prints an error as one JSON object, to standard error as other errors.
+pub(super) fn json_error(text: &str, problem: Option<&str>) {
+    let mut object = serde_json::json!({ "error": text });
+    if let Some(problem) = problem {
+        object["type"] = problem.into();
+    }
+    note(&object.to_string());
+}
+
+/// Returns the address of a document, as `wenyuan documents read` takes it: `library/path@version`, quoted for a shell if need be.
+pub(super) fn address(library: &str, version: &str, path: &str) -> String {
+    let address = format!("{library}/{path}@{version}");
+    let is_plain = |character: char| character.is_alphanumeric() || "/.@_-+~".contains(character);
+    if address.chars().all(is_plain) { address } else { format!("'{}'", address.replace('\'', "'\\''")) }
+}
+
+/// Returns a number with its noun: `1 document`, `2 documents`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Returns a text in a style.
 pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")

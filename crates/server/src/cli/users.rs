@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::show::{self, BOLD, DIM, WRONG, styled};
-use crate::app::App;
+use crate::app::{App, accounts};
 
 /// Arguments of `wenyuan users`; lists users by default.
 #[derive(Debug, Args)]
@@ -134,7 +134,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 is_active: change.active,
                 ..UserUpdate::default()
             };
-            let user = users::update(&mut transaction, &owner, id, &change).await?;
+            let user = accounts::change_in(&mut transaction, &owner, id, &change).await?;
             if arguments.json {
                 show::line(&serde_json::to_string_pretty(&user)?);
             } else {

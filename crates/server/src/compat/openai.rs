@@ -19,8 +19,10 @@ use axum::routing::get;
 use chat::answer::stream::{AnswerStream, Event, Outcome, StopOnDrop, StreamPosition};
 use chat::answer::{AnswerOptions, StatelessQuestion};
 use chat::messages::MessageStatus;
+use chat::models::client::Usage;
 use futures::stream::{self, Stream, StreamExt as _};
 use kernel::actor::Actor;
+use library::budget;
 use library::catalogue::{Catalogue, Library};
 use serde_json::Value;
 use uuid::Uuid;
@@ -114,12 +116,20 @@ pub(crate) async fn complete(
     let question = Question::parse(&body)?;
     let options = options_of(&question.model);
     let id = kernel::id::new();
-    let heading = Heading { id: format!("chatcmpl-{id}"), created: created_at(id), model: question.model };
+    let heading = Heading {
+        id: format!("chatcmpl-{id}"),
+        created: created_at(id),
+        model: question.model,
+        includes_usage: question.includes_usage,
+    };
+    // Without a model the prompt is the conversation as the client sent it.
+    let texts = question.history.iter().map(|(_, text)| text.as_str()).chain([question.text.as_str()]);
+    let conversation = Usage::estimate(texts, "");
     let stateless = StatelessQuestion { question: question.text, history: question.history, options };
     let answer = state.app.answers.ask_stateless(&actor, stateless).await?;
     let stop_on_drop = StopOnDrop(Arc::clone(&answer));
     if question.streams {
-        let chunks = chunks(answer, heading, Arc::clone(&state.address), question.includes_usage);
+        let chunks = chunks(answer, heading, Arc::clone(&state.address), conversation);
         let events = chunks.map(move |chunk| {
             let _held = &stop_on_drop;
             Ok::<_, Infallible>(Sent::default().data(chunk))
@@ -136,7 +146,7 @@ pub(crate) async fn complete(
         return Err(problem);
     }
     let text = format!("{}{}", outcome.text, footer(&outcome, &state.address));
-    Ok(Json(heading.completion(text, &outcome)).into_response())
+    Ok(Json(heading.completion(text, &outcome, usage(&outcome, conversation))).into_response())
 }
 
 /// Returns the chunks of an answer, to its end.
@@ -144,7 +154,7 @@ fn chunks(
     answer: Arc<AnswerStream>,
     heading: Heading,
     address: Arc<str>,
-    includes_usage: bool,
+    conversation: Usage,
 ) -> impl Stream<Item = String> + Send + 'static {
     let first = stream::once({
         let first = heading.first();
@@ -159,7 +169,7 @@ fn chunks(
                 Event::Sources(_) => Vec::new(),
                 Event::Text(text) => vec![heading.text(&text)],
                 Event::End(outcome) => {
-                    return Some((end(&heading, &outcome, &address, includes_usage), None));
+                    return Some((end(&heading, &outcome, &address, conversation), None));
                 }
             };
             Some((chunks, Some((answer, position))))
@@ -168,7 +178,7 @@ fn chunks(
     first.chain(rest).flat_map(stream::iter)
 }
 
-fn end(heading: &Heading, outcome: &Outcome, address: &str, includes_usage: bool) -> Vec<String> {
+fn end(heading: &Heading, outcome: &Outcome, address: &str, conversation: Usage) -> Vec<String> {
     if let Some(problem) = failure_of(outcome) {
         return vec![String::from_utf8_lossy(&wire::failure(&problem)).into_owned()];
     }
@@ -178,11 +188,17 @@ fn end(heading: &Heading, outcome: &Outcome, address: &str, includes_usage: bool
         events.push(heading.text(&footer));
     }
     events.push(heading.last(outcome));
-    if includes_usage {
-        events.push(heading.usage(outcome));
+    if heading.includes_usage {
+        events.push(heading.usage(usage(outcome, conversation)));
     }
     events.push("[DONE]".to_owned());
     events
+}
+
+/// Returns the usage of an answer. One that no model wrote is estimated, with the conversation as its prompt.
+fn usage(outcome: &Outcome, conversation: Usage) -> Usage {
+    let passages = || Usage { completion_tokens: budget::tokens(&outcome.text) as u64, ..conversation };
+    outcome.usage.unwrap_or_else(passages)
 }
 
 /// Returns the failure of an answer that is incomplete or empty.

@@ -22,6 +22,11 @@ pub(crate) fn session_cookie(secure: bool) -> &'static str {
     if secure { "__Host-wenyuan_session" } else { "wenyuan_session" }
 }
 
+/// Returns the name of the cookie by which a browser is known that somebody has signed in with before.
+pub(crate) fn device_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-wenyuan_device" } else { "wenyuan_device" }
+}
+
 /// Headers in which clients send API keys, besides `Authorization`.
 const KEY_HEADERS: [&str; 4] = ["context7-api-key", "x-api-key", "context7_api_key", "x_api_key"];
 

@@ -11,8 +11,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use identity::sign_in::ClientInfo;
 use ipnet::IpNet;
+use kernel::secret::Token;
 
 use super::AppState;
+use super::authentication::device_cookie;
+use super::cookies::cookie;
 
 /// Headers that proxies add to forwarded requests.
 const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
@@ -29,14 +32,16 @@ impl FromRequestParts<AppState> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let ip_address = peer(parts).map(|peer| {
-            address(peer, &parts.headers, state.app.settings.server.trusted_proxies()).to_string()
-        });
+        let server = &state.app.settings.server;
+        let ip_address =
+            peer(parts).map(|peer| address(peer, &parts.headers, server.trusted_proxies()).to_string());
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         // PostgreSQL stores no NUL, and a page should show no control characters.
         let user_agent =
             agent.map(|agent| agent.chars().filter(|character| !character.is_control()).collect());
-        Ok(Self(ClientInfo { ip_address, user_agent }))
+        let device_token =
+            cookie(&parts.headers, device_cookie(server.secure_cookies())).map(Token::from_text);
+        Ok(Self(ClientInfo { ip_address, user_agent, device_token }))
     }
 }
 

@@ -28,6 +28,8 @@ use tokio::time::{Instant, sleep};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
+use super::bare_errors::WithProblems;
+
 /// Time within which the head of a request arrives, counted from the connection or from the response before it.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for which a response's bytes can wait to be taken.
@@ -88,10 +90,11 @@ pub(crate) async fn serve(
         });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = WithProblems::new(Box::pin(stream));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(stream), service);
         let connection = requests.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -28,7 +28,7 @@ pub(crate) fn liveness() -> Router<AppState> {
     Router::new().route("/healthz", get(async || "ok\n"))
 }
 
-/// Readiness: the database answers and the index is open.
+/// Readiness: the database answers, and the index is open and brought up to date.
 async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
     let lag = tokio::time::timeout(Duration::from_secs(2), state.app.engine.lag()).await;
     let embedding = match state.app.engine.model() {
@@ -37,6 +37,9 @@ async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
         ModelState::Off(why) => format!("off: {why}"),
     };
     match lag {
+        Ok(Ok(_)) if state.app.engine.is_index_stalled() => not_ready(
+            "the full-text index is not updated: another program holds its lock, or writing it fails (see the log)",
+        ),
         Ok(Ok(Some(behind))) => (
             StatusCode::OK,
             Json(json!({ "ready": true, "index_changes_behind": behind, "embedding": embedding })),

@@ -1,6 +1,8 @@
 //! `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header): a POST that is repeated under the same key is executed once,
 //! and its response is replayed.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -9,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
 use kernel::chain::Chain;
 use store::idempotency::{self, Claim, StoredResponse};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::AppState;
@@ -18,6 +21,8 @@ use super::schema::described;
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Length of a key.
 const MAX_KEY_BYTES: usize = 255;
+/// Interval at which the claim of a request is renewed while it is executed; a claim lasts two minutes.
+const RENEWAL: Duration = Duration::from_secs(30);
 /// Marks a response that is replayed.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Size of the body of a request with a key.
@@ -145,9 +150,10 @@ async fn execute(
     let execution = tokio::spawn({
         let (state, claimed) = (state.clone(), claimed.clone());
         async move {
-            let response = next.run(request).await;
+            let _renewal = renew(&state, &claimed, claim);
+            let response = idempotency::executing(&claimed, claim, next.run(request)).await;
             if !response.status().is_success() {
-                release(&state, &claimed, claim).await;
+                end(&state, &claimed, claim, is_refusal(response.status())).await;
                 return response;
             }
             let (parts, body) = response.into_parts();
@@ -164,7 +170,7 @@ async fn execute(
                 body: body.to_vec(),
             };
             if let Err(error) = store_response(&state, &claimed, claim, &stored).await {
-                // It was executed, so the response is sent; a retry within two minutes is refused with 409.
+                // It was executed, so the response is sent; a retry is refused with 409.
                 tracing::warn!(error = %Chain(&error), "failed to store the response to an idempotent request");
             }
             Response::from_parts(parts, Body::from(body))
@@ -173,7 +179,7 @@ async fn execute(
     match execution.await {
         Ok(response) => response,
         Err(error) => {
-            release(&state, &claimed, claim).await;
+            end(&state, &claimed, claim, false).await;
             match error.try_into_panic() {
                 // Handled like any other panic in a handler.
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -194,14 +200,46 @@ async fn store_response(
     Ok(transaction.commit().await?)
 }
 
-async fn release(state: &AppState, claimed: &idempotency::Request, claim: Uuid) {
-    let released = async {
+/// Whether a handler has refused a request, or a service of others has failed, so that the request can be sent again. After the server's own
+/// failure it is unknown whether the effect was committed: a connection can break while it is.
+fn is_refusal(status: StatusCode) -> bool {
+    !status.is_server_error() || [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT].contains(&status)
+}
+
+/// Ends a claim without a response to store.
+async fn end(state: &AppState, claimed: &idempotency::Request, claim: Uuid, is_refused: bool) {
+    let ended = async {
         let mut connection = state.app.pool().acquire().await?;
-        idempotency::release(&mut connection, claimed, claim).await
+        if is_refused {
+            idempotency::release(&mut connection, claimed, claim).await
+        } else {
+            idempotency::give_up(&mut connection, claimed, claim).await
+        }
     };
-    if let Err(error) = released.await {
+    if let Err(error) = ended.await {
         tracing::warn!(error = %Chain(&error), "failed to release an idempotency key; it becomes free in two minutes");
     }
+}
+
+/// Renews a claim until the returned value is dropped: answers of models can take longer than a claim lasts.
+fn renew(state: &AppState, claimed: &idempotency::Request, claim: Uuid) -> AbortOnDropHandle<()> {
+    let (pool, claimed) = (state.app.pool().clone(), claimed.clone());
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            let renewed = async {
+                let mut connection = pool.acquire().await?;
+                idempotency::renew(&mut connection, &claimed, claim).await
+            };
+            match renewed.await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "failed to renew the claim of an idempotent request");
+                }
+            }
+        }
+    }))
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kernel::actor::Actor;
-use library::Error;
 use library::documents::reading::{self, VisibleDocument};
 use library::documents::{self};
 use library::label::VersionRequest;
 use library::names::DocumentPath;
+use library::{Error, changes};
 
 use super::problem::Result;
 use super::{AppState, accept, etag};
-use crate::app::address;
 use crate::app::places::VersionPlace;
+use crate::app::{address, links};
 
 pub(crate) const MARKDOWN: &str = "text/markdown; charset=utf-8";
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
@@ -65,14 +65,21 @@ async fn text(
         }
         (None, None) => return Err(Error::NoDocument.into()),
     };
-    // A revision's text never changes.
-    let suffix = if content_type == MARKDOWN { "md" } else { "txt" };
-    let tag = format!("\"{}-{suffix}\"", document.revision_id);
+    // A revision's text never changes; where its links lead does, with other documents of the library.
+    let tag = if content_type == MARKDOWN {
+        let state = changes::sequence(&mut connection).await?;
+        format!("\"{}-md-{}-{}\"", document.revision_id, state.passages, state.catalogue)
+    } else {
+        format!("\"{}-txt\"", document.revision_id)
+    };
     if etag::none_match_has(headers, &tag) {
         return Ok(not_modified(tag));
     }
     let content = documents::content(&mut connection, document.revision_id).await?;
-    let content = content.ok_or(Error::NoDocument)?;
+    let mut content = content.ok_or(Error::NoDocument)?;
+    if content_type == MARKDOWN {
+        content = links::markdown(&mut connection, &place.library, &document, content).await?;
+    }
     let headers = [(header::ETAG, tag), (header::CONTENT_TYPE, content_type.to_owned())];
     Ok((headers, no_scripts(), content).into_response())
 }

@@ -32,6 +32,8 @@ pub(crate) struct Problem {
     retry_after: Option<u32>,
     /// Logged, never sent.
     cause: Option<String>,
+    /// Whether PostgreSQL has rolled the transaction back for another one.
+    is_rolled_back: bool,
 }
 
 /// Marks a response that is sent unchanged: its body is a page, or that of another protocol.
@@ -61,7 +63,15 @@ pub(crate) struct ProblemBody {
 impl Problem {
     fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
         let status = kind.status;
-        Self { status, kind, detail: detail.into(), more: Map::new(), retry_after: None, cause: None }
+        Self {
+            status,
+            kind,
+            detail: detail.into(),
+            more: Map::new(),
+            retry_after: None,
+            cause: None,
+            is_rolled_back: false,
+        }
     }
 
     /// 404.
@@ -158,6 +168,11 @@ impl Problem {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
+    /// Whether PostgreSQL has rolled the transaction back for another one, so that the request can be run again.
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        self.is_rolled_back
+    }
+
     /// Whether the server failed.
     pub(crate) fn is_fault(&self) -> bool {
         self.status.is_server_error()
@@ -241,12 +256,21 @@ impl From<Error> for Problem {
             | Error::Invalid(_)
             | Error::Objects(store::objects::Error::Interrupted(_)) => Self::invalid(detail),
             Error::NoModel => Self::new(&types::NO_MODEL, detail),
+            Error::Endpoint(_) => Self::new(&types::MODEL_FAILED, detail),
+            Error::Secrets(source) if is_recoverable(&source) => {
+                Self::new(&types::CONFLICT, source.to_string())
+            }
             Error::Objects(store::objects::Error::TooLarge { .. }) => Self::too_large(detail),
             Error::Exhausted => Self::busy(detail),
             // PostgreSQL is down or restarting: temporary.
             Error::Database(source) if is_temporary(&source) => {
+                let is_rolled_back = has_class(&source, &["40"]);
                 let cause = Some(Chain(&Error::Database(source)).to_string());
-                Self { cause, ..Self::busy("the database does not answer; try again shortly") }
+                Self {
+                    cause,
+                    is_rolled_back,
+                    ..Self::busy("the database does not answer; try again shortly")
+                }
             }
             Error::Database(source) if holds_nul(&source) => {
                 Self::invalid("a text contains the character NUL, which cannot be stored or searched for")
@@ -261,11 +285,14 @@ impl From<Error> for Problem {
 fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))),
-        _ => false,
+        error => has_class(error, &["08", "40", "53", "57P"]),
     }
+}
+
+/// Whether the SQLSTATE of a database error is in one of these classes.
+fn has_class(error: &sqlx::Error, classes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
 }
 
 /// PostgreSQL text holds every character except U+0000.
@@ -315,6 +342,21 @@ impl From<crate::app::Error> for Problem {
             AppError::Conflict(detail) => Self::conflict(detail),
             AppError::TooMany { seconds, text } => Self::too_many(seconds, text),
             AppError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<ops::Error> for Problem {
+    fn from(error: ops::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            ops::Error::NoBackup(_) | ops::Error::Ambiguous(_) => Self::not_found(detail),
+            ops::Error::Busy => Self::conflict(detail),
+            // The repository is the operator's, and what is wrong with it is for their eyes, who are the only ones to come here.
+            ops::Error::Damaged { .. } | ops::Error::NoRepository(_) | ops::Error::NewerFormat { .. } => {
+                Self::new(&types::CONFLICT, detail)
+            }
+            other => Self::internal(Chain(&other).to_string()),
         }
     }
 }

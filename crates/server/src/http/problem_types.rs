@@ -62,7 +62,7 @@ problem_types! {
     INTERNAL = "internal", INTERNAL_SERVER_ERROR,
         "The server failed. Its log has the cause under the request id.";
     MODEL_FAILED = "model-failed", BAD_GATEWAY,
-        "The language model failed or did not answer in time.";
+        "The language model or a search endpoint failed or did not answer in time.";
     BUSY = "busy", SERVICE_UNAVAILABLE,
         "The server, its database or a language model is busy or restarting. Retry after `Retry-After`.";
 }

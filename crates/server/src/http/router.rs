@@ -16,7 +16,7 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::{self, Formats};
-use super::{AppState, authentication, etag, guard, health, idempotency, observe, pace};
+use super::{AppState, authentication, etag, guard, health, idempotency, observe, pace, retry};
 
 /// Time that a response may take; what takes longer is a job or sets no such limit.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -54,8 +54,9 @@ pub(crate) fn with_layers(
 ) -> Router {
     programs
         .fallback(async || problem::Problem::not_found("nothing was found at this address"))
+        .layer(from_fn(retry::once_more))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
-        .merge(pages)
+        .merge(pages.layer(from_fn(retry::once_more)))
         // The token in a page's forms is masked anew for each response, and requests from other sites carry no session cookie
         // (`SameSite`), so compressed lengths reveal no secret (BREACH).
         .layer(CompressionLayer::new())

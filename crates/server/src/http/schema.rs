@@ -15,7 +15,7 @@ use kernel::schema::{
 use library::label::MAX_LABEL_BYTES;
 use library::names::LibraryName;
 use library::search::{CONTENT_TYPES, MAX_PAGE_SIZE, MAX_QUERY_CHARS};
-use library::{libraries, notes};
+use library::{endpoints, libraries, notes};
 use store::credentials;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
 
@@ -59,6 +59,8 @@ described! {
     LibraryTitle = text(0..=libraries::MAX_TITLE_CHARS, NO_NUL);
     /// Description of a library.
     LibraryDescription = text(0..=libraries::MAX_DESCRIPTION_CHARS, NO_NUL);
+    /// Beginning of the addresses of a library's own site.
+    LinkBase = text(0..=libraries::MAX_LINK_BASE_CHARS, r#"^((https?://[A-Za-z0-9]|/$|/[^/])[^\s"'<>\\^`{|}?#]*)?$"#);
     /// Label of a version in a form; empty for the default.
     FormLabel = text(0..=MAX_LABEL_BYTES, "^([A-Za-z0-9][A-Za-z0-9._+-]*)?$");
     /// Type of a document.
@@ -95,6 +97,16 @@ described! {
     TimeoutSeconds = integer(models::TIMEOUT_SECONDS);
     /// Number of concurrent answers.
     Concurrency = integer(models::CONCURRENCY);
+    /// Number of values of a vector.
+    Dimensions = integer(endpoints::DIMENSIONS);
+    /// Length of a text, in tokens.
+    InputTokens = integer(endpoints::INPUT_TOKENS);
+    /// Number of texts in a request.
+    BatchSize = integer(endpoints::BATCH_SIZE);
+    /// Timeout of a search endpoint, in milliseconds.
+    TimeoutMilliseconds = integer(endpoints::TIMEOUT_MILLISECONDS);
+    /// Text before each text to embed.
+    TextPrefix = text(0..=endpoints::MAX_PREFIX_CHARS, NO_NUL).examples(["query: "]);
     /// Name of an API key.
     KeyName = text(1..=keys::MAX_NAME_CHARS, NOT_BLANK_NO_CONTROL).examples(["claude-code"]);
     /// Scopes of a key.
@@ -107,8 +119,8 @@ described! {
     KeyRateLimit = integer(1..=keys::MAX_REQUESTS_PER_MINUTE);
     /// First or last name.
     PersonName = text(0..=users::MAX_NAME_CHARS, NO_CONTROL);
-    /// URL of a picture; empty for none.
-    AvatarUrl = text(0..=users::MAX_AVATAR_CHARS, NO_NUL);
+    /// Address of a picture, over TLS or on this server; empty for none.
+    AvatarUrl = text(0..=users::MAX_AVATAR_CHARS, r"^(https://[A-Za-z0-9\[][!-\[\]-~]*|/([!-.0-\[\]-~][!-\[\]-~]*)?)?$");
     /// User name or email address.
     Login = any_text(0..=MAX_CREDENTIAL_CHARS);
     /// Password that exists.
@@ -119,6 +131,8 @@ described! {
     PasswordHash = text(1..=MAX_CREDENTIAL_CHARS, PASSWORD_HASH);
     /// Token of a link or a session.
     SecretToken = any_text(0..=MAX_CREDENTIAL_CHARS);
+    /// Token of a device that somebody was signed in with.
+    DeviceToken = any_text(0..=MAX_CREDENTIAL_CHARS);
 }
 
 const PASSWORD_HASH: &str = concat!(

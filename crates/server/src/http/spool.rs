@@ -8,12 +8,14 @@ use store::objects::Objects;
 use tokio::io::AsyncWriteExt as _;
 
 use super::problem::{Problem, Result};
+use crate::app::staging::Allowance;
 
 /// Writes a stream of at most `max_bytes` to a file and rewinds it.
 pub(crate) async fn write(
     objects: &Objects,
     chunks: impl Stream<Item = std::result::Result<Bytes, String>>,
     max_bytes: u64,
+    allowance: &Allowance,
 ) -> Result<std::fs::File> {
     let failed = |error: std::io::Error| Problem::internal(error.to_string());
     let mut file = tokio::fs::File::from_std(objects.spool_file()?);
@@ -21,6 +23,7 @@ pub(crate) async fn write(
     let mut size = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Problem::invalid(format!("upload interrupted: {error}")))?;
+        allowance.take(chunk.len())?;
         size += chunk.len() as u64;
         if size > max_bytes {
             return Err(Problem::too_large(format!(

@@ -13,7 +13,7 @@ use store::postgres::acquire;
 
 use super::uri::{self, ResourceUri};
 use super::{McpServer, to_error_data};
-use crate::app::passages;
+use crate::app::{links, passages};
 use crate::http::input;
 use crate::http::problem::Problem;
 
@@ -190,6 +190,11 @@ async fn contents(
                     "the document is larger than 1 MiB: read it in parts with get_document",
                 ));
             }
+            let (name, label) = (document.library.clone(), document.version.clone());
+            let text = links::with_links(&mut connection, library, &document, text, move |path, fragment| {
+                uri::document(name.as_str(), label.as_str(), path, fragment)
+            })
+            .await?;
             let flagged = reading::instruction_flags(&mut connection, &document).await?;
             let mut meta = MetaObject::new();
             for (key, value) in [

@@ -49,10 +49,47 @@ pub(super) struct Passage {
     pub(super) uri: String,
     /// URL of this passage on the server, for citations.
     pub(super) url: String,
+    /// Other libraries or versions that have the same passage; they are no results of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub(super) also_in: Vec<EqualPassage>,
+    /// Number of further results in the same document, from the next cursor on; absent if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
+    pub(super) more_in_document: usize,
+    /// Where links of the passage lead, in the same version.
+    pub(super) links: Vec<PassageLink>,
     /// The passage as text, rendered once: it is weighed and then returned.
     #[serde(skip)]
     #[schemars(skip)]
     text: String,
+}
+
+/// A passage with the same text, in another library or version.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct EqualPassage {
+    /// Library.
+    library: String,
+    /// Version.
+    version: String,
+    /// Path of the document.
+    path: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A link of a passage to a document of the same version.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct PassageLink {
+    /// Text of the link.
+    text: String,
+    /// URI of the document, for get_document.
+    uri: String,
 }
 
 /// A note on a passage, by a person or an agent.
@@ -99,6 +136,9 @@ impl From<&search::Passage> for Passage {
             flagged: passage.instruction.clone(),
             uri: uri::document(&passage.library, &passage.version, &passage.path, passage.anchor.as_deref()),
             url: passage.url.clone(),
+            also_in: Vec::new(),
+            more_in_document: 0,
+            links: Vec::new(),
             text: String::new(),
         }
         .rendered()
@@ -125,14 +165,57 @@ impl Passage {
             flagged: part.instruction.clone(),
             uri: uri::document(library, version, &document.path, None),
             url: format!("/api/v1/passages/{}", part.id),
+            also_in: Vec::new(),
+            more_in_document: 0,
+            links: Vec::new(),
             text: String::new(),
         }
         .rendered()
     }
 
+    /// Returns the view of a search hit, with so many further results in its document.
+    pub(super) fn of_hit(hit: &search::SearchHit, more_in_document: usize) -> Self {
+        let also_in = hit.also_in.iter().map(|equal| EqualPassage {
+            library: equal.library.clone(),
+            version: equal.version.clone(),
+            path: equal.path.clone(),
+        });
+        Self {
+            also_in: also_in.collect(),
+            more_in_document,
+            text: String::new(),
+            ..Self::from(&*hit.passage)
+        }
+        .rendered()
+    }
+
+    /// Returns the passage with so many further results in its document.
+    pub(super) fn with_more(self, more_in_document: usize) -> Self {
+        if self.more_in_document == more_in_document {
+            return self;
+        }
+        Self { more_in_document, text: String::new(), ..self }.rendered()
+    }
+
     /// Returns the passage with other content, which is a part of its own.
     pub(super) fn with_part(&self, content: &str) -> Self {
         Self { content: content.to_owned(), cut: true, text: String::new(), ..self.clone() }.rendered()
+    }
+
+    /// Adds links while they fit into a number of tokens, which is lowered by what they take.
+    pub(super) fn add_links(&mut self, links: &[library::links::PassageLink], tokens_left: &mut usize) {
+        for link in links {
+            let uri = uri::document(&self.library, &self.version, &link.path, link.fragment.as_deref());
+            let link = PassageLink { text: one_line(&link.text, 100), uri };
+            let cost = budget::json_tokens(&link).max(budget::tokens(&link.line())) + 2;
+            let Some(rest) = tokens_left.checked_sub(cost) else { break };
+            *tokens_left = rest;
+            if self.links.is_empty() {
+                self.text.push_str("\n\nLinks:");
+            }
+            self.text.push_str(&format!("\n- {}", link.line()));
+            self.links.push(link);
+        }
     }
 
     /// Returns the passage as text, under a line with its provenance.
@@ -142,8 +225,16 @@ impl Passage {
 
     fn rendered(mut self) -> Self {
         let cut = if self.cut { " | part" } else { "" };
+        let equal = |equal: &EqualPassage| format!("{} {}", equal.library, equal.version);
+        let mut further = match &*self.also_in {
+            [] => String::new(),
+            all => format!(" | also in: {}", all.iter().map(equal).collect::<Vec<_>>().join(", ")),
+        };
+        if self.more_in_document > 0 {
+            further += &format!(" | more in this document: {}", self.more_in_document);
+        }
         self.text = format!(
-            "library: {} | version: {} | section: {} | passage: {} | sha256: {} | indexed_at: {}{cut}\n\n{}",
+            "library: {} | version: {} | section: {} | passage: {} | sha256: {} | indexed_at: {}{cut}{further}\n\n{}",
             self.library,
             self.version,
             section(&self.section, &self.title),
@@ -160,6 +251,12 @@ impl Passage {
     pub(super) fn tokens(&self) -> usize {
         let text = budget::tokens(&self.text) + budget::tokens(&self.uri) + 25;
         budget::json_tokens(self).max(text)
+    }
+}
+
+impl PassageLink {
+    fn line(&self) -> String {
+        format!("{}: {}", self.text, self.uri)
     }
 }
 

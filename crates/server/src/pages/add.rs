@@ -19,6 +19,7 @@ use super::frame::{FormError, Frame};
 use super::see_other;
 use crate::app::address;
 use crate::app::archives::{self, MAX_ARCHIVE_BYTES};
+use crate::app::staging::Allowance;
 use crate::app::uploads;
 use crate::http::AppState;
 use crate::http::input::{self, Query};
@@ -226,15 +227,12 @@ async fn ingest_status<'frame>(
 /// Adds the files of a form.
 async fn add(State(state): State<AppState>, request: Request) -> PageResult {
     let (frame, request) = authenticate_form(&state, request).await?;
-    let form = match read_documents(&state, &frame, request).await {
-        Ok(form) => form,
+    let (form, _allowance) = match read_documents(&state, &frame, request).await {
+        Ok((Some(form), allowance)) => (form, allowance),
+        Ok((None, _)) => return Err(forms::refuse_cross_site(&frame)),
         Err(problem) => return refuse(&state, &frame, ["", "", ""], problem).await,
     };
     let values = form.fields.as_written();
-    if !forms::has_valid_token(&frame, &form.form_token) {
-        uploads::discard(&state.app, form.files).await?;
-        return Err(forms::refuse_cross_site(&frame));
-    }
     match uploads::add(&state.app, &frame.actor, &form.fields, form.files).await {
         Ok((target, added)) => {
             let outcome = Outcome { added: added.len() as u64, skipped: 0, failed: 0 };
@@ -244,23 +242,27 @@ async fn add(State(state): State<AppState>, request: Request) -> PageResult {
     }
 }
 
-async fn read_documents(state: &AppState, frame: &Frame, request: Request) -> problem::Result<DocumentForm> {
-    uploads::require_writer(&frame.actor)?;
-    document_form(state, request).await
+async fn read_documents(
+    state: &AppState,
+    frame: &Frame,
+    request: Request,
+) -> problem::Result<(Option<DocumentForm>, Allowance)> {
+    let allowance = uploads::begin(&state.app, &frame.actor)?;
+    let accepts_token = |token: &str| forms::has_valid_token(frame, token);
+    let form = document_form(state, &frame.actor, &allowance, request, accepts_token).await?;
+    Ok((form, allowance))
 }
 
 /// Adds the files of an archive from a form.
 async fn add_archive(State(state): State<AppState>, request: Request) -> PageResult {
     let (frame, request) = authenticate_form(&state, request).await?;
-    let form = match read_archive(&state, &frame, request).await {
-        Ok(form) => form,
+    let (form, allowance) = match read_archive(&state, &frame, request).await {
+        Ok((Some(form), allowance)) => (form, allowance),
+        Ok((None, _)) => return Err(forms::refuse_cross_site(&frame)),
         Err(problem) => return refuse(&state, &frame, ["", "", ""], problem).await,
     };
-    if !forms::has_valid_token(&frame, &form.form_token) {
-        return Err(forms::refuse_cross_site(&frame));
-    }
     let values = form.fields.as_written();
-    match archives::add(&state.app, &frame.actor, &form.fields, form.archive).await {
+    match archives::add(&state.app, &frame.actor, &form.fields, &allowance, form.archive).await {
         Ok(report) => {
             let outcome = Outcome {
                 added: report.added + report.revised + report.unchanged,
@@ -273,9 +275,16 @@ async fn add_archive(State(state): State<AppState>, request: Request) -> PageRes
     }
 }
 
-async fn read_archive(state: &AppState, frame: &Frame, request: Request) -> problem::Result<ArchiveForm> {
-    uploads::require_writer(&frame.actor)?;
-    archive_form(state, request, MAX_ARCHIVE_BYTES).await
+async fn read_archive(
+    state: &AppState,
+    frame: &Frame,
+    request: Request,
+) -> problem::Result<(Option<ArchiveForm>, Allowance)> {
+    let allowance = uploads::begin(&state.app, &frame.actor)?;
+    let accepts_token = |token: &str| forms::has_valid_token(frame, token);
+    let form =
+        archive_form(state, &frame.actor, &allowance, request, MAX_ARCHIVE_BYTES, accepts_token).await?;
+    Ok((form, allowance))
 }
 
 /// Authenticates the sender of a form before its body is read.

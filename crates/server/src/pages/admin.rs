@@ -1,9 +1,11 @@
 //! `/admin`: administration, for administrators who are signed in. The rules are those of the domain crates.
 
 mod access;
+mod backups;
 pub(crate) mod jobs;
 mod keys;
 mod models;
+mod search_endpoints;
 mod servers;
 mod sessions;
 mod settings;
@@ -32,8 +34,18 @@ use crate::http::AppState;
 use crate::http::problem::{self, Problem};
 
 /// Sections of administration, in the order of the navigation. Each is a module of the same name.
-pub(crate) const SECTIONS: [&str; 8] =
-    ["users", "access", "keys", "sessions", "models", "servers", "jobs", "settings"];
+pub(crate) const SECTIONS: [&str; 10] = [
+    "users",
+    "access",
+    "keys",
+    "sessions",
+    "models",
+    "search-endpoints",
+    "servers",
+    "jobs",
+    "backups",
+    "settings",
+];
 /// Items on a page.
 const PAGE: usize = 50;
 
@@ -46,8 +58,10 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(keys::routes())
         .merge(sessions::routes())
         .merge(models::routes())
+        .merge(search_endpoints::routes())
         .merge(servers::routes())
         .merge(jobs::routes())
+        .merge(backups::routes())
         .merge(settings::routes())
 }
 
@@ -180,17 +194,14 @@ struct IndexStatus {
 impl IndexStatus {
     async fn read(state: &AppState, actor: &Actor) -> problem::Result<Self> {
         let behind = state.app.engine.lag().await?;
-        let model = match state.app.engine.model() {
-            ModelState::Ready(model) => Ok(model.id().to_owned()),
-            ModelState::Loading => Err(None),
-            ModelState::Off(why) => Err(Some(why)),
-        };
-        let missing = match &model {
-            Ok(model) => {
+        let (model, missing) = match state.app.engine.models().await?.target {
+            ModelState::Ready(target) => {
                 let mut connection = store::postgres::acquire(state.app.pool()).await?;
-                library::embed::count_pending(&mut connection, actor, model).await?
+                let missing = library::embed::count_pending(&mut connection, actor, &target).await?;
+                (Ok(target.id().to_owned()), missing)
             }
-            Err(_) => 0,
+            ModelState::Loading => (Err(None), 0),
+            ModelState::Off(why) => (Err(Some(why)), 0),
         };
         Ok(Self { behind, model, missing })
     }

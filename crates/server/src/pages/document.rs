@@ -4,7 +4,9 @@ mod absent;
 mod layout;
 mod notes;
 mod original;
+mod picture;
 mod text;
+mod tree;
 mod view;
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use library::catalogue::{Library, Version};
 use library::documents::reading::{self, VisibleDocument};
 use library::documents::{self, Revision};
 use library::names::DocumentPath;
-use library::search;
+use library::{favourites, search};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -26,8 +28,8 @@ use uuid::Uuid;
 use super::error::PageResult;
 use super::frame::Frame;
 use super::see_other;
-use crate::app::address;
 use crate::app::places::{self, Place};
+use crate::app::{address, contents};
 use crate::http::input::Path;
 use crate::http::{self, AppState, accept};
 use layout::{HeadingMatch, Layout};
@@ -40,12 +42,14 @@ const MAX_NOTES: i64 = 200;
 /// Limit on the headings of a section in an address.
 const MAX_HEADINGS: usize = 12;
 
-/// Routes of passages, originals and notes. The address of a document is shared with other clients, so the router of the whole
+/// Routes of passages, originals, pictures and notes. The address of a document is shared with other clients, so the router of the whole
 /// program dispatches it to [`show`].
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/passages/{id}", get(passage))
+        .route("/tree/{library}/{version}", get(tree::show))
         .route("/original/{library}/{version}/{*path}", get(original::show))
+        .route("/pictures/{revision}/{number}", get(picture::show))
         .route("/notes", post(notes::add))
         .route("/notes/{id}/resolve", post(notes::resolve))
 }
@@ -133,26 +137,35 @@ async fn page(
     let revisions = documents::revisions(&mut connection, actor, document.document_id).await?;
     if let Some(fragment) = &query.at {
         let link = match layout.fragment(fragment) {
-            Some(place) => layout.link(place),
-            None => find_heading(&mut connection, &document, &layout, fragment).await?,
+            Some(link) => link,
+            None => find_heading(&mut connection, library, &document, &layout, fragment).await?,
         };
         let is_current = is_current(&revisions, &document);
         return Ok(redirect(&here, &link, (!is_current).then_some(document.revision)));
     }
     let mut missing = None;
     if let Some(under) = &query.under {
-        match find_section(&mut connection, &document, &layout, &here, under).await? {
+        match find_section(&mut connection, library, &document, &layout, (&here, under)).await? {
             Section::Found(link) => return Ok(redirect(&here, &link, None)),
             Section::Missing(section) => missing = Some(section),
         }
     }
     let part = query.part.as_deref().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
     let part = part.clamp(1, layout.parts.len().max(1)) - 1;
-    let text = text::part(&mut connection, &document, &layout, part).await?;
+    let text = text::part(&mut connection, library, &document, &layout, part).await?;
+    // A script that asks for the next part has the tree already.
+    let contents = if frame.is_partial() {
+        Arc::default()
+    } else {
+        contents::of_version(&state.app, &mut connection, actor, library, version).await?
+    };
     let (id, version) = (document.document_id, document.version_id);
+    let is_favourite = favourites::find(&mut connection, actor, id).await?;
     let notes = library::notes::on_document(&mut connection, actor, id, version, false, MAX_NOTES).await?;
     drop(connection);
     let view = View::new(frame, library, &document, &layout, &text, part, &revisions)
+        .with_contents(&contents)
+        .with_favourite(is_favourite)
         .with_notes(notes, query.note)
         .with_origin(missing, query.from.as_deref())
         .with_original(query.beside.is_some());
@@ -173,10 +186,10 @@ enum Section {
 /// Finds the section under these headings, which are joined by ` › `.
 async fn find_section(
     connection: &mut PgConnection,
+    library: &Library,
     document: &VisibleDocument,
     layout: &Arc<Layout>,
-    here: &str,
-    under: &str,
+    (here, under): (&str, &str),
 ) -> Result<Section, library::Error> {
     let headings: Vec<&str> = under.split(" › ").take(MAX_HEADINGS).collect();
     let (place, heading) = match layout.under(&headings) {
@@ -187,7 +200,7 @@ async fn find_section(
     let link = place.map_or_else(String::new, |place| layout.link(place));
     let Some(heading) = heading else { return Ok(Section::Found(link)) };
     let part = place.map_or(0, |place| layout.part_of(place));
-    if let Some(link) = text::heading(connection, document, layout, part, heading).await? {
+    if let Some(link) = text::heading(connection, library, document, layout, (part, heading)).await? {
         return Ok(Section::Found(link));
     }
     let nearest = place.and_then(|place| layout.places.get(place)?.section.last().cloned());
@@ -202,12 +215,13 @@ async fn find_section(
 /// Finds a heading in the text and returns its link; empty if no part has it.
 async fn find_heading(
     connection: &mut PgConnection,
+    library: &Library,
     document: &VisibleDocument,
     layout: &Arc<Layout>,
     name: &str,
 ) -> Result<String, library::Error> {
     for part in 0..layout.parts.len().min(MAX_SEARCHED_PARTS) {
-        if let Some(link) = text::heading(connection, document, layout, part, name).await? {
+        if let Some(link) = text::heading(connection, library, document, layout, (part, name)).await? {
             return Ok(link);
         }
     }
@@ -237,6 +251,10 @@ async fn passage(State(state): State<AppState>, frame: Frame, Path(id): Path<Uui
     match passage_link(&state, &frame, id).await {
         Ok(Some(link)) => Ok(see_other(&link)),
         Ok(None) | Err(library::Error::NoDocument | library::Error::NoLibrary { .. }) => {
+            // It may exist for whoever signs in.
+            if frame.actor.is_anonymous() {
+                frame.require_sign_in()?;
+            }
             Ok(absent::of_passage(&frame))
         }
         Err(error) => Err(error.into()),

@@ -11,6 +11,7 @@ use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use fluent_bundle::FluentValue;
 use identity::Preferences;
+use identity::sign_in::SessionTokens;
 use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
 
@@ -21,7 +22,7 @@ use super::language::Language;
 use super::theme::Theme;
 use super::{assets, forms, html, see_other};
 use crate::http::AppState;
-use crate::http::authentication::{Caller, session_cookie};
+use crate::http::authentication::{Caller, device_cookie, session_cookie};
 use crate::http::cookies::cookie;
 use crate::http::problem::Problem;
 
@@ -97,6 +98,11 @@ impl Frame {
     /// Returns the username, if the reader is signed in.
     pub(crate) fn user(&self) -> Option<&str> {
         (self.actor.in_person() && self.actor.user_id().is_some()).then(|| self.actor.name())
+    }
+
+    /// Whether the reader is signed in.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.user().is_some()
     }
 
     /// Returns the language of the page.
@@ -224,7 +230,9 @@ impl Frame {
         };
         match path {
             "/" => Section::Search,
-            _ if ["/libraries", "/l", "/compare", "/connect"].into_iter().any(is_in) => Section::Libraries,
+            _ if ["/libraries", "/l", "/compare", "/changes", "/connect"].into_iter().any(is_in) => {
+                Section::Libraries
+            }
             _ if is_in("/ask") => Section::Ask,
             _ if is_in("/add") => Section::Add,
             _ if is_in("/admin") => Section::Administration,
@@ -321,17 +329,31 @@ impl Frame {
         self.page(status, &Message { frame: self, text })
     }
 
-    /// Redirects with the cookie of a new session.
-    pub(crate) fn signed_in(&self, session: &Token, next: &str) -> Response {
+    /// Redirects with the cookies of a new session.
+    pub(crate) fn signed_in(&self, tokens: &SessionTokens, next: &str) -> Response {
         let mut response = see_other(next);
+        if let Some(device) = &tokens.device_token {
+            self.remember_device(&mut response, device);
+        }
         let cookie = format!(
             "{}={}; Path=/; Max-Age={COOKIE_MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax{}",
             session_cookie(self.secure),
-            session.reveal(),
+            tokens.token.reveal(),
             self.secure_attribute()
         );
         set_cookie(&mut response, &cookie);
         response
+    }
+
+    /// Sets the cookie by which this browser is known at the next sign-in. It outlives the session.
+    pub(crate) fn remember_device(&self, response: &mut Response, device: &Token) {
+        let cookie = format!(
+            "{}={}; Path=/; Max-Age={COOKIE_MAX_AGE_SECONDS}; HttpOnly; SameSite=Strict{}",
+            device_cookie(self.secure),
+            device.reveal(),
+            self.secure_attribute()
+        );
+        set_cookie(response, &cookie);
     }
 
     /// Redirects without a session.

@@ -12,7 +12,7 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use markup::document::{self, Heading, RenderOptions};
+use markup::document::{self, Heading, Overlay, RenderOptions};
 use moka::sync::Cache;
 use serde::Deserialize;
 
@@ -128,8 +128,14 @@ fn page(frame: &Frame, name: &str, language: Option<&str>) -> Response {
 
 fn render(text: &str, name: &str, language: Language, reader: Language) -> Rendered {
     let resolve = |link: &str| resolve(link, name, language, reader);
-    let options =
-        RenderOptions { passages: &[], id_prefix: "", has_title: true, is_first: true, resolve: &resolve };
+    let options = RenderOptions {
+        passages: &[],
+        id_prefix: "",
+        has_title: true,
+        is_first: true,
+        resolve: &resolve,
+        overlay: Overlay::default(),
+    };
     let rendered = document::render(&without_languages(text), &options);
     let title = rendered.headings.first().map(|heading| heading.text.clone()).unwrap_or_default();
     let html = rendered.chunks.into_iter().map(|chunk| chunk.html).collect();
@@ -209,6 +215,7 @@ fn translated_id(id: &str, name: &str, from: Language, to: Language) -> Option<S
             has_title: true,
             is_first: true,
             resolve: &|_link| None,
+            overlay: Overlay::default(),
         };
         Some(document::render(&String::from_utf8_lossy(&text), &options).headings)
     };

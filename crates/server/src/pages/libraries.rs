@@ -1,9 +1,7 @@
 //! `/libraries` and `/l/{library}`: libraries with their versions, status, recent changes and visibility.
-//!
-//! Clients other than browsers get a 404 from the pages below `/l/`, where they request text files.
 
 mod change;
-mod version;
+pub(crate) mod version;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,8 +10,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::get;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, UserId};
 use library::access::{Level, Visibility};
@@ -29,7 +27,7 @@ use super::frame::{FormError, Frame};
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
-use crate::http::problem::{self, Problem};
+use crate::http::problem;
 
 /// Libraries on a page.
 const PAGE: usize = 48;
@@ -40,12 +38,14 @@ const MAX_CHANGES: usize = 8;
 /// Limit on owners that are named.
 const MAX_OWNERS: usize = 10;
 
-/// Routes of libraries and versions.
+/// Routes of libraries and versions. Their own addresses are shared with other clients, so the router of the whole program
+/// dispatches these to [`show`] and [`version::show`].
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/libraries", get(list))
-        .route("/l/{library}", get(show).post(change::library))
-        .route("/l/{library}/{version}", get(version::show).post(change::version))
+        .route("/l/{library}", post(change::library))
+        .route("/l/{library}/{version}", post(change::version))
+        .route("/broken-links/{library}/{version}", get(version::broken_links))
 }
 
 /// Query of the list.
@@ -190,7 +190,7 @@ impl Page<'_> {
 /// Query: outcome of the previous action.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct LibraryQuery {
+pub(crate) struct LibraryQuery {
     done: Option<Done>,
 }
 
@@ -222,14 +222,12 @@ impl Done {
 }
 
 /// Shows a library.
-async fn show(
+pub(crate) async fn show(
     State(state): State<AppState>,
     frame: Frame,
     Path(name): Path<String>,
     Query(query): Query<LibraryQuery>,
-    headers: HeaderMap,
 ) -> PageResult {
-    require_browser(&headers)?;
     page(&state, &frame, &name, query.done, None).await
 }
 
@@ -331,15 +329,5 @@ fn visibility_name(visibility: Visibility) -> &'static str {
         Visibility::Private => "private",
         Visibility::Team => "team",
         Visibility::Public => "public",
-    }
-}
-
-/// Refuses clients that do not accept HTML.
-fn require_browser(headers: &HeaderMap) -> problem::Result<()> {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("text/html")) {
-        Ok(())
-    } else {
-        Err(Problem::not_found("nothing was found at this address"))
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use identity::sign_in::{ClientInfo, SessionTokens};
+use identity::sign_in::{self, ClientInfo, SessionTokens};
 use identity::{Error, Username, links};
 use kernel::secret::Token;
 use serde::Deserialize;
@@ -87,7 +87,7 @@ async fn set_up(State(state): State<AppState>, Client(client): Client, form: Sub
     let form = form.at(&format!("/setup?token={token}"));
     let frame = &form.frame;
     match create_administrator(&state, &form, &token, &client).await {
-        Ok(signed_in) => Ok(frame.signed_in(&signed_in.token, "/account")),
+        Ok(signed_in) => Ok(frame.signed_in(&signed_in, "/start")),
         Err(Error::InvalidLink) => Ok(invalid_setup_link(frame)),
         Err(error) => {
             let error = FormError::from_identity(frame, error)?;
@@ -132,14 +132,36 @@ fn invalid_password_link(frame: &Frame) -> Response {
     frame.message(StatusCode::NOT_FOUND, &frame.t("password-bad-link"))
 }
 
-/// Sets a password.
-async fn set_password(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+/// Sets a password, and signs its user in.
+async fn set_password(
+    State(state): State<AppState>,
+    Client(client): Client,
+    form: SubmittedForm,
+) -> PageResult {
     let token = form.field("token").to_owned();
     let form = form.at(&format!("/password?token={token}"));
     let (app, frame) = (&state.app, &form.frame);
     let (link, password) = (Token::from_text(&token), form.field("password"));
-    match links::set_password(app.pool(), &app.caches, &app.passwords, &link, password).await {
-        Ok(_user) => Ok(see_other("/sign-in?done=password")),
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let username = links::find_username(&mut connection, &link).await?.unwrap_or_default();
+    drop(connection);
+    let (caches, passwords, signer) = (&app.caches, &app.passwords, app.authenticator.signer());
+    match links::set_password(app.pool(), caches, passwords, signer, &link, password).await {
+        Ok(device) => {
+            // The link has proved whose browser this is, so signing in waits for nobody's attempts.
+            let client = ClientInfo { device_token: Some(device.clone()), ..client };
+            let signed_in =
+                sign_in::with_password(app.pool(), caches, passwords, signer, &username, password, &client)
+                    .await;
+            Ok(signed_in.map_or_else(
+                |_refused| {
+                    let mut response = see_other("/sign-in?done=password");
+                    frame.remember_device(&mut response, &device);
+                    response
+                },
+                |signed_in| frame.signed_in(&signed_in, "/"),
+            ))
+        }
         Err(Error::InvalidLink) => Ok(invalid_password_link(frame)),
         Err(error) => {
             let error = FormError::from_identity(frame, error)?;
@@ -160,9 +182,8 @@ async fn show_forgot(State(state): State<AppState>, frame: Frame) -> Response {
 async fn forgot(State(state): State<AppState>, Client(client): Client, form: SubmittedForm) -> PageResult {
     let form = form.at("/forgot");
     let (frame, sends_mail) = (&form.frame, state.sends_mail());
-    if sends_mail
-        && let Err(error) = links::request_reset(state.app.pool(), form.field("name"), &client).await
-    {
+    let (pool, signer) = (state.app.pool(), state.app.authenticator.signer());
+    if sends_mail && let Err(error) = links::request_reset(pool, signer, form.field("name"), &client).await {
         let error = FormError::from_identity(frame, error)?;
         let page = ForgotPage { frame, sends_mail, is_sent: false, error: Some(&error) };
         return Ok(frame.form_page(Some(&error), &page));

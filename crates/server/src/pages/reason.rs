@@ -13,13 +13,15 @@ const MAX_DEPTH: usize = 3;
 
 /// Code and English text of the reasons. `{reason}` is a reason itself, and is shown after the text. A text that more than one
 /// template matches takes the first.
-const TEMPLATES: [(&str, &str); 49] = [
+const TEMPLATES: [(&str, &str); 51] = [
     // Documents.
     ("malformed", "invalid {format} file: {reason}"),
     ("limit", "the document exceeds the limit of {limit} {unit}"),
     ("size", "the document is larger than the limit of {limit} MiB"),
     ("no-text", "this document has no text"),
     ("unsupported-type", "{name} is {format}: this file type is not supported"),
+    ("picture", "{name} is {format}: it is shown in documents that refer to it"),
+    ("picture-damaged", "{name} is {format}: it cannot be shown: {reason}"),
     ("not-text", "{name} is not a text file"),
     ("archive-entry", "“{name}” in the archive {reason}"),
     ("pdf-password", "the PDF is encrypted and needs a password"),

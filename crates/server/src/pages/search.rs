@@ -15,13 +15,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use library::catalogue::{Catalogue, Library};
+use library::favourites::{self, Favourite};
 use library::search::{
-    INDEX_BUILDING_NOTICE, ModelState, SearchMode, SearchResponse, TEXT_ONLY_NOTICE, VECTORS_MISSING_NOTICE,
+    INDEX_BUILDING_NOTICE, ModelState, NOT_RERANKED_NOTICE, SearchMode, SearchResponse, TEXT_ONLY_NOTICE,
+    VECTORS_MISSING_NOTICE,
 };
 use library::{Error, overview};
 
 use super::error::PageResult;
 use super::frame::Frame;
+use super::start::{self, Steps};
 use crate::app::address;
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -33,6 +36,8 @@ use view::Document;
 const PAGE: usize = 20;
 /// Limit on libraries that are shown without a query.
 const MAX_LIBRARIES: usize = 12;
+/// Limit on favourites that are shown.
+const MAX_FAVOURITES: i64 = 24;
 /// Limit on other versions that are suggested.
 const MAX_VERSIONS: usize = 6;
 
@@ -61,10 +66,14 @@ enum SearchState {
 }
 
 struct Welcome {
+    /// First steps, while the reader is signed in and has no documents but the guide.
+    steps: Option<Steps>,
     /// Whether an administrator exists; true without a look-up if the reader is signed in.
     has_administrator: bool,
     libraries: Vec<Card>,
     has_more: bool,
+    /// Favourites, with their addresses.
+    favourites: Vec<(Favourite, String)>,
 }
 
 /// Summary of a library.
@@ -154,10 +163,27 @@ async fn welcome(state: &AppState, frame: &Frame, catalogue: &Catalogue) -> prob
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         identity::users::has_administrator(&mut connection).await?
     };
+    let steps = if frame.user().is_some() && !start::has_documents(frame, catalogue) {
+        Some(Steps::read(state, frame, catalogue).await?)
+    } else {
+        None
+    };
+    let favourites = if frame.user().is_some() {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        favourites::list(&mut connection, &frame.actor, catalogue, MAX_FAVOURITES).await?
+    } else {
+        Vec::new()
+    };
+    let favourites = favourites.into_iter().filter_map(|favourite| {
+        let (library, version) = (favourite.library.parse().ok()?, favourite.version.parse().ok()?);
+        let link = address::of_path(&library, &version, &favourite.path);
+        Some((favourite, link))
+    });
+    let favourites = favourites.collect();
     let libraries = catalogue.libraries(&frame.actor);
     let has_more = libraries.len() > MAX_LIBRARIES;
     let libraries = libraries.into_iter().take(MAX_LIBRARIES).map(|library| card(library)).collect();
-    Ok(Welcome { has_administrator, libraries, has_more })
+    Ok(Welcome { steps, has_administrator, libraries, has_more, favourites })
 }
 
 fn card(library: &Library) -> Card {
@@ -204,7 +230,8 @@ async fn search(
         verdict: verdict(frame, &answer, documents.len(), is_miss),
         documents,
         is_relevant,
-        is_recorded: is_settled && !params.is_filtered(),
+        // A typo is not recorded.
+        is_recorded: is_settled && !params.is_filtered() && suggestion.is_none(),
         notices: notices(state, frame, &answer, request.mode),
         suggestion: suggestion.map(|text| (text.clone(), params.link(&[("q", &text)]))),
         alternatives: if is_relevant { Vec::new() } else { alternatives(frame, params, library) },
@@ -233,12 +260,18 @@ fn notices(state: &AppState, frame: &Frame, answer: &SearchResponse, requested: 
     let mut notices = Vec::new();
     let has = |beginning: &str| answer.notices.iter().any(|notice| notice.starts_with(beginning));
     // A phrase in quotation marks is a keyword search by request, without a notice.
-    if requested == SearchMode::Hybrid && has(TEXT_ONLY_NOTICE) {
+    let failed = format!("{TEXT_ONLY_NOTICE}: the embedding endpoint");
+    if has(&failed) {
+        notices.push(frame.t("search-endpoint-failed"));
+    } else if requested == SearchMode::Hybrid && has(TEXT_ONLY_NOTICE) {
         notices.push(match state.app.engine.model() {
             ModelState::Ready(_) => frame.t("search-vectors-coming"),
             ModelState::Loading => frame.t("search-model-loading"),
             ModelState::Off(_) => frame.t("search-by-words"),
         });
+    }
+    if has(NOT_RERANKED_NOTICE) {
+        notices.push(frame.t("search-not-reranked"));
     }
     if has(VECTORS_MISSING_NOTICE) {
         notices.push(frame.t("search-vectors-missing"));

@@ -1,4 +1,5 @@
 //! `/share/{token}`: a chat as it was when the link was created. A setting says who can open links; to others a link does not exist.
+//! Signed-in readers do not see passages of libraries that they cannot read.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -36,10 +37,13 @@ async fn show(State(state): State<AppState>, frame: Frame, Path(token): Path<Str
     // Held until the chat is rendered: a waiting request is small, a rendered chat has some ten megabytes.
     let _permit = RENDERINGS.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let chat = shares::open(&mut connection, &Token::from_text(&token)).await?.ok_or_else(link_not_found)?;
+    // Links that anyone can open show everybody the same.
+    let reader = (allowed == ShareLinks::Team).then_some(&frame.actor);
+    let chat =
+        shares::open(&mut connection, &Token::from_text(&token), reader).await?.ok_or_else(link_not_found)?;
     drop(connection);
     let (address, language) = (state.address.clone(), frame.language().of_chats());
-    let rendering = tokio::task::spawn_blocking(move || html::render(&chat, &address, language));
+    let rendering = tokio::task::spawn_blocking(move || html::render_shared(&chat, &address, language));
     Ok(page(rendering.await.map_err(|error| Problem::internal(error.to_string()))?))
 }
 

@@ -43,9 +43,16 @@ struct Page<'page> {
     error: Option<&'page FormError>,
 }
 
+impl Page<'_> {
+    /// Whether the reader came here from a page that needs an account.
+    fn is_on_the_way(&self) -> bool {
+        self.next != "/"
+    }
+}
+
 /// Shows the sign-in form, or redirects if the reader is signed in.
 async fn show(frame: Frame, Query(query): Query<SignInQuery>) -> Response {
-    let next = local(&query.next).unwrap_or("/account");
+    let next = local(&query.next).unwrap_or("/");
     if frame.user().is_some() {
         return see_other(next);
     }
@@ -57,7 +64,7 @@ async fn show(frame: Frame, Query(query): Query<SignInQuery>) -> Response {
 async fn sign_in(State(state): State<AppState>, Client(client): Client, form: SubmittedForm) -> PageResult {
     let form = form.at("/sign-in");
     let frame = &form.frame;
-    let (name, next) = (form.field("name"), local(form.field("next")).unwrap_or("/account"));
+    let (name, next) = (form.field("name"), local(form.field("next")).unwrap_or("/"));
     let app = &state.app;
     let (signer, password) = (app.authenticator.signer(), form.field("password"));
     let signed_in =
@@ -65,7 +72,7 @@ async fn sign_in(State(state): State<AppState>, Client(client): Client, form: Su
             .await;
     match signed_in {
         Ok(signed_in) => {
-            let mut response = frame.signed_in(&signed_in.token, next);
+            let mut response = frame.signed_in(&signed_in, next);
             // Signing in succeeds even if the preferences cannot be read.
             if let Ok(mut connection) = store::postgres::acquire(app.pool()).await
                 && let Ok(preferences) = preferences::find(&mut connection, &signed_in.actor()).await

@@ -10,8 +10,9 @@ pub(super) fn render() -> String {
     root.build();
     let mut text = String::from(
         "# Command line reference\n\n\
-         `wenyuan COMMAND [OPTIONS]`. Without a command it starts the server. Results go to standard output, messages to \
-         standard error. Exit codes: 0 success, 1 failure, 2 wrong usage or an invalid configuration.\n\n\
+         `wenyuan COMMAND [OPTIONS]`. Results go to standard output, messages to standard error; with `--json` an error is one \
+         JSON object there too. Exit codes: 0 success, 1 failure or a search without results, 2 wrong usage or an invalid \
+         configuration.\n\n\
          Every command also takes `--help`, `--config FILE` and the flags of the [configuration](configuration.md).\n",
     );
     for command in visible(&root) {

@@ -8,7 +8,7 @@ use super::Group;
 #[command(next_help_heading = "Chats")]
 pub(crate) struct ChatSettings {
     /// People who can open links to shared chats: nobody, signed-in users, or anyone who has the link. A share
-    /// holds the passages that its answers quote
+    /// holds the passages that its answers quote; signed-in users do not see those of libraries they cannot read
     #[arg(
         id = "chat.share_links",
         long = "share-links",

@@ -97,13 +97,23 @@ pub(crate) struct DatabaseSettings {
 impl DatabaseSettings {
     /// Configuration of the database, whose built-in cluster lives in the data directory.
     pub(crate) fn config(&self, data_dir: &Path) -> DatabaseConfig {
-        let programs = self.postgres.clone().unwrap_or_else(|| default_programs(data_dir));
+        let programs = self.programs(data_dir);
         DatabaseConfig {
             url: Secret::reveal(self.url.as_ref()),
             owner_url: Secret::reveal(self.owner_url.as_ref()),
             cluster: ClusterConfig::new(data_dir.join("postgres"), programs),
             pool: self.pool(),
         }
+    }
+
+    /// Settings for a copy of the library: on the built-in PostgreSQL, with the programs of this one.
+    pub(super) fn for_copy(&self, data_dir: &Path) -> Self {
+        Self { url: None, owner_url: None, postgres: Some(self.programs(data_dir)), ..self.clone() }
+    }
+
+    /// Directory of the built-in PostgreSQL's programs.
+    pub(crate) fn programs(&self, data_dir: &Path) -> PathBuf {
+        self.postgres.clone().unwrap_or_else(|| default_programs(data_dir))
     }
 
     /// Configuration of the connection pool.

@@ -33,15 +33,49 @@ pub(crate) enum Kind {
     List,
 }
 
-/// Makes all settings available to every command, and hides the values of those that may hold secrets.
+/// Makes all settings available to every command, outside its own help, and hides the values of those that may hold secrets.
 pub(crate) fn prepare(command: Command) -> Command {
     command.mut_args(|argument| {
         if !is_setting(&argument) {
             return argument;
         }
         let is_secret = Definition(&argument).is_secret();
-        argument.global(true).hide_short_help(true).hide_env_values(is_secret).hide_default_value(is_secret)
+        argument
+            .global(true)
+            .hide_short_help(true)
+            .hide_long_help(true)
+            .hide_env_values(is_secret)
+            .hide_default_value(is_secret)
     })
+}
+
+/// Returns the help of the settings: flag, variable, explanation and default of each, by group.
+pub(crate) fn help(command: &Command) -> String {
+    let mut text = String::from(
+        "Settings of every command: flags, environment variables, and keys of the configuration file.\n\
+         `wenyuan config show` shows those in effect, `wenyuan config template` prints a file to start from.\n\n\
+         --config FILE (WENYUAN_CONFIG)\n    \
+         Configuration file [default: wenyuan.toml in the user's configuration directory or in /etc/wenyuan]\n",
+    );
+    let mut section = "";
+    for setting in definitions(command) {
+        if setting.section() != section {
+            section = setting.section();
+            text.push_str(&format!("\n[{section}]\n"));
+        }
+        let names = setting.0.get_value_names().unwrap_or_default();
+        let value = names.first().filter(|_| setting.kind() != Kind::Boolean);
+        let value = value.map(|name| format!(" {name}")).unwrap_or_default();
+        let default = setting.default().filter(|_| !setting.is_secret());
+        let default = default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+        text.push_str(&format!(
+            "{}{value} ({})\n    {}{default}\n",
+            setting.flag(),
+            setting.variable(),
+            setting.help()
+        ));
+    }
+    text.trim_end().to_owned()
 }
 
 /// Returns the settings of a command, in the order of their groups.
@@ -50,7 +84,7 @@ pub(crate) fn definitions(command: &Command) -> impl Iterator<Item = Definition<
 }
 
 /// Whether an argument is a setting: its id names a section and a key.
-pub(super) fn is_setting(argument: &Arg) -> bool {
+pub(crate) fn is_setting(argument: &Arg) -> bool {
     argument.get_id().as_str().contains('.')
 }
 

@@ -20,6 +20,17 @@ pub(crate) struct DocumentSettings {
     )]
     max_document_mib: usize,
 
+    /// Maximum size of all that one person has on its way into the library at a time, in MiB: uploads and imports
+    #[arg(
+        id = "documents.max_staged_mib",
+        long = "max-staged-mib",
+        env = "WENYUAN_MAX_STAGED_MIB",
+        default_value_t = 2048,
+        value_name = "MIB",
+        value_parser = clap::value_parser!(u64).range(1..=1 << 30)
+    )]
+    max_staged_mib: u64,
+
     /// Time limit for parsing a document, in seconds
     #[arg(
         id = "documents.read_seconds",
@@ -50,6 +61,11 @@ impl DocumentSettings {
     /// Maximum size of a document, in bytes.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_document_mib << 20
+    }
+
+    /// Maximum size of what one person has on its way into the library at a time, in bytes.
+    pub(crate) fn max_staged_bytes(&self) -> u64 {
+        self.max_staged_mib << 20
     }
 
     /// Time limit for parsing a document.

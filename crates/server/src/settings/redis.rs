@@ -13,6 +13,11 @@ pub(crate) struct RedisSettings {
 }
 
 impl RedisSettings {
+    /// No Redis server.
+    pub(super) fn none() -> Self {
+        Self { url: None }
+    }
+
     /// URL of the Redis server, if one is used.
     pub(crate) fn url(&self) -> Option<String> {
         Secret::reveal(self.url.as_ref())

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use chat::web_search::WebSearch;
 use clap::{Args, ValueEnum};
+use library::embedder::EmbeddingChoice;
 
 use super::{Group, Problems, Secret, installed};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Search")]
 pub(crate) struct SearchSettings {
-    /// Semantic search: with the local model, or none (keyword search only)
+    /// Semantic search: with the local model, with an OpenAI-compatible endpoint that an administrator sets
+    /// (`wenyuan search-endpoints`), or none (keyword search only). The same on all nodes
     #[arg(
         id = "search.embedding",
         long = "embedding",
@@ -52,12 +54,14 @@ pub(crate) enum Embedding {
     /// The bundled model.
     #[default]
     Local,
+    /// The endpoint that administrators set.
+    Openai,
     /// No vectors.
     None,
 }
 
 impl SearchSettings {
-    /// File of the embedding model.
+    /// File of the local embedding model. With an endpoint it answers until all passages have the vectors of that.
     ///
     /// # Errors
     ///
@@ -65,9 +69,18 @@ impl SearchSettings {
     pub(crate) fn model(&self) -> Result<PathBuf, String> {
         match (self.embedding, &self.embedding_model) {
             (Embedding::None, _) => Err("semantic search is turned off (WENYUAN_EMBEDDING=none)".to_owned()),
-            (Embedding::Local, None) => installed::find(installed::MODEL)
+            (Embedding::Local | Embedding::Openai, None) => installed::find(installed::MODEL)
                 .ok_or_else(|| "no embedding model is set (WENYUAN_MODEL); ./run sets it".to_owned()),
-            (Embedding::Local, Some(file)) => Ok(file.clone()),
+            (Embedding::Local | Embedding::Openai, Some(file)) => Ok(file.clone()),
+        }
+    }
+
+    /// Model that passages are to have vectors of.
+    pub(crate) fn embedding(&self) -> EmbeddingChoice {
+        match self.embedding {
+            Embedding::Local => EmbeddingChoice::BuiltIn,
+            Embedding::Openai => EmbeddingChoice::Endpoint,
+            Embedding::None => EmbeddingChoice::Off,
         }
     }
 

@@ -47,6 +47,24 @@ impl StorageSettings {
             .map_or_else(|| PathBuf::from("wenyuan-data"), |directories| directories.data_dir().to_owned())
     }
 
+    /// Content of the file with the master keys, if they are in one that can be read.
+    pub(crate) fn master_keys(&self) -> Option<Vec<u8>> {
+        let config = self.secrets();
+        if config.keys.is_some() {
+            return None;
+        }
+        std::fs::read(config.file.unwrap_or(config.default_file)).ok()
+    }
+
+    /// Settings for a copy of the library in another directory. Keys that are not in a file of the data directory are the same.
+    pub(super) fn for_copy(&self, data_dir: &Path) -> Self {
+        Self {
+            data_dir: Some(data_dir.to_owned()),
+            secret_key_file: None,
+            secret_key: self.secret_key.clone(),
+        }
+    }
+
     /// Source of the master keys.
     pub(crate) fn secrets(&self) -> SecretConfig {
         SecretConfig {

@@ -35,7 +35,7 @@ const pages = (scene) => [
   { route: "/add", at: "/add" },
   { route: "/add", at: "/add?library=harbour&version=2.0" },
   { route: null, at: manual },
-  { route: null, at: manual, as: null, status: 404 },
+  { route: null, at: manual, as: null },
   { route: null, at: "/l/harbour/1.8/manual.md", as: "ben" },
   { route: null, at: "/l/harbour/2.0/guides/upgrading.md" },
   { route: null, at: "/l/harbour-java/2.0/org/example/harbour/Berth.html" },
@@ -54,13 +54,23 @@ const pages = (scene) => [
   { route: "/libraries", at: "/libraries" },
   { route: "/libraries", at: "/libraries", as: "ben" },
   { route: "/libraries", at: "/libraries", as: null },
-  { route: "/l/{library}", at: "/l/harbour" },
-  { route: "/l/{library}", at: "/l/harbour", as: "ben" },
-  { route: "/l/{library}", at: "/l/nothing", status: 404 },
-  { route: "/l/{library}/{version}", at: "/l/harbour/2.0" },
-  { route: "/l/{library}/{version}", at: "/l/handbook/2026", as: "ben" },
-  { route: "/l/{library}/{version}", at: "/l/harbour/9.9", status: 404 },
-  ...["access", "access/harbour", "jobs", "keys", `models/${scene.model}`, "models", "servers", `servers/${scene.server}`, "sessions", "settings", "users", `users/${scene.ben}`]
+  { route: null, at: "/l/harbour" },
+  { route: null, at: "/l/harbour", as: "ben" },
+  { route: null, at: "/l/nothing", status: 404 },
+  { route: null, at: "/l/harbour/2.0" },
+  { route: null, at: "/l/harbour/2.0?folder=guides" },
+  { route: "/broken-links/{library}/{version}", at: "/broken-links/harbour-java/2.0" },
+  { route: "/broken-links/{library}/{version}", at: "/broken-links/harbour/2.0", as: "ben" },
+  { route: null, at: "/l/handbook/2026", as: "ben" },
+  { route: null, at: "/l/harbour/9.9", status: 404 },
+  { route: "/changes/{library}", at: "/changes/harbour" },
+  { route: "/changes/{library}", at: "/changes/harbour?from=1.8&to=2.0&kind=added", as: "ben" },
+  { route: "/changes/{library}", at: "/changes/handbook" },
+  { route: "/start", at: "/start" },
+  { route: "/start", at: "/start", as: "ben" },
+  { route: null, at: manual, act: async (page) => { await page.keyboard.press("Control+k"); await page.locator("dialog [role=option]").first().waitFor(); } },
+  { route: null, at: manual, act: async (page) => { await page.keyboard.press("?"); await page.locator("dialog h2").waitFor(); } },
+  ...["access", "access/harbour", "backups", "jobs", "keys", `models/${scene.model}`, "models", "search-endpoints", "servers", `servers/${scene.server}`, "sessions", "settings", "users", `users/${scene.ben}`]
     .map((page) => ({ route: `/admin/${page.replace(/^(access|models|servers|users)\/.*/, (_, room) => `${room}/{${room === "access" ? "library" : "id"}}`)}`, at: `/admin/${page}` })),
   { route: "/admin", at: "/admin" },
   { route: "/admin", at: "/admin", as: "ben", status: 403 },
@@ -86,7 +96,7 @@ const pages = (scene) => [
 ];
 
 /** Routes that do not answer with a page of their own. */
-const withoutPage = new Set(["/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+const withoutPage = new Set(["/login", "/signin", "/search", "/help", "/docs", "/history", "/favicon.ico", "/palette", "/changes/{library}/atom", "/tree/{library}/{version}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/pictures/{revision}/{number}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
   "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
 
 const tags = { en: "en", zh: "zh-CN" };

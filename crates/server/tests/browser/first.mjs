@@ -11,9 +11,17 @@ await spec(async () => {
     await page.keyboard.type(fixture.password);
     await tabTo(page.locator("main form button").last());
     await page.keyboard.press("Enter");
-    await page.waitForURL((url) => url.pathname !== "/setup");
+    // The first steps, none of which is done.
+    await page.waitForURL((url) => url.pathname === "/start");
     await sees(page, page.getByRole("heading", { level: 1 }));
+    equal([await page.locator(".first-steps li").count(), await page.locator(".first-steps .badge").count()], [4, 0]);
     await axe(page);
+    await go(page, "/");
+    equal(await page.locator(".first-steps li").count(), 4);
+    const key = await page.request.post("/api/v1/keys", { data: { name: "agent" } });
+    ok(key.ok(), await key.text());
+    await go(page, "/start");
+    equal(await page.locator(".first-steps .badge").count(), 1);
     await go(page, `/setup?token=${fixture.setup}`, 404);
   });
 

@@ -69,6 +69,41 @@ impl Fixture {
         fixture
     }
 
+    /// A public library whose documents link to each other and show a picture.
+    pub(crate) async fn with_links() -> Self {
+        let fixture = Self::with_users().await;
+        let start = "# Start\n\nRead [how to set it up](/docs/app/guides/setup#in-a-container), not [what is gone](/docs/gone).\n\n\
+                     ![The plan of the gate](../img/plan.svg) ![A view that was lost](lost.png)\n";
+        let filler =
+            "The gate opens in the morning and closes at night, whatever the weather may be. ".repeat(30);
+        let setup = format!(
+            "# Setup\n\n{filler}\n\n## On a machine\n\n{filler}\n\n## In a container\n\nRun it there.\n\n{filler}\n"
+        );
+        let plan = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"240\" height=\"120\"><rect width=\"240\" height=\"120\" fill=\"#357\"/></svg>";
+        let summary = format!(
+            "<section class=\"method-summary\" id=\"method-summary\"><h2>Method Summary</h2>\
+             <div class=\"summary-table three-column-summary\"><div class=\"table-header col-first\">Modifier and Type</div>\
+             <div class=\"table-header col-second\">Method</div><div class=\"table-header col-last\">Description</div>\
+             <div class=\"col-first\"><code><a href=\"Door.html\">Door</a></code></div><div class=\"col-second\"><code>\
+             <a href=\"#open(java.lang.String)\" class=\"member-name-link\">open</a>(String&nbsp;name)</code></div>\
+             <div class=\"col-last\"><div class=\"block\">Opens it.</div></div></div></section><p>{filler}</p><p>{filler}</p>\
+             <section class=\"method-details\""
+        );
+        let gate = documents::javadoc("org.example", "Gate", "open", "A gate.")
+            .replace("<section class=\"method-details\"", &summary);
+        let door = documents::javadoc("org.example", "Door", "shut", "A door.");
+        for (path, text) in [
+            ("app/start.md", start),
+            ("app/02-guides/setup.md", setup.as_str()),
+            ("img/plan.svg", plan),
+            ("org/example/Gate.html", gate.as_str()),
+            ("org/example/Door.html", door.as_str()),
+        ] {
+            fixture.server.add("links", "1", path, text).await;
+        }
+        fixture
+    }
+
     /// [`Self::with_documents`], and a document that is shown in several parts.
     pub(crate) async fn with_a_long_document() -> Self {
         let fixture = Self::with_documents().await;

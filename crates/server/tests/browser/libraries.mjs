@@ -18,7 +18,7 @@ await spec(async () => {
       await axe(page);
       await page.getByRole("searchbox").fill("upgrad");
       await until("the list is narrowed", async () => (await page.getByText("control.json").count()) === 0);
-      await sees(page, "guides/upgrading.md");
+      await sees(page, "upgrading.md");
       equal(new URL(page.url()).searchParams.get("q"), "upgrad");
     });
   }

@@ -21,6 +21,16 @@ async fn administrators_manage_the_server() {
 }
 
 #[tokio::test]
+async fn a_new_user_finds_the_way() {
+    Fixture::with_documents().await.run_spec("newcomer").await;
+}
+
+#[tokio::test]
+async fn versions_are_read_through_and_compared() {
+    Fixture::with_documents().await.run_spec("contents").await;
+}
+
+#[tokio::test]
 async fn search_works() {
     Fixture::with_documents().await.run_spec("search").await;
 }
@@ -43,6 +53,11 @@ async fn questions_are_answered() {
 #[tokio::test]
 async fn documents_can_be_read() {
     Fixture::with_a_long_document().await.run_spec("reading").await;
+}
+
+#[tokio::test]
+async fn links_lead_on_and_pictures_show() {
+    Fixture::with_links().await.run_spec("links").await;
 }
 
 #[tokio::test]

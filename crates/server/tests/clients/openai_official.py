@@ -2,7 +2,7 @@
 
 usage: openai_official.py URL KEY PLAN, where PLAN is JSON, made by openai.rs:
   models     ids that must be listed
-  asks       [{"model", "messages", "says", "cites"}]: each is sent unstreamed and streamed
+  asks       [{"model", "messages", "says", "cites", "usage"}]: each is sent unstreamed and streamed
   refusals   [{"request", "error", "status", "code", "param"}]
 Prints a report as JSON. On a failure, prints a message and exits with 1.
 """
@@ -25,12 +25,18 @@ def ask(client, asked):
     expect(whole.object == "chat.completion" and whole.choices[0].finish_reason == "stop", f"{whole}")
     expect(asked["says"] in text, f"{asked['says']!r} is missing: {text}")
     expect(whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens, f"{whole.usage}")
+    if "usage" in asked:
+        expect([whole.usage.prompt_tokens, whole.usage.completion_tokens] == asked["usage"], f"{whole.usage}")
+    # Also where the language model reports none; the sources alone are longer than the answer.
+    expect(whole.usage.prompt_tokens > whole.usage.completion_tokens > 0, f"{whole.usage}")
     cited = [source["number"] for source in whole.sources if source["cited"]]
     expect(cited == asked["cites"], f"cites {cited}")
 
     stream = client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True})
     pieces, reasons, usage = [], [], None
     for chunk in stream:
+        expect(usage is None, "chunks after the usage")
+        expect("usage" in chunk.model_fields_set and (chunk.usage is None or not chunk.choices), f"{chunk}")
         expect(chunk.object == "chat.completion.chunk", f"{chunk}")
         for choice in chunk.choices:
             pieces.append(choice.delta.content or "")

@@ -12,15 +12,17 @@ const TOKEN: &str = "input[name=form_token]";
 /// Id of an item in a list.
 const ID: &str = ".rows input[name=id]";
 const SECRET: &str = "sesame-Xy71pQ";
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/admin",
     "/admin/users",
     "/admin/access",
     "/admin/keys",
     "/admin/sessions",
     "/admin/models",
+    "/admin/search-endpoints",
     "/admin/servers",
     "/admin/jobs",
+    "/admin/backups",
     "/admin/settings",
 ];
 
@@ -134,11 +136,15 @@ async fn the_pages_are_for_administrators_only() {
         (&model, vec![]),
         (&format!("{model}/test"), vec![]),
         (&format!("{model}/act"), vec![("action", "delete")]),
+        ("/admin/search-endpoints/embedding", vec![("endpoint", "http://a/v1"), ("model", "m")]),
+        ("/admin/search-endpoints/reranking/test", vec![]),
+        ("/admin/search-endpoints/reranking/delete", vec![]),
         ("/admin/servers", vec![("name", "m"), ("endpoint", "http://a/mcp")]),
         (&format!("/admin/servers/{nil}"), vec![]),
         (&format!("/admin/servers/{nil}/test"), vec![]),
         (&format!("/admin/servers/{nil}/act"), vec![("action", "delete")]),
         ("/admin/jobs", vec![("all", "1"), ("action", "discard")]),
+        ("/admin/backups", vec![("action", "run")]),
     ] {
         let refused = browser.fill("/account", action, &fields).await;
         assert_eq!(refused.status, 403, "{action}: {}", refused.text());

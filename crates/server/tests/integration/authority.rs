@@ -25,8 +25,10 @@ PATCH  /api/v1/libraries/{library}                                       404 404
 DELETE /api/v1/libraries/{fresh}                                         404 404 403 403 204 404 403 404 204
 GET    /api/v1/libraries/{library}/versions                              404 404 200 200 200 404 200 404 200
 GET    /api/v1/libraries/{library}/versions/{version}                    404 404 200 200 200 404 200 404 200
+GET    /api/v1/libraries/{library}/versions/{version}/broken-links       404 404 200 200 200 404 200 404 200
 DELETE /api/v1/libraries/{fresh}/versions/{version}                      404 404 403 204 204 404 403 404 204
 POST   /api/v1/libraries/{library}/versions/{version}/activate           404 404 403 200 200 404 403 404 200
+GET    /api/v1/libraries/{library}/changes?from={version}&to={version}   404 404 200 200 200 404 200 404 200
 GET    /api/v1/libraries/{library}/grants                                404 404 403 403 200 404 403 404 200
 PUT    /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 200 404 403 404 200
 DELETE /api/v1/libraries/{library}/grants/{username}                     404 404 403 403 204 404 403 404 204
@@ -47,6 +49,10 @@ POST   /api/v1/notes                                                     401 404
 POST   /api/v1/notes/{note}/resolve                                      404 404 403 204 204 404 403 404 204
 GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
 GET    /api/v1/schedules                                                 401 403 403 403 403 403 200 403 200
+GET    /api/v1/backups                                                   401 403 403 403 403 403 200 403 200
+POST   /api/v1/backups                                                   401 403 403 403 403 403 403 403 409
+GET    /api/v1/backups/{username}                                        401 403 403 403 403 403 404 403 404
+POST   /api/v1/backups/{username}/verify                                 401 403 403 403 403 403 403 403 409
 POST   /api/v1/session                                                   200 200 200 200 200 200 200 200 200
 GET    /api/v1/session                                                   401 200 200 200 200 200 200 200 200
 DELETE /api/v1/session                                                   401 204 204 204 204 204 403 403 204
@@ -113,6 +119,12 @@ GET    /api/v1/language-models/{model}                                   401 403
 PATCH  /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 200
 POST   /api/v1/language-models/{model}/test                              401 403 403 403 403 403 403 403 200
 DELETE /api/v1/language-models/{model}                                   401 403 403 403 403 403 403 403 204
+GET    /api/v1/search-endpoints                                          401 403 403 403 403 403 403 403 200
+POST   /api/v1/search-endpoints                                          401 403 403 403 403 403 403 403 201
+GET    /api/v1/search-endpoints/{purpose}                                401 403 403 403 403 403 403 403 200
+PATCH  /api/v1/search-endpoints/{purpose}                                401 403 403 403 403 403 403 403 200
+POST   /api/v1/search-endpoints/{purpose}/test                           401 403 403 403 403 403 403 403 200
+DELETE /api/v1/search-endpoints/{purpose}                                401 403 403 403 403 403 403 403 204
 GET    /api/v2/libs/search?query=hiddenword&libraryName=hidden           401 200 200 200 200 200 200 200 200
 GET    /api/v2/context?libraryId=/docs/{library}&query=hiddenword        401 404 200 200 200 404 200 404 200
 GET    /api/chats                                                        401 200 200 200 200 200 403 403 200
@@ -127,6 +139,8 @@ GET    /llms.txt                                                         200 200
 GET    /l/{library}/llms.txt                                             404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms.txt                                   404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/llms-full.txt                              404 404 200 200 200 404 200 404 200
+GET    /l/{library}                                                      404 404 200 200 200 404 200 404 200
+GET    /l/{library}/{version}                                            404 404 200 200 200 404 200 404 200
 GET    /l/{library}/{version}/{file}                                     404 404 200 200 200 404 200 404 200
 GET    /v1/models                                                        401 200 200 200 200 200 200 200 200
 GET    /v1/models/{library}@1                                            401 404 200 200 200 404 200 404 200
@@ -151,8 +165,26 @@ GET    /password                                                         404 404
 POST   /password                                                         403 403 403 403 403 403 403 403 403
 GET    /forgot                                                           200 200 200 200 200 200 200 200 200
 POST   /forgot                                                           403 403 403 403 403 403 403 403 403
-GET    /passages/{passage}                                               404 404 303 303 303 404 303 404 303
+GET    /passages/{passage}                                               303 404 303 303 303 404 303 404 303
 GET    /original/{library}/{version}/{file}                              404 404 404 404 404 404 404 404 404
+GET    /tree/{library}/{version}                                         404 404 200 200 200 404 200 404 200
+GET    /changes/{library}?from={version}&to={version}                    404 404 200 200 200 404 200 404 200
+GET    /changes/{library}/atom?from={version}&to={version}               404 404 200 200 200 404 200 404 200
+GET    /palette?q=hiddenword                                             200 200 200 200 200 200 200 200 200
+POST   /favourites                                                       403 403 403 403 403 403 403 403 403
+GET    /start                                                            303 200 200 200 200 200 303 303 200
+GET    /login                                                            303 303 303 303 303 303 303 303 303
+GET    /signin                                                           303 303 303 303 303 303 303 303 303
+GET    /search?q=x                                                       303 303 303 303 303 303 303 303 303
+GET    /help                                                             303 303 303 303 303 303 303 303 303
+GET    /docs                                                             303 303 303 303 303 303 303 303 303
+GET    /history                                                          303 303 303 303 303 303 303 303 303
+GET    /favicon.ico                                                      200 200 200 200 200 200 200 200 200
+GET    /libraries                                                        200 200 200 200 200 200 200 200 200
+POST   /l/{library}                                                      403 403 403 403 403 403 403 403 403
+POST   /l/{library}/{version}                                            403 403 403 403 403 403 403 403 403
+GET    /pictures/{passage}/0                                             404 404 404 404 404 404 404 404 404
+GET    /broken-links/{library}/{version}                                 404 404 200 200 200 404 200 404 200
 GET    /compare/{library}/{file}                                         404 404 200 200 200 404 200 404 200
 POST   /notes                                                            403 403 403 403 403 403 403 403 403
 POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
@@ -193,6 +225,10 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
         ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("POST", "search-endpoints") => {
+            json!({ "purpose": "reranking", "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
+        }
+        ("PATCH", "search-endpoints/{purpose}") => json!({ "model": "other" }),
         ("POST", "/v1/chat/completions") => {
             json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
         }
@@ -254,6 +290,10 @@ impl Fixture {
         let made =
             server.ask(Some(&admin.access_token), Method::POST, "/api/v1/language-models", Some(model)).await;
         names.insert("model", made.value()["id"].as_str().expect("an id").to_owned());
+        let endpoint = json!({ "purpose": "embedding", "endpoint": "http://127.0.0.1:1/v1", "model": "any", "dimensions": 8 });
+        let path = "/api/v1/search-endpoints";
+        server.ask(Some(&admin.access_token), Method::POST, path, Some(endpoint)).await;
+        names.insert("purpose", "embedding".to_owned());
         names.insert("file", "a.md".to_owned());
         people.insert("admin", admin);
         let mut fixture = Self { server, people, keys, names, created: 0 };
@@ -424,6 +464,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/pages.rs"),
         include_str!("../../src/pages/document.rs"),
         include_str!("../../src/pages/compare.rs"),
+        include_str!("../../src/pages/favourites.rs"),
+        include_str!("../../src/pages/libraries.rs"),
+        include_str!("../../src/pages/palette.rs"),
+        include_str!("../../src/pages/shortcuts.rs"),
+        include_str!("../../src/pages/start.rs"),
+        include_str!("../../src/pages/version_changes.rs"),
         include_str!("../../src/pages/account.rs"),
         include_str!("../../src/pages/assets.rs"),
         include_str!("../../src/pages/guide.rs"),
@@ -444,7 +490,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
                 routes.insert(("POST".to_owned(), path.to_owned()));
             }
             for (method, _) in found {
-                routes.insert(((*method).to_owned(), shape(path).replace("/guide/{}", "/guide/asking")));
+                routes.insert((
+                    (*method).to_owned(),
+                    shape(path)
+                        .replace("/guide/{}", "/guide/asking")
+                        .replace("/pictures/{}/{}", "/pictures/{}/0"),
+                ));
             }
         }
     }

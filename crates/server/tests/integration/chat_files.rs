@@ -7,6 +7,7 @@ use chat::chats::ChatId;
 use chat::files;
 use embedding::Model;
 use kernel::actor::Actor;
+use library::embedder::Embedder;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ async fn search_files(
     app: &TestApp,
     chat: &str,
     query: &str,
-    model: Option<Arc<Model>>,
+    model: Option<Embedder>,
 ) -> Vec<(String, bool)> {
     let pool = app.database().pool();
     let chat = ChatId(chat.parse().expect("an id"));
@@ -143,7 +144,7 @@ async fn bytes_are_deleted_with_the_last_chat_that_uses_them() {
     wait_for_files(&server, &chat).await;
     let objects = Objects::in_folder(&app.data().join("objects")).unwrap();
     let pool = app.database().pool();
-    let sweep = async || library::gc::collect(pool, &objects, Duration::ZERO).await.unwrap();
+    let sweep = async || library::gc::collect(pool, &objects, Duration::ZERO).await.unwrap().deleted;
     let hash = store::objects::Hash::of(b"# A\n\nThe sweepword.");
     sweep().await;
     assert!(objects.exists(hash).await.unwrap());
@@ -182,7 +183,7 @@ async fn files_are_searched_semantically() {
     let missing = "select count(*) from chat.file_passages where vector is null";
     eventually("vectors", async || (app.database().count(missing).await == 0).then_some(())).await;
     let file = app.environment()["WENYUAN_MODEL"].clone();
-    let model = Arc::new(Model::load(file.as_ref()).unwrap());
+    let model = Embedder::built_in(Arc::new(Model::load(file.as_ref()).unwrap()));
     let best = search_files(&app, &chat, "who can fix my automobile", Some(model)).await;
     assert_eq!(best[0].0, "0.md", "{best:?}");
 }

@@ -8,19 +8,31 @@ use serde_json::Value;
 
 /// Crates of the workspace that a crate may depend on. Never sideways, never up; `extract`, `embedding` and `markup` depend
 /// on none.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("kernel", &[]),
     ("extract", &[]),
     ("embedding", &[]),
     ("markup", &[]),
     ("store", &["kernel"]),
     ("identity", &["kernel", "store"]),
+    ("ops", &["kernel", "store"]),
     ("library", &["embedding", "extract", "kernel", "store"]),
     ("registry", &["kernel", "store"]),
-    ("chat", &["embedding", "extract", "kernel", "library", "markup", "registry", "store"]),
+    ("chat", &["extract", "kernel", "library", "markup", "registry", "store"]),
     (
         "server",
-        &["chat", "embedding", "extract", "identity", "kernel", "library", "markup", "registry", "store"],
+        &[
+            "chat",
+            "embedding",
+            "extract",
+            "identity",
+            "kernel",
+            "library",
+            "markup",
+            "ops",
+            "registry",
+            "store",
+        ],
     ),
     ("testkit", &[]),
     // Measures the program from outside, or one crate by itself.

@@ -128,3 +128,32 @@ async fn a_port_that_another_program_is_just_leaving_is_taken() {
     left.await.expect("the end of the other program");
     assert_eq!(server.address(), address);
 }
+
+#[tokio::test]
+async fn requests_that_cannot_be_read_are_answered_with_problems() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(2 << 20));
+    let many = "X-Many: x\r\n".repeat(500);
+    for (request, status) in [
+        (long, 431),
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"), 431),
+        ("GET /\u{1} HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("BAD\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nbad header\r\n\r\n".to_owned(), 400),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n".to_owned(), 400),
+    ] {
+        let mut stream = connect(&server).await;
+        // The server may close before it has read everything.
+        let _closed = stream.write_all(request.as_bytes()).await;
+        let answer = rest(&mut stream).await;
+        let start: String = request.chars().take(40).collect();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+        assert!(head.contains("content-type: application/problem+json"), "{start}: {answer}");
+        let problem: serde_json::Value = serde_json::from_str(body).expect(body);
+        assert_eq!(problem["status"], status, "{start}: {answer}");
+        let id = problem["request_id"].as_str().expect("an id");
+        assert!(head.contains(&format!("x-request-id: {id}")), "{start}: {answer}");
+    }
+}

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use markup::document::{self, RenderOptions, Rendered};
+use markup::document::{self, Overlay, RenderOptions, Rendered};
 use reqwest::Method;
 use testkit::{Server, TestApp, eventually};
 
@@ -56,8 +56,14 @@ fn render(text: &str) -> (Rendered, Vec<String>) {
         links.borrow_mut().push(link.to_owned());
         None
     };
-    let options =
-        RenderOptions { passages: &[], id_prefix: "", has_title: true, is_first: true, resolve: &resolve };
+    let options = RenderOptions {
+        passages: &[],
+        id_prefix: "",
+        has_title: true,
+        is_first: true,
+        resolve: &resolve,
+        overlay: Overlay::default(),
+    };
     let rendered = document::render(text, &options);
     (rendered, links.into_inner())
 }

@@ -105,6 +105,7 @@ async fn an_empty_result_gives_advice_and_is_recorded_once() {
     let typo = page(&ada.get("/?q=idel+conections&library=gate").await);
     assert!(typo.has("a[href='/?q=idle%20connections&library=gate']"), "{}", typo.source());
     assert!(typo.text("main").contains("Did you mean"), "{}", typo.text("main"));
+    assert!(!typo.text("main").contains("owners will see this search"), "{}", typo.text("main"));
     // Words of unreadable libraries are not suggested.
     server
         .ask(
@@ -155,10 +156,15 @@ async fn libraries_and_versions_are_shown_changed_and_deleted() {
     assert_eq!(gate.texts("#versions ~ .rows h3 .badge.good"), ["active"]);
     assert!(gate.text("main").contains("guide/pool.md"), "{}", gate.text("main"));
     assert!(!gate.has("[name=action]"), "a reader is offered a change: {}", gate.source());
-    // Programs get a problem at the same address.
-    let program = server.get("/l/gate", &[]).await;
-    assert_eq!((program.status, program.header("content-type")), (404, Some("application/problem+json")));
-    assert_eq!(server.get("/l/gate/2", &[]).await.status, 404);
+    // Programs get llms.txt at the same address.
+    for path in ["/l/gate", "/l/gate/2"] {
+        let program = server.get(path, &[]).await;
+        assert_eq!(
+            (program.status, program.header("content-type")),
+            (200, Some("text/plain; charset=utf-8"))
+        );
+        assert_eq!(program.text(), server.get(&format!("{path}/llms.txt"), &[]).await.text());
+    }
     assert_eq!(bob.get("/l/nothing").await.status, 404);
     // A version, by folder.
     let second = page(&bob.get("/l/gate/2").await);

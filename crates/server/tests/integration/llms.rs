@@ -278,7 +278,7 @@ async fn search_answers_in_markdown_where_that_is_wanted() {
     let path = "/api/v1/search?q=limitword&library=gate";
     let text = get_with(&server, path, "accept", "text/markdown").await;
     assert_eq!(text.header("content-type"), Some("text/markdown; charset=utf-8"));
-    assert!(text.text().starts_with("> searched by words alone"), "{}", text.text());
+    assert!(text.text().starts_with("> keyword results only"), "{}", text.text());
     let whole = text.text();
     let (_, shown) = whole.split_once("\n\n").unwrap();
     let (line, rest) = shown.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();

@@ -55,6 +55,7 @@ async fn every_route_is_described_and_answers() {
             .replace("{group}", "00000000-0000-7000-8000-000000000000")
             .replace("{username}", "absent")
             .replace("{name}", "absent")
+            .replace("{purpose}", "embedding")
             .replace("{model}", "absent")
             .replace("{version}", "1")
             .replace("{revision}", "1")

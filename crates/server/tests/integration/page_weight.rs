@@ -11,7 +11,7 @@ use crate::PROGRAM;
 const MAX_PAGE_BYTES: usize = 60_000;
 
 /// Uncompressed size of a style sheet.
-const MAX_STYLE_SHEET_BYTES: usize = 26_000;
+const MAX_STYLE_SHEET_BYTES: usize = 30_000;
 
 /// Fetches a page or a file and returns its compressed size and its text.
 async fn fetch(server: &Server, session: &str, path: &str) -> (usize, String) {
@@ -49,8 +49,9 @@ async fn fetch_all(server: &Server, session: &str, path: &str) -> (usize, BTreeS
         weight += size;
         if file.split('.').next_back() == Some("js") {
             let (folder, _) = file.rsplit_once('/').expect("a folder");
-            let modules =
-                quoted_after(&text, " from \"./").into_iter().chain(quoted_after(&text, "import(\"./"));
+            let modules = [" from \"./", "import \"./", "import(\"./"]
+                .into_iter()
+                .flat_map(|before| quoted_after(&text, before));
             waiting.extend(modules.map(|name| format!("{folder}/{name}")));
         }
     }

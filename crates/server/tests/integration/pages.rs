@@ -108,7 +108,7 @@ async fn an_account_is_managed_on_pages() {
     assert_eq!(weak.html().attribute("input[name=username]", "value"), "ada");
     assert!(!weak.text().contains("password123"), "{}", weak.text());
     let created = ada.submit(&setup, "/setup", &fields(PASSWORD)).await;
-    assert_eq!((created.status, created.header("location")), (303, Some("/account")), "{}", created.text());
+    assert_eq!((created.status, created.header("location")), (303, Some("/start")), "{}", created.text());
     let cookie = cookie_set(&created, "wenyuan_session").unwrap().to_owned();
     for flag in ["Path=/", "HttpOnly", "SameSite=Lax"] {
         assert!(cookie.contains(flag), "{cookie}");
@@ -177,7 +177,7 @@ async fn an_account_is_managed_on_pages() {
     let wrong = elsewhere.submit("/sign-in", "/sign-in", &wrong).await;
     assert_eq!(wrong.status, 403);
     assert_eq!(wrong.html().text("[role=alert]"), "Name or password is wrong.");
-    for (next, location) in [("//evil.example", "/account"), ("https://evil.example", "/account"), ("/", "/")]
+    for (next, location) in [("//evil.example", "/"), ("https://evil.example", "/"), ("/account", "/account")]
     {
         let mut other = Browser::new(&server);
         let fields = [("name", "ada"), ("password", PASSWORD), ("next", next)];
@@ -210,7 +210,10 @@ async fn an_account_is_managed_on_pages() {
     let fields = [("token", path.split('=').nth(1).unwrap()), ("password", "a third good password")];
     assert!(ada.get(&path).await.html().texts("strong").contains(&"ada".to_owned()));
     let set = ada.submit(&path, "/password", &fields).await;
-    assert_eq!(set.header("location"), Some("/sign-in?done=password"), "{}", set.text());
+    // It signs in, too.
+    assert_eq!(set.header("location"), Some("/"), "{}", set.text());
+    assert!(cookie_set(&set, "wenyuan_session").is_some(), "{}", set.text());
+    assert_eq!(ada.get("/account").await.status, 200);
     assert_eq!(ada.get(&path).await.status, 404);
     let forgot = ada.get("/forgot").await.html();
     assert!(forgot.shows(".note", "Ask an administrator"), "{}", forgot.source());

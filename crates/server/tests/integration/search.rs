@@ -270,7 +270,7 @@ async fn without_a_model_everything_works_on_words_and_says_so() {
     let answer = server.search(&[("q", "wordsonly")]).await;
     assert_eq!((&answer["mode"], each(&answer, "path").len()), (&json!("text"), 1));
     let notice = answer["notices"][0].as_str().unwrap();
-    assert!(notice.contains("by words alone") && notice.contains("WENYUAN_EMBEDDING=none"), "{notice}");
+    assert!(notice.contains("keyword results only") && notice.contains("WENYUAN_EMBEDDING=none"), "{notice}");
     let asked_for_words = server.search(&[("q", "wordsonly"), ("mode", "text")]).await;
     assert_eq!(asked_for_words["notices"], json!([]));
     let refused = server.get("/api/v1/search", &[("q", "wordsonly"), ("mode", "vector")]).await.problem(409);

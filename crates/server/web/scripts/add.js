@@ -31,6 +31,15 @@ files.addEventListener("change", () => choose([...files.files].map((file) => ({ 
 
 const readTarget = () => Object.fromEntries(["library", "version", "tags"].map((name) => [name, form.elements[name].value.trim()]));
 
+// A mistyped name would make a library of its own: said while it can be corrected.
+const hint = document.getElementById("library-hint");
+const usualHint = hint.textContent;
+const known = new Set([...document.getElementById("libraries").options].map((option) => option.value));
+form.elements.library.addEventListener("input", (event) => {
+  const name = event.target.value.trim().toLowerCase();
+  hint.textContent = name && event.target.validity.valid && !known.has(name) ? format(messages.new, name) : usualHint;
+});
+
 function choose(items) {
   chosen = items;
   document.getElementById("chosen").textContent = items.length > 1 ? `${items.length} · ${items[0].path} …` : (items[0]?.path ?? "");

@@ -47,6 +47,22 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+/** Address of the search in the library and version of this page; in all libraries elsewhere. */
+export function searchAddress() {
+  const [, section, library, version] = location.pathname.split("/");
+  const query = new URLSearchParams();
+  if (["l", "compare", "changes"].includes(section) && library) query.set("library", decodeURIComponent(library).replace("~", "/"));
+  if (section === "l" && version) query.set("version", decodeURIComponent(version));
+  if (section === "guide") query.set("library", "wenyuan");
+  return `/${query.size ? `?${query}` : ""}`;
+}
+
+const palette = (open) => import("./palette.js").then((loaded) => loaded[open]());
+for (const button of document.querySelectorAll("[data-open]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => { button.closest("details").open = false; palette(button.dataset.open === "palette" ? "openPalette" : "openShortcuts"); });
+}
+
 // Escape closes menus, as does a click elsewhere.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
@@ -56,10 +72,18 @@ document.addEventListener("keydown", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
   }
   const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+    event.preventDefault();
+    palette("openPalette");
+  }
+  if (event.key === "?" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    palette("openShortcuts");
+  }
   if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     const field = document.querySelector("[data-search]");
-    if (field) { field.focus(); field.select(); } else location.href = "/#q";
+    if (field) { field.focus(); field.select(); } else location.href = `${searchAddress()}#q`;
   }
 });
 

@@ -65,8 +65,8 @@ function follow(article, wait = 500) {
     const hadFocus = article.contains(document.activeElement);
     const wasAtEnd = isAtEnd();
     article.replaceWith(message);
-    // Passages without an answer arrive all at once, and are read from the question on.
-    if (wasAtEnd && !message.querySelector(".answer")) message.previousElementSibling?.scrollIntoView();
+    // Passages without an answer arrive all at once, and are read from the question on. Theirs are answers too by class.
+    if (wasAtEnd && !message.querySelector(":scope > .answer")) message.previousElementSibling?.scrollIntoView();
     else if (wasAtEnd) toEnd();
     localizeTimes(message);
     globalThis.htmx?.process(message);

@@ -1,5 +1,8 @@
-// Documents: table of contents that follows the scroll position, copy buttons, links to the same section of another version.
+// Documents: table of contents that follows the scroll position, copy buttons, links to the same section of another version, the tree
+// of documents.
 import { notify } from "./app.js";
+import { remember } from "./recent.js";
+import "./tree.js";
 
 const article = document.querySelector(".prose");
 const contents = document.querySelector(".contents");
@@ -27,9 +30,10 @@ function follow() {
   if (last !== current) {
     current?.removeAttribute("aria-current");
     last?.setAttribute("aria-current", "true");
-    if (last && contents.scrollHeight > contents.clientHeight) {
-      const [top, bottom] = [last.offsetTop, last.offsetTop + last.offsetHeight];
-      if (top < contents.scrollTop || bottom > contents.scrollTop + contents.clientHeight) contents.scrollTop = top - contents.clientHeight / 3;
+    const scroller = [contents, contents?.parentElement].find((box) => box && box.scrollHeight > box.clientHeight && getComputedStyle(box).overflowY === "auto");
+    if (last && scroller) {
+      const [frame, line] = [scroller.getBoundingClientRect(), last.getBoundingClientRect()];
+      if (line.top < frame.top || line.bottom > frame.bottom) scroller.scrollTop += line.top - frame.top - frame.height / 3;
     }
     current = last;
   }
@@ -113,4 +117,7 @@ function findFragment() {
   there.searchParams.set("at", fragment);
   location.replace(there.href);
 }
+const head = document.querySelector("header[data-read]");
+if (head) remember({ title: head.querySelector("h1").textContent.trim(), detail: head.dataset.read, link: location.pathname });
+
 if (article) { findFragment(); addEventListener("hashchange", findFragment); }

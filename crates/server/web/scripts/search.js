@@ -1,13 +1,18 @@
+import { forget, read } from "./recent.js";
+
 // Search while typing: keyboard navigation, recent searches, and when a search counts as settled.
 
 const field = document.getElementById("q");
 const results = document.getElementById("found");
-/** Time without a key press after which a search is settled, in milliseconds. */
+/** Time without a key press after which a search is settled, in milliseconds; and after which it is reported if nothing was found: who
+ * pauses within a word goes on typing. */
 const SETTLED_AFTER = 1500;
+const REPORTED_AFTER = 5000;
 const MAX_RECENT = 8;
 /** Title of the page without a query. */
 const baseTitle = document.title.split(" · ").slice(-2).join(" · ");
 let timer;
+let reporter;
 
 // Arrow keys move through the results, Enter opens one, Escape returns to the field.
 document.addEventListener("keydown", (event) => {
@@ -39,14 +44,16 @@ document.addEventListener("htmx:after:swap", (event) => {
   const query = field.value.trim();
   document.title = query ? `${query} · ${baseTitle}` : baseTitle;
   showRecent();
+  showRead();
   clearTimeout(timer);
-  timer = setTimeout(settle, SETTLED_AFTER);
+  clearTimeout(reporter);
+  timer = setTimeout(remember, SETTLED_AFTER);
+  reporter = setTimeout(report, REPORTED_AFTER);
 });
 
-/** Stores a settled search among the recent ones; if it has no relevant results, reports it to the owners of the library. */
-function settle() {
+/** Reports a search without relevant results to the owners of the library. */
+function report() {
   if (!field.value.trim()) return;
-  remember();
   if (!results.querySelector("[data-lost]")) return;
   const address = new URL(location.href);
   address.searchParams.set("settled", "1");
@@ -95,5 +102,20 @@ function showRecent() {
   section.querySelector(":scope > button").onclick = () => { store([]); showRecent(); field.focus(); };
 }
 
+/** Shows the documents that were read last. */
+function showRead() {
+  const section = document.getElementById("read");
+  if (!section) return;
+  const documents = read().slice(0, MAX_RECENT);
+  section.hidden = documents.length === 0;
+  section.querySelector("ul").replaceChildren(...documents.map(({ title, detail, link }) => {
+    const item = document.createElement("li");
+    item.append(Object.assign(document.createElement("a"), { className: "chip", href: link, textContent: title, title: detail }));
+    return item;
+  }));
+  section.querySelector("button").onclick = () => { forget(); showRead(); field.focus(); };
+}
+
 if (field.value.trim()) remember();
 showRecent();
+showRead();

@@ -8,20 +8,19 @@
 //! can replace nothing in it; `data` and `socket` inside belong to the user. See [`files`] for what root does in them.
 
 mod files;
+mod user;
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::chain::Chain;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Gid, Pid, Uid, User};
+use nix::unistd::{Pid, Uid};
 use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -29,9 +28,10 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use files::{Owner, create_folder, open_file, read_file};
+use user::{allow_ancestors, tool_command, unprivileged_user};
 
 /// Major version of the programs; a data folder of another one is refused.
-const MAJOR_VERSION: &str = "18";
+pub const MAJOR_VERSION: &str = "18";
 /// Name of the library's database in the cluster.
 const DATABASE: &str = "wenyuan";
 /// Role that owns and migrates the database.
@@ -62,12 +62,42 @@ pub struct ClusterConfig {
     pub settings: Vec<(String, String)>,
     /// Whether the server keeps running when the last program leaves, for tests, which start and end by the hundred.
     pub keep_running: bool,
+    /// Time within which the server has to start, including recovery.
+    pub start_timeout: Duration,
 }
 
 impl ClusterConfig {
     /// Creates the default configuration.
     pub fn new(folder: PathBuf, programs: PathBuf) -> Self {
-        Self { folder, programs, settings: Vec::new(), keep_running: false }
+        Self { folder, programs, settings: Vec::new(), keep_running: false, start_timeout: START_TIMEOUT }
+    }
+
+    /// Folder of the data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Stops a server that was left running in this folder by a program that was killed. Does nothing if none runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server does not stop.
+    pub async fn stop_leftover(&self) -> Result<(), Error> {
+        if !self.data().is_dir() {
+            return Ok(());
+        }
+        let owner = unprivileged_user(self)?;
+        let users_lock = open_file(&self.folder.join("users.lock"), None)?;
+        let sockets = socket_folder(&self.folder);
+        let shared = Shared { config: self.clone(), owner, sockets, users_lock };
+        if shared.server_process()?.is_none() {
+            return Ok(());
+        }
+        match shared.stop().await {
+            // It was ending by itself.
+            Err(_) if shared.server_process()?.is_none() => Ok(()),
+            stopped => stopped,
+        }
     }
 }
 
@@ -182,6 +212,24 @@ impl Cluster {
         self.shared.connect_options(database)
     }
 
+    /// Configuration of this cluster.
+    pub fn config(&self) -> &ClusterConfig {
+        &self.shared.config
+    }
+
+    /// Builds the command of a PostgreSQL program that connects to this server as the owner, to its database where the program
+    /// takes one by `--dbname`.
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = self.shared.command(program);
+        command.arg("--host").arg(&self.shared.sockets).args(["--port=5432", "--username", OWNER_ROLE]);
+        command
+    }
+
+    /// Name of the library's database.
+    pub fn database_name(&self) -> &'static str {
+        DATABASE
+    }
+
     /// Restarts the server whenever it is gone (killed, out of memory), until the task is aborted.
     pub fn spawn_watch(&self) -> tokio::task::JoinHandle<()> {
         let shared = Arc::clone(&self.shared);
@@ -292,7 +340,7 @@ impl Shared {
             let mut command = self.command("pg_ctl");
             command
                 .args(["start", "--wait", "--silent", "--timeout"])
-                .arg(START_TIMEOUT.as_secs().to_string());
+                .arg(self.config.start_timeout.as_secs().to_string());
             command.arg("--pgdata").arg(self.data()).arg("--log").arg(self.log());
             match self.run("pg_ctl", command).await {
                 Ok(()) => return Ok(()),
@@ -463,7 +511,7 @@ impl Shared {
     }
 
     async fn wait_until_ready(&self) -> Result<(), Error> {
-        let deadline = Instant::now() + START_TIMEOUT;
+        let deadline = Instant::now() + self.config.start_timeout;
         loop {
             match PgConnection::connect_with(&self.connect_options("postgres")).await {
                 Ok(connection) => {
@@ -505,15 +553,7 @@ impl Shared {
 
     /// Builds the command of a program, run as the unprivileged user in a process group of its own, out of reach of Ctrl-C.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.config.programs.join("bin").join(program));
-        // A working folder that the unprivileged user can read.
-        command.current_dir("/").stdin(Stdio::null()).process_group(0);
-        // A PGHOST or PGDATA of the caller must not lead the programs elsewhere.
-        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
-        if let Some((uid, gid)) = self.owner {
-            command.uid(uid.as_raw()).gid(gid.as_raw());
-        }
-        command
+        tool_command(&self.config.programs, program, self.owner)
     }
 
     /// Runs a program to its end. Its output goes to a file and not a pipe, because the server that `pg_ctl` leaves behind inherits
@@ -561,51 +601,6 @@ impl PidFile {
 
 fn is_running(pid: Pid) -> bool {
     matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM))
-}
-
-/// Returns the user to run the server as, if this program is root: the owner of existing data, else the system user.
-fn unprivileged_user(config: &ClusterConfig) -> Result<Owner, Error> {
-    if !Uid::effective().is_root() {
-        return Ok(None);
-    }
-    let data = std::fs::symlink_metadata(config.folder.join("data")).ok();
-    if let Some(data) = data.filter(|data| data.is_dir() && data.uid() != 0) {
-        let uid = Uid::from_raw(data.uid());
-        let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
-        if name.as_deref() != Some(SYSTEM_USER) {
-            tracing::warn!(
-                user = name,
-                "the database belongs to a user that other programs run as, too: stop wenyuan, create the user {SYSTEM_USER}, and \
-                 give the folders postgres/data and postgres/socket to it (chown -R)"
-            );
-        }
-        return Ok(Some((uid, Gid::from_raw(data.gid()))));
-    }
-    let user = User::from_name(SYSTEM_USER).ok().flatten().ok_or(Error::NoUser)?;
-    Ok(Some((user.uid, user.gid)))
-}
-
-/// Lets the unprivileged user pass every folder above the cluster's. The one right above, the data folder, is opened to the user's
-/// group alone where it is closed to all; others are the operator's.
-fn allow_ancestors(folder: &Path, owner: Owner) -> Result<(), Error> {
-    let Some((uid, gid)) = owner else { return Ok(()) };
-    for (height, ancestor) in folder.ancestors().skip(1).enumerate() {
-        let Ok(metadata) = std::fs::metadata(ancestor) else { continue };
-        let (mode, by_user, by_group) =
-            (metadata.mode(), metadata.uid() == uid.as_raw(), metadata.gid() == gid.as_raw());
-        let can_enter =
-            mode & 0o001 != 0 || (by_user && mode & 0o100 != 0) || (by_group && mode & 0o010 != 0);
-        if can_enter {
-            continue;
-        }
-        if height != 0 || metadata.uid() != Uid::effective().as_raw() {
-            return Err(Error::InaccessibleFolder(ancestor.to_owned()));
-        }
-        let io = |source| Error::Io { path: ancestor.to_owned(), source };
-        std::os::unix::fs::chown(ancestor, None, Some(gid.as_raw())).map_err(io)?;
-        std::fs::set_permissions(ancestor, Permissions::from_mode((mode & 0o7700) | 0o010)).map_err(io)?;
-    }
-    Ok(())
 }
 
 /// Returns the folder of the socket: beside the data, or a short one derived from it where that path is too long for a socket.

@@ -1,5 +1,6 @@
 //! Connection pool: bounds, gauges, and the ways to take a connection.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -81,13 +82,32 @@ pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     Ok(pool.acquire().await.inspect_err(count_exhaustion)?)
 }
 
-/// Begins a transaction, which is rolled back unless committed.
+/// Begins a transaction, which is rolled back unless committed. When it commits, the request under an idempotency key that the task
+/// executes counts as executed ([`crate::idempotency::executing`]).
 ///
 /// # Errors
 ///
 /// Fails with [`Error::Exhausted`] when no connection comes free in time, or when the database does.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    Ok(pool.begin().await.inspect_err(count_exhaustion)?)
+    let _outside_of_a_request = BEGUN.try_with(|begun| begun.set(begun.get() + 1));
+    let mut transaction = pool.begin().await.inspect_err(count_exhaustion)?;
+    crate::idempotency::mark_executed(&mut transaction).await?;
+    Ok(transaction)
+}
+
+tokio::task_local! {
+    /// Number of transactions that the current task has begun within [`counting`].
+    static BEGUN: Cell<u32>;
+}
+
+/// Runs a future, and returns the number of transactions that it began beside its output.
+pub async fn counting<F: Future>(future: F) -> (F::Output, u32) {
+    BEGUN
+        .scope(Cell::new(0), async {
+            let output = future.await;
+            (output, BEGUN.with(Cell::get))
+        })
+        .await
 }
 
 /// Begins a read-only transaction in which all statements see one state (repeatable read), for reading several things that must

@@ -189,7 +189,7 @@ async fn sources(
         r#"-- export.sources
          select message_id, number, rank, kind as "kind: SourceKind", cited, passage_id, encode(sha256, 'hex') as "sha256!",
            character_from, character_to, library, version, follows_active, document_id, path, title, section, page_from,
-           page_to, url, instruction, stale as "stale: Staleness"
+           page_to, url, instruction, also_in, stale as "stale: Staleness"
          from chat.message_sources where message_id = any ($1) order by message_id, number"#,
         messages,
     )
@@ -208,6 +208,7 @@ async fn sources(
             library: row.library,
             version: row.version,
             follows_active: row.follows_active,
+            also_in: row.also_in,
             document_id: row.document_id,
             path: row.path,
             title: row.title,

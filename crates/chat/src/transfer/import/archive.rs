@@ -1,45 +1,34 @@
 //! Exports as a zip archive, as ChatGPT sends them: the chats are in `conversations.json`, among pictures and other files.
 
-use std::io::{Cursor, Read};
-
 use chrono::{DateTime, Utc};
-use extract::archive::{ArchiveLimits, visit_files};
 
 use crate::Error;
 use crate::transfer::{ChatRecord, ImportReport, importers};
 
-/// Maximum size of an archive, which is held in memory.
-const MAX_ARCHIVE_BYTES: u64 = 256 << 20;
+/// Maximum size of an archive.
+pub(super) const MAX_ARCHIVE_BYTES: u64 = 256 << 20;
 
 /// Maximum size of one file of an archive.
-const MAX_ENTRY_BYTES: u64 = 512 << 20;
+pub(super) const MAX_ENTRY_BYTES: u64 = 512 << 20;
 
-/// Reads the chats of an archive: those of the files named `conversations….json`, else those of all JSON files.
+/// Callback for each file: its path and its bytes, or the reason why it cannot be read.
+pub(super) type Visitor<'a> = dyn FnMut(&str, Result<&[u8], &str>) + 'a;
+
+/// Reads the chats of an archive: those of the files named `conversations….json`, else those of all JSON files. `unpack` visits all
+/// files, each time that it is called.
 ///
 /// # Errors
 ///
-/// Fails if the archive is too large, damaged or has no such file.
+/// Fails if the archive cannot be unpacked or has no such file.
 pub(super) fn read(
-    input: impl Read,
+    unpack: &dyn Fn(&mut Visitor<'_>) -> Result<(), Error>,
     now: DateTime<Utc>,
     report: &mut ImportReport,
     consume: &mut dyn FnMut(ChatRecord) -> bool,
 ) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    input
-        .take(MAX_ARCHIVE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::Invalid(format!("failed to read the file: {error}")))?;
-    if bytes.len() as u64 > MAX_ARCHIVE_BYTES {
-        return Err(Error::Invalid(format!(
-            "the archive is larger than {} MiB: unpack it and import its conversations.json",
-            MAX_ARCHIVE_BYTES >> 20
-        )));
-    }
-    let limits = ArchiveLimits { entry_bytes: MAX_ENTRY_BYTES, ..ArchiveLimits::default() };
     for is_wanted in [is_conversations, is_json] {
         let mut has_any = false;
-        let visited = visit_files(Cursor::new(&bytes), &limits, &mut |path, content| {
+        unpack(&mut |path, content| {
             if is_wanted(path) {
                 has_any = true;
                 match content {
@@ -47,12 +36,10 @@ pub(super) fn read(
                         let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
                         importers::read_to_end(text, now, report, consume);
                     }
-                    Err(error) => report.skip(path, error.to_string()),
+                    Err(reason) => report.skip(path, reason),
                 }
             }
-            Ok(())
-        });
-        visited.map_err(|error| Error::Invalid(format!("the archive cannot be read: {error}")))?;
+        })?;
         if has_any {
             return Ok(());
         }
@@ -71,6 +58,10 @@ fn is_json(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use extract::archive::{ArchiveLimits, visit_files};
+
     use super::*;
 
     /// Returns a zip archive without compression of these files.
@@ -115,7 +106,16 @@ mod tests {
 
     fn read_all(archive: &[u8]) -> (Vec<ChatRecord>, ImportReport, Result<(), Error>) {
         let (mut chats, mut report) = (Vec::new(), ImportReport::default());
-        let result = read(archive, DateTime::UNIX_EPOCH, &mut report, &mut |chat| {
+        let unpack = |visit: &mut Visitor<'_>| {
+            let limits = ArchiveLimits::default();
+            let visited = visit_files(Cursor::new(archive), &limits, &mut |path, content| {
+                let content = content.map_err(|error| error.to_string());
+                visit(path, content.as_ref().copied().map_err(String::as_str));
+                Ok(())
+            });
+            visited.map(drop).map_err(|error| Error::Invalid(format!("the archive cannot be read: {error}")))
+        };
+        let result = read(&unpack, DateTime::UNIX_EPOCH, &mut report, &mut |chat| {
             chats.push(chat);
             true
         });

@@ -306,6 +306,7 @@ async fn insert_sources(
                 "follows_active": source.follows_active, "path": source.path, "title": source.title,
                 "section": source.section, "page_from": source.page_from, "page_to": source.page_to,
                 "url": source.url, "instruction": source.instruction, "stale": source.stale,
+                "also_in": source.also_in,
             })
         })
         .collect();
@@ -317,16 +318,18 @@ async fn insert_sources(
         "-- import.insert_sources
          insert into chat.message_sources
            (message_id, number, rank, kind, cited, passage_id, sha256, character_from, character_to, library, version,
-            follows_active, document_id, path, title, section, page_from, page_to, url, instruction, stale, stale_at)
+            follows_active, document_id, path, title, section, page_from, page_to, url, instruction, stale, stale_at,
+            also_in)
          select source.message_id, source.number, source.rank, source.kind, source.cited, passage.id,
            decode(source.sha256, 'hex'), source.character_from, source.character_to, source.library, source.version,
            source.follows_active, passage.document_id, source.path, source.title,
            array(select jsonb_array_elements_text(source.section)), source.page_from, source.page_to, source.url,
-           source.instruction, source.stale, case when source.stale is not null then now() end
+           source.instruction, source.stale, case when source.stale is not null then now() end,
+           array(select jsonb_array_elements_text(source.also_in))
          from jsonb_to_recordset($1::jsonb) as source
            (message_id int8, number int4, rank int4, kind text, cited bool, sha256 text, character_from int4,
             character_to int4, library text, version text, follows_active bool, path text, title text, section jsonb,
-            page_from int4, page_to int4, url text, instruction text, stale text)
+            page_from int4, page_to int4, url text, instruction text, stale text, also_in jsonb)
          left join lateral (
            select passage.id, document.id as document_id
            from library.libraries as library

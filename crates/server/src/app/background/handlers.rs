@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use embedding::Model;
 use kernel::chain::Chain;
 use library::reader::Reader;
+use library::search::Engine;
 use library::{embed, gc, ingest};
 use sqlx::PgPool;
 use store::jobs::{self, ClaimOrder, JobKind, LeasedJob};
@@ -70,12 +70,12 @@ impl Handler for Ingest {
 pub(super) struct EmbedPassages {
     stop: watch::Receiver<bool>,
     pool: PgPool,
-    model: Arc<Model>,
+    engine: Arc<Engine>,
 }
 
 impl EmbedPassages {
-    pub(super) fn new(pool: PgPool, model: Arc<Model>, stop: watch::Receiver<bool>) -> Self {
-        Self { stop, pool, model }
+    pub(super) fn new(pool: PgPool, engine: Arc<Engine>, stop: watch::Receiver<bool>) -> Self {
+        Self { stop, pool, engine }
     }
 }
 
@@ -94,7 +94,7 @@ impl Handler for EmbedPassages {
 
     async fn run(&mut self, worker: Uuid, jobs: &[LeasedJob]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.stop.clone();
-        embed::run(&self.pool, &self.model, worker, jobs, || *stop.borrow())
+        embed::run(&self.engine, worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
@@ -115,7 +115,9 @@ impl Handler for EmbedFiles {
 
     async fn run(&mut self, worker: Uuid, jobs: &[LeasedJob]) -> Result<Vec<(Uuid, String)>, String> {
         let stop = self.0.stop.clone();
-        chat::files::embed(&self.0.pool, &self.0.model, worker, jobs, || *stop.borrow())
+        let models = self.0.engine.models().await.map_err(|error| Chain(&error).to_string())?;
+        let model = models.answering.ready();
+        chat::files::embed(&self.0.pool, model.as_ref(), worker, jobs, || *stop.borrow())
             .await
             .map_err(|error| Chain(&error).to_string())?;
         Ok(Vec::new())
@@ -150,18 +152,16 @@ impl Handler for SweepObjects {
     }
 }
 
-/// Merges groups of the work list with the same meaning.
-pub(super) struct RegroupWorklist(EmbedPassages);
+/// Merges groups of the work list with the same meaning, and deletes vectors of models that do not answer any more.
+pub(super) struct MaintainVectors(pub(super) EmbedPassages);
 
-impl RegroupWorklist {
-    pub(super) fn new(pool: PgPool, model: Arc<Model>, stop: watch::Receiver<bool>) -> Self {
-        Self(EmbedPassages::new(pool, model, stop))
-    }
-
+impl MaintainVectors {
     /// Completes the jobs only when nothing is left: if stopped, it leaves the rest to the next worker.
     async fn regroup(&self, worker: Uuid, ids: &[Uuid]) -> anyhow::Result<()> {
-        let EmbedPassages { stop, pool, model } = &self.0;
-        while chat::worklist::regroup(pool, model).await? > 0 {
+        let EmbedPassages { stop, pool, engine } = &self.0;
+        while let Some(model) = engine.models().await?.answering.ready()
+            && chat::worklist::regroup(pool, &model).await? > 0
+        {
             if *stop.borrow() {
                 return Ok(());
             }
@@ -171,9 +171,9 @@ impl RegroupWorklist {
     }
 }
 
-impl Handler for RegroupWorklist {
+impl Handler for MaintainVectors {
     fn kinds(&self) -> &[JobKind] {
-        &[chat::worklist::REGROUP_JOB]
+        &[chat::worklist::REGROUP_JOB, embed::DROP_JOB]
     }
 
     fn batch_size(&self) -> i64 {
@@ -181,6 +181,12 @@ impl Handler for RegroupWorklist {
     }
 
     async fn run(&mut self, worker: Uuid, jobs: &[LeasedJob]) -> Result<Vec<(Uuid, String)>, String> {
+        if jobs.first().is_some_and(|job| job.kind == embed::DROP_JOB.name) {
+            embed::drop_unused(&self.0.engine, worker, jobs)
+                .await
+                .map_err(|error| Chain(&error).to_string())?;
+            return Ok(Vec::new());
+        }
         let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
         self.regroup(worker, &ids).await.map_err(|error| Chain(error.as_ref()).to_string())?;
         Ok(Vec::new())

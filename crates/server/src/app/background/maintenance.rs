@@ -11,8 +11,10 @@ use store::schedules::Schedule;
 use store::workers::Handler;
 use uuid::Uuid;
 
-/// Deletes expired sessions, links and attempts to sign in.
-const DELETE_EXPIRED_SESSIONS: JobKind = maintenance("identity.delete_expired");
+/// Deletes expired sessions and links, and the counters of sign-in attempts that are old or too many. Often, because between two
+/// runs the number of counters has no bound.
+const DELETE_EXPIRED_SESSIONS: JobKind =
+    maintenance("identity.delete_expired").keep_done(Duration::from_hours(24));
 /// Deletes responses stored for idempotency keys.
 const DELETE_IDEMPOTENCY_KEYS: JobKind = maintenance("store.delete_idempotency_keys");
 /// Deletes done jobs.
@@ -24,7 +26,7 @@ const MARK_INTERRUPTED: JobKind = maintenance("chat.mark_interrupted").keep_done
 
 /// All schedules, at different minutes so that they do not run at once.
 pub(super) const SCHEDULES: &[Schedule] = &[
-    Schedule { kind: DELETE_EXPIRED_SESSIONS, cron: "7 * * * *" },
+    Schedule { kind: DELETE_EXPIRED_SESSIONS, cron: "3-59/10 * * * *" },
     Schedule { kind: DELETE_IDEMPOTENCY_KEYS, cron: "17 * * * *" },
     Schedule { kind: PURGE_DONE_JOBS, cron: "27 * * * *" },
     Schedule { kind: PURGE_CHATS, cron: "37 * * * *" },
@@ -36,7 +38,7 @@ const KINDS: &[JobKind] =
     &[DELETE_EXPIRED_SESSIONS, DELETE_IDEMPOTENCY_KEYS, PURGE_DONE_JOBS, PURGE_CHATS, MARK_INTERRUPTED];
 
 /// Kinds with their own retention of done jobs.
-const PURGE_POLICIES: &[JobKind] = &[MARK_INTERRUPTED, chat::worklist::REGROUP_JOB];
+const PURGE_POLICIES: &[JobKind] = &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, chat::worklist::REGROUP_JOB];
 
 /// Creates the kind of a scheduled job: few attempts, because the next run tries again.
 const fn maintenance(name: &'static str) -> JobKind {

@@ -9,10 +9,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use extract::archive::{self, ArchiveLimits};
 use extract::llms_txt;
-use extract::model::{DocumentType, Error};
+use extract::model::DocumentType;
 use ignore::WalkBuilder;
+use kernel::chain::Chain;
+use library::unpack::{UnpackError, Unpacker, UnpackerConfig};
 use tokio::sync::mpsc::Sender;
 
 /// A file, or why there is none.
@@ -42,17 +43,25 @@ pub(super) enum SourceEvent {
         title: Option<String>,
         summary: Option<String>,
     },
+    /// Paths in the order of an llms.txt.
+    Order(Vec<String>),
 }
 
 /// Finds everything under these paths, and sends it. Stops when nobody listens any more.
-pub(super) fn find(paths: &[PathBuf], name: &str, limit: usize, found: &Sender<SourceEvent>) {
+pub(super) fn find(
+    paths: &[PathBuf],
+    name: &str,
+    limit: usize,
+    unpacking: &UnpackerConfig,
+    found: &Sender<SourceEvent>,
+) {
     for path in paths {
         let listening = if path == Path::new("-") {
             send(found, name, read(std::io::stdin().lock(), limit))
         } else if path.is_dir() {
             folder(path, limit, found)
         } else if is_archive(path) {
-            from_archive(path, limit, found)
+            from_archive(path, unpacking, found)
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             if llms_txt::is_llms_txt(&name) {
@@ -130,38 +139,43 @@ pub(super) fn is_archive(path: &Path) -> bool {
     [".zip", ".tar.gz", ".tgz", ".tar"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn from_archive(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> bool {
+fn from_archive(path: &Path, unpacking: &UnpackerConfig, found: &Sender<SourceEvent>) -> bool {
     let shown = path.display().to_string();
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) => return incomplete(found, &shown, error.to_string()),
     };
-    let limits = ArchiveLimits { entry_bytes: limit as u64, ..ArchiveLimits::default() };
-    let mut listening = true;
-    let walked = archive::visit_files(file, &limits, &mut |name, bytes| {
-        if !archive::is_hidden(name) {
-            listening = send(found, name, bytes.map(<[u8]>::to_vec).map_err(|error| error.to_string()));
+    // This is a blocking thread, and the child's pipe is the runtime's.
+    let runtime = tokio::runtime::Handle::current();
+    let failed = |error: UnpackError| incomplete(found, &shown, Chain(&error).to_string());
+    let mut unpacker = match Unpacker::start(unpacking, file) {
+        Ok(unpacker) => unpacker,
+        Err(error) => return failed(error),
+    };
+    loop {
+        match runtime.block_on(unpacker.next()) {
+            Ok(Some(file)) => {
+                if !send(found, &file.path, file.content) {
+                    return false;
+                }
+            }
+            Ok(None) => return true,
+            Err(error) => return failed(error),
         }
-        // Any error ends the walk; this one is told to nobody.
-        if listening { Ok(()) } else { Err(Error::Empty) }
-    });
-    match walked {
-        Err(error) if listening => incomplete(found, &shown, error.to_string()),
-        _ => listening,
     }
 }
 
-fn open(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
+fn open(path: &Path, limit: usize) -> Result<Bytes, String> {
     read(File::open(path).map_err(|error| error.to_string())?, limit)
 }
 
-fn read(source: impl Read, limit: usize) -> Result<Vec<u8>, String> {
+fn read(source: impl Read, limit: usize) -> Result<Bytes, String> {
     let mut bytes = Vec::new();
     source.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > limit {
         return Err(format!("larger than the limit of {} MiB (--max-document-mib)", limit >> 20));
     }
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 fn relative(path: &Path, root: &Path) -> String {
@@ -169,7 +183,7 @@ fn relative(path: &Path, root: &Path) -> String {
 }
 
 /// Sends a file or its failure; says whether anybody listens.
-fn send(found: &Sender<SourceEvent>, path: &str, bytes: Result<Vec<u8>, String>) -> bool {
+fn send(found: &Sender<SourceEvent>, path: &str, bytes: Result<Bytes, String>) -> bool {
     let found_one = match bytes {
         Ok(bytes) => {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -177,7 +191,7 @@ fn send(found: &Sender<SourceEvent>, path: &str, bytes: Result<Vec<u8>, String>)
                 return found.blocking_send(SourceEvent::Skipped { path: path.to_owned(), reason }).is_ok();
             }
             let declared = llms_txt::is_llms_full_txt(name).then_some(DocumentType::Markdown);
-            SourceEvent::File { path: path.to_owned(), bytes: bytes.into(), declared }
+            SourceEvent::File { path: path.to_owned(), bytes, declared }
         }
         Err(reason) => SourceEvent::Failed { path: path.to_owned(), reason },
     };

@@ -2,6 +2,7 @@
 
 use chat::answer::stream::Outcome;
 use chat::messages::MAX_QUESTION_CHARS;
+use chat::models::client::Usage as TokenUsage;
 use chat::source::Source;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -102,8 +103,8 @@ pub(crate) struct Completion {
     created: i64,
     model: String,
     choices: Vec<Choice>,
-    /// Usage as reported by the model; null if it reports none.
-    usage: Option<Usage>,
+    /// Token usage: reported by the language model, or else estimated from the texts.
+    usage: Usage,
     /// Sources of the answer, numbered as it cites them.
     sources: Vec<Source>,
 }
@@ -198,11 +199,13 @@ pub(super) struct Heading {
     pub(super) id: String,
     pub(super) created: i64,
     pub(super) model: String,
+    /// Whether the request asked for the usage, which chunks then name: null in all but the last.
+    pub(super) includes_usage: bool,
 }
 
 impl Heading {
     /// Returns the complete answer.
-    pub(super) fn completion(self, content: String, outcome: &Outcome) -> Completion {
+    pub(super) fn completion(self, content: String, outcome: &Outcome, usage: TokenUsage) -> Completion {
         let message = Message { role: "assistant", content, refusal: None };
         let finish_reason = finish_reason(outcome);
         Completion {
@@ -211,7 +214,7 @@ impl Heading {
             created: self.created,
             model: self.model,
             choices: vec![Choice { index: 0, message, finish_reason, logprobs: () }],
-            usage: usage(outcome),
+            usage: usage.into(),
             sources: outcome.sources.to_vec(),
         }
     }
@@ -234,18 +237,22 @@ impl Heading {
     }
 
     /// Renders the chunk with the token usage.
-    pub(super) fn usage(&self, outcome: &Outcome) -> String {
+    pub(super) fn usage(&self, usage: TokenUsage) -> String {
         let mut chunk = self.chunk(&Value::Null, None);
         chunk["choices"] = json!([]);
-        chunk["usage"] = json!(usage(outcome));
+        chunk["usage"] = json!(Usage::from(usage));
         chunk.to_string()
     }
 
     fn chunk(&self, delta: &Value, finish_reason: Option<&str>) -> Value {
-        json!({
+        let mut chunk = json!({
             "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
             "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": null }],
-        })
+        });
+        if self.includes_usage {
+            chunk["usage"] = Value::Null;
+        }
+        chunk
     }
 }
 
@@ -257,10 +264,12 @@ fn finish_reason(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn usage(outcome: &Outcome) -> Option<Usage> {
-    outcome.usage.map(|usage| Usage {
-        prompt_tokens: usage.prompt_tokens,
-        completion_tokens: usage.completion_tokens,
-        total_tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens),
-    })
+impl From<TokenUsage> for Usage {
+    fn from(usage: TokenUsage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens),
+        }
+    }
 }

@@ -66,6 +66,8 @@ struct CitedSource {
     library: Option<String>,
     /// Version of the source.
     version: Option<String>,
+    /// Other libraries or versions that have the same passage.
+    also_in: Vec<String>,
     /// Path of the document.
     path: Option<String>,
     /// Title of the document or page.
@@ -90,6 +92,7 @@ impl From<&Source> for CitedSource {
             number: source.number,
             library: source.library.clone(),
             version: source.version.clone(),
+            also_in: source.also_in.clone(),
             path: source.path.clone(),
             title: source.title.clone(),
             section: source.section.clone(),
@@ -109,8 +112,12 @@ impl ToolOutput for AnswerOutput {
             let library = source.library.as_deref().unwrap_or_default();
             let version = source.version.as_deref().unwrap_or_default();
             let section = one_line(&source.section.join(" > "), 400);
+            let also_in = match &*source.also_in {
+                [] => String::new(),
+                all => format!(" | also in: {}", one_line(&all.join(", "), 400)),
+            };
             text.push_str(&format!(
-                "\n\n[{}] library: {library} | version: {version} | section: {section} | path: {} | sha256: {}\n\n{}",
+                "\n\n[{}] library: {library} | version: {version} | section: {section} | path: {} | sha256: {}{also_in}\n\n{}",
                 source.number,
                 one_line(source.path.as_deref().unwrap_or(&source.title), 1000),
                 source.sha256,

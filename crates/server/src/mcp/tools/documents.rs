@@ -6,11 +6,12 @@ use kernel::page::Cursor;
 use library::documents::reading::{self, ReadOptions, VisibleDocument};
 use library::ids::DocumentId;
 use library::names::DocumentPath;
-use library::{notes, recent};
+use library::{links, notes, recent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::postgres::acquire;
+use uuid::Uuid;
 
 use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::{one_line, time};
@@ -21,6 +22,8 @@ use crate::mcp::view::{Passage, PassageNote, RULE};
 
 /// Maximum number of notes that are read for an answer.
 const MAX_NOTES: i64 = 50;
+/// Maximum number of links of a passage.
+const MAX_LINKS: usize = 40;
 /// Default number of changes on a page.
 const CHANGES: usize = 20;
 /// Maximum number of headings in the error for an absent one.
@@ -143,10 +146,12 @@ pub(super) async fn get(
         let tokens = passage.tokens();
         (passage, tokens)
     };
+    // Links take at most an eighth.
+    let link_tokens = max_tokens / 8;
     let options = ReadOptions {
         section: &section,
         after: after.as_ref(),
-        max_tokens: max_tokens.saturating_sub(note_tokens + frame),
+        max_tokens: max_tokens.saturating_sub(note_tokens + link_tokens + frame),
         render: &render,
     };
     let page = reading::read(&mut connection, &document, &options).await?;
@@ -172,6 +177,13 @@ pub(super) async fn get(
             page_notes.push(note);
         }
     }
+    let mut passages: Vec<Passage> = page.passages.into_iter().map(|(_, passage)| passage).collect();
+    let ids: Vec<Uuid> = passages.iter().filter_map(|passage| passage.id.parse().ok()).collect();
+    let links = links::of_passages(&mut connection, actor, &catalogue, &ids, MAX_LINKS).await?;
+    let mut link_tokens = link_tokens;
+    for (passage, id) in passages.iter_mut().zip(&ids) {
+        passage.add_links(links.get(id).map_or(&[], Vec::as_slice), &mut link_tokens);
+    }
     Ok(DocumentPage {
         library: document.library.to_string(),
         version: document.version.to_string(),
@@ -182,7 +194,7 @@ pub(super) async fn get(
         sha256: document.sha256.clone(),
         indexed_at: time(document.indexed_at),
         uri: uri::document(document.library.as_str(), document.version.as_str(), &document.path, None),
-        passages: page.passages.into_iter().map(|(_, passage)| passage).collect(),
+        passages,
         notes: page_notes,
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     })

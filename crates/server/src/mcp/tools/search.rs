@@ -4,10 +4,13 @@ use kernel::actor::Actor;
 use library::budget;
 use library::catalogue::Library;
 use library::label::VersionRequest;
+use library::links;
 use library::names::LibraryName;
-use library::search::{MAX_PAGE_SIZE, SearchRequest, SearchResponse};
+use library::search::{MAX_PAGE_SIZE, SearchHit, SearchRequest, SearchResponse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::postgres::acquire;
+use uuid::Uuid;
 
 use super::{McpServer, ToolOutput, limit, tokens};
 use crate::app::passages::one_line;
@@ -17,6 +20,8 @@ use crate::mcp::view::{Passage, RULE};
 
 /// Default number of passages.
 const PASSAGES: usize = 5;
+/// Maximum number of links of a passage.
+const MAX_LINKS: usize = 12;
 
 /// Arguments of `search_docs`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,6 +43,8 @@ pub(super) struct Arguments {
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50000))]
     max_tokens: Option<usize>,
+    /// Start of the results: next of the previous answer to the same query.
+    cursor: Option<String>,
     /// Refuse ranges and latest as the version.
     #[serde(default, deserialize_with = "lenient::boolean")]
     strict: Option<bool>,
@@ -57,6 +64,10 @@ pub(super) struct SearchResults {
     passages: Vec<Passage>,
     /// Number of passages that were omitted to keep within max_tokens.
     omitted: usize,
+    /// Number of further results from the next cursor on: at least so many.
+    more: usize,
+    /// Cursor of the further results, for cursor; null if there are none.
+    next: Option<String>,
     /// Notices about the search, such as results by keywords only, or an index that is being built.
     notices: Vec<String>,
 }
@@ -76,7 +87,11 @@ impl ToolOutput for SearchResults {
         let blocks = (1..).zip(&self.passages).map(|(number, passage)| {
             format!("{RULE}\nResult {number}: {}\n\n{}", passage.uri, passage.text())
         });
-        blocks.collect::<Vec<_>>().join("\n\n")
+        let mut text = blocks.collect::<Vec<_>>().join("\n\n");
+        if let Some(next) = &self.next {
+            text += &format!("\n\n{RULE}\nAt least {} more: search again with cursor={next}", self.more);
+        }
+        text
     }
 }
 
@@ -123,12 +138,25 @@ pub(super) async fn search(
         version = version.literal().ok_or_else(|| Problem::invalid(text))?;
     }
     let limit = limit(arguments.limit, PASSAGES, MAX_PAGE_SIZE)?;
-    let request = SearchRequest { library, version, limit, ..SearchRequest::new(&arguments.query) };
+    let after =
+        arguments.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(input::cursor).transpose()?;
+    let request = SearchRequest { library, version, limit, after, ..SearchRequest::new(&arguments.query) };
     let answer = server.app.engine.search(actor, &request).await?;
-    let (passages, omitted) = fit(&answer, tokens(arguments.max_tokens));
+    let (passages, omitted) = fit(server, actor, &answer, tokens(arguments.max_tokens)).await?;
+    let next = answer.cursor_after(passages.len()).map(|cursor| cursor.to_string());
+    let more = answer.more + omitted;
     let (library, version) =
         answer.resolved.map(|resolved| (resolved.library.to_string(), resolved.version.to_string())).unzip();
-    Ok(SearchResults { library, version, query: arguments.query, passages, omitted, notices: answer.notices })
+    Ok(SearchResults {
+        library,
+        version,
+        query: arguments.query,
+        passages,
+        omitted,
+        more,
+        next,
+        notices: answer.notices,
+    })
 }
 
 /// Searches one library.
@@ -148,18 +176,32 @@ pub(super) async fn snippets(
         ..SearchRequest::new(query)
     };
     let answer = server.app.engine.search(actor, &request).await?;
-    let (passages, omitted) = fit(&answer, max_tokens);
+    let (passages, omitted) = fit(server, actor, &answer, max_tokens).await?;
     Ok(Snippets { library: library.name.to_string(), version: label.to_string(), passages, omitted })
 }
 
 /// Returns the best passages that fit in `max_tokens`, and the number of those that do not. The first one is shortened if it
-/// does not fit.
-fn fit(answer: &SearchResponse, max_tokens: usize) -> (Vec<Passage>, usize) {
-    // The frame around the passages takes some.
-    let mut tokens_left = max_tokens.saturating_sub(60);
+/// does not fit. What is left is for their links.
+async fn fit(
+    server: &McpServer,
+    actor: &Actor,
+    answer: &SearchResponse,
+    max_tokens: usize,
+) -> Result<(Vec<Passage>, usize), Problem> {
+    // The frame around the passages and the cursor take some.
+    let mut tokens_left = max_tokens.saturating_sub(100);
     let mut passages: Vec<Passage> = Vec::new();
-    for hit in &answer.hits {
-        let passage = Passage::from(&*hit.passage);
+    // Results of this page that are omitted are further ones, too.
+    let more_behind = |number: usize, hit: &SearchHit| {
+        let behind = answer.hits.iter().skip(number);
+        let same = behind.filter(|other| {
+            other.passage.document_id == hit.passage.document_id
+                && other.passage.version == hit.passage.version
+        });
+        hit.more_in_document + same.count()
+    };
+    for (number, hit) in (1..).zip(&answer.hits) {
+        let passage = Passage::of_hit(hit, more_behind(number, hit));
         let tokens = passage.tokens();
         if let Some(rest) = tokens_left.checked_sub(tokens) {
             tokens_left = rest;
@@ -173,6 +215,19 @@ fn fit(answer: &SearchResponse, max_tokens: usize) -> (Vec<Passage>, usize) {
         }
         break;
     }
-    let omitted = answer.hits.len() - passages.len();
-    (passages, omitted)
+    let shown = passages.len();
+    let passages = passages.into_iter().zip(&answer.hits);
+    let mut passages: Vec<Passage> =
+        passages.map(|(passage, hit)| passage.with_more(more_behind(shown, hit))).collect();
+    let omitted = answer.hits.len() - shown;
+    if tokens_left > 0 && !passages.is_empty() {
+        let ids: Vec<Uuid> = answer.hits.iter().take(passages.len()).map(|hit| hit.passage.id).collect();
+        let catalogue = server.app.engine.catalogue().await?;
+        let mut connection = acquire(server.app.pool()).await?;
+        let links = links::of_passages(&mut connection, actor, &catalogue, &ids, MAX_LINKS).await?;
+        for (passage, id) in passages.iter_mut().zip(&ids) {
+            passage.add_links(links.get(id).map_or(&[], Vec::as_slice), &mut tokens_left);
+        }
+    }
+    Ok((passages, omitted))
 }

@@ -1,7 +1,5 @@
 //! `/admin/settings`: effective settings and their sources, versions, and the status of index and vectors. Secrets are hidden.
 
-use std::borrow::Cow;
-
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -41,14 +39,24 @@ impl Page<'_> {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Returns the explanation of a setting.
-    fn about<'setting>(&self, setting: &'setting EffectiveSetting) -> Cow<'setting, str> {
-        self.frame.t_enum_or("setting", setting.flag.trim_start_matches('-'), &setting.help)
+    /// Returns the explanation of a setting as markup.
+    fn about(&self, setting: &EffectiveSetting) -> String {
+        let text = self.frame.t_enum_or("setting", setting.flag.trim_start_matches('-'), &setting.help);
+        with_code(&text)
     }
 
     fn is_built_in(&self) -> bool {
         !self.settings.iter().any(|setting| setting.variable == "DATABASE_URL" && setting.is_secret)
     }
+}
+
+/// Returns a text as markup, with what is between backticks as code.
+fn with_code(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(number, part)| match number % 2 {
+        0 => markup::escape(part).into_owned(),
+        _ => format!("<code>{}</code>", markup::escape(part)),
+    });
+    parts.collect()
 }
 
 /// Shows the settings.

@@ -268,7 +268,8 @@ async fn ask(State(state): State<AppState>, Path(chat): Path<Uuid>, form: Submit
     let options = AnswerOptions { servers: servers.clone(), ..AnswerOptions::default() };
     let question = ChatQuestion { action, message_id: None, options };
     match state.app.answers.ask(&frame.actor, ChatId(chat), question).await {
-        Ok(started) => Ok(see_other(&format!("/ask/{chat}#m-{}", started.answer_id))),
+        // At the question, so that it is in view with the beginning of its answer.
+        Ok(started) => Ok(see_other(&format!("/ask/{chat}#m-{}", started.question_id))),
         Err(error) => {
             let error = FormError::from_problem(frame, error.into())?;
             let query = ChatQuery { q: content, servers, ..ChatQuery::default() };

@@ -98,12 +98,13 @@ async fn store_files(
     if let Some(chat) = chat {
         chat_files::require_capacity(&state.app, &frame.actor, chat).await?;
     }
+    let allowance = state.app.staging.begin(&frame.actor)?;
     let mut parts = multipart::open(state, request).await?;
     if !read_token(frame, &mut parts).await? {
         return Ok(None);
     }
     let selection = read_selection(&mut parts).await?;
-    let staged = multipart::stage_files(state, &mut parts, MAX_FILES).await?;
+    let staged = multipart::stage_files(state, &mut parts, MAX_FILES, &allowance).await?;
     let target = match chat {
         Some(chat) => chat,
         // Only now, so that a refused form leaves no empty chat behind.

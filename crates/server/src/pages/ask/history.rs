@@ -205,8 +205,7 @@ impl ImportPage<'_> {
 /// Imports a history from a form, and shows the report.
 async fn import(State(state): State<AppState>, request: Request) -> PageResult {
     let (frame, request) = authenticate(&state, request).await?;
-    chats::owner_id(&frame.actor)?;
-    let _permit = app::history::reserve_import()?;
+    let allowance = app::history::begin_import(&state.app, &frame.actor).map_err(Problem::from)?;
     let mut parts = multipart::open(&state, request).await?;
     if !read_token(&frame, &mut parts).await? {
         return Err(forms::refuse_cross_site(&frame));
@@ -215,8 +214,8 @@ async fn import(State(state): State<AppState>, request: Request) -> PageResult {
         field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty())
     });
     let field = field.ok_or_else(|| Problem::invalid("choose a file first"))?;
-    let file = multipart::spool_field(&state, field, MAX_IMPORT_BYTES).await?;
-    let report = app::history::import(&state.app, &frame.actor, file).await?;
+    let file = multipart::spool_field(&state, field, MAX_IMPORT_BYTES, &allowance).await?;
+    let report = app::history::import(&state.app, &frame.actor, &allowance, file).await?;
     let frame = frame.at("/ask/history");
     Ok(frame.page(StatusCode::OK, &ImportPage { frame: &frame, report }))
 }

@@ -42,6 +42,8 @@ pub(crate) struct SourceView {
     /// Text that the model had.
     pub(crate) text: String,
     pub(crate) instruction: Option<String>,
+    /// Other libraries or versions with the same passage; empty if there are none.
+    pub(crate) also_in: String,
     pub(crate) stale: Option<Staleness>,
 }
 
@@ -223,6 +225,7 @@ impl SourceView {
             url: url.cloned(),
             text: excerpt(source),
             instruction: source.instruction.clone(),
+            also_in: source.also_in.join(", "),
             stale: source.stale,
         }
     }

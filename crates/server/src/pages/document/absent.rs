@@ -7,6 +7,7 @@ use library::Error;
 use library::catalogue::{Library, Version};
 use library::documents::reading;
 use library::label::Label;
+use library::links::Destination;
 use library::names::DocumentPath;
 use sqlx::PgConnection;
 
@@ -68,6 +69,15 @@ pub(super) async fn of_document(
     if let Some(found) = reading::first_existing_path(connection, actor, library, version, &others).await? {
         let there = address::of_path(&library.name, &version.label, &found);
         // The query names the place in the document.
+        return Ok(see_other(&query.map_or_else(|| there.clone(), |query| format!("{there}?{query}"))));
+    }
+    // An address of the manual's own site.
+    let target = format!("/{}", address::escaped(path));
+    let found = library::links::resolve(connection, library, version.id, &[("", target.as_str())]).await?;
+    if let Some(Destination::Document { path: found, .. }) = found.first()
+        && found != path
+    {
+        let there = address::of_path(&library.name, &version.label, found);
         return Ok(see_other(&query.map_or_else(|| there.clone(), |query| format!("{there}?{query}"))));
     }
     let mut links: Vec<(String, String)> = Vec::new();

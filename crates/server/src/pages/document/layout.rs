@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use library::documents::layout::{self, PassageSpan};
 use library::documents::reading::VisibleDocument;
+use library::links::{self, References};
 use markup::document::slug;
 use moka::sync::Cache;
 use sqlx::PgConnection;
@@ -26,6 +27,10 @@ pub(super) struct Layout {
     pub(super) parts: Vec<Range<usize>>,
     /// Whether all sections are below one heading, which is the title.
     pub(super) titled: bool,
+    /// Links and pictures that are not in the text, and places by name.
+    pub(super) references: References,
+    /// Places by position: character and name. Their index is their number on the page.
+    pub(super) anchors: Vec<(i32, String)>,
 }
 
 /// Entry of the table of contents.
@@ -36,6 +41,8 @@ pub(super) struct Entry {
     pub(super) text: String,
     /// Link relative to the document's address.
     pub(super) link: String,
+    /// Part of the document, from 0.
+    pub(super) part: usize,
 }
 
 /// Result of a search for a section; numbers are indices into [`Layout::places`].
@@ -56,7 +63,11 @@ static LAYOUTS: LazyLock<Cache<Uuid, Arc<Layout>>> = LazyLock::new(|| {
             .iter()
             .map(|place| place.section.iter().map(|one| one.len() + 24).sum::<usize>())
             .sum();
-        u32::try_from(texts + layout.places.len() * 200 + 200).unwrap_or(u32::MAX)
+        let links = layout.references.links.iter().chain(&layout.references.pictures);
+        let links: usize = links.map(|link| link.target.len() + 40).sum();
+        let anchors: usize = layout.anchors.iter().map(|(_, name)| 2 * name.len() + 100).sum();
+        let size = texts + links + anchors + layout.places.len() * 200 + 200;
+        u32::try_from(size).unwrap_or(u32::MAX)
     };
     Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build()
 });
@@ -72,16 +83,20 @@ impl Layout {
             return Ok(known);
         }
         let places = layout::passage_spans(connection, document).await?;
-        let layout = Arc::new(Self::new(places, &document.title));
+        let references = links::of_revision(connection, document.revision_id).await?;
+        let layout = Arc::new(Self::new(places, references, &document.title));
         LAYOUTS.insert(id, Arc::clone(&layout));
         Ok(layout)
     }
 
-    fn new(places: Vec<PassageSpan>, title: &str) -> Self {
+    fn new(places: Vec<PassageSpan>, references: References, title: &str) -> Self {
         let first = places.iter().take(3).find_map(|place| place.section.first());
         let titled = first.is_some_and(|first| slug(title).starts_with(&slug(first)));
         let parts = parts(&places);
-        Self { places, parts, titled }
+        let mut anchors: Vec<(i32, String)> =
+            references.anchors.iter().map(|(name, at)| (*at, name.clone())).collect();
+        anchors.sort_unstable();
+        Self { places, parts, titled, references, anchors }
     }
 
     /// Returns the part that contains a passage.
@@ -100,15 +115,28 @@ impl Layout {
         if part == 0 { String::new() } else { format!("?part={}", part + 1) }
     }
 
-    /// Finds the passage with this anchor in the original, or below a heading with this slug.
-    pub(super) fn fragment(&self, fragment: &str) -> Option<usize> {
-        let exact = |place: &PassageSpan| place.anchor.as_deref() == Some(fragment);
-        if let Some(found) = self.places.iter().position(exact) {
-            return Some(found);
+    /// Returns the link to the place with this name in the original, or to the passage below a heading with this slug.
+    pub(super) fn fragment(&self, fragment: &str) -> Option<String> {
+        if let Some(link) = self.anchor(fragment) {
+            return Some(link);
         }
+        let exact = |place: &PassageSpan| place.anchor.as_deref() == Some(fragment);
         let name = slug(fragment);
         let named = |place: &PassageSpan| place.section.last().is_some_and(|heading| slug(heading) == name);
-        self.places.iter().position(named)
+        let found = self.places.iter().position(exact).or_else(|| self.places.iter().position(named));
+        found.map(|place| self.link(place))
+    }
+
+    /// Returns the link to the place with this name in the original.
+    pub(super) fn anchor(&self, name: &str) -> Option<String> {
+        let at = *self.references.anchors.get(name)?;
+        let number = self
+            .anchors
+            .binary_search_by(|(other, other_name)| (*other, other_name.as_str()).cmp(&(at, name)));
+        // The passage that contains the place, or the first one after it.
+        let place =
+            self.places.partition_point(|place| place.to <= at).min(self.places.len().checked_sub(1)?);
+        Some(format!("{}#a-{}", self.query(self.part_of(place)), number.ok()?))
     }
 
     /// Finds the section with these headings, or the nearest one above it.
@@ -138,29 +166,67 @@ impl Layout {
     }
 
     /// Returns the table of contents by the headings of passages. A document of one part has it from its text.
-    pub(super) fn contents(&self) -> Vec<Entry> {
+    pub(super) fn contents(&self, part: usize) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut before: &[String] = &[];
         for (number, place) in self.places.iter().enumerate() {
             let same = place.section.iter().zip(before).take_while(|(one, other)| one == other).count();
-            for (depth, heading) in place.section.iter().enumerate().skip(same) {
+            // An operation or member of an API has its heading in its own text.
+            let headings = place.section.iter().chain(&place.heading);
+            for (depth, heading) in headings.enumerate().skip(same) {
                 let level = u8::try_from(depth + usize::from(!self.titled)).unwrap_or(u8::MAX);
                 if level > 0 {
-                    entries.push(Entry { level, text: heading.clone(), link: self.link(number) });
+                    entries.push(Entry {
+                        level,
+                        text: self.signature(number, heading),
+                        link: self.link(number),
+                        part: self.part_of(number),
+                    });
                 }
             }
             before = &place.section;
         }
-        bounded(entries)
+        bounded(entries, part)
+    }
+
+    /// Returns a heading for the table of contents: the name of a method with the types of its parameters, which distinguish it from
+    /// others of the same name.
+    pub(super) fn signature(&self, place: usize, heading: &str) -> String {
+        let anchor = self.places.get(place).and_then(|place| place.anchor.as_deref());
+        let parameters = anchor.and_then(|anchor| parameters(anchor, heading));
+        parameters.map_or_else(|| heading.to_owned(), |parameters| format!("{heading}({parameters})"))
     }
 }
 
-/// Leaves out the deeper headings of a long table of contents.
-pub(super) fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
-    for max_level in (1..=3).rev() {
-        entries.retain(|entry| entry.level <= max_level);
-        if entries.len() <= MAX_ENTRIES {
-            break;
+/// Returns the simple types of the parameters in the fragment of a method, which `javadoc` writes in two forms:
+/// `dock(java.lang.String,int[])` and, in old releases, `dock-java.lang.String-int:A-`. `None` if it is not that of the method.
+fn parameters(anchor: &str, method: &str) -> Option<String> {
+    let rest = anchor.strip_prefix(method).or_else(|| anchor.strip_prefix("<init>"))?;
+    let types: Vec<String> =
+        if let Some(types) = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+            types.split(',').map(str::to_owned).collect()
+        } else {
+            let types = rest.strip_prefix('-')?.strip_suffix('-')?;
+            types.split('-').map(|name| name.replace(":A", "[]")).collect()
+        };
+    let simple = types.iter().map(|name| {
+        let name = name.trim();
+        // The dots of `Object...` do not separate packages.
+        let (path, rest) = name.strip_suffix("...").map_or((name, ""), |path| (path, "..."));
+        format!("{}{rest}", path.rsplit('.').next().unwrap_or(path))
+    });
+    Some(simple.collect::<Vec<_>>().join(", "))
+}
+
+/// Leaves out the deeper headings of a long table of contents, those of the part that is shown last.
+pub(super) fn bounded(mut entries: Vec<Entry>, part: usize) -> Vec<Entry> {
+    const MAX_LEVEL: u8 = 3;
+    entries.retain(|entry| entry.level <= MAX_LEVEL);
+    for is_spared in [true, false] {
+        for max_level in (1..MAX_LEVEL).rev() {
+            if entries.len() > MAX_ENTRIES {
+                entries.retain(|entry| entry.level <= max_level || is_spared && entry.part == part);
+            }
         }
     }
     entries.truncate(MAX_ENTRIES);
@@ -205,6 +271,7 @@ mod tests {
                     number,
                     section: section.iter().map(ToString::to_string).collect(),
                     content_type: "text".to_owned(),
+                    heading: None,
                     anchor: None,
                     page: None,
                     from,
@@ -226,15 +293,51 @@ mod tests {
             (&["T", "B"], 20_000),
             (&["T", "C"], 9_000),
         ]);
-        let layout = Layout::new(long, "T");
+        let layout = Layout::new(long, References::default(), "T");
         assert_eq!(layout.parts, [0..2, 2..4]);
         assert!(layout.titled);
         assert_eq!((layout.part_of(1), layout.part_of(2), layout.part_of(99)), (0, 1, 1));
         assert!(layout.link(3).starts_with("?part=2#p-"));
         let contents: Vec<(u8, String)> =
-            layout.contents().into_iter().map(|entry| (entry.level, entry.text)).collect();
+            layout.contents(0).into_iter().map(|entry| (entry.level, entry.text)).collect();
         assert_eq!(contents, [(1, "A".to_owned()), (1, "B".to_owned()), (1, "C".to_owned())]);
-        assert_eq!(Layout::new(Vec::new(), "T").parts, vec![0..0; 1]);
+        assert_eq!(Layout::new(Vec::new(), References::default(), "T").parts, vec![0..0; 1]);
+    }
+
+    #[test]
+    fn operations_are_listed_and_overloads_have_their_types() {
+        let mut spans = places(&[(&["T", "A"], 10), (&["T", "A"], 10), (&["T", "B"], 10)]);
+        for (number, heading, anchor) in [(0, "GET /a", "list"), (1, "dock", "dock(java.lang.String,int[])")]
+        {
+            spans[number].heading = Some(heading.to_owned());
+            spans[number].anchor = Some(anchor.to_owned());
+        }
+        let texts = |entries: Vec<Entry>| {
+            entries.into_iter().map(|entry| (entry.level, entry.text)).collect::<Vec<(u8, String)>>()
+        };
+        let expected = [(1, "A"), (2, "GET /a"), (2, "dock(String, int[])"), (1, "B")];
+        assert_eq!(
+            texts(Layout::new(spans, References::default(), "T").contents(0)),
+            expected.map(|(level, text)| (level, text.to_owned()))
+        );
+        assert_eq!(
+            parameters("dock-java.lang.Object...-char:A-", "dock").as_deref(),
+            Some("Object..., char[]")
+        );
+        assert_eq!(parameters("<init>()", "Berth").as_deref(), Some(""));
+        assert_eq!(parameters("tag-berths", "tag"), None);
+        assert_eq!(parameters("MAX", "MAX"), None);
+    }
+
+    #[test]
+    fn a_long_table_of_contents_keeps_the_deeper_headings_of_its_part() {
+        let entry = |level: u8, part: usize| Entry { level, text: String::new(), link: String::new(), part };
+        let entries: Vec<Entry> = (0..8)
+            .flat_map(|part| std::iter::once(entry(1, part)).chain((0..40).map(move |_| entry(2, part))))
+            .collect();
+        let left = bounded(entries, 3);
+        assert_eq!(left.len(), 8 + 40);
+        assert!(left.iter().all(|entry| entry.level == 1 || entry.part == 3));
     }
 
     #[test]
@@ -246,6 +349,10 @@ mod tests {
                 (&["T 2", "B"], 1),
                 (&["T 2", "B", "x"], 1),
             ]),
+            References {
+                anchors: [("b-x".to_owned(), 3), ("a".to_owned(), 0)].into(),
+                ..References::default()
+            },
             "T 2",
         );
         for (headings, found) in [
@@ -258,7 +365,8 @@ mod tests {
         ] {
             assert_eq!(layout.under(headings), found, "{headings:?}");
         }
-        assert_eq!(layout.fragment("B"), Some(2));
+        assert_eq!(layout.fragment("B"), Some(layout.link(2)));
+        assert_eq!(layout.fragment("b-x").as_deref(), Some("#a-1"));
         assert_eq!(layout.fragment("nothing"), None);
     }
 }

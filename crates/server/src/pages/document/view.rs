@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use library::access::Level;
 use library::catalogue::Library;
+use library::documents::contents::{Contents, ContentsEntry};
 use library::documents::reading::VisibleDocument;
 use library::documents::{Revision, Status};
 use library::notes::Note;
@@ -13,9 +14,11 @@ use uuid::Uuid;
 
 use super::layout::{Entry, Layout, bounded};
 use super::text::Part;
+use super::tree::{Tree, language_name};
 use super::with_revision;
 use crate::app::address;
 use crate::pages::frame::Frame;
+use crate::pages::libraries::version::crumbs;
 
 /// Limit on revisions that are offered, the newest first.
 const MAX_REVISIONS: usize = 30;
@@ -77,6 +80,19 @@ pub(super) struct View<'page> {
     missing: Option<MissingSection>,
     from: Option<String>,
     shows_original: bool,
+    /// Address of the version.
+    version_link: String,
+    contents: Option<&'page Contents>,
+    /// Whether the document is among the reader's favourites; `None` if they cannot have any.
+    is_favourite: Option<bool>,
+}
+
+/// Document in another language.
+pub(super) struct Twin {
+    /// Tag of the language; empty if it is not known.
+    pub(super) tag: String,
+    pub(super) name: String,
+    pub(super) link: String,
 }
 
 impl<'page> View<'page> {
@@ -106,7 +122,22 @@ impl<'page> View<'page> {
             missing: None,
             from: None,
             shows_original: false,
+            version_link: address::of_version(&document.library, &document.version),
+            contents: None,
+            is_favourite: None,
         }
+    }
+
+    #[must_use]
+    pub(super) fn with_contents(mut self, contents: &'page Contents) -> Self {
+        self.contents = Some(contents);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_favourite(mut self, is_favourite: Option<bool>) -> Self {
+        self.is_favourite = is_favourite;
+        self
     }
 
     #[must_use]
@@ -132,6 +163,49 @@ impl<'page> View<'page> {
     fn lang(&self) -> Option<&str> {
         let language = self.revision?.language.as_deref()?;
         Some(if language == "zh" { "zh-CN" } else { language })
+    }
+
+    /// Returns the name and address of each folder above the document.
+    fn folders(&self) -> Vec<(String, String)> {
+        let folder = self.document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        crumbs(&self.version_link, folder)
+    }
+
+    fn file_name(&self) -> &str {
+        self.document.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Returns the tree of the version's documents as markup; empty if there is no other.
+    fn tree(&self) -> String {
+        match self.contents {
+            Some(contents) if contents.entries().len() > 1 => {
+                Tree::around(self.frame, contents, &self.version_link, &self.document.path).folder("")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Returns title and address of the documents before and after this one in reading order.
+    fn neighbours(&self) -> (Option<(&str, String)>, Option<(&str, String)>) {
+        let Some(contents) = self.contents else { return (None, None) };
+        let (before, after) = contents.neighbours(&self.document.path);
+        let link = |entry: &'page ContentsEntry| (entry.title.as_str(), self.link_to(entry));
+        (before.map(link), after.map(link))
+    }
+
+    fn link_to(&self, entry: &ContentsEntry) -> String {
+        format!("{}/{}", self.version_link, address::escaped(&entry.path))
+    }
+
+    /// Returns the documents that say the same in other languages.
+    fn twins(&self) -> Vec<Twin> {
+        let twins = self.contents.map(|contents| contents.twins(&self.document.path)).unwrap_or_default();
+        let twins = twins.into_iter().map(|(tag, entry)| Twin {
+            tag: tag.to_owned(),
+            name: language_name(tag).map_or_else(|| entry.title.clone(), str::to_owned),
+            link: self.link_to(entry),
+        });
+        twins.collect()
     }
 
     fn size(&self) -> String {
@@ -199,7 +273,7 @@ impl<'page> View<'page> {
 
     fn contents(&self) -> Vec<Entry> {
         if self.layout.parts.len() > 1 {
-            let mut entries = self.layout.contents();
+            let mut entries = self.layout.contents(self.part);
             for entry in &mut entries {
                 // Headings of this part are on the page already.
                 if let Some((query, fragment)) = entry.link.split_once('#') {
@@ -216,10 +290,11 @@ impl<'page> View<'page> {
             self.text.headings.iter().filter(|heading| heading.level > 1 && !heading.text.is_empty());
         let entries = headings.map(|heading| Entry {
             level: heading.level - 1,
-            text: heading.text.clone(),
+            text: self.layout.signature(heading.passage, &heading.text),
             link: format!("#{}", percent_encoding::utf8_percent_encode(&heading.id, FRAGMENT)),
+            part: 0,
         });
-        bounded(entries.collect())
+        bounded(entries.collect(), 0)
     }
 
     fn versions(&self) -> Vec<Choice> {

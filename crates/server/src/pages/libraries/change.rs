@@ -4,6 +4,7 @@ use axum::extract::State;
 use library::access::Visibility;
 use library::ids::DocumentId;
 use library::label::VersionRequest;
+use library::libraries::LibraryDetails;
 use library::names::LibraryName;
 use library::{Error, documents, grants, libraries};
 
@@ -54,7 +55,12 @@ async fn change_library(state: &AppState, form: &SubmittedForm, name: &LibraryNa
             let title = form.field("title").trim();
             let title = if title.is_empty() { name.as_str() } else { title };
             let description = form.field("description").trim();
-            libraries::describe(&mut transaction, actor, &library, Some(title), Some(description)).await?;
+            let details = LibraryDetails {
+                title: Some(title),
+                description: Some(description),
+                link_base: Some(form.field("link_base")),
+            };
+            libraries::describe(&mut transaction, actor, &library, details).await?;
             let visibility = match form.field("visibility") {
                 "private" => Visibility::Private,
                 "team" => Visibility::Team,

@@ -31,6 +31,14 @@ pub(super) struct PassageView {
     pub(super) is_code: bool,
     pub(super) is_flagged: bool,
     pub(super) pieces: Vec<Piece>,
+    /// Equal passages of other libraries or versions.
+    pub(super) also_in: Vec<EqualLink>,
+}
+
+/// Link to an equal passage.
+pub(super) struct EqualLink {
+    pub(super) link: String,
+    pub(super) text: String,
 }
 
 /// Run of a snippet.
@@ -95,6 +103,14 @@ fn passage_view(hit: &SearchHit) -> PassageView {
         is_code: hit.snippet_is_code,
         is_flagged: passage.instruction.is_some(),
         pieces,
+        also_in: hit
+            .also_in
+            .iter()
+            .map(|equal| EqualLink {
+                link: format!("/passages/{}", equal.id),
+                text: format!("{} {}", equal.library, equal.version),
+            })
+            .collect(),
     }
 }
 

@@ -8,8 +8,10 @@ admin-room-access = Access
 admin-room-keys = Keys
 admin-room-sessions = Sessions
 admin-room-models = Language models
+admin-room-search-endpoints = Search models
 admin-room-servers = MCP servers
 admin-room-jobs = Jobs
+admin-room-backups = Backups
 admin-room-settings = Settings
 
 admin-done-user = Account changed, effective immediately everywhere.
@@ -24,12 +26,16 @@ admin-done-key-deleted = Key deleted.
 admin-done-model = Language model added. Test it now.
 admin-done-model-changed = Language model changed.
 admin-done-model-deleted = Language model and its API key deleted.
+admin-done-endpoint = Endpoint saved. Test it now.
+admin-done-endpoint-deleted = Endpoint and its API key deleted.
 admin-done-server = MCP server added. Test it now.
 admin-done-server-changed = MCP server changed.
 admin-done-server-deleted = MCP server and its API key deleted.
 admin-done-job-again = Retrying now.
 admin-done-job-discarded = Job deleted.
 admin-done-job-none = There were no failed jobs.
+admin-done-backup = Backup started. It appears here when it is complete.
+admin-done-backup-verify = Verification started. It takes some minutes.
 admin-done-settled = Resolved. Later occurrences become a new entry.
 
 admin-users-about = Accounts, roles, and links to set a password.
@@ -127,6 +133,27 @@ admin-model-works = It works: { $milliseconds } ms.
 admin-model-said = Asked for the colour of the sky, it replied:
 admin-model-delete-lost = Its API key is deleted with it. Chats that use it show a notice when they are asked next.
 
+admin-endpoints-about = Embedding and re-ranking models of your own that search uses.
+admin-vectors = Vectors
+admin-vectors-answering = Semantic search uses
+admin-vectors-target = Being embedded for
+admin-vectors-made = { $made } of { $all } passages
+admin-vectors-cost = Another embedding model embeds all { $passages } passages again, about { $tokens } tokens.
+admin-endpoint-embedding = Embedding endpoint
+admin-endpoint-reranking = Re-ranking endpoint
+admin-endpoint-about-embedding = An OpenAI-compatible endpoint (/v1/embeddings), such as Ollama, vLLM, TEI or llama.cpp. It is used with WENYUAN_EMBEDDING=openai.
+admin-endpoint-about-reranking = Puts the best fifty results in order (/v1/rerank of Jina, Cohere, TEI or llama.cpp). If it fails, results keep their order.
+admin-endpoint-dimensions = Dimensions: { $number }.
+admin-endpoint-not-sensible = A text on another subject was nearer to a question than its answer. Check the model and its prefixes.
+admin-endpoint-delete-lost = Its API key is deleted with it. Search goes on without it.
+admin-dimensions = Dimensions
+admin-dimensions-hint = Number of values of a vector, at most 4,000. Empty: as the endpoint returns.
+admin-endpoint-limit-query_prefix = Text before each query
+admin-endpoint-limit-passage_prefix = Text before each passage
+admin-endpoint-limit-input_tokens = Maximum length of a text (tokens)
+admin-endpoint-limit-batch_size = Texts per request
+admin-endpoint-limit-timeout_milliseconds = Time that a search waits (ms)
+
 admin-servers-about = External MCP servers that can be asked alongside your libraries.
 admin-servers-none = No MCP server yet.
 admin-servers-none-about = Add one to ask it alongside the library.
@@ -146,6 +173,21 @@ admin-count-tools =
        *[other] It has { $count } tools.
     }
 
+admin-backups-about = Backups of the whole library. Only a verified one counts: a copy was restored from it, checked, and asked the same questions. Backups are restored on the command line.
+admin-backups-off = The server writes no backups: no repository is set.
+admin-backups-repository = Repository:
+admin-backups-unconfirmed = Nobody has confirmed to have the secret key. Without it no encrypted backup can be restored. Confirm it on the command line:
+admin-backups-none = No backups yet.
+admin-backup-run = Back up now
+admin-backup-verify = Verify
+admin-backup-at = state of { $ago }
+admin-backup-size = { $size } MiB
+admin-backup-encrypted = encrypted
+admin-backup-plain = not encrypted
+admin-backup-state-unverified = not verified
+admin-backup-state-verified = verified
+admin-backup-state-degraded = degraded
+admin-backup-state-failed = failed
 admin-jobs-about = Background jobs. Finished jobs are kept for some days; failed ones stay until you retry or delete them.
 admin-jobs-state = State
 admin-jobs-kind = Type

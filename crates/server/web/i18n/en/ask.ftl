@@ -98,3 +98,4 @@ ask-file-failed = could not be read
 ask-file-remove = Remove { $name }
 ask-by-words = Keyword results only: semantic search was off or not ready.
 ask-pages = p. { $pages }
+ask-also-in = also in { $places }

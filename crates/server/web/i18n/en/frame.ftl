@@ -77,3 +77,21 @@ type-java_doc = JavaDoc
 type-html = HTML
 type-rst = reStructuredText
 type-text = Plain text
+
+# Command palette and shortcuts.
+palette = Go to
+palette-placeholder = Document, library or page
+palette-recent = Recently read
+palette-commands = Pages
+palette-documents = Documents
+palette-search = Search for “%1”
+palette-search-here = Search this library for “%1”
+palette-ask = Ask “%1”
+shortcuts = Keyboard shortcuts
+shortcuts-search = Search this library
+shortcuts-palette = Go to a document, library or page
+shortcuts-help = Show this list
+shortcuts-results = Move through results and the document tree
+shortcuts-tree = Open and close folders of the document tree
+shortcuts-close = Close
+shortcuts-done = Close

@@ -47,9 +47,9 @@ history-imported-more =
 
 # Share links.
 share = Share this chat
-share-about = A link shows the chat as it is now. Anyone who opens the link sees the quoted sources, even from libraries they cannot read. Files, ratings, other branches and later messages are not included.
-share-team = Anyone with the link and an account on this server can open it.
-share-anyone = Anyone with the link can open it, without an account.
+share-about = A link shows the chat as it is now: questions, answers and quoted sources. Files, ratings, other branches and later messages are not included.
+share-team = Anyone with the link and an account on this server can open it. They read your questions and the whole answers; passages from libraries they cannot read are left out.
+share-anyone = Anyone with the link can open it, without an account, and sees the quoted passages, also those from private libraries.
 share-off = Share links are turned off on this server.
 share-for = Expires after
 share-day = 1 day

@@ -1,5 +1,6 @@
 # Signing in.
 sign-in-new-password = Your password is set. Sign in with it.
+sign-in-first = Sign in to continue. The page you opened is not public, or does not exist.
 sign-in-name = Name or email
 sign-in-password = Password
 sign-in-forgot = Forgot your password?

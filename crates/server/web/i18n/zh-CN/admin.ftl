@@ -8,8 +8,10 @@ admin-room-access = 访问权限
 admin-room-keys = API 密钥
 admin-room-sessions = 会话
 admin-room-models = 语言模型
+admin-room-search-endpoints = 检索模型
 admin-room-servers = MCP 服务器
 admin-room-jobs = 任务
+admin-room-backups = 备份
 admin-room-settings = 设置
 
 admin-done-user = 账号已更改，立即在各处生效。
@@ -24,12 +26,16 @@ admin-done-key-deleted = API 密钥已删除。
 admin-done-model = 语言模型已添加，请测试。
 admin-done-model-changed = 语言模型已更改。
 admin-done-model-deleted = 语言模型及其密钥已删除。
+admin-done-endpoint = 端点已保存，请测试。
+admin-done-endpoint-deleted = 端点及其密钥已删除。
 admin-done-server = MCP 服务器已添加，请测试。
 admin-done-server-changed = MCP 服务器已更改。
 admin-done-server-deleted = MCP 服务器及其密钥已删除。
 admin-done-job-again = 正在重试。
 admin-done-job-discarded = 任务已删除。
 admin-done-job-none = 没有可处理的失败任务。
+admin-done-backup = 备份已开始，完成后显示在这里。
+admin-done-backup-verify = 验证已开始，需要几分钟。
 admin-done-settled = 已处理。之后再发生会成为新条目。
 
 admin-users-about = 有哪些人，各有什么权限，以及设置密码的链接。
@@ -119,6 +125,27 @@ admin-model-works = 可以使用：{ $milliseconds } 毫秒。
 admin-model-said = 被问到天空的颜色时，它回答：
 admin-model-delete-lost = 其密钥一并删除。指定了它的问答在下次提问时会得到提示。
 
+admin-endpoints-about = 检索所用的自有向量模型和重排模型。
+admin-vectors = 向量
+admin-vectors-answering = 语义检索使用
+admin-vectors-target = 正在生成向量：
+admin-vectors-made = { $all } 段中已完成 { $made } 段
+admin-vectors-cost = 换用其他向量模型时，需重新处理全部 { $passages } 段，约 { $tokens } 个 token。
+admin-endpoint-embedding = 向量端点
+admin-endpoint-reranking = 重排端点
+admin-endpoint-about-embedding = OpenAI 兼容的端点（/v1/embeddings），如 Ollama、vLLM、TEI、llama.cpp。WENYUAN_EMBEDDING=openai 时使用。
+admin-endpoint-about-reranking = 为最好的五十条结果排序（Jina、Cohere、TEI、llama.cpp 的 /v1/rerank）。它失败时，结果保持原来的顺序。
+admin-endpoint-dimensions = 维数：{ $number }。
+admin-endpoint-not-sensible = 与问题无关的文字反而比答案更接近问题，请检查模型和前缀。
+admin-endpoint-delete-lost = 其密钥一并删除，检索不再使用它。
+admin-dimensions = 维数
+admin-dimensions-hint = 向量的数值个数，最多 4,000。留空则以端点返回的为准。
+admin-endpoint-limit-query_prefix = 查询前加的文字
+admin-endpoint-limit-passage_prefix = 段落前加的文字
+admin-endpoint-limit-input_tokens = 文字的最大长度（token）
+admin-endpoint-limit-batch_size = 每个请求的文字数
+admin-endpoint-limit-timeout_milliseconds = 检索等待的时间（毫秒）
+
 admin-servers-about = 可供提问的外部 MCP 服务器。
 admin-servers-none = 还没有 MCP 服务器。
 admin-servers-none-about = 添加后，可在文库之外一并询问。
@@ -137,6 +164,21 @@ admin-count-tools =
        *[other] 它有 { $count } 个工具。
     }
 
+admin-backups-about = 整个文库的备份。只有已验证的备份才算数：从中恢复出副本，检查并提出相同的问题。恢复在命令行中进行。
+admin-backups-off = 服务器不写备份：未设置备份仓库。
+admin-backups-repository = 备份仓库：
+admin-backups-unconfirmed = 尚无人确认持有私钥。没有私钥，加密的备份无法恢复。请在命令行确认：
+admin-backups-none = 还没有备份。
+admin-backup-run = 立即备份
+admin-backup-verify = 验证
+admin-backup-at = { $ago }的状态
+admin-backup-size = { $size } MiB
+admin-backup-encrypted = 已加密
+admin-backup-plain = 未加密
+admin-backup-state-unverified = 未验证
+admin-backup-state-verified = 已验证
+admin-backup-state-degraded = 有异常
+admin-backup-state-failed = 失败
 admin-jobs-about = 后台任务。完成的任务保留数日；失败的任务一直保留，直到您重试或删除。
 admin-jobs-state = 状态
 admin-jobs-kind = 种类

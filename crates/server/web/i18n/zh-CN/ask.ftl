@@ -86,3 +86,4 @@ ask-file-failed = 无法读取
 ask-file-remove = 移除 { $name }
 ask-by-words = 仅关键词检索结果：语义检索当时未就绪或未启用。
 ask-pages = 第 { $pages } 页
+ask-also-in = 另见 { $places }

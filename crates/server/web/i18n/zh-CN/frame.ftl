@@ -49,3 +49,21 @@ type-java_doc = JavaDoc
 type-html = HTML
 type-rst = reStructuredText
 type-text = 纯文本
+
+# 命令面板与快捷键。
+palette = 前往
+palette-placeholder = 文档、文库或页面
+palette-recent = 最近阅读
+palette-commands = 页面
+palette-documents = 文档
+palette-search = 检索“%1”
+palette-search-here = 在此文库中检索“%1”
+palette-ask = 提问“%1”
+shortcuts = 键盘快捷键
+shortcuts-search = 在此文库中检索
+shortcuts-palette = 前往文档、文库或页面
+shortcuts-help = 显示此列表
+shortcuts-results = 在结果和全部文档中移动
+shortcuts-tree = 展开和收起全部文档中的文件夹
+shortcuts-close = 关闭
+shortcuts-done = 关闭

@@ -13,16 +13,23 @@ setting-postgres = PostgreSQL 的程序目录，由 ./run 设置（默认为发�
 setting-redis-url = 多个节点共用的缓存 Redis 服务器的 URL（redis://、带 TLS 的 rediss://、unix://）。
 setting-smtp-url = SMTP 服务器的 URL：smtps://USER:PASSWORD@mail.example.org；smtp://…?tls=required 使用 STARTTLS；smtp://… 不加密。不设置则不发邮件。
 setting-mail-from = 邮件的发件人，设置 SMTP 服务器时必填：Wenyuan <wenyuan@example.org>。
-setting-embedding = 语义检索：用本地模型（local），或关闭而只用关键词检索（none）。
+setting-embedding = 语义检索：用本地模型（local），用管理员设置的 OpenAI 兼容端点（openai，见 `wenyuan search-endpoints`），或关闭而只用关键词检索（none）。所有节点须相同。
 setting-embedding-model = 向量模型文件，由 ./run 设置（默认为发行版自带的）。
 setting-vector-budget-ms = 每次向量检索的时间预算（毫秒），越大越精确。
 setting-searxng-url = 联网提问使用的、与 SearXNG 兼容的服务器 URL（https://search.example.org）。不设置则不检索网络。
 setting-max-document-mib = 文档大小上限（MiB）。
+setting-max-staged-mib = 每人同时上传、导入而尚未入库的内容总大小上限（MiB）。
 setting-read-seconds = 解析一篇文档的时限（秒）。
 setting-read-memory-mib = 解析一篇文档的内存上限（MiB）。
 setting-readers = 并行解析的文档数，1 到 64；计算向量的并行数为其一半（默认为处理器数）。
+setting-backup-repository = 备份仓库的目录，应在数据目录之外的另一块磁盘上。
+setting-backup-key-file = 存有备份私钥的文件，用于在本机验证备份；写备份时不需要。
+setting-backup-questions-file = 每行一个问题的文件：每个已验证的备份都必须得到相同的检索结果；不设置则检索最新文档的标题。
+setting-backup-unencrypted = 服务器定期写的备份不加密。
+setting-backup-keep-all-days = 保留全部备份的天数。
+setting-backup-keep-daily-days = 保留每天最后一个备份的天数。
 setting-rate-limit = API 密钥的默认限流（每分钟请求数）。
-setting-share-links = 谁可以打开问答的分享链接：无人（off）、已登录的用户（team）、有链接的任何人（anyone）。分享中包含答案引用的段落。
+setting-share-links = 谁可以打开问答的分享链接：无人（off）、已登录的用户（team）、有链接的任何人（anyone）。分享中包含答案引用的段落；已登录的用户看不到其无权阅读的文库的段落。
 setting-otlp-endpoint = 接收链路追踪数据的 OpenTelemetry Collector 的 URL（http://127.0.0.1:4318），使用 OTLP/HTTP。不设置则不记录 span。
 setting-log-format = 日志格式：文本（text），或每行一个 JSON 对象（json）。
 setting-log = 日志级别：error、warn、info、debug，也可按模块设置（info,library=debug）。默认：serve 为 info，其他命令为 warn。

@@ -1,5 +1,6 @@
 # 登录前后的页面。
 sign-in-new-password = 密码已设置，请用新密码登录。
+sign-in-first = 请先登录。您打开的页面不是公开的，或不存在。
 sign-in-name = 用户名或邮箱
 sign-in-password = 密码
 sign-in-forgot = 忘记密码？

@@ -52,6 +52,27 @@ pub(super) fn create_folder(path: &Path, owner: Owner, mode: u32) -> Result<(), 
     folder.set_permissions(Permissions::from_mode(mode)).map_err(io)
 }
 
+/// Gives a folder and all it contains to `owner`. Links are not followed. The caller makes sure that nobody else can enter the
+/// folder yet.
+///
+/// # Errors
+///
+/// Fails when the file system does.
+pub(super) fn give_away(folder: &Path, owner: Owner) -> Result<(), Error> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let io = |source| Error::Io { path: path.clone(), source };
+        std::os::unix::fs::lchown(&path, Some(uid.as_raw()), Some(gid.as_raw())).map_err(io)?;
+        if std::fs::symlink_metadata(&path).map_err(io)?.is_dir() {
+            for entry in std::fs::read_dir(&path).map_err(io)? {
+                waiting.push(entry.map_err(io)?.path());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Opens a file for reading and writing, and creates it for `owner` with mode 0600 if it is missing.
 ///
 /// # Errors

@@ -25,7 +25,7 @@ enum Target {
 
 /// Sends what a list names and says which paths these are; `None` when nobody listens any more.
 pub(super) fn follow(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> Option<HashSet<String>> {
-    let mut sent = HashSet::new();
+    let (mut sent, mut order) = (HashSet::new(), Vec::new());
     let shown = path.display().to_string();
     let bytes = match open(path, limit) {
         Ok(bytes) => bytes,
@@ -48,6 +48,7 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> 
                 Ok((name, _)) if sent.contains(&name) => true,
                 Ok((name, file)) => {
                     let listening = send(found, &name, open(&file, limit));
+                    order.push(name.clone());
                     sent.insert(name);
                     listening
                 }
@@ -58,6 +59,7 @@ pub(super) fn follow(path: &Path, limit: usize, found: &Sender<SourceEvent>) -> 
             return None;
         }
     }
+    found.blocking_send(SourceEvent::Order(order)).ok()?;
     Some(sent)
 }
 

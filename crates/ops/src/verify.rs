@@ -1,0 +1,335 @@
+//! Verification: a backup counts only after a copy restored from it has been checked and has answered.
+//!
+//! [`run`] restores into a folder of its own, as [`restore`](crate::restore) does, starts the database there, and checks it: every piece
+//! and every object by its hash, every file by PostgreSQL's own manifest, indexes and tables by `pg_amcheck`, the number of rows of every
+//! table, foreign keys. The caller asks the copy what only it can ask. The report is kept in the repository.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection as _, PgConnection};
+use store::postgres::Cluster;
+
+use crate::manifest::{Manifest, program_version};
+use crate::progress::{Progress, Step};
+use crate::restore::{self, Request};
+use crate::{Error, tables};
+
+/// Differences that a report names one by one.
+const MAX_NAMED: usize = 20;
+
+/// State of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = BackupState)]
+pub enum State {
+    /// It was never restored.
+    Unverified,
+    /// A restored copy passed every check.
+    Verified,
+    /// A restored copy works, and something about it is not as it should be.
+    Degraded,
+    /// It cannot be restored, or the copy lacks something.
+    Failed,
+}
+
+impl State {
+    /// Name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Outcome of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = BackupCheckOutcome)]
+pub enum Outcome {
+    /// As it should be.
+    Passed,
+    /// Not as it should be, and nothing is lost.
+    Degraded,
+    /// Something is lost or wrong.
+    Failed,
+}
+
+/// One check of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = BackupCheck)]
+pub struct Check {
+    /// Name: `files`, `recovery`, `structure`, `rows`, `foreign_keys`, `objects` and those of the caller.
+    pub name: String,
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Facts that were checked, or the fault.
+    pub detail: String,
+}
+
+impl Check {
+    /// Creates a check.
+    pub fn new(name: &str, outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), outcome, detail: detail.into() }
+    }
+}
+
+/// Report of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = BackupReport)]
+pub struct Report {
+    /// Id of the backup.
+    pub backup: String,
+    /// State of the backup.
+    pub state: State,
+    /// When it was checked, by the clock of the restored database; missing if it did not start.
+    pub checked_at: Option<DateTime<Utc>>,
+    /// Version of the program that checked it.
+    pub program: String,
+    /// Duration in seconds.
+    pub seconds: f64,
+    /// Checks in their order; a failed restoration ends the list.
+    pub checks: Vec<Check>,
+}
+
+/// Questions that the caller asks a restored library.
+pub trait Questions {
+    /// Asks the library in `folder`, whose database runs. `extras` is what the caller had saved with the backup.
+    fn ask(
+        &self,
+        folder: &Path,
+        extras: &BTreeMap<String, Vec<u8>>,
+    ) -> impl Future<Output = Vec<Check>> + Send;
+}
+
+/// Verifies a backup in the folder of the request, which is removed afterwards, and stores the report.
+///
+/// # Errors
+///
+/// Fails when the backup could not be tried: no space, no key, another version, a folder that is in use. A backup that was tried and is
+/// bad is no error: the report says so.
+pub async fn run(
+    request: &Request<'_>,
+    questions: &impl Questions,
+    progress: &Progress,
+) -> Result<Report, Error> {
+    let begun = Instant::now();
+    restore::discard_leftover(&request.data, &request.programs).await?;
+    let manifest = &request.manifest;
+    let (mut checks, mut checked_at) = (Vec::new(), None);
+    let planned = match restore::plan(request, false, progress).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(fault(error)?),
+    };
+    let prepared = match planned {
+        Ok(()) => match restore::prepare(request, progress).await {
+            Ok(prepared) => Ok(prepared),
+            Err(error) => Err(fault(error)?),
+        },
+        Err(check) => Err(check),
+    };
+    match prepared {
+        Err(check) => checks.push(check),
+        Ok(prepared) => {
+            let pieces = manifest.database.len() + manifest.wal.segments.len() + manifest.extras.len();
+            let detail = format!("{pieces} pieces and the files in them have their SHA-256");
+            checks.push(Check::new("files", Outcome::Passed, detail));
+            let detail = format!("reached the restore point at {}", manifest.wal.end_lsn);
+            checks.push(Check::new("recovery", Outcome::Passed, detail));
+            progress.begin(Step::Checking, 0);
+            let checked = check_copy(request, questions, &prepared, &mut checks).await;
+            match checked {
+                Ok(time) => checked_at = Some(time),
+                Err(error) => checks.push(fault(error)?),
+            }
+            prepared.discard(&request.programs).await?;
+        }
+    }
+    restore::discard_leftover(&request.data, &request.programs).await?;
+    // Only if nothing else is in it.
+    let _kept = std::fs::remove_dir(&request.data);
+    let report = Report {
+        backup: manifest.id.clone(),
+        state: state_of(&checks),
+        checked_at,
+        program: program_version().to_owned(),
+        seconds: begun.elapsed().as_secs_f64(),
+        checks,
+    };
+    if let Err(error) = request.repository.put_report(&manifest.id, &report).await {
+        tracing::warn!(error = %kernel::chain::Chain(&error), "failed to keep the report in the repository");
+    }
+    tracing::info!(backup.id = report.backup, state = report.state.as_str(), "backup checked");
+    Ok(report)
+}
+
+/// Returns the check that an error fails, or the error itself if it is none of the backup's.
+fn fault(error: Error) -> Result<Check, Error> {
+    use store::postgres::cluster::Error as ClusterError;
+    let name = match &error {
+        Error::Damaged { .. } | Error::Program { program: "pg_verifybackup", .. } => "files",
+        Error::Unrecovered(_)
+        | Error::Cluster(ClusterError::Program { .. } | ClusterError::Unresponsive { .. }) => "recovery",
+        Error::Database(_) => "structure",
+        _ => return Err(error),
+    };
+    Ok(Check::new(name, Outcome::Failed, kernel::chain::Chain(&error).to_string()))
+}
+
+fn state_of(checks: &[Check]) -> State {
+    let worst = |outcome| checks.iter().any(|check| check.outcome == outcome);
+    match () {
+        () if worst(Outcome::Failed) || checks.is_empty() => State::Failed,
+        () if worst(Outcome::Degraded) => State::Degraded,
+        () => State::Verified,
+    }
+}
+
+async fn check_copy(
+    request: &Request<'_>,
+    questions: &impl Questions,
+    prepared: &restore::Prepared,
+    checks: &mut Vec<Check>,
+) -> Result<DateTime<Utc>, Error> {
+    let folder: PathBuf = prepared.folder().to_owned();
+    let config = store::postgres::ClusterConfig::new(folder.join("postgres"), request.programs.clone());
+    let cluster = Cluster::open(&config).await?;
+    let checked = check_running(&cluster, questions, prepared, &folder, &request.manifest, checks).await;
+    cluster.close().await;
+    checked
+}
+
+async fn check_running(
+    cluster: &Cluster,
+    questions: &impl Questions,
+    prepared: &restore::Prepared,
+    folder: &Path,
+    manifest: &Manifest,
+    checks: &mut Vec<Check>,
+) -> Result<DateTime<Utc>, Error> {
+    let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
+    let time: DateTime<Utc> =
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut connection).await?;
+    // Rows first: the extension that the next check installs adds none, but what it finds says less than a missing table.
+    checks.push(check_rows(manifest, &tables::count(&mut connection).await?));
+    let (keys, violated) = tables::violated_keys(&mut connection).await?;
+    checks.push(if violated.is_empty() {
+        Check::new("foreign_keys", Outcome::Passed, format!("{keys} foreign keys hold"))
+    } else {
+        Check::new("foreign_keys", Outcome::Failed, named(&violated))
+    });
+    connection.close().await?;
+    checks.push(check_structure(cluster).await);
+    checks.push(check_objects(manifest));
+    checks.extend(questions.ask(folder, &prepared.extras).await);
+    Ok(time)
+}
+
+/// Reads every table and index of the library's database.
+async fn check_structure(cluster: &Cluster) -> Check {
+    let mut command = cluster.client("pg_amcheck");
+    command.args(["--no-password", "--install-missing", "--heapallindexed", "--jobs=2", "--database"]);
+    command.arg(cluster.database_name()).kill_on_drop(true);
+    match restore::run_program("pg_amcheck", command).await {
+        Ok(()) => Check::new("structure", Outcome::Passed, "tables and indexes are sound (pg_amcheck)"),
+        Err(error) => Check::new("structure", Outcome::Failed, error.to_string()),
+    }
+}
+
+fn check_rows(manifest: &Manifest, found: &BTreeMap<String, i64>) -> Check {
+    let expected = &manifest.tables;
+    if found.is_empty() || expected.is_empty() {
+        return Check::new("rows", Outcome::Failed, "the database has no tables");
+    }
+    let names: Vec<&String> =
+        expected.keys().chain(found.keys().filter(|name| !expected.contains_key(*name))).collect();
+    let (mut lost, mut different) = (Vec::new(), Vec::new());
+    for name in names {
+        match (expected.get(name), found.get(name)) {
+            (Some(expected), Some(found)) if expected == found => {}
+            (Some(expected), Some(found)) => {
+                let text = format!("{name} has {found} rows instead of {expected}");
+                let is_lost = manifest.tables_are_exact || (*found == 0 && *expected > 0);
+                if is_lost { lost.push(text) } else { different.push(text) }
+            }
+            (Some(expected), None) => lost.push(format!("{name} is missing, with {expected} rows")),
+            (None, _) => lost.push(format!("{name} is not in the backup's list")),
+        }
+    }
+    match (lost.is_empty(), different.is_empty()) {
+        (false, _) => Check::new("rows", Outcome::Failed, named(&lost)),
+        (true, false) => Check::new(
+            "rows",
+            Outcome::Degraded,
+            format!("they were counted while others wrote, and differ: {}", named(&different)),
+        ),
+        (true, true) => {
+            let detail =
+                format!("{} rows in {} tables, as in the backup's list", manifest.rows(), expected.len());
+            Check::new("rows", Outcome::Passed, detail)
+        }
+    }
+}
+
+/// The restoration has compared the bytes of every object with its name.
+fn check_objects(manifest: &Manifest) -> Check {
+    let damaged = &manifest.objects.damaged;
+    if damaged.is_empty() {
+        let detail = format!("{} objects have their SHA-256", manifest.objects.count);
+        return Check::new("objects", Outcome::Passed, detail);
+    }
+    let detail = format!("were damaged in the library when it was backed up: {}", named(damaged));
+    Check::new("objects", Outcome::Degraded, detail)
+}
+
+/// Joins names; of very many the first.
+fn named(items: &[String]) -> String {
+    let mut text = items[..items.len().min(MAX_NAMED)].join("; ");
+    if items.len() > MAX_NAMED {
+        text += &format!("; and {} more", items.len() - MAX_NAMED);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::tests::example;
+
+    fn counts(pairs: &[(&str, i64)]) -> BTreeMap<String, i64> {
+        pairs.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect()
+    }
+
+    #[test]
+    fn a_copy_without_tables_or_with_fewer_rows_has_failed() {
+        let mut manifest = example();
+        for (found, outcome, detail) in [
+            (counts(&[("library.documents", 7)]), Outcome::Passed, "7 rows in 1 tables"),
+            (counts(&[("library.documents", 6)]), Outcome::Failed, "6 rows instead of 7"),
+            (counts(&[("library.documents", 8)]), Outcome::Failed, "8 rows instead of 7"),
+            (counts(&[("library.other", 7)]), Outcome::Failed, "is missing, with 7 rows"),
+            (counts(&[]), Outcome::Failed, "no tables"),
+        ] {
+            let check = check_rows(&manifest, &found);
+            assert!(check.outcome == outcome && check.detail.contains(detail), "{check:?}");
+        }
+        manifest.tables_are_exact = false;
+        assert_eq!(check_rows(&manifest, &counts(&[("library.documents", 6)])).outcome, Outcome::Degraded);
+        assert_eq!(check_rows(&manifest, &counts(&[("library.documents", 0)])).outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn the_worst_check_decides() {
+        let check = |outcome| Check::new("x", outcome, "");
+        assert_eq!(state_of(&[]), State::Failed);
+        assert_eq!(state_of(&[check(Outcome::Passed)]), State::Verified);
+        assert_eq!(state_of(&[check(Outcome::Degraded), check(Outcome::Passed)]), State::Degraded);
+        assert_eq!(state_of(&[check(Outcome::Degraded), check(Outcome::Failed)]), State::Failed);
+    }
+}

@@ -1,0 +1,104 @@
+//! `/admin/backups`: backups with their state and the checks of the last verification, buttons to start one and to verify.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use ops::verify::{Check, Outcome, State as BackupState};
+
+use super::{FlashMessage, ListQuery, require_administrator};
+use crate::app::backups::{self, Overview, scheduled};
+use crate::http::AppState;
+use crate::http::input::Query;
+use crate::http::problem::Problem;
+use crate::pages::error::PageResult;
+use crate::pages::forms::SubmittedForm;
+use crate::pages::frame::Frame;
+use crate::pages::see_other;
+
+const HERE: &str = "/admin/backups";
+
+/// Routes of the section.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route(HERE, get(show).post(act))
+}
+
+#[derive(Template)]
+#[template(path = "admin_backups.html")]
+struct List<'page> {
+    frame: &'page Frame,
+    flash: FlashMessage<'page>,
+    /// Folder of the repository, if one is set.
+    repository: Option<String>,
+    /// Whether backups are encrypted to keys that nobody has confirmed to have.
+    is_unconfirmed: bool,
+    /// Whether encrypted backups can be verified here.
+    has_key: bool,
+    /// Newest first.
+    backups: Vec<Overview>,
+}
+
+impl List<'_> {
+    /// Returns the class of a state's badge: only a verified backup is green.
+    fn badge(&self, backup: &Overview) -> &'static str {
+        match backup.state {
+            BackupState::Verified => "good",
+            BackupState::Unverified => "",
+            BackupState::Degraded | BackupState::Failed => "bad",
+        }
+    }
+
+    fn has_failed(&self, check: &Check) -> bool {
+        check.outcome != Outcome::Passed
+    }
+
+    /// Size in the repository without what it shares with others, in MiB, rounded up.
+    fn mebibytes(&self, backup: &Overview) -> u64 {
+        backup.own_bytes.div_ceil(1 << 20)
+    }
+
+    fn can_verify(&self, backup: &Overview) -> bool {
+        backup.fault.is_none() && (self.has_key || !backup.encrypted)
+    }
+}
+
+/// Lists the backups.
+async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
+    require_administrator(&frame)?;
+    let settings = &state.app.settings;
+    let mut backups = backups::overview(settings).await.map_err(Problem::from)?;
+    backups.reverse();
+    let keys = backups::key_file(settings).read().map_err(Problem::from)?;
+    let page = List {
+        frame: &frame,
+        flash: FlashMessage::done(&frame, &query.done),
+        repository: settings.backup.repository().map(|folder| folder.display().to_string()),
+        is_unconfirmed: !settings.backup.unencrypted() && keys.iter().all(|key| !key.confirmed),
+        has_key: settings.backup.key_file().is_some(),
+        backups,
+    };
+    Ok(page.flash.page(&frame, &page))
+}
+
+/// Starts a backup, or the verification of one.
+async fn act(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    require_administrator(&form.frame)?;
+    if state.app.settings.backup.repository().is_none() {
+        return Err(Problem::conflict("no repository of backups is set: WENYUAN_BACKUP_REPOSITORY").into());
+    }
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let done = match (form.field("action"), form.field("id")) {
+        ("run", _) => {
+            scheduled::enqueue_run(&mut transaction).await?;
+            "backup"
+        }
+        ("verify", id) => {
+            let (manifest, _) = backups::find(&state.app.settings, id).await.map_err(Problem::from)?;
+            scheduled::enqueue_verification(&mut transaction, &manifest.id).await?;
+            "backup-verify"
+        }
+        _ => return Err(Problem::invalid("the form cannot be read").into()),
+    };
+    transaction.commit().await?;
+    Ok(see_other(&format!("{HERE}?done={done}")))
+}
