@@ -1,8 +1,10 @@
-//! Migrations: one linear history in `migrations/`, each with a way down, checksummed by sqlx and applied under its advisory lock,
+//! Migrations: one linear history in `migrations/`, each with a way down, checksummed by sqlx and applied under an advisory lock,
 //! so that two programs that start at once do not both apply them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::postgres::{Database, privileges};
@@ -11,6 +13,12 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// SQLSTATE of a statement that the role may not run.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Key of the advisory lock: "wenyuan" in ASCII.
+const LOCK: i64 = 0x77_65_6e_79_75_61_6e;
+
+/// Time between two attempts to get the lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Migration and its state in the database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -66,14 +74,26 @@ pub async fn migrate(database: &Database) -> Result<(), Error> {
         return Ok(());
     }
     let mut owner = PgConnection::connect_with(database.owner_options()).await?;
-    // One lock for both steps. sqlx takes it again by itself; it ends with the connection.
-    owner.lock().await?;
+    lock(&mut owner).await?;
     MIGRATOR.run(&mut owner).await.map_err(explain_privileges)?;
     if database.has_separate_owner() {
         privileges::set(&mut owner, database.server_role()).await?;
     }
-    owner.unlock().await?;
     Ok(owner.close().await?)
+}
+
+/// Waits until no other program migrates. The lock ends with the connection.
+///
+/// sqlx's own lock is a statement that waits: its snapshot would hold up `create index concurrently` of the program that migrates, which
+/// PostgreSQL ends as a deadlock.
+async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
+    while !sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "locked!""#, LOCK)
+        .fetch_one(&mut *connection)
+        .await?
+    {
+        tokio::time::sleep(LOCK_INTERVAL).await;
+    }
+    Ok(())
 }
 
 /// Whether nothing is pending and the privileges are right.
@@ -122,7 +142,10 @@ pub fn schemas() -> Vec<String> {
 ///
 /// Fails when a migration fails; those before it stay applied.
 pub async fn up(pool: &PgPool) -> Result<(), Error> {
-    Ok(MIGRATOR.run(pool).await?)
+    let mut connection = pool.acquire().await?.detach();
+    lock(&mut connection).await?;
+    MIGRATOR.run(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// Undoes migrations until `target` is the newest applied one; `0` undoes all of them.
@@ -134,7 +157,10 @@ pub async fn down(pool: &PgPool, target: i64) -> Result<(), Error> {
     if target != 0 && !MIGRATOR.iter().any(|migration| migration.version == target) {
         return Err(Error::Unknown(target));
     }
-    Ok(MIGRATOR.undo(pool, target).await?)
+    let mut connection = pool.acquire().await?.detach();
+    lock(&mut connection).await?;
+    MIGRATOR.undo(&mut connection, target).await?;
+    Ok(connection.close().await?)
 }
 
 /// Returns all migrations that this program knows or the database has applied, by number.
