@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Json, Router};
 use kernel::actor::Role;
 use library::search::ModelState;
 use serde_json::json;
@@ -15,7 +14,7 @@ use serde_json::json;
 use super::AppState;
 use super::authentication::Caller;
 use super::client::IsLocal;
-use super::problem::{Problem, Result};
+use super::problem::{Problem, RawResponse, Result};
 
 /// Returns the routes that need to know the caller or the library.
 pub(crate) fn routes() -> Router<AppState> {
@@ -29,7 +28,7 @@ pub(crate) fn liveness() -> Router<AppState> {
 }
 
 /// Readiness: the database answers, and the index is open and brought up to date.
-async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
+async fn readyz(State(state): State<AppState>) -> Response {
     let lag = tokio::time::timeout(Duration::from_secs(2), state.app.engine.lag()).await;
     let embedding = match state.app.engine.model() {
         ModelState::Ready(model) => model.id().to_owned(),
@@ -43,15 +42,17 @@ async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
         Ok(Ok(Some(behind))) => (
             StatusCode::OK,
             Json(json!({ "ready": true, "index_changes_behind": behind, "embedding": embedding })),
-        ),
+        )
+            .into_response(),
         Ok(Ok(None)) => not_ready("the full-text index is being built"),
         Ok(Err(_)) | Err(_) => not_ready("the database does not answer"),
     }
 }
 
-fn not_ready(why: &str) -> (StatusCode, Json<serde_json::Value>) {
-    // Not a problem: probes wait for another status.
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "why": why })))
+/// Returns the answer while the server is not ready. It is not a problem: probes wait for another status.
+fn not_ready(why: &str) -> Response {
+    let body = Json(json!({ "ready": false, "why": why }));
+    (StatusCode::SERVICE_UNAVAILABLE, Extension(RawResponse), body).into_response()
 }
 
 /// Metrics in Prometheus' text format, for this machine and for administrators.
