@@ -1,9 +1,10 @@
 //! Pace of request bodies: one that stalls or trickles is ended with 408, so that nobody holds a connection, a file or a permit
-//! by sending a byte now and then.
+//! by sending a byte now and then. What is left of a body that was refused is read for a moment, so that its sender reads the answer
+//! rather than that the connection is broken.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody as _};
@@ -22,17 +23,34 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Least rate at which a body arrives. Only time that the server waits for the sender counts.
 const MIN_BYTES_PER_SECOND: u64 = 1024;
 
+/// Largest rest of a refused body that is read, in bytes, and the time for it.
+const MAX_REST_BYTES: usize = 8 << 20;
+const MAX_REST_TIME: Duration = Duration::from_secs(1);
+
 /// Middleware that ends bodies that arrive too slowly.
 pub(crate) async fn keep(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
+    // Who asks first has not sent the body yet.
+    let asks_first = request.headers().contains_key(header::EXPECT);
     let too_slow = Arc::new(AtomicBool::new(false));
-    let request =
-        request.map(|body| Body::from_stream(paced(body.into_data_stream(), Arc::clone(&too_slow))));
+    let reading = Arc::new(Mutex::new(None));
+    let request = request.map(|body| {
+        let first = Reading { body: body.into_data_stream(), received: 0, waited: Duration::ZERO };
+        put(&reading, first);
+        Body::from_stream(paced(Arc::clone(&reading), Arc::clone(&too_slow)))
+    });
     let response = next.run(request).await;
     // Whatever a handler makes of a body that broke off: this is why.
     if !too_slow.load(Ordering::Relaxed) {
+        let status = response.status();
+        if (status.is_client_error() || status.is_server_error())
+            && !asks_first
+            && let Some(rest) = take(&reading)
+        {
+            discard(rest.body).await;
+        }
         return response;
     }
     let detail = "the request's body arrived too slowly: send it again over a faster connection";
@@ -56,27 +74,49 @@ impl Reading {
     }
 }
 
-fn paced(body: BodyDataStream, too_slow: Arc<AtomicBool>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
-    let reading = Reading { body, received: 0, waited: Duration::ZERO };
-    stream::unfold(Some(reading), move |reading| {
-        let too_slow = Arc::clone(&too_slow);
+/// Body that is read by a handler, and whose rest is left here.
+type SharedReading = Arc<Mutex<Option<Reading>>>;
+
+fn take(shared: &SharedReading) -> Option<Reading> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn put(shared: &SharedReading, reading: Reading) {
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+}
+
+fn paced(shared: SharedReading, too_slow: Arc<AtomicBool>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+    stream::unfold((), move |()| {
+        let (shared, too_slow) = (Arc::clone(&shared), Arc::clone(&too_slow));
         async move {
-            let mut reading = reading?;
+            let mut reading = take(&shared)?;
             let start = Instant::now();
-            match timeout(reading.patience(), reading.body.next()).await {
-                Ok(next) => {
-                    let bytes = next?;
-                    reading.waited += start.elapsed();
-                    reading.received += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-                    Some((bytes, Some(reading)))
-                }
-                Err(_elapsed) => {
-                    too_slow.store(true, Ordering::Relaxed);
-                    Some((Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut))), None))
-                }
-            }
+            let Ok(next) = timeout(reading.patience(), reading.body.next()).await else {
+                too_slow.store(true, Ordering::Relaxed);
+                return Some((Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut))), ()));
+            };
+            let bytes = next?;
+            reading.waited += start.elapsed();
+            reading.received += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            put(&shared, reading);
+            Some((bytes, ()))
         }
     })
+}
+
+/// Reads what is left of a body, for a moment.
+async fn discard(mut body: BodyDataStream) {
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            bytes += chunk.len();
+            if bytes > MAX_REST_BYTES {
+                break;
+            }
+        }
+    };
+    // Whether it ends in time makes no difference to the answer.
+    timeout(MAX_REST_TIME, read).await.ok();
 }
 
 #[cfg(test)]
@@ -90,7 +130,9 @@ mod tests {
             Ok::<_, io::Error>(Bytes::from(vec![b'x'; length]))
         });
         let too_slow = Arc::new(AtomicBool::new(false));
-        let paced = paced(Body::from_stream(parts).into_data_stream(), Arc::clone(&too_slow));
+        let body = Body::from_stream(parts).into_data_stream();
+        let reading = Arc::new(Mutex::new(Some(Reading { body, received: 0, waited: Duration::ZERO })));
+        let paced = paced(reading, Arc::clone(&too_slow));
         let bytes = paced.filter_map(async |part| part.ok()).map(|part| part.len()).collect::<Vec<_>>().await;
         (bytes.iter().sum(), too_slow.load(Ordering::Relaxed))
     }
