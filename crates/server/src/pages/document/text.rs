@@ -186,7 +186,8 @@ fn render(
         // Fragments of Markdown are those of its headings, which have ids of their own.
         Some(_) if document.document_type == "markdown" => None,
         Some(fragment) => layout.anchor(&percent_decode_str(fragment).decode_utf8_lossy()),
-        None if target.contains("://") => resolve(target),
+        // Addresses of the manual's own site, and labels of reStructuredText.
+        None if target.contains("://") || target.starts_with("ref:") => resolve(target),
         None => None,
     };
     let picture = |address: &str| references.shown.get(address).cloned();
