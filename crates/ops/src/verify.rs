@@ -92,7 +92,7 @@ pub struct Report {
     pub checked_at: Option<DateTime<Utc>>,
     /// Version of the program that checked it.
     pub program: String,
-    /// Duration in seconds.
+    /// Duration in seconds, to the millisecond.
     pub seconds: f64,
     /// Checks in their order; a failed restoration ends the list.
     pub checks: Vec<Check>,
@@ -159,7 +159,7 @@ pub async fn run(
         state: state_of(&checks),
         checked_at,
         program: program_version().to_owned(),
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         checks,
     };
     if let Err(error) = request.repository.put_report(&manifest.id, &report).await {

@@ -267,9 +267,16 @@ async fn search_library(
     })
 }
 
-/// Returns the other libraries or versions that have the passage of a hit.
+/// Returns the other libraries or versions that have the passage of a hit, each once.
 fn also_in(hit: &SearchHit) -> Vec<String> {
-    hit.also_in.iter().map(|equal| format!("{} {}", equal.library, equal.version)).collect()
+    let mut places: Vec<String> = Vec::new();
+    for equal in &hit.also_in {
+        let place = format!("{} {}", equal.library, equal.version);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 fn passage_source(rank: i32, passage: &Passage) -> Source {

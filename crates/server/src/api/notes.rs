@@ -66,7 +66,7 @@ pub(crate) struct NewNote {
 
 /// Lists notes on passages, the latest first.
 #[utoipa::path(get, path = "/api/v1/notes", tag = "documents", params(NoteParams, Paging),
-    responses((status = 200, body = NotePage)))]
+    responses((status = 200, body = NotePage), (status = 404)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
