@@ -386,10 +386,10 @@ mod tests {
 
     #[test]
     fn drawings_become_rasters_without_anything_of_their_own() {
-        let svg = br##"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
+        let svg = br#"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
             width="120" height="60" onload="alert(1)"><script>alert(1)</script><style>rect { fill: #c00 }</style>
             <image xlink:href="/etc/passwd" width="10" height="10"/><image href="https://evil.example/x.png" width="9" height="9"/>
-            <rect width="120" height="60"/></svg>"##;
+            <rect width="120" height="60"/></svg>"#;
         let format = detect("a.svg", svg).unwrap();
         assert_eq!(format, PictureFormat::Svg);
         let picture = read("a.svg", format, svg).unwrap();

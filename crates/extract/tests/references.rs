@@ -3,7 +3,7 @@
 use extract::model::{ExtractedDocument, Limits, ReferenceKind};
 
 fn read(name: &str, source: &str) -> ExtractedDocument {
-    extract::extract(name, source.as_bytes(), None, &Limits::default()).unwrap()
+    extract::extract(name, source.as_bytes(), None, &Limits::default()).expect("a readable document")
 }
 
 /// Label and target of each link, or description and address of each picture.

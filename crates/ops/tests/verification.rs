@@ -1,5 +1,7 @@
 //! Verification of damaged backups: each way of damage is found and named. The database is a real one, with a table of its own.
 
+#![expect(clippy::unwrap_used, reason = "a set-up that fails fails the test")]
+
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

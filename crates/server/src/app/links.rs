@@ -91,9 +91,8 @@ fn leads_by_itself(from: &str, target: &str, path: &str) -> bool {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in written.split('/') {
         match part {
-            "." => {}
             ".." if parts.pop().is_none() => return false,
-            ".." => {}
+            "." | ".." => {}
             part => parts.push(part),
         }
     }

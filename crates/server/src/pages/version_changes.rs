@@ -83,11 +83,13 @@ impl Page<'_> {
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn is_kind(&self, kind: &ChangeKind) -> bool {
         self.kind == Some(*kind)
     }
 
     /// Returns the address with a kind of changes, or with all if it is selected.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn with_kind(&self, changes: &ChangesPage, kind: &ChangeKind) -> String {
         let link = link(changes, "");
         if self.is_kind(kind) { link } else { format!("{link}&kind={}", kind.as_str()) }

@@ -224,11 +224,10 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
         ("POST", "language-models") => {
             json!({ "name": format!("made-{number}"), "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
-        ("PATCH", "language-models/{model}") => json!({ "model": "other" }),
+        ("PATCH", "language-models/{model}" | "search-endpoints/{purpose}") => json!({ "model": "other" }),
         ("POST", "search-endpoints") => {
             json!({ "purpose": "reranking", "endpoint": "http://127.0.0.1:1/v1", "model": "any" })
         }
-        ("PATCH", "search-endpoints/{purpose}") => json!({ "model": "other" }),
         ("POST", "/v1/chat/completions") => {
             json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
         }

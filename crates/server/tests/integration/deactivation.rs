@@ -40,7 +40,7 @@ async fn import_chat(server: &Server, person: &Person, libraries: &[&str]) -> St
     lines.push(json!({ "type": "message", "chat": chat, "message_id": message(12), "parent": message(11), "role": "assistant",
         "content": "So [1] [2].", "status": "complete", "metadata": {}, "created_at": time, "sources": sources }));
     lines.push(json!({ "type": "end", "chats": 1, "messages": 2, "files": 0 }));
-    let body = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let body = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let request = server.request_as(Some(&person.access_token), Method::POST, "/api/v1/history/import", &[]);
     server.send(request.body(body)).await.ok();
     chat.to_owned()
@@ -48,7 +48,7 @@ async fn import_chat(server: &Server, person: &Person, libraries: &[&str]) -> St
 
 async fn share(server: &Server, person: &Person, chat: &str) -> String {
     let created = post(server, person, &format!("/api/v1/chats/{chat}/shares"), json!({})).await;
-    let (_, token) = created["url"].as_str().unwrap().split_once("/share/").expect("a link");
+    let (_, token) = created["url"].as_str().expect("a link").split_once("/share/").expect("a link");
     format!("/share/{token}")
 }
 
@@ -58,14 +58,16 @@ async fn deactivating_a_person_ends_links_and_keys_for_good() {
     let server = app.serve().await;
     let admin = server.set_up().await;
     let bo = server.person(&admin, "bo", "editor").await;
-    let key =
-        post(&server, &bo, "/api/v1/keys", json!({ "name": "ci" })).await["key"].as_str().unwrap().to_owned();
+    let key = post(&server, &bo, "/api/v1/keys", json!({ "name": "ci" })).await["key"]
+        .as_str()
+        .expect("a link")
+        .to_owned();
     let chat = import_chat(&server, &bo, &["open"]).await;
     let link = share(&server, &bo, &chat).await;
     assert_eq!(get(&server, &admin, &link).await.status, 200);
     let user = format!("/api/v1/users/{}", bo.id);
     let invited = post(&server, &admin, &format!("{user}/link"), json!({})).await;
-    let (_, token) = invited["url"].as_str().unwrap().split_once("/password?token=").expect("a link");
+    let (_, token) = invited["url"].as_str().expect("a link").split_once("/password?token=").expect("a link");
     let activate = async |is_active: bool| {
         let change = Some(json!({ "is_active": is_active }));
         server.ask(Some(&admin.access_token), Method::PATCH, &user, change).await.ok();

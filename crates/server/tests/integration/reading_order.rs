@@ -153,7 +153,7 @@ async fn the_tree_opens_at_the_document_and_folders_are_sent_one_by_one() {
         ["/l/tools", "/l/tools/1", "/l/tools/1?folder=a", "/l/tools/1?folder=a%2Fb"]
     );
     let folder = page(&mut client, "/l/tools/1?folder=a").await;
-    assert_eq!(folder.texts("#list .rows a"), ["Top", "Deep & low"]);
+    assert_eq!(folder.texts("#list .rows a"), ["Deep & low", "Top"]);
     assert!(folder.has("#list .chips a[href='/l/tools/1?folder=a%2Fb']"), "{}", folder.source());
     let lines = client.get("/tree/tools/1?folder=c%20d").await;
     assert_eq!((lines.status, lines.html().texts("a")), (200, vec!["Other".to_owned()]));

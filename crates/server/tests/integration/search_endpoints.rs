@@ -1,11 +1,13 @@
 //! Embedding and re-ranking endpoints: set by administrators, changed while the old vectors answer, and left out when they fail.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{
     Answer, ChatRequest, Gate, LanguageModel, LlamaServer, PageClient, Person, Server, TestApp, each,
 };
-use testkit::{documents, eventually};
+use testkit::{documents, eventually, within};
 
 use crate::PROGRAM;
 
@@ -70,7 +72,8 @@ async fn status(server: &Server, ada: &Person) -> Value {
 }
 
 async fn answering(server: &Server, ada: &Person, model: &str) {
-    eventually(&format!("answers by {model}"), async || {
+    // A model that runs on a busy machine needs minutes.
+    within(Duration::from_mins(4), &format!("answers by {model}"), async || {
         let status = status(server, ada).await;
         (status["answering"] == model && status["missing"] == 0).then_some(())
     })
@@ -214,6 +217,7 @@ async fn an_endpoint_that_fails_leaves_words_with_a_notice() {
         (Answer::status(200, "{").hanging_after(0), "did not answer within"),
         (Answer::status(0, ""), "cannot be reached"),
     ];
+    let queries = || scripted.requests().iter().filter(|request| is_query(request)).count();
     for (number, (answer, reason)) in (0..).zip(cases) {
         scripted.answer_with(move |_| answer.clone());
         // A change of the endpoint ends the pause after a failure.
@@ -228,11 +232,11 @@ async fn an_endpoint_that_fails_leaves_words_with_a_notice() {
         );
         assert!(!notices.contains("hidden-text"), "{notices}");
         // For a while it is not asked again.
-        let asked = scripted.count();
+        let asked = queries();
         let parameters = [("q", &*query), ("mode", "vector")];
         let problem = server.get("/api/v1/search", &parameters).await.problem(502);
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
-        assert_eq!(scripted.count(), asked);
+        assert_eq!(queries(), asked);
     }
     let mut client = PageClient::signed_in(&server, &ada);
     let page = client.get("/?q=an+automobile").await.html();
@@ -332,7 +336,8 @@ async fn the_built_in_model_answers_until_the_endpoint_has_embedded_all() {
         (found["mode"] == "hybrid").then_some(found)
     })
     .await;
-    assert!(paths(&found)[0] == "car.md" && found["notices"] == json!([]), "{found}");
+    let notices = found["notices"].to_string();
+    assert!(paths(&found)[0] == "car.md" && !notices.contains("keyword"), "{found}");
     gate.open();
     eventually("the endpoint", async || {
         let ready = server.json("/readyz").await;
@@ -355,7 +360,9 @@ async fn llama_cpp_embeds_passages_and_queries() {
     let (server, ada) = library(&app).await;
     let llama = LlamaServer::start().await;
     let url = llama.url();
-    app.run(&["search-endpoints", "set", "embedding", &url, "--model", "smollm2"]).await.succeeded();
+    // A busy machine takes seconds for a text.
+    let set = ["search-endpoints", "set", "embedding", &url, "--model", "smollm2", "--timeout-ms", "60000"];
+    app.run(&set).await.succeeded();
     let tested = app.run(&["search-endpoints", "test", "embedding", "--json"]).await.succeeded();
     let tested: Value = serde_json::from_str(&tested).unwrap();
     assert!(tested["works"] == true && tested["dimensions"] == 576, "{tested}");
@@ -381,7 +388,7 @@ fn scores(request: &ChatRequest, order: &[&str]) -> Vec<(usize, f64)> {
     let score = |text: &Value| {
         let text = text.as_str().expect("a text");
         let place = order.iter().position(|word| text.contains(word));
-        place.map_or(0.0, |place| 1.0 / (1.0 + f64::from(u32::try_from(place).unwrap())))
+        place.map_or(0.0, |place| 1.0 / (1.0 + f64::from(u32::try_from(place).expect("a small number"))))
     };
     documents.as_array().expect("a list").iter().map(score).enumerate().collect()
 }
@@ -412,7 +419,7 @@ async fn an_endpoint_puts_the_best_results_in_order() {
     assert_eq!((made.status, &made.value()["dimensions"]), (201, &Value::Null), "{}", made.text());
     let ranked = server.search(&[("q", &query(1)), ("library", "animals")]).await;
     assert_eq!(paths(&ranked)[..2], ["lynx.md", "otter.md"], "{ranked}");
-    assert!(paths(&ranked) != paths(&plain) && ranked["notices"] == json!([]), "{ranked}");
+    assert!(paths(&ranked) != paths(&plain) && ranked["notices"] == plain["notices"], "{ranked}");
     let found: Vec<f64> =
         ranked["hits"].as_array().unwrap().iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
     assert!(found.is_sorted_by(|left, right| left >= right), "{found:?}");
@@ -485,7 +492,7 @@ async fn endpoints_are_set_on_the_page() {
         [("endpoint", &*url), ("model", "m"), ("query_prefix", "query: "), ("api_key", "hidden-key")];
     let refused =
         client.submit(list, embedding, &[("endpoint", &url), ("model", "m"), ("dimensions", "many")]).await;
-    assert!(refused.html().shows("form", "dimensions is a number"), "{}", refused.text());
+    assert!(refused.html().shows("form", "Dimensions is a number"), "{}", refused.text());
     assert_eq!(client.submit(list, embedding, &fields).await.status, 303);
     let shown = client.get(list).await.html();
     assert_eq!(shown.attribute("#embedding-query_prefix", "value"), "query: ");

@@ -78,6 +78,7 @@ async fn another_version_is_made_active() {
       "created_at": "[time]",
       "description": "",
       "level": "own",
+      "link_base": "",
       "name": "fastify",
       "title": "fastify",
       "updated_at": "[time]",

@@ -95,6 +95,9 @@ pub(super) struct Twin {
     pub(super) link: String,
 }
 
+/// Title and address of a document.
+type TitledLink<'page> = (&'page str, String);
+
 impl<'page> View<'page> {
     pub(super) fn new(
         frame: &'page Frame,
@@ -186,7 +189,7 @@ impl<'page> View<'page> {
     }
 
     /// Returns title and address of the documents before and after this one in reading order.
-    fn neighbours(&self) -> (Option<(&str, String)>, Option<(&str, String)>) {
+    fn neighbours(&self) -> (Option<TitledLink<'page>>, Option<TitledLink<'page>>) {
         let Some(contents) = self.contents else { return (None, None) };
         let (before, after) = contents.neighbours(&self.document.path);
         let link = |entry: &'page ContentsEntry| (entry.title.as_str(), self.link_to(entry));

@@ -69,7 +69,10 @@ fn collect_sources(folder: &Path, sources: &mut Vec<String>) {
             collect_sources(&path, sources);
         } else if path.ends_with("i18n/tests.rs") {
             // This file contains the patterns themselves.
-        } else if path.extension().is_some_and(|extension| extension == "html" || extension == "rs") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| ["html", "rs", "xml"].iter().any(|known| extension == *known))
+        {
             sources.push(std::fs::read_to_string(path).expect("text"));
         }
     }

@@ -51,6 +51,7 @@ pub(crate) struct VersionQuery {
 }
 
 #[derive(Template)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts that the page shows")]
 #[template(path = "version.html", blocks = ["list"])]
 struct Page<'page> {
     frame: &'page Frame,
