@@ -206,9 +206,21 @@ pub(crate) async fn visible_libraries(
     connection: &mut PgConnection,
     actor: &Actor,
 ) -> Result<Vec<Uuid>, Error> {
+    Ok(visible_levels(connection, actor).await?.into_iter().map(|(id, _)| id.0).collect())
+}
+
+/// Returns the libraries that exist for an actor, by their ids, with the actor's level in each.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn visible_levels(
+    connection: &mut PgConnection,
+    actor: &Actor,
+) -> Result<Vec<(LibraryId, Level)>, Error> {
     let rows = sqlx::query!(
         r#"-- access.visible
-         select library.id, library.name, library.visibility as "visibility: Visibility",
+         select library.id as "id: LibraryId", library.name, library.visibility as "visibility: Visibility",
            granted.level as "granted?: Level"
          from library.libraries as library
          left join library.grants as granted on granted.library_id = library.id and granted.user_id = $1"#,
@@ -216,13 +228,10 @@ pub(crate) async fn visible_libraries(
     )
     .fetch_all(connection)
     .await?;
-    let is_visible = |name: &str, visibility, granted| {
-        LibraryAccess::new(name, visibility, granted).level(actor).is_some()
-    };
+    let level = |name: &str, visibility, granted| LibraryAccess::new(name, visibility, granted).level(actor);
     Ok(rows
         .iter()
-        .filter(|row| is_visible(&row.name, row.visibility, row.granted))
-        .map(|row| row.id)
+        .filter_map(|row| Some((row.id, level(&row.name, row.visibility, row.granted)?)))
         .collect())
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Crates of the workspace that a crate may depend on. Never sideways, never up; `extract`, `embedding` and `markup` depend
 /// on none.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 14] = [
     ("kernel", &[]),
     ("extract", &[]),
     ("embedding", &[]),
@@ -19,6 +19,7 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("library", &["embedding", "extract", "kernel", "store"]),
     ("registry", &["kernel", "store"]),
     ("chat", &["extract", "kernel", "library", "markup", "registry", "store"]),
+    ("social", &["kernel", "library", "store"]),
     (
         "server",
         &[
@@ -31,6 +32,7 @@ const CRATES: [(&str, &[&str]); 13] = [
             "markup",
             "ops",
             "registry",
+            "social",
             "store",
         ],
     ),

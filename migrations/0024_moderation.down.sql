@@ -1,0 +1,2 @@
+drop table social.moderation_log;
+drop table social.reports;
