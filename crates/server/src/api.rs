@@ -5,7 +5,10 @@ mod ask;
 mod backups;
 mod chat_files;
 mod chats;
+mod comments;
+mod conversations;
 mod documents;
+mod follows;
 mod grants;
 mod jobs;
 mod keys;
@@ -13,7 +16,10 @@ mod language_models;
 mod libraries;
 mod mcp_servers;
 mod notes;
+mod notifications;
 mod portable;
+mod posts;
+mod reports;
 mod search;
 mod search_endpoints;
 mod session;
@@ -34,7 +40,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(backups::routes())
         .merge(chat_files::routes())
         .merge(chats::routes())
+        .merge(comments::routes())
+        .merge(conversations::routes())
         .merge(documents::routes())
+        .merge(follows::routes())
         .merge(grants::routes())
         .merge(jobs::routes())
         .merge(keys::routes())
@@ -43,7 +52,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(libraries::routes())
         .merge(mcp_servers::routes())
         .merge(notes::routes())
+        .merge(notifications::routes())
         .merge(portable::routes())
+        .merge(posts::routes())
+        .merge(reports::routes())
         .merge(search::routes())
         .merge(session::routes())
         .merge(upload::routes())

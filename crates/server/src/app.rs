@@ -7,6 +7,7 @@ pub(crate) mod archives;
 pub(crate) mod background;
 pub(crate) mod backups;
 pub(crate) mod chat_files;
+pub(crate) mod community;
 pub(crate) mod contents;
 mod error;
 pub(crate) mod guide;
@@ -43,6 +44,7 @@ use library::embedder::Embedder;
 use library::reader::ReaderConfig;
 use library::search::{Engine, EngineConfig, ModelState, ZeroResult, ZeroResultLog};
 use library::unpack::UnpackerConfig;
+use social::counters::LikeCounts;
 use sqlx::PgPool;
 use store::cache::Caches;
 use store::objects::Objects;
@@ -83,6 +85,8 @@ pub(crate) struct App {
     pub(crate) answers: Answers,
     /// Caches shared by the nodes; each crate creates its own from it.
     pub(crate) caches: Caches,
+    /// Numbers of likes of posts.
+    pub(crate) likes: LikeCounts,
 }
 
 impl App {
@@ -134,7 +138,9 @@ impl App {
             models: models.clone(),
             web,
         });
+        let likes = LikeCounts::new(&caches);
         Ok(Self {
+            likes,
             models,
             answers,
             settings: Arc::new(settings.clone()),

@@ -135,6 +135,8 @@ enum Action {
     Migrate(operate::MigrateArguments),
     /// Rebuild the full-text index (or the vectors).
     Reindex(operate::ReindexArguments),
+    /// Count likes and comments, and repair counters that differ.
+    Recount(operate::RecountArguments),
     /// Compute the missing vectors now, instead of leaving them to the server.
     Embed,
     /// Check and show settings; print a configuration file to start from.
@@ -320,6 +322,7 @@ async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
                 Action::Secrets(arguments) => secrets::run(&app, &arguments).await,
                 Action::Jobs(arguments) => operate::jobs(&app, arguments).await,
                 Action::Reindex(arguments) => operate::reindex(&app, arguments).await,
+                Action::Recount(arguments) => operate::recount(&app, &arguments).await,
                 Action::Embed => operate::embed(&app).await,
                 _ => Ok(ExitCode::SUCCESS),
             };

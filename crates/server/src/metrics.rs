@@ -100,7 +100,7 @@ pub(crate) const METRICS: &[Metric] = &[
     counter(
         "wenyuan_cache_lookups_total",
         &[
-            ("cache", "`keys`, `sessions`"),
+            ("cache", "`keys`, `sessions`, `post_likes`"),
             ("level", "`local`, `redis`, `database`"),
             ("outcome", "`hit`, `miss`, `stale`, `error`"),
         ],
@@ -108,10 +108,10 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     counter(
         "wenyuan_cache_invalidations_total",
-        &[("cache", "`keys`, `sessions`"), ("scope", "`key`, `namespace`, `all`")],
+        &[("cache", "`keys`, `sessions`, `post_likes`"), ("scope", "`key`, `namespace`, `all`")],
         "Cache invalidations that this node applied; `all` at each reconnection to the notifications",
     ),
-    gauge("wenyuan_cache_entries", &[("cache", "`keys`, `sessions`")], "Cache entries in the process"),
+    gauge("wenyuan_cache_entries", &[("cache", "`keys`, `sessions`, `post_likes`")], "Cache entries in the process"),
     gauge(
         "wenyuan_cache_listening",
         &[],
@@ -205,6 +205,12 @@ pub(crate) const METRICS: &[Metric] = &[
         "Backups whose verification has not succeeded, or whose manifest cannot be read",
     ),
     gauge("wenyuan_backup_repository_bytes", &[], "Bytes of the repository"),
+    counter(
+        "wenyuan_social_writing_refused_total",
+        &[("kind", "`post`, `comment`, `like`, `follow`, `message`, `report`")],
+        "Texts refused because their author had written too many in a short time",
+    ),
+    counter("wenyuan_social_counters_repaired_total", &[], "Counters that `wenyuan recount` found wrong and repaired"),
     counter("wenyuan_answers_total", &[("mode", ""), ("status", "")], "Answers written"),
     histogram(
         "wenyuan_answer_seconds",

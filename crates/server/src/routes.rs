@@ -40,6 +40,7 @@ const FORMATS: Formats = Formats {
         (name = "reading", description = "Lists and texts for agents: llms.txt and Markdown"),
         (name = "context7", description = "API of Context7, with its format of errors"),
         (name = "chats", description = "The caller's questions and answers"),
+        (name = "community", description = "Posts, comments, likes, follows, conversations and notifications"),
         (name = "openai", description = "The library as a language model: API of OpenAI, with its format of errors"),
         (name = "perplexica", description = "API of Perplexica, with its format of errors"),
         (name = "session", description = "Sign-in, sessions and passwords"),

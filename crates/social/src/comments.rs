@@ -16,7 +16,7 @@ use crate::Error;
 use crate::audience::Audience;
 use crate::ids::{CommentId, PostId};
 use crate::people::Person;
-use crate::posts::{self, Revision, decode};
+use crate::posts::{self, TextRevision, decode};
 
 pub use write::{MAX_COMMENT_CHARS, accept, add, change, delete, restore, unaccept};
 
@@ -215,6 +215,22 @@ async fn find_in(
     Ok(rows.into_iter().map(|row| row.into_comment(audience)).collect())
 }
 
+/// Returns a comment and locks it until the transaction ends, for a change that has a precondition.
+///
+/// # Errors
+///
+/// Fails if the comment does not exist for the actor.
+pub async fn lock(connection: &mut PgConnection, actor: &Actor, id: CommentId) -> Result<Comment, Error> {
+    sqlx::query!(
+        "-- comments.lock
+         select id from social.comments where id = $1 for no key update",
+        id.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    find(connection, actor, id).await?.ok_or_else(Error::no_comment)
+}
+
 /// Returns a page of the comments on a post, or of the direct replies to one of them, the oldest first.
 ///
 /// # Errors
@@ -348,13 +364,13 @@ pub async fn revisions(
     connection: &mut PgConnection,
     actor: &Actor,
     id: CommentId,
-) -> Result<Vec<Revision>, Error> {
+) -> Result<Vec<TextRevision>, Error> {
     let comment = find(&mut *connection, actor, id).await?.ok_or_else(Error::no_comment)?;
     if comment.text.is_none() {
         return Err(Error::no_comment());
     }
     Ok(sqlx::query_as!(
-        Revision,
+        TextRevision,
         "-- comments.revisions
          select number, text, replaced_at from social.comment_revisions where comment_id = $1 order by number",
         id.0,

@@ -13,7 +13,6 @@ use kernel::actor::Actor;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use store::cache::{Cache, CacheConfig, Caches, Namespace};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Error;
@@ -38,7 +37,7 @@ pub struct LikeCounts {
 }
 
 /// Result of [`recount`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Recount {
     /// Number of posts and comments that were counted.
     pub checked: u64,
@@ -49,7 +48,7 @@ pub struct Recount {
 }
 
 /// A counter that was wrong: likes, and comments of a post or replies to a comment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepairedCounter {
     /// Post or comment.
     pub id: Uuid,

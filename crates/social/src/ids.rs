@@ -1,7 +1,5 @@
 //! Id types of the rows of `social`: UUIDs of version 7, one type for each table.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 kernel::id! {
@@ -30,14 +28,11 @@ kernel::id! {
 }
 
 /// A post or a comment: what can be liked, reported and hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A post.
-    #[schema(value_type = Uuid)]
     Post(PostId),
     /// A comment.
-    #[schema(value_type = Uuid)]
     Comment(CommentId),
 }
 

@@ -240,13 +240,6 @@ async fn count(connection: &mut PgConnection, target: Target, changed: i64) -> R
     }
 }
 
-impl LikeStatus {
-    /// Combines a cached number with whether the actor likes it.
-    pub fn new(liked: bool, likes: i64) -> Self {
-        Self { liked, likes }
-    }
-}
-
 /// Returns whether the actor may see a post, and likes it: the part of [`LikeStatus`] that is not cached.
 ///
 /// # Errors

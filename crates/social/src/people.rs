@@ -146,6 +146,14 @@ pub async fn complete(
 ///
 /// Fails if the database fails.
 pub async fn prepare_deletion(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
+    // Waits for those who like something just now, and keeps them from liking more: their like would go without its count.
+    sqlx::query!(
+        "-- people.hold
+         select id from identity.users where id = $1 for update",
+        user.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
     let removed = sqlx::query!(
         "-- people.remove_likes
          delete from social.likes where user_id = $1 returning post_id, comment_id",

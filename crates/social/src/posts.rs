@@ -75,14 +75,14 @@ pub struct PostedAnswer {
     /// Answer as Markdown, with the numbers of its sources in brackets.
     pub text: String,
     /// Sources that it cites.
-    pub sources: Vec<AnswerSource>,
+    pub sources: Vec<CitedSource>,
     /// Whether a passage that it cites has changed since.
     pub stale: bool,
 }
 
 /// A source of a posted answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct AnswerSource {
+pub struct CitedSource {
     /// Number in the answer.
     pub number: i32,
     /// Title.
@@ -107,7 +107,7 @@ pub struct AnswerSnapshot {
     /// Answer as Markdown.
     pub text: String,
     /// Sources that it cites.
-    pub sources: Vec<AnswerSource>,
+    pub sources: Vec<CitedSource>,
 }
 
 /// A post.
@@ -149,7 +149,7 @@ pub struct Post {
 
 /// An earlier text of a post or a comment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Revision {
+pub struct TextRevision {
     /// Number, from 1.
     pub number: i32,
     /// Text as Markdown.
@@ -356,6 +356,22 @@ pub async fn find_many(
     Ok(rows.into_iter().map(Post::from).collect())
 }
 
+/// Returns a post and locks it until the transaction ends, for a change that has a precondition.
+///
+/// # Errors
+///
+/// Fails if the post does not exist for the actor.
+pub async fn lock(connection: &mut PgConnection, actor: &Actor, id: PostId) -> Result<Post, Error> {
+    sqlx::query!(
+        "-- posts.lock
+         select id from social.posts where id = $1 for no key update",
+        id.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    find(connection, actor, id).await?.ok_or_else(Error::no_post)
+}
+
 /// Returns a page of posts, the newest first.
 ///
 /// # Errors
@@ -546,10 +562,10 @@ pub async fn revisions(
     connection: &mut PgConnection,
     actor: &Actor,
     id: PostId,
-) -> Result<Vec<Revision>, Error> {
+) -> Result<Vec<TextRevision>, Error> {
     find(&mut *connection, actor, id).await?.ok_or_else(Error::no_post)?;
     Ok(sqlx::query_as!(
-        Revision,
+        TextRevision,
         "-- posts.revisions
          select number, text, replaced_at from social.post_revisions where post_id = $1 order by number",
         id.0,

@@ -62,6 +62,9 @@ pub(crate) async fn change_in(
 /// Deletes a user with everything that belongs to them alone.
 pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result::Result<(), identity::Error> {
     let mut transaction = app.begin().await?;
+    if actor.is_admin() {
+        social::people::prepare_deletion(&mut transaction, id).await.map_err(internal)?;
+    }
     users::delete(&mut transaction, actor, id).await?;
     // Their grants are deleted with them.
     library::changes::record_catalogue(&mut transaction).await.map_err(internal)?;

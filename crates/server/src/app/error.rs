@@ -14,6 +14,8 @@ pub(crate) enum Error {
     Library(#[from] library::Error),
     #[error(transparent)]
     Chat(#[from] chat::Error),
+    #[error(transparent)]
+    Social(#[from] social::Error),
     /// The actor lacks the right, whatever the object.
     #[error("{0}")]
     Forbidden(String),

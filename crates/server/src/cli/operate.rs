@@ -297,6 +297,37 @@ pub(super) async fn reindex(app: &App, arguments: ReindexArguments) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
+/// Arguments of `wenyuan recount`.
+#[derive(Debug, Args)]
+pub(super) struct RecountArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Counts likes, comments and replies, and repairs the counters that differ, while the server runs.
+pub(super) async fn recount(app: &App, arguments: &RecountArguments) -> anyhow::Result<ExitCode> {
+    let recount = social::counters::recount(app.pool(), &Actor::owner()).await?;
+    if arguments.json {
+        show::line(&serde_json::to_string_pretty(&recount)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (what, counters) in [("post", &recount.posts), ("comment", &recount.comments)] {
+        for counter in counters {
+            let (before, after) = (counter.before, counter.after);
+            let counts = format!("likes {} → {}, comments {} → {}", before.0, after.0, before.1, after.1);
+            show::line(&format!("{} {}  {counts}", styled(BOLD, what), counter.id));
+        }
+    }
+    let repaired = (recount.posts.len() + recount.comments.len()) as u64;
+    let all = show::count(recount.checked, "text");
+    show::note(&match repaired {
+        0 => format!("counted {all}: nothing to repair"),
+        number => format!("counted {all}: repaired {}", show::count(number, "counter")),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Computes the missing vectors.
 pub(super) async fn embed(app: &App) -> anyhow::Result<ExitCode> {
     app.load_model().await;

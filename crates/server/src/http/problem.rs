@@ -337,6 +337,7 @@ impl From<crate::app::Error> for Problem {
             AppError::Identity(error) => error.into(),
             AppError::Library(error) => error.into(),
             AppError::Chat(error) => error.into(),
+            AppError::Social(error) => error.into(),
             AppError::Forbidden(detail) => Self::forbidden(detail),
             AppError::Invalid(detail) => Self::invalid(detail),
             AppError::Conflict(detail) => Self::conflict(detail),
@@ -419,6 +420,25 @@ impl From<chat::Error> for Problem {
             }
             ChatError::Secrets(error) => Self::internal(Chain(&error).to_string()),
             ChatError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<social::Error> for Problem {
+    fn from(error: social::Error) -> Self {
+        use social::Error as SocialError;
+        let detail = error.to_string();
+        match error {
+            SocialError::SignIn => Self::unauthorized(detail),
+            SocialError::NotAllowed(_) => Self::forbidden(detail),
+            SocialError::NotFound(_) => Self::not_found(detail),
+            SocialError::Invalid(_) => Self::invalid(detail),
+            SocialError::Conflict(_) => Self::conflict(detail),
+            SocialError::TooFast { seconds } => Self::too_many(seconds, detail),
+            SocialError::Library(error) => error.into(),
+            SocialError::Exhausted => Self::busy(detail),
+            SocialError::Database(source) => Error::Database(source).into(),
+            SocialError::Internal(cause) => Self::internal(cause),
         }
     }
 }

@@ -16,6 +16,7 @@ use library::label::MAX_LABEL_BYTES;
 use library::names::LibraryName;
 use library::search::{CONTENT_TYPES, MAX_PAGE_SIZE, MAX_QUERY_CHARS};
 use library::{endpoints, libraries, notes};
+use social::{comments, conversations, messages, posts, reports};
 use store::credentials;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat};
 
@@ -46,6 +47,30 @@ described! {
     MessageText = any_text(0..=MAX_BODY_BYTES).description(Some("Text of the message."));
     /// Text of a note.
     NoteText = text(1..=notes::MAX_NOTE_CHARS, NOT_BLANK);
+    /// Text of a post.
+    PostText = text(0..=posts::MAX_POST_CHARS, NO_NUL);
+    /// Text of a comment.
+    CommentText = text(1..=comments::MAX_COMMENT_CHARS, NOT_BLANK);
+    /// Text of a direct message.
+    DirectMessageText = text(1..=messages::MAX_MESSAGE_CHARS, NOT_BLANK);
+    /// Number of a direct message.
+    MessageNumber = ObjectBuilder::new().schema_type(utoipa::openapi::Type::Integer).minimum(Some(0)).maximum(Some(i64::MAX));
+    /// User names of the other members of a conversation.
+    ConversationMembers = list::<PersonLogin>(1..=conversations::MAX_MEMBERS - 1);
+    /// Title of a group.
+    ConversationTitle = text(0..=conversations::MAX_TITLE_CHARS, NO_NUL);
+    /// Reason of a report.
+    ReportReason = text(1..=reports::MAX_REASON_CHARS, NOT_BLANK);
+    /// User name of a person.
+    PersonLogin = text(1..=60, "^[A-Za-z0-9][A-Za-z0-9._-]*$");
+    /// Tag of posts.
+    TagName = text(1..=60, r"^[^,\u0000-\u001f\u007f-\u009f]+$");
+    /// Ids of notifications.
+    NotificationIds = list::<AnyId>(0..=MAX_NOTIFICATIONS);
+    /// Id.
+    AnyId = ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
     /// Title of a chat.
     ChatTitle = text(1..=chats::MAX_TITLE_CHARS, NOT_BLANK);
     /// Reason or correction of a verdict.
@@ -135,6 +160,8 @@ described! {
     DeviceToken = any_text(0..=MAX_CREDENTIAL_CHARS);
 }
 
+/// Number of notifications in one request.
+pub(crate) const MAX_NOTIFICATIONS: usize = 200;
 const PASSWORD_HASH: &str = concat!(
     r"^(\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}",
     r"|\$argon2(id|i|d)\$v=19\$m=[1-9][0-9]{0,5},t=[1-9],p=[1-9]\$([A-Za-z0-9+/]{4}){4}\$([A-Za-z0-9+/]{4}){8,12})$",

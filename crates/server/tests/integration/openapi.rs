@@ -52,6 +52,8 @@ async fn every_route_is_described_and_answers() {
             .replace("{id}", "00000000-0000-7000-8000-000000000000")
             .replace("{file_id}", "00000000-0000-7000-8000-000000000000")
             .replace("{model}", "absent")
+            .replace("{message}", "00000000-0000-7000-8000-000000000000")
+            .replace("{tag}", "absent")
             .replace("{group}", "00000000-0000-7000-8000-000000000000")
             .replace("{username}", "absent")
             .replace("{name}", "absent")

@@ -88,7 +88,7 @@ pub async fn change(
     let text = checked_text(text)?;
     let before = sqlx::query_scalar!(
         "-- comments.hold
-         select text from social.comments where id = $1 and deleted_at is null for update",
+         select text from social.comments where id = $1 and deleted_at is null for no key update",
         id.0,
     )
     .fetch_optional(&mut *connection)

@@ -117,7 +117,7 @@ pub async fn change(
     let before = sqlx::query!(
         r#"-- posts.hold
          select text, answer is not null as "is_answer!", library_id, question from social.posts
-         where id = $1 and deleted_at is null for update"#,
+         where id = $1 and deleted_at is null for no key update"#,
         id.0,
     )
     .fetch_optional(&mut *connection)

@@ -24,6 +24,9 @@ const PURGE_CHATS: JobKind = maintenance("chat.purge");
 /// Marks answers whose writer is gone. It runs each minute, so its done jobs are kept for an hour only.
 const MARK_INTERRUPTED: JobKind = maintenance("chat.mark_interrupted").keep_done(Duration::from_hours(1));
 
+/// Notifies followers of new versions of libraries.
+const NOTIFY_VERSIONS: JobKind = maintenance("social.notify_versions").keep_done(Duration::from_hours(1));
+
 /// All schedules, at different minutes so that they do not run at once.
 pub(super) const SCHEDULES: &[Schedule] = &[
     Schedule { kind: DELETE_EXPIRED_SESSIONS, cron: "3-59/10 * * * *" },
@@ -31,14 +34,22 @@ pub(super) const SCHEDULES: &[Schedule] = &[
     Schedule { kind: PURGE_DONE_JOBS, cron: "27 * * * *" },
     Schedule { kind: PURGE_CHATS, cron: "37 * * * *" },
     Schedule { kind: MARK_INTERRUPTED, cron: "* * * * *" },
+    Schedule { kind: NOTIFY_VERSIONS, cron: "* * * * *" },
 ];
 
 /// Kinds of [`SCHEDULES`].
 const KINDS: &[JobKind] =
-    &[DELETE_EXPIRED_SESSIONS, DELETE_IDEMPOTENCY_KEYS, PURGE_DONE_JOBS, PURGE_CHATS, MARK_INTERRUPTED];
+    &[
+    DELETE_EXPIRED_SESSIONS,
+    DELETE_IDEMPOTENCY_KEYS,
+    PURGE_DONE_JOBS,
+    PURGE_CHATS,
+    MARK_INTERRUPTED,
+    NOTIFY_VERSIONS,
+];
 
 /// Kinds with their own retention of done jobs.
-const PURGE_POLICIES: &[JobKind] = &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, chat::worklist::REGROUP_JOB];
+const PURGE_POLICIES: &[JobKind] = &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, NOTIFY_VERSIONS, chat::worklist::REGROUP_JOB];
 
 /// Creates the kind of a scheduled job: few attempts, because the next run tries again.
 const fn maintenance(name: &'static str) -> JobKind {
@@ -80,6 +91,8 @@ async fn run_in(connection: &mut PgConnection, kind: &str) -> anyhow::Result<()>
         }
     } else if kind == MARK_INTERRUPTED.name {
         chat::messages::mark_interrupted(connection).await?;
+    } else if kind == NOTIFY_VERSIONS.name {
+        social::notifications::notify_versions(connection).await?;
     }
     Ok(())
 }
