@@ -229,10 +229,7 @@ pub async fn visible_levels(
     .fetch_all(connection)
     .await?;
     let level = |name: &str, visibility, granted| LibraryAccess::new(name, visibility, granted).level(actor);
-    Ok(rows
-        .iter()
-        .filter_map(|row| Some((row.id, level(&row.name, row.visibility, row.granted)?)))
-        .collect())
+    Ok(rows.iter().filter_map(|row| Some((row.id, level(&row.name, row.visibility, row.granted)?))).collect())
 }
 
 #[cfg(test)]

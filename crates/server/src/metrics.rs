@@ -111,7 +111,11 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("cache", "`keys`, `sessions`, `post_likes`"), ("scope", "`key`, `namespace`, `all`")],
         "Cache invalidations that this node applied; `all` at each reconnection to the notifications",
     ),
-    gauge("wenyuan_cache_entries", &[("cache", "`keys`, `sessions`, `post_likes`")], "Cache entries in the process"),
+    gauge(
+        "wenyuan_cache_entries",
+        &[("cache", "`keys`, `sessions`, `post_likes`")],
+        "Cache entries in the process",
+    ),
     gauge(
         "wenyuan_cache_listening",
         &[],
@@ -210,7 +214,11 @@ pub(crate) const METRICS: &[Metric] = &[
         &[("kind", "`post`, `comment`, `like`, `follow`, `message`, `report`")],
         "Texts refused because their author had written too many in a short time",
     ),
-    counter("wenyuan_social_counters_repaired_total", &[], "Counters that `wenyuan recount` found wrong and repaired"),
+    counter(
+        "wenyuan_social_counters_repaired_total",
+        &[],
+        "Counters that `wenyuan recount` found wrong and repaired",
+    ),
     counter("wenyuan_answers_total", &[("mode", ""), ("status", "")], "Answers written"),
     histogram(
         "wenyuan_answer_seconds",

@@ -80,7 +80,11 @@ pub(crate) async fn spend(
     }
     metrics::counter!("wenyuan_social_writing_refused_total", "kind" => writing.as_str()).increment(1);
     let seconds = interval.as_secs_f64().ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the rates are half a minute at most")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the rates are half a minute at most"
+    )]
     Err(Error::TooFast { seconds: seconds.max(1.0) as u32 })
 }
 

@@ -75,6 +75,7 @@ pub struct Comment {
     pub edited_at: Option<DateTime<Utc>>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "columns of a view")]
 struct CommentRow {
     id: Uuid,
     post_id: Uuid,
@@ -379,7 +380,7 @@ pub async fn revisions(
     .await?)
 }
 
-/// What a change of a comment or its likes needs to know of it.
+/// Properties of a comment that decide on changes of it and its likes.
 pub(crate) struct CommentAccess {
     pub(crate) post: PostId,
     pub(crate) post_author: Option<Uuid>,

@@ -98,10 +98,15 @@ pub async fn start(
     .await?;
     if others.len() < names.len() {
         // Whoever blocks the actor is as absent as whoever does not exist.
-        return Err(Error::NotFound("one of these people does not exist, or takes no messages from you".to_owned()));
+        return Err(Error::NotFound(
+            "one of these people does not exist, or takes no messages from you".to_owned(),
+        ));
     }
     if let Some(blocked) = others.iter().find(|other| other.is_blocked) {
-        return Err(Error::NotAllowed(format!("you block {}: unblock them to write to them", blocked.username)));
+        return Err(Error::NotAllowed(format!(
+            "you block {}: unblock them to write to them",
+            blocked.username
+        )));
     }
     allowance::spend(&mut *connection, user, Writing::Message).await?;
     let mut members: Vec<Uuid> = others.iter().map(|other| other.id).chain([user.0]).collect();

@@ -268,7 +268,8 @@ pub async fn followers(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Person>, Error> {
-    let person = people::find_by_name(&mut *connection, actor, username).await?.ok_or_else(Error::no_person)?;
+    let person =
+        people::find_by_name(&mut *connection, actor, username).await?.ok_or_else(Error::no_person)?;
     let after: Option<(DateTime<Utc>, Uuid)> = decode(after)?;
     let rows = sqlx::query!(
         r#"-- follows.followers
@@ -305,7 +306,8 @@ pub async fn following(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Person>, Error> {
-    let person = people::find_by_name(&mut *connection, actor, username).await?.ok_or_else(Error::no_person)?;
+    let person =
+        people::find_by_name(&mut *connection, actor, username).await?.ok_or_else(Error::no_person)?;
     let after: Option<(DateTime<Utc>, Uuid)> = decode(after)?;
     let rows = sqlx::query!(
         r#"-- follows.following
@@ -387,11 +389,7 @@ pub async fn suggestions(connection: &mut PgConnection, actor: &Actor) -> Result
         .collect())
 }
 
-async fn resolve(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    target: &FollowTarget,
-) -> Result<Ids, Error> {
+async fn resolve(connection: &mut PgConnection, actor: &Actor, target: &FollowTarget) -> Result<Ids, Error> {
     Ok(match target {
         FollowTarget::Person(name) => {
             let person = people::find_by_name(connection, actor, name).await?.ok_or_else(Error::no_person)?;

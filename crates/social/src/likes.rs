@@ -27,7 +27,7 @@ pub struct LikeStatus {
     pub likes: i64,
 }
 
-/// What is liked, as far as its actor may see it.
+/// A post or comment that is liked.
 struct LikedText {
     post: PostId,
     author: Option<Uuid>,

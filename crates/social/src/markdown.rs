@@ -45,8 +45,9 @@ pub(crate) fn names(text: &str) -> Names {
 pub(crate) fn tag(text: &str) -> Option<String> {
     let tag = text.trim().trim_start_matches('#').to_lowercase();
     let length = tag.chars().count();
-    ((1..=MAX_TAG_CHARS).contains(&length) && !tag.chars().any(|character| character.is_control() || character == ','))
-        .then_some(tag)
+    ((1..=MAX_TAG_CHARS).contains(&length)
+        && !tag.chars().any(|character| character.is_control() || character == ','))
+    .then_some(tag)
 }
 
 fn collect(text: &str, names: &mut Names) {

@@ -75,6 +75,50 @@ pub struct Notification {
     pub read_at: Option<DateTime<Utc>>,
 }
 
+struct NotificationRow {
+    id: Uuid,
+    kind: Kind,
+    actor_id: Option<Uuid>,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    avatar: Option<String>,
+    people: i32,
+    post_id: Option<Uuid>,
+    comment_id: Option<Uuid>,
+    conversation_id: Option<Uuid>,
+    library: Option<String>,
+    version: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    read_at: Option<DateTime<Utc>>,
+}
+
+impl From<NotificationRow> for Notification {
+    fn from(row: NotificationRow) -> Self {
+        Self {
+            id: NotificationId(row.id),
+            kind: row.kind,
+            actor: Person::from_columns(
+                row.actor_id,
+                row.username,
+                row.first_name.as_deref(),
+                row.last_name.as_deref(),
+                row.avatar,
+            ),
+            people: row.people,
+            post_id: row.post_id.map(PostId),
+            comment_id: row.comment_id.map(CommentId),
+            conversation_id: row.conversation_id.map(ConversationId),
+            library: row.library,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            read_at: row.read_at,
+        }
+    }
+}
+
 /// An event that notifies.
 pub(crate) struct Event {
     pub(crate) kind: Kind,
@@ -289,7 +333,8 @@ pub async fn list(
     // PostgreSQL's times end before those of chrono.
     let at = (at != DateTime::<Utc>::MAX_UTC).then_some(at);
     let audience = Audience::of(&mut *connection, actor).await?;
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        NotificationRow,
         r#"-- notifications.list
          select notification.id, kind as "kind: Kind", actor_id, actor.username as "username?", actor.first_name as "first_name?",
            actor.last_name as "last_name?", actor.avatar, people, notification.post_id, notification.comment_id,
@@ -321,30 +366,54 @@ pub async fn list(
     )
     .fetch_all(connection)
     .await?;
-    let items = rows
-        .into_iter()
-        .map(|row| Notification {
-            id: NotificationId(row.id),
-            kind: row.kind,
-            actor: Person::from_columns(
-                row.actor_id,
-                row.username,
-                row.first_name.as_deref(),
-                row.last_name.as_deref(),
-                row.avatar,
-            ),
-            people: row.people,
-            post_id: row.post_id.map(PostId),
-            comment_id: row.comment_id.map(CommentId),
-            conversation_id: row.conversation_id.map(ConversationId),
-            library: row.library,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            read_at: row.read_at,
-        })
-        .collect();
+    let items = rows.into_iter().map(Notification::from).collect();
     Ok(Page::from_rows(items, limit, |last: &Notification| Cursor::encode(&(last.updated_at, last.id.0))))
+}
+
+/// Returns the notifications of the actor with these ids, in the order of the ids. Those that [`list`] would not return are left out.
+///
+/// # Errors
+///
+/// Fails if the actor is not a person or the database fails.
+pub async fn find_many(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    ids: &[NotificationId],
+) -> Result<Vec<Notification>, Error> {
+    let user = require_person(actor)?;
+    let audience = Audience::of(&mut *connection, actor).await?;
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        NotificationRow,
+        r#"-- notifications.find_many
+         select notification.id, kind as "kind: Kind", actor_id, actor.username as "username?", actor.first_name as "first_name?",
+           actor.last_name as "last_name?", actor.avatar, people, notification.post_id, notification.comment_id,
+           notification.conversation_id, library.name as "library?", version.label as "version?",
+           notification.created_at, notification.updated_at, notification.read_at
+         from unnest($5::uuid[]) with ordinality as requested (id, position)
+         join social.notifications as notification on notification.id = requested.id
+         left join identity.users as actor on actor.id = notification.actor_id
+         left join library.libraries as library on library.id = notification.library_id
+         left join library.versions as version on version.id = notification.version_id
+         where notification.user_id = $1
+           and (notification.library_id is null or notification.library_id = any ($2))
+           and (notification.actor_id is null or notification.actor_id <> all ($4))
+           and (notification.post_id is null or exists (select from social.posts as post
+             where post.id = notification.post_id and post.deleted_at is null and post.hidden_at is null
+               and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+               and (post.author_id is null or post.author_id <> all ($4))))
+           and (notification.comment_id is null or exists (select from social.comments as comment
+             where comment.id = notification.comment_id and comment.deleted_at is null and comment.hidden_at is null))
+         order by requested.position"#,
+        user.0,
+        &audience.libraries,
+        audience.general,
+        &audience.ignored,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Notification::from).collect())
 }
 
 /// Returns the number of the actor's unread notifications, 100 at most.

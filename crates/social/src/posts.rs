@@ -377,6 +377,7 @@ pub async fn lock(connection: &mut PgConnection, actor: &Actor, id: PostId) -> R
 /// # Errors
 ///
 /// Fails for an invalid cursor, and for deleted posts if the actor is not a person.
+#[expect(clippy::too_many_lines, reason = "a statement for each list, so that each walks its index")]
 pub async fn list(
     connection: &mut PgConnection,
     actor: &Actor,
@@ -574,7 +575,7 @@ pub async fn revisions(
     .await?)
 }
 
-/// What a change of a post, its comments or likes needs to know of it.
+/// Properties of a post that decide on changes of it, its comments and likes.
 pub(crate) struct PostAccess {
     pub(crate) author: Option<Uuid>,
     pub(crate) library: Option<Uuid>,

@@ -328,7 +328,8 @@ pub(crate) async fn blocks(
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<PersonPage>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let page = relations::blocked(&mut connection, &actor, paging.cursor()?.as_ref(), paging.limit()?).await?;
+    let page =
+        relations::blocked(&mut connection, &actor, paging.cursor()?.as_ref(), paging.limit()?).await?;
     Ok(PersonPage::paged(&address, page))
 }
 

@@ -169,7 +169,9 @@ pub(crate) async fn list(
     lists.extend((params.unanswered == Some(true)).then_some(PostList::Unanswered));
     lists.extend((params.deleted == Some(true)).then_some(PostList::Deleted));
     if lists.len() > 1 {
-        return Err(Problem::invalid("give one filter only: library, document, author, tag, unanswered or deleted"));
+        return Err(Problem::invalid(
+            "give one filter only: library, document, author, tag, unanswered or deleted",
+        ));
     }
     let which = lists.pop().unwrap_or(PostList::All);
     let page = posts::list(&mut connection, &actor, &which, cursor.as_ref(), limit).await?;

@@ -7,6 +7,7 @@
 
 mod ask;
 mod context7;
+mod discussions;
 mod documents;
 mod libraries;
 mod notes;
@@ -100,6 +101,24 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
              A repeated note is stored once.",
             ToolAnnotations::new().read_only(false).destructive(false).idempotent(true).open_world(false),
         ),
+        reading::<discussions::ListArguments, discussions::DiscussionList>(
+            "list_discussions",
+            "List discussions",
+            "Lists what people and agents discuss about a library or a document, the newest first. \
+             Answered questions name the accepted comment.",
+        ),
+        reading::<discussions::GetArguments, discussions::Thread>(
+            "get_discussion",
+            "Read a discussion",
+            "Reads a discussion with its comments, each before its answers.",
+        ),
+        tool::<discussions::CommentArguments, discussions::DiscussionComment>(
+            "post_comment",
+            "Comment on a discussion",
+            "Adds a comment to a discussion, or answers one of its comments, in the name of the API key's user. \
+             A repeated call adds another comment.",
+            ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false),
+        ),
     ]
 });
 
@@ -117,6 +136,7 @@ pub(super) fn find(name: &str) -> Option<&'static Tool> {
 pub(super) fn is_available(tool: &Tool, actor: &Actor) -> bool {
     match &*tool.name {
         "report_issue" => actor.has_scope(Scope::Notes),
+        "post_comment" => actor.has_scope(Scope::Notes) && actor.user_id().is_some(),
         "ask" => !actor.is_anonymous(),
         "search_history" => chat::chats::owner_id(actor).is_ok(),
         _ => true,
@@ -146,6 +166,9 @@ pub(super) async fn call(
             run(arguments, |arguments| context7::get_library_docs(server, actor, arguments)).await
         }
         "report_issue" => run(arguments, |arguments| notes::report(server, actor, arguments)).await,
+        "list_discussions" => run(arguments, |arguments| discussions::list(server, actor, arguments)).await,
+        "get_discussion" => run(arguments, |arguments| discussions::get(server, actor, arguments)).await,
+        "post_comment" => run(arguments, |arguments| discussions::comment(server, actor, arguments)).await,
         _ => failed("there is no such tool"),
     }
 }

@@ -7,7 +7,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{PASSWORD, Person, Server, TestApp, eventually};
 
-use crate::PROGRAM;
+use crate::{PROGRAM, authority_community};
 
 /// Kinds of callers. All grants are on one private library. `key` is a read-only API key of an administrator, `elsewhere` one
 /// that is limited to writing in another library.
@@ -240,7 +240,7 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
             json!({ "question": "What is the hiddenword?", "library": fixture.names["library"] })
         }
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
-        _ => return None,
+        (method, path) => return authority_community::body(&fixture.names, method, path),
     })
 }
 
@@ -315,6 +315,7 @@ impl Fixture {
         let attached =
             fixture.attach(Some(fixture.admin())).await.1[0]["file_id"].as_str().expect("a file").to_owned();
         fixture.names.insert("attached", attached);
+        fixture.start_discussion().await;
         // A search for an absent version adds an item to the work list of the owners.
         let refused =
             [("q", "hiddenword"), ("library", fixture.names["library"].as_str()), ("version", "99")];
@@ -331,6 +332,38 @@ impl Fixture {
 
     fn admin(&self) -> &str {
         &self.people["admin"].access_token
+    }
+
+    /// Adds a question of the administrator about the private library, and what hangs on it.
+    async fn start_discussion(&mut self) {
+        let post = self.post().await;
+        let comment = self.comment(&post).await;
+        let talk = self.made("conversations", json!({ "members": ["target"] })).await;
+        let message = self.made(&format!("conversations/{talk}/messages"), json!({ "text": "Text" })).await;
+        let report = self.made("reports", json!({ "comment_id": comment, "reason": "Spam" })).await;
+        self.names.extend([
+            ("post", post),
+            ("comment", comment),
+            ("report", report),
+            ("tag", "plan".to_owned()),
+        ]);
+        self.names.extend([("conversation", talk), ("direct_message", message)]);
+    }
+
+    async fn post(&self) -> String {
+        let about = json!({ "library": self.names["library"] });
+        self.made("posts", json!({ "text": "Post", "question": true, "about": about })).await
+    }
+
+    async fn comment(&self, post: &str) -> String {
+        self.made(&format!("posts/{post}/comments"), json!({ "text": "Comment" })).await
+    }
+
+    /// Sends a POST of the administrator and returns the id in the answer.
+    async fn made(&self, path: &str, body: Value) -> String {
+        let path = format!("/api/v1/{path}");
+        let made = self.server.ask(Some(self.admin()), Method::POST, &path, Some(body)).await.value();
+        made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
     }
 
     /// Attaches a file to the administrator's chat.
@@ -407,6 +440,13 @@ impl Fixture {
             let made = self.server.ask(Some(self.admin()), Method::POST, "/api/v1/users", body).await.value();
             address = address.replace("{fresh_user}", made["user"]["id"].as_str().expect("an id"));
         }
+        if address.contains("{fresh_post}") {
+            address = address.replace("{fresh_post}", &self.post().await);
+        }
+        if address.contains("{fresh_comment}") {
+            let comment = self.comment(&self.names["post"]).await;
+            address = address.replace("{fresh_comment}", &comment);
+        }
         if address.contains("{fresh_chat}") {
             address = address.replace("{fresh_chat}", &self.chat().await);
         }
@@ -439,7 +479,7 @@ fn rows() -> Vec<(&'static str, &'static str, Vec<u16>)> {
         assert_eq!(statuses.len(), CALLERS.len(), "{line}");
         Some((method, path, statuses))
     };
-    TABLE.lines().filter_map(row).collect()
+    TABLE.lines().chain(authority_community::TABLE.lines()).filter_map(row).collect()
 }
 
 /// Returns a path without its query and without the names in braces.

@@ -53,7 +53,7 @@ impl<'server> Agent<'server> {
     }
 
     /// Calls a method that must fail and returns its error.
-    async fn refusal(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn refusal(&self, method: &str, params: Value) -> Value {
         let answer = self.send(method, params).await.value();
         assert!(answer["error"].is_object(), "{method}: {answer}");
         answer["error"].clone()
@@ -135,11 +135,13 @@ fn steady(text: &str) -> String {
 }
 
 /// Tools of the program, by name.
-pub(crate) const TOOLS: [&str; 11] = [
+pub(crate) const TOOLS: [&str; 13] = [
     "ask",
     "find_version",
     "get-library-docs",
+    "get_discussion",
     "get_document",
+    "list_discussions",
     "list_libraries",
     "list_recent_changes",
     "query-docs",

@@ -69,6 +69,8 @@ async fn plan(server: &Server) -> Value {
             call("report_issue", json!({ "passage_id": backup_passage(server).await, "category": "outdated", "text": "The lever has changed." }), ""),
             call("ask", json!({ "question": "How do I restore a backup?", "library": ops, "version": "5.1.0" }), "oldlever"),
             call("search_history", json!({ "query": "nosuchwordanywhere" }), "Nothing was found"),
+            call("list_discussions", json!({ "library": ops }), "There are no discussions"),
+            refused("get_discussion", json!({ "discussion_id": "none" }), "not an id"),
         ],
         "resources": [
             { "uri": "docs://libraries", "says": "axum" },
@@ -104,7 +106,7 @@ async fn run_plan(plan: &Value, transport: Value, clients: usize) {
         let done = done.as_array().expect("a report for each client");
         assert_eq!(done.len(), clients, "{done:?}");
         let all = |each: &Value| {
-            each["tools"] == 11 && each["calls"] == 20 && each["resources"] == 4 && each["prompts"] == 3
+            each["tools"] == 13 && each["calls"] == 22 && each["resources"] == 4 && each["prompts"] == 3
         };
         assert!(done.iter().all(all), "{done:?}");
     }

@@ -267,13 +267,7 @@ fn checked_text(text: &str) -> Result<&str, Error> {
     Ok(text)
 }
 
-fn event(
-    actor: UserId,
-    post: PostId,
-    comment: CommentId,
-    library: Option<uuid::Uuid>,
-    kind: Kind,
-) -> Event {
+fn event(actor: UserId, post: PostId, comment: CommentId, library: Option<uuid::Uuid>, kind: Kind) -> Event {
     Event {
         kind,
         key: format!("comment:{comment}"),

@@ -62,7 +62,9 @@ pub async fn add(connection: &mut PgConnection, actor: &Actor, new: &NewPost) ->
         NewSubject::Version(..) => (SubjectKind::Version, None, None),
         NewSubject::Document(_) => (SubjectKind::Document, None, None),
         NewSubject::Passage(_) => (SubjectKind::Passage, None, None),
-        NewSubject::Answer { message, snapshot, .. } => (SubjectKind::Answer, Some(message), Some(Json(&**snapshot))),
+        NewSubject::Answer { message, snapshot, .. } => {
+            (SubjectKind::Answer, Some(message), Some(Json(&**snapshot)))
+        }
     };
     sqlx::query!(
         "-- posts.add
@@ -223,7 +225,9 @@ fn checked_text(text: &str, is_answer: bool) -> Result<&str, Error> {
     let text = text.trim();
     let length = text.chars().count();
     if length > MAX_POST_CHARS || (length == 0 && !is_answer) {
-        return Err(Error::Invalid(format!("a post has 1 to {MAX_POST_CHARS} characters; this one has {length}")));
+        return Err(Error::Invalid(format!(
+            "a post has 1 to {MAX_POST_CHARS} characters; this one has {length}"
+        )));
     }
     Ok(text)
 }

@@ -38,8 +38,7 @@ pub(super) const SCHEDULES: &[Schedule] = &[
 ];
 
 /// Kinds of [`SCHEDULES`].
-const KINDS: &[JobKind] =
-    &[
+const KINDS: &[JobKind] = &[
     DELETE_EXPIRED_SESSIONS,
     DELETE_IDEMPOTENCY_KEYS,
     PURGE_DONE_JOBS,
@@ -49,7 +48,8 @@ const KINDS: &[JobKind] =
 ];
 
 /// Kinds with their own retention of done jobs.
-const PURGE_POLICIES: &[JobKind] = &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, NOTIFY_VERSIONS, chat::worklist::REGROUP_JOB];
+const PURGE_POLICIES: &[JobKind] =
+    &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, NOTIFY_VERSIONS, chat::worklist::REGROUP_JOB];
 
 /// Creates the kind of a scheduled job: few attempts, because the next run tries again.
 const fn maintenance(name: &'static str) -> JobKind {
