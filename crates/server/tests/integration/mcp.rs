@@ -42,6 +42,11 @@ impl<'server> Agent<'server> {
         self.server.send(request.json(&body)).await
     }
 
+    /// Like this one, with another API key.
+    pub(crate) fn with_key(self, key: String) -> Self {
+        Self { key, ..self }
+    }
+
     /// Calls a method that must succeed and returns its result.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
         let reply = self.send(method, params).await;

@@ -26,8 +26,8 @@ async fn an_agent_reads_discussions_and_comments_on_them() {
         let made = act(&server, &ben, Method::POST, "keys", Some(body)).await.value();
         made["key"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
     };
-    let writer = Agent { key: key(json!(["read", "notes"])).await, ..Agent::new(&server, NEW) };
-    let reader = Agent { key: key(json!(["read"])).await, ..Agent::new(&server, NEW) };
+    let writer = Agent::new(&server, NEW).with_key(key(json!(["read", "notes"])).await);
+    let reader = Agent::new(&server, NEW).with_key(key(json!(["read"])).await);
     let (text, listed) = reader.call("list_discussions", json!({})).await;
     assert_eq!(listed["discussions"].as_array().unwrap().len(), 1, "{text}");
     // What reads like an instruction is marked, and no text closes its fence.

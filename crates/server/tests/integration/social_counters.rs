@@ -192,8 +192,8 @@ async fn lists_walk_their_indexes_and_the_feed_is_fast() {
         assert!(!plan.contains("Sort") && !scans, "{statement}\n{plan}");
     }
     let follow = format!(
-        "insert into social.follows (follower_id, user_id) select '{0}', id from person where id <> '{0}' and n <= 200;
-         insert into social.follows (follower_id, library_id) select '{0}', id from lib",
+        "insert into social.follows (follower_id, user_id) select '{0}', id from person where id <> '{0}' and n <= 200 on conflict do nothing;
+         insert into social.follows (follower_id, library_id) select '{0}', id from lib on conflict do nothing",
         ada.id
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(follow)).execute(&mut *connection).await.expect("follows");

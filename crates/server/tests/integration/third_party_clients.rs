@@ -205,7 +205,7 @@ async fn the_inspector_can_list_call_and_read() {
     for run in [&tools, &found, &resources, &text] {
         assert_eq!(run.code, 0, "{run:?}");
     }
-    assert_eq!(tools.json()["tools"].as_array().map(Vec::len), Some(11), "{tools:?}");
+    assert_eq!(tools.json()["tools"].as_array().map(Vec::len), Some(13), "{tools:?}");
     assert_eq!(found.json()["structuredContent"]["version"], "5.2.1", "{found:?}");
     assert!(resources.output.contains("docs://libraries"), "{resources:?}");
     assert!(text.output.contains("5.1.0"), "{text:?}");
