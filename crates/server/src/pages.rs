@@ -9,6 +9,7 @@ mod add;
 pub(crate) mod admin;
 mod ask;
 mod assets;
+mod community;
 mod compare;
 mod connect;
 pub(crate) mod document;
@@ -77,6 +78,7 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(admin::routes())
         .merge(ask::routes())
         .merge(assets::routes())
+        .merge(community::routes())
         .merge(compare::routes())
         .merge(connect::routes())
         .merge(document::routes())

@@ -22,9 +22,11 @@ use library::documents::{self, Revision};
 use library::names::DocumentPath;
 use library::{favourites, search};
 use serde::Deserialize;
+use social::posts;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::community;
 use super::error::PageResult;
 use super::frame::Frame;
 use super::see_other;
@@ -39,6 +41,8 @@ use view::View;
 const MAX_SEARCHED_PARTS: usize = 12;
 /// Limit on open notes that are shown on a document.
 const MAX_NOTES: i64 = 200;
+/// Limit on posts that are shown on the passages of a document.
+const MAX_POSTS: i64 = 100;
 /// Limit on the headings of a section in an address.
 const MAX_HEADINGS: usize = 12;
 
@@ -108,7 +112,7 @@ pub(crate) async fn show(
     }
     // Unreadable parameters are ignored: links from elsewhere may carry others.
     let query = Query::<DocumentQuery>::try_from_uri(&uri).map(|Query(query)| query).unwrap_or_default();
-    Ok(page(&state, &frame, library, version, &path, (&query, uri.query())).await?)
+    page(&state, &frame, library, version, &path, (&query, uri.query())).await
 }
 
 async fn page(
@@ -118,10 +122,10 @@ async fn page(
     version: &Version,
     path: &str,
     (query, raw_query): (&DocumentQuery, Option<&str>),
-) -> Result<Response, library::Error> {
+) -> PageResult {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let Ok(name) = path.parse::<DocumentPath>() else {
-        return absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await;
+        return Ok(absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await?);
     };
     let actor = &frame.actor;
     let number: Option<i32> = query.revision.as_deref().and_then(|number| number.parse().ok());
@@ -130,7 +134,7 @@ async fn page(
         None => reading::by_path(&mut connection, actor, library, version, &name).await?,
     };
     let Some(document) = found else {
-        return absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await;
+        return Ok(absent::of_document(&mut connection, frame, library, version, (path, raw_query)).await?);
     };
     let layout = Layout::of(&mut connection, &document).await?;
     let here = address::of_path(&document.library, &document.version, &document.path);
@@ -162,11 +166,20 @@ async fn page(
     let (id, version) = (document.document_id, document.version_id);
     let is_favourite = favourites::find(&mut connection, actor, id).await?;
     let notes = library::notes::on_document(&mut connection, actor, id, version, false, MAX_NOTES).await?;
+    let on_passages = posts::on_passages(&mut connection, actor, id, version, MAX_POSTS).await?;
+    // A script that asks for the next part has the rest of the page.
+    let (follow, discussions) = if frame.is_partial() {
+        (None, Vec::new())
+    } else {
+        community::of_document(&mut connection, frame, id).await?
+    };
     drop(connection);
     let view = View::new(frame, library, &document, &layout, &text, part, &revisions)
         .with_contents(&contents)
         .with_favourite(is_favourite)
         .with_notes(notes, query.note)
+        .with_posts(on_passages)
+        .with_discussions(follow, discussions)
         .with_origin(missing, query.from.as_deref())
         .with_original(query.beside.is_some());
     // A script asks for the next part.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -14,6 +15,7 @@ use identity::Preferences;
 use identity::sign_in::SessionTokens;
 use kernel::actor::{Actor, Role};
 use kernel::secret::Token;
+use social::notifications;
 
 use super::error::{PageError, PageResult};
 pub(crate) use super::form_error::FormError;
@@ -29,6 +31,9 @@ use crate::http::problem::Problem;
 /// 400 days, the longest that browsers accept (RFC 6265bis, section 5.5). A session's lifetime is in its row.
 const COOKIE_MAX_AGE_SECONDS: u32 = 34_560_000;
 
+/// Time limit for the number of unread notifications.
+const MAX_COUNTING: Duration = Duration::from_millis(500);
+
 /// Context that every page is rendered with.
 pub(crate) struct Frame {
     pub(crate) actor: Actor,
@@ -43,6 +48,8 @@ pub(crate) struct Frame {
     is_new: bool,
     secure: bool,
     is_partial: bool,
+    /// Unread notifications of the reader, as the header shows them.
+    unread: i64,
 }
 
 /// Section of the site, as in the navigation bar.
@@ -50,6 +57,7 @@ pub(crate) struct Frame {
 pub(crate) enum Section {
     Search,
     Libraries,
+    Feed,
     Ask,
     Add,
     Administration,
@@ -80,6 +88,7 @@ impl FromRequestParts<AppState> for Frame {
         };
         // Sent by htmx, which asks for a part of a page.
         let is_partial = parts.headers.contains_key("hx-request");
+        let unread = if is_partial || !accepts_page(parts) { 0 } else { count_unread(state, &actor).await };
         Ok(Self {
             actor,
             language: Language::of(&parts.headers, preferences.language.as_deref()),
@@ -90,6 +99,7 @@ impl FromRequestParts<AppState> for Frame {
             is_new,
             secure,
             is_partial,
+            unread,
         })
     }
 }
@@ -211,6 +221,11 @@ impl Frame {
         self.is_partial
     }
 
+    /// Returns the number of unread notifications, 100 at most.
+    pub(crate) fn unread(&self) -> i64 {
+        self.unread
+    }
+
     /// Whether the reader is an administrator who is signed in.
     pub(crate) fn is_administrator(&self) -> bool {
         self.actor.in_person() && self.actor.has_role(Role::Admin)
@@ -233,6 +248,7 @@ impl Frame {
             _ if ["/libraries", "/l", "/compare", "/changes", "/connect"].into_iter().any(is_in) => {
                 Section::Libraries
             }
+            _ if ["/feed", "/posts", "/people"].into_iter().any(is_in) => Section::Feed,
             _ if is_in("/ask") => Section::Ask,
             _ if is_in("/add") => Section::Add,
             _ if is_in("/admin") => Section::Administration,
@@ -372,6 +388,31 @@ impl Frame {
 
     fn secure_attribute(&self) -> &'static str {
         if self.secure { "; Secure" } else { "" }
+    }
+}
+
+/// Whether a request is for a page with its header; scripts also request data.
+fn accepts_page(parts: &Parts) -> bool {
+    let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    parts.method.is_safe() && accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Counts the unread notifications of a reader. A page is shown without the number rather than late or not at all.
+async fn count_unread(state: &AppState, actor: &Actor) -> i64 {
+    if !actor.in_person() || actor.user_id().is_none() {
+        return 0;
+    }
+    let counted = tokio::time::timeout(MAX_COUNTING, async {
+        let mut connection = store::postgres::acquire(state.app.pool()).await?;
+        notifications::unread(&mut connection, actor).await
+    });
+    match counted.await {
+        Ok(Ok(unread)) => unread,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "failed to count unread notifications");
+            0
+        }
+        Err(_elapsed) => 0,
     }
 }
 

@@ -20,7 +20,9 @@ use library::ids::VersionId;
 use library::overview::{self, Counts, TypeCount, VersionSize};
 use library::recent::{self, RecentChange};
 use serde::Deserialize;
+use social::follows::FollowStatus;
 
+use super::community::{self, Card, cards};
 use super::error::PageResult;
 use super::forms::SubmittedForm;
 use super::frame::{FormError, Frame};
@@ -141,6 +143,10 @@ struct Page<'page> {
     refused: Option<(&'page SubmittedForm, &'page FormError)>,
     /// Documents of all versions.
     documents: i64,
+    /// Whether the reader follows the library; `None` if they are not signed in.
+    follow: Option<FollowStatus>,
+    /// Newest posts about the library.
+    discussions: Vec<Card<'page>>,
 }
 
 /// Version with its counts.
@@ -257,6 +263,8 @@ async fn page(
     };
     let changes = recent::list(&mut connection, &frame.actor, &catalogue, &params).await?.items;
     let owners = owners(&mut connection, &frame.actor, library).await?;
+    let (follow, discussions) =
+        community::of_library(&mut connection, frame, library.id, &library.name).await?;
     drop(connection);
     let link_of = |version: &Version| address::of_version(&library.name, &version.label);
     let versions = listed.iter().filter_map(|version| {
@@ -285,6 +293,8 @@ async fn page(
         done: done.and_then(|done| done.message(frame)),
         refused,
         documents: sizes.values().map(|size| size.documents).sum(),
+        follow,
+        discussions: cards(frame, &discussions),
     };
     let status = refused.map_or(StatusCode::OK, |(_, error)| error.status);
     Ok(frame.reading_page(status, &page))

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 3;
 
 /// Code and English text of the reasons. `{reason}` is a reason itself, and is shown after the text. A text that more than one
 /// template matches takes the first.
-const TEMPLATES: [(&str, &str); 51] = [
+const TEMPLATES: [(&str, &str); 60] = [
     // Documents.
     ("malformed", "invalid {format} file: {reason}"),
     ("limit", "the document exceeds the limit of {limit} {unit}"),
@@ -84,6 +84,16 @@ const TEMPLATES: [(&str, &str); 51] = [
     ),
     ("model-name-taken", "duplicate name of a language model: choose another one"),
     ("not-administrator", "only an administrator can do this, signed in and not by an API key"),
+    // Community.
+    ("post-length", "a post has 1 to {limit} characters; this one has {count}"),
+    ("comment-length", "a comment has 1 to {limit} characters; this one has {count}"),
+    ("message-length", "a message has 1 to {limit} characters; this one has {count}"),
+    ("report-length", "a reason has 1 to {limit} characters; this one has {count}"),
+    ("too-fast", "you have written too much in a short time: try again in {seconds} seconds"),
+    ("blocked-by-you", "you block this person: unblock them to write to them"),
+    ("too-late", "a message can be deleted for all within {minutes} minutes"),
+    ("not-sender", "only its sender can delete a message for all"),
+    ("not-asker", "only the asker or an owner of the library accepts an answer"),
 ];
 
 /// Piece of a reason on a page.

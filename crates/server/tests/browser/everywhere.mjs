@@ -88,6 +88,28 @@ const pages = (scene) => [
   { route: "/ask/history", at: "/ask/history", as: "ben" },
   { route: "/ask/history", at: "/ask/history?q=drain" },
   { route: "/ask/history", at: "/ask/history?q=nosuchwordanywhere" },
+  { route: "/feed", at: "/feed" },
+  { route: "/feed", at: "/feed?filter=people", as: "ben" },
+  { route: "/posts", at: "/posts" },
+  { route: "/posts", at: "/posts?library=harbour", as: null },
+  { route: "/posts", at: "/posts?tag=drain" },
+  { route: "/posts/new", at: `/posts/new?passage=${scene.passage}` },
+  { route: "/posts/{id}", at: `/posts/${scene.post}` },
+  { route: "/posts/{id}", at: `/posts/${scene.post}?history=1`, as: "ben" },
+  { route: "/posts/{id}", at: `/posts/${scene.post}`, as: null },
+  { route: "/posts/{id}", at: `/posts/${scene.post}`, act: (page) => page.locator("summary", { hasText: /^(Reply|回复)$/ }).first().click() },
+  { route: "/posts/{id}", at: `/posts/${absent}`, status: 404 },
+  { route: "/people", at: "/people" },
+  { route: "/people", at: "/people?q=b" },
+  { route: "/people/{username}", at: "/people/ben" },
+  { route: "/people/{username}", at: "/people/ben?show=followers", as: "ben" },
+  { route: "/people/{username}", at: "/people/nobody", status: 404 },
+  { route: "/notifications", at: "/notifications" },
+  { route: "/notifications", at: "/notifications", as: "ben" },
+  { route: "/messages", at: "/messages" },
+  { route: "/messages", at: "/messages", as: "ben" },
+  { route: "/messages/{conversation}", at: `/messages/${scene.conversation}` },
+  { route: "/messages/{conversation}", at: `/messages/${absent}`, status: 404 },
   { route: "/guide", at: "/guide", as: null },
   { route: "/guide/{*page}", at: "/guide/searching" },
   { route: "/guide/{*page}", at: "/guide/reference/http" },
@@ -132,7 +154,24 @@ async function prepare() {
   const reset = await api("POST", `/api/v1/users/${ben.id}/link`, undefined, "ada");
   const [model] = await api("GET", "/api/v1/language-models", undefined, "ada");
   const server = await api("POST", "/api/v1/mcp-servers", { name: `other-${Date.now()}`, endpoint: `${site}/mcp` }, "ada");
-  return { chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
+  const { post, conversation } = await discuss(found.hits[0].id);
+  return { post, conversation, chat: chat.id, answer, ben: ben.id, model: model.id, server: server.id, passage: found.hits[0].id, share: new URL(share.url).pathname, reset: new URL(reset.url).pathname + new URL(reset.url).search };
+}
+
+/** Creates a question about a passage with a thread of comments, and a conversation. */
+async function discuss(passage) {
+  const text = "Why ninety seconds, @ben? #drain\n\n```toml\nlisten = \"0.0.0.0:8000\" # a line that is longer than a narrow phone is wide\n```\n\n| a | b |\n|-|-|\n| 1 | 2 |";
+  const post = await api("POST", "/api/v1/posts", { text: "Why?", about: { passage_id: passage }, question: true }, "ada");
+  await api("PATCH", `/api/v1/posts/${post.id}`, { text }, "ada");
+  let parent;
+  for (const [index, as] of ["ben", "ada", "ben", "ada", "ben", "ada"].entries()) {
+    parent = (await api("POST", `/api/v1/posts/${post.id}/comments`, { text: `Reply **${index}**, with-a-long-word-${"x".repeat(60)}`, parent_id: parent }, as)).id;
+  }
+  await api("PUT", `/api/v1/posts/${post.id}/like`, undefined, "ben");
+  await api("PUT", "/api/v1/users/ada/follow", undefined, "ben");
+  const conversation = await api("POST", "/api/v1/conversations", { members: ["ben"] }, "ada");
+  await api("POST", `/api/v1/conversations/${conversation.id}/messages`, { text: "Is the **port** open? 端口开了吗？" }, "ben");
+  return { post: post.id, conversation: conversation.id };
 }
 
 /** Asserts what holds for every page. */

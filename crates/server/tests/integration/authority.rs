@@ -196,6 +196,26 @@ POST   /account/password                                                 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
 POST   /account/keys                                                     403 403 403 403 403 403 403 403 403
 POST   /account/keys/change                                              403 403 403 403 403 403 403 403 403
+GET    /feed                                                             303 200 200 200 200 200 303 303 200
+GET    /posts?show=unanswered                                            200 200 200 200 200 200 200 200 200
+POST   /posts                                                            403 403 403 403 403 403 403 403 403
+GET    /posts/new?library={library}                                      303 404 200 200 200 404 303 303 200
+GET    /posts/{user}                                                     404 404 404 404 404 404 404 404 404
+POST   /posts/{user}                                                     403 403 403 403 403 403 403 403 403
+POST   /posts/{user}/like                                                403 403 403 403 403 403 403 403 403
+POST   /posts/{user}/comments                                            403 403 403 403 403 403 403 403 403
+POST   /comments/{user}                                                  403 403 403 403 403 403 403 403 403
+POST   /comments/{user}/like                                             403 403 403 403 403 403 403 403 403
+GET    /people                                                           303 200 200 200 200 200 303 303 200
+GET    /people/{username}                                                303 200 200 200 200 200 303 303 200
+POST   /people/{username}                                                403 403 403 403 403 403 403 403 403
+POST   /follows                                                          403 403 403 403 403 403 403 403 403
+GET    /notifications                                                    303 200 200 200 200 200 303 303 200
+POST   /notifications                                                    403 403 403 403 403 403 403 403 403
+GET    /messages                                                         303 200 200 200 200 200 303 303 200
+POST   /messages                                                         403 403 403 403 403 403 403 403 403
+GET    /messages/{user}                                                  303 404 404 404 404 404 303 303 404
+POST   /messages/{user}                                                  403 403 403 403 403 403 403 403 403
 ";
 
 /// Returns the JSON body of a request.
@@ -502,6 +522,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/compat/openai.rs"),
         include_str!("../../src/pages.rs"),
         include_str!("../../src/pages/document.rs"),
+        include_str!("../../src/pages/community/feed.rs"),
+        include_str!("../../src/pages/community/messages.rs"),
+        include_str!("../../src/pages/community/notifications.rs"),
+        include_str!("../../src/pages/community/people.rs"),
+        include_str!("../../src/pages/community/posts.rs"),
+        include_str!("../../src/pages/community/thread.rs"),
         include_str!("../../src/pages/compare.rs"),
         include_str!("../../src/pages/favourites.rs"),
         include_str!("../../src/pages/libraries.rs"),

@@ -54,6 +54,7 @@ mod soak;
 mod social_agents;
 mod social_conversations;
 mod social_counters;
+mod social_pages;
 mod social_people;
 mod social_posts;
 mod social_privacy;

@@ -10,6 +10,8 @@ use library::documents::contents::{Contents, ContentsEntry};
 use library::documents::reading::VisibleDocument;
 use library::documents::{Revision, Status};
 use library::notes::Note;
+use social::follows::FollowStatus;
+use social::posts::Post;
 use uuid::Uuid;
 
 use super::layout::{Entry, Layout, bounded};
@@ -17,6 +19,7 @@ use super::text::Part;
 use super::tree::{Tree, language_name};
 use super::with_revision;
 use crate::app::address;
+use crate::pages::community::{Card, cards};
 use crate::pages::frame::Frame;
 use crate::pages::libraries::version::crumbs;
 
@@ -55,6 +58,7 @@ pub(super) struct PieceView<'page> {
     /// Reason why it looks like an instruction to an agent.
     pub(super) flagged: Option<&'page str>,
     pub(super) notes: Vec<&'page Note>,
+    pub(super) posts: Vec<Card<'page>>,
     /// Whether the form for a note is shown.
     pub(super) is_noted: bool,
 }
@@ -85,6 +89,12 @@ pub(super) struct View<'page> {
     contents: Option<&'page Contents>,
     /// Whether the document is among the reader's favourites; `None` if they cannot have any.
     is_favourite: Option<bool>,
+    /// Posts on passages, the oldest first.
+    posts: Vec<Post>,
+    /// Whether the reader follows the document; `None` if they are not signed in.
+    follow: Option<FollowStatus>,
+    /// Newest posts about the document.
+    discussions: Vec<Post>,
 }
 
 /// Document in another language.
@@ -128,6 +138,9 @@ impl<'page> View<'page> {
             version_link: address::of_version(&document.library, &document.version),
             contents: None,
             is_favourite: None,
+            posts: Vec::new(),
+            follow: None,
+            discussions: Vec::new(),
         }
     }
 
@@ -146,6 +159,18 @@ impl<'page> View<'page> {
     #[must_use]
     pub(super) fn with_notes(mut self, notes: Vec<Note>, noted: Option<Uuid>) -> Self {
         (self.notes, self.noted) = (notes, noted);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_posts(mut self, posts: Vec<Post>) -> Self {
+        self.posts = posts;
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_discussions(mut self, follow: Option<FollowStatus>, discussions: Vec<Post>) -> Self {
+        (self.follow, self.discussions) = (follow, discussions);
         self
     }
 
@@ -389,6 +414,12 @@ impl<'page> View<'page> {
                 notes.entry(place).or_default().push(note);
             }
         }
+        let mut posts: HashMap<usize, Vec<Card<'_>>> = HashMap::new();
+        for post in &self.posts {
+            if let Some(place) = self.place_of_post(post) {
+                posts.entry(place).or_default().push(Card::new(self.frame, post, false));
+            }
+        }
         let mut page_before = None;
         let chunks = self.text.chunks.iter().map(|chunk| {
             let places = self.layout.places.get(chunk.places.clone()).unwrap_or_default();
@@ -402,6 +433,7 @@ impl<'page> View<'page> {
                 page,
                 flagged: places.iter().find_map(|place| place.instruction.as_deref()),
                 notes: chunk.places.clone().filter_map(|place| notes.remove(&place)).flatten().collect(),
+                posts: chunk.places.clone().filter_map(|place| posts.remove(&place)).flatten().collect(),
                 is_noted: self.noted.is_some_and(|noted| places.iter().any(|place| place.id == noted)),
             }
         });
@@ -414,6 +446,23 @@ impl<'page> View<'page> {
             return note.passage_number.and_then(|number| usize::try_from(number).ok());
         }
         self.layout.places.iter().position(|place| Some(place.id) == note.passage_id)
+    }
+
+    /// Returns the passage of this revision that a post is about.
+    fn place_of_post(&self, post: &Post) -> Option<usize> {
+        if self.is_current {
+            return post.about.passage_number.and_then(|number| usize::try_from(number).ok());
+        }
+        self.layout.places.iter().position(|place| Some(place.id) == post.about.passage_id)
+    }
+
+    fn has_discussions(&self) -> bool {
+        !self.discussions.is_empty()
+    }
+
+    /// Returns the newest posts about the document.
+    fn discussion_cards(&self) -> Vec<Card<'_>> {
+        cards(self.frame, &self.discussions)
     }
 
     /// Returns the address of a note.

@@ -63,3 +63,6 @@ document-neighbours = Reading order
 document-before = Previous
 document-after = Next
 document-favourite = Favourite
+document-discuss = Discuss this passage
+document-discuss-whole = Discuss this document
+document-discussion = Discussion

@@ -63,3 +63,6 @@ document-neighbours = 阅读顺序
 document-before = 上一篇
 document-after = 下一篇
 document-favourite = 收藏
+document-discuss = 讨论此段落
+document-discuss-whole = 讨论此文档
+document-discussion = 讨论
