@@ -90,14 +90,15 @@ impl<'page> Card<'page> {
         )
     }
 
-    /// Returns the beginning of the text in one line, for lists beside a document.
+    /// Returns the beginning of the first paragraph in one line, for lists beside a document.
     pub(in crate::pages) fn summary(&self) -> String {
         let text = if self.post.text.is_empty() {
             self.post.about.answer.as_ref().map_or("", |answer| &answer.question)
         } else {
             &self.post.text
         };
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let paragraph = text.split("\n\n").next().unwrap_or_default();
+        let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut short: String = line.chars().take(140).collect();
         if short.len() < line.len() {
             short.push('…');
