@@ -23,7 +23,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Least rate at which a body arrives. Only time that the server waits for the sender counts.
 const MIN_BYTES_PER_SECOND: u64 = 1024;
 
-/// What is read of the rest of a refused body, at most.
+/// Largest rest of a refused body that is read, in bytes, and the time for it.
 const MAX_REST_BYTES: usize = 8 << 20;
 const MAX_REST_TIME: Duration = Duration::from_secs(1);
 

@@ -80,7 +80,7 @@ pub(crate) fn body(names: &BTreeMap<&str, String>, method: &str, path: &str) -> 
     Some(match (method, path) {
         ("POST", "posts") => json!({ "text": "Post", "about": { "library": names["library"] } }),
         ("PATCH", "posts/{post}") => json!({ "question": true }),
-        ("POST", "posts/{post}/comments") | ("POST", "conversations/{conversation}/messages") => {
+        ("POST", "posts/{post}/comments" | "conversations/{conversation}/messages") => {
             json!({ "text": "Text" })
         }
         ("PATCH", "comments/{comment}") => json!({ "text": "Comment" }),

@@ -18,13 +18,8 @@ pub(crate) async fn act(
 }
 
 /// Returns the body of a successful GET.
-#[track_caller]
-pub(crate) fn get<'a>(
-    server: &'a Server,
-    person: &'a Person,
-    path: &'a str,
-) -> impl Future<Output = Value> + 'a {
-    async move { act(server, person, Method::GET, path, None).await.ok() }
+pub(crate) async fn get(server: &Server, person: &Person, path: &str) -> Value {
+    act(server, person, Method::GET, path, None).await.ok()
 }
 
 /// Sends a PUT or DELETE without a body and returns the answer, which must be 200.
