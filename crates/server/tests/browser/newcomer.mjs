@@ -19,7 +19,7 @@ await spec(async () => {
   for (const look of [{ width: "phone", theme: "dark", language: "zh" }, { width: "desktop" }]) {
     await step(`${look.width}: an error page has the navigation`, async () => {
       const page = await visit({ at: "/no/such/page", status: 404, as: "ben", ...look });
-      equal(await page.locator(".rooms a").count(), 4);
+      equal(await page.locator(".rooms a").count(), 5);
       await axe(page);
       const stranger = await visit({ at: "/no/such/page", status: 404, ...look });
       equal(await stranger.locator(".rooms a").count(), 2);
