@@ -55,6 +55,7 @@ await spec(async () => {
       await tabTo(page.getByRole("button", { name: "Sign out", exact: true }));
       await page.keyboard.press("Enter");
       await page.waitForURL(`${site}/`);
+      await sees(page, page.locator(".mine a[href='/sign-in']"));
       equal((await page.context().cookies()).filter(({ name }) => name === "wenyuan_session"), []);
     });
   }

@@ -9,7 +9,7 @@ use social::posts::NewSubject;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::app::address;
+use crate::app::{accounts, address};
 use crate::http::input;
 use crate::http::problem::{Problem, Result};
 use crate::pages::forms::SubmittedForm;
@@ -89,7 +89,10 @@ pub(super) async fn describe(
                 format!("{}/active/{}", address::of_library(&library), address::escaped(&document.path));
             Some((format!("{} · {}", document.library, document.name), link))
         }
-        NewSubject::Library(name) => Some((name.to_string(), address::of_library(name))),
+        NewSubject::Library(name) => {
+            let library = accounts::find_library(connection, actor, name.as_str()).await?;
+            Some((library.title.clone(), address::of_library(&library.name)))
+        }
         _ => None,
     })
 }
