@@ -1,6 +1,6 @@
 //! Verification: a backup counts only after a copy restored from it has been checked and has answered.
 //!
-//! [`run`] restores into a folder of its own, as [`restore`](crate::restore) does, starts the database there, and checks it: every piece
+//! [`run`] restores into a folder of its own, as [`restore`] does, starts the database there, and checks it: every piece
 //! and every object by its hash, every file by PostgreSQL's own manifest, indexes and tables by `pg_amcheck`, the number of rows of every
 //! table, foreign keys. The caller asks the copy what only it can ask. The report is kept in the repository.
 

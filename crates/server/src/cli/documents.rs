@@ -32,12 +32,12 @@ enum Action {
     List(ListArguments),
     /// Show a document and its revisions
     Show {
-        /// Id, or LIBRARY/PATH[@VERSION]
+        /// Id, LIBRARY/PATH or LIBRARY/PATH@VERSION
         document: String,
     },
     /// Print the text of a revision as Markdown
     Read {
-        /// Id, or LIBRARY/PATH[@VERSION] as search prints it; without a version the active one
+        /// Id, LIBRARY/PATH (its active version) or LIBRARY/PATH@VERSION, as search prints it
         document: String,
         /// LABEL (its active revision) or LABEL~NUMBER [default: the active revision of the version in the address]
         revision: Option<String>,
