@@ -68,8 +68,10 @@ impl Repository {
     pub async fn create(folder: &FilePath) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let mut entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
-        // A new file system has this folder.
-        let is_empty = entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "lost+found"));
+        // A new file system has `lost+found`; a program that was killed here has left a head that is not in its place yet.
+        let is_nothing = |name: &str| name == "lost+found" || name.starts_with(&format!("{HEAD}#"));
+        let is_empty =
+            entries.all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_nothing)));
         let repository = Self::at(folder)?;
         if is_empty {
             let head = serde_json::to_vec(&Head { format: FORMAT }).unwrap_or_default();

@@ -153,6 +153,10 @@ async fn killed_backups_and_restorations_leave_nothing_that_counts() {
     let mut killed = 0;
     for round in 0..10_u64 {
         killed += u32::from(app.run_and_kill(&run, Duration::from_millis(150 + 170 * round)).await);
+        // On a busy machine it can be killed before it has made the repository.
+        if !Path::new(&repository).join("repository.json").exists() {
+            continue;
+        }
         for backup in backups(&app, &repository).await {
             assert_eq!(backup["state"], "unverified", "{backup}");
         }
