@@ -20,10 +20,9 @@ const STACK: usize = 64 << 20;
 
 /// Serves until standard input ends.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // On platforms without the limit (macOS), only time is limited.
-    let _unlimited = rlimit::Resource::AS.set(arguments.memory, arguments.memory);
     // Files cannot be opened afterwards.
     extract::picture::load_fonts();
+    sandbox::limit_memory(arguments.memory);
     // Where it cannot be had, the server has warned of it at its start.
     let _unconfined = sandbox::confine();
     let reading = std::thread::Builder::new()

@@ -20,6 +20,21 @@ pub(super) fn confine() -> Result<(), String> {
     Err("only Linux has the means".to_owned())
 }
 
+/// Limits the memory of this process to what it has now and `bytes` more. What it has is the program itself, its libraries and fonts,
+/// which differ by build and machine.
+pub(super) fn limit_memory(bytes: u64) {
+    let limit = own_memory().unwrap_or(0).saturating_add(bytes);
+    // On platforms without the limit (macOS), only time is limited.
+    let _unlimited = rlimit::Resource::AS.set(limit, limit);
+}
+
+/// Returns the address space of this process in bytes (`VmSize` of proc_pid_status(5)).
+fn own_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    size.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// Returns why the sandbox cannot be had here, if it cannot: by confining a thread that ends at once.
 pub(super) fn lacking() -> Option<String> {
     std::thread::spawn(confine).join().map_or_else(|_| Some("it failed".to_owned()), Result::err)

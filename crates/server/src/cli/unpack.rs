@@ -26,8 +26,7 @@ pub(super) struct Arguments {
 
 /// Unpacks the archive.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // On platforms without the limit (macOS), only time is limited.
-    let _unlimited = rlimit::Resource::AS.set(arguments.memory, arguments.memory);
+    sandbox::limit_memory(arguments.memory);
     // The descriptor itself: standard input cannot seek.
     let Ok(archive) = stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     // Where it cannot be had, the server has warned of it at its start.

@@ -125,7 +125,7 @@ async fn a_document_over_the_limits_fails_alone() {
     app.file("long.md", &long);
     app.file("short.md", "# Short\n\nThe shortword.");
     let all = app.files().display().to_string();
-    let tight = ["--read-memory-mib", "200"];
+    let tight = ["--read-memory-mib", "120"];
     let run = app.run(&[&["add", &all, "-l", "memory", "--json"], &tight[..]].concat()).await;
     assert_eq!(run.code, 1, "{run:?}");
     let summary = run.json();

@@ -130,8 +130,7 @@ async fn bytes_on_their_way_are_bounded_by_person() {
 
 #[tokio::test]
 async fn an_archive_is_unpacked_in_a_process_of_its_own() {
-    // A process of this program takes less than 100 MiB of addresses.
-    let app = TestApp::new(PROGRAM).await.set("WENYUAN_READ_MEMORY_MIB", "200");
+    let app = TestApp::new(PROGRAM).await.set("WENYUAN_READ_MEMORY_MIB", "100");
     let server = app.serve().await;
     let admin = server.set_up().await;
     let add = async |archive: Vec<u8>| {
