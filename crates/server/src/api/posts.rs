@@ -146,7 +146,7 @@ pub(crate) struct PostUpdate {
 
 /// Lists posts, the newest first.
 #[utoipa::path(get, path = "/api/v1/posts", tag = "community", params(PostParams, Paging),
-    responses((status = 200, body = PostPage)))]
+    responses((status = 200, body = PostPage), (status = 404)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Caller(actor): Caller,
