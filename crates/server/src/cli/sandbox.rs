@@ -28,7 +28,7 @@ pub(super) fn limit_memory(bytes: u64) {
     let _unlimited = rlimit::Resource::AS.set(limit, limit);
 }
 
-/// Returns the address space of this process in bytes (`VmSize` of proc_pid_status(5)).
+/// Returns the address space of this process in bytes (`VmSize` of `proc_pid_status(5)`).
 fn own_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
