@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::{MailServer, PASSWORD, PageClient, Person, Reply, Server, TestApp, eventually, within};
+use testkit::{MailServer, PASSWORD, PageClient, Person, Reply, Server, TestApp, within};
 
 use crate::PROGRAM;
 
