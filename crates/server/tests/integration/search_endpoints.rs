@@ -126,7 +126,7 @@ async fn a_change_embeds_anew_behind_while_the_old_vectors_answer() {
     let vector = [("q", "vehicle in a workshop"), ("mode", "vector")];
     let found = server.search(&vector).await;
     assert_eq!((&*paths(&found)[0], &found["notices"]), ("car.md", &json!([])), "{found}");
-    let hybrid = server.search(&[("q", "who mends my car")]).await;
+    let hybrid = server.search(&[("q", "which mechanic mends the automobile")]).await;
     assert!(hybrid["mode"] == "hybrid" && hybrid["notices"] == json!([]), "{hybrid}");
     // Stored with as many values as an index has.
     let stored =
