@@ -3,7 +3,9 @@
 //! A statement names itself in its first line, `-- documents.by_path`, and sqlx emits a `tracing` event for each statement it has
 //! run. [`StatementDurations`] records those events and nothing else.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
@@ -21,7 +23,69 @@ pub struct StatementDurations;
 impl<S: Subscriber> Layer<S> for StatementDurations {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let Some(Statement { name, duration }) = Statement::read(event) else { return };
+        // Outside of a scope nobody counts.
+        let _outside = COUNTS.try_with(|counts| counts.add(&name));
         metrics::histogram!("wenyuan_statement_seconds", "statement" => name).record(duration.as_secs_f64());
+    }
+}
+
+tokio::task_local! {
+    static COUNTS: StatementCounts;
+}
+
+/// Statements that a piece of work has run, by name and by place in the work. [`StatementDurations`] counts them.
+#[derive(Debug, Clone, Default)]
+pub struct StatementCounts {
+    place: Option<Arc<str>>,
+    counts: Arc<Mutex<HashMap<(Option<Arc<str>>, String), u32>>>,
+}
+
+/// A statement that was run again and again at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedStatement {
+    /// Place.
+    pub place: Arc<str>,
+    /// Name of the statement.
+    pub statement: String,
+    /// How often it was run.
+    pub times: u32,
+}
+
+impl StatementCounts {
+    /// Returns the counts of the same work at a place in it.
+    #[must_use]
+    pub fn at(&self, place: Arc<str>) -> Self {
+        Self { place: Some(place), counts: Arc::clone(&self.counts) }
+    }
+
+    /// Runs `work`, whose statements are counted here. What it spawns is not, unless that is scoped too.
+    pub fn scope<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
+        COUNTS.scope(self.clone(), work)
+    }
+
+    /// Returns the number of statements so far.
+    pub fn total(&self) -> u32 {
+        self.lock().values().sum()
+    }
+
+    /// Returns the statements that were run more than `times` times at one place.
+    pub fn repeated(&self, times: u32) -> Vec<RepeatedStatement> {
+        let counts = self.lock();
+        let repeated = counts.iter().filter(|(_, count)| **count > times);
+        repeated
+            .filter_map(|((place, statement), count)| {
+                let place = Arc::clone(place.as_ref()?);
+                Some(RepeatedStatement { place, statement: statement.clone(), times: *count })
+            })
+            .collect()
+    }
+
+    fn add(&self, name: &str) {
+        *self.lock().entry((self.place.clone(), name.to_owned())).or_default() += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Option<Arc<str>>, String), u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
