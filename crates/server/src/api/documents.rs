@@ -8,22 +8,21 @@ use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use extract::model::DocumentType;
-use kernel::actor::Actor;
 use kernel::page::Cursor;
 use library::Error;
-use library::diff::{self, Diff};
+use library::diff::Diff;
 use library::documents::{self, Document, DocumentFilter, Revision, RevisionName, Status};
 use library::ids::DocumentId;
 use library::label::Label;
 use library::names::{LibraryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Content, ObjectBuilder, Required};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::app::revisions;
 use crate::http::authentication::Caller;
 use crate::http::etag::{self, Precondition};
 use crate::http::input::{self, IfMatch, Json as Input, Paging, Path, Query};
@@ -200,7 +199,7 @@ pub(crate) async fn revision(
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(find(&mut connection, &actor, id, &name).await?))
+    Ok(Json(revisions::find(&mut connection, &actor, DocumentId(id), &name).await?))
 }
 
 /// Format of a revision's content.
@@ -233,7 +232,7 @@ pub(crate) async fn content(
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let revision = find(&mut connection, &actor, id, &name).await?;
+    let revision = revisions::find(&mut connection, &actor, DocumentId(id), &name).await?;
     let format = parameters.format.unwrap_or_default();
     // A revision's text and bytes never change, so its id is their tag.
     let etag = match format {
@@ -247,8 +246,7 @@ pub(crate) async fn content(
     let safe = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
     match format {
         Format::Markdown => {
-            let text = documents::content(&mut connection, revision.id).await?;
-            let text = text.ok_or_else(|| no_text(&revision))?;
+            let text = revisions::text(&mut connection, &revision).await?;
             let headers =
                 [(header::ETAG, etag), (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned())];
             Ok((headers, safe, text).into_response())
@@ -277,9 +275,9 @@ pub(crate) async fn activate(
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let revision = find(&mut transaction, &actor, id, &name).await?;
+    let revision = revisions::find(&mut transaction, &actor, DocumentId(id), &name).await?;
     documents::activate(&mut transaction, &actor, &revision).await?;
-    let now = find(&mut transaction, &actor, id, &name).await?;
+    let now = revisions::find(&mut transaction, &actor, DocumentId(id), &name).await?;
     transaction.commit().await?;
     Ok(Json(now))
 }
@@ -305,24 +303,8 @@ pub(crate) async fn diff(
     Path(id): Path<Uuid>,
     Query(pair): Query<RevisionPair>,
 ) -> Result<Json<Diff>> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let mut texts = Vec::with_capacity(2);
-    for name in [&pair.from, &pair.to] {
-        let revision = find(&mut connection, &actor, id, name).await?;
-        let text = documents::content(&mut connection, revision.id).await?;
-        texts.push((
-            format!("{}~{}", revision.version, revision.revision),
-            text.ok_or_else(|| no_text(&revision))?,
-        ));
-    }
-    drop(connection);
-    let compared = tokio::task::spawn_blocking(move || match texts.as_slice() {
-        [from, to] => Some(diff::diff(&from.1, &to.1, &from.0, &to.0)),
-        _ => None,
-    })
-    .await;
-    let compared = compared.ok().flatten();
-    compared.map(Json).ok_or_else(|| Error::Internal("failed to compare two texts".to_owned()).into())
+    let compared = revisions::compare(&state.app, &actor, DocumentId(id), &pair.from, &pair.to).await?;
+    Ok(Json(compared))
 }
 
 /// Returns the metadata of a document.
@@ -362,23 +344,4 @@ fn parse_metadata(text: &str) -> Result<Map<String, Value>> {
     input::check_length("metadata", text, MAX_METADATA_CHARS)?;
     serde_json::from_str(text)
         .map_err(|_invalid| Problem::invalid("invalid metadata: use a JSON object").about("metadata"))
-}
-
-async fn find(connection: &mut PgConnection, actor: &Actor, id: Uuid, name: &str) -> Result<Revision> {
-    let id = DocumentId(id);
-    let name: RevisionName = name.parse()?;
-    if let Some(revision) = documents::revision(connection, actor, id, &name).await? {
-        return Ok(revision);
-    }
-    documents::find(connection, actor, id).await?.ok_or(Error::NoDocument)?;
-    Err(Error::NoDocumentVersion(name.to_string()).into())
-}
-
-fn no_text(revision: &Revision) -> Problem {
-    let why = match revision.status {
-        Status::Failed => format!("it could not be read: {}", revision.reason.as_deref().unwrap_or_default()),
-        Status::Skipped => format!("it was skipped: {}", revision.reason.as_deref().unwrap_or_default()),
-        _ => "it is not read yet; try again shortly".to_owned(),
-    };
-    Problem::not_found(format!("this revision has no text: {why}"))
 }

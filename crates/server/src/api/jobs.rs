@@ -2,19 +2,18 @@
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use kernel::actor::{Actor, Role};
-use kernel::page::{Cursor, Page};
+use kernel::page::Cursor;
 use serde::{Deserialize, Serialize};
-use store::jobs::inspect::{self, Job, JobFilter, JobState};
-use store::schedules::{self, ScheduleStatus};
+use store::jobs::inspect::{Job, JobFilter, JobState};
+use store::schedules::ScheduleStatus;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
+use crate::app::operation;
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::input::{self, Paging, Query};
 use crate::http::paging::Paged;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::Result;
 use crate::http::router::bounded;
 use crate::http::schema::described;
 use utoipa_axum::router::OpenApiRouter;
@@ -64,20 +63,12 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<JobPage>> {
-    require_administrator(&actor)?;
     if let Some(kind) = &params.kind {
         input::check_length("kind", kind, MAX_KIND_CHARS)?;
     }
-    let limit = paging.limit()?;
-    let after: Option<Uuid> = match paging.cursor()? {
-        Some(cursor) => Some(cursor.decode().map_err(|error| Problem::invalid(error.to_string()))?),
-        None => None,
-    };
+    let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let filter = JobFilter { state: params.state, kind: params.kind.as_deref() };
-    // One more than the page holds tells whether there is another page.
-    let rows_limit = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = inspect::page(state.app.pool(), filter, after, rows_limit).await?;
-    let page = Page::from_rows(rows, limit, |job| Cursor::encode(&job.id));
+    let page = operation::jobs(&state.app, &actor, filter, cursor.as_ref(), limit).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), JobPage { items: page.items, next }))
 }
@@ -89,17 +80,5 @@ pub(crate) async fn schedules(
     State(state): State<AppState>,
     Caller(actor): Caller,
 ) -> Result<Json<Vec<ScheduleStatus>>> {
-    require_administrator(&actor)?;
-    Ok(Json(schedules::list(state.app.pool()).await?))
-}
-
-fn require_administrator(actor: &Actor) -> Result<()> {
-    if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
-        return Ok(());
-    }
-    Err(if actor.is_anonymous() {
-        library::Error::SignIn.into()
-    } else {
-        Problem::forbidden("only administrators can see jobs")
-    })
+    Ok(Json(operation::schedules(&state.app, &actor).await?))
 }

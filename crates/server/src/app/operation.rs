@@ -1,0 +1,53 @@
+//! What administrators see of the server's work: jobs and schedules.
+
+use kernel::actor::{Actor, Role};
+use kernel::page::{Cursor, Page};
+use library::Error;
+use store::jobs::inspect::{self, Job, JobFilter};
+use store::schedules::{self, ScheduleStatus};
+use uuid::Uuid;
+
+use crate::app::App;
+
+/// Returns a page of jobs, the newest first.
+///
+/// # Errors
+///
+/// Fails if the actor is no administrator, or the cursor is invalid.
+pub(crate) async fn jobs(
+    app: &App,
+    actor: &Actor,
+    filter: JobFilter<'_>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Job>, Error> {
+    require_administrator(actor)?;
+    let after: Option<Uuid> = after
+        .map(Cursor::decode)
+        .transpose()
+        .map_err(|error: kernel::page::InvalidCursor| Error::Invalid(error.to_string()))?;
+    // One more than the page holds tells whether there is another page.
+    let rows = inspect::page(app.pool(), filter, after, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
+    Ok(Page::from_rows(rows, limit, |job| Cursor::encode(&job.id)))
+}
+
+/// Returns the schedules of periodic work, with the outcome of the last run and the time of the next.
+///
+/// # Errors
+///
+/// Fails if the actor is no administrator.
+pub(crate) async fn schedules(app: &App, actor: &Actor) -> Result<Vec<ScheduleStatus>, Error> {
+    require_administrator(actor)?;
+    Ok(schedules::list(app.pool()).await?)
+}
+
+fn require_administrator(actor: &Actor) -> Result<(), Error> {
+    if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
+        return Ok(());
+    }
+    Err(if actor.is_anonymous() {
+        Error::SignIn
+    } else {
+        Error::NotAllowed("only administrators can see jobs".to_owned())
+    })
+}
