@@ -103,7 +103,11 @@ pub(crate) fn require_writer(actor: &Actor) -> Result<UserId, Error> {
 }
 
 /// Returns the person who acts, not through an API key: for what is theirs alone.
-pub(crate) fn require_person(actor: &Actor) -> Result<UserId, Error> {
+///
+/// # Errors
+///
+/// Fails if the actor is anonymous or no person.
+pub fn require_person(actor: &Actor) -> Result<UserId, Error> {
     if actor.is_anonymous() {
         return Err(Error::SignIn);
     }

@@ -216,6 +216,77 @@ async fn find_in(
     Ok(rows.into_iter().map(|row| row.into_comment(audience)).collect())
 }
 
+/// Returns the first comments of the first level on each of these posts, the oldest first. Posts that do not exist for the actor have
+/// none.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn first_of_posts(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    posts: &[PostId],
+    count: i64,
+) -> Result<Vec<Comment>, Error> {
+    let audience = Audience::of(&mut *connection, actor).await?;
+    let posts: Vec<Uuid> = posts.iter().map(|post| post.0).collect();
+    let rows = query_comments!(
+        "-- comments.first_of_posts",
+        "",
+        r#"from social.posts as post
+         cross join lateral (
+           select shown.* from social.shown_comments as shown
+           where shown.post_id = post.id and shown.parent_id is null order by shown.id limit $6
+         ) as comment
+         where post.id = any ($5)
+           and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+           and (post.author_id is null or post.author_id <> all ($4))
+           and (post.deleted_at is null or post.author_id = $1)
+           and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($7) or $8)
+         order by post.id, comment.id"#,
+        audience.viewer,
+        &audience.libraries,
+        audience.general,
+        &audience.blockers,
+        &posts,
+        count,
+        &audience.owned,
+        audience.admin,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_comment(&audience)).collect())
+}
+
+/// Returns the comments on a post that were written after one, the oldest first, at most `limit`.
+///
+/// # Errors
+///
+/// Fails if the post does not exist for the actor.
+pub async fn since(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    post: PostId,
+    after: CommentId,
+    limit: i64,
+) -> Result<Vec<Comment>, Error> {
+    let audience = Audience::of(&mut *connection, actor).await?;
+    posts::access(&mut *connection, &audience, post).await?;
+    let rows = query_comments!(
+        "-- comments.since",
+        "",
+        "from social.shown_comments as comment
+         where comment.post_id = $2 and comment.id > $3 order by comment.id limit $4",
+        audience.viewer,
+        post.0,
+        after.0,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_comment(&audience)).collect())
+}
+
 /// Returns a comment and locks it until the transaction ends, for a change that has a precondition.
 ///
 /// # Errors

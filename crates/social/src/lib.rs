@@ -37,8 +37,10 @@ mod markdown;
 pub mod messages;
 pub mod notifications;
 pub mod people;
+pub mod positions;
 pub mod posts;
 pub mod relations;
 pub mod reports;
 
+pub use audience::require_person;
 pub use error::Error;
