@@ -18,14 +18,17 @@ pub(crate) mod library_ids;
 pub(crate) mod links;
 pub(crate) mod llms_txt;
 pub(crate) mod mail;
+pub(crate) mod operation;
 pub(crate) mod passages;
 pub(crate) mod places;
+pub(crate) mod revisions;
 pub(crate) mod search_endpoints;
 pub(crate) mod sessions;
 pub(crate) mod shares;
 pub(crate) mod staging;
 pub(crate) mod uploads;
 pub(crate) mod version_changes;
+pub(crate) mod watch;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -58,6 +61,7 @@ pub(crate) use error::Error;
 
 use crate::settings::Settings;
 use staging::Staging;
+use watch::Watchers;
 
 /// Time that another process which writes the index gets to catch up.
 const INDEX_PATIENCE: Duration = Duration::from_secs(3);
@@ -87,6 +91,8 @@ pub(crate) struct App {
     pub(crate) caches: Caches,
     /// Numbers of likes of posts.
     pub(crate) likes: LikeCounts,
+    /// People who wait for news.
+    pub(crate) watchers: Watchers,
 }
 
 impl App {
@@ -141,6 +147,7 @@ impl App {
         let likes = LikeCounts::new(&caches);
         Ok(Self {
             likes,
+            watchers: Watchers::default(),
             models,
             answers,
             settings: Arc::new(settings.clone()),

@@ -56,7 +56,9 @@ impl BackgroundTasks {
         let (jobs, changes) = (Notifier::default(), Notifier::default());
         let notifiers = vec![(jobs::CHANNEL, jobs.clone()), (changes::CHANNEL, changes.clone())];
         let listener = spawn_listener(app.pool().clone(), notifiers, app.caches.clone());
-        Self { stop: watch::Sender::new(false), jobs, changes, tasks: Vec::new(), aborted: vec![listener] }
+        let watchers = tokio::spawn(app.watchers.clone().run(app.pool().clone()));
+        let aborted = vec![listener, watchers];
+        Self { stop: watch::Sender::new(false), jobs, changes, tasks: Vec::new(), aborted }
     }
 
     /// Ingests documents and reads files of chats, with one worker per reader process.

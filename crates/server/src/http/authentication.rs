@@ -9,7 +9,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use identity::{Credential, Preferences};
+use identity::{Authentication, Authenticator, Credential, Preferences};
 use kernel::actor::Actor;
 
 use super::AppState;
@@ -94,6 +94,9 @@ pub(crate) async fn authenticate(
     let is_anonymous = actor.is_anonymous();
     request.extensions_mut().insert(actor);
     request.extensions_mut().insert(preferences);
+    if let Some(limit) = limit {
+        request.extensions_mut().insert(limit);
+    }
     let mut response = next.run(request).await;
     if is_anonymous {
         response.extensions_mut().insert(ToAnonymous);
@@ -102,6 +105,48 @@ pub(crate) async fn authenticate(
         Some(rate_limit) => rate_limit.add_headers(response),
         None => response,
     }
+}
+
+/// Credential of a request that is checked again while its response goes on.
+#[derive(Clone)]
+pub(crate) enum LastingCredential {
+    /// API key or access token.
+    Bearer(String),
+    /// Session cookie.
+    Cookie(String),
+}
+
+impl LastingCredential {
+    /// Returns the credential of a request; `None` without one.
+    pub(crate) fn of(headers: &HeaderMap, is_secure: bool) -> Option<Self> {
+        match bearer(headers) {
+            Some(text) => Some(Self::Bearer(text.to_owned())),
+            None => cookie(headers, session_cookie(is_secure)).map(|text| Self::Cookie(text.to_owned())),
+        }
+    }
+
+    /// Returns whom it authenticates now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does no longer.
+    pub(crate) async fn check(
+        &self,
+        authenticator: &Authenticator,
+    ) -> Result<Authentication, identity::Error> {
+        let credential = match self {
+            Self::Bearer(text) => Credential::Bearer(text),
+            Self::Cookie(text) => Credential::Cookie(text),
+        };
+        authenticator.authenticate(credential).await
+    }
+}
+
+/// Whether a request that relies on a cookie and opens a connection comes from a page of this server.
+pub(crate) fn may_connect(headers: &HeaderMap, is_secure: bool, origins: &[String]) -> bool {
+    bearer(headers).is_some()
+        || cookie(headers, session_cookie(is_secure)).is_none()
+        || is_of_own_page(headers, None, is_secure, origins)
 }
 
 /// Returns the API key or access token of a request.
@@ -119,10 +164,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// pages of its other ports and schemes, too, so scheme, host and port count: by `Sec-Fetch-Site`, which pages cannot forge, or by
 /// `Origin` where a browser sends no such header (over plain HTTP).
 fn is_of_a_page(request: &Request, is_secure: bool, origins: &[String]) -> bool {
-    if request.method().is_safe() {
-        return true;
-    }
-    let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    request.method().is_safe()
+        || is_of_own_page(
+            request.headers(),
+            request.uri().authority().map(Authority::as_str),
+            is_secure,
+            origins,
+        )
+}
+
+fn is_of_own_page(headers: &HeaderMap, host: Option<&str>, is_secure: bool, origins: &[String]) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(&header::ORIGIN);
     let is_listed = origin.is_some_and(|origin| {
         origins.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin))
@@ -133,7 +185,7 @@ fn is_of_a_page(request: &Request, is_secure: bool, origins: &[String]) -> bool 
     if let Some(site) = text(&HeaderName::from_static("sec-fetch-site")) {
         return site == "same-origin";
     }
-    let host = request.uri().authority().map(Authority::as_str).or_else(|| text(&header::HOST));
+    let host = host.or_else(|| text(&header::HOST));
     let scheme = if is_secure { "https" } else { "http" };
     origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
 }

@@ -12,6 +12,7 @@ mod people;
 mod posts;
 mod refused;
 mod thread;
+mod unread;
 
 use axum::Router;
 use kernel::actor::UserId;
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(thread::routes())
         .merge(people::routes())
         .merge(notifications::routes())
+        .merge(unread::routes())
         .merge(messages::routes())
 }
 

@@ -398,7 +398,7 @@ fn accepts_page(parts: &Parts) -> bool {
 }
 
 /// Counts the unread notifications of a reader. A page is shown without the number rather than late or not at all.
-async fn count_unread(state: &AppState, actor: &Actor) -> i64 {
+pub(super) async fn count_unread(state: &AppState, actor: &Actor) -> i64 {
     if !actor.in_person() || actor.user_id().is_none() {
         return 0;
     }

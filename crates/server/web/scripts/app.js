@@ -136,3 +136,5 @@ document.addEventListener("htmx:after:swap", (event) => {
   localizeTimes();
   announceCount(event.detail.ctx?.target);
 });
+
+if (document.querySelector(".bell")) import("./unread.js");
