@@ -20,7 +20,7 @@ use crate::corpus::Corpus;
 use crate::figures::{Report, Table};
 use crate::harness::{Harness, Scale, progress};
 use crate::sections::{
-    apis, chats, connections, embed, growth, ingest, memory, pages, recall, search, start,
+    apis, chats, community, connections, embed, growth, ingest, memory, pages, recall, search, start,
 };
 use crate::server::Program;
 
@@ -78,6 +78,7 @@ enum Section {
     Chats,
     Pages,
     Connections,
+    Community,
 }
 
 #[tokio::main]
@@ -155,6 +156,7 @@ async fn measure(section: Section, harness: &mut Harness) -> anyhow::Result<Vec<
         Section::Chats => chats::measure(harness).await,
         Section::Pages => pages::measure(harness).await,
         Section::Connections => connections::measure(harness).await,
+        Section::Community => community::measure(harness).await,
     }
 }
 

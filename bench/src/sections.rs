@@ -2,6 +2,7 @@
 
 pub(crate) mod apis;
 pub(crate) mod chats;
+pub(crate) mod community;
 pub(crate) mod connections;
 pub(crate) mod embed;
 pub(crate) mod growth;
