@@ -16,7 +16,7 @@ mod idempotency;
 pub(crate) mod input;
 pub(crate) mod language;
 pub(crate) mod lenient;
-mod limits;
+pub(crate) mod limits;
 pub(crate) mod markdown;
 pub(crate) mod multipart;
 mod observe;
@@ -46,7 +46,7 @@ pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "n
 pub(crate) struct AppState {
     pub(crate) app: App,
     metrics: PrometheusHandle,
-    limits: limits::Limits,
+    pub(crate) limits: limits::Limits,
     /// Public address of the server, without a trailing slash; links begin with it. It comes from the settings and never from a
     /// request, which can name any host.
     pub(crate) address: Arc<str>,

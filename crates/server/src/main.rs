@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod cli;
 mod compat;
+mod graphql;
 mod http;
 mod logging;
 mod mcp;

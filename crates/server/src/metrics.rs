@@ -150,6 +150,11 @@ pub(crate) const METRICS: &[Metric] = &[
         "Time of a search, by stage",
     ),
     counter(
+        "wenyuan_graphql_n_plus_one_total",
+        &[("field", "type and field")],
+        "GraphQL requests in which a field ran the same statement more than five times: a read for each node of a list",
+    ),
+    counter(
         "wenyuan_misses_dropped_total",
         &[],
         "Searches without results that were not recorded for the work list, because too many came at once",

@@ -14,6 +14,7 @@ mod compare;
 mod connect;
 pub(crate) mod document;
 mod error;
+mod explorer;
 mod favourites;
 mod form_error;
 pub(crate) mod forms;
@@ -81,6 +82,7 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(community::routes())
         .merge(compare::routes())
         .merge(connect::routes())
+        .merge(explorer::routes())
         .merge(document::routes())
         .merge(favourites::routes())
         .merge(guide::routes())

@@ -19,6 +19,7 @@ const PAGES: &[Page] = &[
     ("errors.md", errors::render),
     ("metrics.md", metrics::render),
     ("openapi.json", openapi),
+    ("schema.graphql", crate::graphql::definition),
 ];
 
 const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p server --bin wenyuan reference";

@@ -14,11 +14,11 @@ use crate::compat::{context7, llms, openai, perplexica};
 use crate::http::problem::{Formats, ProblemBody};
 use crate::http::router::{timeout, with_layers};
 use crate::http::{AppState, guard, health, openapi};
-use crate::{api, mcp, pages};
+use crate::{api, graphql, mcp, pages};
 
 /// Formats of errors: RFC 9457 except for the APIs of other products, MCP, and browsers.
 const FORMATS: Formats = Formats {
-    apis: &[mcp::http::ERRORS, context7::ERRORS, openai::ERRORS, perplexica::ERRORS],
+    apis: &[mcp::http::ERRORS, graphql::http::ERRORS, context7::ERRORS, openai::ERRORS, perplexica::ERRORS],
     page: pages::error_page,
 };
 
@@ -88,6 +88,7 @@ pub(crate) fn router(state: AppState, names: Arc<guard::Names>) -> Router {
                 async move { ([("content-type", "application/json")], description.to_string()) }
             }),
         )
+        .route("/graphql", graphql::http::route(&state.app.settings.graphql).layer(timeout()))
         .route("/mcp", mcp::http::route(state.app.clone()).layer(timeout()));
     with_layers(programs, pages::router(), state, names, FORMATS)
 }

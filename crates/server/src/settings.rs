@@ -12,6 +12,7 @@ mod definition;
 mod documents;
 pub(crate) mod effective;
 mod file;
+mod graphql;
 mod installed;
 mod limits;
 mod load;
@@ -34,6 +35,7 @@ pub(crate) use chat::ShareLinks;
 #[cfg(test)]
 pub(crate) use definition::Kind;
 pub(crate) use definition::{Definition, definitions, help, is_setting, prepare};
+pub(crate) use graphql::GraphqlSettings;
 pub(crate) use load::{Loaded, Problem, load};
 pub(crate) use logging::LogFormat;
 use secret::Secret;
@@ -62,6 +64,8 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) chat: chat::ChatSettings,
     #[command(flatten)]
+    pub(crate) graphql: graphql::GraphqlSettings,
+    #[command(flatten)]
     pub(crate) limits: limits::LimitSettings,
     #[command(flatten)]
     pub(crate) logging: logging::LoggingSettings,
@@ -84,7 +88,7 @@ trait Group {
 }
 
 impl Settings {
-    fn groups(&self) -> [&dyn Group; 12] {
+    fn groups(&self) -> [&dyn Group; 13] {
         [
             &self.server,
             &self.storage,
@@ -95,6 +99,7 @@ impl Settings {
             &self.documents,
             &self.backup,
             &self.chat,
+            &self.graphql,
             &self.limits,
             &self.logging,
             &self.tracing,

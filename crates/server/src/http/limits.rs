@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use governor::clock::{Clock as _, DefaultClock};
+use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use identity::KeyRateLimit;
 use kernel::actor::KeyId;
 use moka::sync::Cache;
@@ -43,15 +43,29 @@ impl Limits {
         Self { default_per_minute: NonZeroU32::new(default_per_minute).unwrap_or(NonZeroU32::MIN), buckets }
     }
 
-    /// Counts a request of a key.
-    pub(crate) fn count(&self, limit: KeyRateLimit) -> RateLimitStatus {
+    fn bucket(&self, limit: KeyRateLimit) -> (Arc<Bucket>, u32) {
         let own = limit.per_minute.and_then(|number| NonZeroU32::new(number.unsigned_abs()));
         let per_minute = own.unwrap_or(self.default_per_minute);
         let bucket = self.buckets.get_with((limit.key, per_minute.get()), || {
             let bucket = RateLimiter::direct(Quota::per_minute(per_minute));
             Arc::new(bucket.with_middleware::<StateInformationMiddleware>())
         });
-        let limit = per_minute.get();
+        (bucket, per_minute.get())
+    }
+
+    /// Counts further points of a request of a key. Returns the seconds to wait if it has not enough left; a minute if it never has.
+    pub(crate) fn charge(&self, limit: KeyRateLimit, points: u32) -> Option<u32> {
+        let points = NonZeroU32::new(points)?;
+        match self.bucket(limit).0.check_n(points) {
+            Ok(Ok(_)) => None,
+            Ok(Err(until)) => Some(seconds(&until)),
+            Err(_more_than_a_minute_has) => Some(60),
+        }
+    }
+
+    /// Counts a request of a key.
+    pub(crate) fn count(&self, limit: KeyRateLimit) -> RateLimitStatus {
+        let (bucket, limit) = self.bucket(limit);
         match bucket.check() {
             Ok(left) => {
                 let remaining = left.remaining_burst_capacity();
@@ -64,17 +78,19 @@ impl Limits {
                 }
             }
             Err(until) => {
-                let wait = until.wait_time_from(DefaultClock::default().now()).as_secs_f64().ceil();
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a minute at most"
-                )]
-                let reset = wait.clamp(1.0, 60.0) as u32;
+                let reset = seconds(&until);
                 RateLimitStatus { exceeded: true, limit, remaining: 0, reset }
             }
         }
     }
+}
+
+/// Returns the seconds to wait, 1 to 60.
+fn seconds(until: &NotUntil<QuantaInstant>) -> u32 {
+    let wait = until.wait_time_from(DefaultClock::default().now()).as_secs_f64().ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a minute at most")]
+    let seconds = wait.clamp(1.0, 60.0) as u32;
+    seconds
 }
 
 impl RateLimitStatus {
@@ -104,6 +120,11 @@ mod tests {
             (0..5).map(|_| limits.count(limit)).map(|now| (now.exceeded, now.remaining)).collect();
         assert_eq!(seen, [(false, 2), (false, 1), (false, 0), (true, 0), (true, 0)]);
         assert!((1..=20).contains(&limits.count(limit).reset));
+        // A request that costs more than one point takes them at once or not at all.
+        let heavy = KeyRateLimit { key: KeyId::new(), per_minute: Some(10) };
+        assert_eq!((limits.charge(heavy, 0), limits.charge(heavy, 8)), (None, None));
+        assert!((1..=60).contains(&limits.charge(heavy, 3).unwrap()));
+        assert_eq!((limits.charge(heavy, 2), limits.charge(heavy, 11)), (None, Some(60)));
         // Other keys are unaffected.
         let other = limits.count(KeyRateLimit { key: KeyId::new(), per_minute: None });
         assert!(!other.exceeded && other.limit == 600 && other.remaining == 599);

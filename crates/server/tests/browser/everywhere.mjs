@@ -27,6 +27,8 @@ const pages = (scene) => [
   { route: "/account", at: "/account" },
   { route: "/account", at: "/account", as: "ben" },
   { route: "/connect", at: "/connect" },
+  { route: "/graphql/explorer", at: "/graphql/explorer", act: (page) => page.locator("#types summary").first().click() },
+  { route: "/graphql/explorer", at: "/graphql/explorer", as: null },
   { route: "/connect", at: "/connect?library=harbour" },
   { route: "/", at: "/?q=drain" },
   { route: "/", at: "/?q=drain", as: null },

@@ -11,7 +11,7 @@ use crate::{PROGRAM, authority_community};
 
 /// Kinds of callers. All grants are on one private library. `key` is a read-only API key of an administrator, `elsewhere` one
 /// that is limited to writing in another library.
-const CALLERS: [&str; 9] =
+pub(crate) const CALLERS: [&str; 9] =
     ["nobody", "stranger", "reader", "writer", "owner", "editor", "key", "elsewhere", "admin"];
 
 /// Method, path, and the status for each of [`CALLERS`]. Names in braces are created before each request
@@ -145,6 +145,9 @@ GET    /l/{library}/{version}/{file}                                     404 404
 GET    /v1/models                                                        401 200 200 200 200 200 200 200 200
 GET    /v1/models/{library}@1                                            401 404 200 200 200 404 200 404 200
 POST   /v1/chat/completions                                              401 200 200 200 200 200 200 200 200
+GET    /graphql                                                          400 400 400 400 400 400 400 400 400
+POST   /graphql                                                          200 200 200 200 200 200 200 200 200
+GET    /graphql/explorer                                                 200 200 200 200 200 200 200 200 200
 POST   /mcp                                                              401 200 200 200 200 200 200 200 200
 GET    /api/openapi.json                                                 200 200 200 200 200 200 200 200 200
 GET    /healthz                                                          200 200 200 200 200 200 200 200 200
@@ -211,6 +214,7 @@ GET    /people/{username}                                                303 200
 POST   /people/{username}                                                403 403 403 403 403 403 403 403 403
 POST   /follows                                                          403 403 403 403 403 403 403 403 403
 GET    /notifications                                                    303 200 200 200 200 200 303 303 200
+GET    /notifications/unread                                             401 200 200 200 200 200 401 401 200
 POST   /notifications                                                    403 403 403 403 403 403 403 403 403
 GET    /messages                                                         303 200 200 200 200 200 303 303 200
 POST   /messages                                                         403 403 403 403 403 403 403 403 403
@@ -252,6 +256,7 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
             json!({ "model": "wenyuan", "messages": [{ "role": "user", "content": "hiddenword" }] })
         }
         ("POST", "chats/{chat}/shares") => json!({}),
+        ("POST", "/graphql") => json!({ "query": "{ viewer { username } }" }),
         ("POST", "/mcp") => json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
         ("PATCH", "chats/{chat}") | ("POST", "chats") => json!({ "title": "Mine" }),
         ("POST", "chats/{chat}/messages") => json!({ "content": "What is the hiddenword?" }),
@@ -265,16 +270,16 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
 }
 
 /// Server with the callers and the objects that paths name.
-struct Fixture {
-    server: Server,
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
     people: BTreeMap<&'static str, Person>,
     keys: BTreeMap<&'static str, String>,
-    names: BTreeMap<&'static str, String>,
+    pub(crate) names: BTreeMap<&'static str, String>,
     created: usize,
 }
 
 impl Fixture {
-    async fn new(app: &TestApp) -> Self {
+    pub(crate) async fn new(app: &TestApp) -> Self {
         let server = app.serve().await;
         let admin = server.set_up().await;
         let mut people = BTreeMap::new();
@@ -432,7 +437,7 @@ impl Fixture {
     }
 
     /// Returns the credential of a caller. `ends_session` requests get a session of their own.
-    async fn credential(&self, caller: &str, ends_session: bool) -> Option<String> {
+    pub(crate) async fn credential(&self, caller: &str, ends_session: bool) -> Option<String> {
         match caller {
             "nobody" => None,
             "key" | "elsewhere" => Some(self.keys[caller].clone()),
@@ -445,7 +450,7 @@ impl Fixture {
     }
 
     /// Replaces the names in a path.
-    async fn address(&mut self, path: &str) -> String {
+    pub(crate) async fn address(&mut self, path: &str) -> String {
         let mut address = path.to_owned();
         for (name, value) in &self.names {
             address = address.replace(&format!("{{{name}}}"), value);
@@ -502,6 +507,12 @@ fn rows() -> Vec<(&'static str, &'static str, Vec<u16>)> {
     TABLE.lines().chain(authority_community::TABLE.lines()).filter_map(row).collect()
 }
 
+/// Returns the statuses of a route, in the order of [`CALLERS`].
+pub(crate) fn statuses(method: &str, path: &str) -> Vec<u16> {
+    let row = rows().into_iter().find(|row| (row.0, row.1) == (method, path));
+    row.unwrap_or_else(|| panic!("{method} {path} is not in the table")).2
+}
+
 /// Returns a path without its query and without the names in braces.
 fn shape(path: &str) -> String {
     let path = path.split('?').next().unwrap_or(path);
@@ -528,7 +539,9 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/pages/community/people.rs"),
         include_str!("../../src/pages/community/posts.rs"),
         include_str!("../../src/pages/community/thread.rs"),
+        include_str!("../../src/pages/community/unread.rs"),
         include_str!("../../src/pages/compare.rs"),
+        include_str!("../../src/pages/explorer.rs"),
         include_str!("../../src/pages/favourites.rs"),
         include_str!("../../src/pages/libraries.rs"),
         include_str!("../../src/pages/palette.rs"),
@@ -551,8 +564,12 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
             let handlers = handlers.split("\n}").next().unwrap_or_default();
             let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("DELETE", "delete(")];
             let found: Vec<_> = methods.iter().filter(|(_, word)| handlers.contains(word)).collect();
-            if path == "/mcp" {
-                routes.insert(("POST".to_owned(), path.to_owned()));
+            for method in match path {
+                "/mcp" => &["POST"][..],
+                "/graphql" => &["GET", "POST"],
+                _ => &[],
+            } {
+                routes.insert(((*method).to_owned(), path.to_owned()));
             }
             for (method, _) in found {
                 routes.insert((
@@ -591,7 +608,9 @@ async fn every_route_answers_each_caller_as_the_table_says() {
             } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
                 let (status, body) = fixture.attach(credential.as_deref()).await;
                 (status, body.to_string())
-            } else if method == "POST" && !["/api", "/v1", "/mcp"].iter().any(|at| path.starts_with(at)) {
+            } else if method == "POST"
+                && !["/api", "/v1", "/mcp", "/graphql"].iter().any(|at| path.starts_with(at))
+            {
                 // A form from another site, without a form token.
                 let form = fixture.server.request_as(credential.as_deref(), verb, &address, &[]).body("x=1");
                 let form = form.header("content-type", "application/x-www-form-urlencoded");

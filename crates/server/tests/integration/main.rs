@@ -22,6 +22,8 @@ mod document_pages;
 mod equal_passages;
 mod external_sources;
 mod failures;
+mod graphql;
+mod graphql_authority;
 mod guides;
 mod index_lock;
 mod kills;

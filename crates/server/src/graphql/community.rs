@@ -1,0 +1,552 @@
+//! People, posts, comments, conversations and notifications.
+
+use async_graphql::connection::Connection;
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use kernel::actor::UserId;
+use library::ids::DocumentId;
+use social::ids::{CommentId, ConversationId, PostId};
+use social::posts::{self, PostList};
+use social::{comments, conversations, follows, messages, notifications, people};
+
+use super::connection::PageArguments;
+use super::error::failed;
+use super::library::{Document, Library, Passage, load_document, load_passage};
+use super::loaders::{FirstComments, Followed, Reads};
+use super::query::Request;
+use super::view::{name_of, view};
+
+/// Maximum number of comments that a post shows of itself.
+const MAX_FIRST_COMMENTS: i32 = 20;
+
+/// Person.
+pub(super) struct Person(pub(super) people::Person);
+
+#[Object]
+impl Person {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// Name for signing in and for mentions.
+    async fn username(&self) -> &str {
+        &self.0.username
+    }
+
+    /// Name to show.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Address of the avatar.
+    async fn avatar(&self) -> Option<&str> {
+        self.0.avatar.as_deref()
+    }
+
+    /// Whether the caller follows them.
+    async fn followed(&self, context: &Context<'_>) -> Result<bool, Error> {
+        let loaders = context.data::<DataLoader<Reads>>()?;
+        Ok(loaders.load_one(Followed(self.0.id)).await?.unwrap_or(false))
+    }
+}
+
+/// Kind of what a post is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "social::posts::SubjectKind")]
+pub(super) enum SubjectKind {
+    /// Nothing in the library.
+    Nothing,
+    /// A library.
+    Library,
+    /// A version of a library.
+    Version,
+    /// A document.
+    Document,
+    /// A passage of a document.
+    Passage,
+    /// An answer of the assistant.
+    Answer,
+}
+
+/// Post about something in the library, or about nothing in it.
+pub(super) struct Post(pub(super) posts::Post);
+
+#[Object]
+impl Post {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// Author; null if they were deleted.
+    async fn author(&self) -> Option<Person> {
+        self.0.author.clone().map(Person)
+    }
+
+    /// Kind of what it is about.
+    async fn subject_kind(&self) -> SubjectKind {
+        self.0.about.kind.into()
+    }
+
+    /// Library that it is about, or in which its subject is.
+    async fn library(&self, context: &Context<'_>) -> Result<Option<Library>, Error> {
+        match &self.0.about.library {
+            Some(name) => Request::of(context).library(name).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Label of the version that it is about.
+    async fn version(&self) -> Option<&str> {
+        self.0.about.version.as_deref()
+    }
+
+    /// Document that it is about, or in which its passage is.
+    async fn document(&self, context: &Context<'_>) -> Result<Option<Document>, Error> {
+        match self.0.about.document_id {
+            Some(id) => load_document(context, DocumentId(id)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Passage that it is about.
+    async fn passage(&self, context: &Context<'_>) -> Result<Option<Passage>, Error> {
+        match self.0.about.passage_id {
+            Some(id) => load_passage(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Answer that it is about, as it was when it was posted.
+    async fn answer(&self) -> Option<PostedAnswer> {
+        self.0.about.answer.as_ref().map(PostedAnswer::from)
+    }
+
+    /// Text as Markdown.
+    async fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Tags.
+    async fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// Whether it asks for an answer.
+    async fn question(&self) -> bool {
+        self.0.question
+    }
+
+    /// Accepted answer.
+    async fn accepted_comment(&self, context: &Context<'_>) -> Result<Option<Comment>, Error> {
+        match self.0.accepted_comment_id {
+            Some(id) => load_comment(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Number of likes.
+    async fn like_count(&self) -> i64 {
+        self.0.likes
+    }
+
+    /// Whether the caller likes it.
+    async fn liked(&self) -> bool {
+        self.0.liked
+    }
+
+    /// Number of comments.
+    async fn comment_count(&self) -> i64 {
+        self.0.comments
+    }
+
+    /// First comments, the oldest first: at most 20. `comments` of the query lists all.
+    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity + 1")]
+    async fn first_comments(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 5, validator(minimum = 1, maximum = 20))] first: i32,
+    ) -> Result<Vec<Comment>, Error> {
+        let key = FirstComments { post: self.0.id, count: first.min(MAX_FIRST_COMMENTS) };
+        let found = context.data::<DataLoader<Reads>>()?.load_one(key).await?;
+        Ok(found.unwrap_or_default().into_iter().map(Comment).collect())
+    }
+
+    /// Time of creation.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Time of the last change of its text.
+    async fn edited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.edited_at
+    }
+}
+
+view! {
+    /// Answer in a post.
+    PostedAnswer of posts::PostedAnswer {
+        /// Question.
+        question: String,
+        /// Answer as Markdown, with the numbers of its sources in brackets.
+        text: String,
+        /// Whether a passage that it cites has changed since.
+        stale: bool,
+    }
+}
+
+/// Whether a comment is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "social::comments::CommentState")]
+pub(super) enum CommentState {
+    /// It is shown.
+    Visible,
+    /// Its author deleted it.
+    Deleted,
+    /// A moderator hid it.
+    Hidden,
+    /// Its author has blocked the caller.
+    Unavailable,
+}
+
+/// Comment on a post.
+pub(super) struct Comment(pub(super) comments::Comment);
+
+#[Object]
+impl Comment {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// Its post.
+    async fn post(&self, context: &Context<'_>) -> Result<Option<Post>, Error> {
+        load_post(context, self.0.post_id).await
+    }
+
+    /// Comment that it replies to.
+    async fn parent(&self, context: &Context<'_>) -> Result<Option<Comment>, Error> {
+        match self.0.parent_id {
+            Some(id) => load_comment(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Number of comments above it.
+    async fn depth(&self) -> i32 {
+        self.0.depth
+    }
+
+    /// Whether it is shown.
+    async fn state(&self) -> CommentState {
+        self.0.state.into()
+    }
+
+    /// Author; null if they were deleted or it is not shown.
+    async fn author(&self) -> Option<Person> {
+        self.0.author.clone().map(Person)
+    }
+
+    /// Text as Markdown; null if it is not shown.
+    async fn text(&self) -> Option<&str> {
+        self.0.text.as_deref()
+    }
+
+    /// Whether it is the accepted answer.
+    async fn accepted(&self) -> bool {
+        self.0.accepted
+    }
+
+    /// Number of likes.
+    async fn like_count(&self) -> i64 {
+        self.0.likes
+    }
+
+    /// Whether the caller likes it.
+    async fn liked(&self) -> bool {
+        self.0.liked
+    }
+
+    /// Number of direct replies.
+    async fn reply_count(&self) -> i64 {
+        self.0.replies
+    }
+
+    /// Time of creation.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Time of the last change of its text.
+    async fn edited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.edited_at
+    }
+}
+
+/// Person whom the caller could follow, and why.
+pub(super) struct Suggestion(pub(super) follows::Suggestion);
+
+#[Object]
+impl Suggestion {
+    /// Person.
+    async fn person(&self) -> Person {
+        Person(self.0.person.clone())
+    }
+
+    /// Number of people whom the caller follows and who follow them.
+    async fn followed_by(&self) -> i64 {
+        self.0.followed_by
+    }
+
+    /// User names of some of those.
+    async fn followed_by_names(&self) -> &[String] {
+        &self.0.followed_by_names
+    }
+
+    /// Number of recent posts of theirs about libraries that the caller follows.
+    async fn posts(&self) -> i64 {
+        self.0.posts
+    }
+}
+
+/// Conversation of the caller with one person or a group.
+pub(super) struct Conversation(pub(super) conversations::Conversation);
+
+#[Object]
+impl Conversation {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// Whether it is a group.
+    async fn group(&self) -> bool {
+        self.0.group
+    }
+
+    /// Title of a group.
+    async fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// Members, the caller among them.
+    async fn members(&self) -> Vec<Person> {
+        self.0.members.iter().cloned().map(Person).collect()
+    }
+
+    /// Number of messages that the caller has not read.
+    async fn unread_count(&self) -> i64 {
+        self.0.unread
+    }
+
+    /// Text of the last message.
+    async fn last_text(&self) -> Option<&str> {
+        self.0.last_text.as_deref()
+    }
+
+    /// Time of the last message.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+}
+
+/// Message of a conversation.
+pub(super) struct DirectMessage(pub(super) messages::Message);
+
+#[Object]
+impl DirectMessage {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// Number in the conversation, from 1.
+    async fn number(&self) -> i64 {
+        self.0.number
+    }
+
+    /// Sender; null if they were deleted.
+    async fn sender(&self) -> Option<Person> {
+        self.0.sender.clone().map(Person)
+    }
+
+    /// Text; empty if it was deleted.
+    async fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Time of sending.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Time of deletion.
+    async fn deleted_at(&self) -> Option<DateTime<Utc>> {
+        self.0.deleted_at
+    }
+}
+
+/// Notification of the caller.
+pub(super) struct Notification(pub(super) notifications::Notification);
+
+#[Object]
+impl Notification {
+    /// Id.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.0.into()
+    }
+
+    /// What happened: `mention`, `reply`, `like`, `follow`, `message`, `version` …
+    async fn kind(&self) -> String {
+        name_of(&self.0.kind)
+    }
+
+    /// Person who did it last.
+    async fn person(&self) -> Option<Person> {
+        self.0.actor.clone().map(Person)
+    }
+
+    /// Number of people who did it.
+    async fn people(&self) -> i32 {
+        self.0.people
+    }
+
+    /// Post.
+    async fn post(&self, context: &Context<'_>) -> Result<Option<Post>, Error> {
+        match self.0.post_id {
+            Some(id) => load_post(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Comment.
+    async fn comment(&self, context: &Context<'_>) -> Result<Option<Comment>, Error> {
+        match self.0.comment_id {
+            Some(id) => load_comment(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Conversation.
+    async fn conversation(&self, context: &Context<'_>) -> Result<Option<Conversation>, Error> {
+        match self.0.conversation_id {
+            Some(id) => load_conversation(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Library.
+    async fn library(&self, context: &Context<'_>) -> Result<Option<Library>, Error> {
+        match &self.0.library {
+            Some(name) => Request::of(context).library(name).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Label of the version.
+    async fn version(&self) -> Option<&str> {
+        self.0.version.as_deref()
+    }
+
+    /// Time when it happened last.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// Time when the caller read it.
+    async fn read_at(&self) -> Option<DateTime<Utc>> {
+        self.0.read_at
+    }
+}
+
+/// Likes of something, and whether the caller is among them.
+#[derive(SimpleObject)]
+pub(super) struct Likes {
+    /// Whether the caller likes it.
+    pub(super) liked: bool,
+    /// Number of likes.
+    pub(super) like_count: i64,
+}
+
+/// State of following something.
+#[derive(SimpleObject)]
+pub(super) struct Following {
+    /// Whether the caller follows it.
+    pub(super) following: bool,
+    /// Number of followers.
+    pub(super) follower_count: i64,
+}
+
+/// What the caller follows: a person, a library, a document or a tag.
+pub(super) struct Follow(pub(super) follows::Follow);
+
+#[Object]
+impl Follow {
+    /// Person.
+    async fn person(&self) -> Option<Person> {
+        self.0.person.clone().map(Person)
+    }
+
+    /// Library, also of a document.
+    async fn library(&self, context: &Context<'_>) -> Result<Option<Library>, Error> {
+        match &self.0.library {
+            Some(name) => Request::of(context).library(name).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Document.
+    async fn document(&self, context: &Context<'_>) -> Result<Option<Document>, Error> {
+        match self.0.document_id {
+            Some(id) => load_document(context, DocumentId(id)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Tag.
+    async fn tag(&self) -> Option<&str> {
+        self.0.tag.as_deref()
+    }
+
+    /// Time since when it is followed.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}
+
+/// Reads a page of posts.
+pub(super) async fn posts(
+    request: &Request,
+    which: &PostList,
+    arguments: PageArguments,
+) -> Result<Connection<String, Post>, Error> {
+    let mut connection = request.connection().await?;
+    let page =
+        posts::list(&mut connection, request.actor(), which, arguments.cursor(), arguments.limit()).await;
+    Ok(arguments.connection(page.map_err(failed)?, Post))
+}
+
+/// Reads a post by the loader.
+pub(super) async fn load_post(context: &Context<'_>, id: PostId) -> Result<Option<Post>, Error> {
+    Ok(context.data::<DataLoader<Reads>>()?.load_one(id).await?.map(Post))
+}
+
+/// Reads a comment by the loader.
+pub(super) async fn load_comment(context: &Context<'_>, id: CommentId) -> Result<Option<Comment>, Error> {
+    Ok(context.data::<DataLoader<Reads>>()?.load_one(id).await?.map(Comment))
+}
+
+/// Reads a person by the loader.
+pub(super) async fn load_person(context: &Context<'_>, id: UserId) -> Result<Option<Person>, Error> {
+    Ok(context.data::<DataLoader<Reads>>()?.load_one(id).await?.map(Person))
+}
+
+/// Reads a conversation of the caller by the loader.
+pub(super) async fn load_conversation(
+    context: &Context<'_>,
+    id: ConversationId,
+) -> Result<Option<Conversation>, Error> {
+    Ok(context.data::<DataLoader<Reads>>()?.load_one(id).await?.map(Conversation))
+}

@@ -1,0 +1,228 @@
+//! Operations whose response goes on: over WebSocket by the protocol
+//! [graphql-transport-ws](https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md), and as [server-sent
+//! events](https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md) on a connection of their own.
+
+use std::any::TypeId;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
+use async_graphql::{Data, Executor, Request as GraphqlRequest, Response as GraphqlResponse};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::sink::SinkExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use serde_json::Value;
+use store::statements::StatementCounts;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::cost::Budget;
+use super::http::{Endpoint, Parameters, Refusal, failure};
+use super::limits;
+use super::loaders::loaders;
+use super::query::Request;
+use super::subscription::Session;
+use crate::http::AppState;
+use crate::http::authentication::LastingCredential;
+
+/// Name of the protocol.
+const PROTOCOL: &str = "graphql-transport-ws";
+/// Maximum number of operations on a connection at a time.
+const MAX_OPERATIONS: usize = 50;
+/// Interval of comments on a silent stream: proxies close silent connections.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+/// Interval of pings to a client.
+const PING: Duration = Duration::from_secs(30);
+/// Time within which a client has to send something: if nothing else, the answer to a ping.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// Executes the operations of a connection.
+#[derive(Clone)]
+pub(super) struct Live {
+    endpoint: Endpoint,
+    state: AppState,
+    credential: Option<LastingCredential>,
+    operations: Arc<Semaphore>,
+}
+
+impl Live {
+    pub(super) fn new(endpoint: Endpoint, state: AppState, credential: Option<LastingCredential>) -> Self {
+        Self { endpoint, state, credential, operations: Arc::new(Semaphore::new(MAX_OPERATIONS)) }
+    }
+
+    /// Answers with server-sent events: `next` for each response, then `complete`.
+    pub(super) fn events(self, parameters: Parameters) -> Response {
+        let responses = self.run(parameters, None);
+        let events = responses.map(|response| Event::default().event("next").data(body(&response)));
+        let events = events.chain(stream::once(async { Event::default().event("complete").data("") }));
+        let mut response = Sse::new(events.map(Ok::<_, Infallible>))
+            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+            .into_response();
+        // nginx buffers responses otherwise.
+        response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+        response
+    }
+
+    /// Opens a connection; `None` if the client does not speak the protocol.
+    pub(super) fn connect(self, upgrade: WebSocketUpgrade) -> Option<Response> {
+        let upgrade = upgrade
+            .protocols([PROTOCOL])
+            .max_message_size(limits::MAX_BYTES)
+            .max_frame_size(limits::MAX_BYTES);
+        upgrade.selected_protocol()?;
+        Some(upgrade.on_upgrade(|socket| self.serve(socket)))
+    }
+
+    async fn serve(self, socket: WebSocket) {
+        let (mut sink, source) = socket.split();
+        let texts = source.take_while(|message| {
+            let is_open = matches!(message, Ok(message) if !matches!(message, Message::Close(_)));
+            async move { is_open }
+        });
+        let texts = texts.filter_map(|message| async move {
+            match message {
+                Ok(Message::Text(text)) => Some(text.to_string()),
+                Ok(Message::Binary(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                _ => None,
+            }
+        });
+        let app = self.state.app.clone();
+        let protocol = Protocol::new(self, texts.boxed(), WebSocketProtocols::GraphQLWS)
+            .keepalive_timeout(SILENCE)
+            .on_connection_init(move |payload| async move {
+                let mut data = Data::default();
+                if let Some(credential) = credential_in(&payload) {
+                    // A wrong one is told at once, not at the first operation.
+                    credential.check(&app.authenticator).await.map_err(|error| error.to_string())?;
+                    data.insert(credential);
+                }
+                Ok(data)
+            });
+        let mut messages = std::pin::pin!(protocol);
+        let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => match message {
+                    Some(WsMessage::Text(text)) => Message::Text(text.into()),
+                    Some(WsMessage::Close(code, reason)) => {
+                        Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+                    }
+                    None => break,
+                },
+                _ = ping.tick() => Message::Text(r#"{"type":"ping"}"#.into()),
+            };
+            if sink.send(message).await.is_err() {
+                return;
+            }
+        }
+        // The client is gone where this fails.
+        let _closed = sink.close().await;
+    }
+
+    /// Runs an operation and returns its responses.
+    fn run(
+        &self,
+        parameters: Parameters,
+        credential: Option<LastingCredential>,
+    ) -> BoxStream<'static, GraphqlResponse> {
+        let refused = |code: &'static str, why: &str| {
+            let response = failure(code, why);
+            stream::once(async move { response }).boxed()
+        };
+        let Ok(permit) = Arc::clone(&self.operations).try_acquire_owned() else {
+            return refused("too-many-requests", "too many operations on one connection: complete one first");
+        };
+        let request = match self.endpoint.prepare(parameters, "", false) {
+            Ok(request) => request,
+            Err(Refusal { code, why, .. }) => return refused(code, &why),
+        };
+        let credential = credential.or_else(|| self.credential.clone());
+        let this = self.clone();
+        let responses = async move { this.execute(request, credential, permit).await };
+        stream::once(responses).flatten().boxed()
+    }
+
+    async fn execute(
+        self,
+        request: GraphqlRequest,
+        credential: Option<LastingCredential>,
+        permit: OwnedSemaphorePermit,
+    ) -> BoxStream<'static, GraphqlResponse> {
+        let app = self.state.app.clone();
+        let session = Session { app: app.clone(), credential };
+        let (actor, key) = match session.check().await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let response = failure("sign-in", "the session or key has ended: sign in again");
+                return stream::once(async move { response }).boxed();
+            }
+            Err(error) => {
+                let response =
+                    GraphqlResponse::from_errors(vec![error.into_server_error(Default::default())]);
+                return stream::once(async move { response }).boxed();
+            }
+        };
+        let budget = Budget { limits: self.state.limits.clone(), key };
+        let counts = StatementCounts::default();
+        let request = request
+            .data(loaders(app.clone(), actor.clone(), counts.clone()))
+            .data(Request::lasting(app, actor))
+            .data(counts)
+            .data(session)
+            .data(budget);
+        let responses = self.endpoint.schema.execute_stream(request);
+        let responses = responses.map(move |response| {
+            let _held = &permit;
+            response
+        });
+        responses.boxed()
+    }
+}
+
+impl Executor for Live {
+    async fn execute(&self, request: GraphqlRequest) -> GraphqlResponse {
+        let first = self.execute_stream(request, None).next().await;
+        first.unwrap_or_else(|| failure("internal", "the operation has no response"))
+    }
+
+    fn execute_stream(
+        &self,
+        request: GraphqlRequest,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, GraphqlResponse> {
+        let credential = session_data.and_then(|data| {
+            let found = data.get(&TypeId::of::<LastingCredential>())?;
+            found.downcast_ref::<LastingCredential>().cloned()
+        });
+        self.run(Parameters::from(request), credential)
+    }
+}
+
+/// Returns the credential that a client sends when it connects: browsers send no headers of their own with a WebSocket.
+fn credential_in(payload: &Value) -> Option<LastingCredential> {
+    let named = |object: &Value| {
+        let object = object.as_object()?;
+        let (_, value) = object.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        value.as_str().map(str::to_owned)
+    };
+    let text = named(payload).or_else(|| named(payload.get("headers")?))?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
+        _ => text.trim().to_owned(),
+    };
+    Some(LastingCredential::Bearer(token))
+}
+
+/// Renders a response; data that is absent tells that nothing was executed.
+pub(super) fn body(response: &GraphqlResponse) -> String {
+    let mut body = serde_json::to_value(response).unwrap_or_default();
+    let is_executed =
+        response.errors.is_empty() || response.errors.iter().any(|error| !error.path.is_empty());
+    if !is_executed && let Some(body) = body.as_object_mut() {
+        body.remove("data");
+    }
+    body.to_string()
+}

@@ -1,0 +1,152 @@
+//! Loaders: what the nodes of a list lead to is read once for all of them, for the caller alone.
+
+use std::collections::HashMap;
+
+use async_graphql::Error;
+use async_graphql::dataloader::{DataLoader, Loader};
+use axum::http::StatusCode;
+use chat::chats::{self, Chat, ChatId, MessageId};
+use chat::messages::{self, Message};
+use futures::future::BoxFuture;
+use kernel::actor::{Actor, UserId};
+use library::documents::{self, Document};
+use library::ids::DocumentId;
+use library::search::{self, Passage};
+use social::comments::{self, Comment};
+use social::conversations::{self, Conversation};
+use social::follows;
+use social::ids::{CommentId, ConversationId, PostId};
+use social::people::{self, Person};
+use social::posts::{self, Post};
+use store::statements::StatementCounts;
+use uuid::Uuid;
+
+use super::error::failed;
+use crate::app::App;
+use crate::http::problem::Problem;
+
+/// Id of a passage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PassageId(pub(super) Uuid);
+
+/// First comments on a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FirstComments {
+    pub(super) post: PostId,
+    pub(super) count: i32,
+}
+
+/// Whether the caller follows a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Followed(pub(super) UserId);
+
+/// Reads for one request.
+#[derive(Clone)]
+pub(super) struct Reads {
+    app: App,
+    actor: Actor,
+}
+
+/// Loaders of one request.
+pub(super) type Loaders = DataLoader<Reads>;
+
+/// Creates the loaders of a request.
+pub(super) fn loaders(app: App, actor: Actor, counts: StatementCounts) -> Loaders {
+    DataLoader::new(Reads { app, actor }, move |reads: BoxFuture<'static, ()>| {
+        tokio::spawn(counts.scope(reads))
+    })
+}
+
+impl Reads {
+    async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, Error> {
+        store::postgres::acquire(self.app.pool()).await.map_err(|error| failed(library::Error::from(error)))
+    }
+}
+
+/// Turns what the caller may not read into nothing: it does not exist for them.
+fn if_allowed<T, E: Into<Problem>>(found: Result<Vec<T>, E>) -> Result<Vec<T>, Error> {
+    found.or_else(|error| {
+        let problem: Problem = error.into();
+        match problem.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(Vec::new()),
+            _ => Err(failed(problem)),
+        }
+    })
+}
+
+/// Implements a loader by a function of a domain crate that reads many.
+macro_rules! load_many {
+    ($key:ty => $value:ty, $id:expr, $read:expr, $key_of:expr) => {
+        impl Loader<$key> for Reads {
+            type Value = $value;
+            type Error = Error;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
+                let mut connection = self.connection().await?;
+                let ids: Vec<_> = keys.iter().map($id).collect();
+                let found = if_allowed($read(&mut connection, &self.actor, &ids).await)?;
+                Ok(found.into_iter().map(|value| ($key_of(&value), value)).collect())
+            }
+        }
+    };
+}
+
+load_many!(DocumentId => Document, |id| *id, documents::find_many, |document: &Document| document.id);
+load_many!(PassageId => Passage, |id: &PassageId| id.0, search::find_passages, |passage: &Passage| PassageId(passage.id));
+load_many!(PostId => Post, |id| *id, posts::find_many, |post: &Post| post.id);
+load_many!(CommentId => Comment, |id| *id, comments::find_many, |comment: &Comment| comment.id);
+load_many!(
+    ConversationId => Conversation,
+    |id| *id,
+    conversations::find_many,
+    |conversation: &Conversation| conversation.id
+);
+load_many!(ChatId => Chat, |id| *id, chats::find_many, |chat: &Chat| chat.id);
+load_many!(UserId => Person, |id| *id, people::find_many, |person: &Person| person.id);
+
+impl Loader<MessageId> for Reads {
+    type Value = Message;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MessageId]) -> Result<HashMap<MessageId, Message>, Error> {
+        let mut connection = self.connection().await?;
+        let found = if_allowed(messages::find_many(&mut connection, &self.actor, keys).await)?;
+        Ok(found.into_iter().map(|(_, message)| (MessageId(message.message_id), message)).collect())
+    }
+}
+
+impl Loader<Followed> for Reads {
+    type Value = bool;
+    type Error = Error;
+
+    async fn load(&self, keys: &[Followed]) -> Result<HashMap<Followed, bool>, Error> {
+        let mut connection = self.connection().await?;
+        let people: Vec<UserId> = keys.iter().map(|key| key.0).collect();
+        let followed = if_allowed(follows::find_many(&mut connection, &self.actor, &people).await)?;
+        Ok(keys.iter().copied().zip(followed).collect())
+    }
+}
+
+impl Loader<FirstComments> for Reads {
+    type Value = Vec<Comment>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[FirstComments]) -> Result<HashMap<FirstComments, Vec<Comment>>, Error> {
+        let mut connection = self.connection().await?;
+        // One statement for all posts, with as many comments as the field that asks for most.
+        let most = keys.iter().map(|key| key.count).max().unwrap_or(1);
+        let mut posts: Vec<PostId> = keys.iter().map(|key| key.post).collect();
+        posts.sort_unstable();
+        posts.dedup();
+        let read = comments::first_of_posts(&mut connection, &self.actor, &posts, most.into());
+        let mut by_post: HashMap<PostId, Vec<Comment>> = HashMap::new();
+        for comment in read.await.map_err(failed)? {
+            by_post.entry(comment.post_id).or_default().push(comment);
+        }
+        let of = |key: &FirstComments| {
+            let all = by_post.get(&key.post).map(Vec::as_slice).unwrap_or_default();
+            all.iter().take(usize::try_from(key.count).unwrap_or(0)).cloned().collect()
+        };
+        Ok(keys.iter().map(|key| (*key, of(key))).collect())
+    }
+}

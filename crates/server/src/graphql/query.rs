@@ -1,0 +1,560 @@
+//! Queries of search, people, discussions and answers.
+
+use std::sync::Arc;
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, Enum, Error, ID, InputObject, Interface, Object, SimpleObject};
+use chat::chats::{self, ChatFilter, ChatId, MessageId};
+use futures::future::try_join_all;
+use kernel::actor::{Actor, UserId};
+use library::catalogue::Catalogue;
+use library::ids::DocumentId;
+use library::label::VersionRequest;
+use library::search::{self, SearchRequest};
+use social::ids::{CommentId, ConversationId, PostId};
+use social::posts::PostList;
+use social::{comments, conversations, feed, follows, likes, messages, notifications, people, relations};
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::community::{
+    self, Comment, Conversation, DirectMessage, Follow, Notification, Person, Post, Suggestion, load_comment,
+    load_conversation, load_person, load_post,
+};
+use super::connection::{PageArguments, size};
+use super::error::{failed, if_present};
+use super::history::{Chat, ChatMessage, ChatMessages, load_chat, load_chat_message};
+use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
+use super::mutation::LikeInput;
+use crate::app::App;
+use crate::http::input;
+use crate::http::problem::Problem;
+
+/// What the resolvers of one request share.
+pub(super) struct Request {
+    app: App,
+    actor: Actor,
+    /// Read once, but by a subscription, which goes on.
+    catalogue: Option<OnceCell<Arc<Catalogue>>>,
+}
+
+impl Request {
+    pub(super) fn new(app: App, actor: Actor) -> Self {
+        Self { app, actor, catalogue: Some(OnceCell::new()) }
+    }
+
+    /// A request whose response goes on.
+    pub(super) fn lasting(app: App, actor: Actor) -> Self {
+        Self { app, actor, catalogue: None }
+    }
+
+    /// Returns the request that is executed.
+    pub(super) fn of<'context>(context: &Context<'context>) -> &'context Self {
+        context.data_unchecked()
+    }
+
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(super) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Takes a connection for a moment.
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        store::postgres::acquire(self.app.pool()).await.map_err(|error| failed(library::Error::from(error)))
+    }
+
+    /// Returns the libraries.
+    pub(super) async fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
+        match &self.catalogue {
+            Some(once) => once.get_or_try_init(|| self.app.engine.catalogue()).await.cloned().map_err(failed),
+            None => self.app.engine.catalogue().await.map_err(failed),
+        }
+    }
+
+    /// Returns a library, or `None` if it does not exist for the caller.
+    pub(super) async fn library(&self, name: &str) -> Result<Option<Library>, Error> {
+        let name = input::library(name).map_err(failed)?;
+        let catalogue = self.catalogue().await?;
+        let found = catalogue.library(&self.actor, &name);
+        Ok(if_present(found)?.map(|library| Library(Arc::clone(library))))
+    }
+}
+
+/// Part of the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[graphql(remote = "social::feed::FeedFilter")]
+pub(super) enum FeedFilter {
+    /// Everything that is followed, and own posts.
+    #[default]
+    All,
+    /// Posts of people who are followed.
+    People,
+    /// Posts about libraries that are followed.
+    Libraries,
+    /// Questions without an accepted answer.
+    Unanswered,
+}
+
+/// Which posts to list: one member at most.
+#[derive(Debug, Default, InputObject)]
+pub(super) struct PostFilter {
+    /// Posts about this library or anything in it.
+    library: Option<String>,
+    /// Posts about this document or its passages.
+    document: Option<ID>,
+    /// Posts of the person with this user name.
+    author: Option<String>,
+    /// Posts with this tag.
+    tag: Option<String>,
+    /// Whether to list questions without an accepted answer only.
+    #[graphql(default)]
+    unanswered: bool,
+}
+
+/// Who asks.
+#[derive(SimpleObject)]
+pub(super) struct Viewer {
+    /// User name; null for a key of the library's owner.
+    username: Option<String>,
+    /// Role.
+    role: Option<String>,
+    /// Number of unread notifications.
+    unread_notifications: i64,
+    /// Number of conversations with unread messages.
+    unread_conversations: i64,
+}
+
+/// Anything that has an id, which is the id that it has in REST.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Id."))]
+pub(super) enum Node {
+    Library(Library),
+    Document(Document),
+    Passage(Passage),
+    Post(Post),
+    Comment(Comment),
+    Person(Person),
+    Conversation(Conversation),
+    Chat(Chat),
+    ChatMessage(ChatMessage),
+}
+
+/// Reads an id.
+pub(super) fn id(id: &ID) -> Result<Uuid, Error> {
+    id.parse().map_err(|_invalid| failed(Problem::invalid("an id is a UUID").about("id")))
+}
+
+/// Returns what has this id. All loaders are asked at once, each for all ids of the request.
+async fn find_node(context: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
+    let request = Request::of(context);
+    let catalogue = request.catalogue().await?;
+    let libraries = catalogue.libraries(request.actor());
+    if let Some(library) = libraries.into_iter().find(|library| library.id.0 == id) {
+        return Ok(Some(Node::Library(Library(Arc::clone(library)))));
+    }
+    let (document, passage, post, comment, person, conversation, chat, message) = tokio::try_join!(
+        load_document(context, DocumentId(id)),
+        load_passage(context, id),
+        load_post(context, PostId(id)),
+        load_comment(context, CommentId(id)),
+        load_person(context, UserId(id)),
+        load_conversation(context, ConversationId(id)),
+        load_chat(context, ChatId(id)),
+        load_chat_message(context, MessageId(id)),
+    )?;
+    let found = [
+        document.map(Node::Document),
+        passage.map(Node::Passage),
+        post.map(Node::Post),
+        comment.map(Node::Comment),
+        person.map(Node::Person),
+        conversation.map(Node::Conversation),
+        chat.map(Node::Chat),
+        message.map(Node::ChatMessage),
+    ];
+    Ok(found.into_iter().flatten().next())
+}
+
+/// Queries of search, people, discussions and answers.
+#[derive(Default)]
+pub(super) struct CommunityQuery;
+
+#[Object]
+impl CommunityQuery {
+    /// Who asks; null without signing in.
+    async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>, Error> {
+        let request = Request::of(context);
+        let actor = request.actor();
+        if actor.is_anonymous() {
+            return Ok(None);
+        }
+        let (mut unread_notifications, mut unread_conversations) = (0, 0);
+        if actor.in_person() && actor.user_id().is_some() {
+            let mut connection = request.connection().await?;
+            unread_notifications = notifications::unread(&mut connection, actor).await.map_err(failed)?;
+            unread_conversations = conversations::unread(&mut connection, actor).await.map_err(failed)?;
+        }
+        Ok(Some(Viewer {
+            username: actor.user_id().map(|_| actor.name().to_owned()),
+            role: actor.role().map(|role| role.as_str().to_owned()),
+            unread_notifications,
+            unread_conversations,
+        }))
+    }
+
+    /// Anything by its id; null if it does not exist for the caller.
+    async fn node(&self, context: &Context<'_>, id: ID) -> Result<Option<Node>, Error> {
+        find_node(context, self::id(&id)?).await
+    }
+
+    /// Things by their ids, in that order; null where one does not exist for the caller.
+    #[graphql(complexity = "ids.len() * child_complexity + 1")]
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(validator(max_items = 100))] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>, Error> {
+        let ids: Vec<Uuid> = ids.iter().map(id).collect::<Result<_, _>>()?;
+        try_join_all(ids.into_iter().map(|id| find_node(context, id))).await
+    }
+
+    /// Searches for passages, as `GET /api/v1/search` does.
+    #[graphql(complexity = "size(first) * child_complexity + 10")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn search(
+        &self,
+        context: &Context<'_>,
+        query: String,
+        library: Option<String>,
+        version: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<SearchResult, Error> {
+        let request = Request::of(context);
+        let first = first.unwrap_or(10);
+        let maximum = i32::try_from(search::MAX_PAGE_SIZE).unwrap_or(i32::MAX);
+        if !(1..=maximum).contains(&first) {
+            return Err(failed(Problem::invalid(format!("first is 1 to {maximum}")).about("first")));
+        }
+        let version: VersionRequest = input::version(version.as_deref()).map_err(failed)?;
+        let asked = SearchRequest {
+            library: library.as_deref().map(input::library).transpose().map_err(failed)?,
+            version,
+            limit: usize::try_from(first).unwrap_or(10),
+            after: after.as_deref().map(input::cursor).transpose().map_err(failed)?,
+            ..SearchRequest::new(query)
+        };
+        let found = request.app().engine.search(request.actor(), &asked).await.map_err(failed)?;
+        Ok(SearchResult {
+            version: found.resolved.map(|resolved| resolved.version.to_string()),
+            notices: found.notices,
+            more: found.more,
+            end_cursor: found.next.map(|next| next.to_string()),
+            hits: found.hits.into_iter().map(SearchHit).collect(),
+        })
+    }
+
+    /// Posts, the newest first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn posts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default)] filter: PostFilter,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Post>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut lists = Vec::new();
+        if let Some(name) = &filter.library {
+            let name = input::library(name).map_err(failed)?;
+            let catalogue = request.catalogue().await?;
+            let library = catalogue.library(request.actor(), &name).map_err(failed)?;
+            lists.push(PostList::Library(library.id));
+        }
+        if let Some(document) = &filter.document {
+            lists.push(PostList::Document(DocumentId(id(document)?)));
+        }
+        if let Some(author) = &filter.author {
+            let mut connection = request.connection().await?;
+            let author = people::find_by_name(&mut connection, request.actor(), author).await;
+            let absent = || failed(Problem::not_found("there is no such person"));
+            lists.push(PostList::Author(author.map_err(failed)?.ok_or_else(absent)?.id));
+        }
+        lists.extend(filter.tag.map(|tag| PostList::Tag(tag.to_lowercase())));
+        lists.extend(filter.unanswered.then_some(PostList::Unanswered));
+        if lists.len() > 1 {
+            return Err(failed(Problem::invalid("give one member of the filter only").about("filter")));
+        }
+        community::posts(request, &lists.pop().unwrap_or(PostList::All), arguments).await
+    }
+
+    /// Post by its id.
+    async fn post(&self, context: &Context<'_>, id: ID) -> Result<Option<Post>, Error> {
+        load_post(context, PostId(self::id(&id)?)).await
+    }
+
+    /// Comments on a post, or direct replies to one of them, the oldest first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn comments(
+        &self,
+        context: &Context<'_>,
+        post: ID,
+        parent: Option<ID>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Comment>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let post = PostId(id(&post)?);
+        let parent = parent.as_ref().map(id).transpose()?.map(CommentId);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = comments::list(&mut connection, request.actor(), post, parent, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Comment))
+    }
+
+    /// Own posts and those of what the caller follows, the newest first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn feed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default)] filter: FeedFilter,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Post>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = feed::list(&mut connection, request.actor(), filter.into(), cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Post))
+    }
+
+    /// Person by their user name.
+    async fn person(&self, context: &Context<'_>, username: String) -> Result<Option<Person>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let found = people::find_by_name(&mut connection, request.actor(), &username).await;
+        Ok(found.map_err(failed)?.map(Person))
+    }
+
+    /// People who follow a person, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn followers(
+        &self,
+        context: &Context<'_>,
+        username: String,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Person>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = follows::followers(&mut connection, request.actor(), &username, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Person))
+    }
+
+    /// People whom a person follows, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn following(
+        &self,
+        context: &Context<'_>,
+        username: String,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Person>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = follows::following(&mut connection, request.actor(), &username, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Person))
+    }
+
+    /// Comment by its id.
+    async fn comment(&self, context: &Context<'_>, id: ID) -> Result<Option<Comment>, Error> {
+        load_comment(context, CommentId(self::id(&id)?)).await
+    }
+
+    /// People who like a post or a comment, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn likers(
+        &self,
+        context: &Context<'_>,
+        target: LikeInput,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Person>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = likes::list(&mut connection, request.actor(), target.target()?, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Person))
+    }
+
+    /// What the caller follows, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn follows(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Follow>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = follows::list(&mut connection, request.actor(), cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Follow))
+    }
+
+    /// People whom the caller mutes, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn muted(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Person>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = relations::muted(&mut connection, request.actor(), cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Person))
+    }
+
+    /// People whom the caller blocks, the last first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn blocked(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Person>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = relations::blocked(&mut connection, request.actor(), cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Person))
+    }
+
+    /// Chat of the caller by its id.
+    async fn chat(&self, context: &Context<'_>, id: ID) -> Result<Option<Chat>, Error> {
+        load_chat(context, ChatId(self::id(&id)?)).await
+    }
+
+    /// Question or answer of the caller by its id.
+    async fn chat_message(&self, context: &Context<'_>, id: ID) -> Result<Option<ChatMessage>, Error> {
+        load_chat_message(context, MessageId(self::id(&id)?)).await
+    }
+
+    /// People whom the caller could follow.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn suggestions(&self, context: &Context<'_>) -> Result<Vec<Suggestion>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let found = follows::suggestions(&mut connection, request.actor()).await.map_err(failed)?;
+        Ok(found.into_iter().map(Suggestion).collect())
+    }
+
+    /// Notifications of the caller, the newest first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn notifications(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default)] unread: bool,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Notification>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = notifications::list(&mut connection, request.actor(), unread, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Notification))
+    }
+
+    /// Conversations of the caller, the last one written to first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn conversations(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Conversation>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = conversations::list(&mut connection, request.actor(), cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Conversation))
+    }
+
+    /// Messages of a conversation of the caller, the newest first.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        conversation: ID,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, DirectMessage>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let conversation = ConversationId(id(&conversation)?);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = messages::list(&mut connection, request.actor(), conversation, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, DirectMessage))
+    }
+
+    /// Chats of the caller that are neither archived nor deleted.
+    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    async fn chats(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Chat>, Error> {
+        let arguments = PageArguments::new(first, after.as_deref())?;
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = chats::list(&mut connection, request.actor(), ChatFilter::Open, cursor, limit).await;
+        Ok(arguments.connection(page.map_err(failed)?, Chat))
+    }
+
+    /// Newest messages of a chat of the caller, or those before a cursor.
+    #[graphql(complexity = "size(last) * child_complexity + 1")]
+    async fn chat_messages(
+        &self,
+        context: &Context<'_>,
+        chat: ID,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<ChatMessages, Error> {
+        let limit = PageArguments::new(last, None)?.limit();
+        let before = before.as_deref().map(input::cursor).transpose().map_err(failed)?;
+        let request = Request::of(context);
+        let chat = ChatId(id(&chat)?);
+        let mut connection = request.connection().await?;
+        let page =
+            chat::messages::branch(&mut connection, request.actor(), chat, None, before.as_ref(), limit)
+                .await;
+        let page = page.map_err(failed)?;
+        Ok(ChatMessages {
+            start_cursor: page.next.map(|next| next.to_string()),
+            nodes: page.items.into_iter().map(ChatMessage).collect(),
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! Subscriptions: notifications, messages of a conversation, comments on a post, and an answer as it is written.
+//!
+//! Who waits holds no connection of the database ([`Watchers`](crate::app::watch::Watchers)). Each event is read with the authority that
+//! the session or key has then, and a subscription ends with it. A subscription goes on after the event that its argument `after` names.
+
+use std::time::Duration;
+
+use async_graphql::{Context, Error, ID, SimpleObject, Subscription as GraphqlSubscription};
+use chat::answer::AnswerFollower;
+use chat::answer::stream::{Event, StreamPosition};
+use chat::chats::MessageId;
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::stream::{self, Stream, StreamExt as _};
+use identity::KeyRateLimit;
+use kernel::actor::Actor;
+use social::ids::{CommentId, ConversationId, PostId};
+use social::positions::Watched;
+use social::{comments, messages, notifications};
+use sqlx::PgConnection;
+
+use super::community::{Comment, DirectMessage, Notification};
+use super::error::failed;
+use super::query::{Request, id};
+use crate::app::App;
+use crate::app::watch::Watcher;
+use crate::http::authentication::LastingCredential;
+use crate::http::problem::Problem;
+
+/// Maximum number of events that are read at once; further ones follow.
+const MAX_EVENTS: usize = 100;
+/// Interval at which the credential of a silent subscription is checked.
+const CHECK: Duration = Duration::from_secs(15);
+
+/// Who subscribes; checked again before each event.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) app: App,
+    pub(super) credential: Option<LastingCredential>,
+}
+
+impl Session {
+    /// Returns whom the credential authenticates now, and the rate limit of the key; `None` if it does no longer.
+    pub(super) async fn check(&self) -> Result<Option<(Actor, Option<KeyRateLimit>)>, Error> {
+        let Some(credential) = &self.credential else { return Ok(Some((Actor::anonymous(), None))) };
+        match credential.check(&self.app.authenticator).await {
+            Ok(found) => Ok(Some((found.actor, found.limit))),
+            Err(identity::Error::InvalidCredential(_)) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn actor(&self) -> Result<Option<Actor>, Error> {
+        Ok(self.check().await?.map(|(actor, _)| actor))
+    }
+}
+
+/// Part of an answer.
+#[derive(SimpleObject)]
+pub(super) struct AnswerPart {
+    /// Position behind this part, for `after`.
+    position: String,
+    /// Text that follows the parts before.
+    text: String,
+    /// Whether the answer has ended.
+    ended: bool,
+}
+
+/// Reads what is new of something that is watched.
+trait News: Send + 'static {
+    type Item: Send + 'static;
+
+    /// Returns what is new since the last call, the oldest first.
+    fn read<'call>(
+        &'call mut self,
+        connection: &'call mut PgConnection,
+        actor: &'call Actor,
+    ) -> BoxFuture<'call, Result<Vec<Self::Item>, social::Error>>;
+}
+
+struct NewNotifications {
+    after: DateTime<Utc>,
+}
+
+impl News for NewNotifications {
+    type Item = Notification;
+
+    fn read<'call>(
+        &'call mut self,
+        connection: &'call mut PgConnection,
+        actor: &'call Actor,
+    ) -> BoxFuture<'call, Result<Vec<Notification>, social::Error>> {
+        Box::pin(async move {
+            let page = notifications::list(connection, actor, false, None, MAX_EVENTS).await?;
+            let is_new = |notification: &notifications::Notification| notification.updated_at > self.after;
+            let mut new: Vec<_> = page.items.into_iter().take_while(is_new).collect();
+            new.reverse();
+            self.after = new.last().map_or(self.after, |last| last.updated_at);
+            Ok(new.into_iter().map(Notification).collect())
+        })
+    }
+}
+
+struct NewMessages {
+    conversation: ConversationId,
+    after: Option<i64>,
+}
+
+impl News for NewMessages {
+    type Item = DirectMessage;
+
+    fn read<'call>(
+        &'call mut self,
+        connection: &'call mut PgConnection,
+        actor: &'call Actor,
+    ) -> BoxFuture<'call, Result<Vec<DirectMessage>, social::Error>> {
+        Box::pin(async move {
+            let page = messages::list(connection, actor, self.conversation, None, MAX_EVENTS).await?;
+            let newest = page.items.first().map_or(0, |message| message.number);
+            // Without a place to go on from, what is there is known.
+            let after = self.after.replace(newest).unwrap_or(newest);
+            self.after = Some(newest.max(after));
+            let mut new: Vec<_> =
+                page.items.into_iter().take_while(|message| message.number > after).collect();
+            new.reverse();
+            Ok(new.into_iter().map(DirectMessage).collect())
+        })
+    }
+}
+
+struct NewComments {
+    post: PostId,
+    after: CommentId,
+}
+
+impl News for NewComments {
+    type Item = Comment;
+
+    fn read<'call>(
+        &'call mut self,
+        connection: &'call mut PgConnection,
+        actor: &'call Actor,
+    ) -> BoxFuture<'call, Result<Vec<Comment>, social::Error>> {
+        Box::pin(async move {
+            let limit = i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX);
+            let new = comments::since(connection, actor, self.post, self.after, limit).await?;
+            self.after = new.last().map_or(self.after, |last| last.id);
+            Ok(new.into_iter().map(Comment).collect())
+        })
+    }
+}
+
+/// Returns the news as they come.
+fn follow<N: News>(
+    session: Session,
+    watcher: Watcher,
+    news: N,
+) -> impl Stream<Item = Result<N::Item, Error>> + Send + 'static {
+    let found = stream::unfold(Some((session, watcher, news)), async |state| {
+        let (session, mut watcher, mut news) = state?;
+        // A silent subscription ends with its credential, too.
+        match tokio::time::timeout(CHECK, watcher.changed()).await {
+            Ok(false) => return None,
+            Ok(true) | Err(_) => {}
+        }
+        let read = async {
+            let Some(actor) = session.actor().await? else { return Ok(None) };
+            let acquired = store::postgres::acquire(session.app.pool()).await;
+            let mut connection = acquired.map_err(|error| failed(social::Error::from(error)))?;
+            news.read(&mut connection, &actor).await.map(Some).map_err(failed)
+        };
+        match read.await {
+            Ok(Some(items)) => {
+                let items: Vec<_> = items.into_iter().map(Ok).collect();
+                Some((items, Some((session, watcher, news))))
+            }
+            Ok(None) => None,
+            Err(error) => Some((vec![Err(error)], None)),
+        }
+    });
+    found.flat_map(stream::iter)
+}
+
+/// News, as they come. A subscription ends with its session or key.
+#[derive(Default)]
+pub(crate) struct Subscription;
+
+#[GraphqlSubscription]
+impl Subscription {
+    /// Notifications of the caller that are newer than a time, by default than now.
+    async fn notifications(
+        &self,
+        context: &Context<'_>,
+        after: Option<DateTime<Utc>>,
+    ) -> Result<impl Stream<Item = Result<Notification, Error>> + use<>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let user = social::require_person(request.actor()).map_err(failed)?;
+        let after = match after {
+            Some(after) => after,
+            None => chat::chats::now(&mut connection).await.map_err(failed)?,
+        };
+        let watcher = request.app().watchers.watch(Watched::Notifications(user)).map_err(failed)?;
+        Ok(follow(session(context)?, watcher, NewNotifications { after }))
+    }
+
+    /// Messages of a conversation of the caller behind a number, by default behind the last one.
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        conversation: ID,
+        after: Option<i64>,
+    ) -> Result<impl Stream<Item = Result<DirectMessage, Error>> + use<>, Error> {
+        let request = Request::of(context);
+        let conversation = ConversationId(id(&conversation)?);
+        let mut news = NewMessages { conversation, after };
+        if after.is_none() {
+            let mut connection = request.connection().await?;
+            news.read(&mut connection, request.actor()).await.map_err(failed)?;
+        }
+        let watcher = request.app().watchers.watch(Watched::Conversation(conversation)).map_err(failed)?;
+        Ok(follow(session(context)?, watcher, news))
+    }
+
+    /// Comments on a post that are newer than one, by default than now.
+    async fn comments(
+        &self,
+        context: &Context<'_>,
+        post: ID,
+        after: Option<ID>,
+    ) -> Result<impl Stream<Item = Result<Comment, Error>> + use<>, Error> {
+        let request = Request::of(context);
+        let post = PostId(id(&post)?);
+        let after = after.as_ref().map(id).transpose()?.map_or_else(CommentId::new, CommentId);
+        let mut connection = request.connection().await?;
+        // A post that does not exist for the caller is told at once.
+        comments::since(&mut connection, request.actor(), post, after, 1).await.map_err(failed)?;
+        drop(connection);
+        let watcher = request.app().watchers.watch(Watched::Comments(post)).map_err(failed)?;
+        Ok(follow(session(context)?, watcher, NewComments { post, after }))
+    }
+
+    /// Text of an answer of the caller as it is written, from a position on, by default from its beginning.
+    async fn answer(
+        &self,
+        context: &Context<'_>,
+        message: ID,
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<AnswerPart, Error>> + use<>, Error> {
+        let request = Request::of(context);
+        let message = MessageId(id(&message)?);
+        let follower = request.app().answers.follow(request.actor(), message).await.map_err(failed)?;
+        let position = after.as_deref().map(StreamPosition::from_event_id).unwrap_or_default();
+        Ok(parts(session(context)?, follower, position))
+    }
+}
+
+/// Returns the parts of an answer to its end.
+fn parts(
+    session: Session,
+    follower: AnswerFollower,
+    position: StreamPosition,
+) -> impl Stream<Item = Result<AnswerPart, Error>> + Send + 'static {
+    stream::unfold(Some((session, follower, position)), async |state| {
+        let (session, mut follower, mut position) = state?;
+        loop {
+            let next = tokio::time::timeout(CHECK, follower.next(&mut position)).await;
+            match session.actor().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some((Err(error), None)),
+            }
+            let (text, ended) = match next {
+                Err(_silent) => continue,
+                Ok(Ok(Event::Sources(_))) => continue,
+                Ok(Ok(Event::Text(text))) => (text, false),
+                Ok(Ok(Event::End(_))) => (String::new(), true),
+                Ok(Err(error)) => return Some((Err(failed(error)), None)),
+            };
+            let part = AnswerPart { position: position.event_id(), text, ended };
+            return Some((Ok(part), (!ended).then_some((session, follower, position))));
+        }
+    })
+}
+
+fn session(context: &Context<'_>) -> Result<Session, Error> {
+    let session = context.data_opt::<Session>().cloned();
+    session.ok_or_else(|| failed(Problem::invalid("subscribe by WebSocket or server-sent events")))
+}

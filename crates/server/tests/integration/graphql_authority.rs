@@ -1,0 +1,211 @@
+//! Authority of `/graphql`: each field of the operations answers each caller as REST does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::TestApp;
+
+use crate::PROGRAM;
+use crate::authority::{CALLERS, Fixture, statuses};
+use crate::graphql::send;
+
+/// Queries, and the address in REST that answers the same; `-` where nothing does and everybody may ask. Names in angle brackets are those
+/// of the fixture.
+const QUERIES: &[(&str, &str)] = &[
+    ("viewer { username }", "-"),
+    ("libraries(first: 5) { nodes { name } }", "/api/v1/libraries"),
+    ("library(name: \"<library>\") { title }", "/api/v1/libraries/{library}"),
+    ("documents(library: \"<library>\") { nodes { path } }", "/api/v1/documents?library={library}"),
+    ("document(id: \"<document>\") { path library { name } }", "/api/v1/documents/{document}"),
+    ("passage(id: \"<passage>\") { content document { path } }", "/api/v1/passages/{passage}"),
+    ("revisions(document: \"<document>\") { revision sha256 }", "/api/v1/documents/{document}/versions"),
+    (
+        "documentText(document: \"<document>\", revision: \"1\") { text }",
+        "/api/v1/documents/{document}/versions/{version}/content",
+    ),
+    (
+        "documentDifference(document: \"<document>\", from: \"1\", to: \"1\") { unified }",
+        "/api/v1/documents/{document}/diff?from={version}&to={version}",
+    ),
+    ("outline(library: \"<library>\") { nodes { path } }", "/api/v1/libraries/{library}/versions/{version}"),
+    (
+        "versionChanges(library: \"<library>\", from: \"1\", to: \"1\") { unchanged }",
+        "/api/v1/libraries/{library}/changes?from={version}&to={version}",
+    ),
+    ("notes(library: \"<library>\") { nodes { text passage { id } } }", "/api/v1/notes?library={library}"),
+    ("node(id: \"<document>\") { id }", "/api/v1/documents/{document}"),
+    ("nodes(ids: [\"<post>\", \"<comment>\"]) { id }", "/api/v1/posts/{post}"),
+    (
+        "search(query: \"hiddenword\", library: \"<library>\") { hits { passage { id } } }",
+        "/api/v1/search?q=hiddenword&library={library}",
+    ),
+    ("posts(first: 5) { nodes { text } }", "/api/v1/posts"),
+    ("post(id: \"<post>\") { text library { name } firstComments { text } }", "/api/v1/posts/{post}"),
+    ("comments(post: \"<post>\") { nodes { text } }", "/api/v1/posts/{post}/comments"),
+    ("comment(id: \"<comment>\") { text post { id } }", "/api/v1/comments/{comment}"),
+    ("likers(target: { post: \"<post>\" }) { nodes { username } }", "/api/v1/posts/{post}/likes"),
+    ("feed { nodes { text } }", "/api/v1/feed"),
+    ("person(username: \"<username>\") { name followed }", "/api/v1/users/{username}/followers"),
+    ("followers(username: \"<username>\") { nodes { username } }", "/api/v1/users/{username}/followers"),
+    ("following(username: \"<username>\") { nodes { username } }", "/api/v1/users/{username}/following"),
+    ("suggestions { person { username } }", "/api/v1/follows/suggestions"),
+    ("follows { nodes { tag } }", "/api/v1/follows"),
+    ("muted { nodes { username } }", "/api/v1/mutes"),
+    ("blocked { nodes { username } }", "/api/v1/blocks"),
+    ("notifications { nodes { kind } }", "/api/v1/notifications"),
+    ("conversations { nodes { id } }", "/api/v1/conversations"),
+    (
+        "messages(conversation: \"<conversation>\") { nodes { text } }",
+        "/api/v1/conversations/{conversation}/messages",
+    ),
+    ("chats { nodes { title } }", "/api/v1/chats"),
+    ("chat(id: \"<chat>\") { title }", "/api/v1/chats/{chat}"),
+    ("chatMessages(chat: \"<chat>\") { nodes { content } }", "/api/v1/chats/{chat}/messages"),
+    ("chatMessage(id: \"<message>\") { content }", "/api/v1/messages/{message}"),
+    ("workList(library: \"<library>\") { nodes { questions } }", "/api/v1/worklist?library={library}"),
+    ("reports { nodes { text } }", "/api/v1/reports"),
+    ("keys { name }", "/api/v1/keys"),
+    ("languageModels { name }", "/api/v1/language-models"),
+    ("languageModelChoices { name }", "/api/v1/language-models/choices"),
+    ("jobs { nodes { kind } }", "/api/v1/jobs"),
+    ("schedules { name }", "/api/v1/schedules"),
+];
+
+/// Changes, and the route of REST that makes the same.
+const CHANGES: &[(&str, &str, &str)] = &[
+    ("createPost(text: \"Post\", about: { library: \"<library>\" })", "POST", "/api/v1/posts"),
+    ("editPost(id: \"<post>\", question: true)", "PATCH", "/api/v1/posts/{post}"),
+    ("restorePost(id: \"<post>\")", "POST", "/api/v1/posts/{post}/restore"),
+    ("addComment(post: \"<post>\", text: \"Text\")", "POST", "/api/v1/posts/{post}/comments"),
+    ("editComment(id: \"<comment>\", text: \"Comment\")", "PATCH", "/api/v1/comments/{comment}"),
+    ("acceptAnswer(comment: \"<comment>\")", "PUT", "/api/v1/comments/{comment}/acceptance"),
+    ("like(target: { post: \"<post>\" })", "PUT", "/api/v1/posts/{post}/like"),
+    ("unlike(target: { comment: \"<comment>\" })", "DELETE", "/api/v1/comments/{comment}/like"),
+    ("follow(target: { library: \"<library>\" })", "PUT", "/api/v1/libraries/{library}/follow"),
+    ("unfollow(target: { document: \"<document>\" })", "DELETE", "/api/v1/documents/{document}/follow"),
+    ("startConversation(usernames: [\"target\"])", "POST", "/api/v1/conversations"),
+    (
+        "sendMessage(conversation: \"<conversation>\", text: \"Text\")",
+        "POST",
+        "/api/v1/conversations/{conversation}/messages",
+    ),
+    ("markNotificationsRead", "POST", "/api/v1/notifications/read"),
+    // Last: what the others need is gone then.
+    ("deleteComment(id: \"<comment>\")", "DELETE", "/api/v1/comments/{fresh_comment}"),
+    ("deletePost(id: \"<post>\")", "DELETE", "/api/v1/posts/{fresh_post}"),
+];
+
+fn field(document: &str) -> &str {
+    document.split(['(', ' ']).next().unwrap_or(document)
+}
+
+fn fill(names: &BTreeMap<&'static str, String>, document: &str) -> String {
+    names.iter().fold(document.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
+}
+
+/// Whether a value tells nothing: null, no items, or only such.
+fn is_absent(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().all(is_absent),
+        _ => false,
+    }
+}
+
+fn code_of(status: u16) -> &'static [&'static str] {
+    match status {
+        401 => &["sign-in"],
+        403 => &["forbidden"],
+        404 => &["not-found", "no-library", "no-version"],
+        _ => &[],
+    }
+}
+
+#[tokio::test]
+async fn each_field_answers_each_caller_as_rest_does() {
+    let app = TestApp::new(PROGRAM).await;
+    let mut fixture = Fixture::new(&app).await;
+    let fields = "{ __schema { queryType { fields { name } } mutationType { fields { name } } } }";
+    let fields = send(&fixture.server, None, fields, json!({})).await.ok()["data"]["__schema"].clone();
+    let names = |of: &str| -> BTreeSet<String> {
+        let fields = fields[of]["fields"].as_array().expect("fields");
+        fields.iter().map(|field| field["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let in_table = |documents: Vec<&str>| -> BTreeSet<String> {
+        documents.into_iter().map(|document| field(document).to_owned()).collect()
+    };
+    assert_eq!(names("queryType"), in_table(QUERIES.iter().map(|row| row.0).collect()));
+    assert_eq!(names("mutationType"), in_table(CHANGES.iter().map(|row| row.0).collect()));
+
+    let mut wrong = Vec::new();
+    for (document, address) in QUERIES {
+        let query = format!("{{ {} }}", fill(&fixture.names, document));
+        for caller in CALLERS {
+            let credential = fixture.credential(caller, false).await;
+            let rest = if *address == "-" {
+                200
+            } else {
+                let path = fixture.address(address).await;
+                fixture.server.ask(credential.as_deref(), Method::GET, &path, None).await.status
+            };
+            let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
+            let value = &reply["data"][field(document)];
+            let code = reply["errors"][0]["extensions"]["code"].as_str();
+            let agrees = match (rest, code) {
+                // What nobody has is null, too.
+                (200, None) => !is_absent(value) || *address == "-" || document.contains("suggestions"),
+                (200, Some(_)) => false,
+                (_, None) => is_absent(value),
+                (status, Some(code)) => is_absent(value) && code_of(status).contains(&code),
+            };
+            if !agrees {
+                wrong.push(format!("{document} as {caller}: REST says {rest}, GraphQL {reply}"));
+            }
+        }
+    }
+    for (document, method, address) in CHANGES {
+        let selection = "{ __typename ... on Refusal { code message } }";
+        let query = format!("mutation {{ {} {selection} }}", fill(&fixture.names, document));
+        let expected = statuses(method, address);
+        // The administrator last, who alone may delete what the others name.
+        for (caller, status) in CALLERS.into_iter().zip(expected) {
+            let credential = fixture.credential(caller, false).await;
+            let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
+            let outcome = &reply["data"][field(document)];
+            let code = outcome["code"].as_str().or_else(|| reply["errors"][0]["extensions"]["code"].as_str());
+            let agrees = match code {
+                None => status < 300 && outcome["__typename"].is_string(),
+                Some(code) => code_of(status).contains(&code),
+            };
+            if !agrees {
+                wrong.push(format!("{document} as {caller}: REST says {status}, GraphQL {reply}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Returns the queries of a guide.
+fn queries(guide: &str) -> Vec<String> {
+    let blocks = guide.split("```graphql\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_queries_of_the_guide_run_as_they_stand() {
+    let guide = queries(include_str!("../../../../docs/guide/graphql.md"));
+    assert_eq!(guide, queries(include_str!("../../../../docs/guide/graphql.zh-CN.md")));
+    assert_eq!(guide.len(), 10);
+    let app = TestApp::new(PROGRAM).await;
+    let fixture = Fixture::new(&app).await;
+    let admin = fixture.credential("admin", false).await;
+    for query in guide {
+        let variables = json!({
+            "words": "hiddenword", "library": fixture.names["library"], "document": fixture.names["document"],
+            "version": "1", "chat": fixture.names["chat"],
+        });
+        let reply = send(&fixture.server, admin.as_deref(), &query, variables).await.ok();
+        assert!(reply.get("errors").is_none() && !is_absent(&reply["data"]), "{query}\n{reply}");
+    }
+}
