@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, NextValidation,
-    ResolveInfo,
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, NextValidation, ResolveInfo,
 };
 use async_graphql::{Response, ServerError, ServerResult, ValidationResult, Value};
 use identity::KeyRateLimit;
@@ -122,17 +121,11 @@ impl Extension for Cost {
                 );
             }
         }
-        response
-    }
-
-    async fn request(&self, context: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let response = next.run(context).await;
         let found = *self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(cost) = found else { return response };
-        let statements = context.data_opt::<StatementCounts>().map(StatementCounts::total);
         let told = serde_json::json!({
             "complexity": cost.complexity, "maxComplexity": self.max_complexity,
-            "depth": cost.depth, "maxDepth": self.max_depth, "statements": statements,
+            "depth": cost.depth, "maxDepth": self.max_depth, "statements": counts.total(),
         });
         response.extension("cost", Value::from_json(told).unwrap_or_default())
     }

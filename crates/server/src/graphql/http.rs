@@ -25,6 +25,7 @@ use super::query::Request;
 use super::{LibrarySchema, limits};
 use crate::http::AppState;
 use crate::http::authentication::{LastingCredential, may_connect};
+use crate::http::connections::HeldPlace;
 use crate::http::problem::{Format, Problem, RawResponse};
 use crate::settings::GraphqlSettings;
 
@@ -122,7 +123,8 @@ impl Endpoint {
                 let why = "a connection authorised by a cookie must come from a page of this server";
                 return respond(JSON, StatusCode::FORBIDDEN, &failure("forbidden", why));
             }
-            let live = Live::new(self.clone(), state.clone(), credential);
+            let place = request.extensions().get::<HeldPlace>().cloned();
+            let live = Live::new(self.clone(), state.clone(), credential, place);
             let (mut parts, _) = request.into_parts();
             let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
             return upgrade.ok().and_then(|upgrade| live.connect(upgrade)).unwrap_or_else(|| {
@@ -132,7 +134,7 @@ impl Endpoint {
         }
         if request.method() == Method::POST && accepts_events(request.headers()) {
             return match read(request).await {
-                Ok(parameters) => Live::new(self.clone(), state, credential).events(parameters),
+                Ok(parameters) => Live::new(self.clone(), state, credential, None).events(parameters),
                 Err(Refusal { status, code, why }) => respond(JSON, status, &failure(code, &why)),
             };
         }

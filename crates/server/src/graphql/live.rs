@@ -27,6 +27,7 @@ use super::query::Request;
 use super::subscription::Session;
 use crate::http::AppState;
 use crate::http::authentication::LastingCredential;
+use crate::http::connections::HeldPlace;
 
 /// Name of the protocol.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -46,11 +47,19 @@ pub(super) struct Live {
     state: AppState,
     credential: Option<LastingCredential>,
     operations: Arc<Semaphore>,
+    /// Place of the connection, which goes on after its request.
+    _place: Option<HeldPlace>,
 }
 
 impl Live {
-    pub(super) fn new(endpoint: Endpoint, state: AppState, credential: Option<LastingCredential>) -> Self {
-        Self { endpoint, state, credential, operations: Arc::new(Semaphore::new(MAX_OPERATIONS)) }
+    pub(super) fn new(
+        endpoint: Endpoint,
+        state: AppState,
+        credential: Option<LastingCredential>,
+        place: Option<HeldPlace>,
+    ) -> Self {
+        let operations = Arc::new(Semaphore::new(MAX_OPERATIONS));
+        Self { endpoint, state, credential, operations, _place: place }
     }
 
     /// Answers with server-sent events: `next` for each response, then `complete`.

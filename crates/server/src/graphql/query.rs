@@ -534,7 +534,7 @@ impl CommunityQuery {
         Ok(arguments.connection(page.map_err(failed)?, Chat))
     }
 
-    /// Newest messages of a chat of the caller, or those before a cursor.
+    /// Newest messages of a chat of the caller, or those before a cursor; null if there is no such chat.
     #[graphql(complexity = "size(last) * child_complexity + 1")]
     async fn chat_messages(
         &self,
@@ -542,19 +542,22 @@ impl CommunityQuery {
         chat: ID,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<ChatMessages, Error> {
+    ) -> Result<Option<ChatMessages>, Error> {
         let limit = PageArguments::new(last, None)?.limit();
         let before = before.as_deref().map(input::cursor).transpose().map_err(failed)?;
         let request = Request::of(context);
         let chat = ChatId(id(&chat)?);
+        if load_chat(context, chat).await?.is_none() {
+            return Ok(None);
+        }
         let mut connection = request.connection().await?;
         let page =
             chat::messages::branch(&mut connection, request.actor(), chat, None, before.as_ref(), limit)
                 .await;
         let page = page.map_err(failed)?;
-        Ok(ChatMessages {
+        Ok(Some(ChatMessages {
             start_cursor: page.next.map(|next| next.to_string()),
             nodes: page.items.into_iter().map(ChatMessage).collect(),
-        })
+        }))
     }
 }

@@ -270,6 +270,10 @@ impl ReadingQuery {
     ) -> Result<Connection<String, Document>, Error> {
         let arguments = PageArguments::new(first, after.as_deref())?;
         let request = Request::of(context);
+        if let Some(name) = &library {
+            let name = input::library(name).map_err(failed)?;
+            request.catalogue().await?.library(request.actor(), &name).map_err(failed)?;
+        }
         let filter = DocumentFilter { library, version, tag, ..DocumentFilter::default() };
         let mut connection = request.connection().await?;
         let (cursor, limit) = (arguments.cursor(), arguments.limit());

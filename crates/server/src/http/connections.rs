@@ -20,12 +20,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::bare_errors::WithProblems;
@@ -71,7 +72,7 @@ pub(crate) async fn serve(
     stopped: impl Future<Output = ()>,
 ) {
     let connections = Connections::new(trusted_proxies);
-    let requests = GracefulShutdown::new();
+    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
     let mut stopped = pin!(stopped);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -80,9 +81,12 @@ pub(crate) async fn serve(
             accepted = connections.accept(&listener) => accepted,
         };
         let router = router.clone();
+        let place = HeldPlace(Arc::new(place));
+        let held = place.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(held.clone());
             let router = router.clone();
             async move {
                 Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
@@ -94,17 +98,28 @@ pub(crate) async fn serve(
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = requests.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let stopping = stopping.clone();
+        tasks.spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::trace!(client.address = %peer.ip(), %error, "connection ended");
             }
             drop(place);
         });
     }
     drop(listener);
-    requests.shutdown().await;
+    stopping.cancel();
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Number of connections of each address.
@@ -116,6 +131,10 @@ struct Connections {
     by_address: Counts,
     trusted_proxies: Vec<IpNet>,
 }
+
+/// Place of a connection, in the extensions of its requests: whoever goes on with the connection after its last request keeps it.
+#[derive(Clone)]
+pub(crate) struct HeldPlace(#[expect(dead_code, reason = "held until it is dropped")] Arc<Place>);
 
 /// Place of a connection, free again when this is dropped.
 struct Place {

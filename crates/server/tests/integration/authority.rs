@@ -608,6 +608,10 @@ async fn every_route_answers_each_caller_as_the_table_says() {
             } else if (method, path) == ("POST", "/api/v1/chats/{chat}/files") {
                 let (status, body) = fixture.attach(credential.as_deref()).await;
                 (status, body.to_string())
+            } else if path == "/notifications/unread" {
+                // A stream without an end.
+                let request = fixture.server.request_as(credential.as_deref(), verb, &address, &[]);
+                (request.send().await.expect("a response").status().as_u16(), String::new())
             } else if method == "POST"
                 && !["/api", "/v1", "/mcp", "/graphql"].iter().any(|at| path.starts_with(at))
             {

@@ -130,9 +130,12 @@ async fn a_page_takes_as_many_statements_whatever_its_size() {
         server.ask(Some(&ada.access_token), Method::POST, "/api/v1/notes", Some(note)).await.status,
         201
     );
-    let asked =
-        post(&server, &ada, json!({ "text": "Question", "question": true, "about": { "passage": passage } }))
-            .await;
+    let asked = post(
+        &server,
+        &ada,
+        json!({ "text": "Question", "question": true, "about": { "passage_id": passage } }),
+    )
+    .await;
     comment(&server, &ben, &asked, None, "Answer").await;
     let talk = json!({ "members": ["ben"] });
     let talk =
