@@ -11,6 +11,7 @@ mod notifications;
 mod people;
 mod posts;
 mod refused;
+mod reports;
 mod thread;
 
 use axum::Router;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(people::routes())
         .merge(notifications::routes())
         .merge(messages::routes())
+        .merge(reports::routes())
 }
 
 impl Frame {

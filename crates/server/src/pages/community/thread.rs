@@ -41,7 +41,7 @@ struct PostQuery {
     /// Comment whose replies are shown.
     under: String,
     cursor: String,
-    /// Present if the earlier texts are shown.
+    /// Present if the earlier texts are shown: `1`, or a cursor.
     history: Option<String>,
     /// Outcome of the previous action.
     done: String,
@@ -66,6 +66,8 @@ struct Page<'page> {
     /// Comment whose replies are shown.
     under: Option<&'page Comment>,
     revisions: Vec<TextRevision>,
+    /// Address of revisions before those.
+    earlier: Option<String>,
     /// Relation of the reader to the author, and whether they follow them; `None` for own posts and readers who are not signed in.
     author: Option<(Relation, bool)>,
     is_own: bool,
@@ -146,10 +148,15 @@ async fn show(
     };
     let parent = under.as_ref().map(|comment| comment.id);
     let thread = comments::thread(&mut connection, actor, id, parent, after.as_ref(), PAGE).await?;
-    let revisions = match query.history {
-        Some(_) => posts::revisions(&mut connection, actor, id).await?,
-        None => Vec::new(),
-    };
+    let here = format!("/posts/{id}");
+    let (mut revisions, mut earlier) = (Vec::new(), None);
+    if let Some(history) = &query.history {
+        // `1` is the link to the newest ones.
+        let from = cursor(if history == "1" { "" } else { history })?;
+        let page = posts::revisions(&mut connection, actor, id, from.as_ref(), PAGE).await?;
+        earlier = page.next.map(|cursor| format!("{here}?history={cursor}#history"));
+        revisions = page.items;
+    }
     let is_own = frame.is_reader(post.author.as_ref());
     let author = match &post.author {
         Some(author) if frame.is_signed_in() && !is_own => {
@@ -161,7 +168,6 @@ async fn show(
     };
     drop(connection);
     let done = frame.t_enum("community-done", &query.done);
-    let here = format!("/posts/{id}");
     let next = thread.next.as_ref().map(|cursor| next(&here, &[("under", &query.under)], cursor));
     let page = Page {
         frame: &frame,
@@ -169,6 +175,7 @@ async fn show(
         comments: views(under.as_ref(), &thread.items),
         under: under.as_ref(),
         revisions,
+        earlier,
         author,
         is_own,
         moderates: moderates(&frame, &catalogue, post.about.library.as_deref()),
@@ -206,12 +213,8 @@ async fn add(State(state): State<AppState>, Path(id): Path<PostId>, form: Submit
     let form = form.at(&format!("/posts/{id}"));
     form.frame.require_sign_in()?;
     match add_comment(&state, &form, id).await {
-        // A deep or late comment may not be on the page of the post.
-        Ok(comment) => Ok(see_other(&format!(
-            "/posts/{id}?under={}#c-{}",
-            comment.parent_id.unwrap_or(comment.id),
-            comment.id
-        ))),
+        // A deep or late comment may not be on the page of the post, nor on that of its parent.
+        Ok(comment) => Ok(see_other(&format!("/posts/{id}?under={}#c-{}", comment.id, comment.id))),
         Err(problem) => refused::respond(&form, &format!("/posts/{id}/comments"), problem),
     }
 }
