@@ -7,7 +7,7 @@ use testkit::{Answer, LanguageModel, Person, Server, TestApp, eventually};
 use crate::PROGRAM;
 use crate::social_posts::{act, each, get, id, post};
 
-const QUESTION: &str = "How long does the gateway wait?";
+const QUESTION: &str = "How many zebras does the paddock hold?";
 
 async fn visibility(server: &Server, ada: &Person, library: &str, visibility: &str) {
     let body = Some(json!({ "visibility": visibility }));
@@ -35,10 +35,10 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
     let server = app.serve().await;
     let ada = server.set_up().await;
     server
-        .add("secret", "1", "secret.md", "# Gateway\n\nThe gateway waits thirty seconds for a service.\n")
+        .add("secret", "1", "secret.md", "# Paddock\n\nThe paddock holds thirty zebras.\n")
         .await;
     server
-        .add("open", "1", "open.md", "# Gateway\n\nThe gateway waits for every service of the port.\n")
+        .add("open", "1", "open.md", "# Paddock\n\nThe paddock holds zebras behind a fence.\n")
         .await;
     visibility(&server, &ada, "secret", "private").await;
     visibility(&server, &ada, "open", "public").await;
@@ -58,7 +58,7 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
     };
 
     // It cites nothing, though it was written from a private passage.
-    model.answer_with(|_| Answer::streaming(&["It waits thirty seconds."]));
+    model.answer_with(|_| Answer::streaming(&["It holds thirty."]));
     let chat = new_chat(&server, &ben).await;
     let uncited = ask(&server, &ben, &chat, Some("secret")).await;
     assert!(
@@ -71,7 +71,7 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
         (&json!([]), &json!("secret"))
     );
     // It cites one of two libraries.
-    model.answer_with(|_| Answer::streaming(&["It waits thirty seconds [1]."]));
+    model.answer_with(|_| Answer::streaming(&["It holds thirty [1]."]));
     let both = new_chat(&server, &ben).await;
     let both = ask(&server, &ben, &both, None).await;
     let mut libraries: Vec<&str> =
@@ -101,7 +101,7 @@ async fn an_answer_from_a_file_of_the_chat_is_not_posted_even_if_it_does_not_cit
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
-    server.add("gate", "1", "gate.md", "# Gate\n\nThe gateway waits thirty seconds.\n").await;
+    server.add("gate", "1", "gate.md", "# Gate\n\nThe paddock holds thirty zebras.\n").await;
     let chat = new_chat(&server, &ada).await;
     let answer = ask(&server, &ada, &chat, Some("gate")).await;
     app.database()
@@ -118,7 +118,7 @@ async fn the_stale_mark_of_a_posted_answer_outlives_its_chat() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
-    let text = |seconds: &str| format!("# Gate\n\nThe gateway waits {seconds} seconds for a service.\n");
+    let text = |zebras: &str| format!("# Paddock\n\nThe paddock holds {zebras} zebras.\n");
     server.add("gate", "1", "gate.md", text("30")).await;
     // Without a model, an answer quotes the passages and cites them.
     let chat = new_chat(&server, &ada).await;
