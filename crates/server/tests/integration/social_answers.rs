@@ -34,12 +34,8 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
-    server
-        .add("secret", "1", "secret.md", "# Paddock\n\nThe paddock holds thirty zebras.\n")
-        .await;
-    server
-        .add("open", "1", "open.md", "# Paddock\n\nThe paddock holds zebras behind a fence.\n")
-        .await;
+    server.add("secret", "1", "secret.md", "# Paddock\n\nThe paddock holds thirty zebras.\n").await;
+    server.add("open", "1", "open.md", "# Paddock\n\nThe paddock holds zebras behind a fence.\n").await;
     visibility(&server, &ada, "secret", "private").await;
     visibility(&server, &ada, "open", "public").await;
     let model = LanguageModel::start().await;
@@ -91,6 +87,8 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
 
     // Another library of the same name does not open what was written from the first one.
     assert_eq!(act(&server, &ada, Method::DELETE, "libraries/secret", None).await.status, 204);
+    // And what nobody can read any more is deleted with it.
+    assert_eq!(app.database().count("select count(*) from social.posts").await, 1);
     server.add("secret", "1", "other.md", "# Other\n\nNothing of the kind.\n").await;
     visibility(&server, &ada, "secret", "public").await;
     act(&server, &ben, Method::POST, "posts", Some(about(&uncited))).await.problem(400);

@@ -213,3 +213,32 @@ async fn tags_of_the_document_stay_when_the_text_drops_them() {
     }
     act(&server, &ada, Method::GET, "posts?tag=a,b", None).await.problem(400);
 }
+
+#[tokio::test]
+async fn a_form_leads_to_what_it_added_and_keeps_what_was_refused() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let made = post(&server, &ada, json!({ "text": "Post" })).await;
+    let root = comment(&server, &ada, &made, None, "Root").await;
+    for number in 0..20 {
+        comment(&server, &ada, &made, Some(&root), &format!("Reply {number}")).await;
+    }
+    let mut browser = PageClient::signed_in(&server, &ada);
+    let (page, action) = (format!("/posts/{}", id(&made)), format!("/posts/{}/comments", id(&made)));
+    let sent = browser.submit(&page, &action, &[("text", "The last one"), ("parent", id(&root))]).await;
+    let there = sent.header("location").expect("an address").to_owned();
+    assert!(browser.get(&there).await.html().shows(".comment .answer", "The last one"), "{there}");
+    // The comment that it answers is gone: the text stays to be copied.
+    act(&server, &ada, Method::DELETE, &format!("comments/{}", id(&root)), None).await;
+    let absent = "00000000-0000-7000-8000-000000000000";
+    let sent = browser.submit(&page, &action, &[("text", "Written for long"), ("parent", absent)]).await;
+    assert_eq!((sent.status, sent.html().text("textarea")), (404, "Written for long".to_owned()));
+    let fields = [("members", "nobody"), ("text", "A title")];
+    let sent = browser.submit("/messages", "/messages", &fields).await;
+    assert_eq!((sent.status, sent.html().attribute("[name=members]", "value")), (404, "nobody".to_owned()));
+    // An action without a text is not sent again.
+    let fields = [("action", "accept")];
+    let refused = browser.submit(&page, &format!("/comments/{}", id(&root)), &fields).await;
+    assert_eq!((refused.status, refused.html().has("textarea")), (409, false));
+}

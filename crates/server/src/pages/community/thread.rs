@@ -213,22 +213,28 @@ async fn add(State(state): State<AppState>, Path(id): Path<PostId>, form: Submit
     let form = form.at(&format!("/posts/{id}"));
     form.frame.require_sign_in()?;
     match add_comment(&state, &form, id).await {
-        // A deep or late comment may not be on the page of the post, nor on that of its parent.
-        Ok(comment) => Ok(see_other(&format!("/posts/{id}?under={}#c-{}", comment.id, comment.id))),
+        Ok((comment, under)) => Ok(see_other(&format!("/posts/{id}?under={under}#c-{comment}"))),
         Err(problem) => refused::respond(&form, &format!("/posts/{id}/comments"), problem),
     }
 }
 
-async fn add_comment(state: &AppState, form: &SubmittedForm, post: PostId) -> Result<Comment> {
+/// Adds a comment. Returns it, and the comment under which it is shown: a deep or late one may not be on the page of the post.
+async fn add_comment(state: &AppState, form: &SubmittedForm, post: PostId) -> Result<(CommentId, CommentId)> {
     let parent = match form.field("parent") {
         "" => None,
         parent => Some(parent.parse().map_err(|_invalid| Problem::invalid("the form cannot be read"))?),
     };
+    let actor = &form.frame.actor;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let comment =
-        comments::add(&mut transaction, &form.frame.actor, post, parent, form.field("text")).await?;
+    let comment = comments::add(&mut transaction, actor, post, parent, form.field("text")).await?.id;
+    let above = match parent {
+        Some(parent) => comments::find(&mut transaction, actor, parent).await?,
+        None => None,
+    };
     transaction.commit().await?;
-    Ok(comment)
+    // Nor on that of its parent, which has the first replies.
+    let above = above.filter(|above| usize::try_from(above.replies).is_ok_and(|replies| replies <= PAGE));
+    Ok((comment, above.map_or(comment, |above| above.id)))
 }
 
 /// Changes a comment: `action` says how.
