@@ -1,15 +1,15 @@
 //! Audience rule: which posts, and with them comments and notifications, exist for an actor.
 //!
 //! A post exists for those who can read its library and all others that it cites; one without a library for every signed-in
-//! actor that no API key confines to libraries. The posts of a person do not exist for those whom they block. Muted people are left
-//! out of feeds and notifications only.
+//! actor that no API key confines to libraries. The posts of a person do not exist for those whom they block, except those who
+//! moderate them: a block would take a text out of their reach. Muted people are left out of feeds and notifications only.
 //!
-//! Statements apply the rule to rows by arrays, in this form, where `$2` is [`Audience::libraries`], `$3` [`Audience::general`] and
-//! `$4` [`Audience::blockers`]:
+//! Statements apply the rule to rows by arrays, in this form, where `$2` is [`Audience::libraries`], `$3` [`Audience::general`],
+//! `$4` [`Audience::unseen`] and `$5` [`Audience::owned`]:
 //!
 //! ```sql
 //! (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-//!   and (post.author_id is null or post.author_id <> all ($4))
+//!   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($5))
 //! ```
 
 use kernel::actor::{Actor, Role, Scope, UserId};
@@ -34,6 +34,8 @@ pub(crate) struct Audience {
     pub(crate) admin: bool,
     /// People who block the actor.
     pub(crate) blockers: Vec<Uuid>,
+    /// People whose texts do not exist for the actor: [`Self::blockers`], but nobody for an administrator.
+    pub(crate) unseen: Vec<Uuid>,
     /// People whom the actor blocks.
     pub(crate) blocked: Vec<Uuid>,
     /// People whom the actor mutes or blocks, and those who block the actor.
@@ -54,6 +56,7 @@ impl Audience {
                 && actor.has_scope(Scope::Write)
                 && actor.key_libraries().is_none(),
             blockers: Vec::new(),
+            unseen: Vec::new(),
             blocked: Vec::new(),
             ignored: Vec::new(),
         };
@@ -75,12 +78,20 @@ impl Audience {
                 _ => {}
             }
         }
+        if !audience.admin {
+            audience.unseen.clone_from(&audience.blockers);
+        }
         Ok(audience)
     }
 
     /// Whether the actor moderates posts of this library.
     pub(crate) fn moderates(&self, library: Option<Uuid>) -> bool {
         self.admin || library.is_some_and(|library| self.owned.contains(&library))
+    }
+
+    /// Whether this person blocks the actor, so that the actor cannot write to them, nor like what they write.
+    pub(crate) fn is_blocked_by(&self, person: Option<Uuid>) -> bool {
+        person.is_some_and(|person| self.blockers.contains(&person))
     }
 
     /// Whether the actor can read this library.

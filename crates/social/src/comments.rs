@@ -1,6 +1,7 @@
 //! Comments on posts, and replies to comments at any depth: look-up and lists. [`write`] adds, edits, deletes and accepts them.
 //!
 //! A comment that was deleted, hidden, or written by somebody who blocks the reader keeps its place in the thread without its text.
+//! Moderators read hidden ones, and those of people who block them.
 
 mod write;
 
@@ -24,6 +25,8 @@ pub use write::{MAX_COMMENT_CHARS, accept, add, change, delete, restore, unaccep
 pub const MAX_THREAD_LEVELS: i32 = 3;
 /// Direct replies to one comment that [`thread`] returns; more are listed by [`list`].
 const MAX_THREAD_REPLIES: i64 = 20;
+/// Replies at all levels that [`thread`] returns, those of the first levels first.
+const MAX_THREAD_COMMENTS: i64 = 300;
 
 /// State of a comment for its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,7 +38,7 @@ pub enum CommentState {
     Deleted,
     /// A moderator hid it.
     Hidden,
-    /// Its author blocks the reader.
+    /// It is not available to the reader.
     Unavailable,
 }
 
@@ -53,7 +56,8 @@ pub struct Comment {
     pub parent_id: Option<CommentId>,
     /// Number of comments above it.
     pub depth: i32,
-    /// State for the caller. Author and text are shown of visible comments only, and to the author of a deleted or hidden one.
+    /// State for the caller. Author and text are shown of visible comments, of deleted and hidden ones to their author, and of hidden
+    /// ones to moderators.
     pub state: CommentState,
     /// Author.
     pub author: Option<Person>,
@@ -96,6 +100,7 @@ struct CommentRow {
     edited_at: Option<DateTime<Utc>>,
     is_deleted: bool,
     is_hidden: bool,
+    library_id: Option<Uuid>,
 }
 
 /// Queries [`CommentRow`]s: name of the statement, what comes before and after its columns, and its arguments, of which the first is
@@ -112,6 +117,7 @@ macro_rules! query_comments {
               comment.created_at as "created_at!", comment.edited_at as "edited_at?",
               comment.deleted_at is not null as "is_deleted!", comment.hidden_at is not null as "is_hidden!",
               exists (select from social.posts where posts.accepted_comment_id = comment.id) as "is_accepted!",
+              (select library_id from social.posts where posts.id = comment.post_id) as "library_id?",
               exists (select from social.likes as own where own.comment_id = comment.id and own.user_id = $1) as "liked!"
             "# + $rest,
             $($argument),*
@@ -122,16 +128,18 @@ macro_rules! query_comments {
 impl CommentRow {
     fn into_comment(self, audience: &Audience) -> Comment {
         let is_own = self.author_id.is_some() && self.author_id == audience.viewer;
+        let moderates = audience.moderates(self.library_id);
         let state = if self.is_deleted {
             CommentState::Deleted
         } else if self.is_hidden {
             CommentState::Hidden
-        } else if self.author_id.is_some_and(|author| audience.blockers.contains(&author)) {
+        } else if audience.is_blocked_by(self.author_id) && !moderates {
             CommentState::Unavailable
         } else {
             CommentState::Visible
         };
-        let is_shown = state == CommentState::Visible || is_own;
+        let is_shown =
+            state == CommentState::Visible || is_own || (moderates && state == CommentState::Hidden);
         let author = Person::from_columns(
             self.author_id,
             self.author,
@@ -199,14 +207,14 @@ async fn find_in(
          join social.shown_comments as comment on comment.id = requested.id
          join social.posts as post on post.id = comment.post_id
          where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-           and (post.author_id is null or post.author_id <> all ($4))
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($6))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($6) or $7)
          order by requested.position"#,
         audience.viewer,
         &audience.libraries,
         audience.general,
-        &audience.blockers,
+        &audience.unseen,
         &ids,
         &audience.owned,
         audience.admin,
@@ -365,8 +373,8 @@ async fn list_in(
     Ok(Page::from_rows(comments, limit, |last: &Comment| Cursor::encode(&last.id.0)))
 }
 
-/// Like [`list`], with the first replies to each comment, [`MAX_THREAD_LEVELS`] levels deep: each comment is followed by its
-/// replies. `limit` and cursor count the comments of the first level.
+/// Like [`list`], with the first replies to each comment, [`MAX_THREAD_LEVELS`] levels deep and [`MAX_THREAD_COMMENTS`] at most: each
+/// comment is followed by its replies. `limit` and cursor count the comments of the first level.
 ///
 /// # Errors
 ///
@@ -395,14 +403,17 @@ pub async fn thread(
                 where reply.post_id = $2 and reply.parent_id = below.id order by reply.id limit $5
               ) as reply
               where below.level < $4
+            ), first as (
+              -- The rows come level by level, so that no reply is without the comment above it.
+              select id from below where level > 0 limit $6
             )",
-        "from below join social.shown_comments as comment on comment.id = below.id
-         where below.level > 0 order by comment.id",
+        "from first join social.shown_comments as comment on comment.id = first.id order by comment.id",
         audience.viewer,
         post.0,
         &roots,
         MAX_THREAD_LEVELS,
         MAX_THREAD_REPLIES,
+        MAX_THREAD_COMMENTS,
     )
     .fetch_all(connection)
     .await?;
@@ -427,28 +438,35 @@ fn in_order(roots: Vec<Comment>, below: Vec<Comment>) -> Vec<Comment> {
     ordered
 }
 
-/// Returns the earlier texts of a comment, the oldest first.
+/// Returns a page of the earlier texts of a comment, the newest first.
 ///
 /// # Errors
 ///
-/// Fails if the comment does not exist for the actor or is not shown to them.
+/// Fails if the comment does not exist for the actor or is not shown to them, or the cursor is invalid.
 pub async fn revisions(
     connection: &mut PgConnection,
     actor: &Actor,
     id: CommentId,
-) -> Result<Vec<TextRevision>, Error> {
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<TextRevision>, Error> {
+    let before: i32 = decode(after)?.unwrap_or(i32::MAX);
     let comment = find(&mut *connection, actor, id).await?.ok_or_else(Error::no_comment)?;
     if comment.text.is_none() {
         return Err(Error::no_comment());
     }
-    Ok(sqlx::query_as!(
+    let rows = sqlx::query_as!(
         TextRevision,
         "-- comments.revisions
-         select number, text, replaced_at from social.comment_revisions where comment_id = $1 order by number",
+         select number, text, replaced_at from social.comment_revisions
+         where comment_id = $1 and number < $2 order by number desc limit $3",
         id.0,
+        before,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
-    .await?)
+    .await?;
+    Ok(Page::from_rows(rows, limit, |last: &TextRevision| Cursor::encode(&last.number)))
 }
 
 /// Properties of a comment that decide on changes of it and its likes.
@@ -460,6 +478,14 @@ pub(crate) struct CommentAccess {
     pub(crate) depth: i32,
     pub(crate) is_deleted: bool,
     pub(crate) is_hidden: bool,
+}
+
+impl CommentAccess {
+    /// Whether the reader sees its text.
+    pub(crate) fn is_shown_to(&self, audience: &Audience) -> bool {
+        let is_own = self.author.is_some() && self.author == audience.viewer;
+        is_own || !self.is_deleted && (!self.is_hidden || audience.moderates(self.library))
+    }
 }
 
 /// Returns a comment as the actor may read it; nothing is locked.
@@ -481,14 +507,14 @@ pub(crate) async fn access(
          from social.comments as comment join social.posts as post on post.id = comment.post_id
          where comment.id = $5
            and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-           and (post.author_id is null or post.author_id <> all ($4))
-           and (comment.author_id is null or comment.author_id <> all ($4))
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($6))
+           and (comment.author_id is null or comment.author_id <> all ($4) or post.library_id = any ($6))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($6) or $7)"#,
         audience.viewer,
         &audience.libraries,
         audience.general,
-        &audience.blockers,
+        &audience.unseen,
         id.0,
         &audience.owned,
         audience.admin,

@@ -14,6 +14,7 @@ use crate::Error;
 use crate::allowance::{self, Writing};
 use crate::audience::require_person;
 use crate::ids::ConversationId;
+use crate::notifications;
 use crate::people::Person;
 use crate::posts::decode;
 
@@ -313,15 +314,7 @@ pub async fn mark_read(
     .await?;
     let conversation = find(&mut *connection, actor, id).await?.ok_or_else(absent)?;
     if conversation.unread == 0 {
-        sqlx::query!(
-            "-- notifications.read_conversation
-             update social.notifications set read_at = now()
-             where user_id = $1 and event_key = 'message:' || $2::uuid and read_at is null",
-            user.0,
-            id.0,
-        )
-        .execute(connection)
-        .await?;
+        notifications::read_conversation(connection, user, id).await?;
     }
     Ok(conversation)
 }

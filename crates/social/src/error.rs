@@ -47,6 +47,14 @@ impl Error {
         Self::NotFound("there is no such comment".to_owned())
     }
 
+    /// Whether it says that something does not exist for the actor.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound(_) | Self::Library(library::Error::NoLibrary { .. } | library::Error::NoDocument)
+        )
+    }
+
     pub(crate) fn no_person() -> Self {
         Self::NotFound("there is no such person".to_owned())
     }
@@ -59,6 +67,15 @@ impl From<sqlx::Error> for Error {
             Some("follows_not_oneself") => Self::Invalid("you cannot follow yourself".to_owned()),
             Some("mutes_not_oneself") => Self::Invalid("you cannot mute yourself".to_owned()),
             Some("blocks_not_oneself") => Self::Invalid("you cannot block yourself".to_owned()),
+            // Deleted between the look-up and the change.
+            Some(
+                "follows_user_id_fkey"
+                | "mutes_muted_id_fkey"
+                | "blocks_blocked_id_fkey"
+                | "conversation_members_user_id_fkey",
+            ) => Self::no_person(),
+            Some("comments_post_id_fkey" | "likes_post_id_fkey") => Self::no_post(),
+            Some("comments_parent_fkey" | "likes_comment_id_fkey") => Self::no_comment(),
             _ => store::postgres::Error::from(error).into(),
         }
     }

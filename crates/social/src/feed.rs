@@ -1,7 +1,7 @@
 //! Feed of a person: their own posts, and those of the people, libraries, documents and tags that they follow.
 //!
 //! It is pulled when it is read. Each followed thing contributes the newest posts of an index of its own, at most a page; they are
-//! merged by id. A page takes three statements, whatever is followed. Posts of muted and blocked people are left out.
+//! merged by id. A page takes three statements in here, whatever is followed. Posts of muted and blocked people are left out.
 
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};

@@ -18,7 +18,7 @@ use crate::notifications::{self, Event, Kind};
 use crate::people::{self, Person};
 use crate::posts::decode;
 
-/// Maximum number of libraries, documents and tags, and of people, that one person follows.
+/// Maximum number of libraries, documents, tags and people together that one person follows.
 pub const MAX_FOLLOWS: i64 = 2000;
 /// Number of suggestions.
 const MAX_SUGGESTIONS: i64 = 20;
@@ -135,31 +135,45 @@ pub async fn follow(
     status(connection, user, &ids).await
 }
 
-/// Stops following something. What is not followed stays so.
+/// Stops following something, also what does not exist for the actor any more. What is not followed stays so.
 ///
 /// # Errors
 ///
-/// Fails if it does not exist for the actor, or the actor is no person.
+/// Fails if the actor does not follow it and it does not exist for them, or the actor is no person.
 pub async fn unfollow(
     connection: &mut PgConnection,
     actor: &Actor,
     target: &FollowTarget,
 ) -> Result<FollowStatus, Error> {
     let user = require_person(actor)?;
-    let ids = resolve(&mut *connection, actor, target).await?;
-    sqlx::query!(
+    let (person, library, document, tag) = match target {
+        FollowTarget::Person(name) => (Some(name.trim().to_lowercase()), None, None, None),
+        FollowTarget::Library(name) => (None, Some(name.as_str()), None, None),
+        FollowTarget::Document(document) => (None, None, Some(document.0), None),
+        FollowTarget::Tag(tag) => (None, None, None, markdown::tag(tag)),
+    };
+    let removed = sqlx::query!(
         "-- follows.remove
          delete from social.follows
-         where follower_id = $1 and (user_id = $2 or library_id = $3 or document_id = $4 or tag = $5)",
+         where follower_id = $1 and (user_id = (select id from identity.users where username = $2)
+           or library_id = (select id from library.libraries where name = $3) or document_id = $4 or tag = $5)",
         user.0,
-        ids.person,
-        ids.library,
-        ids.document,
-        ids.tag,
+        person,
+        library,
+        document,
+        tag,
     )
     .execute(&mut *connection)
-    .await?;
-    status(connection, user, &ids).await
+    .await?
+    .rows_affected();
+    match resolve(&mut *connection, actor, target).await {
+        Ok(ids) => status(connection, user, &ids).await,
+        // How many others follow it is no business of who cannot see it.
+        Err(error) if removed > 0 && error.is_absence() => {
+            Ok(FollowStatus { following: false, followers: 0 })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns whether the actor follows something, and how many do.
@@ -200,8 +214,8 @@ pub async fn find_many(
     .await?)
 }
 
-/// Returns a page of what the actor follows, the last first. Libraries and documents that do not exist for them any more are left
-/// out.
+/// Returns a page of what the actor follows, the last first. What does not exist for them any more is left out: libraries,
+/// documents, and people who were deactivated.
 ///
 /// # Errors
 ///
@@ -225,6 +239,7 @@ pub async fn list(
          left join library.documents as document on document.id = follow.document_id
          left join library.libraries as library on library.id = coalesce(follow.library_id, document.library_id)
          where follow.follower_id = $1 and (library.id is null or library.id = any ($2))
+           and (person.id is null or person.is_active)
            and (follow.created_at, coalesce(follow.user_id::text, follow.library_id::text, follow.document_id::text, follow.tag))
              < (coalesce($3::timestamptz, 'infinity'), $4)
          order by follow.created_at desc,
@@ -345,11 +360,15 @@ pub async fn suggestions(connection: &mut PgConnection, actor: &Actor) -> Result
         r#"-- follows.suggestions
          with friend as (
            select user_id as id from social.follows where follower_id = $1 and user_id is not null
-           order by created_at desc limit 500
+           order by created_at desc limit 200
          ), followed as (
            select follow.user_id as id, count(*) as number,
              (array_agg(person.username order by follow.created_at desc))[1:3] as names
-           from friend join social.follows as follow on follow.follower_id = friend.id and follow.user_id is not null
+           from friend cross join lateral (
+             -- the last ones, so that friends who follow everybody do not make this slow
+             select user_id, created_at from social.follows where follower_id = friend.id and user_id is not null
+             order by created_at desc limit 100
+           ) as follow
            join identity.users as person on person.id = friend.id
            where friend.id <> all ($3)
            group by follow.user_id

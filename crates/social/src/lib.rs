@@ -7,7 +7,8 @@
 //! Each read has a `find_many` that returns several ids by a fixed number of statements.
 //!
 //! Transactions that write several tables do it in one order, the most contended last: allowances, posts, comments, likes,
-//! follows, mutes, blocks, conversations, messages, notifications, counters.
+//! follows, mutes, blocks, people who are notified, conversations, messages, notifications, counters, reports, moderation log. An edit
+//! locks its text before the allowance, which nothing does the other way round: a new text is not locked by anybody.
 //!
 //! ```no_run
 //! use kernel::actor::Actor;

@@ -33,6 +33,10 @@ struct LikedText {
     author: Option<Uuid>,
     library: Option<Uuid>,
     is_gone: bool,
+    /// Whether who likes it is listed to the actor.
+    is_shown: bool,
+    /// Whether its author blocks the actor.
+    is_blocked: bool,
 }
 
 /// Likes a post or a comment. Its author is notified, once for all who like it.
@@ -43,6 +47,9 @@ struct LikedText {
 pub async fn like(connection: &mut PgConnection, actor: &Actor, target: Target) -> Result<LikeStatus, Error> {
     let text = find(&mut *connection, actor, target).await?;
     let user = require_person(actor)?;
+    if text.is_blocked {
+        return Err(absent(target));
+    }
     if text.is_gone {
         return Err(Error::Conflict("this is not shown any more: it cannot be liked".to_owned()));
     }
@@ -143,7 +150,9 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Person>, Error> {
-    find(&mut *connection, actor, target).await?;
+    if !find(&mut *connection, actor, target).await?.is_shown {
+        return Err(absent(target));
+    }
     if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
@@ -205,14 +214,36 @@ async fn find(connection: &mut PgConnection, actor: &Actor, target: Target) -> R
         Target::Post(id) => {
             let post = posts::access(connection, &audience, id).await?;
             let is_gone = post.is_deleted || post.is_hidden;
-            LikedText { post: id, author: post.author, library: post.library, is_gone }
+            let is_blocked = audience.is_blocked_by(post.author);
+            LikedText {
+                post: id,
+                author: post.author,
+                library: post.library,
+                is_gone,
+                is_shown: true,
+                is_blocked,
+            }
         }
         Target::Comment(id) => {
             let comment = comments::access(connection, &audience, id).await?;
             let is_gone = comment.is_deleted || comment.is_hidden;
-            LikedText { post: comment.post, author: comment.author, library: comment.library, is_gone }
+            LikedText {
+                post: comment.post,
+                author: comment.author,
+                library: comment.library,
+                is_gone,
+                is_shown: comment.is_shown_to(&audience),
+                is_blocked: audience.is_blocked_by(comment.author),
+            }
         }
     })
+}
+
+fn absent(target: Target) -> Error {
+    match target {
+        Target::Post(_) => Error::no_post(),
+        Target::Comment(_) => Error::no_comment(),
+    }
 }
 
 /// Adds the rows that were changed to the counter, and returns the number of likes. Last in the transaction: all who like one text

@@ -42,7 +42,7 @@ pub(crate) fn names(text: &str) -> Names {
 }
 
 /// Returns a tag as it is stored, or `None` if a text is none.
-pub(crate) fn tag(text: &str) -> Option<String> {
+pub fn tag(text: &str) -> Option<String> {
     let tag = text.trim().trim_start_matches('#').to_lowercase();
     let length = tag.chars().count();
     ((1..=MAX_TAG_CHARS).contains(&length)

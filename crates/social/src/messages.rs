@@ -163,7 +163,8 @@ pub async fn find_many(
     Ok(rows.into_iter().map(Message::from).collect())
 }
 
-/// Sends a message. The other members are notified, once until they have read it; the sender has read it.
+/// Sends a message. The other members are notified, once until they have read it; the sender has read it, if they have read those
+/// before it.
 ///
 /// # Errors
 ///
@@ -186,22 +187,25 @@ pub async fn send(
     let others = sqlx::query!(
         r#"-- messages.recipients
          select member.user_id as id, conversation.pair is not null as "is_pair!",
-           exists (select from social.blocks where (user_id = $2 and blocked_id = member.user_id)
-             or (user_id = member.user_id and blocked_id = $2)) as "is_blocked!"
+           exists (select from social.blocks where user_id = $2 and blocked_id = member.user_id) as "is_blocked!",
+           exists (select from social.blocks where user_id = member.user_id and blocked_id = $2) as "blocks!"
          from social.conversation_members as member
          join social.conversations as conversation on conversation.id = member.conversation_id
          join identity.users as person on person.id = member.user_id and person.is_active
-         where member.conversation_id = $1 and member.user_id <> $2 and member.left_at is null"#,
+         where member.conversation_id = $1 and member.user_id <> $2 and member.left_at is null
+         -- Before the conversation, as the deletion of a person locks them.
+         order by person.id for key share of person"#,
         conversation.0,
         user.0,
     )
     .fetch_all(&mut *connection)
     .await?;
-    if others.is_empty() {
+    // Whoever blocks the sender is as absent as whoever is gone.
+    if others.iter().all(|other| other.is_pair && other.blocks) {
         return Err(Error::Conflict("nobody else is in this conversation any more".to_owned()));
     }
     if others.iter().any(|other| other.is_pair && other.is_blocked) {
-        return Err(Error::NotAllowed("this person takes no messages from you".to_owned()));
+        return Err(Error::NotAllowed("you block this person: unblock them to write to them".to_owned()));
     }
     allowance::spend(&mut *connection, user, Writing::Message).await?;
     // Locks the conversation until the transaction ends: numbers are without gaps.
@@ -214,18 +218,23 @@ pub async fn send(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or_else(absent)?;
-    sqlx::query!(
-        "-- conversations.move_up
+    // The sender has read their own message, unless they have not seen those before it.
+    let moved = sqlx::query!(
+        r#"-- conversations.move_up
          update social.conversation_members as member set last_at = conversation.updated_at,
-           read_number = case when member.user_id = $2 then $3 else member.read_number end
+           read_number = case when member.user_id = $2 and member.read_number = $3 - 1 then $3 else member.read_number end
          from social.conversations as conversation
-         where conversation.id = $1 and member.conversation_id = $1",
+         where conversation.id = $1 and member.conversation_id = $1
+         returning member.user_id = $2 and member.read_number = $3 as "has_read!""#,
         conversation.0,
         user.0,
         number,
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    if moved.iter().any(|member| member.has_read) {
+        notifications::read_conversation(&mut *connection, user, conversation).await?;
+    }
     let id = MessageId::new();
     sqlx::query!(
         "-- messages.add_direct

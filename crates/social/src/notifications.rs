@@ -119,6 +119,53 @@ impl From<NotificationRow> for Notification {
     }
 }
 
+/// Queries the notifications that a person sees: macro of sqlx with its type, if it has one; name of the statement and its columns;
+/// what follows the conditions; arguments, of which the first four are person, libraries, whether posts without a library exist for
+/// them, and ignored people.
+///
+/// Ignored people are not counted. Who is named is the last one of the others; if there is no other, nobody is notified.
+macro_rules! query_notifications {
+    ($query:ident($($row:ident,)?), $columns:tt, $rest:tt, $($argument:expr),* $(,)?) => {
+        sqlx::$query!(
+            $($row,)?
+            $columns + r#"
+            from social.notifications as notification
+            left join lateral (
+              select other.actor_id from social.notification_actors as other
+              where (notification.actor_id is null or notification.actor_id = any ($4))
+                and other.notification_id = notification.id and other.actor_id <> all ($4)
+              order by other.created_at desc limit 1
+            ) as bundled on true
+            left join lateral (
+              select message.sender_id as actor_id, count(*) over () as people
+              from social.conversation_members as member
+              join social.messages as message
+                on message.conversation_id = member.conversation_id and message.number > member.read_number
+              where notification.kind = 'message' and notification.actor_id = any ($4)
+                and member.conversation_id = notification.conversation_id and member.user_id = $1 and member.left_at is null
+                and message.sender_id <> $1 and message.sender_id <> all ($4) and message.deleted_at is null
+              order by message.number desc limit 1
+            ) as unread on true
+            left join identity.users as actor
+              on actor.id = coalesce(bundled.actor_id, unread.actor_id, notification.actor_id)
+            left join library.libraries as library on library.id = notification.library_id
+            left join library.versions as version on version.id = notification.version_id
+            where notification.user_id = $1
+              and (notification.library_id is null or notification.library_id = any ($2))
+              and (notification.actor_id is null or notification.actor_id <> all ($4)
+                or bundled.actor_id is not null or unread.actor_id is not null)
+              and (notification.post_id is null or exists (select from social.posts as post
+                where post.id = notification.post_id and post.deleted_at is null and post.hidden_at is null
+                  and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+                  and (post.author_id is null or post.author_id <> all ($4))))
+              and (notification.comment_id is null or exists (select from social.comments as comment
+                where comment.id = notification.comment_id and comment.deleted_at is null and comment.hidden_at is null))
+            "# + $rest,
+            $($argument),*
+        )
+    };
+}
+
 /// An event that notifies.
 pub(crate) struct Event {
     pub(crate) kind: Kind,
@@ -151,7 +198,8 @@ pub(crate) async fn notify(
          where not exists (select from social.mutes where user_id = person.id and muted_id = $5)
            and not exists (select from social.blocks
              where (user_id = person.id and blocked_id = $5) or (user_id = $5 and blocked_id = person.id))
-         order by person.id
+         -- Who is deleted meanwhile is not notified: without the lock this would fail, and with it what they are notified of.
+         order by person.id for key share of person
          on conflict (user_id, event_key) do nothing",
         &ids,
         people,
@@ -204,6 +252,7 @@ pub(crate) async fn notify_bundled(
            and not exists (select from social.mutes where user_id = person.id and muted_id = $5)
            and not exists (select from social.blocks
              where (user_id = person.id and blocked_id = $5) or (user_id = $5 and blocked_id = person.id))
+         for key share of person
          -- locks the row, so that its people are counted one after the other
          on conflict (user_id, event_key) do update set event_key = excluded.event_key
          returning id"#,
@@ -221,7 +270,7 @@ pub(crate) async fn notify_bundled(
     let Some(id) = id else { return Ok(()) };
     let is_new = sqlx::query!(
         "-- notifications.add_actor
-         insert into social.notification_actors (notification_id, actor_id) values ($1, $2)
+         insert into social.notification_actors (notification_id, actor_id, created_at) values ($1, $2, clock_timestamp())
          on conflict (notification_id, actor_id) do nothing",
         id,
         event.actor.0,
@@ -261,7 +310,7 @@ pub(crate) async fn notify_message(
          where not exists (select from social.mutes where user_id = person.id and muted_id = $3)
            and not exists (select from social.blocks
              where (user_id = person.id and blocked_id = $3) or (user_id = $3 and blocked_id = person.id))
-         order by person.id
+         order by person.id for key share of person
          on conflict (user_id, event_key) do update set actor_id = excluded.actor_id, updated_at = now(), read_at = null,
            people = case when notification.read_at is null then notification.people + 1 else 1 end",
         &ids,
@@ -274,8 +323,26 @@ pub(crate) async fn notify_message(
     Ok(())
 }
 
-/// Notifies the followers of libraries of versions that were added since they follow, and have a document. Called in the
-/// background, as often as one likes: each version notifies once. Returns the number of notifications.
+/// Marks the notification of a conversation as read.
+pub(crate) async fn read_conversation(
+    connection: &mut PgConnection,
+    user: UserId,
+    conversation: ConversationId,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- notifications.read_conversation
+         update social.notifications set read_at = now()
+         where user_id = $1 and event_key = 'message:' || $2::uuid and read_at is null",
+        user.0,
+        conversation.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notifies the followers of libraries of versions that were added since they follow, in the last week, and have a document. Called in
+/// the background, as often as one likes: each version notifies once. Returns the number of notifications.
 ///
 /// # Errors
 ///
@@ -283,10 +350,11 @@ pub(crate) async fn notify_message(
 pub async fn notify_versions(connection: &mut PgConnection) -> Result<u64, Error> {
     let missing = sqlx::query!(
         r#"-- notifications.new_versions
-         select follow.follower_id, version.id as version_id, version.library_id
-         from social.follows as follow
-         join library.versions as version on version.library_id = follow.library_id and version.created_at > follow.created_at
-         where follow.library_id is not null
+         select follow.follower_id, version.id as version_id
+         from library.versions as version
+         join social.follows as follow on follow.library_id = version.library_id and version.created_at > follow.created_at
+         join identity.users as person on person.id = follow.follower_id and person.is_active
+         where version.created_at > now() - interval '7 days'
            and exists (select from library.document_versions as revision
              where revision.version_id = version.id and revision.active)
            and not exists (select from social.notifications as notification
@@ -298,17 +366,19 @@ pub async fn notify_versions(connection: &mut PgConnection) -> Result<u64, Error
     let ids: Vec<Uuid> = missing.iter().map(|_| NotificationId::new().0).collect();
     let people: Vec<Uuid> = missing.iter().map(|row| row.follower_id).collect();
     let versions: Vec<Uuid> = missing.iter().map(|row| row.version_id).collect();
-    let libraries: Vec<Uuid> = missing.iter().map(|row| row.library_id).collect();
     let added = sqlx::query!(
         "-- notifications.version
          insert into social.notifications (id, user_id, kind, event_key, library_id, version_id)
-         select id, user_id, 'version', 'version:' || version_id, library_id, version_id
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) as new (id, user_id, version_id, library_id)
+         select new.id, person.id, 'version', 'version:' || version.id, version.library_id, version.id
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as new (id, user_id, version_id)
+         -- People and versions that are deleted meanwhile are left out.
+         join identity.users as person on person.id = new.user_id
+         join library.versions as version on version.id = new.version_id
+         order by person.id, version.id for key share of person, version
          on conflict (user_id, event_key) do nothing",
         &ids,
         &people,
         &versions,
-        &libraries,
     )
     .execute(connection)
     .await?;
@@ -333,28 +403,20 @@ pub async fn list(
     // PostgreSQL's times end before those of chrono.
     let at = (at != DateTime::<Utc>::MAX_UTC).then_some(at);
     let audience = Audience::of(&mut *connection, actor).await?;
-    let rows = sqlx::query_as!(
-        NotificationRow,
+    let rows = query_notifications!(
+        query_as(NotificationRow,),
         r#"-- notifications.list
-         select notification.id, kind as "kind: Kind", actor_id, actor.username as "username?", actor.first_name as "first_name?",
-           actor.last_name as "last_name?", actor.avatar, people, notification.post_id, notification.comment_id,
-           notification.conversation_id, library.name as "library?", version.label as "version?",
-           notification.created_at, notification.updated_at, notification.read_at
-         from social.notifications as notification
-         left join identity.users as actor on actor.id = notification.actor_id
-         left join library.libraries as library on library.id = notification.library_id
-         left join library.versions as version on version.id = notification.version_id
-         where notification.user_id = $1 and (not $7 or notification.read_at is null)
-           and (notification.updated_at, notification.id) < (coalesce($5::timestamptz, 'infinity'), $6)
-           and (notification.library_id is null or notification.library_id = any ($2))
-           and (notification.actor_id is null or notification.actor_id <> all ($4))
-           and (notification.post_id is null or exists (select from social.posts as post
-             where post.id = notification.post_id and post.deleted_at is null and post.hidden_at is null
-               and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-               and (post.author_id is null or post.author_id <> all ($4))))
-           and (notification.comment_id is null or exists (select from social.comments as comment
-             where comment.id = notification.comment_id and comment.deleted_at is null and comment.hidden_at is null))
-         order by notification.updated_at desc, notification.id desc limit $8"#,
+             select notification.id as "id!", notification.kind as "kind!: Kind", actor.id as "actor_id?",
+               actor.username as "username?", actor.first_name as "first_name?", actor.last_name as "last_name?", actor.avatar,
+               greatest(1, coalesce(unread.people, notification.people - (
+                 select count(*) from social.notification_actors as other
+                 where other.notification_id = notification.id and other.actor_id = any ($4))))::int4 as "people!",
+               notification.post_id, notification.comment_id, notification.conversation_id, library.name as "library?",
+               version.label as "version?", notification.created_at as "created_at!", notification.updated_at as "updated_at!",
+               notification.read_at"#,
+        "and (not $7 or notification.read_at is null)
+         and (notification.updated_at, notification.id) < (coalesce($5::timestamptz, 'infinity'), $6)
+         order by notification.updated_at desc, notification.id desc limit $8",
         user.0,
         &audience.libraries,
         audience.general,
@@ -383,28 +445,18 @@ pub async fn find_many(
     let user = require_person(actor)?;
     let audience = Audience::of(&mut *connection, actor).await?;
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_as!(
-        NotificationRow,
+    let rows = query_notifications!(
+        query_as(NotificationRow,),
         r#"-- notifications.find_many
-         select notification.id, kind as "kind: Kind", actor_id, actor.username as "username?", actor.first_name as "first_name?",
-           actor.last_name as "last_name?", actor.avatar, people, notification.post_id, notification.comment_id,
-           notification.conversation_id, library.name as "library?", version.label as "version?",
-           notification.created_at, notification.updated_at, notification.read_at
-         from unnest($5::uuid[]) with ordinality as requested (id, position)
-         join social.notifications as notification on notification.id = requested.id
-         left join identity.users as actor on actor.id = notification.actor_id
-         left join library.libraries as library on library.id = notification.library_id
-         left join library.versions as version on version.id = notification.version_id
-         where notification.user_id = $1
-           and (notification.library_id is null or notification.library_id = any ($2))
-           and (notification.actor_id is null or notification.actor_id <> all ($4))
-           and (notification.post_id is null or exists (select from social.posts as post
-             where post.id = notification.post_id and post.deleted_at is null and post.hidden_at is null
-               and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-               and (post.author_id is null or post.author_id <> all ($4))))
-           and (notification.comment_id is null or exists (select from social.comments as comment
-             where comment.id = notification.comment_id and comment.deleted_at is null and comment.hidden_at is null))
-         order by requested.position"#,
+             select notification.id as "id!", notification.kind as "kind!: Kind", actor.id as "actor_id?",
+               actor.username as "username?", actor.first_name as "first_name?", actor.last_name as "last_name?", actor.avatar,
+               greatest(1, coalesce(unread.people, notification.people - (
+                 select count(*) from social.notification_actors as other
+                 where other.notification_id = notification.id and other.actor_id = any ($4))))::int4 as "people!",
+               notification.post_id, notification.comment_id, notification.conversation_id, library.name as "library?",
+               version.label as "version?", notification.created_at as "created_at!", notification.updated_at as "updated_at!",
+               notification.read_at"#,
+        "and notification.id = any ($5) order by array_position($5, notification.id)",
         user.0,
         &audience.libraries,
         audience.general,
@@ -424,20 +476,11 @@ pub async fn find_many(
 pub async fn unread(connection: &mut PgConnection, actor: &Actor) -> Result<i64, Error> {
     let user = require_person(actor)?;
     let audience = Audience::of(&mut *connection, actor).await?;
-    Ok(sqlx::query_scalar!(
+    Ok(query_notifications!(
+        query_scalar(),
         r#"-- notifications.unread
-         select count(*) as "count!" from (
-           select from social.notifications as notification
-           where notification.user_id = $1 and notification.read_at is null
-             and (notification.library_id is null or notification.library_id = any ($2))
-             and (notification.actor_id is null or notification.actor_id <> all ($4))
-             and (notification.post_id is null or exists (select from social.posts as post
-               where post.id = notification.post_id and post.deleted_at is null and post.hidden_at is null
-                 and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                 and (post.author_id is null or post.author_id <> all ($4))))
-             and (notification.comment_id is null or exists (select from social.comments as comment
-               where comment.id = notification.comment_id and comment.deleted_at is null and comment.hidden_at is null))
-           limit 100) as first"#,
+         select count(*) as "count!" from (select"#,
+        "and notification.read_at is null limit 100) as first",
         user.0,
         &audience.libraries,
         audience.general,

@@ -161,28 +161,30 @@ pub async fn prepare_deletion(connection: &mut PgConnection, user: UserId) -> Re
     )
     .fetch_all(&mut *connection)
     .await?;
-    let mut posts: Vec<Uuid> = removed.iter().filter_map(|like| like.post_id).collect();
-    let mut comments: Vec<Uuid> = removed.iter().filter_map(|like| like.comment_id).collect();
-    // In one order, so that two such transactions do not wait for each other.
-    posts.sort_unstable();
-    comments.sort_unstable();
-    for comment in comments {
-        sqlx::query!(
-            "-- counters.unlike_comment
-             update social.comment_counters set likes = likes - 1 where comment_id = $1",
-            comment,
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    for post in posts {
-        sqlx::query!(
-            "-- counters.unlike_post
-             update social.post_counters set likes = likes - 1 where post_id = $1",
-            post,
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    let posts: Vec<Uuid> = removed.iter().filter_map(|like| like.post_id).collect();
+    let comments: Vec<Uuid> = removed.iter().filter_map(|like| like.comment_id).collect();
+    // By one statement each, since all who like those texts wait; in one order, so that two deletions do not wait for each other.
+    sqlx::query!(
+        "-- counters.unlike_comments
+         with held as (
+           select comment_id from social.comment_counters where comment_id = any ($1) order by comment_id for update
+         )
+         update social.comment_counters as counters set likes = counters.likes - 1
+         from held where counters.comment_id = held.comment_id",
+        &comments,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "-- counters.unlike_posts
+         with held as (
+           select post_id from social.post_counters where post_id = any ($1) order by post_id for update
+         )
+         update social.post_counters as counters set likes = counters.likes - 1
+         from held where counters.post_id = held.post_id",
+        &posts,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

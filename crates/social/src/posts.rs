@@ -21,7 +21,8 @@ use crate::audience::{Audience, require_person};
 use crate::ids::{CommentId, PostId};
 use crate::people::Person;
 
-pub use write::{MAX_POST_CHARS, PostChange, add, change, delete, restore};
+pub use crate::markdown::tag as tag_name;
+pub use write::{MAX_POST_CHARS, PostChange, add, change, delete, delete_of_library, restore};
 
 /// Kind of what a post is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -95,6 +96,15 @@ pub struct CitedSource {
     pub path: Option<String>,
     /// Passage.
     pub passage_id: Option<Uuid>,
+    /// SHA-256 of the text of the passage, in hexadecimal: tells whether it says the same now.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Document.
+    #[serde(default)]
+    pub document_id: Option<Uuid>,
+    /// Whether the version was the active one because none was named.
+    #[serde(default)]
+    pub follows_active: bool,
     /// Address of a page on the web.
     pub url: Option<String>,
 }
@@ -175,8 +185,8 @@ pub enum NewSubject {
     Answer {
         /// Id of the message.
         message: Uuid,
-        /// Names of the libraries that it cites.
-        libraries: Vec<String>,
+        /// Passages that it was written from, cited or not: their libraries decide who may read it.
+        passages: Vec<Uuid>,
         /// Answer.
         snapshot: Box<AnswerSnapshot>,
     },
@@ -339,14 +349,14 @@ pub async fn find_many(
         r#"from unnest($5::uuid[]) with ordinality as requested (id, position)
          join social.shown_posts as post on post.id = requested.id
          where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-           and (post.author_id is null or post.author_id <> all ($4))
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($6))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($6) or $7)
          order by requested.position"#,
         audience.viewer,
         &audience.libraries,
         audience.general,
-        &audience.blockers,
+        &audience.unseen,
         &ids,
         &audience.owned,
         audience.admin,
@@ -362,14 +372,39 @@ pub async fn find_many(
 ///
 /// Fails if the post does not exist for the actor.
 pub async fn lock(connection: &mut PgConnection, actor: &Actor, id: PostId) -> Result<Post, Error> {
+    hold(&mut *connection, id).await?;
+    find(connection, actor, id).await?.ok_or_else(Error::no_post)
+}
+
+/// Locks a post until the transaction ends, whether or not it exists for anybody. Comments and likes can be added meanwhile.
+pub(crate) async fn hold(connection: &mut PgConnection, id: PostId) -> Result<(), Error> {
     sqlx::query!(
         "-- posts.lock
          select id from social.posts where id = $1 for no key update",
         id.0,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(connection)
     .await?;
-    find(connection, actor, id).await?.ok_or_else(Error::no_post)
+    Ok(())
+}
+
+/// Takes back that a comment is the accepted answer, since it is not shown any more. Holds the post, which comes before its comments
+/// in the order of locks, so that the comment is not accepted meanwhile.
+pub(crate) async fn drop_acceptance(
+    connection: &mut PgConnection,
+    post: PostId,
+    comment: CommentId,
+) -> Result<(), Error> {
+    hold(&mut *connection, post).await?;
+    sqlx::query!(
+        "-- posts.unaccept
+         update social.posts set accepted_comment_id = null where id = $1 and accepted_comment_id = $2",
+        post.0,
+        comment.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Returns a page of posts, the newest first.
@@ -394,15 +429,16 @@ pub async fn list(
                 "-- posts.all",
                 r#"from social.shown_posts as post
                  where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4))
+                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
                    and post.deleted_at is null and post.hidden_at is null and post.id < $5
                  order by post.id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -412,16 +448,17 @@ pub async fn list(
                 "-- posts.unanswered",
                 r#"from social.shown_posts as post
                  where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4))
+                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
                    and post.question and post.accepted_comment_id is null
                    and post.deleted_at is null and post.hidden_at is null and post.id < $5
                  order by post.id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -431,16 +468,18 @@ pub async fn list(
                 "-- posts.of_library",
                 r#"from social.shown_posts as post
                  where post.library_id = $7 and post.library_id = any ($2) and $3::bool is not null
-                   and post.other_libraries <@ $2 and (post.author_id is null or post.author_id <> all ($4))
+                   and post.other_libraries <@ $2
+                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
                    and post.deleted_at is null and post.hidden_at is null and post.id < $5
                  order by post.id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
                 library.0,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -450,16 +489,18 @@ pub async fn list(
                 "-- posts.of_document",
                 r#"from social.shown_posts as post
                  where post.document_id = $7 and post.library_id = any ($2) and $3::bool is not null
-                   and post.other_libraries <@ $2 and (post.author_id is null or post.author_id <> all ($4))
+                   and post.other_libraries <@ $2
+                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
                    and post.deleted_at is null and post.hidden_at is null and post.id < $5
                  order by post.id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
                 document.0,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -469,16 +510,18 @@ pub async fn list(
                 "-- posts.of_author",
                 r#"from social.shown_posts as post
                  where post.author_id = $7 and (post.library_id = any ($2) or (post.library_id is null and $3))
-                   and post.other_libraries <@ $2 and post.author_id <> all ($4)
+                   and post.other_libraries <@ $2
+                   and (post.author_id <> all ($4) or post.library_id = any ($8))
                    and post.deleted_at is null and post.hidden_at is null and post.id < $5
                  order by post.id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
                 author.0,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -488,16 +531,18 @@ pub async fn list(
                 "-- posts.of_tag",
                 r#"from social.post_tags as tagged join social.shown_posts as post on post.id = tagged.post_id
                  where tagged.tag = $7 and (post.library_id = any ($2) or (post.library_id is null and $3))
-                   and post.other_libraries <@ $2 and (post.author_id is null or post.author_id <> all ($4))
+                   and post.other_libraries <@ $2
+                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
                    and post.deleted_at is null and post.hidden_at is null and tagged.post_id < $5
                  order by tagged.post_id desc limit $6"#,
                 audience.viewer,
                 &audience.libraries,
                 audience.general,
-                &audience.blockers,
+                &audience.unseen,
                 before,
                 rows,
                 tag,
+                &audience.owned,
             )
             .fetch_all(connection)
             .await?
@@ -507,9 +552,13 @@ pub async fn list(
             query_posts!(
                 "-- posts.deleted",
                 r#"from social.shown_posts as post
-                 where post.author_id = $1 and post.deleted_at is not null and post.id < $2
-                 order by post.id desc limit $3"#,
+                 where post.author_id = $1 and post.deleted_at is not null
+                   and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+                   and post.id < $4
+                 order by post.id desc limit $5"#,
                 author.0,
+                &audience.libraries,
+                audience.general,
                 before,
                 rows,
             )
@@ -539,40 +588,49 @@ pub async fn on_passages(
         "-- posts.on_passages",
         r#"from social.shown_posts as post
          where post.document_id = $4 and post.version_id = $5 and post.about = 'passage'
-           and post.library_id = any ($2) and (post.author_id is null or post.author_id <> all ($3))
+           and post.library_id = any ($2)
+           and (post.author_id is null or post.author_id <> all ($3) or post.library_id = any ($7))
            and post.deleted_at is null and post.hidden_at is null
          order by post.id limit $6"#,
         audience.viewer,
         &audience.libraries,
-        &audience.blockers,
+        &audience.unseen,
         document.0,
         version.0,
         limit,
+        &audience.owned,
     )
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(Post::from).collect())
 }
 
-/// Returns the earlier texts of a post, the oldest first.
+/// Returns a page of the earlier texts of a post, the newest first.
 ///
 /// # Errors
 ///
-/// Fails if the post does not exist for the actor.
+/// Fails if the post does not exist for the actor, or the cursor is invalid.
 pub async fn revisions(
     connection: &mut PgConnection,
     actor: &Actor,
     id: PostId,
-) -> Result<Vec<TextRevision>, Error> {
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<TextRevision>, Error> {
+    let before: i32 = decode(after)?.unwrap_or(i32::MAX);
     find(&mut *connection, actor, id).await?.ok_or_else(Error::no_post)?;
-    Ok(sqlx::query_as!(
+    let rows = sqlx::query_as!(
         TextRevision,
         "-- posts.revisions
-         select number, text, replaced_at from social.post_revisions where post_id = $1 order by number",
+         select number, text, replaced_at from social.post_revisions
+         where post_id = $1 and number < $2 order by number desc limit $3",
         id.0,
+        before,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
     )
     .fetch_all(connection)
-    .await?)
+    .await?;
+    Ok(Page::from_rows(rows, limit, |last: &TextRevision| Cursor::encode(&last.number)))
 }
 
 /// Properties of a post that decide on changes of it, its comments and likes.
@@ -602,13 +660,13 @@ pub(crate) async fn access(
          from social.posts as post
          where post.id = $5
            and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-           and (post.author_id is null or post.author_id <> all ($4))
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($6))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($6) or $7)"#,
         audience.viewer,
         &audience.libraries,
         audience.general,
-        &audience.blockers,
+        &audience.unseen,
         id.0,
         &audience.owned,
         audience.admin,

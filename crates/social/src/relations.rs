@@ -1,4 +1,4 @@
-//! Mutes and blocks: whose texts a person does not want to see, and who may not reach them. Nobody is told of either.
+//! Mutes and blocks: whose texts a person does not want to see, and who may not reach them. Nobody is notified of either.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, UserId};

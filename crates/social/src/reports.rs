@@ -1,5 +1,5 @@
-//! Moderation: reports of posts and comments, and hiding them. Administrators see all reports, owners of a library those of the posts
-//! about it. Each decision is in the log.
+//! Moderation: reports of posts and comments, and hiding them. Administrators see all reports, owners those of the posts about their
+//! libraries, but not of what they wrote themselves. Each decision is in the log.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -75,7 +75,10 @@ pub async fn add(
     reason: &str,
 ) -> Result<ReportId, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let (post, library) = find_target(&mut *connection, &audience, target).await?;
+    let text = find_target(&mut *connection, &audience, target).await?;
+    if !text.is_shown {
+        return Err(Error::no_comment());
+    }
     let user = require_person(actor)?;
     let reason = reason.trim();
     let length = reason.chars().count();
@@ -88,12 +91,13 @@ pub async fn add(
     Ok(sqlx::query_scalar!(
         r#"-- reports.add
          insert into social.reports (id, post_id, comment_id, library_id, reporter_id, reason) values ($1, $2, $3, $4, $5, $6)
-         on conflict (post_id, comment_id, reporter_id) where resolved_at is null do update set reason = excluded.reason
+         on conflict (post_id, comment_id, reporter_id) where resolved_at is null and reporter_id is not null
+         do update set reason = excluded.reason
          returning id as "id: ReportId""#,
         ReportId::new().0,
-        post.0,
+        text.post.0,
         target.comment(),
-        library,
+        text.library,
         user.0,
         reason,
     )
@@ -129,13 +133,15 @@ pub async fn list(
          left join identity.users as author
            on author.id = case when report.comment_id is null then post.author_id else comment.author_id end
          left join identity.users as reporter on reporter.id = report.reporter_id
-         where ($1 or report.library_id = any ($2)) and (report.resolved_at is not null) = $3 and report.id < $4
+         where ($1 or (report.library_id = any ($2) and post.other_libraries <@ $2 and author.id is distinct from $6))
+           and (report.resolved_at is not null) = $3 and report.id < $4
          order by report.id desc limit $5"#,
         audience.admin,
         &audience.owned,
         resolved,
         before,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        audience.viewer,
     )
     .fetch_all(connection)
     .await?;
@@ -154,18 +160,34 @@ pub async fn resolve(
     resolution: Resolution,
 ) -> Result<(), Error> {
     let audience = moderator(&mut *connection, actor).await?;
-    let report = sqlx::query!(
-        r#"-- reports.hold
-         select post_id as "post_id: PostId", comment_id as "comment_id: CommentId", library_id,
-           resolved_at is not null as "is_resolved!"
-         from social.reports where id = $1 and ($2 or library_id = any ($3))"#,
+    let post = sqlx::query_scalar!(
+        r#"-- reports.post
+         select post_id as "post: PostId" from social.reports where id = $1"#,
         id.0,
-        audience.admin,
-        &audience.owned,
     )
     .fetch_optional(&mut *connection)
     .await?
-    .ok_or_else(|| Error::NotFound("there is no such report".to_owned()))?;
+    .ok_or_else(absent)?;
+    // Decisions on texts of one post are made one after the other; a statement after the lock sees the one before.
+    posts::hold(&mut *connection, post).await?;
+    let report = sqlx::query!(
+        r#"-- reports.find
+         select report.post_id as "post_id: PostId", report.comment_id as "comment_id: CommentId",
+           report.resolved_at is not null as "is_resolved!"
+         from social.reports as report
+         join social.posts as post on post.id = report.post_id
+         left join social.comments as comment on comment.id = report.comment_id
+         where report.id = $1
+           and ($2 or (report.library_id = any ($3) and post.other_libraries <@ $3
+             and case when report.comment_id is null then post.author_id else comment.author_id end is distinct from $4))"#,
+        id.0,
+        audience.admin,
+        &audience.owned,
+        audience.viewer,
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(absent)?;
     if report.is_resolved {
         return Ok(());
     }
@@ -200,17 +222,20 @@ pub async fn hide(
     is_hidden: bool,
 ) -> Result<(), Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let (post, library) = find_target(&mut *connection, &audience, target).await?;
+    let text = find_target(&mut *connection, &audience, target).await?;
     if actor.is_anonymous() {
         return Err(Error::SignIn);
     }
-    if !audience.moderates(library) {
+    if !audience.moderates(text.library) {
         return Err(Error::NotAllowed(
             "only owners of the library and administrators hide texts: report it instead".to_owned(),
         ));
     }
-    if set_hidden(&mut *connection, target, post, is_hidden).await? {
-        log(connection, actor, target, post, if is_hidden { "hide" } else { "show" }).await?;
+    if !audience.admin && text.author.is_some() && text.author == audience.viewer {
+        return Err(Error::NotAllowed("another moderator decides on your own text".to_owned()));
+    }
+    if set_hidden(&mut *connection, target, text.post, is_hidden).await? {
+        log(connection, actor, target, text.post, if is_hidden { "hide" } else { "show" }).await?;
     }
     Ok(())
 }
@@ -236,6 +261,9 @@ async fn set_hidden(
             Ok(changed.rows_affected() > 0)
         }
         Target::Comment(comment) => {
+            if is_hidden {
+                posts::drop_acceptance(&mut *connection, post, comment).await?;
+            }
             let is_counted = sqlx::query_scalar!(
                 r#"-- comments.set_hidden
                  update social.comments set hidden_at = case when $2 then now() end
@@ -254,18 +282,35 @@ async fn set_hidden(
     }
 }
 
+/// A post or a comment that moderators decide on.
+struct ModeratedText {
+    post: PostId,
+    library: Option<Uuid>,
+    author: Option<Uuid>,
+    /// Whether the actor sees its text.
+    is_shown: bool,
+}
+
 async fn find_target(
     connection: &mut PgConnection,
     audience: &Audience,
     target: Target,
-) -> Result<(PostId, Option<Uuid>), Error> {
+) -> Result<ModeratedText, Error> {
     Ok(match target {
-        Target::Post(id) => (id, posts::access(connection, audience, id).await?.library),
+        Target::Post(id) => {
+            let post = posts::access(connection, audience, id).await?;
+            ModeratedText { post: id, library: post.library, author: post.author, is_shown: true }
+        }
         Target::Comment(id) => {
             let comment = comments::access(connection, audience, id).await?;
-            (comment.post, comment.library)
+            let is_shown = comment.is_shown_to(audience);
+            ModeratedText { post: comment.post, library: comment.library, author: comment.author, is_shown }
         }
     })
+}
+
+fn absent() -> Error {
+    Error::NotFound("there is no such report".to_owned())
 }
 
 async fn moderator(connection: &mut PgConnection, actor: &Actor) -> Result<Audience, Error> {

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use social::comments::{self, Comment};
 use social::ids::{CommentId, PostId};
 use social::likes::{self, LikeStatus};
-use social::posts::{Post, TextRevision};
+use social::posts::Post;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::posts::PersonPage;
+use super::posts::{PersonPage, TextRevisionPage};
 use crate::http::AppState;
 use crate::http::authentication::Caller;
-use crate::http::etag::Precondition;
+use crate::http::etag::{Precondition, Tagged};
 use crate::http::input::{IfMatch, Json as Body, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
@@ -56,7 +56,7 @@ pub(crate) struct CommentPage {
 pub(crate) struct CommentParams {
     /// Comment whose replies are listed; by default the comments on the post itself.
     parent: Option<Uuid>,
-    /// Whether each comment is followed by its first replies, three levels deep.
+    /// Whether each comment is followed by its first replies, three levels deep and 300 in all.
     thread: Option<bool>,
 }
 
@@ -126,9 +126,10 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<CommentId>,
-) -> Result<Json<Comment>> {
+) -> Result<Tagged<Comment>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(comments::find(&mut connection, &actor, id).await?.ok_or_else(no_comment)?))
+    let comment = comments::find(&mut connection, &actor, id).await?.ok_or_else(no_comment)?;
+    Ok(Tagged::new(comment, editable))
 }
 
 /// Changes a comment of the caller. The earlier text is kept.
@@ -140,13 +141,13 @@ pub(crate) async fn change(
     Path(id): Path<CommentId>,
     precondition: Precondition,
     Body(body): Body<CommentUpdate>,
-) -> Result<Json<Comment>> {
+) -> Result<Tagged<Comment>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let before = comments::lock(&mut transaction, &actor, id).await?;
     let comment = comments::change(&mut transaction, &actor, id, &body.text).await?;
-    precondition.require(&before)?;
+    precondition.require_edited(&editable(&before))?;
     transaction.commit().await?;
-    Ok(Json(comment))
+    Ok(Tagged::new(comment, editable))
 }
 
 /// Deletes a comment of the caller. Its replies stay, and it can be restored.
@@ -177,16 +178,20 @@ pub(crate) async fn restore(
     Ok(Json(comment))
 }
 
-/// Lists the earlier texts of a comment, the oldest first.
+/// Lists the earlier texts of a comment, the newest first.
 #[utoipa::path(get, path = "/api/v1/comments/{id}/revisions", tag = "community",
-    params(("id" = Uuid, Path, description = "Comment")), responses((status = 200, body = Vec<TextRevision>)))]
+    params(("id" = Uuid, Path, description = "Comment"), Paging), responses((status = 200, body = TextRevisionPage)))]
 pub(crate) async fn revisions(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<CommentId>,
-) -> Result<Json<Vec<TextRevision>>> {
+    Query(paging): Query<Paging>,
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<TextRevisionPage>> {
+    let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(comments::revisions(&mut connection, &actor, id).await?))
+    let page = comments::revisions(&mut connection, &actor, id, cursor.as_ref(), limit).await?;
+    Ok(TextRevisionPage::paged(&address, page))
 }
 
 /// Likes a comment. Liking it twice changes nothing.
@@ -259,6 +264,11 @@ pub(crate) async fn unaccept(
     let post = comments::unaccept(&mut transaction, &actor, id).await?;
     transaction.commit().await?;
     Ok(Json(post))
+}
+
+/// Returns what an edit can overwrite. Likes, replies and the name of the author change without it.
+fn editable(comment: &Comment) -> serde_json::Value {
+    serde_json::json!([comment.id, comment.text, comment.edited_at, comment.state])
 }
 
 fn no_comment() -> Problem {

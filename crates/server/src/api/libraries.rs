@@ -22,6 +22,7 @@ use library::{grants, libraries};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::app::community;
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::etag::Precondition;
@@ -189,7 +190,7 @@ pub(crate) async fn delete(
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let catalogue = catalogue::read(&mut transaction).await?;
     let library = catalogue.library(&actor, &input::library(&name)?)?;
-    libraries::delete(&mut transaction, &actor, library).await?;
+    community::delete_library(&mut transaction, &actor, library).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::app::{accounts, community};
 use crate::http::AppState;
 use crate::http::authentication::Caller;
-use crate::http::etag::Precondition;
+use crate::http::etag::{Precondition, Tagged};
 use crate::http::input::{self, IfMatch, Json as Body, Paging, Path, Query};
 use crate::http::paging::Paged;
 use crate::http::problem::{Problem, Result};
@@ -63,6 +63,22 @@ pub(crate) struct PersonPage {
 
 impl PersonPage {
     pub(super) fn paged(address: &axum::http::Uri, page: Page<Person>) -> Paged<Self> {
+        let next = page.next.map(|next| next.to_string());
+        Paged::new(address, next.clone(), Self { items: page.items, next })
+    }
+}
+
+/// A page of earlier texts, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TextRevisionPage {
+    items: Vec<TextRevision>,
+    /// Cursor of the next page.
+    #[schema(value_type = Option<Cursor>)]
+    next: Option<String>,
+}
+
+impl TextRevisionPage {
+    pub(super) fn paged(address: &axum::http::Uri, page: Page<TextRevision>) -> Paged<Self> {
         let next = page.next.map(|next| next.to_string());
         Paged::new(address, next.clone(), Self { items: page.items, next })
     }
@@ -165,7 +181,10 @@ pub(crate) async fn list(
         let author = people::find_by_name(&mut connection, &actor, author).await?;
         lists.push(PostList::Author(author.ok_or_else(|| Problem::not_found("there is no such person"))?.id));
     }
-    lists.extend(params.tag.map(|tag| PostList::Tag(tag.to_lowercase())));
+    if let Some(tag) = &params.tag {
+        let tag = posts::tag_name(tag);
+        lists.push(PostList::Tag(tag.ok_or_else(|| Problem::invalid("this is no tag").about("tag"))?));
+    }
     lists.extend((params.unanswered == Some(true)).then_some(PostList::Unanswered));
     lists.extend((params.deleted == Some(true)).then_some(PostList::Deleted));
     if lists.len() > 1 {
@@ -202,9 +221,10 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<PostId>,
-) -> Result<Json<Post>> {
+) -> Result<Tagged<Post>> {
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(posts::find(&mut connection, &actor, id).await?.ok_or_else(no_post)?))
+    let post = posts::find(&mut connection, &actor, id).await?.ok_or_else(no_post)?;
+    Ok(Tagged::new(post, editable))
 }
 
 /// Changes a post of the caller. The earlier text is kept.
@@ -216,14 +236,14 @@ pub(crate) async fn change(
     Path(id): Path<PostId>,
     precondition: Precondition,
     Body(body): Body<PostUpdate>,
-) -> Result<Json<Post>> {
+) -> Result<Tagged<Post>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
     let before = posts::lock(&mut transaction, &actor, id).await?;
     let change = PostChange { text: body.text, question: body.question };
     let post = posts::change(&mut transaction, &actor, id, &change).await?;
-    precondition.require(&before)?;
+    precondition.require_edited(&editable(&before))?;
     transaction.commit().await?;
-    Ok(Json(post))
+    Ok(Tagged::new(post, editable))
 }
 
 /// Deletes a post of the caller. It can be restored.
@@ -254,16 +274,20 @@ pub(crate) async fn restore(
     Ok(Json(post))
 }
 
-/// Lists the earlier texts of a post, the oldest first.
+/// Lists the earlier texts of a post, the newest first.
 #[utoipa::path(get, path = "/api/v1/posts/{id}/revisions", tag = "community",
-    params(("id" = Uuid, Path, description = "Post")), responses((status = 200, body = Vec<TextRevision>)))]
+    params(("id" = Uuid, Path, description = "Post"), Paging), responses((status = 200, body = TextRevisionPage)))]
 pub(crate) async fn revisions(
     State(state): State<AppState>,
     Caller(actor): Caller,
     Path(id): Path<PostId>,
-) -> Result<Json<Vec<TextRevision>>> {
+    Query(paging): Query<Paging>,
+    OriginalUri(address): OriginalUri,
+) -> Result<Paged<TextRevisionPage>> {
+    let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    Ok(Json(posts::revisions(&mut connection, &actor, id).await?))
+    let page = posts::revisions(&mut connection, &actor, id, cursor.as_ref(), limit).await?;
+    Ok(TextRevisionPage::paged(&address, page))
 }
 
 /// Returns the number of likes of a post, at most a second old, and whether the caller likes it.
@@ -369,6 +393,11 @@ async fn subject(
         (None, Some(_)) => Err(Problem::invalid("a version needs its library").about("version")),
         (None, None) => Ok(NewSubject::Nothing),
     }
+}
+
+/// Returns what an edit can overwrite. Likes, comments and the name of the author change without it.
+fn editable(post: &Post) -> serde_json::Value {
+    serde_json::json!([post.id, post.text, post.question, post.edited_at, post.deleted_at, post.hidden_at])
 }
 
 fn no_post() -> Problem {

@@ -10,7 +10,7 @@ use library::{libraries, overview};
 use serde_json::json;
 
 use super::show::{self, BOLD, DIM, WELL, styled};
-use crate::app::App;
+use crate::app::{App, community};
 
 /// Arguments of `wenyuan libraries`; lists libraries by default.
 #[derive(Debug, Args)]
@@ -136,7 +136,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
                 Some(version) => {
                     libraries::delete_version(&mut transaction, &owner, library, version).await?;
                 }
-                None => libraries::delete(&mut transaction, &owner, library).await?,
+                None => community::delete_library(&mut transaction, &owner, library).await?,
             }
             show::note(&format!("deleted {what}"));
         }

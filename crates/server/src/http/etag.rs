@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use store::objects::Hash;
 
@@ -20,6 +20,34 @@ const MAX_TAGGED_BYTES: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Precondition {
     tags: Option<String>,
+}
+
+/// JSON body of a resource of which only a part can be edited, such as a text with its likes: its tag names that part before the whole,
+/// so that a change of the rest does not fail the precondition of an edit.
+#[derive(Debug)]
+pub(crate) struct Tagged<T> {
+    body: T,
+    edited: String,
+}
+
+/// Part of a tag that names what can be edited.
+#[derive(Debug, Clone)]
+struct EditedPart(String);
+
+impl<T> Tagged<T> {
+    /// Tags a body with the part of it that can be edited.
+    pub(crate) fn new(body: T, editable: impl FnOnce(&T) -> serde_json::Value) -> Self {
+        let edited = hash_of(&editable(&body));
+        Self { body, edited }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let mut response = axum::Json(self.body).into_response();
+        response.extensions_mut().insert(EditedPart(self.edited));
+        response
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Precondition {
@@ -42,14 +70,27 @@ impl Precondition {
     /// # Errors
     /// 428 without `If-Match`, 412 where the tags differ.
     pub(crate) fn require(&self, before: &impl Serialize) -> Result<()> {
+        let current = of(&serde_json::to_vec(before).unwrap_or_default());
+        // Strong comparison: a weak tag does not identify the exact bytes.
+        self.require_tag(|tag| tag == current)
+    }
+
+    /// Like [`Self::require`], for a resource that is answered as [`Tagged`]: compares what could be edited before the change.
+    ///
+    /// # Errors
+    /// 428 without `If-Match`, 412 where the tags differ.
+    pub(crate) fn require_edited(&self, before: &serde_json::Value) -> Result<()> {
+        let current = format!("\"{}.", hash_of(before));
+        self.require_tag(|tag| tag.starts_with(&current))
+    }
+
+    fn require_tag(&self, is_current: impl Fn(&str) -> bool) -> Result<()> {
         let Some(tags) = &self.tags else {
             return Err(Problem::precondition_required(
                 "missing header If-Match: send the ETag of a GET of the resource, or * to change any state",
             ));
         };
-        let current = of(&serde_json::to_vec(before).unwrap_or_default());
-        // Strong comparison: a weak tag does not identify the exact bytes.
-        if tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
+        if tags.split(',').map(str::trim).any(|tag| tag == "*" || is_current(tag)) {
             return Ok(());
         }
         Err(Problem::precondition_failed(
@@ -61,6 +102,10 @@ impl Precondition {
 /// Returns the tag of a body.
 fn of(bytes: &[u8]) -> String {
     format!("\"{}\"", &Hash::of(bytes).to_string()[..32])
+}
+
+fn hash_of(value: &serde_json::Value) -> String {
+    Hash::of(value.to_string().as_bytes()).to_string()[..32].to_owned()
 }
 
 /// Middleware that tags responses with their hash: to GET, and to PATCH, which answers as a GET would afterwards.
@@ -78,7 +123,10 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let tag = of(&bytes);
+    let mut tag = of(&bytes);
+    if let Some(EditedPart(edited)) = parts.extensions.remove() {
+        tag.insert_str(1, &format!("{edited}."));
+    }
     if is_get && none_match_has(&headers, &tag) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
@@ -124,6 +172,18 @@ mod tests {
         }
         for bad in [&[][..], &[""], &["\"other\""], &[&weak], &[tag.trim_matches('"')]] {
             assert!(precondition(bad).await.require(&before).is_err(), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edit_applies_whatever_became_of_the_rest() {
+        let before = json!({ "text": "one" });
+        let edited = hash_of(&before);
+        for good in ["*".to_owned(), format!("\"{edited}.a\""), format!("\"{edited}.b\"")] {
+            assert!(precondition(&[&good]).await.require_edited(&before).is_ok(), "{good}");
+        }
+        for bad in [format!("\"{edited}\""), format!("W/\"{edited}.a\""), "\"other.a\"".to_owned()] {
+            assert!(precondition(&[&bad]).await.require_edited(&before).is_err(), "{bad}");
         }
     }
 }

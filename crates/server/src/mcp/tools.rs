@@ -110,7 +110,8 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         reading::<discussions::GetArguments, discussions::Thread>(
             "get_discussion",
             "Read a discussion",
-            "Reads a discussion with its comments, each before its answers.",
+            "Reads a discussion with its comments, each before its answers, or the answers to one comment. \
+             Comments with more answers than are returned say so.",
         ),
         tool::<discussions::CommentArguments, discussions::DiscussionComment>(
             "post_comment",

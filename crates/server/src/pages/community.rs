@@ -11,6 +11,7 @@ mod notifications;
 mod people;
 mod posts;
 mod refused;
+mod reports;
 mod thread;
 mod unread;
 
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(notifications::routes())
         .merge(unread::routes())
         .merge(messages::routes())
+        .merge(reports::routes())
 }
 
 impl Frame {

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 3;
 
 /// Code and English text of the reasons. `{reason}` is a reason itself, and is shown after the text. A text that more than one
 /// template matches takes the first.
-const TEMPLATES: [(&str, &str); 60] = [
+const TEMPLATES: [(&str, &str); 74] = [
     // Documents.
     ("malformed", "invalid {format} file: {reason}"),
     ("limit", "the document exceeds the limit of {limit} {unit}"),
@@ -94,6 +94,26 @@ const TEMPLATES: [(&str, &str); 60] = [
     ("too-late", "a message can be deleted for all within {minutes} minutes"),
     ("not-sender", "only its sender can delete a message for all"),
     ("not-asker", "only the asker or an owner of the library accepts an answer"),
+    ("blocked-named", "you block {name}: unblock them to write to them"),
+    ("absent-people", "one of these people does not exist, or takes no messages from you"),
+    ("members", "a conversation is with 1 to {limit} other people"),
+    ("nobody-else", "nobody else is in this conversation any more"),
+    ("only-groups", "only a group can be left: block the person instead"),
+    ("no-replies", "this comment is not shown any more: it takes no replies"),
+    ("no-comments", "this post is not shown any more: it takes no comments"),
+    ("not-shown", "this comment is not shown any more"),
+    ("not-question", "only a question has an accepted answer"),
+    ("too-many-follows", "you follow {limit} already: unfollow something first"),
+    (
+        "answer-private",
+        "this answer was written from a file of your chat or an external server, which others cannot read",
+    ),
+    ("answer-gone", "this answer was written from a passage that is gone: ask again"),
+    (
+        "answer-unreadable",
+        "this answer was written from a passage that is gone, or that you cannot read any more",
+    ),
+    ("own-text", "another moderator decides on your own text"),
 ];
 
 /// Piece of a reason on a page.

@@ -108,6 +108,9 @@ const pages = (scene) => [
   { route: "/people/{username}", at: "/people/nobody", status: 404 },
   { route: "/notifications", at: "/notifications" },
   { route: "/notifications", at: "/notifications", as: "ben" },
+  { route: "/reports", at: "/reports" },
+  { route: "/reports", at: "/reports?show=resolved" },
+  { route: "/reports", at: "/reports", as: "ben", status: 403 },
   { route: "/messages", at: "/messages" },
   { route: "/messages", at: "/messages", as: "ben" },
   { route: "/messages/{conversation}", at: `/messages/${scene.conversation}` },
@@ -171,6 +174,7 @@ async function discuss(passage) {
   }
   await api("PUT", `/api/v1/posts/${post.id}/like`, undefined, "ben");
   await api("PUT", "/api/v1/users/ada/follow", undefined, "ben");
+  await api("POST", "/api/v1/reports", { post_id: post.id, reason: "A reason that is long enough to be wrapped on a phone." }, "ben");
   const conversation = await api("POST", "/api/v1/conversations", { members: ["ben"] }, "ada");
   await api("POST", `/api/v1/conversations/${conversation.id}/messages`, { text: "Is the **port** open? 端口开了吗？" }, "ben");
   return { post: post.id, conversation: conversation.id };

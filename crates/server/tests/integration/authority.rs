@@ -216,6 +216,8 @@ POST   /follows                                                          403 403
 GET    /notifications                                                    303 200 200 200 200 200 303 303 200
 GET    /notifications/unread                                             401 200 200 200 200 200 401 401 200
 POST   /notifications                                                    403 403 403 403 403 403 403 403 403
+GET    /reports                                                          303 403 403 403 200 403 303 303 200
+POST   /reports                                                          403 403 403 403 403 403 403 403 403
 GET    /messages                                                         303 200 200 200 200 200 303 303 200
 POST   /messages                                                         403 403 403 403 403 403 403 403 403
 GET    /messages/{user}                                                  303 404 404 404 404 404 303 303 404
@@ -536,6 +538,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/pages/community/feed.rs"),
         include_str!("../../src/pages/community/messages.rs"),
         include_str!("../../src/pages/community/notifications.rs"),
+        include_str!("../../src/pages/community/reports.rs"),
         include_str!("../../src/pages/community/people.rs"),
         include_str!("../../src/pages/community/posts.rs"),
         include_str!("../../src/pages/community/thread.rs"),

@@ -141,7 +141,7 @@ async fn a_blocked_person_reaches_the_blocker_by_no_way() {
     act(&server, &eve, Method::POST, &at, Some(reply)).await.problem(404);
     let message = Some(json!({ "text": "x" }));
     let at = format!("conversations/{}/messages", id(&talk));
-    act(&server, &eve, Method::POST, &at, message.clone()).await.problem(403);
+    act(&server, &eve, Method::POST, &at, message.clone()).await.problem(409);
     act(&server, &ben, Method::POST, &at, message).await.problem(403);
     // A mention is text, and notifies nobody.
     post(&server, &eve, json!({ "text": "Hey @ben" })).await;

@@ -41,8 +41,15 @@ pub async fn add(
         Some(parent) => Some(open_parent(&mut *connection, &audience, post, parent).await?),
         None => None,
     };
-    // Whom the actor blocks could not answer.
     let others = [on.author, above.as_ref().and_then(|above| above.author)];
+    // Moderators see texts of those who block them, and yet cannot write to them.
+    if audience.is_blocked_by(others[0]) {
+        return Err(Error::no_post());
+    }
+    if audience.is_blocked_by(others[1]) {
+        return Err(Error::no_comment());
+    }
+    // Whom the actor blocks could not answer.
     if others.iter().flatten().any(|other| audience.blocked.contains(other)) {
         return Err(Error::NotAllowed("you block this person: unblock them to write to them".to_owned()));
     }
@@ -119,13 +126,15 @@ pub async fn change(
     find(connection, actor, id).await?.ok_or_else(Error::no_comment)
 }
 
-/// Deletes a comment of the actor; its replies stay, and it can be restored. Deleting it twice changes nothing.
+/// Deletes a comment of the actor; its replies stay, and it can be restored. It does not answer a question any more, not even once it
+/// is restored. Deleting it twice changes nothing.
 ///
 /// # Errors
 ///
 /// Fails if the comment does not exist for the actor or belongs to somebody else.
 pub async fn delete(connection: &mut PgConnection, actor: &Actor, id: CommentId) -> Result<(), Error> {
     let (_, on) = own(&mut *connection, actor, id).await?;
+    posts::drop_acceptance(&mut *connection, on.post, id).await?;
     // Counted only while it was shown.
     let was_counted = sqlx::query_scalar!(
         r#"-- comments.delete
@@ -170,6 +179,9 @@ pub async fn restore(connection: &mut PgConnection, actor: &Actor, id: CommentId
 /// Fails if the comment does not exist for the actor or is not shown, the actor is none of those, or the post is no question.
 pub async fn accept(connection: &mut PgConnection, actor: &Actor, id: CommentId) -> Result<Post, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
+    let post = super::access(&mut *connection, &audience, id).await?.post;
+    // Holds the post, so that the comment is neither deleted nor hidden meanwhile.
+    posts::hold(&mut *connection, post).await?;
     let comment = super::access(&mut *connection, &audience, id).await?;
     let post = posts::access(&mut *connection, &audience, comment.post).await?;
     let user = require_acceptor(actor, &audience, &comment)?;
@@ -205,14 +217,7 @@ pub async fn unaccept(connection: &mut PgConnection, actor: &Actor, id: CommentI
     let audience = Audience::of(&mut *connection, actor).await?;
     let comment = super::access(&mut *connection, &audience, id).await?;
     require_acceptor(actor, &audience, &comment)?;
-    sqlx::query!(
-        "-- posts.unaccept
-         update social.posts set accepted_comment_id = null where id = $1 and accepted_comment_id = $2",
-        comment.post.0,
-        id.0,
-    )
-    .execute(&mut *connection)
-    .await?;
+    posts::drop_acceptance(&mut *connection, comment.post, id).await?;
     posts::find(connection, actor, comment.post).await?.ok_or_else(Error::no_post)
 }
 

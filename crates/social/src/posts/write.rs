@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel::actor::{Actor, UserId};
+use library::ids::LibraryId;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -118,8 +119,9 @@ pub async fn change(
     let author = own(&mut *connection, actor, id).await?;
     let before = sqlx::query!(
         r#"-- posts.hold
-         select text, answer is not null as "is_answer!", library_id, question from social.posts
-         where id = $1 and deleted_at is null for no key update"#,
+         select text, answer is not null as "is_answer!", library_id, question,
+           coalesce((select tags from library.documents where documents.id = posts.document_id), '{}') as "document_tags!"
+         from social.posts where id = $1 and deleted_at is null for no key update of posts"#,
         id.0,
     )
     .fetch_optional(&mut *connection)
@@ -149,7 +151,11 @@ pub async fn change(
         .execute(&mut *connection)
         .await?;
         let (old, new) = (markdown::names(&before.text), markdown::names(text));
-        let removed: Vec<String> = old.tags.difference(&new.tags).cloned().collect();
+        // The document has its tags whether or not the text names them.
+        let kept: BTreeSet<String> =
+            before.document_tags.iter().filter_map(|tag| markdown::tag(tag)).collect();
+        let removed: Vec<String> =
+            old.tags.difference(&new.tags).filter(|tag| !kept.contains(*tag)).cloned().collect();
         sqlx::query!(
             "-- posts.remove_tags
              delete from social.post_tags where post_id = $1 and tag = any ($2)",
@@ -208,6 +214,23 @@ pub async fn restore(connection: &mut PgConnection, actor: &Actor, id: PostId) -
     .execute(&mut *connection)
     .await?;
     find(connection, actor, id).await?.ok_or_else(Error::no_post)
+}
+
+/// Deletes the posts about answers that were written from a library that is being deleted, among others: nobody could read them any
+/// more. Called in the transaction of the deletion, whose authority it relies on.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn delete_of_library(connection: &mut PgConnection, library: LibraryId) -> Result<(), Error> {
+    sqlx::query!(
+        "-- posts.delete_of_library
+         delete from social.posts where $1 = any (other_libraries)",
+        library.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Fails unless the post exists for the actor and is theirs.
@@ -311,19 +334,27 @@ async fn resolve(
             ..SubjectColumns::default()
         })
         .ok_or_else(|| Error::NotFound(format!("there is no passage {passage}")))?,
-        NewSubject::Answer { libraries, .. } => {
-            let mut ids = sqlx::query_scalar!(
-                "-- posts.subject_libraries
-                 select id from library.libraries where name = any ($1) order by id",
-                libraries,
+        NewSubject::Answer { passages, .. } => {
+            // By the passages and not by the names of libraries, which another library may have by now.
+            let rows = sqlx::query!(
+                r#"-- posts.subject_passages
+                 select document.library_id, count(*) as "passages!"
+                 from library.search_indices as passage
+                 join library.document_versions as revision on revision.id = passage.document_version_id
+                 join library.documents as document on document.id = revision.document_id
+                 where passage.id = any ($1) group by document.library_id order by document.library_id"#,
+                passages,
             )
             .fetch_all(connection)
             .await?;
-            if ids.len() != libraries.len() || !ids.iter().all(|id| audience.reads(*id)) {
+            let distinct: BTreeSet<&Uuid> = passages.iter().collect();
+            let found: i64 = rows.iter().map(|row| row.passages).sum();
+            if usize::try_from(found) != Ok(distinct.len()) || !rows.iter().all(|row| audience.reads(row.library_id)) {
                 return Err(Error::NotAllowed(
-                    "this answer cites a library that is gone, or that you cannot read any more".to_owned(),
+                    "this answer was written from a passage that is gone, or that you cannot read any more".to_owned(),
                 ));
             }
+            let mut ids: Vec<Uuid> = rows.into_iter().map(|row| row.library_id).collect();
             let library = (!ids.is_empty()).then(|| ids.remove(0));
             SubjectColumns { library, other_libraries: ids, ..SubjectColumns::default() }
         }

@@ -1,5 +1,7 @@
 //! `list_discussions`, `get_discussion` and `post_comment`: what people and agents say about the documents.
 
+use std::collections::HashMap;
+
 use kernel::actor::Actor;
 use library::ids::DocumentId;
 use schemars::JsonSchema;
@@ -25,7 +27,7 @@ const COMMENTS: usize = 50;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListArguments {
-    /// Library. Default: all.
+    /// Library. Default: all. Give either library or document_id.
     library: Option<String>,
     /// Id of a document, from search_docs or get_document.
     document_id: Option<String>,
@@ -43,6 +45,8 @@ pub(super) struct ListArguments {
 pub(super) struct GetArguments {
     /// Id of the discussion, from list_discussions.
     discussion_id: String,
+    /// Id of a comment, from get_discussion: reads the answers to it. Default: the comments on the discussion itself.
+    comment_id: Option<String>,
     /// Start of the page of comments: next_cursor of the previous page.
     cursor: Option<String>,
 }
@@ -104,7 +108,7 @@ pub(super) struct Discussion {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct DiscussionComment {
-    /// Id, for post_comment.
+    /// Id, for post_comment and get_discussion.
     comment_id: String,
     /// Comment that it answers.
     parent_id: Option<String>,
@@ -118,6 +122,10 @@ pub(super) struct DiscussionComment {
     accepted: bool,
     /// Number of likes.
     likes: i64,
+    /// Number of answers to it.
+    replies: i64,
+    /// Number of those that are not in this result: get_discussion with this comment_id reads them.
+    more_replies: i64,
     /// Time of creation.
     created_at: String,
 }
@@ -128,6 +136,8 @@ pub(super) struct DiscussionComment {
 pub(super) struct Thread {
     /// The post.
     discussion: Discussion,
+    /// The accepted answer, or the comment that was asked for, if it is not among the comments.
+    first: Option<DiscussionComment>,
     /// Comments, each before its answers.
     comments: Vec<DiscussionComment>,
     /// Cursor of the next page of comments; null on the last.
@@ -169,6 +179,8 @@ impl From<Comment> for DiscussionComment {
             text: comment.text,
             accepted: comment.accepted,
             likes: comment.likes,
+            replies: comment.replies,
+            more_replies: comment.replies,
             created_at: time(comment.created_at),
         }
     }
@@ -210,7 +222,14 @@ impl DiscussionComment {
             || "(not shown)".to_owned(),
             |text| fenced(text, "markdown", extract::find_instruction(text)),
         );
-        format!("Comment {} by {author}, {}{answers}{accepted}\n{text}", self.comment_id, self.created_at)
+        let more = match self.more_replies {
+            0 => String::new(),
+            more => format!("\n({more} more replies: comment_id {})", self.comment_id),
+        };
+        format!(
+            "Comment {} by {author}, {}{answers}{accepted}\n{text}{more}",
+            self.comment_id, self.created_at
+        )
     }
 }
 
@@ -228,7 +247,7 @@ impl ToolOutput for DiscussionList {
 impl ToolOutput for Thread {
     fn text(&self) -> String {
         let mut parts = vec![self.discussion.text()];
-        parts.extend(self.comments.iter().map(DiscussionComment::text));
+        parts.extend(self.first.iter().chain(&self.comments).map(DiscussionComment::text));
         parts.extend(self.next_cursor.as_ref().map(|next| format!("More comments: cursor {next}")));
         parts.join("\n\n")
     }
@@ -250,7 +269,8 @@ pub(super) async fn list(
     let cursor = arguments.cursor.as_deref().map(input::cursor).transpose()?;
     let mut connection = acquire(server.app.pool()).await?;
     let which = match (&arguments.document_id, &arguments.library) {
-        (Some(document), _) => PostList::Document(DocumentId(id(document, "document_id")?)),
+        (Some(_), Some(_)) => return Err(Problem::invalid("give either library or document_id")),
+        (Some(document), None) => PostList::Document(DocumentId(id(document, "document_id")?)),
         (None, Some(library)) => {
             PostList::Library(accounts::find_library(&mut connection, actor, library).await?.id)
         }
@@ -272,10 +292,35 @@ pub(super) async fn get(
     let mut connection = acquire(server.app.pool()).await?;
     let discussion = posts::find(&mut connection, actor, post).await?;
     let discussion = discussion.ok_or_else(|| Problem::not_found("there is no such discussion"))?;
-    let page = comments::thread(&mut connection, actor, post, None, cursor.as_ref(), COMMENTS).await?;
+    let parent =
+        arguments.comment_id.as_deref().map(|text| id(text, "comment_id")).transpose()?.map(CommentId);
+    let page = comments::thread(&mut connection, actor, post, parent, cursor.as_ref(), COMMENTS).await?;
+    // The accepted answer may be deep or late; who reads on from its place does not need it again.
+    let first = parent.or(discussion.accepted_comment_id.filter(|_| cursor.is_none()));
+    let first = first.filter(|first| page.items.iter().all(|comment| comment.id != *first));
+    let first = match first {
+        Some(first) => {
+            comments::find(&mut connection, actor, first).await?.filter(|comment| comment.post_id == post)
+        }
+        None => None,
+    };
+    if parent.is_some() && first.is_none() {
+        return Err(Problem::not_found("there is no such comment in this discussion").about("comment_id"));
+    }
+    let mut shown: HashMap<CommentId, i64> = HashMap::new();
+    for above in page.items.iter().filter_map(|comment| comment.parent_id) {
+        *shown.entry(above).or_default() += 1;
+    }
+    let with_rest = |comment: Comment| {
+        let shown = shown.get(&comment.id).copied().unwrap_or(0);
+        // The rest of the answers to the comment that was asked for is on the next page.
+        let more = if Some(comment.id) == parent { 0 } else { comment.replies - shown };
+        DiscussionComment { more_replies: more.max(0), ..comment.into() }
+    };
     Ok(Thread {
         discussion: discussion.into(),
-        comments: page.items.into_iter().map(DiscussionComment::from).collect(),
+        first: first.map(with_rest),
+        comments: page.items.into_iter().map(with_rest).collect(),
         next_cursor: page.next.map(|next| next.to_string()),
     })
 }

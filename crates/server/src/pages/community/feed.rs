@@ -9,6 +9,7 @@ use serde::Deserialize;
 use social::feed::{self, FeedFilter};
 
 use super::compose::{Compose, SubjectFields};
+use super::reports::is_moderator;
 use super::{Card, PAGE, cards, of_person};
 use crate::http::AppState;
 use crate::http::input::Query;
@@ -46,6 +47,8 @@ struct Page<'page> {
     posts: Vec<Card<'page>>,
     /// Address of the reader's own page.
     own: String,
+    /// Whether texts are reported to the reader.
+    moderates: bool,
     next: Option<String>,
 }
 
@@ -59,6 +62,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<F
     frame.require_sign_in()?;
     let after = cursor(&query.cursor)?;
     let (filter, name) = FILTERS.into_iter().find(|(_, name)| *name == query.filter).unwrap_or(FILTERS[0]);
+    let catalogue = state.app.engine.catalogue().await?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let posts = feed::list(&mut connection, &frame.actor, filter, after.as_ref(), PAGE).await?;
     drop(connection);
@@ -70,6 +74,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<F
         compose: Compose::new(&frame, &fields, "/feed"),
         posts: cards(&frame, &posts.items),
         own: of_person(frame.user().unwrap_or_default()),
+        moderates: is_moderator(&frame, &catalogue),
         next: posts.next.map(|cursor| next("/feed", &[("filter", &query.filter)], &cursor)),
     };
     Ok(frame.page(StatusCode::OK, &page))

@@ -128,9 +128,8 @@ async fn show(
     let conversation = conversations::find(&mut transaction, &frame.actor, id).await?;
     let conversation = conversation.ok_or_else(|| Problem::not_found("there is no such conversation"))?;
     let page = messages::list(&mut transaction, &frame.actor, id, after.as_ref(), PAGE).await?;
-    if conversation.read_number < conversation.last_number {
-        conversations::mark_read(&mut transaction, &frame.actor, id, conversation.last_number).await?;
-    }
+    // Also when the mark stands there already, for the notification.
+    conversations::mark_read(&mut transaction, &frame.actor, id, conversation.last_number).await?;
     transaction.commit().await?;
     let here = format!("/messages/{id}");
     let page = Page {

@@ -101,7 +101,9 @@ async fn list(State(state): State<AppState>, frame: Frame, Query(query): Query<P
         target = Some(FollowTarget::Document(id));
     } else if !query.tag.is_empty() {
         input::check_length("tag", &query.tag, 60)?;
-        which = PostList::Tag(query.tag.to_lowercase());
+        let tag =
+            posts::tag_name(&query.tag).ok_or_else(|| Problem::invalid("this is no tag").about("tag"))?;
+        which = PostList::Tag(tag);
         target = Some(FollowTarget::Tag(query.tag.clone()));
     } else if query.show == "unanswered" {
         which = PostList::Unanswered;

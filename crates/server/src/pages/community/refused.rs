@@ -17,7 +17,8 @@ struct Page<'page> {
     error: Option<&'page FormError>,
     /// Address that the form is sent to.
     action: &'page str,
-    text: &'page str,
+    /// Text to correct; `None` for an action without one, which is not sent again.
+    text: Option<&'page str>,
     /// All other fields.
     fields: BTreeMap<&'page str, &'page str>,
 }
@@ -26,15 +27,18 @@ struct Page<'page> {
 ///
 /// # Errors
 ///
-/// Returns the problem if another text would not help: what the form is about does not exist, or this program failed.
+/// Returns the problem if there is nothing to keep: what the form is about does not exist and nothing was written, or this program
+/// failed.
 pub(super) fn respond(form: &SubmittedForm, action: &str, problem: impl Into<Problem>) -> PageResult {
     let problem: Problem = problem.into();
-    if matches!(problem.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
+    let is_empty = form.field("text").is_empty() && form.field("members").is_empty();
+    if problem.status() == StatusCode::UNAUTHORIZED || problem.status() == StatusCode::NOT_FOUND && is_empty {
         return Err(problem.into());
     }
     let error = FormError::from_problem(&form.frame, problem)?;
     let names = form.names().filter(|name| !["text", forms::FIELD].contains(name));
     let fields = names.map(|name| (name, form.field(name))).collect();
-    let page = Page { frame: &form.frame, error: Some(&error), action, text: form.field("text"), fields };
+    let text = form.has("text").then(|| form.field("text"));
+    let page = Page { frame: &form.frame, error: Some(&error), action, text, fields };
     Ok(form.frame.form_page(Some(&error), &page))
 }

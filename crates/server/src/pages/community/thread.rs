@@ -41,7 +41,7 @@ struct PostQuery {
     /// Comment whose replies are shown.
     under: String,
     cursor: String,
-    /// Present if the earlier texts are shown.
+    /// Present if the earlier texts are shown: `1`, or a cursor.
     history: Option<String>,
     /// Outcome of the previous action.
     done: String,
@@ -66,6 +66,8 @@ struct Page<'page> {
     /// Comment whose replies are shown.
     under: Option<&'page Comment>,
     revisions: Vec<TextRevision>,
+    /// Address of revisions before those.
+    earlier: Option<String>,
     /// Relation of the reader to the author, and whether they follow them; `None` for own posts and readers who are not signed in.
     author: Option<(Relation, bool)>,
     is_own: bool,
@@ -146,10 +148,15 @@ async fn show(
     };
     let parent = under.as_ref().map(|comment| comment.id);
     let thread = comments::thread(&mut connection, actor, id, parent, after.as_ref(), PAGE).await?;
-    let revisions = match query.history {
-        Some(_) => posts::revisions(&mut connection, actor, id).await?,
-        None => Vec::new(),
-    };
+    let here = format!("/posts/{id}");
+    let (mut revisions, mut earlier) = (Vec::new(), None);
+    if let Some(history) = &query.history {
+        // `1` is the link to the newest ones.
+        let from = cursor(if history == "1" { "" } else { history })?;
+        let page = posts::revisions(&mut connection, actor, id, from.as_ref(), PAGE).await?;
+        earlier = page.next.map(|cursor| format!("{here}?history={cursor}#history"));
+        revisions = page.items;
+    }
     let is_own = frame.is_reader(post.author.as_ref());
     let author = match &post.author {
         Some(author) if frame.is_signed_in() && !is_own => {
@@ -161,7 +168,6 @@ async fn show(
     };
     drop(connection);
     let done = frame.t_enum("community-done", &query.done);
-    let here = format!("/posts/{id}");
     let next = thread.next.as_ref().map(|cursor| next(&here, &[("under", &query.under)], cursor));
     let page = Page {
         frame: &frame,
@@ -169,6 +175,7 @@ async fn show(
         comments: views(under.as_ref(), &thread.items),
         under: under.as_ref(),
         revisions,
+        earlier,
         author,
         is_own,
         moderates: moderates(&frame, &catalogue, post.about.library.as_deref()),
@@ -206,26 +213,28 @@ async fn add(State(state): State<AppState>, Path(id): Path<PostId>, form: Submit
     let form = form.at(&format!("/posts/{id}"));
     form.frame.require_sign_in()?;
     match add_comment(&state, &form, id).await {
-        // A deep or late comment may not be on the page of the post.
-        Ok(comment) => Ok(see_other(&format!(
-            "/posts/{id}?under={}#c-{}",
-            comment.parent_id.unwrap_or(comment.id),
-            comment.id
-        ))),
+        Ok((comment, under)) => Ok(see_other(&format!("/posts/{id}?under={under}#c-{comment}"))),
         Err(problem) => refused::respond(&form, &format!("/posts/{id}/comments"), problem),
     }
 }
 
-async fn add_comment(state: &AppState, form: &SubmittedForm, post: PostId) -> Result<Comment> {
+/// Adds a comment. Returns it, and the comment under which it is shown: a deep or late one may not be on the page of the post.
+async fn add_comment(state: &AppState, form: &SubmittedForm, post: PostId) -> Result<(CommentId, CommentId)> {
     let parent = match form.field("parent") {
         "" => None,
         parent => Some(parent.parse().map_err(|_invalid| Problem::invalid("the form cannot be read"))?),
     };
+    let actor = &form.frame.actor;
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let comment =
-        comments::add(&mut transaction, &form.frame.actor, post, parent, form.field("text")).await?;
+    let comment = comments::add(&mut transaction, actor, post, parent, form.field("text")).await?.id;
+    let above = match parent {
+        Some(parent) => comments::find(&mut transaction, actor, parent).await?,
+        None => None,
+    };
     transaction.commit().await?;
-    Ok(comment)
+    // Nor on that of its parent, which has the first replies.
+    let above = above.filter(|above| usize::try_from(above.replies).is_ok_and(|replies| replies <= PAGE));
+    Ok((comment, above.map_or(comment, |above| above.id)))
 }
 
 /// Changes a comment: `action` says how.

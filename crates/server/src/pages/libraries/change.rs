@@ -9,7 +9,7 @@ use library::names::LibraryName;
 use library::{Error, documents, grants, libraries};
 
 use super::version::{self, VersionQuery};
-use crate::app::address;
+use crate::app::{address, community};
 use crate::http::AppState;
 use crate::http::input::{self, Path, Query};
 use crate::http::problem::{Problem, Result};
@@ -73,7 +73,7 @@ async fn change_library(state: &AppState, form: &SubmittedForm, name: &LibraryNa
             "changed"
         }
         "delete" if is_confirmed(form, name) => {
-            libraries::delete(&mut transaction, actor, &library).await?;
+            community::delete_library(&mut transaction, actor, &library).await?;
             "deleted"
         }
         "delete" => return Err(Problem::invalid("the name does not match; nothing was deleted")),
