@@ -248,14 +248,14 @@ pub async fn first_of_posts(
          ) as comment
          where post.id = any ($5)
            and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-           and (post.author_id is null or post.author_id <> all ($4))
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($7) or $8)
          order by post.id, comment.id"#,
         audience.viewer,
         &audience.libraries,
         audience.general,
-        &audience.blockers,
+        &audience.unseen,
         &posts,
         count,
         &audience.owned,
