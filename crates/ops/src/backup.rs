@@ -6,7 +6,7 @@
 //!
 //! A backup that is killed leaves pieces without a manifest, which no program reads. Shared pieces among them are used by the next.
 
-mod objects;
+pub(crate) mod objects;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -26,6 +26,7 @@ use crate::manifest::{self, FORMAT, Manifest, Piece, Wal, WalSegment};
 use crate::progress::{Progress, Step};
 use crate::repository::Repository;
 use crate::tables;
+use crate::wal::{self, Archive, Layout, position};
 
 /// Size of a piece of the base backup before it is compressed, in bytes.
 const PIECE_BYTES: usize = 32 << 20;
@@ -196,10 +197,8 @@ impl Start {
         })
     }
 
-    /// Name of the segment that has a byte of the write-ahead log.
-    fn segment(&self, number: u64) -> String {
-        let per_file = (1_u64 << 32) / self.segment_bytes;
-        format!("{:08X}{:08X}{:08X}", self.timeline, number / per_file, number % per_file)
+    fn layout(&self) -> Layout {
+        Layout { timeline: self.timeline, segment_bytes: self.segment_bytes }
     }
 }
 
@@ -274,41 +273,45 @@ async fn copy_wal(
     // The position is behind the last byte that is needed.
     let first = position(&start.lsn)? / start.segment_bytes;
     let last = (position(end)? - 1) / start.segment_bytes;
-    let folder = format!("wal/{}/{}", recipients.key_set(), start.system);
+    let folder = wal::folder(recipients, &start.system);
+    let archive = Archive::load(repository, &start.system, start.segment_bytes).await?;
     let mut segments = Vec::new();
     for number in first..=last {
-        let name = start.segment(number);
-        let bytes: Option<Vec<u8>> = sqlx::query_scalar(
-            "-- backup.read_wal
-             select pg_read_binary_file('pg_wal/' || $1, true)",
-        )
-        .bind(&name)
-        .fetch_one(&mut *owner)
-        .await?;
-        let bytes = bytes.ok_or_else(|| Error::WalGone(name.clone()))?;
-        let piece = repository.put_shared(&folder, &name, bytes.into(), recipients).await?;
+        let name = start.layout().name(number);
+        let piece = if let Some(piece) = archived(repository, &archive, &folder, &name).await {
+            piece
+        } else {
+            let bytes = read_segment(owner, &name).await?.ok_or_else(|| Error::WalGone(name.clone()))?;
+            repository.put_shared(&folder, &name, bytes, recipients).await?
+        };
         segments.push(WalSegment { name, piece });
     }
     Ok(segments)
 }
 
-/// Reads a position in the write-ahead log: two hexadecimal numbers of 32 bits.
-fn position(lsn: &str) -> Result<u64, Error> {
-    let parse = |text| u64::from_str_radix(text, 16).ok();
-    let parts = lsn.split_once('/').and_then(|(high, low)| Some((parse(high)?, parse(low)?)));
-    let (high, low) =
-        parts.ok_or_else(|| Error::Failed(format!("{lsn:?} is no position in the write-ahead log")))?;
-    Ok((high << 32) | low)
+/// Returns the file of a segment that the repository has in this folder, if its bytes are right.
+pub(crate) async fn archived(
+    repository: &Repository,
+    archive: &Archive,
+    folder: &str,
+    name: &str,
+) -> Option<Piece> {
+    for segment in archive.segments.get(name)? {
+        if segment.piece.path.starts_with(folder) && repository.read_stored(&segment.piece).await.is_ok() {
+            return Some(segment.piece.clone());
+        }
+    }
+    None
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_and_segments_are_named_as_postgresql_does() {
-        assert_eq!(position("0/2000028").unwrap(), 0x200_0028);
-        assert_eq!(position("2A/F0000000").unwrap(), 0x2A_F000_0000);
-        assert!(position("x").is_err());
-    }
+/// Reads a segment that is complete; `None` if the server has removed it.
+pub(crate) async fn read_segment(owner: &mut PgConnection, name: &str) -> Result<Option<Bytes>, Error> {
+    let bytes: Option<Vec<u8>> = sqlx::query_scalar(
+        "-- backup.read_wal
+         select pg_read_binary_file('pg_wal/' || $1, true)",
+    )
+    .bind(name)
+    .fetch_one(owner)
+    .await?;
+    Ok(bytes.map(Bytes::from))
 }

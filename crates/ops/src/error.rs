@@ -73,6 +73,9 @@ pub enum Error {
     /// WAL that the backup needs is gone.
     #[error("the write-ahead log {0} was removed before it was saved; run the backup again")]
     WalGone(String),
+    /// The wanted moment cannot be recovered.
+    #[error("the library cannot be recovered to {wanted}: the repository has {kept}")]
+    OutOfRange { wanted: String, kept: String },
     /// The restored database has no point at which it is complete.
     #[error("the restored database does not reach the state of the backup: {0}")]
     Unrecovered(String),

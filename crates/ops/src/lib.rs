@@ -2,8 +2,9 @@
 //! backup, and what a restored library must answer, is passed in as bytes and as findings.
 //!
 //! A [`Repository`](repository::Repository) is a folder of backups. [`backup::run`] writes one, [`restore`] plans and carries out a
-//! restoration into an empty data folder, [`verify::run`] restores a backup beside the running library and checks the copy. The format
-//! is described in [`manifest`], encryption in [`keys`].
+//! restoration into an empty data folder, [`verify::run`] restores a backup beside the running library and checks the copy. Between
+//! backups, [`archive`] stores the write-ahead log, for recovery to any moment. The format is described in [`manifest`], encryption in
+//! [`keys`].
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -18,6 +19,7 @@
 //! # }
 //! ```
 
+pub mod archive;
 pub mod backup;
 mod codec;
 mod error;
@@ -29,5 +31,6 @@ pub mod repository;
 pub mod restore;
 mod tables;
 pub mod verify;
+pub mod wal;
 
 pub use error::Error;

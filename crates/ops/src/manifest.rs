@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! repository.json                     format of the repository
-//! lock, readers.lock                  held by the programs that write or read
+//! lock, readers.lock, archive.lock    held by the programs that write, read, or archive the log
 //! backups/ID/manifest.json            written last: a folder without one is no backup
 //! backups/ID/database-00000 …         base backup: one tar stream of pg_basebackup, in pieces
 //! backups/ID/objects                  list of the objects, one JSON value per line
@@ -10,9 +10,11 @@
 //! backups/ID/verification.json        report of the last verification
 //! objects/KEYS/ab/HASH.STORED         bytes of a document, shared by backups
 //! wal/KEYS/SYSTEM/SEGMENT.STORED      segment of the write-ahead log, shared by backups
+//! wal/KEYS/SYSTEM/SEGMENT.TIME.STORED the same, with every transaction until TIME in it or before it
+//! wal/KEYS/SYSTEM/objects.TIME.SIZE.STORED  list of objects that came between backups, SIZE bytes long
 //! ```
 //!
-//! `KEYS` is `plain`, or names the set of public keys; `HASH` is the SHA-256 of the content, `STORED` that of the stored file. Files are
+//! `TIME` is in microseconds since 1970. `KEYS` is `plain`, or names the set of public keys; `HASH` is the SHA-256 of the content, `STORED` that of the stored file. Files are
 //! never changed. Every piece is compressed by zstd and then, where the backup is encrypted, an age file. The manifest and the list of
 //! objects' names are not encrypted: they have sizes, hashes and numbers of rows, and no text of the library.
 

@@ -157,6 +157,11 @@ impl Repository {
         self.lock_file("readers.lock", File::try_lock)
     }
 
+    /// Locks the archive of the write-ahead log, for storing segments or removing some. It is held for moments by the archiver.
+    pub(crate) fn lock_archive(&self) -> Result<Lock, Error> {
+        self.lock_file("archive.lock", File::try_lock)
+    }
+
     fn lock_file(
         &self,
         name: &str,
@@ -304,16 +309,22 @@ impl Repository {
         plain: Bytes,
         recipients: &Recipients,
     ) -> Result<Piece, Error> {
-        let plain_size = plain.len() as u64;
-        let stored = encode(plain, recipients).await?;
-        let digest = sha256(&stored);
-        let piece = Piece {
-            path: format!("{folder}/{name}.{digest}"),
-            size: stored.len() as u64,
-            sha256: digest,
-            plain_size,
-        };
+        let (piece, stored) = encode_shared(folder, name, plain, recipients).await?;
         self.put_bytes(&piece.path, stored).await?;
+        Ok(piece)
+    }
+
+    /// Like [`put_shared`](Self::put_shared), and waits for the disk: once the file has its name, its bytes are right, even after a loss of
+    /// power.
+    pub(crate) async fn put_shared_durably(
+        &self,
+        folder: &str,
+        name: &str,
+        plain: Bytes,
+        recipients: &Recipients,
+    ) -> Result<Piece, Error> {
+        let (piece, stored) = encode_shared(folder, name, plain, recipients).await?;
+        self.put_durably(&piece.path, stored).await?;
         Ok(piece)
     }
 
@@ -379,11 +390,22 @@ impl Repository {
     ///
     /// Fails when it is damaged.
     pub async fn object_list(&self, manifest: &Manifest) -> Result<Vec<ObjectEntry>, Error> {
-        let piece = &manifest.objects.list;
+        self.read_list(&manifest.objects.list).await
+    }
+
+    /// Reads a list of objects.
+    pub(crate) async fn read_list(&self, piece: &Piece) -> Result<Vec<ObjectEntry>, Error> {
         let text = self.read(piece, None).await?;
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let entries: Result<Vec<ObjectEntry>, _> = lines.map(serde_json::from_slice).collect();
         entries.map_err(|error| Error::damaged(&piece.path, format!("it is not readable ({error})")))
+    }
+
+    /// Returns the names of the folders in a folder.
+    pub(crate) async fn folders_in(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let found = self.inner.list_with_delimiter(Some(&Path::from(folder))).await?;
+        let names = found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
+        Ok(names.collect())
     }
 
     /// Returns the path and size of every file.
@@ -443,6 +465,19 @@ impl Repository {
 async fn encode(plain: Bytes, recipients: &Recipients) -> Result<Vec<u8>, Error> {
     let recipients = recipients.clone();
     tokio::task::spawn_blocking(move || codec::encode(&plain, &recipients)).await?
+}
+
+async fn encode_shared(
+    folder: &str,
+    name: &str,
+    plain: Bytes,
+    recipients: &Recipients,
+) -> Result<(Piece, Vec<u8>), Error> {
+    let plain_size = plain.len() as u64;
+    let stored = encode(plain, recipients).await?;
+    let digest = sha256(&stored);
+    let path = format!("{folder}/{name}.{digest}");
+    Ok((Piece { path, size: stored.len() as u64, sha256: digest, plain_size }, stored))
 }
 
 fn manifest_path(id: &str) -> String {

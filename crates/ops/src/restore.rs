@@ -6,6 +6,7 @@
 //! killed is begun anew by the next one, which removes what it left.
 
 mod folder;
+mod moment;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -22,12 +23,14 @@ use store::postgres::{Cluster, ClusterConfig};
 
 use crate::Error;
 use crate::keys::Identity;
-use crate::manifest::{Manifest, Piece};
+use crate::manifest::{Manifest, ObjectEntry, Piece};
 use crate::progress::{Progress, Step};
 use crate::repository::Repository;
+use crate::wal::{Continuation, StoredSegment, is_segment_name};
 
 use folder::Target;
 pub use folder::is_unfinished;
+pub use moment::{Moment, choose};
 
 /// Pieces that are read and decoded at once.
 const PARALLEL: usize = 3;
@@ -47,6 +50,8 @@ pub struct Request<'repository> {
     pub repository: &'repository Repository,
     /// Backup.
     pub manifest: Manifest,
+    /// State that is restored from it.
+    pub moment: Moment,
     /// Keys that open it; not needed for one that is not encrypted.
     pub identity: Option<Identity>,
     /// Data folder of the restored library.
@@ -60,8 +65,12 @@ pub struct Request<'repository> {
 pub struct Plan {
     /// Id of the backup.
     pub backup: String,
-    /// The restored state is that of this time; what was written later is lost.
+    /// The state of the backup is that of this time.
     pub consistent_at: DateTime<Utc>,
+    /// The restored state is that of this time; what was written later is lost.
+    pub state_at: DateTime<Utc>,
+    /// Segments of the write-ahead log behind the backup that lead to it.
+    pub log_segments: u64,
     /// Version of the program that wrote it.
     pub program: String,
     /// Number of its newest migration.
@@ -105,11 +114,13 @@ pub async fn plan(request: &Request<'_>, all_bytes: bool, progress: &Progress) -
         let known = MAJOR_VERSION.to_owned();
         return Err(Error::OtherPostgres { found: manifest.postgres.clone(), known });
     }
-    check_key(request)?;
-    Target::check(&request.data)?;
     progress.begin(Step::Preparing, 0);
-    let entries = request.repository.object_list(manifest).await?;
+    let log = moment::log(request).await?;
+    check_key(request, &log)?;
+    Target::check(&request.data)?;
+    let entries = moment::objects(request, &log).await?;
     let segments = manifest.wal.segments.iter().map(|segment| &segment.piece);
+    let segments = segments.chain(log.segments.iter().map(|segment| &segment.piece));
     let pieces: Vec<&Piece> = manifest
         .database
         .iter()
@@ -123,8 +134,11 @@ pub async fn plan(request: &Request<'_>, all_bytes: bool, progress: &Progress) -
         check_pieces(request.repository, &pieces, progress).await?;
     }
     let free_bytes = folder::free_bytes(&request.data)?;
-    let needed_bytes =
-        manifest.database_bytes() + 2 * manifest.wal_bytes() + manifest.objects.bytes + EXTRA_BYTES;
+    let object_bytes: u64 = entries.iter().map(|entry| entry.piece.plain_size).sum();
+    let needed_bytes = manifest.database_bytes()
+        + 2 * (manifest.wal_bytes() + log.unpacked_bytes())
+        + object_bytes
+        + EXTRA_BYTES;
     if free_bytes < needed_bytes {
         let folder = request.data.clone();
         return Err(Error::NoSpace { folder, free: free_bytes, needed: needed_bytes });
@@ -132,6 +146,8 @@ pub async fn plan(request: &Request<'_>, all_bytes: bool, progress: &Progress) -
     Ok(Plan {
         backup: manifest.id.clone(),
         consistent_at: manifest.consistent_at,
+        state_at: request.moment.time(&log),
+        log_segments: log.segments.len() as u64,
         program: manifest.program.clone(),
         schema: manifest.schema,
         known_schema,
@@ -148,10 +164,12 @@ pub async fn plan(request: &Request<'_>, all_bytes: bool, progress: &Progress) -
 }
 
 /// Whether the key opens the backup.
-fn check_key(request: &Request<'_>) -> Result<(), Error> {
+fn check_key(request: &Request<'_>, log: &Continuation) -> Result<(), Error> {
     let manifest = &request.manifest;
     if !manifest.is_encrypted() {
-        return Ok(());
+        // The log behind it can be.
+        let is_open = log.segments.iter().all(StoredSegment::is_plain);
+        return if is_open || request.identity.is_some() { Ok(()) } else { Err(Error::KeyMissing) };
     }
     let identity = request.identity.as_ref().ok_or(Error::KeyMissing)?;
     if !identity.opens(&manifest.recipients) {
@@ -189,16 +207,17 @@ pub async fn prepare(request: &Request<'_>, progress: &Progress) -> Result<Prepa
     let manifest = &request.manifest;
     let (repository, identity) = (request.repository, identity_for(request)?);
     let _reading = repository.lock_for_reading()?;
+    let log = moment::log(request).await?;
     let target = Target::claim(&request.data, &request.programs).await?;
-    restore_objects(repository, manifest, identity, &target, progress).await?;
+    restore_objects(request, &log, &target, progress).await?;
 
     progress.begin(Step::Database, manifest.database_bytes());
     let cluster = target.cluster(&request.programs);
     unpack::database(repository, manifest, identity, &cluster.data(), progress).await?;
-    let wal = restore_wal(repository, manifest, identity, &cluster).await?;
+    let wal = restore_wal(request, &log, &cluster).await?;
     progress.begin(Step::Recovering, 0);
     verify_files(&cluster, &wal).await?;
-    recover(&cluster, &wal, manifest).await?;
+    recover(&cluster, &wal, request).await?;
     std::fs::remove_dir_all(&wal).map_err(Error::io(&wal))?;
 
     let mut extras = BTreeMap::new();
@@ -262,26 +281,27 @@ fn identity_for<'request>(request: &'request Request<'_>) -> Result<Option<&'req
     }
 }
 
+/// Returns the key that opens a piece: none for one that is not encrypted, which its folder tells.
+fn identity_of<'request>(request: &'request Request<'_>, piece: &Piece) -> Option<&'request Identity> {
+    let is_plain = piece.path.split('/').nth(1) == Some("plain");
+    request.identity.as_ref().filter(|_| !is_plain)
+}
+
 async fn restore_objects(
-    repository: &Repository,
-    manifest: &Manifest,
-    identity: Option<&Identity>,
+    request: &Request<'_>,
+    log: &Continuation,
     target: &Target,
     progress: &Progress,
 ) -> Result<(), Error> {
-    progress.begin(Step::Objects, manifest.objects.bytes);
-    let entries = repository.object_list(manifest).await?;
-    let found = entries.len() as u64;
-    if found != manifest.objects.count {
-        let fault = format!("it has {found} objects instead of {}", manifest.objects.count);
-        return Err(Error::damaged(&manifest.objects.list.path, fault));
-    }
+    let repository = request.repository;
+    let entries: Vec<ObjectEntry> = moment::objects(request, log).await?;
+    progress.begin(Step::Objects, entries.iter().map(|entry| entry.piece.plain_size).sum());
     let objects = Objects::in_folder(&target.restoring().join("objects"))?;
     let objects = &objects;
     futures::stream::iter(entries)
         .map(|entry| async move {
             let name = entry.name()?;
-            let bytes = repository.read(&entry.piece, identity).await?;
+            let bytes = repository.read(&entry.piece, identity_of(request, &entry.piece)).await?;
             let (digest, bytes) = tokio::task::spawn_blocking(move || (Hash::of(&bytes), bytes)).await?;
             if digest != name {
                 return Err(Error::damaged(
@@ -300,24 +320,37 @@ async fn restore_objects(
 
 /// Writes the segments of the write-ahead log beside the data, for recovery to read.
 async fn restore_wal(
-    repository: &Repository,
-    manifest: &Manifest,
-    identity: Option<&Identity>,
+    request: &Request<'_>,
+    log: &Continuation,
     cluster: &ClusterConfig,
 ) -> Result<PathBuf, Error> {
+    let manifest = &request.manifest;
     let folder = cluster.folder.join("wal");
     folder::create_private(&folder)?;
-    for segment in &manifest.wal.segments {
-        let is_name = segment.name.len() == 24 && segment.name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_name {
-            return Err(Error::damaged(&segment.piece.path, "its name is none of a segment"));
+    let own = manifest.wal.segments.iter().map(|segment| (&segment.name, &segment.piece));
+    for (name, piece) in own.chain(log.segments.iter().map(|segment| (&segment.name, &segment.piece))) {
+        if !is_segment_name(name) {
+            return Err(Error::damaged(&piece.path, "its name is none of a segment"));
         }
-        let bytes = repository.read(&segment.piece, identity).await?;
-        let path = folder.join(&segment.name);
-        std::fs::write(&path, bytes).map_err(Error::io(&path))?;
+        let bytes = request.repository.read(piece, identity_of(request, piece)).await?;
+        let path = folder.join(name);
+        write_without_zeros(&path, &bytes).map_err(Error::io(&path))?;
+    }
+    for timeline in moment::used_timelines(request).await? {
+        // Its presence alone says that the timeline is in use: the restored database begins another one.
+        let path = folder.join(format!("{timeline:08X}.history"));
+        std::fs::write(&path, []).map_err(Error::io(&path))?;
     }
     cluster.give_to_server(&folder)?;
     Ok(folder)
+}
+
+/// Writes a file whose zeros at the end take no space: most of a segment that was ended early.
+fn write_without_zeros(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let mut file = std::fs::File::create(path)?;
+    std::io::Write::write_all(&mut file, &bytes[..used])?;
+    file.set_len(bytes.len() as u64)
 }
 
 /// Compares every file of the base backup with PostgreSQL's own manifest, and reads through the write-ahead log that it needs.
@@ -343,8 +376,8 @@ pub(crate) async fn run_program(
     Err(Error::Program { program, output })
 }
 
-/// Starts the database, which replays the write-ahead log up to the restore point, and stops it.
-async fn recover(cluster: &ClusterConfig, wal: &Path, manifest: &Manifest) -> Result<(), Error> {
+/// Starts the database, which replays the write-ahead log up to the wanted state, and stops it.
+async fn recover(cluster: &ClusterConfig, wal: &Path, request: &Request<'_>) -> Result<(), Error> {
     let signal = cluster.data().join("recovery.signal");
     std::fs::write(&signal, []).map_err(Error::io(&signal))?;
     cluster.give_to_server(&signal)?;
@@ -352,16 +385,15 @@ async fn recover(cluster: &ClusterConfig, wal: &Path, manifest: &Manifest) -> Re
     let from = wal.display().to_string().replace('%', "%%").replace('\'', "'\\''");
     let mut config = cluster.clone();
     config.start_timeout = RECOVERY_TIMEOUT;
-    config.settings.extend(
-        [
-            ("restore_command", format!("cp '{from}/%f' '%p'")),
-            ("recovery_target_name", manifest.wal.restore_point.clone()),
-            ("recovery_target_action", "promote".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
+    let mut settings = vec![
+        ("restore_command", format!("cp '{from}/%f' '%p'")),
+        ("recovery_target_timeline", "current".to_owned()),
+        ("recovery_target_action", "promote".to_owned()),
+    ];
+    settings.extend(request.moment.recovery_target(&request.manifest));
+    config.settings.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
     let running = Cluster::open(&config).await?;
-    let recovered = check_recovered(&running, manifest).await;
+    let recovered = check_recovered(&running, &request.manifest).await;
     running.close().await;
     recovered
 }
@@ -370,7 +402,7 @@ async fn recover(cluster: &ClusterConfig, wal: &Path, manifest: &Manifest) -> Re
 /// write-ahead log ends before the restore point.
 async fn check_recovered(cluster: &Cluster, manifest: &Manifest) -> Result<(), Error> {
     let stopped = |error: sqlx::Error| {
-        Error::Unrecovered(format!("the server stopped before its restore point ({error})"))
+        Error::Unrecovered(format!("the server stopped before it had recovered ({error})"))
     };
     let mut connection = PgConnection::connect_with(&cluster.connect_options()).await.map_err(stopped)?;
     let deadline = Instant::now() + RECOVERY_TIMEOUT;

@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use store::postgres::Cluster;
 
-use crate::manifest::{Manifest, program_version};
+use crate::manifest::{Manifest, Piece, program_version};
 use crate::progress::{Progress, Step};
+use crate::repository::{Listed, Repository};
 use crate::restore::{self, Request};
+use crate::wal::{Archive, Gap, Layout, shown};
 use crate::{Error, tables};
 
 /// Differences that a report names one by one.
@@ -65,7 +67,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = BackupCheck)]
 pub struct Check {
-    /// Name: `files`, `recovery`, `structure`, `rows`, `foreign_keys`, `objects` and those of the caller.
+    /// Name: `files`, `recovery`, `structure`, `rows`, `foreign_keys`, `objects`, `log` and those of the caller.
     pub name: String,
     /// Outcome.
     pub outcome: Outcome,
@@ -200,7 +202,7 @@ async fn check_copy(
     let folder: PathBuf = prepared.folder().to_owned();
     let config = store::postgres::ClusterConfig::new(folder.join("postgres"), request.programs.clone());
     let cluster = Cluster::open(&config).await?;
-    let checked = check_running(&cluster, questions, prepared, &folder, &request.manifest, checks).await;
+    let checked = check_running(&cluster, questions, prepared, &folder, request, checks).await;
     cluster.close().await;
     checked
 }
@@ -210,9 +212,10 @@ async fn check_running(
     questions: &impl Questions,
     prepared: &restore::Prepared,
     folder: &Path,
-    manifest: &Manifest,
+    request: &Request<'_>,
     checks: &mut Vec<Check>,
 ) -> Result<DateTime<Utc>, Error> {
+    let (repository, manifest) = (request.repository, &request.manifest);
     let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
     let time: DateTime<Utc> =
         sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut connection).await?;
@@ -227,6 +230,7 @@ async fn check_running(
     connection.close().await?;
     checks.push(check_structure(cluster).await);
     checks.push(check_objects(manifest));
+    checks.push(check_log(repository, manifest).await?);
     checks.extend(questions.ask(folder, &prepared.extras).await);
     Ok(time)
 }
@@ -286,6 +290,57 @@ fn check_objects(manifest: &Manifest) -> Check {
     }
     let detail = format!("were damaged in the library when it was backed up: {}", named(damaged));
     Check::new("objects", Outcome::Degraded, detail)
+}
+
+/// Reads the write-ahead log and the objects behind the backup, up to the next one, with which recovery to a later moment begins. A fault in
+/// them leaves the backup itself whole.
+async fn check_log(repository: &Repository, manifest: &Manifest) -> Result<Check, Error> {
+    let layout = Layout::of(manifest)?;
+    let archive = Archive::load(repository, &manifest.system, layout.segment_bytes).await?;
+    let mut log = archive.continuation(manifest)?;
+    let is_next = |next: &&Manifest| {
+        next.system == manifest.system
+            && next.wal.timeline == manifest.wal.timeline
+            && next.consistent_at > manifest.consistent_at
+    };
+    let backups = repository.list().await?;
+    let backups = backups.iter().filter_map(|backup| match backup {
+        Listed::Complete(manifest, _) => Some(&**manifest),
+        Listed::Damaged { .. } => None,
+    });
+    if let Some(next) = backups.filter(is_next).min_by_key(|next| next.consistent_at) {
+        log.cut_before(&layout.name(layout.first_of(next)?));
+        log.until = log.until.min(next.consistent_at);
+    }
+    if log.segments.is_empty() && log.gap.is_none() {
+        return Ok(Check::new("log", Outcome::Passed, "no log is stored behind it"));
+    }
+    let mut faults = Vec::new();
+    if let Some(Gap { missing, next }) = &log.gap {
+        let until = shown(log.until);
+        faults.push(format!("recovery ends at {until}: from {missing} to before {next} the log is missing"));
+    }
+    let mut pieces: Vec<Piece> = log.segments.iter().map(|segment| segment.piece.clone()).collect();
+    for list in log.lists.iter().filter(|list| list.time <= log.until) {
+        match repository.read_list(&list.piece).await {
+            Ok(entries) => pieces.extend(entries.into_iter().map(|entry| entry.piece)),
+            Err(fault @ Error::Damaged { .. }) => faults.push(fault.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    for piece in &pieces {
+        match repository.read_stored(piece).await {
+            Ok(_) => {}
+            Err(fault @ Error::Damaged { .. }) => faults.push(fault.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(if faults.is_empty() {
+        let detail = format!("{} segments lead up to {}", log.segments.len(), shown(log.until));
+        Check::new("log", Outcome::Passed, detail)
+    } else {
+        Check::new("log", Outcome::Degraded, named(&faults))
+    })
 }
 
 /// Joins names; of very many the first.

@@ -214,6 +214,31 @@ pub(crate) const METRICS: &[Metric] = &[
         "Backups whose verification has not succeeded, or whose manifest cannot be read",
     ),
     gauge("wenyuan_backup_repository_bytes", &[], "Bytes of the repository"),
+    gauge(
+        "wenyuan_backup_wal_timestamp_seconds",
+        &[],
+        "Time until which everything that was committed is in the repository, in seconds since 1970: what was written since would be lost",
+    ),
+    gauge(
+        "wenyuan_backup_wal_kept_bytes",
+        &[],
+        "Bytes of write-ahead log that PostgreSQL keeps until they are in the repository; beyond WENYUAN_BACKUP_WAL_LIMIT_MIB they are given up",
+    ),
+    counter(
+        "wenyuan_backup_wal_segments_total",
+        &[],
+        "Segments of the write-ahead log that this process stored",
+    ),
+    counter(
+        "wenyuan_backup_wal_failures_total",
+        &[],
+        "Failed attempts to store the write-ahead log; the next one stores it, as long as it is kept",
+    ),
+    counter(
+        "wenyuan_backup_wal_gaps_total",
+        &[],
+        "Times that write-ahead log was given up before it was stored: recovery past it begins with the next backup",
+    ),
     counter(
         "wenyuan_social_writing_refused_total",
         &[("kind", "`post`, `comment`, `like`, `follow`, `message`, `report`")],

@@ -125,7 +125,9 @@ impl Settings {
 
     /// Configuration of the database.
     pub(crate) fn database(&self) -> DatabaseConfig {
-        self.database.config(&self.storage.data_dir())
+        let mut config = self.database.config(&self.storage.data_dir());
+        config.cluster.settings.extend(self.backup.postgres());
+        config
     }
 
     /// Returns the settings for a restored copy of the library in another data directory: its own database and secrets, and nothing

@@ -3,7 +3,7 @@
 //! An object is known by the list of an earlier backup to the same keys. One that a killed backup left is found by its name, which has
 //! the hash of the stored file, and used if its bytes have that hash.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use store::objects::{Hash, Objects, Stored};
@@ -16,12 +16,15 @@ use crate::progress::{Progress, Step};
 use crate::repository::Repository;
 
 /// Objects that the repository has.
-pub(super) struct Copied {
+#[derive(Debug)]
+pub(crate) struct Copied {
     entries: HashMap<String, Piece>,
     /// Files in folders that were listed, by object.
     left_over: HashMap<String, Vec<(String, u64)>>,
     /// Objects of the library whose bytes have another hash.
     damaged: BTreeSet<String>,
+    /// Objects that were found missing and are in the repository now.
+    added: BTreeMap<String, Piece>,
     folder: String,
 }
 
@@ -34,11 +37,11 @@ enum Outcome {
 }
 
 /// Objects of one backup.
-pub(super) struct ObjectList(BTreeMap<String, Piece>);
+pub(crate) struct ObjectList(BTreeMap<String, Piece>);
 
 impl Copied {
     /// Reads the list of the newest backup to the same keys.
-    pub(super) async fn load(repository: &Repository, recipients: &Recipients) -> Result<Self, Error> {
+    pub(crate) async fn load(repository: &Repository, recipients: &Recipients) -> Result<Self, Error> {
         let names = recipients.names();
         let mut entries = HashMap::new();
         // A damaged list costs disk space, as its objects are stored again; it does not keep a backup from being made.
@@ -50,11 +53,17 @@ impl Copied {
             }
         }
         let folder = format!("objects/{}", recipients.key_set());
-        Ok(Self { entries, left_over: HashMap::new(), damaged: BTreeSet::new(), folder })
+        Ok(Self {
+            entries,
+            left_over: HashMap::new(),
+            damaged: BTreeSet::new(),
+            added: BTreeMap::new(),
+            folder,
+        })
     }
 
     /// Copies the objects that the repository has not, and returns the list of all that the library has now.
-    pub(super) async fn copy_new(
+    pub(crate) async fn copy_new(
         &mut self,
         repository: &Repository,
         objects: &Objects,
@@ -62,6 +71,9 @@ impl Copied {
         progress: &Progress,
     ) -> Result<ObjectList, Error> {
         let found: Vec<Stored> = objects.list().try_collect().await?;
+        // One that is deleted and comes again counts as new: its file can have been removed from the repository meanwhile.
+        let names: HashSet<String> = found.iter().map(|object| object.hash.to_string()).collect();
+        self.entries.retain(|name, _| names.contains(name));
         let missing: Vec<Stored> = {
             let missing = found.iter().filter(|object| !self.entries.contains_key(&object.hash.to_string()));
             missing.copied().collect()
@@ -86,7 +98,10 @@ impl Copied {
             .await?;
         for (name, outcome) in outcomes {
             match outcome {
-                Outcome::InRepository(piece) => drop(self.entries.insert(name, piece)),
+                Outcome::InRepository(piece) => {
+                    self.added.insert(name.clone(), piece.clone());
+                    self.entries.insert(name, piece);
+                }
                 Outcome::Gone => {}
                 Outcome::Damaged => {
                     if self.damaged.insert(name.clone()) {
@@ -107,8 +122,19 @@ impl Copied {
     }
 
     /// Objects of the library that are damaged.
-    pub(super) fn damaged(&self) -> Vec<String> {
+    pub(crate) fn damaged(&self) -> Vec<String> {
         self.damaged.iter().cloned().collect()
+    }
+
+    /// Objects that are in the repository since the list was loaded, or since [`forget_added`](Self::forget_added).
+    pub(crate) fn added(&self) -> ObjectList {
+        ObjectList(self.added.clone())
+    }
+
+    /// Forgets them, once they are listed elsewhere.
+    pub(crate) fn forget_added(&mut self) {
+        self.added.clear();
+        self.left_over.clear();
     }
 
     /// Lists the folders in which a killed backup can have left these objects.
@@ -164,16 +190,16 @@ async fn copy(
 }
 
 impl ObjectList {
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.len() as u64
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.0.values().map(|piece| piece.plain_size).sum()
     }
 
     /// Returns the list as lines of JSON.
-    pub(super) fn lines(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn lines(&self) -> Result<Vec<u8>, Error> {
         let mut lines = Vec::new();
         for (hash, piece) in &self.0 {
             let entry = ObjectEntry { hash: hash.clone(), piece: piece.clone() };

@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::Uid;
@@ -15,6 +16,9 @@ use crate::Error;
 const RESTORING: &str = "restoring";
 /// File in it that is locked while a program works there.
 const LOCK: &str = "restoring.lock";
+/// Time for which files that appear during a removal are removed, too, and the pause before that.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
+const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 /// Folder of the database, moved last.
 const POSTGRES: &str = "postgres";
 /// Everything that a restoration moves into the folder. What a killed one moved is removed by these names, and nothing else is.
@@ -136,13 +140,18 @@ impl Target {
         // Last, so that this can be interrupted, too.
         paths.push(self.restoring.clone());
         for path in paths {
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::Io { path, source: error });
+            let deadline = Instant::now() + REMOVAL_TIMEOUT;
+            loop {
+                let removed =
+                    if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                match removed.map_err(|source| (source.kind(), source)) {
+                    Ok(()) | Err((io::ErrorKind::NotFound, _)) => break,
+                    // A server that gives up by itself writes a moment longer.
+                    Err((io::ErrorKind::DirectoryNotEmpty, _)) if Instant::now() < deadline => {
+                        tokio::time::sleep(REMOVAL_PAUSE).await;
+                    }
+                    Err((_, source)) => return Err(Error::Io { path, source }),
                 }
-                _ => {}
             }
         }
         Ok(())

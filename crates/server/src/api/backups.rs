@@ -50,6 +50,8 @@ pub(crate) struct BackupItem {
     state: BackupState,
     /// The state that it restores is that of this time. Missing if the backup cannot be read.
     consistent_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// With it, the state at every moment from `consistent_at` to this time can be restored.
+    recoverable_until: Option<chrono::DateTime<chrono::Utc>>,
     /// Whether it is encrypted.
     encrypted: bool,
     /// Number of rows.
@@ -70,6 +72,7 @@ impl From<Overview> for BackupItem {
             id: overview.id,
             state: overview.state,
             consistent_at: overview.consistent_at,
+            recoverable_until: overview.recoverable_until,
             encrypted: overview.encrypted,
             rows: overview.rows,
             objects: overview.objects,

@@ -17,12 +17,14 @@ use library::reader::Reader;
 use store::jobs;
 use store::listener::{Notifier, Subscription, spawn_listener};
 use store::workers::{Handler, run_worker};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use self::handlers::{EmbedFiles, EmbedPassages, Ingest, MaintainVectors, SweepObjects};
 use self::models::ModelFollower;
 use crate::app::App;
+use crate::app::backups::archiving::{self, Archiving};
 use crate::app::backups::scheduled;
 use crate::app::mail::{Mail, ResetMails};
 
@@ -130,6 +132,25 @@ impl BackgroundTasks {
         self.repeat("measure the backups", Wake::Every(MEASURE_BACKUPS), move |_stop| {
             let app = app.clone();
             async move { scheduled::measure(&app.settings).await }
+        });
+    }
+
+    /// Archives the write-ahead log of the built-in PostgreSQL, or lets it go where that is turned off.
+    pub(crate) fn archive_wal(&mut self, app: &App) {
+        let Some(cluster) = app.database.cluster().cloned() else { return };
+        let Some(interval) = app.settings.backup.wal_interval() else {
+            self.aborted.push(tokio::spawn(archiving::turn_off(cluster)));
+            return;
+        };
+        let archiving = Arc::new(Mutex::new(Archiving::new(app, cluster)));
+        self.repeat("archive the write-ahead log", Wake::Every(interval), move |_stop| {
+            let archiving = Arc::clone(&archiving);
+            let runtime = Handle::current();
+            // On a thread of its own, as backups are.
+            async move {
+                let round = move || runtime.block_on(async { archiving.lock().await.round().await });
+                Ok(tokio::task::spawn_blocking(round).await?)
+            }
         });
     }
 

@@ -1,6 +1,7 @@
 //! Backups: what the server adds to those of [`ops`]. It saves its settings and its master key with the database, and asks a restored
 //! copy the questions whose answers it had saved.
 
+pub(crate) mod archiving;
 mod questions;
 pub(crate) mod scheduled;
 
@@ -17,8 +18,9 @@ use ops::keys::{Identity, KeyFile, Recipients};
 use ops::manifest::Manifest;
 use ops::progress::Progress;
 use ops::repository::{Listed, Repository};
-use ops::restore::{self, Prepared, Request};
+use ops::restore::{self, Moment, Prepared, Request};
 use ops::verify::{Check, Outcome, Questions, Report, State};
+use ops::wal::Period;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -134,7 +136,7 @@ pub(crate) fn request<'repository>(
     data: &Path,
 ) -> Request<'repository> {
     let programs = settings.database.programs(&settings.storage.data_dir());
-    Request { repository, manifest, identity, data: data.to_owned(), programs }
+    Request { repository, manifest, moment: Moment::Backup, identity, data: data.to_owned(), programs }
 }
 
 /// Restores a backup into the folder of the request. Returns whether the master key came with it.
@@ -186,6 +188,8 @@ pub(crate) struct Overview {
     pub(crate) state: State,
     /// `None` if its manifest cannot be read; `fault` says why.
     pub(crate) consistent_at: Option<DateTime<Utc>>,
+    /// With this backup, every state between `consistent_at` and this time can be restored.
+    pub(crate) recoverable_until: Option<DateTime<Utc>>,
     pub(crate) encrypted: bool,
     pub(crate) rows: i64,
     pub(crate) objects: u64,
@@ -203,6 +207,7 @@ impl From<Listed> for Overview {
                 id,
                 state: State::Failed,
                 consistent_at: None,
+                recoverable_until: None,
                 encrypted: false,
                 rows: 0,
                 objects: 0,
@@ -214,6 +219,7 @@ impl From<Listed> for Overview {
             Listed::Complete(manifest, report) => Self {
                 state: report.as_ref().map_or(State::Unverified, |report| report.state),
                 consistent_at: Some(manifest.consistent_at),
+                recoverable_until: None,
                 encrypted: manifest.is_encrypted(),
                 rows: manifest.rows(),
                 objects: manifest.objects.count,
@@ -234,9 +240,37 @@ impl From<Listed> for Overview {
 /// If the repository fails.
 pub(crate) async fn overview(settings: &Settings) -> Result<Vec<Overview>, ops::Error> {
     match server_repository(settings).await? {
-        Some(repository) => Ok(repository.list().await?.into_iter().map(Overview::from).collect()),
+        Some(repository) => {
+            let listed = repository.list().await?;
+            let periods = periods(&repository, &listed).await?;
+            let overviews = listed.into_iter().map(Overview::from).map(|overview| Overview {
+                recoverable_until: periods.get(&overview.id).map(|period| period.until),
+                ..overview
+            });
+            Ok(overviews.collect())
+        }
         None => Ok(Vec::new()),
     }
+}
+
+/// Returns the periods that can be recovered, by the backup that they begin with.
+///
+/// # Errors
+///
+/// If the repository fails.
+pub(crate) async fn periods(
+    repository: &Repository,
+    listed: &[Listed],
+) -> Result<BTreeMap<String, Period>, ops::Error> {
+    let manifests: Vec<&Manifest> = listed
+        .iter()
+        .filter_map(|backup| match backup {
+            Listed::Complete(manifest, _) => Some(&**manifest),
+            Listed::Damaged { .. } => None,
+        })
+        .collect();
+    let periods = ops::wal::periods(repository, &manifests).await?;
+    Ok(manifests.into_iter().map(|manifest| manifest.id.clone()).zip(periods).collect())
 }
 
 /// Finds a backup in the server's repository.

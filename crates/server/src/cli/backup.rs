@@ -17,6 +17,7 @@ use ops::manifest::{Manifest, program_version};
 use ops::progress::Progress;
 use ops::repository::{Listed, Repository};
 use ops::verify::{Outcome, Report, State};
+use ops::wal::join;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -300,11 +301,17 @@ fn summary(manifest: &Manifest, report: Option<&Report>) -> Value {
 
 async fn list(repository: &Repository, as_json: bool) -> anyhow::Result<()> {
     let listed = repository.list().await?;
+    let periods = backups::periods(repository, &listed).await?;
     if as_json {
         let backups: Vec<Value> = listed
             .iter()
             .map(|backup| match backup {
-                Listed::Complete(manifest, report) => summary(manifest, report.as_ref()),
+                Listed::Complete(manifest, report) => {
+                    let mut summary = summary(manifest, report.as_ref());
+                    summary["recoverable_until"] =
+                        json!(periods.get(&manifest.id).map(|period| period.until));
+                    summary
+                }
                 Listed::Damaged { id, fault } => json!({ "id": id, "state": State::Failed, "fault": fault }),
             })
             .collect();
@@ -320,6 +327,11 @@ async fn list(repository: &Repository, as_json: bool) -> anyhow::Result<()> {
             Listed::Damaged { id, fault } => {
                 show::line(&format!("{}  {}", styled(BOLD, id), styled(WRONG, fault)));
             }
+        }
+    }
+    for period in join(periods.into_values().collect()) {
+        if period.from < period.until {
+            show::note(&format!("recovery to any moment: {period}"));
         }
     }
     Ok(())

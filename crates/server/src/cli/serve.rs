@@ -48,6 +48,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     background.sweep_objects(&app);
     background.maintain(&app);
     background.back_up(&app);
+    background.archive_wal(&app);
     background.record_usage(&app);
     background.record_zero_results(&app);
     background.mark_stale_answers(&app);

@@ -1,6 +1,7 @@
 //! `[backup]`: where backups are written, and what verifies them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
@@ -49,6 +50,39 @@ pub(crate) struct BackupSettings {
     )]
     unencrypted: bool,
 
+    /// Seconds between two times that the write-ahead log of the built-in PostgreSQL goes into the repository, for recovery to any
+    /// moment; 0 to leave it out
+    #[arg(
+        id = "backup.wal_seconds",
+        long = "backup-wal-seconds",
+        env = "WENYUAN_BACKUP_WAL_SECONDS",
+        default_value_t = 60,
+        value_name = "SECONDS"
+    )]
+    wal_seconds: u64,
+
+    /// Write-ahead log that is kept while it cannot go into the repository, and for a running backup, in MiB; beyond it, the oldest is given
+    /// up: recovery to a moment begins anew with the next backup, and a running backup fails
+    #[arg(
+        id = "backup.wal_limit_mib",
+        long = "backup-wal-limit-mib",
+        env = "WENYUAN_BACKUP_WAL_LIMIT_MIB",
+        default_value_t = 4096,
+        value_name = "MIB",
+        value_parser = clap::value_parser!(u64).range(256..=1_000_000)
+    )]
+    wal_limit_mib: u64,
+
+    /// Days to each moment of which the library can be recovered
+    #[arg(
+        id = "backup.keep_wal_days",
+        long = "backup-keep-wal-days",
+        env = "WENYUAN_BACKUP_KEEP_WAL_DAYS",
+        default_value_t = 7,
+        value_name = "DAYS"
+    )]
+    keep_wal_days: u32,
+
     /// Days for which every backup is kept
     #[arg(
         id = "backup.keep_all_days",
@@ -88,7 +122,22 @@ impl BackupSettings {
 
     /// Which backups are kept.
     pub(crate) fn policy(&self) -> Policy {
-        Policy { all_days: self.keep_all_days, daily_days: self.keep_daily_days }
+        Policy {
+            all_days: self.keep_all_days,
+            daily_days: self.keep_daily_days,
+            wal_days: self.keep_wal_days,
+        }
+    }
+
+    /// Time between two rounds of archiving the write-ahead log; `None` if it is not archived.
+    pub(crate) fn wal_interval(&self) -> Option<Duration> {
+        (self.wal_seconds > 0 && self.repository().is_some()).then(|| Duration::from_secs(self.wal_seconds))
+    }
+
+    /// Settings of the built-in PostgreSQL.
+    pub(super) fn postgres(&self) -> Vec<(String, String)> {
+        // Applies to the archiver's slot also while the server does not run.
+        vec![("max_slot_wal_keep_size".to_owned(), format!("{}MB", self.wal_limit_mib))]
     }
 
     /// File with questions, if one is set.

@@ -123,8 +123,17 @@ async fn backups_share_objects_and_count_when_they_are_verified() {
     let report = verified.json();
     assert_eq!((verified.code, &report["state"]), (0, &"verified".into()), "{report}");
     let checks = each(&serde_json::json!({ "hits": report["checks"] }), "name");
-    let expected =
-        ["files", "recovery", "rows", "foreign_keys", "structure", "objects", "references", "questions"];
+    let expected = [
+        "files",
+        "recovery",
+        "rows",
+        "foreign_keys",
+        "structure",
+        "objects",
+        "log",
+        "references",
+        "questions",
+    ];
     assert_eq!(checks, expected);
     assert!(report.to_string().contains("find the same"), "{report}");
     let states: Vec<Value> =
@@ -220,8 +229,8 @@ async fn pruning_leaves_what_kept_backups_need() {
     assert_eq!(planned["removed"], serde_json::json!([first["id"], second["id"]]), "{planned}");
     assert_eq!(
         testkit::files_under(Path::new(&repository)),
-        files + 1,
-        "only the lock of the readers is new"
+        files + 2,
+        "only the locks of the readers and of the archiver are new"
     );
     let prune = ["backup", "prune", "--from", &repository];
     for round in 0..5_u64 {

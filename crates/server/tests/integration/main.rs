@@ -45,6 +45,7 @@ mod pages;
 mod perplexica;
 mod pictures;
 mod reading_order;
+mod recovery;
 mod relevance;
 mod robustness;
 mod search;

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use chrono::{DateTime, Utc};
 use ops::verify::{Check, Outcome, State as BackupState};
 
 use super::{FlashMessage, ListQuery, require_administrator};
@@ -50,6 +51,11 @@ impl List<'_> {
 
     fn has_failed(&self, check: &Check) -> bool {
         check.outcome != Outcome::Passed
+    }
+
+    /// End of the period that can be recovered with a backup, if it is more than a moment.
+    fn recoverable_until(&self, backup: &Overview) -> Option<DateTime<Utc>> {
+        backup.recoverable_until.filter(|until| Some(*until) > backup.consistent_at)
     }
 
     /// Size in the repository without what it shares with others, in MiB, rounded up.

@@ -181,6 +181,7 @@ admin-backups-none = No backups yet.
 admin-backup-run = Back up now
 admin-backup-verify = Verify
 admin-backup-at = state of { $ago }
+admin-backup-until = recovery to any moment up to { $ago }
 admin-backup-size = { $size } MiB
 admin-backup-encrypted = encrypted
 admin-backup-plain = not encrypted

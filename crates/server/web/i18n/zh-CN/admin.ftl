@@ -172,6 +172,7 @@ admin-backups-none = 还没有备份。
 admin-backup-run = 立即备份
 admin-backup-verify = 验证
 admin-backup-at = { $ago }的状态
+admin-backup-until = 可恢复到任意时刻，直至{ $ago }
 admin-backup-size = { $size } MiB
 admin-backup-encrypted = 已加密
 admin-backup-plain = 未加密
