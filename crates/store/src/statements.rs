@@ -33,11 +33,14 @@ tokio::task_local! {
     static COUNTS: StatementCounts;
 }
 
+/// Number of runs by place and name.
+type Counts = HashMap<(Option<Arc<str>>, String), u32>;
+
 /// Statements that a piece of work has run, by name and by place in the work. [`StatementDurations`] counts them.
 #[derive(Debug, Clone, Default)]
 pub struct StatementCounts {
     place: Option<Arc<str>>,
-    counts: Arc<Mutex<HashMap<(Option<Arc<str>>, String), u32>>>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 /// A statement that was run again and again at one place.
@@ -84,7 +87,7 @@ impl StatementCounts {
         *self.lock().entry((self.place.clone(), name.to_owned())).or_default() += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Option<Arc<str>>, String), u32>> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

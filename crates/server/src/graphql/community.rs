@@ -23,6 +23,7 @@ const MAX_FIRST_COMMENTS: i32 = 20;
 /// Person.
 pub(super) struct Person(pub(super) people::Person);
 
+/// Person.
 #[Object]
 impl Person {
     /// Id.
@@ -73,6 +74,7 @@ pub(super) enum SubjectKind {
 /// Post about something in the library, or about nothing in it.
 pub(super) struct Post(pub(super) posts::Post);
 
+/// Post about something in the library, or about nothing in it.
 #[Object]
 impl Post {
     /// Id.
@@ -214,6 +216,7 @@ pub(super) enum CommentState {
 /// Comment on a post.
 pub(super) struct Comment(pub(super) comments::Comment);
 
+/// Comment on a post.
 #[Object]
 impl Comment {
     /// Id.
@@ -227,7 +230,7 @@ impl Comment {
     }
 
     /// Comment that it replies to.
-    async fn parent(&self, context: &Context<'_>) -> Result<Option<Comment>, Error> {
+    async fn parent(&self, context: &Context<'_>) -> Result<Option<Self>, Error> {
         match self.0.parent_id {
             Some(id) => load_comment(context, id).await,
             None => Ok(None),
@@ -288,6 +291,7 @@ impl Comment {
 /// Person whom the caller could follow, and why.
 pub(super) struct Suggestion(pub(super) follows::Suggestion);
 
+/// Person whom the caller could follow, and why.
 #[Object]
 impl Suggestion {
     /// Person.
@@ -314,6 +318,7 @@ impl Suggestion {
 /// Conversation of the caller with one person or a group.
 pub(super) struct Conversation(pub(super) conversations::Conversation);
 
+/// Conversation of the caller with one person or a group.
 #[Object]
 impl Conversation {
     /// Id.
@@ -355,6 +360,7 @@ impl Conversation {
 /// Message of a conversation.
 pub(super) struct DirectMessage(pub(super) messages::Message);
 
+/// Message of a conversation.
 #[Object]
 impl DirectMessage {
     /// Id.
@@ -391,6 +397,7 @@ impl DirectMessage {
 /// Notification of the caller.
 pub(super) struct Notification(pub(super) notifications::Notification);
 
+/// Notification of the caller.
 #[Object]
 impl Notification {
     /// Id.
@@ -482,6 +489,7 @@ pub(super) struct Following {
 /// What the caller follows: a person, a library, a document or a tag.
 pub(super) struct Follow(pub(super) follows::Follow);
 
+/// What the caller follows: a person, a library, a document or a tag.
 #[Object]
 impl Follow {
     /// Person.

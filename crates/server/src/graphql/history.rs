@@ -12,6 +12,7 @@ use super::view::name_of;
 /// Chat of the caller.
 pub(super) struct Chat(pub(super) chats::Chat);
 
+/// Chat of the caller.
 #[Object]
 impl Chat {
     /// Id.
@@ -58,6 +59,7 @@ impl Chat {
 /// Question or answer in a chat.
 pub(super) struct ChatMessage(pub(super) messages::Message);
 
+/// Question or answer in a chat.
 #[Object]
 impl ChatMessage {
     /// Id.

@@ -3,7 +3,7 @@
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Response as GraphqlResponse, ServerError, Variables};
+use async_graphql::{Name, Response as GraphqlResponse, ServerError, Variables};
 use axum::body::to_bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request as HttpRequest, State};
@@ -202,10 +202,8 @@ impl Endpoint {
         let document = parse_query(&text).map_err(|error| refused(error.to_string()))?;
         limits::check_fields(&document).map_err(refused)?;
         let name = parameters.operation_name.as_deref();
-        let chosen = document
-            .operations
-            .iter()
-            .find(|(known, _)| name.is_none() || known.map(|known| known.as_str()) == name);
+        let chosen =
+            document.operations.iter().find(|(known, _)| name.is_none() || known.map(Name::as_str) == name);
         if is_get && chosen.is_some_and(|(_, operation)| operation.node.ty != OperationType::Query) {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "a change is sent by POST"));
         }
@@ -322,7 +320,7 @@ pub(super) fn failure(code: &str, why: &str) -> GraphqlResponse {
 
 fn respond(media_type: &'static str, status: StatusCode, response: &GraphqlResponse) -> Response {
     let content_type = format!("{media_type}; charset=utf-8");
-    let mut built = (status, [(header::CONTENT_TYPE, content_type)], live::body(&response)).into_response();
+    let mut built = (status, [(header::CONTENT_TYPE, content_type)], live::body(response)).into_response();
     built.extensions_mut().insert(RawResponse);
     built
 }

@@ -28,6 +28,7 @@ pub(super) enum Visibility {
 /// Library: documents in versions.
 pub(super) struct Library(pub(super) Arc<catalogue::Library>);
 
+/// Library: documents in versions.
 #[Object]
 impl Library {
     /// Id.
@@ -96,6 +97,7 @@ pub(super) struct Version {
 /// Document of a library.
 pub(super) struct Document(pub(super) documents::Document);
 
+/// Document of a library.
 #[Object]
 impl Document {
     /// Id.
@@ -147,6 +149,7 @@ impl Document {
 /// Passage of a document: what search finds and answers cite.
 pub(super) struct Passage(pub(super) Arc<search::Passage>);
 
+/// Passage of a document: what search finds and answers cite.
 #[Object]
 impl Passage {
     /// Id.
@@ -213,6 +216,7 @@ impl Passage {
 /// Passage that a search found.
 pub(super) struct SearchHit(pub(super) search::SearchHit);
 
+/// Passage that a search found.
 #[Object]
 impl SearchHit {
     /// Passage.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
-use async_graphql::{Data, Executor, Request as GraphqlRequest, Response as GraphqlResponse};
+use async_graphql::{Data, Executor, Pos, Request as GraphqlRequest, Response as GraphqlResponse};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -169,8 +169,7 @@ impl Live {
                 return stream::once(async move { response }).boxed();
             }
             Err(error) => {
-                let response =
-                    GraphqlResponse::from_errors(vec![error.into_server_error(Default::default())]);
+                let response = GraphqlResponse::from_errors(vec![error.into_server_error(Pos::default())]);
                 return stream::once(async move { response }).boxed();
             }
         };

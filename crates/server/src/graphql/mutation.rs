@@ -17,10 +17,10 @@ use crate::http::input;
 
 /// Declares the payload of a change: its result or a refusal.
 macro_rules! payload {
-    ($name:ident, $value:ident, $documentation:literal) => {
+    ($(#[$attribute:meta])* $name:ident, $value:ident, $documentation:literal) => {
         #[doc = $documentation]
         #[derive(Union)]
-        #[expect(clippy::large_enum_variant, reason = "made once for a response")]
+        $(#[$attribute])*
         pub(super) enum $name {
             /// Result.
             Done($value),
@@ -46,7 +46,12 @@ pub(super) struct Done {
     id: Option<ID>,
 }
 
-payload!(PostPayload, Post, "Post, or why the change was not made.");
+payload!(
+    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
+    PostPayload,
+    Post,
+    "Post, or why the change was not made."
+);
 payload!(CommentPayload, Comment, "Comment, or why the change was not made.");
 payload!(LikePayload, Likes, "Likes, or why the change was not made.");
 payload!(FollowPayload, Following, "State of following, or why the change was not made.");
@@ -161,6 +166,7 @@ async fn end<T, P: From<Result<T, Refusal>>>(
 /// Changes, one after another. Each is made whole or not at all.
 pub(crate) struct Mutation;
 
+/// Changes, one after another. Each is made whole or not at all.
 #[Object]
 impl Mutation {
     /// Adds a post.

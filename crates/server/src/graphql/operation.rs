@@ -195,6 +195,7 @@ view! {
 /// Report of a post or a comment to its moderators.
 pub(super) struct Report(reports::Report);
 
+/// Report of a post or a comment to its moderators.
 #[Object]
 impl Report {
     /// Id.
@@ -260,11 +261,11 @@ impl Report {
 #[derive(Default)]
 pub(super) struct OperationQuery;
 
+/// Queries of those who look after the library.
 #[Object]
 impl OperationQuery {
     /// Work for the owners of libraries, the latest first.
     #[graphql(complexity = "size(first) * child_complexity + 1")]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn work_list(
         &self,
         context: &Context<'_>,
@@ -334,7 +335,6 @@ impl OperationQuery {
 
     /// Jobs, the newest first: those in a state, or all that are not done. For administrators.
     #[graphql(complexity = "size(first) * child_complexity + 1")]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn jobs(
         &self,
         context: &Context<'_>,

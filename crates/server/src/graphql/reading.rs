@@ -174,6 +174,7 @@ pub(super) enum NoteCategory {
 /// Note on a passage, by a person or an agent.
 pub(super) struct Note(pub(super) notes::Note);
 
+/// Note on a passage, by a person or an agent.
 #[Object]
 impl Note {
     /// Id.
@@ -234,6 +235,7 @@ impl Note {
 #[derive(Default)]
 pub(super) struct ReadingQuery;
 
+/// Queries of documents.
 #[Object]
 impl ReadingQuery {
     /// Libraries, by name.
@@ -258,7 +260,6 @@ impl ReadingQuery {
 
     /// Documents, by library and path.
     #[graphql(complexity = "size(first) * child_complexity + 1")]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn documents(
         &self,
         context: &Context<'_>,

@@ -159,9 +159,8 @@ fn follow<N: News>(
     let found = stream::unfold(Some((session, watcher, news)), async |state| {
         let (session, mut watcher, mut news) = state?;
         // A silent subscription ends with its credential, too.
-        match tokio::time::timeout(CHECK, watcher.changed()).await {
-            Ok(false) => return None,
-            Ok(true) | Err(_) => {}
+        if let Ok(false) = tokio::time::timeout(CHECK, watcher.changed()).await {
+            return None;
         }
         let read = async {
             let Some(actor) = session.actor().await? else { return Ok(None) };
@@ -185,6 +184,7 @@ fn follow<N: News>(
 #[derive(Default)]
 pub(crate) struct Subscription;
 
+/// News, as they come. A subscription ends with its session or key.
 #[GraphqlSubscription]
 impl Subscription {
     /// Notifications of the caller that are newer than a time, by default than now.

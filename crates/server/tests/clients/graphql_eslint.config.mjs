@@ -17,13 +17,19 @@ export default [
         { types: "PascalCase", FieldDefinition: "camelCase", InputValueDefinition: "camelCase", Argument: "camelCase", EnumValueDefinition: "UPPER_CASE" },
       ],
       "@graphql-eslint/no-hashtag-description": "error",
-      "@graphql-eslint/no-unreachable-types": "error",
       "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
       "@graphql-eslint/relay-page-info": "error",
       "@graphql-eslint/require-deprecation-reason": "error",
       "@graphql-eslint/require-description": [
         "error",
-        { types: true, rootField: true, FieldDefinition: true, EnumValueDefinition: true },
+        {
+          types: true,
+          rootField: true,
+          FieldDefinition: true,
+          EnumValueDefinition: true,
+          // Those of Relay, whose specification describes them.
+          ignoredSelectors: ["[type=ObjectTypeDefinition][name.value=/(Connection|Edge|PageInfo)$/]"],
+        },
       ],
       "@graphql-eslint/unique-enum-value-names": "error",
     },

@@ -91,7 +91,7 @@ const COPIES: &[&str] = &[
     "insert into social.mutes (user_id, muted_id) select ada.id, person.id from person, identity.users as ada where ada.username = 'ada' and n % 3 = 0",
     "insert into social.blocks (user_id, blocked_id) select ada.id, person.id from person, identity.users as ada where ada.username = 'ada' and n % 5 = 0",
     "insert into social.notifications (id, user_id, kind, event_key, actor_id, post_id, comment_id)
-     select gen_random_uuid(), ada.id, 'reply', 'copy ' || n, person.id, comment.post_id, comment.id
+     select gen_random_uuid(), ada.id, 'reply', 'copy ' || comment.id, person.id, comment.post_id, comment.id
      from person join social.comments as comment on comment.author_id = person.id join identity.users as ada on ada.username = 'ada'",
     "insert into social.conversations (id, last_number) select id, 1 from person",
     "insert into social.conversation_members (conversation_id, user_id) select id, id from person",
