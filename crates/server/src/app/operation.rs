@@ -1,4 +1,4 @@
-//! What administrators see of the server's work: jobs and schedules.
+//! Server's work as administrators see it: jobs and schedules.
 
 use kernel::actor::{Actor, Role};
 use kernel::page::{Cursor, Page};

@@ -1,4 +1,4 @@
-//! What people watch: notifications, conversations, comments. One statement of this node looks for all that is watched, as long as
+//! Watchers of news: notifications, conversations, comments. One statement of this node looks for all that is watched, as long as
 //! anything is, so that who waits holds no connection of the database.
 
 use std::collections::HashMap;

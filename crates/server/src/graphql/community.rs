@@ -405,7 +405,7 @@ impl Notification {
         self.0.id.0.into()
     }
 
-    /// What happened: `mention`, `reply`, `like`, `follow`, `message`, `version` …
+    /// Kind of the event: `mention`, `reply`, `like`, `follow`, `message`, `version` …
     async fn kind(&self) -> String {
         name_of(&self.0.kind)
     }
@@ -486,10 +486,10 @@ pub(super) struct Following {
     pub(super) follower_count: i64,
 }
 
-/// What the caller follows: a person, a library, a document or a tag.
+/// Follow of the caller: a person, a library, a document or a tag.
 pub(super) struct Follow(pub(super) follows::Follow);
 
-/// What the caller follows: a person, a library, a document or a tag.
+/// Follow of the caller: a person, a library, a document or a tag.
 #[Object]
 impl Follow {
     /// Person.

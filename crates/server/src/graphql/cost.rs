@@ -1,4 +1,4 @@
-//! What a request costs: its complexity is charged to the key's rate limit before it is executed and told in `extensions.cost`; its
+//! Cost of a request: its complexity is charged to the key's rate limit before it is executed and told in `extensions.cost`; its
 //! statements are counted, and a field that runs one again and again is found.
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ const COMPLEXITY_OF_A_POINT: usize = 100;
 /// Number of times that one field may run the same statement in a request. More is a read for each node of a list.
 const MAX_REPEATS: u32 = 5;
 
-/// What a request is charged to.
+/// Account that a request is charged to.
 pub(super) struct Budget {
     pub(super) limits: Limits,
     /// Rate limit of the key; `None` for a person or nobody.

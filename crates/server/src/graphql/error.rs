@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 pub(crate) struct Refusal {
     /// Kind of the reason, as the last part of the type of REST's problem: `not-found`, `forbidden`, `invalid` …
     code: String,
-    /// What is wrong and what to do.
+    /// Message: what is wrong and what to do.
     message: String,
     /// Seconds after which a retry makes sense.
     retry_after: Option<i32>,

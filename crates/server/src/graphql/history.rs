@@ -67,7 +67,7 @@ impl ChatMessage {
         self.0.message_id.into()
     }
 
-    /// Who wrote it: `user` or `assistant`.
+    /// Role of its writer: `user` or `assistant`.
     async fn role(&self) -> String {
         name_of(&self.0.role)
     }

@@ -13,7 +13,7 @@ use library::search;
 use super::loaders::{PassageId, Reads};
 use super::query::Request;
 
-/// Who can read a library.
+/// Readers of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "library::access::Visibility")]
 pub(super) enum Visibility {
@@ -46,12 +46,12 @@ impl Library {
         &self.0.title
     }
 
-    /// What it is about.
+    /// Description.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// Who can read it.
+    /// Its readers.
     async fn visibility(&self) -> Visibility {
         self.0.visibility.into()
     }
@@ -245,14 +245,14 @@ impl SearchHit {
     }
 }
 
-/// What a search found.
+/// Results of a search.
 #[derive(SimpleObject)]
 pub(super) struct SearchResult {
     /// Passages, the best first.
     pub(super) hits: Vec<SearchHit>,
     /// Version that was searched, if one library was.
     pub(super) version: Option<String>,
-    /// What a reader of the results should know.
+    /// Notices that a reader of the results should know.
     pub(super) notices: Vec<String>,
     /// Number of further results.
     pub(super) more: usize,

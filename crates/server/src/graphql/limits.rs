@@ -1,4 +1,4 @@
-//! What a request may cost. Checked before it is executed: bytes, nesting, tokens, fields with those of fragments, then depth and
+//! Limits of a request, checked before it is executed: bytes, nesting, tokens, fields with those of fragments, then depth and
 //! complexity, which count a list by the number of items asked for.
 
 use std::collections::HashMap;

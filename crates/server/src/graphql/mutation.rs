@@ -59,7 +59,7 @@ payload!(ConversationPayload, Conversation, "Conversation, or why the change was
 payload!(MessagePayload, DirectMessage, "Message, or why it was not sent.");
 payload!(DonePayload, Done, "That the change was made, or why not.");
 
-/// What a post is about.
+/// Subject of a post.
 #[derive(OneofObject)]
 pub(super) enum SubjectInput {
     /// Library, by name.
@@ -83,7 +83,7 @@ pub(super) struct VersionInput {
     version: String,
 }
 
-/// What can be liked.
+/// Target of a like.
 #[derive(OneofObject)]
 pub(super) enum LikeInput {
     /// Post.
@@ -92,7 +92,7 @@ pub(super) enum LikeInput {
     Comment(ID),
 }
 
-/// What can be followed.
+/// Target of a follow.
 #[derive(OneofObject)]
 pub(super) enum FollowInput {
     /// Person, by user name.

@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::http::input;
 use crate::http::problem::Problem;
 
-/// What the resolvers of one request share.
+/// State that the resolvers of one request share.
 pub(super) struct Request {
     app: App,
     actor: Actor,
@@ -116,7 +116,7 @@ pub(super) struct PostFilter {
     unanswered: bool,
 }
 
-/// Who asks.
+/// Caller.
 #[derive(SimpleObject)]
 pub(super) struct Viewer {
     /// User name; null for a key of the library's owner.
@@ -188,7 +188,7 @@ pub(super) struct CommunityQuery;
 /// Queries of search, people, discussions and answers.
 #[Object]
 impl CommunityQuery {
-    /// Who asks; null without signing in.
+    /// Caller; null without signing in.
     async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>, Error> {
         let request = Request::of(context);
         let actor = request.actor();
@@ -401,7 +401,7 @@ impl CommunityQuery {
         Ok(arguments.connection(page.map_err(failed)?, Person))
     }
 
-    /// What the caller follows, the last first.
+    /// Follows of the caller, the last first.
     #[graphql(complexity = "size(first) * child_complexity + 1")]
     async fn follows(
         &self,

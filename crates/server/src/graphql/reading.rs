@@ -157,7 +157,7 @@ view! {
     }
 }
 
-/// What is wrong with a passage.
+/// Fault of a passage that a note reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "library::notes::Category")]
 pub(super) enum NoteCategory {
@@ -318,7 +318,7 @@ impl ReadingQuery {
         Ok(DocumentText { revision: found.into(), text })
     }
 
-    /// What differs between the texts of two revisions of a document, named as for `documentText`.
+    /// Difference between the texts of two revisions of a document, named as for `documentText`.
     #[graphql(complexity = "child_complexity + 100")]
     async fn document_difference(
         &self,
@@ -356,7 +356,7 @@ impl ReadingQuery {
         Ok(arguments.connection(page.map_err(failed)?, OutlineEntry::from))
     }
 
-    /// What changed between two versions of a library. Without versions: from the next lower one to the active one. Null if there is no
+    /// Changes between two versions of a library. Without versions: from the next lower one to the active one. Null if there is no
     /// lower version.
     #[graphql(complexity = "size(first) * child_complexity + 100")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]

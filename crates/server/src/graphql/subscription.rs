@@ -32,7 +32,7 @@ const MAX_EVENTS: usize = 100;
 /// Interval at which the credential of a silent subscription is checked.
 const CHECK: Duration = Duration::from_secs(15);
 
-/// Who subscribes; checked again before each event.
+/// Subscriber, checked again before each event.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) app: App,

@@ -105,9 +105,8 @@ const COPIES: &[&str] = &[
      from person join social.comments as comment on comment.author_id = person.id join social.posts as post on post.id = comment.post_id",
     "insert into library.documents select (jsonb_populate_record(document, jsonb_build_object('id', person.id, 'path', 'copy/' || n))).*
      from library.documents as document, person where document.path = 'tea.md'",
-    "insert into library.document_versions select (jsonb_populate_record(revision, jsonb_build_object('id', person.id, 'document_id', person.id))).*
-     from library.document_versions as revision join library.documents as document on document.id = revision.document_id and document.path = 'tea.md',
-       person",
+    "insert into library.document_versions select (jsonb_populate_record(d, jsonb_build_object('id', person.id, 'document_id', person.id))).*
+     from library.document_versions as d join library.documents as document on document.id = d.document_id and document.path = 'tea.md', person",
     "insert into library.notes select (jsonb_populate_record(note, jsonb_build_object('id', gen_random_uuid(), 'text', 'copy ' || n))).*
      from library.notes as note, person",
     "insert into chat.chats select (jsonb_populate_record(chat, jsonb_build_object('id', person.id, 'current_id', null))).* from chat.chats as chat, person",
