@@ -19,6 +19,7 @@ mod mutation;
 mod operation;
 mod query;
 mod reading;
+mod rounds;
 mod subscription;
 mod view;
 

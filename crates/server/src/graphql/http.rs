@@ -22,6 +22,7 @@ use super::documents::Documents;
 use super::live::{self, Live};
 use super::loaders::loaders;
 use super::query::Request;
+use super::rounds::Rounds;
 use super::{LibrarySchema, limits};
 use crate::http::AppState;
 use crate::http::authentication::{LastingCredential, may_connect};
@@ -160,14 +161,14 @@ impl Endpoint {
                 return response;
             }
         };
-        let counts = StatementCounts::default();
+        let (counts, rounds) = (StatementCounts::default(), Rounds::default());
         let budget = Budget { limits: state.limits.clone(), key };
         let prepared = prepared
-            .data(loaders(state.app.clone(), actor.clone(), counts.clone()))
+            .data(loaders(state.app.clone(), actor.clone(), counts.clone(), rounds.clone()))
             .data(Request::new(state.app, actor))
             .data(counts)
             .data(budget);
-        let mut response = self.schema.execute(prepared).await;
+        let mut response = rounds.run(self.schema.execute(prepared)).await;
         for error in response.errors.iter_mut().filter(|error| code_of(error) == Some("internal")) {
             if let Some(id) = id.as_ref().and_then(|id| id.header_value().to_str().ok()) {
                 error.extensions.get_or_insert_default().set("requestId", id);

@@ -24,6 +24,7 @@ use super::http::{Endpoint, Parameters, Refusal, failure};
 use super::limits;
 use super::loaders::loaders;
 use super::query::Request;
+use super::rounds::Rounds;
 use super::subscription::Session;
 use crate::http::AppState;
 use crate::http::authentication::LastingCredential;
@@ -174,19 +175,19 @@ impl Live {
             }
         };
         let budget = Budget { limits: self.state.limits.clone(), key };
-        let counts = StatementCounts::default();
+        let (counts, rounds) = (StatementCounts::default(), Rounds::default());
         let request = request
-            .data(loaders(app.clone(), actor.clone(), counts.clone()))
+            .data(loaders(app.clone(), actor.clone(), counts.clone(), rounds.clone()))
             .data(Request::lasting(app, actor))
             .data(counts)
             .data(session)
             .data(budget);
-        let responses = self.endpoint.schema.execute_stream(request);
-        let responses = responses.map(move |response| {
-            let _held = &permit;
-            response
-        });
-        responses.boxed()
+        let responses = self.endpoint.schema.execute_stream(request).boxed();
+        stream::unfold((responses, rounds, permit), async |(mut responses, rounds, permit)| {
+            let response = rounds.run(responses.next()).await?;
+            Some((response, (responses, rounds, permit)))
+        })
+        .boxed()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Loaders: what the nodes of a list lead to is read once for all of them, for the caller alone.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_graphql::Error;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -22,6 +23,7 @@ use store::statements::StatementCounts;
 use uuid::Uuid;
 
 use super::error::failed;
+use super::rounds::Rounds;
 use crate::app::App;
 use crate::http::problem::Problem;
 
@@ -50,11 +52,13 @@ pub(super) struct Reads {
 /// Loaders of one request.
 pub(super) type Loaders = DataLoader<Reads>;
 
-/// Creates the loaders of a request.
-pub(super) fn loaders(app: App, actor: Actor, counts: StatementCounts) -> Loaders {
-    DataLoader::new(Reads { app, actor }, move |reads: BoxFuture<'static, ()>| {
-        tokio::spawn(counts.scope(reads))
-    })
+/// Maximum number of keys that one statement reads; as many as a request can ask for.
+const MAX_KEYS: usize = 10_000;
+
+/// Creates the loaders of a request, which read in its rounds.
+pub(super) fn loaders(app: App, actor: Actor, counts: StatementCounts, rounds: Rounds) -> Loaders {
+    let add = move |reads: BoxFuture<'static, ()>| rounds.add(Box::pin(counts.scope(reads)));
+    DataLoader::new(Reads { app, actor }, add).delay(Duration::ZERO).max_batch_size(MAX_KEYS)
 }
 
 impl Reads {

@@ -109,7 +109,7 @@ const COPIES: &[&str] = &[
      from library.document_versions as d join library.documents as document on document.id = d.document_id and document.path = 'tea.md', person",
     "insert into library.notes select (jsonb_populate_record(note, jsonb_build_object('id', gen_random_uuid(), 'text', 'copy ' || n))).*
      from library.notes as note, person",
-    "insert into chat.chats select (jsonb_populate_record(chat, jsonb_build_object('id', person.id, 'current_id', null))).* from chat.chats as chat, person",
+    "insert into chat.chats (id, user_id, title) select person.id, ada.id, 'Copy' from person, identity.users as ada where ada.username = 'ada'",
     "insert into library.libraries (id, name, title) select id, 'lib' || n, 'Copy' from person",
 ];
 
