@@ -123,7 +123,7 @@ const pages = (scene) => [
 ];
 
 /** Routes that do not answer with a page of their own. */
-const withoutPage = new Set(["/login", "/signin", "/search", "/help", "/docs", "/history", "/favicon.ico", "/palette", "/changes/{library}/atom", "/tree/{library}/{version}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/pictures/{revision}/{number}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
+const withoutPage = new Set(["/login", "/signin", "/search", "/help", "/docs", "/history", "/favicon.ico", "/palette", "/notifications/unread", "/changes/{library}/atom", "/tree/{library}/{version}", "/language", "/assets/{hash}/{name}", "/add/standing", "/original/{library}/{version}/{*path}", "/pictures/{revision}/{number}", "/ask/messages/{message}/events", "/ask/messages/{message}/markdown",
   "/ask/messages/{message}/changes", "/ask/{chat}/files"]);
 
 const tags = { en: "en", zh: "zh-CN" };
