@@ -214,7 +214,7 @@ GET    /people/{username}                                                303 200
 POST   /people/{username}                                                403 403 403 403 403 403 403 403 403
 POST   /follows                                                          403 403 403 403 403 403 403 403 403
 GET    /notifications                                                    303 200 200 200 200 200 303 303 200
-GET    /notifications/unread                                             401 200 200 200 200 200 401 401 200
+GET    /notifications/unread                                             204 200 200 200 200 200 204 204 200
 POST   /notifications                                                    403 403 403 403 403 403 403 403 403
 GET    /reports                                                          303 403 403 403 200 403 303 303 200
 POST   /reports                                                          403 403 403 403 403 403 403 403 403

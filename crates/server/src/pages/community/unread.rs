@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -15,7 +15,7 @@ use social::positions::Watched;
 use crate::app::watch::Watcher;
 use crate::http::AppState;
 use crate::http::authentication::LastingCredential;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::Result;
 use crate::pages::frame::{Frame, count_unread};
 
 /// Interval at which a silent stream is checked for the end of its session.
@@ -27,11 +27,13 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn follow(State(state): State<AppState>, frame: Frame, headers: HeaderMap) -> Result<Response> {
-    let reader = frame.reader().ok_or_else(|| Problem::from(library::Error::SignIn))?;
     let credential = LastingCredential::of(&headers, state.app.settings.server.secure_cookies());
+    let (Some(reader), Some(credential)) = (frame.reader(), credential) else {
+        // A page whose session has ended no longer connects (HTML, section 9.2.3).
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
     let watcher = state.app.watchers.watch(Watched::Notifications(reader))?;
-    let events = credential.map(|credential| numbers(state, credential, watcher));
-    let events = events.ok_or_else(|| Problem::from(library::Error::SignIn))?;
+    let events = numbers(state, credential, watcher);
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(CHECK)).into_response();
     // nginx buffers responses otherwise.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
