@@ -88,7 +88,8 @@ impl FromRequestParts<AppState> for Frame {
         };
         // Sent by htmx, which asks for a part of a page.
         let is_partial = parts.headers.contains_key("hx-request");
-        let unread = if is_partial || !accepts_page(parts) { 0 } else { count_unread(state, &actor).await };
+        let unread =
+            if is_partial || !accepts_page(parts) { None } else { count_unread(state, &actor).await };
         Ok(Self {
             actor,
             language: Language::of(&parts.headers, preferences.language.as_deref()),
@@ -99,7 +100,7 @@ impl FromRequestParts<AppState> for Frame {
             is_new,
             secure,
             is_partial,
-            unread,
+            unread: unread.unwrap_or(0),
         })
     }
 }
@@ -398,21 +399,21 @@ fn accepts_page(parts: &Parts) -> bool {
 }
 
 /// Counts the unread notifications of a reader. A page is shown without the number rather than late or not at all.
-pub(super) async fn count_unread(state: &AppState, actor: &Actor) -> i64 {
+pub(super) async fn count_unread(state: &AppState, actor: &Actor) -> Option<i64> {
     if !actor.in_person() || actor.user_id().is_none() {
-        return 0;
+        return Some(0);
     }
     let counted = tokio::time::timeout(MAX_COUNTING, async {
         let mut connection = store::postgres::acquire(state.app.pool()).await?;
         notifications::unread(&mut connection, actor).await
     });
     match counted.await {
-        Ok(Ok(unread)) => unread,
+        Ok(Ok(unread)) => Some(unread),
         Ok(Err(error)) => {
             tracing::debug!(%error, "failed to count unread notifications");
-            0
+            None
         }
-        Err(_elapsed) => 0,
+        Err(_elapsed) => None,
     }
 }
 

@@ -52,7 +52,7 @@ fn numbers(
                 return None;
             }
             let found = credential.check(&state.app.authenticator).await.ok()?;
-            let unread = count_unread(&state, &found.actor).await;
+            let Some(unread) = count_unread(&state, &found.actor).await else { continue };
             if known.replace(unread) != Some(unread) {
                 let event = Event::default().data(unread.to_string());
                 return Some((Ok(event), (state, credential, watcher, known)));
