@@ -1,17 +1,14 @@
 //! People, posts, comments, conversations and notifications.
 
-use async_graphql::connection::Connection;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use kernel::actor::UserId;
 use library::ids::DocumentId;
 use social::ids::{CommentId, ConversationId, PostId};
-use social::posts::{self, PostList};
+use social::posts;
 use social::{comments, conversations, follows, messages, notifications, people};
 
-use super::connection::PageArguments;
-use super::error::failed;
 use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::loaders::{FirstComments, Followed, Reads};
 use super::query::Request;
@@ -522,18 +519,6 @@ impl Follow {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
-}
-
-/// Reads a page of posts.
-pub(super) async fn posts(
-    request: &Request,
-    which: &PostList,
-    arguments: PageArguments,
-) -> Result<Connection<String, Post>, Error> {
-    let mut connection = request.connection().await?;
-    let page =
-        posts::list(&mut connection, request.actor(), which, arguments.cursor(), arguments.limit()).await;
-    Ok(arguments.connection(page.map_err(failed)?, Post))
 }
 
 /// Reads a post by the loader.

@@ -16,6 +16,24 @@ pub(super) const MAX_FIRST: i32 = 100;
 /// Number of items of a page, if none is given.
 pub(super) const DEFAULT_FIRST: i32 = 20;
 
+/// Connection that a field of the operation returns. As every other such field it is null where it fails, and the others stand.
+pub(super) type Nodes<N> = Option<Connection<String, N>>;
+
+/// Reads a page of a list by a function of a domain crate: it takes a connection to the database, the actor, the arguments that are
+/// given, the cursor and the limit.
+macro_rules! read_page {
+    ($context:ident, $first:ident, $after:ident, $read:path $(, $argument:expr)* => $node:expr) => {{
+        let arguments = PageArguments::new($first, $after.as_deref())?;
+        let request = Request::of($context);
+        let mut connection = request.connection().await?;
+        let (cursor, limit) = (arguments.cursor(), arguments.limit());
+        let page = $read(&mut connection, request.actor() $(, $argument)*, cursor, limit).await;
+        Ok(Some(arguments.connection(page.map_err(failed)?, $node)))
+    }};
+}
+
+pub(super) use read_page;
+
 /// Place before which a page begins.
 type Place = (Option<Cursor>, usize);
 
@@ -89,7 +107,7 @@ impl PageArguments {
     ) -> Connection<String, N> {
         let (_, skip) = &self.start;
         let count = items.len();
-        let mut connection = Connection::new(*skip > 0, skip + self.first < count);
+        let mut connection = Connection::new(*skip > 0, skip.saturating_add(self.first) < count);
         for (index, item) in items.enumerate().skip(*skip).take(self.first) {
             connection.edges.push(Edge::new(text(&(None, index + 1)), node(item)));
         }
@@ -108,4 +126,21 @@ fn text(place: &Place) -> String {
 
 fn place(text: &str) -> Option<Place> {
     input::cursor(text).ok()?.decode().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forged_cursor_neither_reads_much_nor_fails() {
+        let forged = text(&(None, usize::MAX));
+        assert!(PageArguments::new(None, Some(&forged)).is_err());
+        let whole = PageArguments::for_list(None, Some(&forged)).unwrap();
+        let connection = whole.of_list([1, 2, 3].into_iter(), |number: i32| number);
+        assert!(connection.edges.is_empty() && connection.has_previous_page && !connection.has_next_page);
+        for garbage in ["", "x", "bnVsbA", "WzEsMl0"] {
+            assert!(PageArguments::new(None, Some(garbage)).is_err(), "{garbage}");
+        }
+    }
 }

@@ -254,6 +254,8 @@ pub(super) struct SearchResult {
     pub(super) version: Option<String>,
     /// Notices that a reader of the results should know.
     pub(super) notices: Vec<String>,
+    /// Number of changes that the full-text index does not hold yet.
+    pub(super) changes_behind: i64,
     /// Number of further results.
     pub(super) more: usize,
     /// Cursor of the next results.

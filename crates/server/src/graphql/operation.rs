@@ -1,6 +1,5 @@
 //! Queries of those who look after the library: work list, reports, keys, language models, jobs and schedules.
 
-use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Error, ID, Object};
 use chat::models::{self, Model, ModelChoice};
 use chat::worklist::{self, WorklistFilter, WorklistItem as DomainItem};
@@ -11,7 +10,7 @@ use store::jobs::inspect::{Job as DomainJob, JobFilter};
 use store::schedules::ScheduleStatus;
 
 use super::community::{Comment, Post, load_comment, load_post};
-use super::connection::{PageArguments, size};
+use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
 use super::query::Request;
 use super::view::{name_of, view};
@@ -274,7 +273,7 @@ impl OperationQuery {
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, WorklistItem>, Error> {
+    ) -> Result<Nodes<WorklistItem>, Error> {
         let arguments = PageArguments::new(first, after.as_deref())?;
         let request = Request::of(context);
         let filter = WorklistFilter {
@@ -286,7 +285,7 @@ impl OperationQuery {
         let mut connection = request.connection().await?;
         let (cursor, limit) = (arguments.cursor(), arguments.limit());
         let page = worklist::list(&mut connection, &catalogue, request.actor(), &filter, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, WorklistItem::from))
+        Ok(Some(arguments.connection(page.map_err(failed)?, WorklistItem::from)))
     }
 
     /// Reports that the caller decides on, the newest first: open ones, or resolved ones.
@@ -297,40 +296,38 @@ impl OperationQuery {
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Report>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = reports::list(&mut connection, request.actor(), resolved, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Report))
+    ) -> Result<Nodes<Report>, Error> {
+        read_page!(context, first, after, reports::list, resolved => Report)
     }
 
     /// API keys.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn keys(&self, context: &Context<'_>) -> Result<Vec<Key>, Error> {
+    async fn keys(&self, context: &Context<'_>) -> Result<Option<Vec<Key>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
         let found = keys::list(&mut connection, request.actor()).await.map_err(failed)?;
-        Ok(found.iter().map(Key::from).collect())
+        Ok(Some(found.iter().map(Key::from).collect()))
     }
 
     /// Language models. For administrators.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn language_models(&self, context: &Context<'_>) -> Result<Vec<LanguageModel>, Error> {
+    async fn language_models(&self, context: &Context<'_>) -> Result<Option<Vec<LanguageModel>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
         let found = models::list(&mut connection, request.actor()).await.map_err(failed)?;
-        Ok(found.iter().map(LanguageModel::from).collect())
+        Ok(Some(found.iter().map(LanguageModel::from).collect()))
     }
 
     /// Language models that can be asked, by name.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn language_model_choices(&self, context: &Context<'_>) -> Result<Vec<LanguageModelChoice>, Error> {
+    async fn language_model_choices(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<Option<Vec<LanguageModelChoice>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
         let found = models::choices(&mut connection, request.actor()).await.map_err(failed)?;
-        Ok(found.iter().map(LanguageModelChoice::from).collect())
+        Ok(Some(found.iter().map(LanguageModelChoice::from).collect()))
     }
 
     /// Jobs, the newest first: those in a state, or all that are not done. For administrators.
@@ -342,20 +339,20 @@ impl OperationQuery {
         kind: Option<String>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Job>, Error> {
+    ) -> Result<Nodes<Job>, Error> {
         let arguments = PageArguments::new(first, after.as_deref())?;
         let request = Request::of(context);
         let filter = JobFilter { state: state.map(Into::into), kind: kind.as_deref() };
         let (cursor, limit) = (arguments.cursor(), arguments.limit());
         let page = operation::jobs(request.app(), request.actor(), filter, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Job::from))
+        Ok(Some(arguments.connection(page.map_err(failed)?, Job::from)))
     }
 
     /// Schedules of periodic work. For administrators.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn schedules(&self, context: &Context<'_>) -> Result<Vec<Schedule>, Error> {
+    async fn schedules(&self, context: &Context<'_>) -> Result<Option<Vec<Schedule>>, Error> {
         let request = Request::of(context);
         let found = operation::schedules(request.app(), request.actor()).await.map_err(failed)?;
-        Ok(found.iter().map(Schedule::from).collect())
+        Ok(Some(found.iter().map(Schedule::from).collect()))
     }
 }

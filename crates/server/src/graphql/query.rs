@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Error, ID, InputObject, Interface, Object, SimpleObject};
 use chat::chats::{self, ChatFilter, ChatId, MessageId};
 use futures::future::try_join_all;
@@ -13,17 +12,19 @@ use library::label::VersionRequest;
 use library::search::{self, SearchRequest};
 use social::ids::{CommentId, ConversationId, PostId};
 use social::posts::PostList;
-use social::{comments, conversations, feed, follows, likes, messages, notifications, people, relations};
+use social::{
+    comments, conversations, feed, follows, likes, messages, notifications, people, posts, relations,
+};
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::community::{
-    self, Comment, Conversation, DirectMessage, Follow, Notification, Person, Post, Suggestion, load_comment,
+    Comment, Conversation, DirectMessage, Follow, Notification, Person, Post, Suggestion, load_comment,
     load_conversation, load_person, load_post,
 };
-use super::connection::{PageArguments, size};
+use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::{failed, if_present};
 use super::history::{Chat, ChatMessage, ChatMessages, load_chat, load_chat_message};
 use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
@@ -235,7 +236,7 @@ impl CommunityQuery {
         version: Option<String>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<SearchResult, Error> {
+    ) -> Result<Option<SearchResult>, Error> {
         let request = Request::of(context);
         let first = first.unwrap_or(10);
         let maximum = i32::try_from(search::MAX_PAGE_SIZE).unwrap_or(i32::MAX);
@@ -251,13 +252,14 @@ impl CommunityQuery {
             ..SearchRequest::new(query)
         };
         let found = request.app().engine.search(request.actor(), &asked).await.map_err(failed)?;
-        Ok(SearchResult {
+        Ok(Some(SearchResult {
             version: found.resolved.map(|resolved| resolved.version.to_string()),
             notices: found.notices,
+            changes_behind: found.changes_behind,
             more: found.more,
             end_cursor: found.next.map(|next| next.to_string()),
             hits: found.hits.into_iter().map(SearchHit).collect(),
-        })
+        }))
     }
 
     /// Posts, the newest first.
@@ -268,8 +270,7 @@ impl CommunityQuery {
         #[graphql(default)] filter: PostFilter,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Post>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
+    ) -> Result<Nodes<Post>, Error> {
         let request = Request::of(context);
         let mut lists = Vec::new();
         if let Some(name) = &filter.library {
@@ -292,7 +293,8 @@ impl CommunityQuery {
         if lists.len() > 1 {
             return Err(failed(Problem::invalid("give one member of the filter only").about("filter")));
         }
-        community::posts(request, &lists.pop().unwrap_or(PostList::All), arguments).await
+        let which = lists.pop().unwrap_or(PostList::All);
+        read_page!(context, first, after, posts::list, &which => Post)
     }
 
     /// Post by its id.
@@ -309,15 +311,10 @@ impl CommunityQuery {
         parent: Option<ID>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Comment>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
+    ) -> Result<Nodes<Comment>, Error> {
         let post = PostId(id(&post)?);
         let parent = parent.as_ref().map(id).transpose()?.map(CommentId);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = comments::list(&mut connection, request.actor(), post, parent, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Comment))
+        read_page!(context, first, after, comments::list, post, parent => Comment)
     }
 
     /// Own posts and those of what the caller follows, the newest first.
@@ -328,13 +325,8 @@ impl CommunityQuery {
         #[graphql(default)] filter: FeedFilter,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Post>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = feed::list(&mut connection, request.actor(), filter.into(), cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Post))
+    ) -> Result<Nodes<Post>, Error> {
+        read_page!(context, first, after, feed::list, filter.into() => Post)
     }
 
     /// Person by their user name.
@@ -353,13 +345,8 @@ impl CommunityQuery {
         username: String,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Person>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = follows::followers(&mut connection, request.actor(), &username, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Person))
+    ) -> Result<Nodes<Person>, Error> {
+        read_page!(context, first, after, follows::followers, &username => Person)
     }
 
     /// People whom a person follows, the last first.
@@ -370,13 +357,8 @@ impl CommunityQuery {
         username: String,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Person>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = follows::following(&mut connection, request.actor(), &username, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Person))
+    ) -> Result<Nodes<Person>, Error> {
+        read_page!(context, first, after, follows::following, &username => Person)
     }
 
     /// Comment by its id.
@@ -392,13 +374,8 @@ impl CommunityQuery {
         target: LikeInput,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Person>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = likes::list(&mut connection, request.actor(), target.target()?, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Person))
+    ) -> Result<Nodes<Person>, Error> {
+        read_page!(context, first, after, likes::list, target.target()? => Person)
     }
 
     /// Follows of the caller, the last first.
@@ -408,13 +385,8 @@ impl CommunityQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Follow>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = follows::list(&mut connection, request.actor(), cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Follow))
+    ) -> Result<Nodes<Follow>, Error> {
+        read_page!(context, first, after, follows::list => Follow)
     }
 
     /// People whom the caller mutes, the last first.
@@ -424,13 +396,8 @@ impl CommunityQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Person>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = relations::muted(&mut connection, request.actor(), cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Person))
+    ) -> Result<Nodes<Person>, Error> {
+        read_page!(context, first, after, relations::muted => Person)
     }
 
     /// People whom the caller blocks, the last first.
@@ -440,13 +407,8 @@ impl CommunityQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Person>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = relations::blocked(&mut connection, request.actor(), cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Person))
+    ) -> Result<Nodes<Person>, Error> {
+        read_page!(context, first, after, relations::blocked => Person)
     }
 
     /// Chat of the caller by its id.
@@ -461,11 +423,11 @@ impl CommunityQuery {
 
     /// People whom the caller could follow.
     #[graphql(complexity = "10 * child_complexity + 1")]
-    async fn suggestions(&self, context: &Context<'_>) -> Result<Vec<Suggestion>, Error> {
+    async fn suggestions(&self, context: &Context<'_>) -> Result<Option<Vec<Suggestion>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
         let found = follows::suggestions(&mut connection, request.actor()).await.map_err(failed)?;
-        Ok(found.into_iter().map(Suggestion).collect())
+        Ok(Some(found.into_iter().map(Suggestion).collect()))
     }
 
     /// Notifications of the caller, the newest first.
@@ -476,13 +438,8 @@ impl CommunityQuery {
         #[graphql(default)] unread: bool,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Notification>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = notifications::list(&mut connection, request.actor(), unread, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Notification))
+    ) -> Result<Nodes<Notification>, Error> {
+        read_page!(context, first, after, notifications::list, unread => Notification)
     }
 
     /// Conversations of the caller, the last one written to first.
@@ -492,13 +449,8 @@ impl CommunityQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Conversation>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = conversations::list(&mut connection, request.actor(), cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Conversation))
+    ) -> Result<Nodes<Conversation>, Error> {
+        read_page!(context, first, after, conversations::list => Conversation)
     }
 
     /// Messages of a conversation of the caller, the newest first.
@@ -509,14 +461,9 @@ impl CommunityQuery {
         conversation: ID,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, DirectMessage>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
+    ) -> Result<Nodes<DirectMessage>, Error> {
         let conversation = ConversationId(id(&conversation)?);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = messages::list(&mut connection, request.actor(), conversation, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, DirectMessage))
+        read_page!(context, first, after, messages::list, conversation => DirectMessage)
     }
 
     /// Chats of the caller that are neither archived nor deleted.
@@ -526,13 +473,8 @@ impl CommunityQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Chat>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
-        let request = Request::of(context);
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = chats::list(&mut connection, request.actor(), ChatFilter::Open, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Chat))
+    ) -> Result<Nodes<Chat>, Error> {
+        read_page!(context, first, after, chats::list, ChatFilter::Open => Chat)
     }
 
     /// Newest messages of a chat of the caller, or those before a cursor; null if there is no such chat.

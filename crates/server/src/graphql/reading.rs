@@ -1,6 +1,7 @@
 //! Queries of documents: revisions, texts, contents, changes between versions, and notes.
 
-use async_graphql::connection::Connection;
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use library::diff::Diff;
@@ -11,7 +12,7 @@ use library::names::DocumentPath;
 use library::notes::{self, ListedNote, NoteFilter};
 use library::version_changes::VersionChange as DomainChange;
 
-use super::connection::{PageArguments, size};
+use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
 use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::query::{Request, id};
@@ -245,12 +246,12 @@ impl ReadingQuery {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Library>, Error> {
+    ) -> Result<Nodes<Library>, Error> {
         let arguments = PageArguments::for_list(first, after.as_deref())?;
         let request = Request::of(context);
         let catalogue = request.catalogue().await?;
         let libraries = catalogue.libraries(request.actor());
-        Ok(arguments.of_list(libraries.into_iter(), |library| Library(std::sync::Arc::clone(library))))
+        Ok(Some(arguments.of_list(libraries.into_iter(), |library| Library(Arc::clone(library)))))
     }
 
     /// Library by its name.
@@ -268,18 +269,14 @@ impl ReadingQuery {
         tag: Option<String>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Document>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
+    ) -> Result<Nodes<Document>, Error> {
         let request = Request::of(context);
         if let Some(name) = &library {
             let name = input::library(name).map_err(failed)?;
             request.catalogue().await?.library(request.actor(), &name).map_err(failed)?;
         }
         let filter = DocumentFilter { library, version, tag, ..DocumentFilter::default() };
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = documents::list(&mut connection, request.actor(), &filter, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, Document))
+        read_page!(context, first, after, documents::list, &filter => Document)
     }
 
     /// Document by its id.
@@ -292,13 +289,14 @@ impl ReadingQuery {
         load_passage(context, self::id(&id)?).await
     }
 
-    /// Revisions of a document: the highest version first, and in each the newest first. None if there is no such document.
+    /// Revisions of a document: the highest version first, and in each the newest first. Null if there is no such document.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn revisions(&self, context: &Context<'_>, document: ID) -> Result<Vec<Revision>, Error> {
+    async fn revisions(&self, context: &Context<'_>, document: ID) -> Result<Option<Vec<Revision>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
         let found = documents::revisions(&mut connection, request.actor(), DocumentId(id(&document)?)).await;
-        Ok(found.map_err(failed)?.iter().map(Revision::from).collect())
+        let found: Vec<Revision> = found.map_err(failed)?.iter().map(Revision::from).collect();
+        Ok(Some(found).filter(|found| !found.is_empty()))
     }
 
     /// Text of a document: of the active revision of a version (`15`), or of another one (`15~2`).
@@ -308,14 +306,14 @@ impl ReadingQuery {
         context: &Context<'_>,
         document: ID,
         revision: String,
-    ) -> Result<DocumentText, Error> {
+    ) -> Result<Option<DocumentText>, Error> {
         let request = Request::of(context);
         let document = DocumentId(id(&document)?);
         let mut connection = request.connection().await?;
         let found = revisions::find(&mut connection, request.actor(), document, &revision).await;
         let found = found.map_err(failed)?;
         let text = revisions::text(&mut connection, &found).await.map_err(failed)?;
-        Ok(DocumentText { revision: found.into(), text })
+        Ok(Some(DocumentText { revision: found.into(), text }))
     }
 
     /// Difference between the texts of two revisions of a document, named as for `documentText`.
@@ -326,11 +324,11 @@ impl ReadingQuery {
         document: ID,
         from: String,
         to: String,
-    ) -> Result<Difference, Error> {
+    ) -> Result<Option<Difference>, Error> {
         let request = Request::of(context);
         let document = DocumentId(id(&document)?);
         let compared = revisions::compare(request.app(), request.actor(), document, &from, &to).await;
-        Ok(compared.map_err(failed)?.into())
+        Ok(Some(compared.map_err(failed)?.into()))
     }
 
     /// Documents of a version by folder and path; of the active version without one.
@@ -342,18 +340,14 @@ impl ReadingQuery {
         version: Option<String>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, OutlineEntry>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
+    ) -> Result<Nodes<OutlineEntry>, Error> {
         let request = Request::of(context);
         let name = input::library(&library).map_err(failed)?;
         let version = input::version(version.as_deref()).map_err(failed)?;
         let catalogue = request.catalogue().await?;
         let library = catalogue.library(request.actor(), &name).map_err(failed)?;
         let version = library.resolve(&version).map_err(failed)?;
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = outline::entries(&mut connection, request.actor(), library, version, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, OutlineEntry::from))
+        read_page!(context, first, after, outline::entries, library, version => OutlineEntry::from)
     }
 
     /// Changes between two versions of a library. Without versions: from the next lower one to the active one. Null if there is no
@@ -407,8 +401,7 @@ impl ReadingQuery {
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Note>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
+    ) -> Result<Nodes<Note>, Error> {
         let request = Request::of(context);
         let path = path.as_deref().map(str::parse::<DocumentPath>).transpose();
         let filter = NoteFilter {
@@ -418,9 +411,7 @@ impl ReadingQuery {
             resolved,
         };
         let catalogue = request.catalogue().await?;
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = notes::list(&mut connection, request.actor(), &catalogue, &filter, cursor, limit).await;
-        Ok(arguments.connection(page.map_err(failed)?, |listed: ListedNote| Note(listed.note)))
+        let node = |listed: ListedNote| Note(listed.note);
+        read_page!(context, first, after, notes::list, &catalogue, &filter => node)
     }
 }

@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt as _};
 use identity::KeyRateLimit;
 use kernel::actor::Actor;
+use kernel::page::{Cursor, Page};
 use social::ids::{CommentId, ConversationId, PostId};
 use social::positions::Watched;
 use social::{comments, messages, notifications};
@@ -27,8 +28,10 @@ use crate::app::watch::Watcher;
 use crate::http::authentication::LastingCredential;
 use crate::http::problem::Problem;
 
-/// Maximum number of events that are read at once; further ones follow.
-const MAX_EVENTS: usize = 100;
+/// Number of events that one statement reads.
+const EVENTS: usize = 100;
+/// Maximum number of events that a subscription catches up with.
+const MAX_BACKLOG: usize = 1000;
 /// Interval at which the credential of a silent subscription is checked.
 const CHECK: Duration = Duration::from_secs(15);
 
@@ -78,6 +81,47 @@ trait News: Send + 'static {
     ) -> BoxFuture<'call, Result<Vec<Self::Item>, social::Error>>;
 }
 
+/// New items of a list whose newest come first.
+struct Backlog<T> {
+    new: Vec<T>,
+    /// Cursor of the page to read.
+    cursor: Option<Cursor>,
+    /// Whether all new items are here.
+    is_whole: bool,
+}
+
+impl<T> Backlog<T> {
+    fn new() -> Self {
+        Self { new: Vec::new(), cursor: None, is_whole: false }
+    }
+
+    /// Whether all new items are here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are too many.
+    fn is_whole(&self) -> Result<bool, social::Error> {
+        if !self.is_whole && self.new.len() > MAX_BACKLOG {
+            return Err(social::Error::Invalid(format!(
+                "more than {MAX_BACKLOG} events have been since: read the list, and subscribe without `after`"
+            )));
+        }
+        Ok(self.is_whole)
+    }
+
+    fn add(&mut self, page: Page<T>, is_new: impl FnMut(&T) -> bool) {
+        let whole = self.new.len() + page.items.len();
+        self.new.extend(page.items.into_iter().take_while(is_new));
+        self.is_whole = self.new.len() < whole || page.next.is_none();
+        self.cursor = page.next;
+    }
+
+    fn oldest_first(mut self) -> Vec<T> {
+        self.new.reverse();
+        self.new
+    }
+}
+
 struct NewNotifications {
     after: DateTime<Utc>,
 }
@@ -91,10 +135,13 @@ impl News for NewNotifications {
         actor: &'call Actor,
     ) -> BoxFuture<'call, Result<Vec<Notification>, social::Error>> {
         Box::pin(async move {
-            let page = notifications::list(connection, actor, false, None, MAX_EVENTS).await?;
-            let is_new = |notification: &notifications::Notification| notification.updated_at > self.after;
-            let mut new: Vec<_> = page.items.into_iter().take_while(is_new).collect();
-            new.reverse();
+            let mut backlog = Backlog::new();
+            while !backlog.is_whole()? {
+                let page =
+                    notifications::list(connection, actor, false, backlog.cursor.as_ref(), EVENTS).await?;
+                backlog.add(page, |notification| notification.updated_at > self.after);
+            }
+            let new = backlog.oldest_first();
             self.after = new.last().map_or(self.after, |last| last.updated_at);
             Ok(new.into_iter().map(Notification).collect())
         })
@@ -103,7 +150,7 @@ impl News for NewNotifications {
 
 struct NewMessages {
     conversation: ConversationId,
-    after: Option<i64>,
+    after: i64,
 }
 
 impl News for NewMessages {
@@ -115,14 +162,15 @@ impl News for NewMessages {
         actor: &'call Actor,
     ) -> BoxFuture<'call, Result<Vec<DirectMessage>, social::Error>> {
         Box::pin(async move {
-            let page = messages::list(connection, actor, self.conversation, None, MAX_EVENTS).await?;
-            let newest = page.items.first().map_or(0, |message| message.number);
-            // Without a place to go on from, what is there is known.
-            let after = self.after.replace(newest).unwrap_or(newest);
-            self.after = Some(newest.max(after));
-            let mut new: Vec<_> =
-                page.items.into_iter().take_while(|message| message.number > after).collect();
-            new.reverse();
+            let mut backlog = Backlog::new();
+            while !backlog.is_whole()? {
+                let page =
+                    messages::list(connection, actor, self.conversation, backlog.cursor.as_ref(), EVENTS)
+                        .await?;
+                backlog.add(page, |message| message.number > self.after);
+            }
+            let new = backlog.oldest_first();
+            self.after = new.last().map_or(self.after, |last| last.number);
             Ok(new.into_iter().map(DirectMessage).collect())
         })
     }
@@ -142,7 +190,7 @@ impl News for NewComments {
         actor: &'call Actor,
     ) -> BoxFuture<'call, Result<Vec<Comment>, social::Error>> {
         Box::pin(async move {
-            let limit = i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX);
+            let limit = i64::try_from(EVENTS).unwrap_or(i64::MAX);
             let new = comments::since(connection, actor, self.post, self.after, limit).await?;
             self.after = new.last().map_or(self.after, |last| last.id);
             Ok(new.into_iter().map(Comment).collect())
@@ -213,11 +261,12 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<DirectMessage, Error>> + use<>, Error> {
         let request = Request::of(context);
         let conversation = ConversationId(id(&conversation)?);
-        let mut news = NewMessages { conversation, after };
-        if after.is_none() {
-            let mut connection = request.connection().await?;
-            news.read(&mut connection, request.actor()).await.map_err(failed)?;
-        }
+        let mut connection = request.connection().await?;
+        // A conversation that does not exist for the caller is told at once.
+        let page = messages::list(&mut connection, request.actor(), conversation, None, 1).await;
+        let last = page.map_err(failed)?.items.first().map_or(0, |last| last.number);
+        drop(connection);
+        let news = NewMessages { conversation, after: after.unwrap_or(last) };
         let watcher = request.app().watchers.watch(Watched::Conversation(conversation)).map_err(failed)?;
         Ok(follow(session(context)?, watcher, news))
     }

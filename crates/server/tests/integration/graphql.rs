@@ -308,6 +308,13 @@ async fn changes_answer_with_their_outcome() {
     assert_eq!(refused["data"]["acceptAnswer"]["code"], "forbidden", "{refused}");
     let accepted = run(&server, &ada, accept, comment).await;
     assert_eq!(accepted["data"]["acceptAnswer"]["acceptedComment"]["accepted"], true, "{accepted}");
+    // A field that fails is null, and the others stand.
+    let both =
+        send(&server, Some(&ben.access_token), "{ posts { nodes { id } } jobs { nodes { id } } }", json!({}))
+            .await
+            .ok();
+    assert!(both["data"]["posts"]["nodes"][0]["id"] == post && both["data"]["jobs"].is_null(), "{both}");
+    assert_eq!(both["errors"][0]["extensions"]["code"], "forbidden", "{both}");
     // By its id alone, as Relay asks.
     let node = "query ($id: ID!) { node(id: $id) { __typename id ... on Post { text tags } } }";
     let found = run(&server, &ben, node, json!({ "id": post })).await;
@@ -390,6 +397,21 @@ async fn subscriptions_go_on_where_they_stopped_and_end_with_their_session() {
     );
     server.ask(Some(&ada.access_token), Method::POST, &path, Some(json!({ "text": "Three" }))).await;
     assert_eq!(next_event(&mut stream, "next").await["data"]["messages"]["text"], "Three");
+
+    // After a long break as well: everything since, in its order.
+    let copies = "insert into social.messages (id, conversation_id, number, sender_id, text)
+        select gen_random_uuid(), conversation_id, number + copy, sender_id, 'copy ' || copy
+        from social.messages, generate_series(1, 250) as copy where text = 'Three'";
+    app.database().run(copies).await;
+    app.database().run("update social.conversations set last_number = 253").await;
+    let mut later = subscribe(&ben.access_token, messages, json!({ "id": id(&talk), "after": 2 })).await;
+    let mut texts = String::new();
+    while !texts.contains("copy 250\"") {
+        texts += &String::from_utf8_lossy(&later.chunk().await.expect("a stream").expect("more"));
+    }
+    let numbers: Vec<&str> =
+        texts.split("\"number\":").skip(1).map(|rest| &rest[..rest.find([',', '}']).unwrap()]).collect();
+    assert_eq!(numbers, (3..=253).map(|number| number.to_string()).collect::<Vec<_>>());
 
     // A notification, as it comes.
     let mut told = subscribe(
