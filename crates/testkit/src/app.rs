@@ -29,9 +29,14 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// An installation with a new database on the tests' PostgreSQL server, without semantic search. `program` is
+    /// An installation with a database of its own on the tests' PostgreSQL server, without semantic search. `program` is
     /// `env!("CARGO_BIN_EXE_wenyuan")`.
     pub async fn new(program: &str) -> Self {
+        Self::with_database(program, Some(Database::migrated(Path::new(program)).await))
+    }
+
+    /// An installation with an empty database, which its first command migrates.
+    pub async fn with_empty_database(program: &str) -> Self {
         Self::with_database(program, Some(Database::new().await))
     }
 

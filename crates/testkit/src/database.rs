@@ -1,5 +1,6 @@
 //! A new database for each test, on the PostgreSQL server that `./test` starts.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,6 +21,16 @@ const SERVER_ROLE: &str = "wenyuan_test_server";
 impl Database {
     /// Creates an empty database. Panics with the server's last log lines if the server cannot be reached.
     pub async fn new() -> Self {
+        Self::create(None).await
+    }
+
+    /// Creates a database with the schema of a program: a copy of one that the program has migrated, since migrating takes longer than
+    /// most tests do.
+    pub(crate) async fn migrated(program: &Path) -> Self {
+        Self::create(Some(program)).await
+    }
+
+    async fn create(program: Option<&Path>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = crate::variable("WENYUAN_TEST_SERVER");
         let mut connection = connect(&server).await;
@@ -29,11 +40,18 @@ impl Database {
             .expect("the time");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         if count == 0 {
-            drop_old_databases(&mut connection, now).await;
+            // Killed tests leave them behind.
+            drop_old(&mut connection, "test\\_%", now - 3600).await;
+            drop_old(&mut connection, "unfinished\\_%", now - 3600).await;
             create_role(&mut connection).await;
         }
         let name = format!("test_{now}_{}_{count}", std::process::id());
-        connection.execute(AssertSqlSafe(format!("create database {name}"))).await.expect("a database");
+        let template = match program {
+            Some(program) => template(&mut connection, &server, program, now).await,
+            None => "template1".to_owned(),
+        };
+        let statement = format!("create database {name} template {template}");
+        connection.execute(AssertSqlSafe(statement)).await.expect("a database");
         connection.close().await.expect("a closed connection");
         let options: PgConnectOptions = server.parse().expect("the tests' server");
         let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options.database(&name));
@@ -42,17 +60,12 @@ impl Database {
 
     /// URL for the owner of the database, as `WENYUAN_OWNER_DATABASE_URL` takes it.
     pub fn owner_url(&self) -> String {
-        let (base, parameters) = self.server.split_once('?').unwrap_or((&self.server, ""));
-        let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
-        format!("{host}/{}?{parameters}", self.name)
+        owner_url(&self.server, &self.name)
     }
 
     /// URL for a role that owns nothing in the database, as `DATABASE_URL` takes it.
     pub fn url(&self) -> String {
-        let url = self.owner_url();
-        let (before, rest) = url.split_once("://").expect("a URL");
-        let (_owner, location) = rest.split_once('@').expect("a URL that names a role");
-        format!("{before}://{SERVER_ROLE}@{location}")
+        server_url(&self.owner_url())
     }
 
     /// Connections as the owner of the database.
@@ -86,6 +99,70 @@ impl Drop for Database {
     }
 }
 
+fn owner_url(server: &str, database: &str) -> String {
+    let (base, parameters) = server.split_once('?').unwrap_or((server, ""));
+    let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
+    format!("{host}/{database}?{parameters}")
+}
+
+fn server_url(owner_url: &str) -> String {
+    let (before, rest) = owner_url.split_once("://").expect("a URL");
+    let (_owner, location) = rest.split_once('@').expect("a URL that names a role");
+    format!("{before}://{SERVER_ROLE}@{location}")
+}
+
+/// Returns the database that the databases with the schema are copied from. The first test of a schema makes it.
+async fn template(connection: &mut PgConnection, server: &str, program: &Path, now: i64) -> String {
+    let schema = format!("schema_{:016x}_", hash_of_migrations());
+    let found =
+        "select datname from pg_database where starts_with(datname, $1) order by datname desc limit 1";
+    // Tests start concurrently.
+    connection.execute("select pg_advisory_lock(7304)").await.expect("a lock");
+    let known = sqlx::query_scalar(found).bind(&schema).fetch_optional(&mut *connection).await;
+    let name = match known.expect("the databases") {
+        Some(name) => name,
+        None => {
+            drop_old(connection, "schema\\_%", now - 86_400).await;
+            make_template(connection, server, program, &format!("{schema}{now}")).await
+        }
+    };
+    connection.execute("select pg_advisory_unlock(7304)").await.expect("no lock");
+    name
+}
+
+async fn make_template(connection: &mut PgConnection, server: &str, program: &Path, name: &str) -> String {
+    // Under its name only once it is complete.
+    let unfinished = format!("unfinished_{name}");
+    connection.execute(AssertSqlSafe(format!("create database {unfinished}"))).await.expect("a database");
+    let owner = owner_url(server, &unfinished);
+    let run = std::process::Command::new(program)
+        .env_clear()
+        .env("DATABASE_URL", server_url(&owner))
+        .env("WENYUAN_OWNER_DATABASE_URL", &owner)
+        .env("WENYUAN_CONFIG", "/dev/null")
+        .args(["migrate", "up"])
+        .output()
+        .expect("the program");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let rename = format!("alter database {unfinished} rename to {name}");
+    connection.execute(AssertSqlSafe(rename)).await.expect("a template");
+    name.to_owned()
+}
+
+/// Returns a number that differs where the migrations do.
+fn hash_of_migrations() -> u64 {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let entries = std::fs::read_dir(folder).expect("the migrations").flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        file.file_name().hash(&mut hasher);
+        std::fs::read(file).expect("a migration").hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 /// Connects to the tests' server, which `./test` has started.
 async fn connect(server: &str) -> PgConnection {
     PgConnection::connect(server).await.unwrap_or_else(|error| {
@@ -111,18 +188,17 @@ async fn create_role(connection: &mut PgConnection) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.expect("a role");
 }
 
-/// Drops databases that killed tests left behind more than an hour ago.
-async fn drop_old_databases(connection: &mut PgConnection, now: i64) {
+/// Drops databases whose names begin with a pattern and hold a time, in seconds, that is before another.
+async fn drop_old(connection: &mut PgConnection, pattern: &str, before: i64) {
+    let named = "select datname from pg_database where datname like $1";
     let names: Vec<String> =
-        sqlx::query_scalar("select datname from pg_database where datname like 'test\\_%'")
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap_or_default();
+        sqlx::query_scalar(named).bind(pattern).fetch_all(&mut *connection).await.unwrap_or_default();
     for name in names {
-        let created = name.split('_').nth(1).and_then(|seconds| seconds.parse::<i64>().ok());
-        if created.is_some_and(|created| created < now - 3600) {
-            // Another test may drop it at the same time.
-            let _already_dropped = connection.execute(AssertSqlSafe(drop_statement(&name))).await;
+        let created =
+            name.split('_').find_map(|part| part.parse::<i64>().ok().filter(|time| *time > 1 << 30));
+        if created.is_some_and(|created| created < before) {
+            // Another test may drop it at the same time, or copy it.
+            let _left = connection.execute(AssertSqlSafe(drop_statement(&name))).await;
         }
     }
 }

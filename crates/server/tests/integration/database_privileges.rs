@@ -73,7 +73,7 @@ async fn assert_unprivileged(connection: &mut PgConnection) {
 
 #[tokio::test]
 async fn the_server_role_owns_nothing_and_can_alter_nothing() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let server = app.serve().await;
     server.add("role", "1", "a.md", "# A\n\nThe roleword.").await;
     assert_eq!(each(&server.search(&[("q", "roleword")]).await, "library"), ["role"]);
@@ -106,7 +106,7 @@ async fn the_server_role_owns_nothing_and_can_alter_nothing() {
 
 #[tokio::test]
 async fn a_migrated_database_needs_no_owner_url() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let owner = app.database().owner_url();
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", "");
     let error = app.run(&["serve"]).await.failed();
@@ -121,7 +121,7 @@ async fn a_migrated_database_needs_no_owner_url() {
 
 #[tokio::test]
 async fn a_server_role_that_owns_the_schema_is_logged() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let owner = app.database().owner_url();
     let app = app.set("DATABASE_URL", &owner).set("WENYUAN_OWNER_DATABASE_URL", "");
     let server = app.serve().await;
@@ -132,7 +132,7 @@ async fn a_server_role_that_owns_the_schema_is_logged() {
 
 #[tokio::test]
 async fn inconsistent_database_urls_are_refused() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let other = Database::new().await;
     let app = app.set("WENYUAN_OWNER_DATABASE_URL", other.owner_url());
     let error = app.run(&["libraries"]).await.failed();

@@ -15,7 +15,7 @@ use tokio::sync::RwLock;
 use crate::PROGRAM;
 
 /// Kills of one run; `WENYUAN_TEST_KILLS` sets another number.
-const KILLS: usize = 20;
+const KILLS: usize = 10;
 const CLIENTS: usize = 10;
 /// Time in which a client must get its answer, and the server settle, after kills.
 const MAX_WAIT: Duration = Duration::from_mins(5);

@@ -16,7 +16,7 @@ fn applied(history: &Value) -> Vec<bool> {
 
 #[tokio::test]
 async fn the_way_up_leads_down_and_up_again() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let before = migrate(&app, &["status"]).await;
     let number = applied(&before.json()).len();
     assert_eq!((before.code, applied(&before.json())), (0, vec![false; number]));
@@ -45,7 +45,7 @@ async fn the_way_up_leads_down_and_up_again() {
 
 #[tokio::test]
 async fn a_history_that_differs_is_reported() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     migrate(&app, &["up"]).await.succeeded();
     app.database().run("update public._sqlx_migrations set checksum = 'other' where version = 1").await;
     let status = migrate(&app, &["status"]).await;
@@ -62,7 +62,7 @@ async fn a_history_that_differs_is_reported() {
 
 #[tokio::test]
 async fn a_migration_of_a_newer_program_is_reported() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     migrate(&app, &["up"]).await.succeeded();
     app
         .database()
@@ -77,7 +77,7 @@ async fn a_migration_of_a_newer_program_is_reported() {
 
 #[tokio::test]
 async fn programs_that_start_at_once_migrate_once() {
-    let app = TestApp::new(PROGRAM).await;
+    let app = TestApp::with_empty_database(PROGRAM).await;
     let list = ["libraries", "--json"];
     let (a, b, c) = tokio::join!(app.run(&list), app.run(&list), app.run(&list));
     for run in [a, b, c] {
