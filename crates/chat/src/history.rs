@@ -75,7 +75,7 @@ pub async fn search(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&last.id));
-    let items = page.items.into_iter().map(|row| {
+    Ok(page.map(|row| {
         let (snippet, highlights) = excerpt(&row.content, words);
         HistoryHit {
             chat_id: row.chat_id,
@@ -86,8 +86,7 @@ pub async fn search(
             highlights,
             created_at: row.created_at,
         }
-    });
-    Ok(Page { items: items.collect(), next: page.next })
+    }))
 }
 
 /// Returns the query in PostgreSQL's syntax: every term quoted, all required. Compounds are left to their parts, since the asker

@@ -88,7 +88,7 @@ pub async fn branch(
     // The extra row is the first one of the next page.
     let next = (rows.len() > limit).then(|| rows.pop()).flatten().map(|row| Cursor::encode(&row.id));
     rows.reverse();
-    Ok(Page { items: rows, next })
+    Ok(Page { items: rows, cursors: Vec::new(), next })
 }
 
 /// Returns a page of all messages of a chat, of every branch, oldest first. A chat that does not exist for the actor has no

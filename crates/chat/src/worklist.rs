@@ -299,8 +299,8 @@ pub async fn regroup(pool: &PgPool, model: &Embedder) -> Result<usize, Error> {
 /// Fails if the actor is anonymous or does not own the library of the filter, or the cursor is invalid.
 pub async fn list(
     connection: &mut PgConnection,
-    catalogue: &Catalogue,
     actor: &Actor,
+    catalogue: &Catalogue,
     filter: &WorklistFilter,
     after: Option<&Cursor>,
     limit: usize,

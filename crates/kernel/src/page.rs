@@ -19,21 +19,28 @@ const CURSOR_PATTERN: &str = "^[A-Za-z0-9_-]+$";
 pub struct Page<T> {
     /// Results on this page, in the order of the query.
     pub items: Vec<T>,
+    /// Place behind each item: a page that starts there begins with the item after it. Empty where items have none of their own.
+    #[serde(skip)]
+    pub cursors: Vec<Cursor>,
     /// Start of the next page; `None` on the last.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
     /// Builds a page from rows that were read with a limit of `limit + 1`: the extra row only shows that there are more.
-    /// `cursor` makes the cursor from the last row of the page.
-    pub fn from_rows(mut rows: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> Cursor) -> Self {
-        let next = if rows.len() > limit {
-            rows.truncate(limit);
-            rows.last().map(cursor)
-        } else {
-            None
-        };
-        Self { items: rows, next }
+    /// `cursor` makes the cursor behind a row.
+    pub fn from_rows(mut rows: Vec<T>, limit: usize, cursor: impl Fn(&T) -> Cursor) -> Self {
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let cursors: Vec<Cursor> = rows.iter().map(cursor).collect();
+        let next = if has_more { cursors.last().cloned() } else { None };
+        Self { items: rows, cursors, next }
+    }
+
+    /// Converts the items.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        let Self { items, cursors, next } = self;
+        Page { items: items.into_iter().map(convert).collect(), cursors, next }
     }
 }
 
@@ -105,6 +112,7 @@ mod tests {
     fn the_extra_row_only_shows_that_there_are_more() {
         let page = Page::from_rows(vec![1, 2, 3], 2, Cursor::encode);
         assert_eq!(page.items, [1, 2]);
+        assert_eq!(page.cursors.len(), 2);
         assert_eq!(page.next.unwrap().decode::<i32>(), Ok(2));
         assert_eq!(Page::from_rows(vec![1, 2], 2, Cursor::encode).next, None);
     }

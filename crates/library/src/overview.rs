@@ -320,6 +320,8 @@ pub async fn documents(
 /// A document whose name was looked for, in the active version of its library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundDocument {
+    /// Document.
+    pub id: DocumentId,
     /// Name of the library.
     pub library: String,
     /// Label of its active version.
@@ -348,7 +350,8 @@ pub async fn find_documents(
     Ok(sqlx::query_as!(
         FoundDocument,
         r#"-- overview.find_documents
-         select library.name as library, version.label as version, document.path, coalesce(d.title, document.name) as "title!"
+         select document.id as "id: DocumentId", library.name as library, version.label as version, document.path,
+           coalesce(d.title, document.name) as "title!"
          from library.document_versions d
          join library.versions as version on version.id = d.version_id
          join library.documents as document on document.id = d.document_id

@@ -45,7 +45,7 @@ pub(crate) type LibrarySchema = Schema<Query, Mutation, Subscription>;
 /// Creates the schema.
 pub(crate) fn schema(settings: &GraphqlSettings) -> LibrarySchema {
     let (max_complexity, max_depth) = (settings.max_complexity(), settings.max_depth());
-    Schema::build(Query::default(), Mutation, Subscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .limit_depth(max_depth)
         .limit_complexity(max_complexity)
         .limit_directives(limits::MAX_DIRECTIVES)
@@ -56,6 +56,6 @@ pub(crate) fn schema(settings: &GraphqlSettings) -> LibrarySchema {
 /// Returns the schema in the schema definition language.
 #[cfg(test)]
 pub(crate) fn definition() -> String {
-    let schema = Schema::build(Query::default(), Mutation, Subscription).finish();
+    let schema = Schema::build(Query::default(), Mutation::default(), Subscription).finish();
     schema.sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_enum_items().sorted_arguments())
 }

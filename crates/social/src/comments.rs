@@ -418,7 +418,7 @@ pub async fn thread(
     .fetch_all(connection)
     .await?;
     let below: Vec<Comment> = below.into_iter().map(|row| row.into_comment(&audience)).collect();
-    Ok(Page { items: in_order(page.items, below), next: page.next })
+    Ok(Page { items: in_order(page.items, below), cursors: Vec::new(), next: page.next })
 }
 
 /// Puts each comment before its replies.

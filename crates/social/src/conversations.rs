@@ -2,6 +2,8 @@
 //!
 //! A conversation exists for its members alone: no role sees it, and no API key reaches it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use kernel::actor::{Actor, UserId};
 use kernel::page::{Cursor, Page};
@@ -213,7 +215,7 @@ async fn with_members(
     )
     .fetch_all(connection)
     .await?;
-    let mut by_conversation: std::collections::HashMap<Uuid, Vec<Person>> = std::collections::HashMap::new();
+    let mut by_conversation: HashMap<Uuid, Vec<Person>> = HashMap::new();
     for row in members {
         let person = Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar);
         by_conversation.entry(row.conversation_id).or_default().push(person);
@@ -262,7 +264,11 @@ pub async fn list(
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.last_at, last.id.0)));
     let ids: Vec<ConversationId> = page.items.iter().map(|row| row.id).collect();
-    Ok(Page { items: find_many(connection, actor, &ids).await?, next: page.next })
+    let found = find_many(connection, actor, &ids).await?.into_iter();
+    let mut found: HashMap<ConversationId, Conversation> = found.map(|found| (found.id, found)).collect();
+    let places = ids.iter().zip(page.cursors);
+    let (items, cursors) = places.filter_map(|(id, cursor)| Some((found.remove(id)?, cursor))).unzip();
+    Ok(Page { items, cursors, next: page.next })
 }
 
 /// Returns the number of the actor's conversations with unread messages.

@@ -254,7 +254,7 @@ pub async fn list(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.created_at, &last.key)));
-    let items = page.items.into_iter().map(|row| Follow {
+    Ok(page.map(|row| Follow {
         person: Person::from_columns(
             row.user_id,
             row.username,
@@ -267,8 +267,7 @@ pub async fn list(
         title: row.title,
         tag: row.tag,
         created_at: row.created_at,
-    });
-    Ok(Page { items: items.collect(), next: page.next })
+    }))
 }
 
 /// Returns a page of the followers of a person, the last first. Those who block the actor are left out.
@@ -303,10 +302,7 @@ pub async fn followers(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.created_at, last.id)));
-    let people = page.items.into_iter();
-    let people =
-        people.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar));
-    Ok(Page { items: people.collect(), next: page.next })
+    Ok(page.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar)))
 }
 
 /// Returns a page of the people whom a person follows, the last first. Those who block the actor are left out.
@@ -341,10 +337,7 @@ pub async fn following(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.created_at, last.id)));
-    let people = page.items.into_iter();
-    let people =
-        people.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar));
-    Ok(Page { items: people.collect(), next: page.next })
+    Ok(page.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar)))
 }
 
 /// Returns people whom the actor could follow, with the reasons: those whom the people they follow follow, and those who write about

@@ -204,7 +204,7 @@ pub async fn list(
         .collect(),
     };
     let page = Page::from_rows(people, limit, |(person, at)| Cursor::encode(&(at, person.id.0)));
-    Ok(Page { items: page.items.into_iter().map(|(person, _)| person).collect(), next: page.next })
+    Ok(page.map(|(person, _)| person))
 }
 
 /// Looks up what is liked.

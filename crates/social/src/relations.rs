@@ -136,10 +136,7 @@ pub async fn muted(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.created_at, last.id)));
-    let people = page.items.into_iter();
-    let people =
-        people.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar));
-    Ok(Page { items: people.collect(), next: page.next })
+    Ok(page.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar)))
 }
 
 /// Returns a page of the people whom the actor blocks, the last first.
@@ -169,10 +166,7 @@ pub async fn blocked(
     .fetch_all(connection)
     .await?;
     let page = Page::from_rows(rows, limit, |last| Cursor::encode(&(last.created_at, last.id)));
-    let people = page.items.into_iter();
-    let people =
-        people.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar));
-    Ok(Page { items: people.collect(), next: page.next })
+    Ok(page.map(|row| Person::new(row.id, row.username, &row.first_name, &row.last_name, row.avatar)))
 }
 
 /// Returns the actor and the person of this name, who may block the actor: one can mute and block them all the same.

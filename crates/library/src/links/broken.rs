@@ -82,18 +82,22 @@ pub async fn list(
             let skipped = listed.take().unwrap_or(0);
             for (number, link) in broken.into_iter().enumerate().skip(skipped) {
                 if items.len() == limit {
-                    return Ok(Page { items, next: Some(Cursor::encode(&(path, Some(number)))) });
+                    return Ok(Page {
+                        items,
+                        cursors: Vec::new(),
+                        next: Some(Cursor::encode(&(path, Some(number)))),
+                    });
                 }
                 items.push(link);
             }
             after = Some(path);
         }
         if is_last {
-            return Ok(Page { items, next: None });
+            return Ok(Page { items, cursors: Vec::new(), next: None });
         }
     }
     let next = after.map(|path| Cursor::encode(&(path, None::<usize>)));
-    Ok(Page { items, next })
+    Ok(Page { items, cursors: Vec::new(), next })
 }
 
 /// Reads the links of the next documents by path: after `after`, or from it on.

@@ -275,11 +275,9 @@ pub(crate) async fn activate(
     Path((id, name)): Path<(Uuid, String)>,
 ) -> Result<Json<Revision>> {
     let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let revision = revisions::find(&mut transaction, &actor, DocumentId(id), &name).await?;
-    documents::activate(&mut transaction, &actor, &revision).await?;
-    let now = revisions::find(&mut transaction, &actor, DocumentId(id), &name).await?;
+    let revision = revisions::activate(&mut transaction, &actor, DocumentId(id), &name).await?;
     transaction.commit().await?;
-    Ok(Json(now))
+    Ok(Json(revision))
 }
 
 /// Revisions to compare.

@@ -1,14 +1,10 @@
 //! `/api/v1/libraries/{name}/grants`: permissions of users in a library, managed by its owners.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use identity::{Username, users};
-use kernel::actor::UserId;
+use identity::Username;
 use library::access::Level;
-use library::grants;
 use library::names::LibraryName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,14 +45,8 @@ pub(crate) async fn list(
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<Grant>>> {
-    let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let library = accounts::find_library(&mut connection, &actor, &name).await?;
-    let levels: HashMap<UserId, Level> =
-        grants::list(&mut connection, &actor, &library).await?.into_iter().collect();
-    let ids: Vec<UserId> = levels.keys().copied().collect();
-    let names = users::usernames(&mut connection, &actor, &ids).await?;
-    let grant = |(id, username)| Some(Grant { username, level: *levels.get(&id)? });
-    Ok(Json(names.into_iter().filter_map(grant).collect()))
+    let grants = accounts::grants(&state.app, &actor, &name).await?;
+    Ok(Json(grants.into_iter().map(|(username, level)| Grant { username, level }).collect()))
 }
 
 /// Sets a user's permission in a library. Owners only.

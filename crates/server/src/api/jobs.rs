@@ -24,12 +24,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     bounded(OpenApiRouter::new().routes(routes!(list)).routes(routes!(schedules)))
 }
 
-/// Length of the name of a kind.
-const MAX_KIND_CHARS: usize = 100;
-
 described! {
     /// Name of a kind of jobs.
-    JobKindName = kernel::schema::text(0..=MAX_KIND_CHARS, kernel::schema::NO_NUL);
+    JobKindName = kernel::schema::text(0..=operation::MAX_KIND_CHARS, kernel::schema::NO_NUL);
 }
 
 /// A page of jobs.
@@ -64,7 +61,7 @@ pub(crate) async fn list(
     OriginalUri(address): OriginalUri,
 ) -> Result<Paged<JobPage>> {
     if let Some(kind) = &params.kind {
-        input::check_length("kind", kind, MAX_KIND_CHARS)?;
+        input::check_length("kind", kind, operation::MAX_KIND_CHARS)?;
     }
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let filter = JobFilter { state: params.state, kind: params.kind.as_deref() };

@@ -11,18 +11,17 @@ use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::Cursor;
 use library::access::{Level, Visibility};
-use library::catalogue::{self, Library, Version};
+use library::catalogue::{Library, Version};
 use library::ids::VersionId;
 use library::label::{Label, VersionRequest};
 use library::libraries::LibraryDetails;
 use library::links::broken::{self, BrokenLink};
 use library::names::LibraryName;
 use library::overview::{self, Counts};
-use library::{grants, libraries};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::community;
+use crate::app::libraries;
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::etag::Precondition;
@@ -160,23 +159,14 @@ pub(crate) async fn change(
     Body(change): Body<LibraryChange>,
 ) -> Result<Json<LibraryBody>> {
     let name = input::library(&name)?;
-    let catalogue = state.app.engine.catalogue().await?;
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let library = libraries::lock(&mut transaction, &actor, catalogue.library(&actor, &name)?).await?;
     let details = LibraryDetails {
         title: change.title.as_deref(),
         description: change.description.as_deref(),
         link_base: change.link_base.as_deref(),
     };
-    libraries::describe(&mut transaction, &actor, &library, details).await?;
-    if let Some(visibility) = change.visibility {
-        grants::set_visibility(&mut transaction, &actor, &library, visibility).await?;
-    }
-    precondition.require(&LibraryBody::new(&actor, &library))?;
-    let now = catalogue::read(&mut transaction).await?;
-    let now = LibraryBody::new(&actor, now.library(&actor, &name)?);
-    transaction.commit().await?;
-    Ok(Json(now))
+    let unchanged = |library: &Library| precondition.require(&LibraryBody::new(&actor, library));
+    let changed = libraries::change(&state.app, &actor, &name, details, change.visibility, unchanged).await?;
+    Ok(Json(LibraryBody::new(&actor, &changed)))
 }
 
 /// Deletes a library with all its documents.
@@ -187,11 +177,7 @@ pub(crate) async fn delete(
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&actor, &input::library(&name)?)?;
-    community::delete_library(&mut transaction, &actor, library).await?;
-    transaction.commit().await?;
+    libraries::delete(&state.app, &actor, &input::library(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -268,14 +254,9 @@ pub(crate) async fn activate(
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<LibraryBody>> {
-    let name = input::library(&name)?;
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&actor, &name)?;
-    let version = library.resolve(&input::version(Some(&version))?)?;
-    libraries::activate_version(&mut transaction, &actor, library, version.id).await?;
-    transaction.commit().await?;
-    show(State(state), Caller(actor), Path(name.to_string())).await
+    let (name, version) = (input::library(&name)?, input::version(Some(&version))?);
+    let library = libraries::activate(&state.app, &actor, &name, &version).await?;
+    Ok(Json(LibraryBody::new(&actor, &library)))
 }
 
 /// Deletes a version with its revisions. The active version can be deleted only as the last one.
@@ -287,13 +268,8 @@ pub(crate) async fn delete_version(
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let label = input::label(&version)?;
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let catalogue = catalogue::read(&mut transaction).await?;
-    let library = catalogue.library(&actor, &input::library(&name)?)?;
-    let version = library.resolve(&library::label::VersionRequest::Exact(label))?;
-    libraries::delete_version(&mut transaction, &actor, library, version).await?;
-    transaction.commit().await?;
+    let (name, label) = (input::library(&name)?, input::label(&version)?);
+    libraries::delete_version(&state.app, &actor, &name, label).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

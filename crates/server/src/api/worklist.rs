@@ -69,7 +69,7 @@ pub(crate) async fn list(
     let (cursor, limit) = (paging.cursor()?, paging.limit()?);
     let catalogue = state.app.engine.catalogue().await?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
-    let page = worklist::list(&mut connection, &catalogue, &actor, &filter, cursor.as_ref(), limit).await?;
+    let page = worklist::list(&mut connection, &actor, &catalogue, &filter, cursor.as_ref(), limit).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Paged::new(&address, next.clone(), WorklistPage { items: page.items, next }))
 }

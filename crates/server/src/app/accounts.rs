@@ -1,5 +1,8 @@
 //! Accounts: changes that reach beyond identity's own tables, or must hold at once on every node.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use identity::users::{self, User, UserUpdate};
 use identity::{Email, Username};
 use kernel::actor::{Actor, UserId};
@@ -7,7 +10,6 @@ use library::access::Level;
 use library::catalogue::{self, Library};
 use library::grants;
 use sqlx::PgConnection;
-use std::sync::Arc;
 use store::Transaction;
 
 use super::App;
@@ -74,6 +76,17 @@ pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result:
 
 fn internal(error: impl std::error::Error) -> identity::Error {
     identity::Error::Internal(kernel::chain::Chain(&error).to_string())
+}
+
+/// Returns the permissions in a library by user name: for its owners.
+pub(crate) async fn grants(app: &App, actor: &Actor, library: &str) -> Result<Vec<(String, Level)>> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let library = find_library(&mut connection, actor, library).await?;
+    let levels: HashMap<UserId, Level> =
+        grants::list(&mut connection, actor, &library).await?.into_iter().collect();
+    let ids: Vec<UserId> = levels.keys().copied().collect();
+    let names = users::usernames(&mut connection, actor, &ids).await?;
+    Ok(names.into_iter().filter_map(|(id, username)| Some((username, *levels.get(&id)?))).collect())
 }
 
 /// Sets or, with `None`, revokes a user's permission in a library: for its owners. Returns the user's name as stored.

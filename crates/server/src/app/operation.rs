@@ -1,4 +1,4 @@
-//! Server's work as administrators see it: jobs and schedules.
+//! Server as administrators see it: its settings, jobs and schedules.
 
 use kernel::actor::{Actor, Role};
 use kernel::page::{Cursor, Page};
@@ -8,6 +8,10 @@ use store::schedules::{self, ScheduleStatus};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::settings::effective::EffectiveSetting;
+
+/// Maximum length of the name of a kind of jobs, in characters.
+pub(crate) const MAX_KIND_CHARS: usize = 100;
 
 /// Returns a page of jobs, the newest first.
 ///
@@ -41,6 +45,16 @@ pub(crate) async fn schedules(app: &App, actor: &Actor) -> Result<Vec<ScheduleSt
     Ok(schedules::list(app.pool()).await?)
 }
 
+/// Returns the settings with their sources. Secrets have no value.
+///
+/// # Errors
+///
+/// Fails if the actor is no administrator.
+pub(crate) fn settings<'app>(app: &'app App, actor: &Actor) -> Result<&'app [EffectiveSetting], Error> {
+    require_administrator(actor)?;
+    Ok(app.settings.effective())
+}
+
 fn require_administrator(actor: &Actor) -> Result<(), Error> {
     if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
         return Ok(());
@@ -48,6 +62,6 @@ fn require_administrator(actor: &Actor) -> Result<(), Error> {
     Err(if actor.is_anonymous() {
         Error::SignIn
     } else {
-        Error::NotAllowed("only administrators can see jobs".to_owned())
+        Error::NotAllowed("only administrators can see this".to_owned())
     })
 }

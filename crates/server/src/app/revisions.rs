@@ -28,6 +28,22 @@ pub(crate) async fn find(
     Err(Error::NoDocumentVersion(name.to_string()))
 }
 
+/// Activates a revision in its version, and returns it. Activating an earlier one rolls back.
+///
+/// # Errors
+///
+/// Fails if it does not exist for the actor, they may not change the library, or it was not read.
+pub(crate) async fn activate(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    id: DocumentId,
+    name: &str,
+) -> Result<Revision, Error> {
+    let revision = find(&mut *connection, actor, id, name).await?;
+    documents::activate(&mut *connection, actor, &revision).await?;
+    find(connection, actor, id, name).await
+}
+
 /// Returns the text of a revision as Markdown.
 ///
 /// # Errors

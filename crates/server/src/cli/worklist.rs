@@ -62,7 +62,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<ExitC
         resolved: arguments.resolved,
     };
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    let page = worklist::list(&mut connection, &catalogue, &owner, &filter, None, SHOWN).await?;
+    let page = worklist::list(&mut connection, &owner, &catalogue, &filter, None, SHOWN).await?;
     if arguments.json {
         show::line(&serde_json::to_string_pretty(&page.items)?);
         return Ok(ExitCode::SUCCESS);

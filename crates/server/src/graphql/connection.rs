@@ -1,7 +1,9 @@
 //! Connections as Relay has them, over the pages of the domain crates.
 //!
-//! A page of a domain has one cursor, of the page that follows. The cursor of an edge is therefore the cursor of the page it was
-//! read on, and the number of items to skip from there.
+//! The cursor of an edge is the domain's own, so it is that of REST, too. Domains list forward only: `last` reads from the beginning of
+//! the list to the place that `before` names, and keeps the end.
+
+use std::collections::VecDeque;
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Error, OutputType};
@@ -15,6 +17,8 @@ use crate::http::problem::Problem;
 pub(super) const MAX_FIRST: i32 = 100;
 /// Number of items of a page, if none is given.
 pub(super) const DEFAULT_FIRST: i32 = 20;
+/// Maximum number of items that are read for a page that is counted from its end.
+const MAX_BACKWARD: usize = 1000;
 
 /// Connection that a field of the operation returns. As every other such field it is null where it fails, and the others stand.
 pub(super) type Nodes<N> = Option<Connection<String, N>>;
@@ -22,125 +26,248 @@ pub(super) type Nodes<N> = Option<Connection<String, N>>;
 /// Reads a page of a list by a function of a domain crate: it takes a connection to the database, the actor, the arguments that are
 /// given, the cursor and the limit.
 macro_rules! read_page {
-    ($context:ident, $first:ident, $after:ident, $read:path $(, $argument:expr)* => $node:expr) => {{
-        let arguments = PageArguments::new($first, $after.as_deref())?;
+    ($context:ident, $arguments:expr, $read:path $(, $argument:expr)* => $node:expr) => {{
+        let mut slice = PageArguments::new($arguments)?.slice();
         let request = Request::of($context);
         let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = $read(&mut connection, request.actor() $(, $argument)*, cursor, limit).await;
-        Ok(Some(arguments.connection(page.map_err(failed)?, $node)))
+        while let Some((cursor, limit)) = slice.wanted() {
+            let page = $read(&mut connection, request.actor() $(, $argument)*, cursor, limit).await;
+            slice.add(page.map_err(failed)?)?;
+        }
+        Ok(Some(slice.connection($node)))
     }};
 }
 
 pub(super) use read_page;
 
-/// Place before which a page begins.
-type Place = (Option<Cursor>, usize);
+/// Arguments of a connection: `first`, `after`, `last`, `before`.
+pub(super) type PageInput = (Option<i32>, Option<String>, Option<i32>, Option<String>);
 
 /// Arguments of a connection, checked.
 #[derive(Debug)]
 pub(super) struct PageArguments {
-    first: usize,
-    start: Place,
+    count: usize,
+    place: Option<Cursor>,
+    /// Whether the page ends at the place, and does not begin there.
+    is_backward: bool,
 }
 
 impl PageArguments {
     /// Checks the arguments.
-    pub(super) fn new(first: Option<i32>, after: Option<&str>) -> Result<Self, Error> {
-        Self::with_skip(first, after, MAX_FIRST as usize)
-    }
-
-    /// Checks the arguments of a connection over a list that is in memory, where any number of items can be skipped.
-    pub(super) fn for_list(first: Option<i32>, after: Option<&str>) -> Result<Self, Error> {
-        Self::with_skip(first, after, usize::MAX)
-    }
-
-    fn with_skip(first: Option<i32>, after: Option<&str>, max_skip: usize) -> Result<Self, Error> {
-        let first = first.unwrap_or(DEFAULT_FIRST);
-        if !(1..=MAX_FIRST).contains(&first) {
-            return Err(failed(Problem::invalid(format!("first is 1 to {MAX_FIRST}")).about("first")));
+    pub(super) fn new((first, after, last, before): PageInput) -> Result<Self, Error> {
+        let is_backward = last.is_some() || before.is_some();
+        if is_backward && (first.is_some() || after.is_some()) {
+            let problem = Problem::invalid("give first and after, or last and before");
+            return Err(failed(problem.about("last")));
         }
-        let start = match after {
-            None => (None, 0),
-            Some(text) => place(text)
-                .filter(|(_, skip)| *skip <= max_skip)
-                .ok_or_else(|| failed(Problem::invalid("invalid cursor").about("after")))?,
+        let (count, place, names) = match is_backward {
+            true => (last, before, ("last", "before")),
+            false => (first, after, ("first", "after")),
         };
-        Ok(Self { first: usize::try_from(first).unwrap_or(1), start })
+        let place = place.as_deref().map(input::cursor).transpose();
+        Ok(Self {
+            count: checked(count, names.0)?,
+            place: place.map_err(|problem| failed(problem.about(names.1)))?,
+            is_backward,
+        })
     }
 
-    /// Returns where to begin reading in the domain.
-    pub(super) fn cursor(&self) -> Option<&Cursor> {
-        self.start.0.as_ref()
-    }
-
-    /// Returns how many items to read from there.
-    pub(super) fn limit(&self) -> usize {
-        self.start.1 + self.first
-    }
-
-    /// Makes the connection of the page that was read.
-    pub(super) fn connection<T, N>(self, page: Page<T>, node: impl Fn(T) -> N) -> Connection<String, N>
-    where
-        N: OutputType,
-    {
-        let (base, skip) = self.start;
-        let is_later = base.is_some() || skip > 0;
-        let count = page.items.len();
-        let has_more = page.next.is_some();
-        let mut connection = Connection::new(is_later, has_more);
-        for (index, item) in page.items.into_iter().enumerate().skip(skip) {
-            let cursor = match &page.next {
-                Some(next) if index + 1 == count => text(&(Some(next.clone()), 0)),
-                _ => text(&(base.clone(), index + 1)),
-            };
-            connection.edges.push(Edge::new(cursor, node(item)));
+    /// Returns the part of a list that they ask for.
+    pub(super) fn slice<T>(self) -> Slice<T> {
+        let reached = if self.is_backward { None } else { self.place.clone() };
+        Slice {
+            arguments: self,
+            edges: VecDeque::new(),
+            reached,
+            read: 0,
+            has_more: true,
+            is_whole: false,
+            is_cut: false,
         }
-        connection
     }
 
     /// Makes a connection of a list that is read whole.
     pub(super) fn of_list<T, N: OutputType>(
-        &self,
-        items: impl ExactSizeIterator<Item = T>,
+        self,
+        items: impl IntoIterator<Item = T>,
         node: impl Fn(T) -> N,
-    ) -> Connection<String, N> {
-        let (_, skip) = &self.start;
-        let count = items.len();
-        let mut connection = Connection::new(*skip > 0, skip.saturating_add(self.first) < count);
-        for (index, item) in items.enumerate().skip(*skip).take(self.first) {
-            connection.edges.push(Edge::new(text(&(None, index + 1)), node(item)));
+    ) -> Result<Connection<String, N>, Error> {
+        let (count, place) = (self.count, self.place.as_ref().map(Cursor::decode::<usize>).transpose());
+        let place = place.map_err(|_invalid| failed(Problem::invalid("invalid cursor")))?;
+        let mut items: Vec<(usize, T)> = (1..).zip(items).collect();
+        let length = items.len();
+        let (from, to) = match self.is_backward {
+            true => {
+                let to = place.map_or(length, |place| place.saturating_sub(1).min(length));
+                (to.saturating_sub(count), to)
+            }
+            false => {
+                let from = place.unwrap_or(0).min(length);
+                (from, from.saturating_add(count).min(length))
+            }
+        };
+        let mut connection = Connection::new(from > 0, to < length);
+        let edges = items.drain(from..to);
+        connection
+            .edges
+            .extend(edges.map(|(number, item)| Edge::new(Cursor::encode(&number).to_string(), node(item))));
+        Ok(connection)
+    }
+}
+
+/// Part of a list, while it is read.
+pub(super) struct Slice<T> {
+    arguments: PageArguments,
+    edges: VecDeque<(Cursor, T)>,
+    /// Where to read on.
+    reached: Option<Cursor>,
+    /// Number of items read.
+    read: usize,
+    /// Whether the list goes on behind what was read.
+    has_more: bool,
+    /// Whether all is read that is wanted.
+    is_whole: bool,
+    /// Whether items before the edges were left out.
+    is_cut: bool,
+}
+
+impl<T> Slice<T> {
+    /// Returns cursor and limit of the page to read next; `None` if the part is whole.
+    pub(super) fn wanted(&self) -> Option<(Option<&Cursor>, usize)> {
+        let limit = if self.arguments.is_backward { MAX_FIRST as usize } else { self.arguments.count };
+        (!self.is_whole).then_some((self.reached.as_ref(), limit))
+    }
+
+    /// Adds a page.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the part is too far from the beginning of the list, or what it ends at is not there.
+    pub(super) fn add(&mut self, page: Page<T>) -> Result<(), Error> {
+        self.has_more = page.next.is_some();
+        if !self.arguments.is_backward {
+            self.is_whole = true;
+            self.edges.extend(page.cursors.into_iter().zip(page.items));
+            return Ok(());
         }
+        self.read += page.items.len();
+        for edge in page.cursors.into_iter().zip(page.items) {
+            if self.arguments.place.as_ref() == Some(&edge.0) {
+                (self.is_whole, self.has_more) = (true, true);
+                return Ok(());
+            }
+            self.edges.push_back(edge);
+            if self.edges.len() > self.arguments.count {
+                self.edges.pop_front();
+                self.is_cut = true;
+            }
+        }
+        self.reached = page.next;
+        if self.reached.is_none() {
+            self.is_whole = true;
+            if self.arguments.place.is_some() {
+                let problem =
+                    Problem::invalid("the list does not hold the place of before any more: read it anew");
+                return Err(failed(problem.about("before")));
+            }
+        } else if self.read >= MAX_BACKWARD {
+            let problem = Problem::invalid(format!(
+                "last reaches the first {MAX_BACKWARD} items of a list only: use first and after"
+            ));
+            return Err(failed(problem.about("last")));
+        }
+        Ok(())
+    }
+
+    /// Makes the connection of what was read.
+    pub(super) fn connection<N: OutputType>(self, node: impl Fn(T) -> N) -> Connection<String, N> {
+        let is_later = !self.arguments.is_backward && self.arguments.place.is_some();
+        let mut connection = Connection::new(self.is_cut || is_later, self.has_more);
+        let edges = self.edges.into_iter();
+        connection.edges.extend(edges.map(|(cursor, item)| Edge::new(cursor.to_string(), node(item))));
         connection
     }
 }
 
 /// Returns the number of nodes that a connection counts for in the complexity of a request.
-pub(super) fn size(first: Option<i32>) -> usize {
-    usize::try_from(first.unwrap_or(DEFAULT_FIRST)).unwrap_or(0)
+pub(super) fn size(first: Option<i32>, last: Option<i32>) -> usize {
+    usize::try_from(first.or(last).unwrap_or(DEFAULT_FIRST)).unwrap_or(0)
 }
 
-fn text(place: &Place) -> String {
-    Cursor::encode(place).to_string()
-}
-
-fn place(text: &str) -> Option<Place> {
-    input::cursor(text).ok()?.decode().ok()
+/// Checks the number of items that are asked for.
+pub(super) fn checked(count: Option<i32>, name: &'static str) -> Result<usize, Error> {
+    let count = count.unwrap_or(DEFAULT_FIRST);
+    if !(1..=MAX_FIRST).contains(&count) {
+        return Err(failed(Problem::invalid(format!("{name} is 1 to {MAX_FIRST}")).about(name)));
+    }
+    Ok(usize::try_from(count).unwrap_or(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_forged_cursor_neither_reads_much_nor_fails() {
-        let forged = text(&(None, usize::MAX));
-        assert!(PageArguments::new(None, Some(&forged)).is_err());
-        let whole = PageArguments::for_list(None, Some(&forged)).unwrap();
-        let connection = whole.of_list([1, 2, 3].into_iter(), |number: i32| number);
-        assert!(connection.edges.is_empty() && connection.has_previous_page && !connection.has_next_page);
-        for garbage in ["", "x", "bnVsbA", "WzEsMl0"] {
-            assert!(PageArguments::new(None, Some(garbage)).is_err(), "{garbage}");
+    /// Reads a part of the numbers from 0 to `length`.
+    fn read(length: u32, given: PageInput) -> Result<(Vec<u32>, bool, bool), Error> {
+        let mut slice = PageArguments::new(given)?.slice();
+        while let Some((cursor, limit)) = slice.wanted() {
+            let after: Option<u32> = cursor.map(|cursor| cursor.decode().unwrap());
+            let from = after.map_or(0, |after| after + 1);
+            let rows = (from..length).take(limit + 1).collect();
+            slice.add(Page::from_rows(rows, limit, Cursor::encode))?;
         }
+        let connection = slice.connection(|number| number);
+        let numbers = connection.edges.iter().map(|edge| edge.node).collect();
+        Ok((numbers, connection.has_previous_page, connection.has_next_page))
+    }
+
+    fn behind(number: u32) -> Option<String> {
+        Some(Cursor::encode(&number).to_string())
+    }
+
+    #[test]
+    fn lists_are_paged_in_both_directions() {
+        assert_eq!(read(5, (Some(2), None, None, None)).unwrap(), (vec![0, 1], false, true));
+        assert_eq!(read(5, (Some(2), behind(1), None, None)).unwrap(), (vec![2, 3], true, true));
+        assert_eq!(read(5, (None, behind(3), None, None)).unwrap(), (vec![4], true, false));
+        assert_eq!(read(5, (None, None, Some(2), None)).unwrap(), (vec![3, 4], true, false));
+        assert_eq!(read(5, (None, None, Some(2), behind(3))).unwrap(), (vec![1, 2], true, true));
+        assert_eq!(read(5, (None, None, Some(3), behind(2))).unwrap(), (vec![0, 1], false, true));
+        assert_eq!(read(350, (None, None, Some(2), behind(249))).unwrap(), (vec![247, 248], true, true));
+        assert_eq!(read(0, (None, None, Some(2), None)).unwrap(), (vec![], false, false));
+    }
+
+    #[test]
+    fn lists_in_memory_are_paged_alike() {
+        let of = |given: PageInput| {
+            let connection = PageArguments::new(given).unwrap().of_list(0..5, |number: i32| number).unwrap();
+            let numbers: Vec<i32> = connection.edges.iter().map(|edge| edge.node).collect();
+            (numbers, connection.has_previous_page, connection.has_next_page)
+        };
+        assert_eq!(of((Some(2), None, None, None)), (vec![0, 1], false, true));
+        assert_eq!(of((Some(2), behind(2), None, None)), (vec![2, 3], true, true));
+        assert_eq!(of((None, None, Some(2), None)), (vec![3, 4], true, false));
+        assert_eq!(of((None, None, Some(9), behind(3))), (vec![0, 1], false, true));
+        let forged = Some(Cursor::encode(&usize::MAX).to_string());
+        assert_eq!(of((None, forged.clone(), None, None)), (vec![], true, false));
+        assert_eq!(of((None, None, Some(1), forged)), (vec![4], true, false));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        for given in [
+            (Some(0), None, None, None),
+            (Some(101), None, None, None),
+            (None, None, Some(0), None),
+            (Some(1), None, Some(1), None),
+            (None, behind(1), None, behind(2)),
+            (None, Some("x".repeat(2000)), None, None),
+            // A place that the list does not hold, and an end that is too far.
+            (None, None, Some(1), behind(9)),
+        ] {
+            assert!(read(5, given.clone()).is_err(), "{given:?}");
+        }
+        assert!(read(1001, (None, None, Some(1), None)).is_err());
+        assert!(read(1000, (None, None, Some(1), None)).is_ok());
     }
 }

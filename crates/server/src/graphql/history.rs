@@ -1,13 +1,26 @@
 //! Chats of the caller: questions and answers with their sources.
 
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, Error, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chat::chats::{self, ChatId, MessageId};
 use chat::messages;
 use chrono::{DateTime, Utc};
 
 use super::loaders::Reads;
 use super::view::name_of;
+
+/// State of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[graphql(remote = "chat::chats::ChatFilter")]
+pub(super) enum ChatState {
+    /// Neither archived nor deleted.
+    #[default]
+    Open,
+    /// Archived.
+    Archived,
+    /// Deleted; it can still be restored.
+    Deleted,
+}
 
 /// Chat of the caller.
 pub(super) struct Chat(pub(super) chats::Chat);

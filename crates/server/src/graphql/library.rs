@@ -25,6 +25,27 @@ pub(super) enum Visibility {
     Public,
 }
 
+/// Permission in a library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "library::access::Level")]
+pub(super) enum Level {
+    /// Read and search.
+    Read,
+    /// Add and change documents, choose versions.
+    Write,
+    /// Delete the library, and grant access to it.
+    Own,
+}
+
+/// Permission of a user in a library.
+#[derive(SimpleObject)]
+pub(super) struct Grant {
+    /// User name.
+    pub(super) username: String,
+    /// Permission; null if it was revoked.
+    pub(super) level: Option<Level>,
+}
+
 /// Library: documents in versions.
 pub(super) struct Library(pub(super) Arc<catalogue::Library>);
 

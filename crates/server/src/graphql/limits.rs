@@ -18,17 +18,20 @@ const MAX_ROOT_FIELDS: usize = 30;
 const MAX_NESTING: usize = 64;
 
 /// Checks a document before it is parsed: parsers nest as deep as it does.
+///
+/// Brackets in strings and comments do not nest; a document that ends within one is refused by the parser.
 pub(super) fn check_nesting(text: &str) -> Result<(), String> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            // A string ends at its line's end at the latest, whatever follows is refused by the parser.
-            in_string = escaped || !matches!(byte, b'"' | b'\n');
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
+    let (mut depth, mut rest) = (0_usize, text.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'#' => after_line(after),
+            b'"' => match after.strip_prefix(b"\"\"") {
+                Some(block) => after_block(block),
+                None => after_string(after),
+            },
+            _ => after,
+        };
         match byte {
-            b'"' => in_string = true,
             b'{' | b'[' | b'(' => depth += 1,
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
             _ => {}
@@ -38,6 +41,41 @@ pub(super) fn check_nesting(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns what follows a comment.
+fn after_line(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    end.map_or(&[], |end| &text[end..])
+}
+
+/// Returns what follows the rest of a string, which ends at its line's end at the latest.
+fn after_string(text: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return &text[at + 1..],
+            b'\n' | b'\r' => return &text[at..],
+            _ => at += 1,
+        }
+    }
+    &[]
+}
+
+/// Returns what follows the rest of a block string, in which `\"""` ends nothing.
+fn after_block(text: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while at < text.len() {
+        if text[at..].starts_with(b"\\\"\"\"") {
+            at += 4;
+        } else if text[at..].starts_with(b"\"\"\"") {
+            return &text[at + 3..];
+        } else {
+            at += 1;
+        }
+    }
+    &[]
 }
 
 /// Checks a document that is parsed: what validation would have to walk.
@@ -106,4 +144,58 @@ fn fragment<'document>(
     name: &Name,
 ) -> Option<(&'document Name, &'document Positioned<FragmentDefinition>)> {
     document.fragments.get_key_value(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn brackets_nest_unless_they_are_in_a_string_or_a_comment() {
+        let deep = "{ a ".repeat(MAX_NESTING + 1);
+        let nests = |text: &str| check_nesting(text).is_err();
+        for before in [
+            "",
+            "\"\\\"\"",
+            "\"\"\"\n\"\"\"",
+            "\"\"\" \" \"\"\"",
+            "# \"\"\"\n",
+            "#\"\n",
+            "# {\r",
+            "\"\"",
+            "\"unended\n",
+        ] {
+            assert!(nests(&format!("{before}{deep}")), "{before}");
+        }
+        for (before, after) in [("\"", "\""), ("\"\"\"", "\"\"\""), ("#", ""), ("\"\"\"\\\"\"\"", "\"\"\"")] {
+            assert!(!nests(&format!("{{ a(text: {before}{deep}{after}")), "{before}");
+        }
+    }
+
+    #[test]
+    fn hostile_documents_do_not_panic() {
+        let examples: Vec<&[u8]> = vec![
+            b"query A($id: ID! = \"x\", $n: [Int!]) @x { posts(first: $n) { ...P } } fragment P on Post { id a: text @skip(if: true) }",
+            b"mutation { a: like(target: { post: \"1\" }) { ... on Likes { liked } } }",
+            b"subscription { comments(post: \"\"\"block \\\"\"\" \"\"\", after: null) { text } } # comment",
+            b"{ a(x: [1.5e3, -0, ENUM, { y: $z }]) { b { c { d } } } }",
+        ];
+        testkit::fuzz("graphql document", &examples, |bytes| {
+            let Ok(text) = std::str::from_utf8(bytes) else { return };
+            if check_nesting(text).is_ok()
+                && let Ok(document) = parse_query(text)
+            {
+                let _ = check_fields(&document);
+            }
+        });
+        let variables: Vec<&[u8]> = vec![b"{\"id\":\"1\",\"n\":[1,null,2.5],\"o\":{\"post\":true}}", b"{}"];
+        testkit::fuzz("graphql variables", &variables, |bytes| {
+            if let Ok(Value::Object(members)) = serde_json::from_slice(bytes) {
+                drop(async_graphql::Variables::from_json(Value::Object(members)));
+            }
+        });
+    }
 }

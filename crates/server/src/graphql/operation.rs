@@ -16,6 +16,7 @@ use super::query::Request;
 use super::view::{name_of, view};
 use crate::app::operation;
 use crate::http::input;
+use crate::settings::effective::EffectiveSetting;
 
 /// Kind of an item of the work list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -191,6 +192,24 @@ view! {
     }
 }
 
+view! {
+    /// Setting of the server, and where its value comes from.
+    Setting of EffectiveSetting {
+        /// Section and key in the configuration file: `server.listen`.
+        key: String,
+        /// Environment variable.
+        variable: String,
+        /// Explanation.
+        help: String,
+        /// Value; null if it is not set, or is a secret.
+        value: Option<String>,
+        /// Whether it is set to a value that is not shown.
+        secret: bool = |setting| setting.is_secret,
+        /// Source of the value: `flag`, `environment`, `file` or `default`.
+        source: String = |setting| setting.source.name().to_owned(),
+    }
+}
+
 /// Report of a post or a comment to its moderators.
 pub(super) struct Report(reports::Report);
 
@@ -264,7 +283,8 @@ pub(super) struct OperationQuery;
 #[Object]
 impl OperationQuery {
     /// Work for the owners of libraries, the latest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn work_list(
         &self,
         context: &Context<'_>,
@@ -273,8 +293,9 @@ impl OperationQuery {
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<WorklistItem>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
         let request = Request::of(context);
         let filter = WorklistFilter {
             library: library.as_deref().map(input::library).transpose().map_err(failed)?,
@@ -282,22 +303,21 @@ impl OperationQuery {
             resolved,
         };
         let catalogue = request.catalogue().await?;
-        let mut connection = request.connection().await?;
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = worklist::list(&mut connection, &catalogue, request.actor(), &filter, cursor, limit).await;
-        Ok(Some(arguments.connection(page.map_err(failed)?, WorklistItem::from)))
+        read_page!(context, (first, after, last, before), worklist::list, &catalogue, &filter => WorklistItem::from)
     }
 
     /// Reports that the caller decides on, the newest first: open ones, or resolved ones.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn reports(
         &self,
         context: &Context<'_>,
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Report>, Error> {
-        read_page!(context, first, after, reports::list, resolved => Report)
+        read_page!(context, (first, after, last, before), reports::list, resolved => Report)
     }
 
     /// API keys.
@@ -331,7 +351,8 @@ impl OperationQuery {
     }
 
     /// Jobs, the newest first: those in a state, or all that are not done. For administrators.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn jobs(
         &self,
         context: &Context<'_>,
@@ -339,13 +360,20 @@ impl OperationQuery {
         kind: Option<String>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Job>, Error> {
-        let arguments = PageArguments::new(first, after.as_deref())?;
+        let mut slice = PageArguments::new((first, after, last, before))?.slice();
         let request = Request::of(context);
+        if let Some(kind) = &kind {
+            input::check_length("kind", kind, operation::MAX_KIND_CHARS).map_err(failed)?;
+        }
         let filter = JobFilter { state: state.map(Into::into), kind: kind.as_deref() };
-        let (cursor, limit) = (arguments.cursor(), arguments.limit());
-        let page = operation::jobs(request.app(), request.actor(), filter, cursor, limit).await;
-        Ok(Some(arguments.connection(page.map_err(failed)?, Job::from)))
+        while let Some((cursor, limit)) = slice.wanted() {
+            let page = operation::jobs(request.app(), request.actor(), filter, cursor, limit).await;
+            slice.add(page.map_err(failed)?)?;
+        }
+        Ok(Some(slice.connection(Job::from)))
     }
 
     /// Schedules of periodic work. For administrators.
@@ -354,5 +382,13 @@ impl OperationQuery {
         let request = Request::of(context);
         let found = operation::schedules(request.app(), request.actor()).await.map_err(failed)?;
         Ok(Some(found.iter().map(Schedule::from).collect()))
+    }
+
+    /// Settings of the server, in the order of the configuration file. For administrators.
+    #[graphql(complexity = "100 * child_complexity + 1")]
+    async fn settings(&self, context: &Context<'_>) -> Result<Option<Vec<Setting>>, Error> {
+        let request = Request::of(context);
+        let settings = operation::settings(request.app(), request.actor()).map_err(failed)?;
+        Ok(Some(settings.iter().map(Setting::from).collect()))
     }
 }

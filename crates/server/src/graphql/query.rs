@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, Error, ID, InputObject, Interface, Object, SimpleObject};
-use chat::chats::{self, ChatFilter, ChatId, MessageId};
+use async_graphql::{Context, Enum, Error, ID, InputObject, Interface, Object, SimpleObject, Union};
+use chat::chats::{self, ChatId, MessageId};
+use chat::history;
 use futures::future::try_join_all;
 use kernel::actor::{Actor, UserId};
 use library::catalogue::Catalogue;
 use library::ids::DocumentId;
 use library::label::VersionRequest;
+use library::names::LibraryName;
 use library::search::{self, SearchRequest};
 use social::ids::{CommentId, ConversationId, PostId};
 use social::posts::PostList;
@@ -24,14 +26,17 @@ use super::community::{
     Comment, Conversation, DirectMessage, Follow, Notification, Person, Post, Suggestion, load_comment,
     load_conversation, load_person, load_post,
 };
-use super::connection::{Nodes, PageArguments, read_page, size};
+use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::{failed, if_present};
-use super::history::{Chat, ChatMessage, ChatMessages, load_chat, load_chat_message};
+use super::history::{Chat, ChatMessage, ChatMessages, ChatState, load_chat, load_chat_message};
 use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
 use super::mutation::LikeInput;
-use crate::app::App;
+use crate::app::{App, names};
 use crate::http::input;
 use crate::http::problem::Problem;
+
+/// Number of things of each kind that words find, if none is given.
+const DEFAULT_FOUND: i32 = 5;
 
 /// State that the resolvers of one request share.
 pub(super) struct Request {
@@ -146,6 +151,20 @@ pub(super) enum Node {
     ChatMessage(ChatMessage),
 }
 
+/// Thing that words find.
+#[derive(Union)]
+#[expect(clippy::large_enum_variant, reason = "made once for a response")]
+pub(super) enum SearchItem {
+    /// Library with the words in its name or title.
+    Library(Library),
+    /// Document with the words in its title or path.
+    Document(Document),
+    /// Passage that is about them.
+    Hit(SearchHit),
+    /// Question or answer of the caller with the words.
+    ChatMessage(ChatMessage),
+}
+
 /// Reads an id.
 pub(super) fn id(id: &ID) -> Result<Uuid, Error> {
     id.parse().map_err(|_invalid| failed(Problem::invalid("an id is a UUID").about("id")))
@@ -180,6 +199,42 @@ async fn find_node(context: &Context<'_>, id: Uuid) -> Result<Option<Node>, Erro
         message.map(Node::ChatMessage),
     ];
     Ok(found.into_iter().flatten().next())
+}
+
+/// Returns what words find: see [`CommunityQuery::find`].
+async fn find_all(
+    context: &Context<'_>,
+    words: &str,
+    library: Option<LibraryName>,
+    limit: usize,
+) -> Result<Vec<SearchItem>, Error> {
+    let request = Request::of(context);
+    let (app, actor) = (request.app(), request.actor());
+    let limits = (limit, i64::try_from(limit).unwrap_or(i64::MAX));
+    let named = names::find(app, actor, words, library.as_ref(), limits).await.map_err(failed)?;
+    let asked = SearchRequest { library: library.clone(), limit, ..SearchRequest::new(words.to_owned()) };
+    let hits = app.engine.search(actor, &asked).await.map_err(failed)?.hits;
+    let mut connection = request.connection().await?;
+    let asks = actor.in_person() && actor.user_id().is_some();
+    let messages = match asks && !words.trim().is_empty() {
+        true => history::search(&mut connection, actor, words, None, limit).await.map_err(failed)?.items,
+        false => Vec::new(),
+    };
+    drop(connection);
+    let documents = named
+        .documents
+        .iter()
+        .filter(|document| library.as_ref().is_none_or(|library| document.library == library.as_str()));
+    let documents = try_join_all(documents.map(|document| load_document(context, document.id)));
+    let messages = messages.iter().map(|hit| load_chat_message(context, MessageId(hit.message_id)));
+    let (documents, messages) = tokio::try_join!(documents, try_join_all(messages))?;
+    let libraries = named.libraries.into_iter().filter(|_| library.is_none()).map(Library);
+    Ok(libraries
+        .map(SearchItem::Library)
+        .chain(documents.into_iter().flatten().map(SearchItem::Document))
+        .chain(hits.into_iter().filter(|hit| hit.relevant).map(SearchHit).map(SearchItem::Hit))
+        .chain(messages.into_iter().flatten().map(SearchItem::ChatMessage))
+        .collect())
 }
 
 /// Queries of search, people, discussions and answers.
@@ -227,7 +282,7 @@ impl CommunityQuery {
     }
 
     /// Searches for passages, as `GET /api/v1/search` does.
-    #[graphql(complexity = "size(first) * child_complexity + 10")]
+    #[graphql(complexity = "size(first, None) * child_complexity + 10")]
     async fn search(
         &self,
         context: &Context<'_>,
@@ -262,14 +317,31 @@ impl CommunityQuery {
         }))
     }
 
+    /// Everything that words find, in one library or in all: libraries and documents by name, passages, and questions and answers of the
+    /// caller; of each kind at most `first`.
+    #[graphql(complexity = "4 * size(first, None) * child_complexity + 10")]
+    async fn find(
+        &self,
+        context: &Context<'_>,
+        words: String,
+        library: Option<String>,
+        first: Option<i32>,
+    ) -> Result<Option<Vec<SearchItem>>, Error> {
+        let limit = checked(first.or(Some(DEFAULT_FOUND)), "first")?;
+        let library = library.as_deref().map(input::library).transpose().map_err(failed)?;
+        find_all(context, &words, library, limit).await.map(Some)
+    }
+
     /// Posts, the newest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn posts(
         &self,
         context: &Context<'_>,
         #[graphql(default)] filter: PostFilter,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Post>, Error> {
         let request = Request::of(context);
         let mut lists = Vec::new();
@@ -294,7 +366,7 @@ impl CommunityQuery {
             return Err(failed(Problem::invalid("give one member of the filter only").about("filter")));
         }
         let which = lists.pop().unwrap_or(PostList::All);
-        read_page!(context, first, after, posts::list, &which => Post)
+        read_page!(context, (first, after, last, before), posts::list, &which => Post)
     }
 
     /// Post by its id.
@@ -303,7 +375,8 @@ impl CommunityQuery {
     }
 
     /// Comments on a post, or direct replies to one of them, the oldest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn comments(
         &self,
         context: &Context<'_>,
@@ -311,22 +384,26 @@ impl CommunityQuery {
         parent: Option<ID>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Comment>, Error> {
         let post = PostId(id(&post)?);
         let parent = parent.as_ref().map(id).transpose()?.map(CommentId);
-        read_page!(context, first, after, comments::list, post, parent => Comment)
+        read_page!(context, (first, after, last, before), comments::list, post, parent => Comment)
     }
 
     /// Own posts and those of what the caller follows, the newest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn feed(
         &self,
         context: &Context<'_>,
         #[graphql(default)] filter: FeedFilter,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Post>, Error> {
-        read_page!(context, first, after, feed::list, filter.into() => Post)
+        read_page!(context, (first, after, last, before), feed::list, filter.into() => Post)
     }
 
     /// Person by their user name.
@@ -338,27 +415,31 @@ impl CommunityQuery {
     }
 
     /// People who follow a person, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn followers(
         &self,
         context: &Context<'_>,
         username: String,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Person>, Error> {
-        read_page!(context, first, after, follows::followers, &username => Person)
+        read_page!(context, (first, after, last, before), follows::followers, &username => Person)
     }
 
     /// People whom a person follows, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn following(
         &self,
         context: &Context<'_>,
         username: String,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Person>, Error> {
-        read_page!(context, first, after, follows::following, &username => Person)
+        read_page!(context, (first, after, last, before), follows::following, &username => Person)
     }
 
     /// Comment by its id.
@@ -367,48 +448,56 @@ impl CommunityQuery {
     }
 
     /// People who like a post or a comment, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn likers(
         &self,
         context: &Context<'_>,
         target: LikeInput,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Person>, Error> {
-        read_page!(context, first, after, likes::list, target.target()? => Person)
+        read_page!(context, (first, after, last, before), likes::list, target.target()? => Person)
     }
 
     /// Follows of the caller, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn follows(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Follow>, Error> {
-        read_page!(context, first, after, follows::list => Follow)
+        read_page!(context, (first, after, last, before), follows::list => Follow)
     }
 
     /// People whom the caller mutes, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn muted(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Person>, Error> {
-        read_page!(context, first, after, relations::muted => Person)
+        read_page!(context, (first, after, last, before), relations::muted => Person)
     }
 
     /// People whom the caller blocks, the last first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn blocked(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Person>, Error> {
-        read_page!(context, first, after, relations::blocked => Person)
+        read_page!(context, (first, after, last, before), relations::blocked => Person)
     }
 
     /// Chat of the caller by its id.
@@ -431,54 +520,68 @@ impl CommunityQuery {
     }
 
     /// Notifications of the caller, the newest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn notifications(
         &self,
         context: &Context<'_>,
         #[graphql(default)] unread: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Notification>, Error> {
-        read_page!(context, first, after, notifications::list, unread => Notification)
+        read_page!(context, (first, after, last, before), notifications::list, unread => Notification)
     }
 
     /// Conversations of the caller, the last one written to first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn conversations(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Conversation>, Error> {
-        read_page!(context, first, after, conversations::list => Conversation)
+        read_page!(context, (first, after, last, before), conversations::list => Conversation)
+    }
+
+    /// Conversation of the caller by its id.
+    async fn conversation(&self, context: &Context<'_>, id: ID) -> Result<Option<Conversation>, Error> {
+        load_conversation(context, ConversationId(self::id(&id)?)).await
     }
 
     /// Messages of a conversation of the caller, the newest first.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn messages(
         &self,
         context: &Context<'_>,
         conversation: ID,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<DirectMessage>, Error> {
         let conversation = ConversationId(id(&conversation)?);
-        read_page!(context, first, after, messages::list, conversation => DirectMessage)
+        read_page!(context, (first, after, last, before), messages::list, conversation => DirectMessage)
     }
 
-    /// Chats of the caller that are neither archived nor deleted.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    /// Chats of the caller: pinned ones first, then by their newest message.
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn chats(
         &self,
         context: &Context<'_>,
+        #[graphql(default)] state: ChatState,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Chat>, Error> {
-        read_page!(context, first, after, chats::list, ChatFilter::Open => Chat)
+        read_page!(context, (first, after, last, before), chats::list, state.into() => Chat)
     }
 
     /// Newest messages of a chat of the caller, or those before a cursor; null if there is no such chat.
-    #[graphql(complexity = "size(last) * child_complexity + 1")]
+    #[graphql(complexity = "size(None, last) * child_complexity + 1")]
     async fn chat_messages(
         &self,
         context: &Context<'_>,
@@ -486,7 +589,7 @@ impl CommunityQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Option<ChatMessages>, Error> {
-        let limit = PageArguments::new(last, None)?.limit();
+        let limit = checked(last, "last")?;
         let before = before.as_deref().map(input::cursor).transpose().map_err(failed)?;
         let request = Request::of(context);
         let chat = ChatId(id(&chat)?);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use library::access::Level;
 use library::diff::Diff;
 use library::documents::{self, DocumentFilter, Revision as DomainRevision, outline};
 use library::ids::DocumentId;
@@ -12,12 +13,12 @@ use library::names::DocumentPath;
 use library::notes::{self, ListedNote, NoteFilter};
 use library::version_changes::VersionChange as DomainChange;
 
-use super::connection::{Nodes, PageArguments, read_page, size};
+use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::failed;
-use super::library::{Document, Library, Passage, load_document, load_passage};
+use super::library::{Document, Grant, Library, Passage, load_document, load_passage};
 use super::query::{Request, id};
 use super::view::view;
-use crate::app::{revisions, version_changes};
+use crate::app::{accounts, revisions, version_changes};
 use crate::http::input;
 
 /// State of a revision.
@@ -240,18 +241,20 @@ pub(super) struct ReadingQuery;
 #[Object]
 impl ReadingQuery {
     /// Libraries, by name.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     async fn libraries(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Library>, Error> {
-        let arguments = PageArguments::for_list(first, after.as_deref())?;
+        let arguments = PageArguments::new((first, after, last, before))?;
         let request = Request::of(context);
         let catalogue = request.catalogue().await?;
         let libraries = catalogue.libraries(request.actor());
-        Ok(Some(arguments.of_list(libraries.into_iter(), |library| Library(Arc::clone(library)))))
+        arguments.of_list(libraries, |library| Library(Arc::clone(library))).map(Some)
     }
 
     /// Library by its name.
@@ -259,8 +262,18 @@ impl ReadingQuery {
         Request::of(context).library(&name).await
     }
 
+    /// Permissions in a library, by user name. For its owners.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn grants(&self, context: &Context<'_>, library: String) -> Result<Option<Vec<Grant>>, Error> {
+        let request = Request::of(context);
+        let grants = accounts::grants(request.app(), request.actor(), &library).await.map_err(failed)?;
+        let grant = |(username, level): (String, Level)| Grant { username, level: Some(level.into()) };
+        Ok(Some(grants.into_iter().map(grant).collect()))
+    }
+
     /// Documents, by library and path.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn documents(
         &self,
         context: &Context<'_>,
@@ -269,6 +282,8 @@ impl ReadingQuery {
         tag: Option<String>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Document>, Error> {
         let request = Request::of(context);
         if let Some(name) = &library {
@@ -276,7 +291,7 @@ impl ReadingQuery {
             request.catalogue().await?.library(request.actor(), &name).map_err(failed)?;
         }
         let filter = DocumentFilter { library, version, tag, ..DocumentFilter::default() };
-        read_page!(context, first, after, documents::list, &filter => Document)
+        read_page!(context, (first, after, last, before), documents::list, &filter => Document)
     }
 
     /// Document by its id.
@@ -332,7 +347,8 @@ impl ReadingQuery {
     }
 
     /// Documents of a version by folder and path; of the active version without one.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn outline(
         &self,
         context: &Context<'_>,
@@ -340,6 +356,8 @@ impl ReadingQuery {
         version: Option<String>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<OutlineEntry>, Error> {
         let request = Request::of(context);
         let name = input::library(&library).map_err(failed)?;
@@ -347,12 +365,12 @@ impl ReadingQuery {
         let catalogue = request.catalogue().await?;
         let library = catalogue.library(request.actor(), &name).map_err(failed)?;
         let version = library.resolve(&version).map_err(failed)?;
-        read_page!(context, first, after, outline::entries, library, version => OutlineEntry::from)
+        read_page!(context, (first, after, last, before), outline::entries, library, version => OutlineEntry::from)
     }
 
     /// Changes between two versions of a library. Without versions: from the next lower one to the active one. Null if there is no
     /// lower version.
-    #[graphql(complexity = "size(first) * child_complexity + 100")]
+    #[graphql(complexity = "size(first, None) * child_complexity + 100")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn version_changes(
         &self,
@@ -364,7 +382,7 @@ impl ReadingQuery {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Option<VersionChanges>, Error> {
-        let limit = PageArguments::new(first, None)?.limit();
+        let limit = checked(first, "first")?;
         let request = Request::of(context);
         let name = input::library(&library).map_err(failed)?;
         let version = |text: Option<String>| -> Result<Option<VersionRequest>, Error> {
@@ -390,7 +408,7 @@ impl ReadingQuery {
     }
 
     /// Notes on passages, the newest first: open ones, or resolved ones.
-    #[graphql(complexity = "size(first) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn notes(
         &self,
@@ -401,6 +419,8 @@ impl ReadingQuery {
         #[graphql(default)] resolved: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Nodes<Note>, Error> {
         let request = Request::of(context);
         let path = path.as_deref().map(str::parse::<DocumentPath>).transpose();
@@ -412,6 +432,6 @@ impl ReadingQuery {
         };
         let catalogue = request.catalogue().await?;
         let node = |listed: ListedNote| Note(listed.note);
-        read_page!(context, first, after, notes::list, &catalogue, &filter => node)
+        read_page!(context, (first, after, last, before), notes::list, &catalogue, &filter => node)
     }
 }

@@ -119,7 +119,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<W
         .map(|library| library.name.to_string());
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let items =
-        worklist::list(&mut connection, &catalogue, &frame.actor, &filter, after.as_ref(), PAGE).await?;
+        worklist::list(&mut connection, &frame.actor, &catalogue, &filter, after.as_ref(), PAGE).await?;
     drop(connection);
     let here = [("library", query.library.as_str()), ("kind", &query.kind), ("show", &query.show)];
     let next = items.next.map(|cursor| next(HERE, &here, &cursor));

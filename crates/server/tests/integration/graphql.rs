@@ -196,6 +196,7 @@ async fn a_page_takes_as_many_statements_whatever_its_size() {
                 "Subscription",
                 "PageInfo",
                 "Viewer",
+                "CreatedKey",
                 "DocumentText",
                 "VersionChanges",
                 "Refusal",
@@ -336,6 +337,16 @@ async fn changes_answer_with_their_outcome() {
         second["pageInfo"]["hasNextPage"] == false && second["pageInfo"]["hasPreviousPage"] == true,
         "{second}"
     );
+    let back = "query ($before: String) { posts(last: 1, before: $before) { edges { cursor } pageInfo { hasNextPage hasPreviousPage } } }";
+    let cursor = json!({ "before": second["edges"][0]["cursor"] });
+    let before = run(&server, &ben, back, cursor).await["data"]["posts"].clone();
+    assert_eq!(before["edges"], json!([{ "cursor": first["edges"][0]["cursor"] }]), "{before}");
+    assert_eq!(before["pageInfo"], json!({ "hasNextPage": true, "hasPreviousPage": false }));
+    let end = run(&server, &ben, back, json!({})).await["data"]["posts"].clone();
+    assert_eq!(end["edges"], json!([{ "cursor": second["edges"][0]["cursor"] }]), "{end}");
+    // The cursors are those of REST.
+    let rest = server.ask(Some(&ben.access_token), Method::GET, "/api/v1/posts?limit=1", None).await.ok();
+    assert_eq!(rest["next"], first["edges"][0]["cursor"]);
 }
 
 #[tokio::test]
@@ -349,8 +360,20 @@ async fn the_clients_that_people_use_list_change_and_subscribe() {
     assert_eq!(run.json()["comments"], 3);
 }
 
+#[tokio::test]
+async fn the_python_client_uploads_by_rest_and_reads_lists_changes_and_subscribes() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let origin = format!("http://{}", server.address());
+    let program = script("graphql_official.py").display().to_string();
+    let run = Program::python(&[&program, &origin, &ada.access_token]).run().await;
+    assert_eq!(run.code, 0, "{}\n{}", run.output, run.errors);
+    assert_eq!(run.json()["posts"], 5);
+}
+
 /// Reads events until one has data, and returns that.
-async fn next_event(stream: &mut reqwest::Response, kind: &str) -> Value {
+pub(crate) async fn next_event(stream: &mut reqwest::Response, kind: &str) -> Value {
     let mut text = String::new();
     let wanted = format!("event: {kind}");
     let read = async {

@@ -24,6 +24,7 @@ mod external_sources;
 mod failures;
 mod graphql;
 mod graphql_authority;
+mod graphql_changes;
 mod guides;
 mod index_lock;
 mod kills;

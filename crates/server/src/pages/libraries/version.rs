@@ -302,7 +302,7 @@ pub(super) async fn page(
     let broken = if is_small && !frame.is_partial() {
         broken::list(&mut connection, actor, library, version, None, MAX_BROKEN).await?
     } else {
-        kernel::page::Page { items: Vec::new(), next: None }
+        kernel::page::Page { items: Vec::new(), cursors: Vec::new(), next: None }
     };
     drop(connection);
     let link = address::of_version(&library.name, &version.label);
