@@ -1,4 +1,5 @@
-//! Full-text search of the actor's own messages, with the same analysis as in libraries (English and Chinese), newest first.
+//! Full-text search of the actor's own messages, with the same analysis as in libraries (English and Chinese), newest first; and the
+//! queries of answers, which restored copies are asked again.
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
@@ -33,6 +34,60 @@ pub struct HistoryHit {
     pub highlights: Vec<(u32, u32)>,
     /// Creation time of the message.
     pub created_at: DateTime<Utc>,
+}
+
+/// Query of an answer, with the passages that the answer cites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredQuery {
+    /// Query that was searched for.
+    pub query: String,
+    /// Library and version that were searched; all libraries if `None`.
+    pub searched: Option<(String, String)>,
+    /// Ids of the cited passages that are in the library unchanged, by their number in the answer.
+    pub cited: Vec<Uuid>,
+}
+
+/// Returns the queries of the newest answers that cite passages, of all chats, for the verification of a backup. They are private: they may
+/// be searched for, and not shown.
+///
+/// # Errors
+///
+/// Fails unless the actor is an administrator in person, and if the database fails.
+pub async fn answered_queries(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    limit: i64,
+) -> Result<Vec<AnsweredQuery>, Error> {
+    if !actor.is_admin() {
+        return Err(Error::NotAllowed(
+            "only administrators can have the queries of all chats searched for".to_owned(),
+        ));
+    }
+    let rows = sqlx::query!(
+        r#"-- history.answered_queries
+         select message.metadata->>'query' as "query!", message.metadata->'resolved'->>'library' as library,
+           message.metadata->'resolved'->>'version' as version,
+           array_agg(source.passage_id order by source.number) as "cited!: Vec<Uuid>"
+         from (
+           -- the newest, by the primary key: far more than are wanted, since not all cite
+           select id, chat_id, metadata from chat.messages
+           where role = 'assistant' and status = 'complete' and metadata->>'query' <> ''
+           order by id desc limit 20 * $1::int8
+         ) as message
+         join chat.chats as chat on chat.id = message.chat_id and chat.deleted_at is null
+         join chat.message_sources as source on source.message_id = message.id
+           and source.cited and source.passage_id is not null and source.stale is null
+         group by message.id, message.metadata order by message.id desc limit $1"#,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let queries = rows.into_iter().map(|row| AnsweredQuery {
+        query: row.query,
+        searched: row.library.zip(row.version),
+        cited: row.cited,
+    });
+    Ok(queries.collect())
 }
 
 /// Returns a page of the messages of the actor's chats that contain all of these words, newest first. Messages of deleted chats

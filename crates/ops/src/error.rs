@@ -79,6 +79,18 @@ pub enum Error {
     /// The restored database has no point at which it is complete.
     #[error("the restored database does not reach the state of the backup: {0}")]
     Unrecovered(String),
+    /// The caller is anonymous.
+    #[error("sign in or use an API key to do this")]
+    SignIn,
+    /// The caller is no administrator, or acts by a key.
+    #[error("only administrators can do this, and start and change something only in person")]
+    NotAllowed,
+    /// A value cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such golden question.
+    #[error("there is no golden question {0}")]
+    NoQuestion(uuid::Uuid),
     /// Another failure, as text.
     #[error("{0}")]
     Failed(String),

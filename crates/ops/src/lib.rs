@@ -4,7 +4,7 @@
 //! A [`Repository`](repository::Repository) is a folder of backups. [`backup::run`] writes one, [`restore`] plans and carries out a
 //! restoration into an empty data folder, [`verify::run`] restores a backup beside the running library and checks the copy. Between
 //! backups, [`archive`] stores the write-ahead log, for recovery to any moment. The format is described in [`manifest`], encryption in
-//! [`keys`].
+//! [`keys`]. The crate owns the PostgreSQL schema `ops`: [`questions`].
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -20,6 +20,7 @@
 //! ```
 
 pub mod archive;
+pub mod authority;
 pub mod backup;
 mod codec;
 mod error;
@@ -27,6 +28,7 @@ pub mod keys;
 pub mod manifest;
 pub mod progress;
 pub mod prune;
+pub mod questions;
 pub mod repository;
 pub mod restore;
 mod tables;

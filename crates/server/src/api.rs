@@ -9,6 +9,7 @@ mod comments;
 mod conversations;
 mod documents;
 mod follows;
+mod golden_questions;
 mod grants;
 mod jobs;
 mod keys;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(conversations::routes())
         .merge(documents::routes())
         .merge(follows::routes())
+        .merge(golden_questions::routes())
         .merge(grants::routes())
         .merge(jobs::routes())
         .merge(keys::routes())

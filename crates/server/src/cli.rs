@@ -8,6 +8,7 @@ mod chats;
 mod completions;
 mod config;
 mod documents;
+mod golden_questions;
 mod history;
 mod keys;
 mod keys_of;
@@ -122,7 +123,7 @@ enum Action {
     /// Manage embedding and re-ranking endpoints: set, list, test, delete.
     #[command(visible_alias = "search-endpoint")]
     SearchEndpoints(search_endpoints::Arguments),
-    /// Back up the library: run, list, show, verify; keys of backups.
+    /// Back up the library: run, list, show, verify; keys and golden questions of backups.
     #[command(visible_alias = "backups")]
     Backup(backup::Arguments),
     /// Restore a backup into an empty data directory.

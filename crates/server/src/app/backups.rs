@@ -13,10 +13,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
+use library::label::VersionRequest;
+use library::names::LibraryName;
 use ops::backup::{Extras, Source};
 use ops::keys::{Identity, KeyFile, Recipients};
 use ops::manifest::Manifest;
 use ops::progress::Progress;
+use ops::questions::{GoldenQuestion, NewGoldenQuestion};
 use ops::repository::{Listed, Repository};
 use ops::restore::{self, Moment, Prepared, Request};
 use ops::verify::{Check, Outcome, Questions, Report, State};
@@ -24,7 +27,7 @@ use ops::wal::Period;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use self::questions::SavedQuestion;
+use self::questions::SavedQuestions;
 use crate::app::App;
 use crate::settings::Settings;
 
@@ -110,7 +113,7 @@ impl Extras for LibraryExtras<'_> {
         let mut extras = BTreeMap::from([(SETTINGS.to_owned(), json(&self.app.settings.effective())?)]);
         let saved = questions::save(self.app, consistent_at).await.unwrap_or_else(|error| {
             tracing::warn!(error = format!("{error:#}"), "failed to save questions with the backup");
-            Vec::new()
+            SavedQuestions::default()
         });
         extras.insert(QUESTIONS.to_owned(), json(&saved)?);
         // Only where nobody but the holder of the backup's key can read it: it opens the secrets in the database.
@@ -125,6 +128,31 @@ impl Extras for LibraryExtras<'_> {
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, ops::Error> {
     serde_json::to_vec(value).map_err(|error| ops::Error::Failed(error.to_string()))
+}
+
+/// Adds a golden question.
+///
+/// # Errors
+///
+/// If the actor may not, the question is invalid or there are too many, or the database fails.
+pub(crate) async fn add_question(
+    app: &App,
+    actor: &Actor,
+    new: NewGoldenQuestion,
+) -> Result<GoldenQuestion, crate::app::Error> {
+    ops::authority::require_administrator(actor)?;
+    // The types of the library say which names there can be; `ops` knows no domain.
+    let invalid = |error: &dyn std::error::Error| crate::app::Error::Invalid(error.to_string());
+    if let Some(library) = &new.library {
+        library.parse::<LibraryName>().map_err(|error| invalid(&error))?;
+    }
+    if let Some(version) = &new.version {
+        version.parse::<VersionRequest>().map_err(|error| invalid(&error))?;
+    }
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let question = ops::questions::add(&mut transaction, actor, &new).await?;
+    transaction.commit().await.map_err(store::postgres::Error::from)?;
+    Ok(question)
 }
 
 /// Request to restore a backup of a repository.
@@ -177,8 +205,9 @@ pub(crate) async fn verify(
     progress: &Progress,
 ) -> anyhow::Result<Report> {
     let folder = scratch.map_or_else(|| settings.storage.data_dir().join(VERIFICATION), Path::to_owned);
+    let quotes = !manifest.is_encrypted();
     let request = request(repository, manifest, identity, settings, &folder);
-    Ok(ops::verify::run(&request, &CopyQuestions { settings }, progress).await?)
+    Ok(ops::verify::run(&request, &CopyQuestions { settings, quotes }, progress).await?)
 }
 
 /// Backup as a list shows it.
@@ -315,6 +344,8 @@ pub(crate) async fn prune(
 /// Asks a restored copy.
 struct CopyQuestions<'settings> {
     settings: &'settings Settings,
+    /// Whether the report may have texts of the library.
+    quotes: bool,
 }
 
 impl Questions for CopyQuestions<'_> {
@@ -336,12 +367,17 @@ impl Questions for CopyQuestions<'_> {
         };
         let mut checks =
             vec![check_references(&app).await.unwrap_or_else(|error| failed("references", &error))];
-        let saved: Vec<SavedQuestion> =
-            extras.get(QUESTIONS).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
-        checks.push(questions::check(&app, &saved).await.unwrap_or_else(|error| failed("questions", &error)));
+        let saved = saved_questions(extras);
+        let checked = questions::check(&app, &saved, self.quotes).await;
+        checks.push(checked.unwrap_or_else(|error| failed(questions::CHECK, &error)));
         app.close().await;
         checks
     }
+}
+
+/// Reads the questions that were saved with a backup; none if another release wrote them.
+fn saved_questions(extras: &BTreeMap<String, Vec<u8>>) -> SavedQuestions {
+    extras.get(QUESTIONS).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
 }
 
 /// Opens a restored copy. On a thread of its own: the future of the migrations cannot move between threads, as those of a job must.

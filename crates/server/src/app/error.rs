@@ -16,6 +16,8 @@ pub(crate) enum Error {
     Chat(#[from] chat::Error),
     #[error(transparent)]
     Social(#[from] social::Error),
+    #[error(transparent)]
+    Operations(#[from] ops::Error),
     /// The actor lacks the right, whatever the object.
     #[error("{0}")]
     Forbidden(String),

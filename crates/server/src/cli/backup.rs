@@ -1,4 +1,4 @@
-//! `wenyuan backup`: writes backups, lists and verifies them, manages their keys. Secret keys are read from files, never from the
+//! `wenyuan backup`: writes backups, lists and verifies them, manages their keys and golden questions. Secret keys are read from files, never from the
 //! command line.
 
 use std::io::IsTerminal as _;
@@ -21,6 +21,7 @@ use ops::wal::join;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::golden_questions;
 use super::keys_of::read_key;
 use super::show::{self, BOLD, DIM, WELL, WRONG, bytes, styled};
 use crate::app::{App, backups};
@@ -92,6 +93,9 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Manage the golden questions, whose answers every verified backup must give
+    #[command(visible_alias = "question")]
+    Questions(golden_questions::Arguments),
     /// Manage the keys that backups are encrypted to
     Key(KeyArguments),
 }
@@ -212,6 +216,12 @@ pub(super) async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Re
                     plan.kept.len(),
                 ));
             }
+        }
+        Action::Questions(arguments) => {
+            let app = App::open(settings).await?;
+            let done = golden_questions::run(&app, arguments, as_json).await;
+            app.close().await;
+            done?;
         }
         Action::Key(key) => keys(settings, key.action.unwrap_or(KeyAction::List), as_json)?,
     }

@@ -338,6 +338,7 @@ impl From<crate::app::Error> for Problem {
             AppError::Library(error) => error.into(),
             AppError::Chat(error) => error.into(),
             AppError::Social(error) => error.into(),
+            AppError::Operations(error) => error.into(),
             AppError::Forbidden(detail) => Self::forbidden(detail),
             AppError::Invalid(detail) => Self::invalid(detail),
             AppError::Conflict(detail) => Self::conflict(detail),
@@ -351,7 +352,13 @@ impl From<ops::Error> for Problem {
     fn from(error: ops::Error) -> Self {
         let detail = error.to_string();
         match error {
-            ops::Error::NoBackup(_) | ops::Error::Ambiguous(_) => Self::not_found(detail),
+            ops::Error::SignIn => Self::unauthorized(detail),
+            ops::Error::NotAllowed => Self::forbidden(detail),
+            ops::Error::Invalid(_) => Self::invalid(detail),
+            ops::Error::NoBackup(_) | ops::Error::Ambiguous(_) | ops::Error::NoQuestion(_) => {
+                Self::not_found(detail)
+            }
+            ops::Error::Database(source) => Error::Database(source).into(),
             ops::Error::Busy => Self::conflict(detail),
             // The repository is the operator's, and what is wrong with it is for their eyes, who are the only ones to come here.
             ops::Error::Damaged { .. } | ops::Error::NoRepository(_) | ops::Error::NewerFormat { .. } => {

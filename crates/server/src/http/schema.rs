@@ -40,6 +40,8 @@ described! {
     SearchPageSize = integer(1..=MAX_PAGE_SIZE).default(Some(10.into()));
     /// Query of a search.
     SearchQuery = text(1..=MAX_QUERY_CHARS, NOT_BLANK).examples(["how to restore a backup"]);
+    /// Query of a golden question.
+    GoldenQuestionText = text(1..=ops::questions::MAX_QUESTION_CHARS, NOT_BLANK).examples(["how to restore a backup"]);
     /// Question.
     QuestionText = text(1..=MAX_QUESTION_CHARS, NOT_BLANK)
         .examples(["How long does the gateway wait for a service?"]);

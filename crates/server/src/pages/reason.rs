@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 3;
 
 /// Code and English text of the reasons. `{reason}` is a reason itself, and is shown after the text. A text that more than one
 /// template matches takes the first.
-const TEMPLATES: [(&str, &str); 74] = [
+const TEMPLATES: [(&str, &str); 77] = [
     // Documents.
     ("malformed", "invalid {format} file: {reason}"),
     ("limit", "the document exceeds the limit of {limit} {unit}"),
@@ -114,6 +114,13 @@ const TEMPLATES: [(&str, &str); 74] = [
         "this answer was written from a passage that is gone, or that you cannot read any more",
     ),
     ("own-text", "another moderator decides on your own text"),
+    // Golden questions.
+    ("golden-length", "a golden question has 1 to {limit} characters; this one has {length}"),
+    ("golden-version", "a version belongs to a library: name the library, too"),
+    (
+        "golden-limit",
+        "there are {limit} golden questions, and every backup asks all of them: remove one first",
+    ),
 ];
 
 /// Piece of a reason on a page.

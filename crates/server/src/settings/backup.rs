@@ -31,16 +31,6 @@ pub(crate) struct BackupSettings {
     )]
     key_file: Option<PathBuf>,
 
-    /// File with one question per line, whose search results every verified backup must give; without it, titles of the newest
-    /// documents are searched for
-    #[arg(
-        id = "backup.questions_file",
-        long = "backup-questions-file",
-        env = "WENYUAN_BACKUP_QUESTIONS_FILE",
-        value_name = "FILE"
-    )]
-    questions_file: Option<PathBuf>,
-
     /// Write the server's own backups without encryption
     #[arg(
         id = "backup.unencrypted",
@@ -139,11 +129,6 @@ impl BackupSettings {
         // Applies to the archiver's slot also while the server does not run.
         vec![("max_slot_wal_keep_size".to_owned(), format!("{}MB", self.wal_limit_mib))]
     }
-
-    /// File with questions, if one is set.
-    pub(crate) fn questions_file(&self) -> Option<&Path> {
-        set(self.questions_file.as_ref())
-    }
 }
 
 fn set(path: Option<&PathBuf>) -> Option<&Path> {
@@ -152,11 +137,7 @@ fn set(path: Option<&PathBuf>) -> Option<&Path> {
 
 impl Group for BackupSettings {
     fn check(&self, problems: &mut Problems) {
-        for (key, file) in
-            [("backup.key_file", self.key_file()), ("backup.questions_file", self.questions_file())]
-        {
-            problems.note(key, file.map_or(Ok(()), must_exist));
-        }
+        problems.note("backup.key_file", self.key_file().map_or(Ok(()), must_exist));
     }
 }
 

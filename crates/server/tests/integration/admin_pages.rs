@@ -145,6 +145,7 @@ async fn the_pages_are_for_administrators_only() {
         (&format!("/admin/servers/{nil}/act"), vec![("action", "delete")]),
         ("/admin/jobs", vec![("all", "1"), ("action", "discard")]),
         ("/admin/backups", vec![("action", "run")]),
+        ("/admin/backups/questions", vec![("action", "add"), ("text", "any")]),
     ] {
         let refused = browser.fill("/account", action, &fields).await;
         assert_eq!(refused.status, 403, "{action}: {}", refused.text());
@@ -436,5 +437,18 @@ async fn jobs_and_settings_are_shown() {
     admin.done("/admin/jobs", "/admin/jobs", &[("all", "1"), ("action", "retry")]).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(dead().await, 0);
+
+    // Golden questions are added and removed.
+    let (page, action) = ("/admin/backups", "/admin/backups/questions");
+    let refused = admin.fill(page, action, &[("action", "add"), ("text", "any"), ("version", "1")]).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.html().shows("p.fault[role=alert]", "name the library"), "{}", refused.text());
+    let added =
+        admin.done(page, action, &[("text", "how long <b>"), ("library", "gate"), ("version", "1.x")]).await;
+    assert!(added.shows(".rows strong", "how long <b>") && added.shows(".rows .quiet", "gate 1.x"));
+    let id = added.attributes(ID, "value").remove(0);
+    let removed = admin.done(page, action, &[("action", "remove"), ("id", &id)]).await;
+    assert!(!removed.has(".rows"), "{}", removed.source());
+    admin.done(page, action, &[("action", "remove"), ("id", &id)]).await;
     assert!(!admin.shown.contains(SECRET), "a page shows a secret");
 }

@@ -47,6 +47,9 @@ PATCH  /api/v1/documents/{document}/metadata                             404 404
 GET    /api/v1/notes?library={library}                                   404 404 200 200 200 404 200 404 200
 POST   /api/v1/notes                                                     401 404 201 201 201 404 403 403 201
 POST   /api/v1/notes/{note}/resolve                                      404 404 403 204 204 404 403 404 204
+GET    /api/v1/golden-questions                                          401 403 403 403 403 403 200 403 200
+POST   /api/v1/golden-questions                                          401 403 403 403 403 403 403 403 201
+DELETE /api/v1/golden-questions/{fresh_question}                         401 403 403 403 403 403 403 403 204
 GET    /api/v1/jobs                                                      401 403 403 403 403 403 200 403 200
 GET    /api/v1/schedules                                                 401 403 403 403 403 403 200 403 200
 GET    /api/v1/backups                                                   401 403 403 403 403 403 200 403 200
@@ -266,6 +269,7 @@ fn body(fixture: &Fixture, method: &str, path: &str, number: usize) -> Option<Va
         ("POST", "ask") => {
             json!({ "question": "What is the hiddenword?", "library": fixture.names["library"] })
         }
+        ("POST", "golden-questions") => json!({ "text": "hiddenword" }),
         ("PATCH", "keys/{key}") => json!({ "enabled": true }),
         (method, path) => return authority_community::body(&fixture.names, method, path),
     })
@@ -473,6 +477,10 @@ impl Fixture {
         if address.contains("{fresh_comment}") {
             let comment = self.comment(&self.names["post"]).await;
             address = address.replace("{fresh_comment}", &comment);
+        }
+        if address.contains("{fresh_question}") {
+            let question = self.made("golden-questions", json!({ "text": "hiddenword" })).await;
+            address = address.replace("{fresh_question}", &question);
         }
         if address.contains("{fresh_chat}") {
             address = address.replace("{fresh_chat}", &self.chat().await);

@@ -22,6 +22,7 @@ mod document_pages;
 mod equal_passages;
 mod external_sources;
 mod failures;
+mod golden_questions;
 mod graphql;
 mod graphql_authority;
 mod graphql_changes;

@@ -1,15 +1,18 @@
-//! Questions of a backup: searches whose passages a restored copy must have, and find.
+//! Golden questions of a backup: searches whose passages a restored copy must have, and find.
 //!
-//! Administrators choose them in a file; without one they are the titles of the newest documents. They are searched for by keyword,
-//! which needs no model, and saved with the hash of each passage's text.
+//! They are those that administrators chose ([`ops::questions`]), some of the newest queries of answers with what those cite, and titles of
+//! the newest documents. They are searched for by keyword, which needs no model, and saved with a fingerprint of each passage. Reports
+//! quote neither history, which is private, nor anything of an encrypted backup, since they are kept beside it unencrypted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use anyhow::Context as _;
+use chat::history;
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
+use library::label::VersionRequest;
+use library::names::LibraryName;
 use library::recent::{self, RecentChangesParams};
-use library::search::{SearchMode, SearchRequest, find_passages};
+use library::search::{Passage, SearchMode, SearchRequest, find_passages};
 use ops::verify::{Check, Outcome};
 use serde::{Deserialize, Serialize};
 use store::objects::Hash;
@@ -17,56 +20,215 @@ use uuid::Uuid;
 
 use crate::app::App;
 
-/// Questions that are taken from the newest documents.
+/// Name of the check.
+pub(super) const CHECK: &str = "questions";
+/// Questions that are taken from the history.
+const FROM_HISTORY: i64 = 10;
+/// Questions to which titles of the newest documents are added.
 const SAMPLED: usize = 20;
-/// Questions that are read from a file.
-const MAX_QUESTIONS: usize = 200;
 /// Passages of a question that are saved.
 const SAVED_PASSAGES: usize = 5;
 /// Passages of the copy among which they must be: passages of equal rank may come in another order.
-const SEARCHED_PASSAGES: usize = 20;
+pub(super) const SEARCHED_PASSAGES: usize = 20;
 /// Faults that a report names.
 const MAX_NAMED: usize = 5;
 
-/// Question with the passages that were found when the backup was written.
+/// Questions with the passages that were found when the backup was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedQuestions {
+    /// Position of the library's change sequence: while it is the same, the answers are.
+    pub(super) position: Position,
+    pub(super) questions: Vec<SavedQuestion>,
+    /// Numbers of the chosen questions that found nothing.
+    unanswered: Vec<usize>,
+}
+
+/// Position of a library's change sequence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Position {
+    passages: i64,
+    catalogue: i64,
+}
+
+/// Origin of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Origin {
+    /// An administrator chose it.
+    Chosen,
+    /// Query of an answer.
+    History,
+    /// Title of a document.
+    Title,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedQuestion {
-    question: String,
+    origin: Origin,
+    /// Number among those of its origin, from 1: of a chosen one, its place in the list.
+    number: usize,
+    pub(super) text: String,
+    pub(super) library: Option<String>,
+    pub(super) version: Option<String>,
+    /// Passages that the search finds.
     passages: Vec<SavedPassage>,
+    /// Passages that the answer cites, which are there even if no search finds them.
+    cited: Vec<SavedPassage>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedPassage {
     id: Uuid,
-    /// SHA-256 of its text.
-    sha256: String,
+    fingerprint: String,
 }
 
-/// Searches for the questions. Those with a passage that is younger than the state of the backup are left out.
-pub(super) async fn save(app: &App, consistent_at: DateTime<Utc>) -> anyhow::Result<Vec<SavedQuestion>> {
-    app.catch_up().await?;
-    let mut saved = Vec::new();
-    for question in choose(app).await? {
-        let hits = search(app, &question, SAVED_PASSAGES).await?;
-        if hits.iter().any(|(_, indexed_at, _)| *indexed_at >= consistent_at) {
-            continue;
+impl SavedQuestion {
+    fn new(origin: Origin, number: usize, text: String) -> Self {
+        Self { origin, number, text, library: None, version: None, passages: Vec::new(), cited: Vec::new() }
+    }
+
+    /// Names it in a report; `quotes` says whether the report may have its text.
+    fn name(&self, quotes: bool) -> String {
+        let origin = match self.origin {
+            Origin::Chosen => "chosen question",
+            Origin::History => "question of the history",
+            Origin::Title => "title",
+        };
+        if quotes && self.origin != Origin::History {
+            format!("{origin} {} (“{}”)", self.number, self.text)
+        } else {
+            format!("{origin} {}", self.number)
         }
-        let passages: Vec<SavedPassage> =
-            hits.into_iter().map(|(id, _, sha256)| SavedPassage { id, sha256 }).collect();
-        if !passages.is_empty() {
-            saved.push(SavedQuestion { question, passages });
+    }
+}
+
+/// Passage in the answer of a library.
+pub(super) struct FoundPassage {
+    pub(super) id: Uuid,
+    pub(super) indexed_at: DateTime<Utc>,
+    pub(super) fingerprint: String,
+}
+
+impl From<&Passage> for FoundPassage {
+    fn from(passage: &Passage) -> Self {
+        let fingerprint = fingerprint(&passage.content, &passage.path, &passage.version);
+        Self { id: passage.id, indexed_at: passage.indexed_at, fingerprint }
+    }
+}
+
+/// Returns the SHA-256 of a passage's text and place. The hash that the database has is not used: it would stay the same if the text were
+/// damaged.
+pub(super) fn fingerprint(text: &str, path: &str, version: &str) -> String {
+    Hash::of(format!("{path}\0{version}\0{text}").as_bytes()).to_string()
+}
+
+/// Library that is asked: in this process, or over HTTP.
+pub(super) trait Respondent {
+    /// Searches for a question, with up to `limit` passages.
+    fn search(
+        &self,
+        question: &SavedQuestion,
+        limit: usize,
+    ) -> impl Future<Output = anyhow::Result<Vec<FoundPassage>>> + Send;
+
+    /// Returns the passages with these ids that are there.
+    fn find(&self, ids: &[Uuid]) -> impl Future<Output = anyhow::Result<Vec<FoundPassage>>> + Send;
+}
+
+impl Respondent for App {
+    async fn search(&self, question: &SavedQuestion, limit: usize) -> anyhow::Result<Vec<FoundPassage>> {
+        let version = question.version.as_deref().map(str::parse).transpose()?;
+        let request = SearchRequest {
+            library: question.library.as_deref().map(str::parse::<LibraryName>).transpose()?,
+            version: version.unwrap_or(VersionRequest::Active),
+            mode: SearchMode::Text,
+            limit,
+            records_zero_results: false,
+            ..SearchRequest::new(&question.text)
+        };
+        let response = self.engine.search(&Actor::owner(), &request).await?;
+        Ok(response.hits.iter().map(|hit| FoundPassage::from(&*hit.passage)).collect())
+    }
+
+    async fn find(&self, ids: &[Uuid]) -> anyhow::Result<Vec<FoundPassage>> {
+        let mut connection = store::postgres::acquire(self.pool()).await?;
+        let found = find_passages(&mut connection, &Actor::owner(), ids).await?;
+        Ok(found.iter().map(FoundPassage::from).collect())
+    }
+}
+
+/// Returns where the library's change sequence is.
+pub(super) async fn position(app: &App) -> anyhow::Result<Position> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let sequence = library::changes::sequence(&mut connection).await?;
+    Ok(Position { passages: sequence.passages, catalogue: sequence.catalogue })
+}
+
+/// Searches for the questions. Passages that are younger than the state of the backup are left out.
+pub(super) async fn save(app: &App, consistent_at: DateTime<Utc>) -> anyhow::Result<SavedQuestions> {
+    app.catch_up().await?;
+    let mut saved = SavedQuestions { position: position(app).await?, ..SavedQuestions::default() };
+    let saved_passages = |found: Vec<FoundPassage>| -> Vec<SavedPassage> {
+        let older = found.into_iter().filter(|passage| passage.indexed_at < consistent_at);
+        older.map(|passage| SavedPassage { id: passage.id, fingerprint: passage.fingerprint }).collect()
+    };
+    for mut question in choose(app).await? {
+        match app.search(&question, SAVED_PASSAGES).await {
+            Ok(found) => question.passages = saved_passages(found),
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "a question of a backup was refused"),
+        }
+        let cited: Vec<Uuid> = question.cited.iter().map(|passage| passage.id).collect();
+        question.cited = if cited.is_empty() { Vec::new() } else { saved_passages(app.find(&cited).await?) };
+        if !question.passages.is_empty() || !question.cited.is_empty() {
+            saved.questions.push(question);
+        } else if question.origin == Origin::Chosen {
+            tracing::warn!(
+                question = question.number,
+                "a golden question found nothing and was left out of the backup: wenyuan backup questions"
+            );
+            saved.unanswered.push(question.number);
         }
     }
     Ok(saved)
 }
 
-async fn choose(app: &App) -> anyhow::Result<Vec<String>> {
-    if let Some(file) = app.settings.backup.questions_file() {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("failed to read the questions in {}", file.display()))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        return Ok(lines.take(MAX_QUESTIONS).map(ToOwned::to_owned).collect());
+/// Chooses the questions: all of the administrators, some of the history, and titles until there are enough.
+async fn choose(app: &App) -> anyhow::Result<Vec<SavedQuestion>> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let chosen = ops::questions::list(&mut connection, &Actor::owner()).await?;
+    let asked = history::answered_queries(&mut connection, &Actor::owner(), FROM_HISTORY).await?;
+    drop(connection);
+    let mut questions: Vec<SavedQuestion> = Vec::new();
+    for (place, question) in chosen.into_iter().enumerate() {
+        let (library, version) = (question.library, question.version);
+        questions.push(SavedQuestion {
+            library,
+            version,
+            ..SavedQuestion::new(Origin::Chosen, place + 1, question.text)
+        });
     }
+    let mut known = BTreeSet::new();
+    for (place, query) in asked.into_iter().enumerate() {
+        if !known.insert((query.query.clone(), query.searched.clone())) {
+            continue;
+        }
+        let (library, version) = query.searched.unzip();
+        let cited = query.cited.into_iter().map(|id| SavedPassage { id, fingerprint: String::new() });
+        questions.push(SavedQuestion {
+            library,
+            version,
+            cited: cited.collect(),
+            ..SavedQuestion::new(Origin::History, place + 1, query.query)
+        });
+    }
+    let missing = SAMPLED.saturating_sub(questions.len());
+    let titles = newest_titles(app, missing).await?.into_iter().enumerate();
+    questions.extend(titles.map(|(place, title)| SavedQuestion::new(Origin::Title, place + 1, title)));
+    Ok(questions)
+}
+
+/// Returns titles of the newest documents.
+async fn newest_titles(app: &App, limit: usize) -> anyhow::Result<Vec<String>> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
     let catalogue = library::catalogue::read(&mut connection).await?;
     let params = RecentChangesParams { limit: 2 * SAMPLED, ..RecentChangesParams::default() };
@@ -75,72 +237,124 @@ async fn choose(app: &App) -> anyhow::Result<Vec<String>> {
         page.items.into_iter().filter(|change| change.active).map(|change| change.title).collect();
     titles.sort();
     titles.dedup();
-    titles.truncate(SAMPLED);
+    titles.truncate(limit);
     Ok(titles)
 }
 
-async fn search(
-    app: &App,
-    question: &str,
-    limit: usize,
-) -> anyhow::Result<Vec<(Uuid, DateTime<Utc>, String)>> {
-    let request = SearchRequest {
-        mode: SearchMode::Text,
-        limit,
-        records_zero_results: false,
-        ..SearchRequest::new(question)
-    };
-    let response = app.engine.search(&Actor::owner(), &request).await?;
-    let hits = response.hits.into_iter().map(|hit| {
-        let passage = hit.passage;
-        (passage.id, passage.indexed_at, hash(&passage.content))
-    });
-    Ok(hits.collect())
+/// Differences between the answers of a library and those that were saved.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    /// Passages that are missing, refused questions, and passages with another text or place.
+    pub(super) wrong: Vec<String>,
+    /// Those of them that changes of the library do not explain: a passage never changes.
+    pub(super) changed: Vec<String>,
+    /// Passages that are there, and that their question does not find.
+    pub(super) not_found: Vec<String>,
+    /// Number of questions without a difference.
+    pub(super) same: usize,
 }
 
-/// SHA-256 of a passage's text. The one that the database has is not asked: it would stay the same if the text were damaged.
-fn hash(text: &str) -> String {
-    Hash::of(text.as_bytes()).to_string()
-}
-
-/// Asks a restored copy. A passage that it lacks, or whose text differs, is a failure; one that its search does not find any more
-/// makes the copy a degraded one.
-pub(super) async fn check(app: &App, saved: &[SavedQuestion]) -> anyhow::Result<Check> {
-    if saved.is_empty() {
-        let detail = "no question was saved with the backup: the library had no document to search for";
-        return Ok(Check::new("questions", Outcome::Passed, detail));
-    }
-    app.catch_up().await?;
-    let (mut wrong, mut not_found) = (Vec::new(), Vec::new());
-    for SavedQuestion { question, passages } in saved {
-        let ids: Vec<Uuid> = passages.iter().map(|passage| passage.id).collect();
-        let mut connection = store::postgres::acquire(app.pool()).await?;
-        let found = find_passages(&mut connection, &Actor::owner(), &ids).await?;
-        drop(connection);
-        let found: HashMap<Uuid, String> =
-            found.into_iter().map(|passage| (passage.id, hash(&passage.content))).collect();
-        let hits = search(app, question, SEARCHED_PASSAGES).await?;
-        for passage in passages {
-            match found.get(&passage.id) {
-                None => wrong.push(format!("passage {} of “{question}” is missing", passage.id)),
-                Some(hash) if *hash != passage.sha256 => {
-                    wrong.push(format!("passage {} of “{question}” has another text", passage.id));
+/// Asks a library the saved questions. `quotes` says whether differences may name their text.
+///
+/// # Errors
+///
+/// If it cannot be asked.
+pub(super) async fn compare(
+    respondent: &impl Respondent,
+    saved: &SavedQuestions,
+    quotes: bool,
+) -> anyhow::Result<Differences> {
+    let mut differences = Differences::default();
+    for question in &saved.questions {
+        let before = differences.wrong.len() + differences.not_found.len();
+        let name = question.name(quotes);
+        let ids: Vec<Uuid> =
+            question.passages.iter().chain(&question.cited).map(|passage| passage.id).collect();
+        let found = respondent.find(&ids).await?.into_iter();
+        let found: HashMap<Uuid, String> = found.map(|passage| (passage.id, passage.fingerprint)).collect();
+        let hits = if question.passages.is_empty() {
+            Vec::new()
+        } else {
+            match respondent.search(question, SEARCHED_PASSAGES).await {
+                Ok(hits) => hits,
+                Err(error) => {
+                    differences.wrong.push(format!("{name} is refused: {error:#}"));
+                    continue;
                 }
-                Some(_) if !hits.iter().any(|(id, ..)| *id == passage.id) => {
-                    not_found.push(format!("“{question}” does not find passage {}", passage.id));
+            }
+        };
+        for (place, passage) in question.passages.iter().chain(&question.cited).enumerate() {
+            let is_cited = place >= question.passages.len();
+            match found.get(&passage.id) {
+                None => differences.wrong.push(format!("passage {} of {name} is missing", passage.id)),
+                Some(fingerprint) if *fingerprint != passage.fingerprint => {
+                    let text = format!("passage {} of {name} has another text or place", passage.id);
+                    differences.changed.push(text.clone());
+                    differences.wrong.push(text);
+                }
+                Some(_) if !is_cited && !hits.iter().any(|hit| hit.id == passage.id) => {
+                    differences.not_found.push(format!("{name} does not find passage {}", passage.id));
                 }
                 Some(_) => {}
             }
         }
+        differences.same += usize::from(differences.wrong.len() + differences.not_found.len() == before);
     }
-    let named = |faults: &[String]| faults[..faults.len().min(MAX_NAMED)].join("; ");
-    Ok(match (wrong.is_empty(), not_found.is_empty()) {
-        (false, _) => Check::new("questions", Outcome::Failed, named(&wrong)),
-        (true, false) => Check::new("questions", Outcome::Degraded, named(&not_found)),
-        (true, true) => {
-            let passages: usize = saved.iter().map(|question| question.passages.len()).sum();
-            let detail = format!("{} questions find the same {passages} passages", saved.len());
-            Check::new("questions", Outcome::Passed, detail)
-        }
+    Ok(differences)
+}
+
+/// Joins faults; of very many the first.
+pub(super) fn named(faults: &[String]) -> String {
+    let mut text = faults[..faults.len().min(MAX_NAMED)].join("; ");
+    if faults.len() > MAX_NAMED {
+        text += &format!("; and {} more", faults.len() - MAX_NAMED);
+    }
+    text
+}
+
+/// Asks a restored copy of exactly the state that was saved. A passage that it lacks, or that differs, is a failure; one that its search
+/// does not find any more makes the copy a degraded one, and so does a library that was not asked anything.
+///
+/// # Errors
+///
+/// If the copy cannot be asked.
+pub(super) async fn check(app: &App, saved: &SavedQuestions, quotes: bool) -> anyhow::Result<Check> {
+    if saved.questions.is_empty() {
+        return Ok(if newest_titles(app, 1).await?.is_empty() {
+            let detail = "no question was saved with the backup: the library had no document to search for";
+            Check::new(CHECK, Outcome::Passed, detail)
+        } else {
+            let detail =
+                "no question was saved with the backup, and the library has documents: write another backup";
+            Check::new(CHECK, Outcome::Degraded, detail)
+        });
+    }
+    app.catch_up().await?;
+    let differences = compare(app, saved, quotes).await?;
+    Ok(match (differences.wrong.is_empty(), differences.not_found.is_empty()) {
+        (false, _) => Check::new(CHECK, Outcome::Failed, named(&differences.wrong)),
+        (true, false) => Check::new(CHECK, Outcome::Degraded, named(&differences.not_found)),
+        (true, true) => Check::new(CHECK, Outcome::Passed, saved.summary()),
     })
+}
+
+impl SavedQuestions {
+    /// Says in a report which questions gave the same answers.
+    pub(super) fn summary(&self) -> String {
+        let count = |origin| self.questions.iter().filter(|question| question.origin == origin).count();
+        let passages: usize =
+            self.questions.iter().map(|question| question.passages.len() + question.cited.len()).sum();
+        let mut text = format!(
+            "{} questions find the same {passages} passages: {} chosen, {} of the history, {} titles",
+            self.questions.len(),
+            count(Origin::Chosen),
+            count(Origin::History),
+            count(Origin::Title),
+        );
+        if !self.unanswered.is_empty() {
+            let numbers: Vec<String> = self.unanswered.iter().map(ToString::to_string).collect();
+            text += &format!("; left out, since they found nothing: chosen question {}", numbers.join(", "));
+        }
+        text
+    }
 }

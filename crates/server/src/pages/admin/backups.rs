@@ -1,10 +1,12 @@
-//! `/admin/backups`: backups with their state and the checks of the last verification, buttons to start one and to verify.
+//! `/admin/backups`: backups with their state and the checks of the last verification, buttons to start one and to verify; the golden
+//! questions.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
+use ops::questions::{GoldenQuestion, NewGoldenQuestion};
 use ops::verify::{Check, Outcome, State as BackupState};
 
 use super::{FlashMessage, ListQuery, require_administrator};
@@ -14,14 +16,15 @@ use crate::http::input::Query;
 use crate::http::problem::Problem;
 use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
-use crate::pages::frame::Frame;
+use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/backups";
+const QUESTIONS: &str = "/admin/backups/questions";
 
 /// Routes of the section.
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route(HERE, get(show).post(act))
+    Router::new().route(HERE, get(show).post(act)).route(QUESTIONS, post(change_questions))
 }
 
 #[derive(Template)]
@@ -37,6 +40,8 @@ struct List<'page> {
     has_key: bool,
     /// Newest first.
     backups: Vec<Overview>,
+    /// Golden questions, oldest first.
+    questions: Vec<GoldenQuestion>,
 }
 
 impl List<'_> {
@@ -68,22 +73,31 @@ impl List<'_> {
     }
 }
 
-/// Lists the backups.
+/// Lists the backups and the golden questions.
 async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
     require_administrator(&frame)?;
+    let flash = FlashMessage::done(&frame, &query.done);
+    list(&state, &frame, flash).await
+}
+
+async fn list(state: &AppState, frame: &Frame, flash: FlashMessage<'_>) -> PageResult {
     let settings = &state.app.settings;
     let mut backups = backups::overview(settings).await.map_err(Problem::from)?;
     backups.reverse();
     let keys = backups::key_file(settings).read().map_err(Problem::from)?;
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    let questions = ops::questions::list(&mut connection, &frame.actor).await.map_err(Problem::from)?;
+    drop(connection);
     let page = List {
-        frame: &frame,
-        flash: FlashMessage::done(&frame, &query.done),
+        frame,
+        flash,
         repository: settings.backup.repository().map(|folder| folder.display().to_string()),
         is_unconfirmed: !settings.backup.unencrypted() && keys.iter().all(|key| !key.confirmed),
         has_key: settings.backup.key_file().is_some(),
         backups,
+        questions,
     };
-    Ok(page.flash.page(&frame, &page))
+    Ok(page.flash.page(frame, &page))
 }
 
 /// Starts a backup, or the verification of one.
@@ -107,4 +121,34 @@ async fn act(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
     };
     transaction.commit().await?;
     Ok(see_other(&format!("{HERE}?done={done}")))
+}
+
+/// Adds or removes a golden question.
+async fn change_questions(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let form = form.at(HERE);
+    let frame = &form.frame;
+    require_administrator(frame)?;
+    if form.field("action") == "remove" {
+        let id = form.field("id").parse().map_err(|_invalid| Problem::invalid("the form cannot be read"))?;
+        let mut transaction = store::postgres::begin(state.app.pool()).await?;
+        match ops::questions::remove(&mut transaction, &frame.actor, id).await {
+            // Another administrator was faster.
+            Ok(()) | Err(ops::Error::NoQuestion(_)) => transaction.commit().await?,
+            Err(error) => return Err(Problem::from(error).into()),
+        }
+        return Ok(see_other(&format!("{HERE}?done=question-removed")));
+    }
+    let given = |name| Some(form.field(name).trim().to_owned()).filter(|text| !text.is_empty());
+    let new = NewGoldenQuestion {
+        text: form.field("text").to_owned(),
+        library: given("library"),
+        version: given("version"),
+    };
+    match backups::add_question(&state.app, &frame.actor, new).await {
+        Ok(_) => Ok(see_other(&format!("{HERE}?done=question"))),
+        Err(error) => {
+            let error = FormError::from_problem(frame, error.into())?;
+            list(&state, frame, FlashMessage::refused("question", error, &form)).await
+        }
+    }
 }

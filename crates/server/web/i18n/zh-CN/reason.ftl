@@ -86,3 +86,6 @@ reason-answer-private = 此回答用到了对话中的文件或外部服务器�
 reason-answer-gone = 此回答所用的段落已不存在：请重新提问。
 reason-answer-unreadable = 此回答所用的段落已不存在，或你已无权读取。
 reason-own-text = 你自己的内容由其他管理者处理。
+reason-golden-length = 基准问题须有 1 至 { $limit } 个字符，现有 { $length } 个。
+reason-golden-version = 版本属于某个文库：请同时填写文库。
+reason-golden-limit = 已有 { $limit } 个基准问题，每次备份都会全部检索：请先移除一个。

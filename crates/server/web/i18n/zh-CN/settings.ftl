@@ -24,7 +24,6 @@ setting-read-memory-mib = 解析一篇文档的内存上限（MiB）。
 setting-readers = 并行解析的文档数，1 到 64；计算向量的并行数为其一半（默认为处理器数）。
 setting-backup-repository = 备份仓库的目录，应在数据目录之外的另一块磁盘上。
 setting-backup-key-file = 存有备份私钥的文件，用于在本机验证备份；写备份时不需要。
-setting-backup-questions-file = 每行一个问题的文件：每个已验证的备份都必须得到相同的检索结果；不设置则检索最新文档的标题。
 setting-backup-unencrypted = 服务器定期写的备份不加密。
 setting-backup-wal-seconds = 内置 PostgreSQL 的预写日志写入备份仓库的间隔（秒），用于恢复到任意时刻；0 表示不归档。
 setting-backup-wal-limit-mib = 预写日志无法写入备份仓库时，以及备份运行期间，最多保留的大小（MiB）；超出后放弃最早的部分：恢复到任意时刻须从下一次备份重新开始，正在运行的备份失败。
