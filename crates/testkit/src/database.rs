@@ -119,12 +119,11 @@ async fn template(connection: &mut PgConnection, server: &str, program: &Path, n
     // Tests start concurrently.
     connection.execute("select pg_advisory_lock(7304)").await.expect("a lock");
     let known = sqlx::query_scalar(found).bind(&schema).fetch_optional(&mut *connection).await;
-    let name = match known.expect("the databases") {
-        Some(name) => name,
-        None => {
-            drop_old(connection, "schema\\_%", now - 86_400).await;
-            make_template(connection, server, program, &format!("{schema}{now}")).await
-        }
+    let name = if let Some(name) = known.expect("the databases") {
+        name
+    } else {
+        drop_old(connection, "schema\\_%", now - 86_400).await;
+        make_template(connection, server, program, &format!("{schema}{now}")).await
     };
     connection.execute("select pg_advisory_unlock(7304)").await.expect("no lock");
     name

@@ -60,10 +60,8 @@ impl PageArguments {
             let problem = Problem::invalid("give first and after, or last and before");
             return Err(failed(problem.about("last")));
         }
-        let (count, place, names) = match is_backward {
-            true => (last, before, ("last", "before")),
-            false => (first, after, ("first", "after")),
-        };
+        let (count, place, names) =
+            if is_backward { (last, before, ("last", "before")) } else { (first, after, ("first", "after")) };
         let place = place.as_deref().map(input::cursor).transpose();
         Ok(Self {
             count: checked(count, names.0)?,
@@ -96,15 +94,12 @@ impl PageArguments {
         let place = place.map_err(|_invalid| failed(Problem::invalid("invalid cursor")))?;
         let mut items: Vec<(usize, T)> = (1..).zip(items).collect();
         let length = items.len();
-        let (from, to) = match self.is_backward {
-            true => {
-                let to = place.map_or(length, |place| place.saturating_sub(1).min(length));
-                (to.saturating_sub(count), to)
-            }
-            false => {
-                let from = place.unwrap_or(0).min(length);
-                (from, from.saturating_add(count).min(length))
-            }
+        let (from, to) = if self.is_backward {
+            let to = place.map_or(length, |place| place.saturating_sub(1).min(length));
+            (to.saturating_sub(count), to)
+        } else {
+            let from = place.unwrap_or(0).min(length);
+            (from, from.saturating_add(count).min(length))
         };
         let mut connection = Connection::new(from > 0, to < length);
         let edges = items.drain(from..to);
@@ -221,19 +216,22 @@ mod tests {
         Ok((numbers, connection.has_previous_page, connection.has_next_page))
     }
 
-    fn behind(number: u32) -> Option<String> {
-        Some(Cursor::encode(&number).to_string())
+    /// Cursor behind a number.
+    macro_rules! behind {
+        ($number:expr) => {
+            Some(Cursor::encode(&$number).to_string())
+        };
     }
 
     #[test]
     fn lists_are_paged_in_both_directions() {
         assert_eq!(read(5, (Some(2), None, None, None)).unwrap(), (vec![0, 1], false, true));
-        assert_eq!(read(5, (Some(2), behind(1), None, None)).unwrap(), (vec![2, 3], true, true));
-        assert_eq!(read(5, (None, behind(3), None, None)).unwrap(), (vec![4], true, false));
+        assert_eq!(read(5, (Some(2), behind!(1), None, None)).unwrap(), (vec![2, 3], true, true));
+        assert_eq!(read(5, (None, behind!(3), None, None)).unwrap(), (vec![4], true, false));
         assert_eq!(read(5, (None, None, Some(2), None)).unwrap(), (vec![3, 4], true, false));
-        assert_eq!(read(5, (None, None, Some(2), behind(3))).unwrap(), (vec![1, 2], true, true));
-        assert_eq!(read(5, (None, None, Some(3), behind(2))).unwrap(), (vec![0, 1], false, true));
-        assert_eq!(read(350, (None, None, Some(2), behind(249))).unwrap(), (vec![247, 248], true, true));
+        assert_eq!(read(5, (None, None, Some(2), behind!(3))).unwrap(), (vec![1, 2], true, true));
+        assert_eq!(read(5, (None, None, Some(3), behind!(2))).unwrap(), (vec![0, 1], false, true));
+        assert_eq!(read(350, (None, None, Some(2), behind!(249))).unwrap(), (vec![247, 248], true, true));
         assert_eq!(read(0, (None, None, Some(2), None)).unwrap(), (vec![], false, false));
     }
 
@@ -245,9 +243,9 @@ mod tests {
             (numbers, connection.has_previous_page, connection.has_next_page)
         };
         assert_eq!(of((Some(2), None, None, None)), (vec![0, 1], false, true));
-        assert_eq!(of((Some(2), behind(2), None, None)), (vec![2, 3], true, true));
+        assert_eq!(of((Some(2), behind!(2), None, None)), (vec![2, 3], true, true));
         assert_eq!(of((None, None, Some(2), None)), (vec![3, 4], true, false));
-        assert_eq!(of((None, None, Some(9), behind(3))), (vec![0, 1], false, true));
+        assert_eq!(of((None, None, Some(9), behind!(3))), (vec![0, 1], false, true));
         let forged = Some(Cursor::encode(&usize::MAX).to_string());
         assert_eq!(of((None, forged.clone(), None, None)), (vec![], true, false));
         assert_eq!(of((None, None, Some(1), forged)), (vec![4], true, false));
@@ -260,10 +258,10 @@ mod tests {
             (Some(101), None, None, None),
             (None, None, Some(0), None),
             (Some(1), None, Some(1), None),
-            (None, behind(1), None, behind(2)),
+            (None, behind!(1), None, behind!(2)),
             (None, Some("x".repeat(2000)), None, None),
             // A place that the list does not hold, and an end that is too far.
-            (None, None, Some(1), behind(9)),
+            (None, None, Some(1), behind!(9)),
         ] {
             assert!(read(5, given.clone()).is_err(), "{given:?}");
         }

@@ -14,6 +14,11 @@ pub(super) const MAX_DIRECTIVES: usize = 5;
 const MAX_FIELDS: usize = 2000;
 /// Maximum number of fields of the operation itself, where each is a read of its own.
 const MAX_ROOT_FIELDS: usize = 30;
+/// Maximum nesting of lists of the schema in a question about it. They lead to each other: what follows them in circles is a multiple of the
+/// schema.
+const MAX_SCHEMA_LISTS: usize = 2;
+/// Lists of a type that lead to other types.
+const SCHEMA_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 /// Maximum nesting of brackets in a document or in variables.
 const MAX_NESTING: usize = 64;
 
@@ -89,6 +94,33 @@ pub(super) fn check_fields(document: &ExecutableDocument) -> Result<(), String> 
         if selections.items.len() > MAX_ROOT_FIELDS {
             return Err(format!("an operation has at most {MAX_ROOT_FIELDS} fields"));
         }
+        check_introspection(selections, document, 0)?;
+    }
+    Ok(())
+}
+
+/// Checks how deep the lists of the schema are nested, as graphql-js does. The fields are counted already, so that fragments end.
+fn check_introspection(
+    selections: &SelectionSet,
+    document: &ExecutableDocument,
+    lists: usize,
+) -> Result<(), String> {
+    for selection in &selections.items {
+        let (inner, lists) = match &selection.node {
+            Selection::Field(field) => {
+                let is_list = SCHEMA_LISTS.contains(&field.node.name.node.as_str());
+                (&field.node.selection_set.node, lists + usize::from(is_list))
+            }
+            Selection::InlineFragment(inline) => (&inline.node.selection_set.node, lists),
+            Selection::FragmentSpread(spread) => match fragment(document, &spread.node.fragment_name.node) {
+                Some((_, fragment)) => (&fragment.node.selection_set.node, lists),
+                None => continue,
+            },
+        };
+        if lists > MAX_SCHEMA_LISTS {
+            return Err(format!("lists of the schema are nested deeper than {MAX_SCHEMA_LISTS} levels"));
+        }
+        check_introspection(inner, document, lists)?;
     }
     Ok(())
 }
@@ -172,6 +204,22 @@ mod tests {
         }
         for (before, after) in [("\"", "\""), ("\"\"\"", "\"\"\""), ("#", ""), ("\"\"\"\\\"\"\"", "\"\"\"")] {
             assert!(!nests(&format!("{{ a(text: {before}{deep}{after}")), "{before}");
+        }
+    }
+
+    #[test]
+    fn the_schema_is_not_walked_in_circles() {
+        let check = |text: &str| check_fields(&parse_query(text).unwrap());
+        let usual = "{ __schema { types { fields { args { type { ...T } } } inputFields { type { ...T } } possibleTypes { ...T } } } } \
+                     fragment T on __Type { ofType { ofType { ofType { name } } } }";
+        assert!(check(usual).is_ok());
+        for circle in [
+            "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
+            "{ __type(name: \"Post\") { fields { type { ofType { interfaces { possibleTypes { name } } } } } } }",
+            "{ __schema { types { a: fields { type { ...T } } } } } fragment T on __Type { fields { type { ...U } } } \
+             fragment U on __Type { ... on __Type { inputFields { name } } }",
+        ] {
+            assert!(check(circle).is_err(), "{circle}");
         }
     }
 

@@ -386,6 +386,7 @@ impl OperationQuery {
 
     /// Settings of the server, in the order of the configuration file. For administrators.
     #[graphql(complexity = "100 * child_complexity + 1")]
+    #[expect(clippy::unused_async, reason = "a field is asynchronous")]
     async fn settings(&self, context: &Context<'_>) -> Result<Option<Vec<Setting>>, Error> {
         let request = Request::of(context);
         let settings = operation::settings(request.app(), request.actor()).map_err(failed)?;

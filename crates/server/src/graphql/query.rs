@@ -153,7 +153,6 @@ pub(super) enum Node {
 
 /// Thing that words find.
 #[derive(Union)]
-#[expect(clippy::large_enum_variant, reason = "made once for a response")]
 pub(super) enum SearchItem {
     /// Library with the words in its name or title.
     Library(Library),
@@ -216,9 +215,10 @@ async fn find_all(
     let hits = app.engine.search(actor, &asked).await.map_err(failed)?.hits;
     let mut connection = request.connection().await?;
     let asks = actor.in_person() && actor.user_id().is_some();
-    let messages = match asks && !words.trim().is_empty() {
-        true => history::search(&mut connection, actor, words, None, limit).await.map_err(failed)?.items,
-        false => Vec::new(),
+    let messages = if asks && !words.trim().is_empty() {
+        history::search(&mut connection, actor, words, None, limit).await.map_err(failed)?.items
+    } else {
+        Vec::new()
     };
     drop(connection);
     let documents = named

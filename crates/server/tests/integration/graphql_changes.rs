@@ -44,7 +44,7 @@ async fn libraries_notes_and_permissions_change() {
     let kinds: Vec<&str> =
         found.as_array().expect("a list").iter().filter_map(|item| item["__typename"].as_str()).collect();
     assert_eq!(kinds, ["Library", "Document", "SearchHit"], "{found}");
-    let add = r#"mutation ($passage: ID!, $text: String!) { addNote(passage: $passage, category: WRONG, text: $text) { ... on Note { id category } ... on Refusal { code message } } }"#;
+    let add = "mutation ($passage: ID!, $text: String!) { addNote(passage: $passage, category: WRONG, text: $text) { ... on Note { id category } ... on Refusal { code message } } }";
     let passage = &found[2]["passage"]["id"];
     let noted = run(&server, &ada, add, json!({ "passage": passage, "text": "Seventy." })).await;
     let note = noted["data"]["addNote"]["id"].as_str().unwrap_or_else(|| panic!("{noted}")).to_owned();

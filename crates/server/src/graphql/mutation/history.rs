@@ -12,19 +12,9 @@ use crate::graphql::history::{Chat, ChatMessage};
 use crate::graphql::query::{Request, id};
 use crate::http::problem::Problem;
 
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    ChatPayload,
-    Chat,
-    "Chat, or why the change was not made."
-);
+payload!(ChatPayload, Chat, "Chat, or why the change was not made.");
 payload!(AskPayload, StartedAnswer, "Question and answer, or why it was not asked.");
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    ChatMessagePayload,
-    ChatMessage,
-    "Answer, or why the change was not made."
-);
+payload!(ChatMessagePayload, ChatMessage, "Answer, or why the change was not made.");
 
 /// Question that was asked. Its answer is written meanwhile: subscribe to it, or read it by its id.
 #[derive(SimpleObject)]

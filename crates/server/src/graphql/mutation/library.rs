@@ -17,19 +17,9 @@ use crate::http::input;
 
 payload!(LibraryPayload, Library, "Library, or why the change was not made.");
 payload!(GrantPayload, Grant, "Permission, or why the change was not made.");
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    RevisionPayload,
-    Revision,
-    "Revision, or why the change was not made."
-);
+payload!(RevisionPayload, Revision, "Revision, or why the change was not made.");
 payload!(MetadataPayload, Metadata, "Metadata, or why the change was not made.");
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    NotePayload,
-    Note,
-    "Note, or why the change was not made."
-);
+payload!(NotePayload, Note, "Note, or why the change was not made.");
 
 /// Metadata of a document.
 #[derive(SimpleObject)]

@@ -15,18 +15,8 @@ use crate::http::problem::Problem;
 
 payload!(KeyPayload, Key, "API key, or why the change was not made.");
 payload!(CreatedKeyPayload, CreatedKey, "New API key, or why it was not created.");
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    LanguageModelPayload,
-    LanguageModel,
-    "Language model, or why the change was not made."
-);
-payload!(
-    #[expect(clippy::large_enum_variant, reason = "made once for a response")]
-    WorklistPayload,
-    WorklistItem,
-    "Item of the work list, or why the change was not made."
-);
+payload!(LanguageModelPayload, LanguageModel, "Language model, or why the change was not made.");
+payload!(WorklistPayload, WorklistItem, "Item of the work list, or why the change was not made.");
 
 /// Use of an API key. Every key can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Enum)]
