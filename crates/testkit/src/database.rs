@@ -52,6 +52,7 @@ impl Database {
         };
         let statement = format!("create database {name} template {template}");
         connection.execute(AssertSqlSafe(statement)).await.expect("a database");
+        // Ends the lock of the template, too.
         connection.close().await.expect("a closed connection");
         let options: PgConnectOptions = server.parse().expect("the tests' server");
         let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options.database(&name));
@@ -111,22 +112,20 @@ fn server_url(owner_url: &str) -> String {
     format!("{before}://{SERVER_ROLE}@{location}")
 }
 
-/// Returns the database that the databases with the schema are copied from. The first test of a schema makes it.
+/// Returns the database that the databases with the schema are copied from. The first test of a build makes it. The lock is held until it is copied.
 async fn template(connection: &mut PgConnection, server: &str, program: &Path, now: i64) -> String {
-    let schema = format!("schema_{:016x}_", hash_of_migrations());
+    let schema = format!("schema_{:016x}_", hash_of(program));
     let found =
         "select datname from pg_database where starts_with(datname, $1) order by datname desc limit 1";
     // Tests start concurrently.
     connection.execute("select pg_advisory_lock(7304)").await.expect("a lock");
     let known = sqlx::query_scalar(found).bind(&schema).fetch_optional(&mut *connection).await;
-    let name = if let Some(name) = known.expect("the databases") {
+    if let Some(name) = known.expect("the databases") {
         name
     } else {
         drop_old(connection, "schema\\_%", now - 86_400).await;
         make_template(connection, server, program, &format!("{schema}{now}")).await
-    };
-    connection.execute("select pg_advisory_unlock(7304)").await.expect("no lock");
-    name
+    }
 }
 
 async fn make_template(connection: &mut PgConnection, server: &str, program: &Path, name: &str) -> String {
@@ -148,17 +147,11 @@ async fn make_template(connection: &mut PgConnection, server: &str, program: &Pa
     name.to_owned()
 }
 
-/// Returns a number that differs where the migrations do.
-fn hash_of_migrations() -> u64 {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
-    let entries = std::fs::read_dir(folder).expect("the migrations").flatten();
-    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
-    files.sort();
+/// Returns a number that differs from build to build, whose migrations may differ.
+fn hash_of(program: &Path) -> u64 {
+    let metadata = std::fs::metadata(program).expect("the program");
     let mut hasher = DefaultHasher::new();
-    for file in files {
-        file.file_name().hash(&mut hasher);
-        std::fs::read(file).expect("a migration").hash(&mut hasher);
-    }
+    (program, metadata.len(), metadata.modified().ok()).hash(&mut hasher);
     hasher.finish()
 }
 

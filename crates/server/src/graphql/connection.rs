@@ -184,9 +184,10 @@ impl<T> Slice<T> {
     }
 }
 
-/// Returns the number of nodes that a connection counts for in the complexity of a request.
+/// Returns the number of nodes that a connection counts for in the complexity of a request. Backward it reads pages of a hundred.
 pub(super) fn size(first: Option<i32>, last: Option<i32>) -> usize {
-    usize::try_from(first.or(last).unwrap_or(DEFAULT_FIRST)).unwrap_or(0)
+    let least = if last.is_some() { MAX_FIRST } else { 0 };
+    usize::try_from(first.or(last).unwrap_or(DEFAULT_FIRST).max(least)).unwrap_or(0)
 }
 
 /// Checks the number of items that are asked for.

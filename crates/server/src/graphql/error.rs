@@ -2,6 +2,8 @@
 
 use async_graphql::{Error, ErrorExtensions as _, SimpleObject};
 
+use axum::http::StatusCode;
+
 use crate::http::problem::Problem;
 
 /// Why a change was not made, for a client to act on.
@@ -58,11 +60,18 @@ pub(super) fn if_present<T, E: Into<Problem>>(result: Result<T, E>) -> Result<Op
         Ok(value) => Ok(Some(value)),
         Err(error) => {
             let problem: Problem = error.into();
-            if problem.status() == axum::http::StatusCode::NOT_FOUND {
-                Ok(None)
-            } else {
-                Err(failed(problem))
-            }
+            if problem.status() == StatusCode::NOT_FOUND { Ok(None) } else { Err(failed(problem)) }
         }
     }
+}
+
+/// Turns what the caller may not read into nothing: it does not exist for them.
+pub(super) fn if_allowed<T, E: Into<Problem>>(found: Result<Vec<T>, E>) -> Result<Vec<T>, Error> {
+    found.or_else(|error| {
+        let problem: Problem = error.into();
+        match problem.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(Vec::new()),
+            _ => Err(failed(problem)),
+        }
+    })
 }

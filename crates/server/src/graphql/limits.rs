@@ -24,14 +24,20 @@ const MAX_NESTING: usize = 64;
 
 /// Checks a document before it is parsed: parsers nest as deep as it does.
 ///
-/// Brackets in strings and comments do not nest; a document that ends within one is refused by the parser.
+/// Brackets in strings and comments do not nest. Where a block string has no end, the parser takes its first quotes for an empty string.
 pub(super) fn check_nesting(text: &str) -> Result<(), String> {
     let (mut depth, mut rest) = (0_usize, text.as_bytes());
+    // Once a block string has no end, none that begins later has one.
+    let mut blocks_end = true;
     while let Some((&byte, after)) = rest.split_first() {
         rest = match byte {
             b'#' => after_line(after),
             b'"' => match after.strip_prefix(b"\"\"") {
-                Some(block) => after_block(block),
+                Some(block) if blocks_end => after_block(block).unwrap_or_else(|| {
+                    blocks_end = false;
+                    &after[1..]
+                }),
+                Some(_) => &after[1..],
                 None => after_string(after),
             },
             _ => after,
@@ -68,19 +74,19 @@ fn after_string(text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Returns what follows the rest of a block string, in which `\"""` ends nothing.
-fn after_block(text: &[u8]) -> &[u8] {
+/// Returns what follows the rest of a block string, in which `\"""` ends nothing; `None` if it has no end.
+fn after_block(text: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     while at < text.len() {
         if text[at..].starts_with(b"\\\"\"\"") {
             at += 4;
         } else if text[at..].starts_with(b"\"\"\"") {
-            return &text[at + 3..];
+            return Some(&text[at + 3..]);
         } else {
             at += 1;
         }
     }
-    &[]
+    None
 }
 
 /// Checks a document that is parsed: what validation would have to walk.
@@ -199,6 +205,8 @@ mod tests {
             "# {\r",
             "\"\"",
             "\"unended\n",
+            "\"\"\" \" ",
+            "\"\"\"\\\"\"\" \"",
         ] {
             assert!(nests(&format!("{before}{deep}")), "{before}");
         }

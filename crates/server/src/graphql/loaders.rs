@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_graphql::Error;
 use async_graphql::dataloader::{DataLoader, Loader};
-use axum::http::StatusCode;
 use chat::chats::{self, Chat, ChatId, MessageId};
 use chat::messages::{self, Message};
 use futures::future::BoxFuture;
@@ -22,10 +21,9 @@ use social::posts::{self, Post};
 use store::statements::StatementCounts;
 use uuid::Uuid;
 
-use super::error::failed;
+use super::error::{failed, if_allowed};
 use super::rounds::Rounds;
 use crate::app::App;
-use crate::http::problem::Problem;
 
 /// Id of a passage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,17 +63,6 @@ impl Reads {
     async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, Error> {
         store::postgres::acquire(self.app.pool()).await.map_err(|error| failed(library::Error::from(error)))
     }
-}
-
-/// Turns what the caller may not read into nothing: it does not exist for them.
-fn if_allowed<T, E: Into<Problem>>(found: Result<Vec<T>, E>) -> Result<Vec<T>, Error> {
-    found.or_else(|error| {
-        let problem: Problem = error.into();
-        match problem.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(Vec::new()),
-            _ => Err(failed(problem)),
-        }
-    })
 }
 
 /// Implements a loader by a function of a domain crate that reads many.

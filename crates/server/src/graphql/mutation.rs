@@ -17,6 +17,9 @@ use crate::http::problem::Problem;
 
 pub(super) use discussion::LikeInput;
 
+/// Complexity of a change: one is within what every request costs, more cost about a request of REST each.
+const CHANGE: usize = 90;
+
 /// Declares the payload of a change: its result or a refusal.
 macro_rules! payload {
     ($(#[$attribute:meta])* $name:ident, $value:ident, $documentation:literal) => {
@@ -91,6 +94,17 @@ async fn end<T, P: From<Result<T, Refusal>>>(
 /// Turns the result of a use case, which is a transaction of its own, into a payload.
 fn told<T, E: Into<Problem>, P: From<Result<T, Refusal>>>(result: Result<T, E>) -> Result<P, Error> {
     Ok(outcome(result)?.into())
+}
+
+/// Reads an argument whose null removes something: it must be said, and not left out.
+fn given<T>(value: MaybeUndefined<T>, name: &'static str) -> Result<Option<T>, Error> {
+    match value {
+        MaybeUndefined::Undefined => {
+            Err(failed(Problem::invalid(format!("give {name}, or null to remove it")).about(name)))
+        }
+        MaybeUndefined::Null => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+    }
 }
 
 /// Reads the change of a field: absent leaves it, null clears it.

@@ -27,7 +27,7 @@ use super::community::{
     load_conversation, load_person, load_post,
 };
 use super::connection::{Nodes, PageArguments, checked, read_page, size};
-use super::error::{failed, if_present};
+use super::error::{failed, if_allowed, if_present};
 use super::history::{Chat, ChatMessage, ChatMessages, ChatState, load_chat, load_chat_message};
 use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
 use super::mutation::LikeInput;
@@ -210,16 +210,17 @@ async fn find_all(
     let request = Request::of(context);
     let (app, actor) = (request.app(), request.actor());
     let limits = (limit, i64::try_from(limit).unwrap_or(i64::MAX));
-    let named = names::find(app, actor, words, library.as_ref(), limits).await.map_err(failed)?;
+    // Longer words are a question, and no name.
+    let named = if words.chars().count() > names::MAX_TEXT_CHARS {
+        names::Named::default()
+    } else {
+        names::find(app, actor, words, library.as_ref(), limits).await.map_err(failed)?
+    };
     let asked = SearchRequest { library: library.clone(), limit, ..SearchRequest::new(words.to_owned()) };
     let hits = app.engine.search(actor, &asked).await.map_err(failed)?.hits;
     let mut connection = request.connection().await?;
-    let asks = actor.in_person() && actor.user_id().is_some();
-    let messages = if asks && !words.trim().is_empty() {
-        history::search(&mut connection, actor, words, None, limit).await.map_err(failed)?.items
-    } else {
-        Vec::new()
-    };
+    let found = history::search(&mut connection, actor, words, None, limit).await;
+    let messages = if_allowed(found.map(|page| page.items))?;
     drop(connection);
     let documents = named
         .documents
@@ -282,7 +283,7 @@ impl CommunityQuery {
     }
 
     /// Searches for passages, as `GET /api/v1/search` does.
-    #[graphql(complexity = "size(first, None) * child_complexity + 10")]
+    #[graphql(complexity = "size(first, None) * child_complexity + 50")]
     async fn search(
         &self,
         context: &Context<'_>,
@@ -319,7 +320,7 @@ impl CommunityQuery {
 
     /// Everything that words find, in one library or in all: libraries and documents by name, passages, and questions and answers of the
     /// caller; of each kind at most `first`.
-    #[graphql(complexity = "4 * size(first, None) * child_complexity + 10")]
+    #[graphql(complexity = "4 * size(first, None) * child_complexity + 300")]
     async fn find(
         &self,
         context: &Context<'_>,
@@ -581,7 +582,7 @@ impl CommunityQuery {
     }
 
     /// Newest messages of a chat of the caller, or those before a cursor; null if there is no such chat.
-    #[graphql(complexity = "size(None, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(last, None) * child_complexity + 1")]
     async fn chat_messages(
         &self,
         context: &Context<'_>,

@@ -10,7 +10,7 @@ use social::posts::{NewPost, NewSubject, PostChange};
 use social::{comments, likes, posts};
 use sqlx::PgConnection;
 
-use super::{Done, DonePayload, begin, change, end, payload};
+use super::{CHANGE, Done, DonePayload, begin, change, end, payload};
 use crate::app::community;
 use crate::graphql::community::{Comment, Following, Likes, Post};
 use crate::graphql::error::{Outcome, failed, outcome};
@@ -122,6 +122,7 @@ pub(crate) struct DiscussionMutation;
 #[Object]
 impl DiscussionMutation {
     /// Adds a post.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn create_post(
         &self,
         context: &Context<'_>,
@@ -141,6 +142,7 @@ impl DiscussionMutation {
     }
 
     /// Changes a post of the caller. The earlier text is kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn edit_post(
         &self,
         context: &Context<'_>,
@@ -153,18 +155,21 @@ impl DiscussionMutation {
     }
 
     /// Deletes a post of the caller. It can be restored.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_post(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let post = PostId(self::id(&id)?);
         change!(context, posts::delete, post => |()| Done::of(id))
     }
 
     /// Restores a deleted post of the caller.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn restore_post(&self, context: &Context<'_>, id: ID) -> Result<PostPayload, Error> {
         let id = PostId(self::id(&id)?);
         change!(context, posts::restore, id => Post)
     }
 
     /// Adds a comment on a post, or a reply to one of its comments.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn add_comment(
         &self,
         context: &Context<'_>,
@@ -178,6 +183,7 @@ impl DiscussionMutation {
     }
 
     /// Changes a comment of the caller. The earlier text is kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn edit_comment(
         &self,
         context: &Context<'_>,
@@ -189,30 +195,35 @@ impl DiscussionMutation {
     }
 
     /// Deletes a comment of the caller. Replies to it stay.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_comment(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let comment = CommentId(self::id(&id)?);
         change!(context, comments::delete, comment => |()| Done::of(id))
     }
 
     /// Restores a deleted comment of the caller.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn restore_comment(&self, context: &Context<'_>, id: ID) -> Result<CommentPayload, Error> {
         let id = CommentId(self::id(&id)?);
         change!(context, comments::restore, id => Comment)
     }
 
     /// Accepts a comment as the answer to a question.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn accept_answer(&self, context: &Context<'_>, comment: ID) -> Result<PostPayload, Error> {
         let comment = CommentId(id(&comment)?);
         change!(context, comments::accept, comment => Post)
     }
 
     /// Takes back that a comment is the accepted answer.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn unaccept_answer(&self, context: &Context<'_>, comment: ID) -> Result<PostPayload, Error> {
         let comment = CommentId(id(&comment)?);
         change!(context, comments::unaccept, comment => Post)
     }
 
     /// Likes a post or a comment. Liking it twice changes nothing.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn like(&self, context: &Context<'_>, target: LikeInput) -> Result<LikePayload, Error> {
         let target = target.target()?;
         let payload = change!(context, likes::like, target => likes_of);
@@ -221,6 +232,7 @@ impl DiscussionMutation {
     }
 
     /// Takes a like back. Taking back one that is not there changes nothing.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn unlike(&self, context: &Context<'_>, target: LikeInput) -> Result<LikePayload, Error> {
         let target = target.target()?;
         let payload = change!(context, likes::unlike, target => likes_of);
@@ -229,12 +241,14 @@ impl DiscussionMutation {
     }
 
     /// Follows a person, a library, a document or a tag. Following it twice changes nothing.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn follow(&self, context: &Context<'_>, target: FollowInput) -> Result<FollowPayload, Error> {
         let target = target.target()?;
         change!(context, follows::follow, &target => following)
     }
 
     /// Stops following.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn unfollow(&self, context: &Context<'_>, target: FollowInput) -> Result<FollowPayload, Error> {
         let target = target.target()?;
         change!(context, follows::unfollow, &target => following)

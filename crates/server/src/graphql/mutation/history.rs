@@ -6,7 +6,7 @@ use chat::chats::{self, Change, ChatId, MessageId, NewChat};
 use chat::focus::Focus;
 use chat::messages::{self, QuestionAction, Verdict};
 
-use super::{Done, DonePayload, begin, change, end, payload, told, update};
+use super::{CHANGE, Done, DonePayload, begin, change, end, given, payload, told, update};
 use crate::graphql::error::{failed, outcome};
 use crate::graphql::history::{Chat, ChatMessage};
 use crate::graphql::query::{Request, id};
@@ -80,6 +80,7 @@ pub(crate) struct ChatMutation;
 #[Object]
 impl ChatMutation {
     /// Creates a chat.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn create_chat(
         &self,
         context: &Context<'_>,
@@ -97,6 +98,7 @@ impl ChatMutation {
     }
 
     /// Changes a chat: what it asks, or its place in lists. What is absent is kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn change_chat(
         &self,
         context: &Context<'_>,
@@ -121,12 +123,14 @@ impl ChatMutation {
     }
 
     /// Deletes a chat. It can be restored for thirty days.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_chat(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let chat = ChatId(self::id(&id)?);
         change!(context, chats::delete, chat => |()| Done::of(id))
     }
 
     /// Restores a deleted chat.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn restore_chat(&self, context: &Context<'_>, id: ID) -> Result<ChatPayload, Error> {
         let id = ChatId(self::id(&id)?);
         change!(context, chats::restore, id => Chat)
@@ -134,6 +138,7 @@ impl ChatMutation {
 
     /// Asks a question in a chat, or with `again` lets an earlier question or answer be answered again. With `edit` the question
     /// rephrases an earlier one; both are kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn ask(
         &self,
         context: &Context<'_>,
@@ -168,6 +173,7 @@ impl ChatMutation {
     }
 
     /// Stops an answer. The text so far is kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn stop_answer(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let request = Request::of(context);
         let stopped = request.app().answers.stop(request.actor(), MessageId(self::id(&id)?)).await;
@@ -175,15 +181,16 @@ impl ChatMutation {
     }
 
     /// Marks an answer as good or wrong, with the reason and the correct answer; null removes the verdict.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn set_verdict(
         &self,
         context: &Context<'_>,
         answer: ID,
-        verdict: Option<VerdictKind>,
+        verdict: MaybeUndefined<VerdictKind>,
         #[graphql(default)] reason: String,
         #[graphql(default)] correction: String,
     ) -> Result<ChatMessagePayload, Error> {
-        let verdict = verdict.map(|kind| {
+        let verdict = given(verdict, "verdict")?.map(|kind| {
             let name = match kind {
                 VerdictKind::Good => "good",
                 VerdictKind::Wrong => "wrong",

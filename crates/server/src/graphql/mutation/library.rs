@@ -1,13 +1,13 @@
 //! Changes of libraries, versions, permissions, documents and notes. Documents are uploaded by REST.
 
-use async_graphql::{Context, Error, ID, Json, Object, SimpleObject};
+use async_graphql::{Context, Error, ID, Json, MaybeUndefined, Object, SimpleObject};
 use library::documents;
 use library::ids::{DocumentId, NoteId};
 use library::libraries::LibraryDetails;
 use library::notes;
 use serde_json::Value;
 
-use super::{Done, DonePayload, change, payload, told};
+use super::{CHANGE, Done, DonePayload, change, given, payload, told};
 use crate::app::{accounts, libraries, revisions};
 use crate::graphql::error::failed;
 use crate::graphql::library::{Grant, Level, Library, Visibility};
@@ -36,6 +36,7 @@ pub(crate) struct LibraryMutation;
 #[Object]
 impl LibraryMutation {
     /// Changes a library. Absent arguments leave what they name; visibility is changed by owners only.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn change_library(
         &self,
         context: &Context<'_>,
@@ -60,6 +61,7 @@ impl LibraryMutation {
     }
 
     /// Deletes a library with all its documents.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_library(&self, context: &Context<'_>, name: String) -> Result<DonePayload, Error> {
         let name = input::library(&name).map_err(failed)?;
         let request = Request::of(context);
@@ -67,6 +69,7 @@ impl LibraryMutation {
     }
 
     /// Activates a version: it is searched by default.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn activate_version(
         &self,
         context: &Context<'_>,
@@ -81,6 +84,7 @@ impl LibraryMutation {
     }
 
     /// Deletes a version with its revisions. The active version can be deleted only as the last one.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_version(
         &self,
         context: &Context<'_>,
@@ -95,13 +99,15 @@ impl LibraryMutation {
     }
 
     /// Sets a user's permission in a library, or revokes it with null. Owners only, and not their own.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn set_grant(
         &self,
         context: &Context<'_>,
         library: String,
         username: String,
-        level: Option<Level>,
+        level: MaybeUndefined<Level>,
     ) -> Result<GrantPayload, Error> {
+        let level = given(level, "level")?;
         let request = Request::of(context);
         let set =
             accounts::set_grant(request.app(), request.actor(), &library, &username, level.map(Into::into));
@@ -109,12 +115,14 @@ impl LibraryMutation {
     }
 
     /// Deletes a document in all versions.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_document(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let document = DocumentId(self::id(&id)?);
         change!(context, documents::delete, document => |()| Done::of(id))
     }
 
     /// Activates a revision in its version, named as for `documentText`. Activating an earlier one rolls back.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn activate_revision(
         &self,
         context: &Context<'_>,
@@ -126,6 +134,7 @@ impl LibraryMutation {
     }
 
     /// Changes a document's metadata by a JSON Merge Patch (RFC 7396): members are set, `null` removes one, and absent ones are kept.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn change_metadata(
         &self,
         context: &Context<'_>,
@@ -137,6 +146,7 @@ impl LibraryMutation {
     }
 
     /// Adds a note to a passage. A repeated note is stored once.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn add_note(
         &self,
         context: &Context<'_>,
@@ -149,6 +159,7 @@ impl LibraryMutation {
     }
 
     /// Resolves a note, for those who can change its library.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn resolve_note(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let note = NoteId(self::id(&id)?);
         change!(context, notes::resolve, note => |()| Done::of(id))

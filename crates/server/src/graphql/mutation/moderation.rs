@@ -5,7 +5,7 @@ use social::ids::ReportId;
 use social::reports;
 
 use super::discussion::LikeInput;
-use super::{Done, DonePayload, change};
+use super::{CHANGE, Done, DonePayload, change};
 use crate::graphql::query::id;
 
 /// Decision on a report.
@@ -26,6 +26,7 @@ pub(crate) struct ModerationMutation;
 #[Object]
 impl ModerationMutation {
     /// Reports a post or a comment to its moderators. A repeated report is one report.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn report(
         &self,
         context: &Context<'_>,
@@ -37,6 +38,7 @@ impl ModerationMutation {
     }
 
     /// Decides on a report, and on all others of the same text.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn resolve_report(
         &self,
         context: &Context<'_>,
@@ -48,6 +50,7 @@ impl ModerationMutation {
     }
 
     /// Hides a post or a comment, or shows it again: for owners of the library and administrators.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn hide(
         &self,
         context: &Context<'_>,

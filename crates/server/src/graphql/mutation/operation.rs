@@ -6,7 +6,7 @@ use chat::worklist;
 use identity::keys::NewKey;
 use kernel::actor::KeyId;
 
-use super::{Done, DonePayload, begin, end, payload, told, update};
+use super::{CHANGE, Done, DonePayload, begin, end, payload, told, update};
 use crate::app::keys;
 use crate::graphql::error::{failed, outcome};
 use crate::graphql::operation::{Key, LanguageModel, WorklistItem};
@@ -135,6 +135,7 @@ pub(crate) struct OperationMutation;
 #[Object]
 impl OperationMutation {
     /// Creates an API key of the caller. Only this response has its secret.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn create_key(&self, context: &Context<'_>, key: KeyInput) -> Result<CreatedKeyPayload, Error> {
         let new = NewKey {
             name: key.name,
@@ -149,6 +150,7 @@ impl OperationMutation {
     }
 
     /// Enables or disables an API key, effective at once on every node.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn enable_key(&self, context: &Context<'_>, id: ID, enabled: bool) -> Result<KeyPayload, Error> {
         let request = Request::of(context);
         let key = KeyId(self::id(&id)?);
@@ -156,6 +158,7 @@ impl OperationMutation {
     }
 
     /// Deletes an API key, effective at once on every node.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_key(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
         let request = Request::of(context);
         let key = KeyId(self::id(&id)?);
@@ -163,6 +166,7 @@ impl OperationMutation {
     }
 
     /// Adds a language model. Administrators only.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn create_language_model(
         &self,
         context: &Context<'_>,
@@ -176,6 +180,7 @@ impl OperationMutation {
     }
 
     /// Changes a language model, by its name or id. Administrators only.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn change_language_model(
         &self,
         context: &Context<'_>,
@@ -190,6 +195,7 @@ impl OperationMutation {
     }
 
     /// Deletes a language model with its API key. Administrators only.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_language_model(&self, context: &Context<'_>, name: String) -> Result<DonePayload, Error> {
         let mut transaction = begin(context).await?;
         let deleted = models::delete(&mut transaction, Request::of(context).actor(), &name).await;
@@ -197,6 +203,7 @@ impl OperationMutation {
     }
 
     /// Resolves an item of the work list. Later occurrences form a new one.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn resolve_work_list_item(&self, context: &Context<'_>, id: ID) -> Result<WorklistPayload, Error> {
         let item = self::id(&id)?;
         let request = Request::of(context);

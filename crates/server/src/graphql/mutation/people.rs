@@ -5,7 +5,7 @@ use social::ids::{ConversationId, MessageId, NotificationId};
 use social::relations::Relation as DomainRelation;
 use social::{conversations, messages, notifications, relations};
 
-use super::{Done, DonePayload, change, payload};
+use super::{CHANGE, Done, DonePayload, change, payload};
 use crate::graphql::community::{Conversation, DirectMessage};
 use crate::graphql::query::id;
 use crate::graphql::view::view;
@@ -43,6 +43,7 @@ pub(crate) struct PeopleMutation;
 #[Object]
 impl PeopleMutation {
     /// Starts a conversation with one person, or with a group; the one there is with one person is returned again.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn start_conversation(
         &self,
         context: &Context<'_>,
@@ -53,6 +54,7 @@ impl PeopleMutation {
     }
 
     /// Marks the messages of a conversation up to a number as read. A mark never goes back.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn mark_conversation_read(
         &self,
         context: &Context<'_>,
@@ -64,6 +66,7 @@ impl PeopleMutation {
     }
 
     /// Leaves a group.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn leave_conversation(
         &self,
         context: &Context<'_>,
@@ -74,6 +77,7 @@ impl PeopleMutation {
     }
 
     /// Sends a message.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn send_message(
         &self,
         context: &Context<'_>,
@@ -85,6 +89,7 @@ impl PeopleMutation {
     }
 
     /// Deletes a message.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_message(
         &self,
         context: &Context<'_>,
@@ -97,10 +102,11 @@ impl PeopleMutation {
     }
 
     /// Marks notifications as read: these, or all.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn mark_notifications_read(
         &self,
         context: &Context<'_>,
-        ids: Option<Vec<ID>>,
+        #[graphql(validator(max_items = 200))] ids: Option<Vec<ID>>,
     ) -> Result<DonePayload, Error> {
         let read = |ids: Vec<ID>| ids.iter().map(|id| self::id(id).map(NotificationId)).collect();
         let ids: Option<Vec<NotificationId>> = ids.map(read).transpose()?;
@@ -108,6 +114,7 @@ impl PeopleMutation {
     }
 
     /// Mutes a person, or no longer: their posts are left out of the feed, and nothing of theirs notifies.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn mute(
         &self,
         context: &Context<'_>,
@@ -118,6 +125,7 @@ impl PeopleMutation {
     }
 
     /// Blocks a person, or no longer: they cannot see the caller's posts, nor comment on, mention or write to them.
+    #[graphql(complexity = "child_complexity + CHANGE")]
     async fn block(
         &self,
         context: &Context<'_>,
