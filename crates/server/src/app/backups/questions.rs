@@ -29,25 +29,16 @@ const SAMPLED: usize = 20;
 /// Passages of a question that are saved.
 const SAVED_PASSAGES: usize = 5;
 /// Passages of the copy among which they must be: passages of equal rank may come in another order.
-pub(super) const SEARCHED_PASSAGES: usize = 20;
+const SEARCHED_PASSAGES: usize = 20;
 /// Faults that a report names.
 const MAX_NAMED: usize = 5;
 
 /// Questions with the passages that were found when the backup was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedQuestions {
-    /// Position of the library's change sequence: while it is the same, the answers are.
-    pub(super) position: Position,
-    pub(super) questions: Vec<SavedQuestion>,
+    questions: Vec<SavedQuestion>,
     /// Numbers of the chosen questions that found nothing.
     unanswered: Vec<usize>,
-}
-
-/// Position of a library's change sequence.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Position {
-    passages: i64,
-    catalogue: i64,
 }
 
 /// Origin of a question.
@@ -63,13 +54,13 @@ enum Origin {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SavedQuestion {
+struct SavedQuestion {
     origin: Origin,
     /// Number among those of its origin, from 1: of a chosen one, its place in the list.
     number: usize,
-    pub(super) text: String,
-    pub(super) library: Option<String>,
-    pub(super) version: Option<String>,
+    text: String,
+    library: Option<String>,
+    version: Option<String>,
     /// Passages that the search finds.
     passages: Vec<SavedPassage>,
     /// Passages that the answer cites, which are there even if no search finds them.
@@ -103,10 +94,10 @@ impl SavedQuestion {
 }
 
 /// Passage in the answer of a library.
-pub(super) struct FoundPassage {
-    pub(super) id: Uuid,
-    pub(super) indexed_at: DateTime<Utc>,
-    pub(super) fingerprint: String,
+struct FoundPassage {
+    id: Uuid,
+    indexed_at: DateTime<Utc>,
+    fingerprint: String,
 }
 
 impl From<&Passage> for FoundPassage {
@@ -118,67 +109,47 @@ impl From<&Passage> for FoundPassage {
 
 /// Returns the SHA-256 of a passage's text and place. The hash that the database has is not used: it would stay the same if the text were
 /// damaged.
-pub(super) fn fingerprint(text: &str, path: &str, version: &str) -> String {
+fn fingerprint(text: &str, path: &str, version: &str) -> String {
     Hash::of(format!("{path}\0{version}\0{text}").as_bytes()).to_string()
 }
 
-/// Library that is asked: in this process, or over HTTP.
-pub(super) trait Respondent {
-    /// Searches for a question, with up to `limit` passages.
-    fn search(
-        &self,
-        question: &SavedQuestion,
-        limit: usize,
-    ) -> impl Future<Output = anyhow::Result<Vec<FoundPassage>>> + Send;
-
-    /// Returns the passages with these ids that are there.
-    fn find(&self, ids: &[Uuid]) -> impl Future<Output = anyhow::Result<Vec<FoundPassage>>> + Send;
+/// Searches for a question, with up to `limit` passages.
+async fn search(app: &App, question: &SavedQuestion, limit: usize) -> anyhow::Result<Vec<FoundPassage>> {
+    let version = question.version.as_deref().map(str::parse).transpose()?;
+    let request = SearchRequest {
+        library: question.library.as_deref().map(str::parse::<LibraryName>).transpose()?,
+        version: version.unwrap_or(VersionRequest::Active),
+        mode: SearchMode::Text,
+        limit,
+        records_zero_results: false,
+        ..SearchRequest::new(&question.text)
+    };
+    let response = app.engine.search(&Actor::owner(), &request).await?;
+    Ok(response.hits.iter().map(|hit| FoundPassage::from(&*hit.passage)).collect())
 }
 
-impl Respondent for App {
-    async fn search(&self, question: &SavedQuestion, limit: usize) -> anyhow::Result<Vec<FoundPassage>> {
-        let version = question.version.as_deref().map(str::parse).transpose()?;
-        let request = SearchRequest {
-            library: question.library.as_deref().map(str::parse::<LibraryName>).transpose()?,
-            version: version.unwrap_or(VersionRequest::Active),
-            mode: SearchMode::Text,
-            limit,
-            records_zero_results: false,
-            ..SearchRequest::new(&question.text)
-        };
-        let response = self.engine.search(&Actor::owner(), &request).await?;
-        Ok(response.hits.iter().map(|hit| FoundPassage::from(&*hit.passage)).collect())
-    }
-
-    async fn find(&self, ids: &[Uuid]) -> anyhow::Result<Vec<FoundPassage>> {
-        let mut connection = store::postgres::acquire(self.pool()).await?;
-        let found = find_passages(&mut connection, &Actor::owner(), ids).await?;
-        Ok(found.iter().map(FoundPassage::from).collect())
-    }
-}
-
-/// Returns where the library's change sequence is.
-pub(super) async fn position(app: &App) -> anyhow::Result<Position> {
+/// Returns the passages with these ids that are there.
+async fn find(app: &App, ids: &[Uuid]) -> anyhow::Result<Vec<FoundPassage>> {
     let mut connection = store::postgres::acquire(app.pool()).await?;
-    let sequence = library::changes::sequence(&mut connection).await?;
-    Ok(Position { passages: sequence.passages, catalogue: sequence.catalogue })
+    let found = find_passages(&mut connection, &Actor::owner(), ids).await?;
+    Ok(found.iter().map(FoundPassage::from).collect())
 }
 
 /// Searches for the questions. Passages that are younger than the state of the backup are left out.
 pub(super) async fn save(app: &App, consistent_at: DateTime<Utc>) -> anyhow::Result<SavedQuestions> {
     app.catch_up().await?;
-    let mut saved = SavedQuestions { position: position(app).await?, ..SavedQuestions::default() };
+    let mut saved = SavedQuestions::default();
     let saved_passages = |found: Vec<FoundPassage>| -> Vec<SavedPassage> {
         let older = found.into_iter().filter(|passage| passage.indexed_at < consistent_at);
         older.map(|passage| SavedPassage { id: passage.id, fingerprint: passage.fingerprint }).collect()
     };
     for mut question in choose(app).await? {
-        match app.search(&question, SAVED_PASSAGES).await {
+        match search(app, &question, SAVED_PASSAGES).await {
             Ok(found) => question.passages = saved_passages(found),
             Err(error) => tracing::debug!(error = format!("{error:#}"), "a question of a backup was refused"),
         }
         let cited: Vec<Uuid> = question.cited.iter().map(|passage| passage.id).collect();
-        question.cited = if cited.is_empty() { Vec::new() } else { saved_passages(app.find(&cited).await?) };
+        question.cited = if cited.is_empty() { Vec::new() } else { saved_passages(find(app, &cited).await?) };
         if !question.passages.is_empty() || !question.cited.is_empty() {
             saved.questions.push(question);
         } else if question.origin == Origin::Chosen {
@@ -243,15 +214,11 @@ async fn newest_titles(app: &App, limit: usize) -> anyhow::Result<Vec<String>> {
 
 /// Differences between the answers of a library and those that were saved.
 #[derive(Debug, Default)]
-pub(super) struct Differences {
+struct Differences {
     /// Passages that are missing, refused questions, and passages with another text or place.
-    pub(super) wrong: Vec<String>,
-    /// Those of them that changes of the library do not explain: a passage never changes.
-    pub(super) changed: Vec<String>,
+    wrong: Vec<String>,
     /// Passages that are there, and that their question does not find.
-    pub(super) not_found: Vec<String>,
-    /// Number of questions without a difference.
-    pub(super) same: usize,
+    not_found: Vec<String>,
 }
 
 /// Asks a library the saved questions. `quotes` says whether differences may name their text.
@@ -259,23 +226,18 @@ pub(super) struct Differences {
 /// # Errors
 ///
 /// If it cannot be asked.
-pub(super) async fn compare(
-    respondent: &impl Respondent,
-    saved: &SavedQuestions,
-    quotes: bool,
-) -> anyhow::Result<Differences> {
+async fn compare(app: &App, saved: &SavedQuestions, quotes: bool) -> anyhow::Result<Differences> {
     let mut differences = Differences::default();
     for question in &saved.questions {
-        let before = differences.wrong.len() + differences.not_found.len();
         let name = question.name(quotes);
         let ids: Vec<Uuid> =
             question.passages.iter().chain(&question.cited).map(|passage| passage.id).collect();
-        let found = respondent.find(&ids).await?.into_iter();
+        let found = find(app, &ids).await?.into_iter();
         let found: HashMap<Uuid, String> = found.map(|passage| (passage.id, passage.fingerprint)).collect();
         let hits = if question.passages.is_empty() {
             Vec::new()
         } else {
-            match respondent.search(question, SEARCHED_PASSAGES).await {
+            match search(app, question, SEARCHED_PASSAGES).await {
                 Ok(hits) => hits,
                 Err(error) => {
                     differences.wrong.push(format!("{name} is refused: {error:#}"));
@@ -288,9 +250,8 @@ pub(super) async fn compare(
             match found.get(&passage.id) {
                 None => differences.wrong.push(format!("passage {} of {name} is missing", passage.id)),
                 Some(fingerprint) if *fingerprint != passage.fingerprint => {
-                    let text = format!("passage {} of {name} has another text or place", passage.id);
-                    differences.changed.push(text.clone());
-                    differences.wrong.push(text);
+                    let id = passage.id;
+                    differences.wrong.push(format!("passage {id} of {name} has another text or place"));
                 }
                 Some(_) if !is_cited && !hits.iter().any(|hit| hit.id == passage.id) => {
                     differences.not_found.push(format!("{name} does not find passage {}", passage.id));
@@ -298,13 +259,12 @@ pub(super) async fn compare(
                 Some(_) => {}
             }
         }
-        differences.same += usize::from(differences.wrong.len() + differences.not_found.len() == before);
     }
     Ok(differences)
 }
 
 /// Joins faults; of very many the first.
-pub(super) fn named(faults: &[String]) -> String {
+fn named(faults: &[String]) -> String {
     let mut text = faults[..faults.len().min(MAX_NAMED)].join("; ");
     if faults.len() > MAX_NAMED {
         text += &format!("; and {} more", faults.len() - MAX_NAMED);
@@ -340,7 +300,7 @@ pub(super) async fn check(app: &App, saved: &SavedQuestions, quotes: bool) -> an
 
 impl SavedQuestions {
     /// Says in a report which questions gave the same answers.
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         let count = |origin| self.questions.iter().filter(|question| question.origin == origin).count();
         let passages: usize =
             self.questions.iter().map(|question| question.passages.len() + question.cited.len()).sum();
