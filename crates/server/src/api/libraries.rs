@@ -164,9 +164,11 @@ pub(crate) async fn change(
         description: change.description.as_deref(),
         link_base: change.link_base.as_deref(),
     };
-    let unchanged = |library: &Library| precondition.require(&LibraryBody::new(&actor, library));
-    let changed = libraries::change(&state.app, &actor, &name, details, change.visibility, unchanged).await?;
-    Ok(Json(LibraryBody::new(&actor, &changed)))
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let changed = libraries::change(&mut transaction, &actor, &name, details, change.visibility).await?;
+    precondition.require(&LibraryBody::new(&actor, &changed.before))?;
+    transaction.commit().await?;
+    Ok(Json(LibraryBody::new(&actor, &changed.after)))
 }
 
 /// Deletes a library with all its documents.
@@ -177,7 +179,9 @@ pub(crate) async fn delete(
     Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode> {
-    libraries::delete(&state.app, &actor, &input::library(&name)?).await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    libraries::delete(&mut transaction, &actor, &input::library(&name)?).await?;
+    transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -255,7 +259,9 @@ pub(crate) async fn activate(
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<LibraryBody>> {
     let (name, version) = (input::library(&name)?, input::version(Some(&version))?);
-    let library = libraries::activate(&state.app, &actor, &name, &version).await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    let library = libraries::activate(&mut transaction, &actor, &name, &version).await?;
+    transaction.commit().await?;
     Ok(Json(LibraryBody::new(&actor, &library)))
 }
 
@@ -269,7 +275,9 @@ pub(crate) async fn delete_version(
     Path((name, version)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let (name, label) = (input::library(&name)?, input::label(&version)?);
-    libraries::delete_version(&state.app, &actor, &name, label).await?;
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    libraries::delete_version(&mut transaction, &actor, &name, label).await?;
+    transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,4 +1,4 @@
-//! Changes of libraries and their versions, each in a transaction of its own.
+//! Changes of libraries and their versions by name, in the transaction of the caller.
 
 use std::sync::Arc;
 
@@ -12,37 +12,35 @@ use library::libraries::{self, LibraryDetails};
 use library::names::LibraryName;
 use sqlx::PgConnection;
 
-use super::App;
 use super::community;
 use super::error::Result;
 
-/// Changes what describes a library, and its visibility if one is given. Returns the library afterwards.
+/// Library before and after a change.
+pub(crate) struct LibraryChange {
+    pub(crate) before: Arc<Library>,
+    pub(crate) after: Arc<Library>,
+}
+
+/// Changes what describes a library, and its visibility if one is given.
 ///
 /// # Errors
 ///
-/// Fails if the library does not exist for the actor, they may not change it, or `check` refuses the library as it was.
-pub(crate) async fn change<E: From<super::Error>>(
-    app: &App,
+/// Fails if the library does not exist for the actor, or they may not change it.
+pub(crate) async fn change(
+    connection: &mut PgConnection,
     actor: &Actor,
     name: &LibraryName,
     details: LibraryDetails<'_>,
     visibility: Option<Visibility>,
-    check: impl FnOnce(&Library) -> std::result::Result<(), E>,
-) -> std::result::Result<Arc<Library>, E> {
-    let catalogue = app.engine.catalogue().await.map_err(super::Error::from)?;
-    let known = catalogue.library(actor, name).map_err(super::Error::from)?;
-    let mut transaction = store::postgres::begin(app.pool()).await.map_err(super::Error::from)?;
-    let library = libraries::lock(&mut transaction, actor, known).await.map_err(super::Error::from)?;
-    let described = libraries::describe(&mut transaction, actor, &library, details).await;
-    described.map_err(super::Error::from)?;
+) -> Result<LibraryChange> {
+    let known = find(&mut *connection, actor, name).await?;
+    let before = libraries::lock(&mut *connection, actor, &known).await?;
+    libraries::describe(&mut *connection, actor, &before, details).await?;
     if let Some(visibility) = visibility {
-        let set = grants::set_visibility(&mut transaction, actor, &library, visibility).await;
-        set.map_err(super::Error::from)?;
+        grants::set_visibility(&mut *connection, actor, &before, visibility).await?;
     }
-    check(&library)?;
-    let now = find(&mut transaction, actor, name).await?;
-    transaction.commit().await.map_err(super::Error::from)?;
-    Ok(now)
+    let after = find(connection, actor, name).await?;
+    Ok(LibraryChange { before, after })
 }
 
 /// Deletes a library with all its documents.
@@ -50,11 +48,13 @@ pub(crate) async fn change<E: From<super::Error>>(
 /// # Errors
 ///
 /// Fails unless the actor owns the library.
-pub(crate) async fn delete(app: &App, actor: &Actor, name: &LibraryName) -> Result<LibraryId> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
-    let library = find(&mut transaction, actor, name).await?;
-    community::delete_library(&mut transaction, actor, &library).await?;
-    transaction.commit().await?;
+pub(crate) async fn delete(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    name: &LibraryName,
+) -> Result<LibraryId> {
+    let library = find(&mut *connection, actor, name).await?;
+    community::delete_library(connection, actor, &library).await?;
     Ok(library.id)
 }
 
@@ -64,18 +64,15 @@ pub(crate) async fn delete(app: &App, actor: &Actor, name: &LibraryName) -> Resu
 ///
 /// Fails if there is no such version for the actor, or they may not change the library.
 pub(crate) async fn activate(
-    app: &App,
+    connection: &mut PgConnection,
     actor: &Actor,
     name: &LibraryName,
     version: &VersionRequest,
 ) -> Result<Arc<Library>> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
-    let library = find(&mut transaction, actor, name).await?;
+    let library = find(&mut *connection, actor, name).await?;
     let version = library.resolve(version)?;
-    libraries::activate_version(&mut transaction, actor, &library, version.id).await?;
-    let now = find(&mut transaction, actor, name).await?;
-    transaction.commit().await?;
-    Ok(now)
+    libraries::activate_version(&mut *connection, actor, &library, version.id).await?;
+    find(connection, actor, name).await
 }
 
 /// Deletes a version with its revisions. The active one can be deleted only as the last one. Returns the library afterwards.
@@ -84,25 +81,18 @@ pub(crate) async fn activate(
 ///
 /// Fails if there is no such version for the actor, they may not change the library, or it is active and not the last.
 pub(crate) async fn delete_version(
-    app: &App,
+    connection: &mut PgConnection,
     actor: &Actor,
     name: &LibraryName,
     label: Label,
 ) -> Result<Arc<Library>> {
-    let mut transaction = store::postgres::begin(app.pool()).await?;
-    let library = find(&mut transaction, actor, name).await?;
+    let library = find(&mut *connection, actor, name).await?;
     let version = library.resolve(&VersionRequest::Exact(label))?;
-    libraries::delete_version(&mut transaction, actor, &library, version).await?;
-    let now = find(&mut transaction, actor, name).await?;
-    transaction.commit().await?;
-    Ok(now)
+    libraries::delete_version(&mut *connection, actor, &library, version).await?;
+    find(connection, actor, name).await
 }
 
-async fn find(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    name: &LibraryName,
-) -> std::result::Result<Arc<Library>, super::Error> {
+async fn find(connection: &mut PgConnection, actor: &Actor, name: &LibraryName) -> Result<Arc<Library>> {
     let catalogue = catalogue::read(connection).await?;
     Ok(Arc::clone(catalogue.library(actor, name)?))
 }

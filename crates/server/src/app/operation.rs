@@ -1,13 +1,14 @@
 //! Server as administrators see it: its settings, jobs and schedules.
 
-use kernel::actor::{Actor, Role};
+use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
-use library::Error;
+use ops::authority::require_reader;
 use store::jobs::inspect::{self, Job, JobFilter};
 use store::schedules::{self, ScheduleStatus};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::app::error::{Error, Result};
 use crate::settings::effective::EffectiveSetting;
 
 /// Maximum length of the name of a kind of jobs, in characters.
@@ -24,8 +25,8 @@ pub(crate) async fn jobs(
     filter: JobFilter<'_>,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Page<Job>, Error> {
-    require_administrator(actor)?;
+) -> Result<Page<Job>> {
+    require_reader(actor)?;
     let after: Option<Uuid> = after
         .map(Cursor::decode)
         .transpose()
@@ -40,8 +41,8 @@ pub(crate) async fn jobs(
 /// # Errors
 ///
 /// Fails if the actor is no administrator.
-pub(crate) async fn schedules(app: &App, actor: &Actor) -> Result<Vec<ScheduleStatus>, Error> {
-    require_administrator(actor)?;
+pub(crate) async fn schedules(app: &App, actor: &Actor) -> Result<Vec<ScheduleStatus>> {
+    require_reader(actor)?;
     Ok(schedules::list(app.pool()).await?)
 }
 
@@ -50,18 +51,7 @@ pub(crate) async fn schedules(app: &App, actor: &Actor) -> Result<Vec<ScheduleSt
 /// # Errors
 ///
 /// Fails if the actor is no administrator.
-pub(crate) fn settings<'app>(app: &'app App, actor: &Actor) -> Result<&'app [EffectiveSetting], Error> {
-    require_administrator(actor)?;
+pub(crate) fn settings<'app>(app: &'app App, actor: &Actor) -> Result<&'app [EffectiveSetting]> {
+    require_reader(actor)?;
     Ok(app.settings.effective())
-}
-
-fn require_administrator(actor: &Actor) -> Result<(), Error> {
-    if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
-        return Ok(());
-    }
-    Err(if actor.is_anonymous() {
-        Error::SignIn
-    } else {
-        Error::NotAllowed("only administrators can see this".to_owned())
-    })
 }

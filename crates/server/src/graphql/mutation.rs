@@ -15,7 +15,7 @@ use super::error::{Outcome, Refusal, failed, outcome};
 use super::query::Request;
 use crate::http::problem::Problem;
 
-pub(super) use discussion::LikeInput;
+pub(super) use discussion::PostOrCommentInput;
 
 /// Complexity of a change: one is within what every request costs, more cost about a request of REST each.
 const CHANGE: usize = 90;

@@ -30,7 +30,7 @@ use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::{failed, if_allowed, if_present};
 use super::history::{Chat, ChatMessage, ChatMessages, ChatState, load_chat, load_chat_message};
 use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
-use super::mutation::LikeInput;
+use super::mutation::PostOrCommentInput;
 use crate::app::{App, names};
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -453,7 +453,7 @@ impl CommunityQuery {
     async fn likers(
         &self,
         context: &Context<'_>,
-        target: LikeInput,
+        target: PostOrCommentInput,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,

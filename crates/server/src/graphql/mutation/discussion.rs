@@ -53,7 +53,7 @@ pub(super) struct VersionInput {
 
 /// Post or comment.
 #[derive(OneofObject)]
-pub(crate) enum LikeInput {
+pub(crate) enum PostOrCommentInput {
     /// Post.
     Post(ID),
     /// Comment.
@@ -73,7 +73,7 @@ pub(super) enum FollowInput {
     Tag(String),
 }
 
-impl LikeInput {
+impl PostOrCommentInput {
     pub(crate) fn target(&self) -> Result<Target, Error> {
         Ok(match self {
             Self::Post(post) => PostId(id(post)?).into(),
@@ -224,7 +224,7 @@ impl DiscussionMutation {
 
     /// Likes a post or a comment. Liking it twice changes nothing.
     #[graphql(complexity = "child_complexity + CHANGE")]
-    async fn like(&self, context: &Context<'_>, target: LikeInput) -> Result<LikePayload, Error> {
+    async fn like(&self, context: &Context<'_>, target: PostOrCommentInput) -> Result<LikePayload, Error> {
         let target = target.target()?;
         let payload = change!(context, likes::like, target => likes_of);
         forget(context, target).await;
@@ -233,7 +233,7 @@ impl DiscussionMutation {
 
     /// Takes a like back. Taking back one that is not there changes nothing.
     #[graphql(complexity = "child_complexity + CHANGE")]
-    async fn unlike(&self, context: &Context<'_>, target: LikeInput) -> Result<LikePayload, Error> {
+    async fn unlike(&self, context: &Context<'_>, target: PostOrCommentInput) -> Result<LikePayload, Error> {
         let target = target.target()?;
         let payload = change!(context, likes::unlike, target => likes_of);
         forget(context, target).await;

@@ -2,12 +2,13 @@
 
 use async_graphql::{Context, Error, ID, Json, MaybeUndefined, Object, SimpleObject};
 use library::documents;
-use library::ids::{DocumentId, NoteId};
+use library::ids::{DocumentId, LibraryId, NoteId};
 use library::libraries::LibraryDetails;
 use library::notes;
 use serde_json::Value;
 
 use super::{CHANGE, Done, DonePayload, change, given, payload, told};
+use crate::app::libraries::LibraryChange;
 use crate::app::{accounts, libraries, revisions};
 use crate::graphql::error::failed;
 use crate::graphql::library::{Grant, Level, Library, Visibility};
@@ -47,25 +48,20 @@ impl LibraryMutation {
         visibility: Option<Visibility>,
     ) -> Result<LibraryPayload, Error> {
         let name = input::library(&name).map_err(failed)?;
-        let request = Request::of(context);
         let details = LibraryDetails {
             title: title.as_deref(),
             description: description.as_deref(),
             link_base: link_base.as_deref(),
         };
         let visibility = visibility.map(Into::into);
-        let check = |_: &library::catalogue::Library| Ok::<(), crate::app::Error>(());
-        let changed =
-            libraries::change(request.app(), request.actor(), &name, details, visibility, check).await;
-        told(changed.map(Library))
+        change!(context, libraries::change, &name, details, visibility => |changed: LibraryChange| Library(changed.after))
     }
 
     /// Deletes a library with all its documents.
     #[graphql(complexity = "child_complexity + CHANGE")]
     async fn delete_library(&self, context: &Context<'_>, name: String) -> Result<DonePayload, Error> {
         let name = input::library(&name).map_err(failed)?;
-        let request = Request::of(context);
-        told(libraries::delete(request.app(), request.actor(), &name).await.map(|id| Done::of(id.0.into())))
+        change!(context, libraries::delete, &name => |id: LibraryId| Done::of(id.0.into()))
     }
 
     /// Activates a version: it is searched by default.
@@ -78,9 +74,7 @@ impl LibraryMutation {
     ) -> Result<LibraryPayload, Error> {
         let name = input::library(&library).map_err(failed)?;
         let version = input::version(Some(&version)).map_err(failed)?;
-        let request = Request::of(context);
-        let activated = libraries::activate(request.app(), request.actor(), &name, &version).await;
-        told(activated.map(Library))
+        change!(context, libraries::activate, &name, &version => Library)
     }
 
     /// Deletes a version with its revisions. The active version can be deleted only as the last one.
@@ -93,9 +87,7 @@ impl LibraryMutation {
     ) -> Result<LibraryPayload, Error> {
         let name = input::library(&library).map_err(failed)?;
         let label = input::label(&version).map_err(failed)?;
-        let request = Request::of(context);
-        let deleted = libraries::delete_version(request.app(), request.actor(), &name, label).await;
-        told(deleted.map(Library))
+        change!(context, libraries::delete_version, &name, label => Library)
     }
 
     /// Sets a user's permission in a library, or revokes it with null. Owners only, and not their own.

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, Error, ID, Object};
 use social::ids::ReportId;
 use social::reports;
 
-use super::discussion::LikeInput;
+use super::discussion::PostOrCommentInput;
 use super::{CHANGE, Done, DonePayload, change};
 use crate::graphql::query::id;
 
@@ -30,7 +30,7 @@ impl ModerationMutation {
     async fn report(
         &self,
         context: &Context<'_>,
-        target: LikeInput,
+        target: PostOrCommentInput,
         reason: String,
     ) -> Result<DonePayload, Error> {
         let target = target.target()?;
@@ -54,7 +54,7 @@ impl ModerationMutation {
     async fn hide(
         &self,
         context: &Context<'_>,
-        target: LikeInput,
+        target: PostOrCommentInput,
         #[graphql(default = true)] hidden: bool,
     ) -> Result<DonePayload, Error> {
         let target = target.target()?;
