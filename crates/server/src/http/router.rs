@@ -64,6 +64,7 @@ pub(crate) fn with_layers(
         .layer(from_fn(pace::keep))
         .merge(health::liveness())
         .layer(map_response(keep_private))
+        .layer(map_response(close_refused))
         .with_state(state)
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(names.cors())
@@ -87,6 +88,15 @@ async fn keep_private(mut response: Response) -> Response {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.append(header::VARY, HeaderValue::from_static("authorization, cookie"));
+    }
+    response
+}
+
+/// Ends the connection of a request whose body was refused: the rest of it is not read, so that no other request may follow on it (RFC 9112,
+/// section 9.6).
+async fn close_refused(mut response: Response) -> Response {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

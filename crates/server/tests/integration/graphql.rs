@@ -35,6 +35,10 @@ async fn the_audit_passes_and_hostile_requests_are_refused() {
     assert_eq!(run.code, 0, "{}\n{}", run.output, run.errors);
     let report = run.json();
     assert!(report["audits"].as_u64() >= Some(61) && report["refused"].as_u64() >= Some(30), "{report}");
+    // What is left of the body is not read: nothing else can be sent on the connection.
+    let request = server.request(Method::POST, "/graphql", &[]).header("content-type", "application/json");
+    let refused = server.send(request.body("x".repeat(70_000))).await;
+    assert_eq!((refused.status, refused.headers["connection"].as_bytes()), (413, &b"close"[..]));
 }
 
 /// Lists, each with every edge that a node of it has.
