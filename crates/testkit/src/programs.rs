@@ -13,7 +13,7 @@ use tokio::process::Command;
 use crate::process::last_lines;
 use crate::variable;
 
-const MAX_RUN_TIME: Duration = Duration::from_mins(5);
+const MAX_RUN_TIME: Duration = Duration::from_mins(10);
 
 /// A third-party program to run.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Program {
         self.home.path().to_owned()
     }
 
-    /// Runs it until it exits. Panics after five minutes.
+    /// Runs it until it exits. Panics after ten minutes, which the longest take on a busy machine.
     pub async fn run(self) -> Run {
         let Self { command, home: _removed_after_the_run } = self;
         run_to_end(command, b"", MAX_RUN_TIME).await
