@@ -36,7 +36,7 @@ use axum::http::{HeaderName, header};
 use kernel::secret::Token;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::app::App;
+use crate::app::{App, address};
 
 /// Header of a response with a secret: no cache stores it.
 pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
@@ -65,7 +65,7 @@ impl AppState {
 
     /// Returns the address of a share link.
     pub(crate) fn share_url(&self, token: &Token) -> String {
-        format!("{}/share/{}", self.address, token.reveal())
+        address::of_share(&self.address, token)
     }
 }
 

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use kernel::actor::{Actor, Role};
 use ops::manifest::Manifest;
 use ops::verify::{Report, State as BackupState};
 use serde::Serialize;
@@ -11,11 +10,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::backups::{self, Overview, scheduled};
+use crate::app::backups::{Overview, requests};
 use crate::http::AppState;
 use crate::http::authentication::Caller;
 use crate::http::input::Path;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::Result;
 use crate::http::router::tagged;
 use crate::http::schema::described;
 
@@ -93,8 +92,7 @@ pub(crate) struct BackupDetails {
 /// Lists the backups in the server's repository, with their state.
 #[utoipa::path(get, path = "/api/v1/backups", tag = "operation", responses((status = 200, body = BackupList)))]
 pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -> Result<Json<BackupList>> {
-    require_reader(&actor)?;
-    let items = backups::overview(&state.app.settings).await?;
+    let items = requests::list(&state.app, &actor).await?;
     let repository = state.app.settings.backup.repository().is_some();
     Ok(Json(BackupList { repository, items: items.into_iter().map(BackupItem::from).collect() }))
 }
@@ -102,11 +100,7 @@ pub(crate) async fn list(State(state): State<AppState>, Caller(actor): Caller) -
 /// Starts a backup as a job.
 #[utoipa::path(post, path = "/api/v1/backups", tag = "operation", responses((status = 202)))]
 pub(crate) async fn run(State(state): State<AppState>, Caller(actor): Caller) -> Result<StatusCode> {
-    require_administrator(&actor)?;
-    require_repository(&state)?;
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    scheduled::enqueue_run(&mut transaction).await?;
-    transaction.commit().await?;
+    requests::start(&state.app, &actor).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -118,8 +112,7 @@ pub(crate) async fn show(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<BackupDetails>> {
-    require_reader(&actor)?;
-    let (manifest, verification) = backups::find(&state.app.settings, &id).await?;
+    let (manifest, verification) = requests::find(&state.app, &actor, &id).await?;
     Ok(Json(BackupDetails { manifest, verification }))
 }
 
@@ -131,44 +124,6 @@ pub(crate) async fn verify(
     Caller(actor): Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    require_administrator(&actor)?;
-    require_repository(&state)?;
-    let (manifest, _) = backups::find(&state.app.settings, &id).await?;
-    if manifest.is_encrypted() && state.app.settings.backup.key_file().is_none() {
-        return Err(Problem::conflict(
-            "the backup is encrypted, and its secret key is not on this machine: verify it where the key is, with wenyuan backup verify",
-        ));
-    }
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    scheduled::enqueue_verification(&mut transaction, &manifest.id).await?;
-    transaction.commit().await?;
+    requests::start_verification(&state.app, &actor, &id).await?;
     Ok(StatusCode::ACCEPTED)
-}
-
-fn require_repository(state: &AppState) -> Result<()> {
-    if state.app.settings.backup.repository().is_some() {
-        return Ok(());
-    }
-    Err(Problem::conflict("no repository of backups is set: WENYUAN_BACKUP_REPOSITORY"))
-}
-
-/// Administrators can look at backups, also with a key.
-fn require_reader(actor: &Actor) -> Result<()> {
-    if actor.has_role(Role::Admin) && actor.key_libraries().is_none() {
-        return Ok(());
-    }
-    Err(refusal(actor))
-}
-
-/// Administrators act in person.
-fn require_administrator(actor: &Actor) -> Result<()> {
-    if actor.is_admin() { Ok(()) } else { Err(refusal(actor)) }
-}
-
-fn refusal(actor: &Actor) -> Problem {
-    if actor.is_anonymous() {
-        library::Error::SignIn.into()
-    } else {
-        Problem::forbidden("only administrators can do this, and start work only in person")
-    }
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::session::SignedInBody;
 use crate::app::accounts::{self, parse_email};
+use crate::app::address;
 use crate::http::authentication::Caller;
 use crate::http::client::Client;
 use crate::http::input::{Json as Body, Paging, Path, Query};
@@ -186,15 +187,8 @@ pub(crate) async fn create(
         last_name: body.last_name,
         password_hash: body.password_hash,
     };
-    let needs_link = new.password_hash.is_none();
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let user = users::create(&mut transaction, &actor, new).await?;
-    let link = if needs_link {
-        Some(LinkBody::new(&state, &links::create_for_user(&mut transaction, &actor, user.id).await?))
-    } else {
-        None
-    };
-    transaction.commit().await?;
+    let (user, link) = accounts::create(&state.app, &actor, new).await?;
+    let link = link.map(|link| LinkBody::new(&state, &link));
     Ok((StatusCode::CREATED, NO_STORE, Json(CreatedUser { user, link })))
 }
 
@@ -222,16 +216,6 @@ pub(crate) async fn change(
     Path(id): Path<UserId>,
     Body(body): Body<UserChange>,
 ) -> Result<Json<User>> {
-    let app = &state.app;
-    if body.email.is_some() && actor.user_id() == Some(id) && actor.in_person() {
-        let password = body
-            .current_password
-            .as_deref()
-            .ok_or_else(|| Problem::forbidden("current_password is required to change your email address"))?;
-        users::confirm_password(app.pool(), &app.passwords, &actor, password)
-            .await
-            .map_err(wrong_password)?;
-    }
     let change = UserUpdate {
         email: body.email,
         first_name: body.first_name,
@@ -240,7 +224,8 @@ pub(crate) async fn change(
         role: body.role,
         is_active: body.is_active,
     };
-    Ok(Json(accounts::change(app, &actor, id, &change).await?))
+    let password = body.current_password.as_deref();
+    Ok(Json(accounts::change_confirmed(&state.app, &actor, id, &change, password).await?))
 }
 
 /// Deletes a user with their sessions and keys. Administrators only.
@@ -263,9 +248,7 @@ pub(crate) async fn link(
     Caller(actor): Caller,
     Path(id): Path<UserId>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<LinkBody>)> {
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let link = links::create_for_user(&mut transaction, &actor, id).await?;
-    transaction.commit().await?;
+    let link = accounts::create_link(&state.app, &actor, id).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(LinkBody::new(&state, &link))))
 }
 
@@ -338,10 +321,7 @@ pub(crate) async fn set_up(
 
 impl LinkBody {
     fn new(state: &AppState, link: &links::Link) -> Self {
-        Self {
-            url: format!("{}/password?token={}", state.address, link.token.reveal()),
-            expires_at: link.expires_at,
-        }
+        Self { url: address::of_password_link(&state.address, link), expires_at: link.expires_at }
     }
 }
 

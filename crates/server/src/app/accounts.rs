@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use identity::users::{self, User, UserUpdate};
+use identity::links::{self, Link};
+use identity::users::{self, NewUser, User, UserUpdate};
 use identity::{Email, Username};
 use kernel::actor::{Actor, UserId};
 use library::access::Level;
@@ -13,7 +14,7 @@ use sqlx::PgConnection;
 use store::Transaction;
 
 use super::App;
-use super::error::Result;
+use super::error::{Error, Result};
 
 /// Parses an email address; an empty text means none.
 pub(crate) fn parse_email(text: Option<&str>) -> std::result::Result<Option<Email>, identity::Error> {
@@ -31,6 +32,46 @@ pub(crate) async fn change_password(
     new: &str,
 ) -> std::result::Result<(), identity::Error> {
     users::change_password(app.pool(), &app.caches, &app.passwords, actor, current, new).await
+}
+
+/// Creates a user; without the hash of a password, with a link to set one.
+pub(crate) async fn create(app: &App, actor: &Actor, new: NewUser) -> Result<(User, Option<Link>)> {
+    let needs_link = new.password_hash.is_none();
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let user = users::create(&mut transaction, actor, new).await?;
+    let link =
+        if needs_link { Some(links::create_for_user(&mut transaction, actor, user.id).await?) } else { None };
+    transaction.commit().await?;
+    Ok((user, link))
+}
+
+/// Creates a password link to hand to a user. Earlier links become invalid.
+pub(crate) async fn create_link(app: &App, actor: &Actor, id: UserId) -> Result<Link> {
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    let link = links::create_for_user(&mut transaction, actor, id).await?;
+    transaction.commit().await?;
+    Ok(link)
+}
+
+/// As [`change`]. The actor's own email address changes with their password alone, since password links are sent to it.
+pub(crate) async fn change_confirmed(
+    app: &App,
+    actor: &Actor,
+    id: UserId,
+    change: &UserUpdate,
+    password: Option<&str>,
+) -> Result<User> {
+    if change.email.is_some() && actor.user_id() == Some(id) && actor.in_person() {
+        let missing = "current_password is required to change your email address";
+        let password = password.ok_or_else(|| Error::Forbidden(missing.to_owned()))?;
+        let confirmed = users::confirm_password(app.pool(), &app.passwords, actor, password).await;
+        confirmed.map_err(|error| match error {
+            // They are signed in, whatever the password.
+            identity::Error::WrongPassword => Error::Forbidden("wrong current password".to_owned()),
+            other => other.into(),
+        })?;
+    }
+    Ok(self::change(app, actor, id, change).await?)
 }
 
 /// Changes a user: the actor or, for administrators, anyone. Deactivating a user ends what opens without signing in, too: their share

@@ -7,6 +7,8 @@
 //! The Markdown of a document is at its path with `.md`. A path that ends so already gets no second suffix, unless a document
 //! without the suffix exists beside it: `.md` then means that one.
 
+use identity::links::Link;
+use kernel::secret::Token;
 use library::documents::outline::OutlineEntry;
 use library::label::Label;
 use library::names::{InvalidName, LibraryName};
@@ -37,6 +39,16 @@ pub(crate) fn of_broken_links(library: &LibraryName, version: &Label) -> String 
 /// Returns the address of a document in a version.
 pub(crate) fn of_path(library: &LibraryName, version: &Label, path: &str) -> String {
     format!("{}/{}", of_version(library, version), escaped(path))
+}
+
+/// Returns the address of a link to set a password, on the server with this address.
+pub(crate) fn of_password_link(server: &str, link: &Link) -> String {
+    format!("{}/password?token={}", server.trim_end_matches('/'), link.token.reveal())
+}
+
+/// Returns the address of a link to a chat, on the server with this address.
+pub(crate) fn of_share(server: &str, token: &Token) -> String {
+    format!("{server}/share/{}", token.reveal())
 }
 
 /// Returns the address of a picture.

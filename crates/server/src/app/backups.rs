@@ -3,6 +3,7 @@
 
 pub(crate) mod archiving;
 mod questions;
+pub(crate) mod requests;
 pub(crate) mod scheduled;
 
 use std::collections::BTreeMap;

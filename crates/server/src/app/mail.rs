@@ -14,6 +14,8 @@ use store::jobs::{self, JobKind, LeasedJob};
 use store::workers::Handler;
 use uuid::Uuid;
 
+use crate::app::address;
+
 /// Time limit of each response of the SMTP server.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Header that keeps automatic responders from replying (RFC 3834).
@@ -72,7 +74,7 @@ impl ResetMails {
         transaction.commit().await?;
         // There is no such user, so there is nothing to send.
         let Some((link, to)) = created else { return Ok(()) };
-        let url = format!("{}/password?token={}", self.address, link.token.reveal());
+        let url = address::of_password_link(&self.address, &link);
         let subject = "设置新密码 · Set a new password (Wenyuan)";
         self.mail.send(&to, subject, text(&url)).await.context("failed to send the mail")
     }

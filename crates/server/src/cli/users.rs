@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::show::{self, BOLD, DIM, WRONG, styled};
-use crate::app::{App, accounts};
+use crate::app::{App, accounts, address};
 
 /// Arguments of `wenyuan users`; lists users by default.
 #[derive(Debug, Args)]
@@ -192,7 +192,7 @@ async fn link(
         .server
         .public_url()?
         .map_or_else(|| "http://127.0.0.1:8080".to_owned(), |url| url.to_string());
-    Ok(format!("{}/password?token={}", base.trim_end_matches('/'), link.token.reveal()))
+    Ok(address::of_password_link(&base, &link))
 }
 
 fn print(user: &User) {

@@ -13,7 +13,7 @@ use identity::{Error, Username, links};
 use kernel::actor::{Role, SessionId, UserId};
 
 use super::{FlashMessage, ListQuery, PAGE, cursor, next, require_administrator};
-use crate::app::{self, accounts};
+use crate::app::{self, accounts, address};
 use crate::http::AppState;
 use crate::http::input::{Path, Query};
 use crate::pages::error::PageResult;
@@ -113,7 +113,7 @@ async fn create_user(state: &AppState, form: &SubmittedForm) -> Result<(User, li
 }
 
 fn show_link(state: &AppState, frame: &Frame, user: &User, link: &links::Link) -> Response {
-    let address = format!("{}/password?token={}", state.address, link.token.reveal());
+    let address = address::of_password_link(&state.address, link);
     let page = LinkPage { frame, user, link: address, expires_at: link.expires_at };
     frame.page(StatusCode::CREATED, &page)
 }
