@@ -126,13 +126,13 @@ impl fmt::Display for Scope {
 }
 
 /// The one who acts: an identity, and the API key that narrows it, if one is used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     identity: Identity,
     key: Option<Key>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Identity {
     Anonymous,
     Owner,
@@ -140,7 +140,7 @@ enum Identity {
 }
 
 /// The API key that narrows an actor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     id: Option<KeyId>,
     name: Arc<str>,

@@ -4,6 +4,7 @@
 //! read by a [loader](loaders), once for all nodes, so that a page costs as many statements whatever its size. What a request may
 //! cost is [limited](limits) before it is executed.
 
+mod administration;
 mod community;
 mod connection;
 mod cost;
@@ -27,6 +28,7 @@ mod view;
 use async_graphql::SDLExportOptions;
 use async_graphql::{MergedObject, Schema};
 
+use administration::AdministrationQuery;
 use mutation::Mutation;
 use operation::OperationQuery;
 use query::CommunityQuery;
@@ -37,7 +39,7 @@ use crate::settings::GraphqlSettings;
 
 /// Reads. What does not exist for the caller is null or left out.
 #[derive(Default, MergedObject)]
-pub(crate) struct Query(ReadingQuery, CommunityQuery, OperationQuery);
+pub(crate) struct Query(ReadingQuery, CommunityQuery, OperationQuery, AdministrationQuery);
 
 /// The schema.
 pub(crate) type LibrarySchema = Schema<Query, Mutation, Subscription>;

@@ -1,5 +1,6 @@
 //! Id types of the rows of `social`: UUIDs of version 7, one type for each table.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 kernel::id! {
@@ -25,6 +26,20 @@ kernel::id! {
 kernel::id! {
     /// Id of a report (`social.reports`).
     ReportId
+}
+
+impl CommentId {
+    /// Returns the time in the id (RFC 9562, section 5.7): by the clock of the node that made it, before the comment was committed.
+    pub fn time(self) -> DateTime<Utc> {
+        let milliseconds = i64::try_from(self.0.as_u128() >> 80).unwrap_or_default();
+        DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+    }
+
+    /// Returns an id before all that are made from a time on.
+    pub fn first_at(time: DateTime<Utc>) -> Self {
+        let milliseconds = u128::try_from(time.timestamp_millis()).unwrap_or_default();
+        Self(Uuid::from_u128(milliseconds << 80))
+    }
 }
 
 /// A post or a comment: what can be liked, reported and hidden.
@@ -63,5 +78,18 @@ impl Target {
             Self::Comment(id) => Some(id.0),
             Self::Post(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_the_time_at_which_it_was_made() {
+        let (earlier, later) = (CommentId::new(), CommentId::new());
+        assert!(CommentId::first_at(earlier.time()) < earlier && earlier.time() <= later.time());
+        assert_eq!(CommentId::first_at(later.time()).time(), later.time());
+        assert_eq!(CommentId::first_at(DateTime::<Utc>::MIN_UTC).0, Uuid::nil());
     }
 }

@@ -44,12 +44,17 @@ pub async fn positions(
     let rows = sqlx::query!(
         r#"-- positions.read
          select requested.position as "position!", coalesce(
-             (select updated_at::text || id || coalesce(read_at::text, '') from social.notifications
+             (select updated_at::text || id || coalesce(read_at::text, '') || coalesce((
+                -- one that commits late is not the newest
+                select bit_xor(hashtextextended(recent.id::text || recent.updated_at, 0)) from social.notifications as recent
+                where recent.user_id = requested.id and recent.updated_at > now() - interval '1 minute')::text, '')
+              from social.notifications
               where requested.kind = 'notifications' and user_id = requested.id order by updated_at desc, notifications.id desc limit 1),
              (select last_number::text from social.conversations
               where requested.kind = 'conversation' and conversations.id = requested.id),
-             (select comments.id::text from social.comments
-              where requested.kind = 'comments' and post_id = requested.id order by post_id desc, comments.id desc limit 1)
+             (select counters.comments || coalesce((select comments.id::text from social.comments
+                where post_id = requested.id order by post_id desc, comments.id desc limit 1), '')
+              from social.post_counters as counters where requested.kind = 'comments' and counters.post_id = requested.id)
            ) as value
          from unnest($1::text[], $2::uuid[]) with ordinality as requested (kind, id, position)"#,
         &kinds,

@@ -185,8 +185,8 @@ impl<T> Slice<T> {
 }
 
 /// Returns the number of nodes that a connection counts for in the complexity of a request. Backward it reads pages of a hundred.
-pub(super) fn size(first: Option<i32>, last: Option<i32>) -> usize {
-    let least = if last.is_some() { MAX_FIRST } else { 0 };
+pub(super) fn size(first: Option<i32>, last: Option<i32>, before: Option<&String>) -> usize {
+    let least = if last.is_some() || before.is_some() { MAX_FIRST } else { 0 };
     usize::try_from(first.or(last).unwrap_or(DEFAULT_FIRST).max(least)).unwrap_or(0)
 }
 

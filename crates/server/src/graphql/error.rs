@@ -1,6 +1,8 @@
 //! Errors: what a client can act on is a result ([`Refusal`]), everything else an error with a code.
 
-use async_graphql::{Error, ErrorExtensions as _, SimpleObject};
+use std::sync::Arc;
+
+use async_graphql::{Error, ErrorExtensions as _, Response, SimpleObject};
 
 use axum::http::StatusCode;
 
@@ -41,8 +43,8 @@ pub(super) fn outcome<T, E: Into<Problem>>(result: Result<T, E>) -> Outcome<T> {
 /// Turns a problem into an error. A fault of the server reveals nothing; its cause is logged.
 pub(super) fn failed(problem: impl Into<Problem>) -> Error {
     let problem: Problem = problem.into();
-    let mut error = Error::new(problem.user_message());
-    error = error.extend_with(|_, extensions| {
+    let error = Error { source: Some(Arc::new(problem.clone())), ..Error::new(problem.user_message()) };
+    error.extend_with(|_, extensions| {
         extensions.set("code", problem.kind());
         if let Some(seconds) = problem.retry_after() {
             extensions.set("retryAfter", seconds);
@@ -50,8 +52,13 @@ pub(super) fn failed(problem: impl Into<Problem>) -> Error {
         if let Some(parameter) = problem.parameter() {
             extensions.set("argument", parameter);
         }
-    });
-    error
+    })
+}
+
+/// Returns what went wrong with the server in a response, for those who run a request again or keep its response.
+pub(super) fn fault_in(response: &Response) -> Option<&Problem> {
+    let problems = response.errors.iter().filter_map(|error| error.source::<Problem>());
+    problems.filter(|problem| problem.is_fault()).last()
 }
 
 /// Turns the absence of something into `None`.

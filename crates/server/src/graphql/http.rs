@@ -19,6 +19,7 @@ use tower_http::request_id::RequestId;
 
 use super::cost::Budget;
 use super::documents::Documents;
+use super::error::fault_in;
 use super::live::{self, Live};
 use super::loaders::loaders;
 use super::query::Request;
@@ -99,6 +100,13 @@ impl Parameters {
     }
 }
 
+/// Request that is checked.
+pub(super) struct Prepared {
+    pub(super) request: async_graphql::Request,
+    /// Type of the operation that is executed.
+    pub(super) kind: OperationType,
+}
+
 /// Why a request is not executed: the status by which it is answered, the code, and why.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -163,9 +171,11 @@ impl Endpoint {
         };
         let (counts, rounds) = (StatementCounts::default(), Rounds::default());
         let budget = Budget { limits: state.limits.clone(), key };
+        let loaders = loaders(state.app.clone(), actor.clone(), counts.clone(), rounds.clone());
         let prepared = prepared
-            .data(loaders(state.app.clone(), actor.clone(), counts.clone(), rounds.clone()))
-            .data(Request::new(state.app, actor))
+            .request
+            .data(loaders)
+            .data(Request::new(state, actor, prepared.kind == OperationType::Query))
             .data(counts)
             .data(budget);
         let mut response = rounds.run(self.schema.execute(prepared)).await;
@@ -174,14 +184,22 @@ impl Endpoint {
                 error.extensions.get_or_insert_default().set("requestId", id);
             }
         }
-        let status = if is_executed(&response) {
+        add_codes(&mut response);
+        let is_executed = is_executed(&response);
+        let status = if is_executed {
             StatusCode::OK
         } else if response.errors.iter().any(|error| code_of(error) == Some("too-many-requests")) {
             StatusCode::TOO_MANY_REQUESTS
         } else {
             at_fault(media_type)
         };
-        respond(media_type, status, &response)
+        let mut built = respond(media_type, status, &response);
+        // The status does not tell: what was not executed can be sent again under its key, and a fault may have rolled it back.
+        let unexecuted = (!is_executed).then(|| Problem::invalid("the request was not executed"));
+        if let Some(problem) = unexecuted.or_else(|| fault_in(&response).cloned()) {
+            built.extensions_mut().insert(problem);
+        }
+        built
     }
 
     /// Checks a request, in the order of what it costs.
@@ -190,7 +208,7 @@ impl Endpoint {
         parameters: Parameters,
         media_type: &str,
         is_get: bool,
-    ) -> Result<async_graphql::Request, Refusal> {
+    ) -> Result<Prepared, Refusal> {
         let hash = parameters.hash().map(str::to_owned);
         let is_nameless = parameters.query.is_none() && hash.is_none();
         let text = self.documents.find(parameters.query, hash.as_deref()).map_err(|unknown| Refusal {
@@ -205,7 +223,8 @@ impl Endpoint {
         let name = parameters.operation_name.as_deref();
         let chosen =
             document.operations.iter().find(|(known, _)| name.is_none() || known.map(Name::as_str) == name);
-        if is_get && chosen.is_some_and(|(_, operation)| operation.node.ty != OperationType::Query) {
+        let kind = chosen.map_or(OperationType::Query, |(_, operation)| operation.node.ty);
+        if is_get && kind != OperationType::Query {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "a change is sent by POST"));
         }
         let variables = parameters.variables.map(Value::Object).unwrap_or_default();
@@ -214,7 +233,7 @@ impl Endpoint {
             request = request.operation_name(name);
         }
         request.set_parsed_query(document);
-        Ok(request)
+        Ok(Prepared { request, kind })
     }
 }
 
@@ -228,6 +247,15 @@ fn code_of(error: &ServerError) -> Option<&str> {
     match error.extensions.as_ref()?.get("code")? {
         async_graphql::Value::String(code) => Some(code),
         _ => None,
+    }
+}
+
+/// Gives a code to the errors about the document, which have none.
+pub(super) fn add_codes(response: &mut GraphqlResponse) {
+    for error in &mut response.errors {
+        if code_of(error).is_none() {
+            error.extensions.get_or_insert_default().set("code", "invalid");
+        }
     }
 }
 

@@ -77,6 +77,16 @@ impl Library {
         self.0.visibility.into()
     }
 
+    /// Beginning of the addresses of the documents' own site; empty if unknown.
+    async fn link_base(&self) -> &str {
+        &self.0.link_base
+    }
+
+    /// Permission of the caller.
+    async fn viewer_level(&self, context: &Context<'_>) -> Option<Level> {
+        self.0.access_level(Request::of(context).actor()).map(Into::into)
+    }
+
     /// Versions, the highest first.
     async fn versions(&self) -> Vec<Version> {
         let active = self.0.active;
@@ -191,6 +201,11 @@ impl Passage {
     /// Its document.
     async fn document(&self, context: &Context<'_>) -> Result<Option<Document>, Error> {
         load_document(context, DocumentId(self.0.document_id)).await
+    }
+
+    /// Library.
+    async fn library(&self, context: &Context<'_>) -> Result<Option<Library>, Error> {
+        Request::of(context).library(&self.0.library).await
     }
 
     /// Path of the document.

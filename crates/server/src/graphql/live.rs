@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, Pos, Request as GraphqlRequest, Response as GraphqlResponse};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -20,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::cost::Budget;
-use super::http::{Endpoint, Parameters, Refusal, failure};
+use super::http::{Endpoint, Parameters, Prepared, Refusal, add_codes, failure};
 use super::limits;
 use super::loaders::loaders;
 use super::query::Request;
@@ -29,6 +30,7 @@ use super::subscription::Session;
 use crate::http::AppState;
 use crate::http::authentication::LastingCredential;
 use crate::http::connections::HeldPlace;
+use crate::http::router::RESPONSE_TIMEOUT;
 
 /// Name of the protocol.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -65,7 +67,8 @@ impl Live {
 
     /// Answers with server-sent events: `next` for each response, then `complete`.
     pub(super) fn events(self, parameters: Parameters) -> Response {
-        let responses = self.run(parameters, None);
+        // The request was counted as every other.
+        let responses = self.run(parameters, None, 0);
         let events = responses.map(|response| Event::default().event("next").data(body(&response)));
         let events = events.chain(stream::once(async { Event::default().event("complete").data("") }));
         let mut response = Sse::new(events.map(Ok::<_, Infallible>))
@@ -132,11 +135,12 @@ impl Live {
         let _closed = sink.close().await;
     }
 
-    /// Runs an operation and returns its responses.
+    /// Runs an operation, which costs a key these points besides its complexity, and returns its responses.
     fn run(
         &self,
         parameters: Parameters,
         credential: Option<LastingCredential>,
+        points: u32,
     ) -> BoxStream<'static, GraphqlResponse> {
         let refused = |code: &'static str, why: &str| {
             let response = failure(code, why);
@@ -145,46 +149,61 @@ impl Live {
         let Ok(permit) = Arc::clone(&self.operations).try_acquire_owned() else {
             return refused("too-many-requests", "too many operations on one connection: complete one first");
         };
-        let request = match self.endpoint.prepare(parameters, "", false) {
-            Ok(request) => request,
+        let prepared = match self.endpoint.prepare(parameters, "", false) {
+            Ok(prepared) => prepared,
             Err(Refusal { code, why, .. }) => return refused(code, &why),
         };
         let credential = credential.or_else(|| self.credential.clone());
         let this = self.clone();
-        let responses = async move { this.execute(request, credential, permit).await };
+        let responses = async move { this.execute(prepared, credential, points, permit).await };
         stream::once(responses).flatten().boxed()
     }
 
     async fn execute(
         self,
-        request: GraphqlRequest,
+        prepared: Prepared,
         credential: Option<LastingCredential>,
+        points: u32,
         permit: OwnedSemaphorePermit,
     ) -> BoxStream<'static, GraphqlResponse> {
         let app = self.state.app.clone();
-        let session = Session { app: app.clone(), credential };
-        let (actor, key) = match session.check().await {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                let response = failure("sign-in", "the session or key has ended: sign in again");
-                return stream::once(async move { response }).boxed();
-            }
+        let only = |response: GraphqlResponse| stream::once(async move { response }).boxed();
+        let (session, key) = match Session::begin(app.clone(), credential).await {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return only(failure("sign-in", "the session or key has ended: sign in again")),
             Err(error) => {
-                let response = GraphqlResponse::from_errors(vec![error.into_server_error(Pos::default())]);
-                return stream::once(async move { response }).boxed();
+                return only(GraphqlResponse::from_errors(vec![error.into_server_error(Pos::default())]));
             }
         };
+        if let Some(wait) = key.and_then(|key| self.state.limits.charge(key, points)) {
+            let why = format!("the rate limit of this API key is reached: wait {wait} seconds");
+            return only(failure("too-many-requests", &why));
+        }
+        let Prepared { request, kind } = prepared;
+        let actor = session.actor.clone();
         let budget = Budget { limits: self.state.limits.clone(), key };
         let (counts, rounds) = (StatementCounts::default(), Rounds::default());
         let request = request
-            .data(loaders(app.clone(), actor.clone(), counts.clone(), rounds.clone()))
-            .data(Request::lasting(app, actor))
+            .data(loaders(app, actor.clone(), counts.clone(), rounds.clone()))
+            .data(Request::new(self.state, actor, kind == OperationType::Query))
             .data(counts)
             .data(session)
             .data(budget);
         let responses = self.endpoint.schema.execute_stream(request).boxed();
-        stream::unfold((responses, rounds, permit), async |(mut responses, rounds, permit)| {
-            let response = rounds.run(responses.next()).await?;
+        stream::unfold((responses, rounds, permit), move |(mut responses, rounds, permit)| async move {
+            let next = rounds.run(responses.next());
+            // A subscription waits for as long as there is no news.
+            let next = if kind == OperationType::Subscription {
+                Ok(next.await)
+            } else {
+                tokio::time::timeout(RESPONSE_TIMEOUT, next).await
+            };
+            let Ok(next) = next else {
+                let response = failure("busy", "the operation took too long: ask for less");
+                return Some((response, (stream::empty().boxed(), rounds, permit)));
+            };
+            let mut response = next?;
+            add_codes(&mut response);
             Some((response, (responses, rounds, permit)))
         })
         .boxed()
@@ -206,7 +225,7 @@ impl Executor for Live {
             let found = data.get(&TypeId::of::<LastingCredential>())?;
             found.downcast_ref::<LastingCredential>().cloned()
         });
-        self.run(Parameters::from(request), credential)
+        self.run(Parameters::from(request), credential, 1)
     }
 }
 

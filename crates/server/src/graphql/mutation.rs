@@ -1,5 +1,6 @@
 //! Changes. Their payload is the result or a [`Refusal`]: what a client can act on is no error.
 
+mod administration;
 mod discussion;
 mod history;
 mod library;
@@ -125,4 +126,5 @@ pub(crate) struct Mutation(
     people::PeopleMutation,
     moderation::ModerationMutation,
     operation::OperationMutation,
+    administration::AdministrationMutation,
 );

@@ -5,6 +5,7 @@ use chat::models::{self, Model, ModelChoice};
 use chat::worklist::{self, WorklistFilter, WorklistItem as DomainItem};
 use chrono::{DateTime, Utc};
 use identity::keys::{self, Key as DomainKey};
+use kernel::actor::Scope;
 use social::reports;
 use store::jobs::inspect::{Job as DomainJob, JobFilter};
 use store::schedules::ScheduleStatus;
@@ -60,6 +61,20 @@ view! {
     }
 }
 
+/// Use of an API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Enum)]
+#[graphql(remote = "kernel::actor::Scope")]
+pub(super) enum KeyScope {
+    /// Read and search. Every key has it, also where it is not asked for.
+    Read,
+    /// Add, change and delete the content of libraries.
+    Write,
+    /// Write notes on passages.
+    Notes,
+    /// Read and write the user's own chats.
+    Chats,
+}
+
 view! {
     /// API key of the caller; of everybody for administrators. The secret is never shown.
     Key of DomainKey {
@@ -72,7 +87,7 @@ view! {
         /// First characters of the secret.
         prefix: String,
         /// Scopes.
-        scopes: Vec<String>,
+        scopes: Vec<KeyScope> = |key| key.scopes.iter().filter_map(|name| name.parse().ok()).map(|scope: Scope| scope.into()).collect(),
         /// Names of the libraries that it is limited to; null for all that its user can reach.
         libraries: Option<Vec<String>>,
         /// Whether it can be used.
@@ -283,7 +298,7 @@ pub(super) struct OperationQuery;
 #[Object]
 impl OperationQuery {
     /// Work for the owners of libraries, the latest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn work_list(
         &self,
@@ -307,7 +322,7 @@ impl OperationQuery {
     }
 
     /// Reports that the caller decides on, the newest first: open ones, or resolved ones.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn reports(
         &self,
         context: &Context<'_>,
@@ -320,8 +335,8 @@ impl OperationQuery {
         read_page!(context, (first, after, last, before), reports::list, resolved => Report)
     }
 
-    /// API keys.
-    #[graphql(complexity = "20 * child_complexity + 1")]
+    /// API keys of the caller; of everybody for administrators.
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn keys(&self, context: &Context<'_>) -> Result<Option<Vec<Key>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;
@@ -351,7 +366,7 @@ impl OperationQuery {
     }
 
     /// Jobs, the newest first: those in a state, or all that are not done. For administrators.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn jobs(
         &self,

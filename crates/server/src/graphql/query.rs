@@ -1,10 +1,12 @@
 //! Queries of search, people, discussions and answers.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Error, ID, InputObject, Interface, Object, SimpleObject, Union};
 use chat::chats::{self, ChatId, MessageId};
-use chat::history;
+use chat::transfer::shares;
+use chat::{history, stale};
 use futures::future::try_join_all;
 use kernel::actor::{Actor, UserId};
 use library::catalogue::Catalogue;
@@ -12,48 +14,79 @@ use library::ids::DocumentId;
 use library::label::VersionRequest;
 use library::names::LibraryName;
 use library::search::{self, SearchRequest};
-use social::ids::{CommentId, ConversationId, PostId};
+use social::ids::{CommentId, ConversationId, PostId, Target};
 use social::posts::PostList;
 use social::{
     comments, conversations, feed, follows, likes, messages, notifications, people, posts, relations,
 };
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use tokio::sync::OnceCell;
+use sqlx::{PgConnection, Postgres};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::community::{
-    Comment, Conversation, DirectMessage, Follow, Notification, Person, Post, Suggestion, load_comment,
-    load_conversation, load_person, load_post,
+    Comment, Conversation, DirectMessage, EarlierText, Follow, Notification, Person, Post, Suggestion,
+    load_comment, load_conversation, load_person, load_post,
 };
 use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::{failed, if_allowed, if_present};
-use super::history::{Chat, ChatMessage, ChatMessages, ChatState, load_chat, load_chat_message};
+use super::history::{
+    Chat, ChatMessage, ChatMessages, ChatState, Share, SourceChange, load_chat, load_chat_message,
+};
 use super::library::{Document, Library, Passage, SearchHit, SearchResult, load_document, load_passage};
 use super::mutation::PostOrCommentInput;
 use crate::app::{App, names};
-use crate::http::input;
 use crate::http::problem::Problem;
+use crate::http::{AppState, input};
 
 /// Number of things of each kind that words find, if none is given.
 const DEFAULT_FOUND: i32 = 5;
+
+/// Number of connections that the fields of an operation hold at once, so that one request does not take all of the pool. Loaders read
+/// one after another kind, each with one more.
+const MAX_CONNECTIONS: usize = 4;
 
 /// State that the resolvers of one request share.
 pub(super) struct Request {
     app: App,
     actor: Actor,
-    /// Read once, but by a subscription, which goes on.
+    /// Public address of the server.
+    address: Arc<str>,
+    /// Read once by a query; anew by a change, which may have changed it, and by a subscription, which goes on.
     catalogue: Option<OnceCell<Arc<Catalogue>>>,
+    /// Connections that the fields of the operation may hold at once.
+    connections: Semaphore,
+}
+
+/// Connection to the database, one of the few that a request holds at once.
+pub(super) struct HeldConnection<'request> {
+    connection: PoolConnection<Postgres>,
+    _place: SemaphorePermit<'request>,
+}
+
+impl Deref for HeldConnection<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for HeldConnection<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
 }
 
 impl Request {
-    pub(super) fn new(app: App, actor: Actor) -> Self {
-        Self { app, actor, catalogue: Some(OnceCell::new()) }
-    }
-
-    /// A request whose response goes on.
-    pub(super) fn lasting(app: App, actor: Actor) -> Self {
-        Self { app, actor, catalogue: None }
+    pub(super) fn new(state: AppState, actor: Actor, is_query: bool) -> Self {
+        Self {
+            app: state.app,
+            actor,
+            address: state.address,
+            catalogue: is_query.then(OnceCell::new),
+            connections: Semaphore::new(MAX_CONNECTIONS),
+        }
     }
 
     /// Returns the request that is executed.
@@ -69,9 +102,20 @@ impl Request {
         &self.actor
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Takes a connection for a moment.
-    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
-        store::postgres::acquire(self.app.pool()).await.map_err(|error| failed(library::Error::from(error)))
+    pub(super) async fn connection(&self) -> Result<HeldConnection<'_>, Error> {
+        let place = self
+            .connections
+            .acquire()
+            .await
+            .map_err(|_closed| failed(Problem::internal("closed".to_owned())))?;
+        let acquired = store::postgres::acquire(self.app.pool()).await;
+        let connection = acquired.map_err(|error| failed(library::Error::from(error)))?;
+        Ok(HeldConnection { connection, _place: place })
     }
 
     /// Returns the libraries.
@@ -127,6 +171,8 @@ pub(super) struct PostFilter {
 pub(super) struct Viewer {
     /// User name; null for a key of the library's owner.
     username: Option<String>,
+    /// Caller as others see them; null for a key of the library's owner.
+    person: Option<Person>,
     /// Role.
     role: Option<String>,
     /// Number of unread notifications.
@@ -252,6 +298,10 @@ impl CommunityQuery {
         if actor.is_anonymous() {
             return Ok(None);
         }
+        let person = match actor.user_id() {
+            Some(user) => load_person(context, user).await?,
+            None => None,
+        };
         let (mut unread_notifications, mut unread_conversations) = (0, 0);
         if actor.in_person() && actor.user_id().is_some() {
             let mut connection = request.connection().await?;
@@ -260,6 +310,7 @@ impl CommunityQuery {
         }
         Ok(Some(Viewer {
             username: actor.user_id().map(|_| actor.name().to_owned()),
+            person,
             role: actor.role().map(|role| role.as_str().to_owned()),
             unread_notifications,
             unread_conversations,
@@ -283,7 +334,7 @@ impl CommunityQuery {
     }
 
     /// Searches for passages, as `GET /api/v1/search` does.
-    #[graphql(complexity = "size(first, None) * child_complexity + 50")]
+    #[graphql(complexity = "size(first, None, None) * child_complexity + 50")]
     async fn search(
         &self,
         context: &Context<'_>,
@@ -320,7 +371,7 @@ impl CommunityQuery {
 
     /// Everything that words find, in one library or in all: libraries and documents by name, passages, and questions and answers of the
     /// caller; of each kind at most `first`.
-    #[graphql(complexity = "4 * size(first, None) * child_complexity + 300")]
+    #[graphql(complexity = "4 * size(first, None, None) * child_complexity + 300")]
     async fn find(
         &self,
         context: &Context<'_>,
@@ -334,7 +385,7 @@ impl CommunityQuery {
     }
 
     /// Posts, the newest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn posts(
         &self,
         context: &Context<'_>,
@@ -376,7 +427,7 @@ impl CommunityQuery {
     }
 
     /// Comments on a post, or direct replies to one of them, the oldest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn comments(
         &self,
@@ -394,7 +445,7 @@ impl CommunityQuery {
     }
 
     /// Own posts and those of what the caller follows, the newest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn feed(
         &self,
         context: &Context<'_>,
@@ -416,7 +467,7 @@ impl CommunityQuery {
     }
 
     /// People who follow a person, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn followers(
         &self,
         context: &Context<'_>,
@@ -430,7 +481,7 @@ impl CommunityQuery {
     }
 
     /// People whom a person follows, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn following(
         &self,
         context: &Context<'_>,
@@ -449,7 +500,7 @@ impl CommunityQuery {
     }
 
     /// People who like a post or a comment, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn likers(
         &self,
         context: &Context<'_>,
@@ -463,7 +514,7 @@ impl CommunityQuery {
     }
 
     /// Follows of the caller, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn follows(
         &self,
         context: &Context<'_>,
@@ -476,7 +527,7 @@ impl CommunityQuery {
     }
 
     /// People whom the caller mutes, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn muted(
         &self,
         context: &Context<'_>,
@@ -489,7 +540,7 @@ impl CommunityQuery {
     }
 
     /// People whom the caller blocks, the last first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn blocked(
         &self,
         context: &Context<'_>,
@@ -521,7 +572,7 @@ impl CommunityQuery {
     }
 
     /// Notifications of the caller, the newest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn notifications(
         &self,
         context: &Context<'_>,
@@ -535,7 +586,7 @@ impl CommunityQuery {
     }
 
     /// Conversations of the caller, the last one written to first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn conversations(
         &self,
         context: &Context<'_>,
@@ -553,7 +604,7 @@ impl CommunityQuery {
     }
 
     /// Messages of a conversation of the caller, the newest first.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn messages(
         &self,
         context: &Context<'_>,
@@ -567,8 +618,29 @@ impl CommunityQuery {
         read_page!(context, (first, after, last, before), messages::list, conversation => DirectMessage)
     }
 
+    /// Earlier texts of a post or a comment, the newest first.
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
+    async fn earlier_texts(
+        &self,
+        context: &Context<'_>,
+        target: PostOrCommentInput,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Nodes<EarlierText>, Error> {
+        match target.target()? {
+            Target::Post(post) => {
+                read_page!(context, (first, after, last, before), posts::revisions, post => EarlierText::from)
+            }
+            Target::Comment(comment) => {
+                read_page!(context, (first, after, last, before), comments::revisions, comment => EarlierText::from)
+            }
+        }
+    }
+
     /// Chats of the caller: pinned ones first, then by their newest message.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn chats(
         &self,
         context: &Context<'_>,
@@ -581,8 +653,30 @@ impl CommunityQuery {
         read_page!(context, (first, after, last, before), chats::list, state.into() => Chat)
     }
 
+    /// Links to a chat of the caller that have not expired, the newest first.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn shares(&self, context: &Context<'_>, chat: ID) -> Result<Option<Vec<Share>>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let found = shares::list(&mut connection, request.actor(), ChatId(id(&chat)?)).await;
+        Ok(Some(found.map_err(failed)?.iter().map(Share::from).collect()))
+    }
+
+    /// What an answer of the caller cites, and how each passage has changed since.
+    #[graphql(complexity = "20 * child_complexity + 10")]
+    async fn source_changes(
+        &self,
+        context: &Context<'_>,
+        answer: ID,
+    ) -> Result<Option<Vec<SourceChange>>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let found = stale::source_changes(&mut connection, request.actor(), MessageId(id(&answer)?)).await;
+        Ok(Some(found.map_err(failed)?.iter().map(SourceChange::from).collect()))
+    }
+
     /// Newest messages of a chat of the caller, or those before a cursor; null if there is no such chat.
-    #[graphql(complexity = "size(last, None) * child_complexity + 1")]
+    #[graphql(complexity = "size(last, None, None) * child_complexity + 1")]
     async fn chat_messages(
         &self,
         context: &Context<'_>,

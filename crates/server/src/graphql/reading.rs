@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, Error, ID, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use library::access::Level;
 use library::diff::Diff;
 use library::documents::{self, DocumentFilter, Revision as DomainRevision, outline};
 use library::ids::DocumentId;
 use library::label::VersionRequest;
-use library::names::DocumentPath;
+use library::links::broken;
+use library::names::{DocumentPath, Tag};
 use library::notes::{self, ListedNote, NoteFilter};
 use library::version_changes::VersionChange as DomainChange;
+use serde_json::Value;
 
 use super::connection::{Nodes, PageArguments, checked, read_page, size};
-use super::error::failed;
+use super::error::{failed, if_present};
 use super::library::{Document, Grant, Library, Passage, load_document, load_passage};
 use super::query::{Request, id};
-use super::view::view;
+use super::view::{name_of, view};
 use crate::app::{accounts, revisions, version_changes};
 use crate::http::input;
 
@@ -144,7 +146,21 @@ pub(super) struct VersionChanges {
 }
 
 view! {
-    /// Document of a version's contents.
+    /// Link of a document that leads nowhere.
+    BrokenLink of broken::BrokenLink {
+        /// Path of the document that has it.
+        path: String,
+        /// Title of that document.
+        title: String,
+        /// Target as the document wrote it.
+        target: String,
+        /// What is missing: `document`, or `place` in a document that exists.
+        missing: String = |link| name_of(&link.missing),
+    }
+}
+
+view! {
+    /// Document in the contents of a version.
     OutlineEntry of outline::OutlineEntry {
         /// Path in the library.
         path: String,
@@ -241,7 +257,7 @@ pub(super) struct ReadingQuery;
 #[Object]
 impl ReadingQuery {
     /// Libraries, by name.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     async fn libraries(
         &self,
         context: &Context<'_>,
@@ -272,7 +288,7 @@ impl ReadingQuery {
     }
 
     /// Documents, by library and path.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn documents(
         &self,
@@ -286,11 +302,19 @@ impl ReadingQuery {
         before: Option<String>,
     ) -> Result<Nodes<Document>, Error> {
         let request = Request::of(context);
+        let library = library.as_deref().map(input::library).transpose().map_err(failed)?;
+        let version = version.as_deref().map(input::label).transpose().map_err(failed)?;
+        let tag = tag.as_deref().map(str::parse::<Tag>).transpose();
+        let tag = tag.map_err(|error| failed(::library::Error::from(error)))?;
         if let Some(name) = &library {
-            let name = input::library(name).map_err(failed)?;
-            request.catalogue().await?.library(request.actor(), &name).map_err(failed)?;
+            request.catalogue().await?.library(request.actor(), name).map_err(failed)?;
         }
-        let filter = DocumentFilter { library, version, tag, ..DocumentFilter::default() };
+        let filter = DocumentFilter {
+            library: library.map(|name| name.to_string()),
+            version: version.map(|label| label.to_string()),
+            tag: tag.map(|tag| tag.to_string()),
+            ..DocumentFilter::default()
+        };
         read_page!(context, (first, after, last, before), documents::list, &filter => Document)
     }
 
@@ -347,7 +371,7 @@ impl ReadingQuery {
     }
 
     /// Documents of a version by folder and path; of the active version without one.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn outline(
         &self,
@@ -368,9 +392,42 @@ impl ReadingQuery {
         read_page!(context, (first, after, last, before), outline::entries, library, version => OutlineEntry::from)
     }
 
+    /// Links of a version that lead nowhere, by the path of their document; of the active version without one. A page can be short, and
+    /// others follow.
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 10")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn broken_links(
+        &self,
+        context: &Context<'_>,
+        library: String,
+        version: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Nodes<BrokenLink>, Error> {
+        let request = Request::of(context);
+        let name = input::library(&library).map_err(failed)?;
+        let version = input::version(version.as_deref()).map_err(failed)?;
+        let catalogue = request.catalogue().await?;
+        let library = catalogue.library(request.actor(), &name).map_err(failed)?;
+        let version = library.resolve(&version).map_err(failed)?;
+        read_page!(context, (first, after, last, before), broken::list, library, version => BrokenLink::from)
+    }
+
+    /// Metadata of a document: a JSON object.
+    #[graphql(complexity = 10)]
+    async fn metadata(&self, context: &Context<'_>, document: ID) -> Result<Option<Json<Value>>, Error> {
+        let request = Request::of(context);
+        let document = DocumentId(id(&document)?);
+        let mut connection = request.connection().await?;
+        let found = documents::metadata(&mut connection, request.actor(), document).await;
+        Ok(if_present(found)?.map(Json))
+    }
+
     /// Changes between two versions of a library. Without versions: from the next lower one to the active one. Null if there is no
     /// lower version.
-    #[graphql(complexity = "size(first, None) * child_complexity + 100")]
+    #[graphql(complexity = "size(first, None, None) * child_complexity + 100")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn version_changes(
         &self,
@@ -408,7 +465,7 @@ impl ReadingQuery {
     }
 
     /// Notes on passages, the newest first: open ones, or resolved ones.
-    #[graphql(complexity = "size(first, last) * child_complexity + 1")]
+    #[graphql(complexity = "size(first, last, before.as_ref()) * child_complexity + 1")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn notes(
         &self,

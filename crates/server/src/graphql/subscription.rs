@@ -3,13 +3,14 @@
 //! Who waits holds no connection of the database ([`Watchers`](crate::app::watch::Watchers)). Each event is read with the authority that
 //! the session or key has then, and a subscription ends with it. A subscription goes on after the event that its argument `after` names.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_graphql::{Context, Error, ID, SimpleObject, Subscription as GraphqlSubscription};
 use chat::answer::AnswerFollower;
 use chat::answer::stream::{Event, StreamPosition};
 use chat::chats::MessageId;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt as _};
 use identity::KeyRateLimit;
@@ -19,6 +20,7 @@ use social::ids::{CommentId, ConversationId, PostId};
 use social::positions::Watched;
 use social::{comments, messages, notifications};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::community::{Comment, DirectMessage, Notification};
 use super::error::failed;
@@ -38,23 +40,38 @@ const CHECK: Duration = Duration::from_secs(15);
 /// Subscriber, checked again before each event.
 #[derive(Clone)]
 pub(super) struct Session {
-    pub(super) app: App,
-    pub(super) credential: Option<LastingCredential>,
+    app: App,
+    credential: Option<LastingCredential>,
+    pub(super) actor: Actor,
 }
 
 impl Session {
-    /// Returns whom the credential authenticates now, and the rate limit of the key; `None` if it does no longer.
-    pub(super) async fn check(&self) -> Result<Option<(Actor, Option<KeyRateLimit>)>, Error> {
-        let Some(credential) = &self.credential else { return Ok(Some((Actor::anonymous(), None))) };
-        match credential.check(&self.app.authenticator).await {
-            Ok(found) => Ok(Some((found.actor, found.limit))),
+    /// Checks a credential; `None` if it authenticates nobody any more. Returns the rate limit of a key, too.
+    pub(super) async fn begin(
+        app: App,
+        credential: Option<LastingCredential>,
+    ) -> Result<Option<(Self, Option<KeyRateLimit>)>, Error> {
+        let Some(checked) = &credential else {
+            return Ok(Some((Self { app, credential, actor: Actor::anonymous() }, None)));
+        };
+        match checked.check(&app.authenticator).await {
+            Ok(found) => Ok(Some((Self { app, credential, actor: found.actor }, found.limit))),
             Err(identity::Error::InvalidCredential(_)) => Ok(None),
             Err(error) => Err(failed(error)),
         }
     }
 
-    async fn actor(&self) -> Result<Option<Actor>, Error> {
-        Ok(self.check().await?.map(|(actor, _)| actor))
+    /// Whether the credential still authenticates.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it authenticates somebody with other rights: all that is read for the subscriber is read with those of the beginning.
+    async fn goes_on(&self) -> Result<bool, Error> {
+        match Self::begin(self.app.clone(), self.credential.clone()).await? {
+            None => Ok(false),
+            Some((now, _)) if now.actor == self.actor => Ok(true),
+            Some(_) => Err(failed(Problem::forbidden("your role or key has changed: subscribe again"))),
+        }
     }
 }
 
@@ -102,9 +119,7 @@ impl<T> Backlog<T> {
     /// Fails if there are too many.
     fn is_whole(&self) -> Result<bool, social::Error> {
         if !self.is_whole && self.new.len() > MAX_BACKLOG {
-            return Err(social::Error::Invalid(format!(
-                "more than {MAX_BACKLOG} events have been since: read the list, and subscribe without `after`"
-            )));
+            return Err(too_many());
         }
         Ok(self.is_whole)
     }
@@ -122,8 +137,68 @@ impl<T> Backlog<T> {
     }
 }
 
+/// What has been seen of a list in the order of times that are taken before the transaction that writes commits, by the clock of any
+/// node: something earlier may appear behind something later.
+struct Seen {
+    newest: DateTime<Utc>,
+    items: BTreeSet<(DateTime<Utc>, Uuid)>,
+}
+
+impl Seen {
+    /// Time that a transaction and the difference of two clocks take at most.
+    const WINDOW: TimeDelta = TimeDelta::minutes(1);
+
+    fn new(newest: DateTime<Utc>) -> Self {
+        Self { newest, items: BTreeSet::new() }
+    }
+
+    /// Returns the time after which something unseen may appear.
+    fn floor(&self) -> DateTime<Utc> {
+        self.newest.checked_sub_signed(Self::WINDOW).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+
+    /// Adds what was read, and returns what was not seen before.
+    fn add<T>(&mut self, items: Vec<T>, key: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> Vec<T> {
+        let new: Vec<T> = items.into_iter().filter(|item| self.items.insert(key(item))).collect();
+        self.newest = self.items.last().map_or(self.newest, |(time, _)| self.newest.max(*time));
+        self.items = self.items.split_off(&(self.floor(), Uuid::nil()));
+        new
+    }
+}
+
 struct NewNotifications {
-    after: DateTime<Utc>,
+    seen: Seen,
+}
+
+impl NewNotifications {
+    const KEY: fn(&notifications::Notification) -> (DateTime<Utc>, Uuid) =
+        |notification| (notification.updated_at, notification.id.0);
+
+    /// Begins behind a time.
+    async fn begin(
+        connection: &mut PgConnection,
+        actor: &Actor,
+        after: DateTime<Utc>,
+    ) -> Result<Self, social::Error> {
+        let mut seen = Seen::new(after);
+        let mut known = Self::since(connection, actor, seen.floor()).await?;
+        known.retain(|notification| notification.updated_at <= after);
+        seen.add(known, Self::KEY);
+        Ok(Self { seen })
+    }
+
+    async fn since(
+        connection: &mut PgConnection,
+        actor: &Actor,
+        time: DateTime<Utc>,
+    ) -> Result<Vec<notifications::Notification>, social::Error> {
+        let mut backlog = Backlog::new();
+        while !backlog.is_whole()? {
+            let page = notifications::list(connection, actor, false, backlog.cursor.as_ref(), EVENTS).await?;
+            backlog.add(page, |notification| notification.updated_at > time);
+        }
+        Ok(backlog.oldest_first())
+    }
 }
 
 impl News for NewNotifications {
@@ -135,17 +210,16 @@ impl News for NewNotifications {
         actor: &'call Actor,
     ) -> BoxFuture<'call, Result<Vec<Notification>, social::Error>> {
         Box::pin(async move {
-            let mut backlog = Backlog::new();
-            while !backlog.is_whole()? {
-                let page =
-                    notifications::list(connection, actor, false, backlog.cursor.as_ref(), EVENTS).await?;
-                backlog.add(page, |notification| notification.updated_at > self.after);
-            }
-            let new = backlog.oldest_first();
-            self.after = new.last().map_or(self.after, |last| last.updated_at);
-            Ok(new.into_iter().map(Notification).collect())
+            let found = Self::since(connection, actor, self.seen.floor()).await?;
+            Ok(self.seen.add(found, Self::KEY).into_iter().map(Notification).collect())
         })
     }
+}
+
+fn too_many() -> social::Error {
+    social::Error::Invalid(format!(
+        "more than {MAX_BACKLOG} events have been since: read the list, and subscribe without `after`"
+    ))
 }
 
 struct NewMessages {
@@ -178,7 +252,47 @@ impl News for NewMessages {
 
 struct NewComments {
     post: PostId,
-    after: CommentId,
+    seen: Seen,
+}
+
+impl NewComments {
+    const KEY: fn(&comments::Comment) -> (DateTime<Utc>, Uuid) = |comment| (comment.id.time(), comment.id.0);
+
+    /// Begins behind a comment.
+    async fn begin(
+        connection: &mut PgConnection,
+        actor: &Actor,
+        post: PostId,
+        after: CommentId,
+    ) -> Result<Self, social::Error> {
+        let mut seen = Seen::new(after.time());
+        let mut known = Self::since(connection, actor, post, seen.floor()).await?;
+        known.retain(|comment| comment.id <= after);
+        seen.add(known, Self::KEY);
+        Ok(Self { post, seen })
+    }
+
+    async fn since(
+        connection: &mut PgConnection,
+        actor: &Actor,
+        post: PostId,
+        time: DateTime<Utc>,
+    ) -> Result<Vec<comments::Comment>, social::Error> {
+        let (mut found, mut after) = (Vec::new(), CommentId::first_at(time));
+        loop {
+            let limit = i64::try_from(EVENTS).unwrap_or(i64::MAX);
+            let page = comments::since(connection, actor, post, after, limit).await?;
+            let is_last = page.len() < EVENTS;
+            after = page.last().map_or(after, |last| last.id);
+            found.extend(page);
+            if is_last {
+                return Ok(found);
+            }
+            if found.len() > MAX_BACKLOG {
+                return Err(too_many());
+            }
+        }
+    }
 }
 
 impl News for NewComments {
@@ -190,10 +304,8 @@ impl News for NewComments {
         actor: &'call Actor,
     ) -> BoxFuture<'call, Result<Vec<Comment>, social::Error>> {
         Box::pin(async move {
-            let limit = i64::try_from(EVENTS).unwrap_or(i64::MAX);
-            let new = comments::since(connection, actor, self.post, self.after, limit).await?;
-            self.after = new.last().map_or(self.after, |last| last.id);
-            Ok(new.into_iter().map(Comment).collect())
+            let found = Self::since(connection, actor, self.post, self.seen.floor()).await?;
+            Ok(self.seen.add(found, Self::KEY).into_iter().map(Comment).collect())
         })
     }
 }
@@ -211,10 +323,12 @@ fn follow<N: News>(
             return None;
         }
         let read = async {
-            let Some(actor) = session.actor().await? else { return Ok(None) };
+            if !session.goes_on().await? {
+                return Ok(None);
+            }
             let acquired = store::postgres::acquire(session.app.pool()).await;
             let mut connection = acquired.map_err(|error| failed(social::Error::from(error)))?;
-            news.read(&mut connection, &actor).await.map(Some).map_err(failed)
+            news.read(&mut connection, &session.actor).await.map(Some).map_err(failed)
         };
         match read.await {
             Ok(Some(items)) => {
@@ -248,8 +362,10 @@ impl Subscription {
             Some(after) => after,
             None => chat::chats::now(&mut connection).await.map_err(failed)?,
         };
+        let news = NewNotifications::begin(&mut connection, request.actor(), after).await.map_err(failed)?;
+        drop(connection);
         let watcher = request.app().watchers.watch(Watched::Notifications(user)).map_err(failed)?;
-        Ok(follow(session(context)?, watcher, NewNotifications { after }))
+        Ok(follow(session(context)?, watcher, news))
     }
 
     /// Messages of a conversation of the caller behind a number, by default behind the last one.
@@ -283,10 +399,10 @@ impl Subscription {
         let after = after.as_ref().map(id).transpose()?.map_or_else(CommentId::new, CommentId);
         let mut connection = request.connection().await?;
         // A post that does not exist for the caller is told at once.
-        comments::since(&mut connection, request.actor(), post, after, 1).await.map_err(failed)?;
+        let news = NewComments::begin(&mut connection, request.actor(), post, after).await.map_err(failed)?;
         drop(connection);
         let watcher = request.app().watchers.watch(Watched::Comments(post)).map_err(failed)?;
-        Ok(follow(session(context)?, watcher, NewComments { post, after }))
+        Ok(follow(session(context)?, watcher, news))
     }
 
     /// Text of an answer of the caller as it is written, from a position on, by default from its beginning.
@@ -314,9 +430,9 @@ fn parts(
         let (session, mut follower, mut position) = state?;
         loop {
             let next = tokio::time::timeout(CHECK, follower.next(&mut position)).await;
-            match session.actor().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
+            match session.goes_on().await {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(error) => return Some((Err(error), None)),
             }
             let (text, ended) = match next {

@@ -54,7 +54,10 @@ pub(crate) async fn once(State(state): State<AppState>, request: Request, next: 
 /// none: the same bytes change nothing again, and the response says so.
 fn actor_of(request: &Request) -> Option<String> {
     let has_key = request.headers().contains_key(&KEY);
-    let is_of_the_api = request.uri().path().starts_with("/api/v1/");
+    let path = request.uri().path();
+    // Subscriptions are no changes, and have no end.
+    let is_of_the_api =
+        path.starts_with("/api/v1/") || path == "/graphql" && !accepts_events(request.headers());
     let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     if request.method() != Method::POST || !has_key || !is_of_the_api || kind.starts_with(b"multipart/") {
         return None;
@@ -139,6 +142,11 @@ fn replay(stored: StoredResponse) -> Response {
     response
 }
 
+fn accepts_events(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
 /// Executes the request and stores its response. It goes on when the client disconnects, since that is when it retries.
 async fn execute(
     state: AppState,
@@ -152,8 +160,10 @@ async fn execute(
         async move {
             let _renewal = renew(&state, &claimed, claim);
             let response = idempotency::executing(&claimed, claim, next.run(request)).await;
-            if !response.status().is_success() {
-                end(&state, &claimed, claim, is_refusal(response.status())).await;
+            let problem = response.extensions().get::<Problem>().map(Problem::status);
+            let status = problem.unwrap_or(response.status());
+            if !status.is_success() {
+                end(&state, &claimed, claim, is_refusal(status)).await;
                 return response;
             }
             let (parts, body) = response.into_parts();

@@ -1,12 +1,13 @@
 // Runs the audit of the GraphQL over HTTP specification (package graphql-http) and requests of a hostile client.
-// usage: graphql_audit.mjs URL; prints a JSON object and exits 0 if everything passes.
+// usage: graphql_audit.mjs URL PID; prints a JSON object and exits 0 if everything passes. PID is that of the server.
+import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
 const packages = createRequire(`${process.env.WENYUAN_TEST_NODE_CLIENTS}/package.json`);
 const { auditServer } = await import(pathToFileURL(packages.resolve("graphql-http")));
 
-const url = process.argv[2];
+const [url, pid] = process.argv.slice(2);
 const failures = [];
 const audits = await auditServer({ url, fetchFn: fetch });
 for (const audit of audits) {
@@ -68,8 +69,19 @@ const refused = {
   "an unknown hash": { extensions: { persistedQuery: { version: 1, sha256Hash: "0".repeat(64) } } },
   "a hash of another document": { query: "{ __typename }", extensions: { persistedQuery: { version: 1, sha256Hash: "0".repeat(64) } } },
 };
+// Processor time of the server in milliseconds, of all its threads.
+const cpu = () => {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).reduce((sum, task) => {
+    try {
+      return sum + Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+    } catch {
+      return sum; // The thread has ended.
+    }
+  }, 0);
+};
+const costs = {};
 for (const [name, body] of Object.entries(refused)) {
-  const started = Date.now();
   let reply;
   try {
     reply = await post(body);
@@ -80,7 +92,13 @@ for (const [name, body] of Object.entries(refused)) {
   const { status, text, json } = reply;
   const told = Array.isArray(json?.errors) && json.errors.length > 0 && json.errors.every((error) => error.message);
   if (!told || status >= 500) failures.push(`${name} is answered with ${status}: ${text.slice(0, 200)}`);
-  if (Date.now() - started > 3000) failures.push(`${name} took ${Date.now() - started} ms`);
+  // The least of several: other work of the server counts, too.
+  costs[name] = Infinity;
+  for (let time = 0; time < 5; time += 1) {
+    const before = cpu();
+    await post(body).catch(() => {});
+    costs[name] = Math.min(costs[name], cpu() - before);
+  }
   if (/panicked|\.rs:\d|sqlx|select /i.test(text)) failures.push(`${name} reveals: ${text.slice(0, 200)}`);
 }
 
@@ -92,5 +110,5 @@ for (const kind of ["application/x-www-form-urlencoded", "multipart/form-data; b
 const changed = await fetch(`${url}?query=${encodeURIComponent("mutation { __typename }")}`);
 if (changed.status !== 405) failures.push(`a change by GET is answered with ${changed.status}`);
 
-console.log(JSON.stringify({ audits: audits.length, refused: Object.keys(refused).length, failures }));
+console.log(JSON.stringify({ audits: audits.length, refused: Object.keys(refused).length, costs, failures }));
 process.exit(failures.length ? 1 : 0);

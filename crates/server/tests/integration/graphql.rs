@@ -9,7 +9,7 @@ use testkit::{Person, Program, Reply, Server, TestApp};
 use crate::PROGRAM;
 use crate::social_posts::{comment, id, post};
 
-fn script(name: &str) -> std::path::PathBuf {
+pub(crate) fn script(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
@@ -31,198 +31,19 @@ async fn the_audit_passes_and_hostile_requests_are_refused() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let url = format!("http://{}/graphql", server.address());
-    let run = Program::node(&script("graphql_audit.mjs")).with(&[&url]).run().await;
+    let pid = server.process().to_string();
+    let run = Program::node(&script("graphql_audit.mjs")).with(&[&url, &pid]).run().await;
     assert_eq!(run.code, 0, "{}\n{}", run.output, run.errors);
     let report = run.json();
     assert!(report["audits"].as_u64() >= Some(61) && report["refused"].as_u64() >= Some(30), "{report}");
+    // An optimised server takes a tenth of it, at most five milliseconds of a processor.
+    let costs = report["costs"].as_object().expect("costs").iter();
+    let dear: Vec<_> = costs.filter(|(_, cost)| cost.as_f64() > Some(50.0)).collect();
+    assert!(dear.is_empty(), "{dear:?}");
     // What is left of the body is not read: nothing else can be sent on the connection.
     let request = server.request(Method::POST, "/graphql", &[]).header("content-type", "application/json");
     let refused = server.send(request.body("x".repeat(70_000))).await;
     assert_eq!((refused.status, refused.headers["connection"].as_bytes()), (413, &b"close"[..]));
-}
-
-/// Lists, each with every edge that a node of it has.
-const LISTS: &[&str] = &[
-    "query ($n: Int) { libraries(first: $n) { edges { cursor node { id name versions { label } } } pageInfo { endCursor } } }",
-    "query ($n: Int) { documents(first: $n) { nodes { id library { name } } } }",
-    "query ($n: Int) { outline(library: \"guide\", first: $n) { nodes { path revision } } }",
-    "query ($n: Int) { notes(first: $n) { nodes { document { path library { id } } passage { document { id } content } } } }",
-    "query ($n: Int) { search(query: \"kettle\", first: $n) { hits { passage { id document { path library { id } } } alsoIn } } }",
-    "query ($n: Int) { posts(first: $n) { nodes { author { id followed } library { name } document { path } passage { id document { id } }
-       answer { text } acceptedComment { id author { followed } } liked likeCount commentCount } } }",
-    "query ($n: Int) { posts(first: $n) { nodes { firstComments(first: 3) { id author { username followed } post { id } parent { id } } } } }",
-    "query ($n: Int) { feed(first: $n) { nodes { author { followed } firstComments(first: 2) { text } acceptedComment { post { id author { followed } } } } } }",
-    "query ($n: Int, $post: ID!) { comments(post: $post, first: $n) { nodes { author { followed } post { id } parent { id } } } }",
-    "query ($n: Int, $post: ID!) { likers(target: { post: $post }, first: $n) { nodes { username followed } } }",
-    "query ($n: Int) { followers(username: \"ada\", first: $n) { nodes { followed } } }",
-    "query ($n: Int) { following(username: \"ada\", first: $n) { nodes { followed } } }",
-    "query ($n: Int) { follows(first: $n) { nodes { person { followed } library { id } document { library { id } } tag } } }",
-    "query ($n: Int) { muted(first: $n) { nodes { followed } } }",
-    "query ($n: Int) { blocked(first: $n) { nodes { followed } } }",
-    "query ($n: Int) { suggestions { person { followed } followedBy } posts(first: $n) { nodes { id } } }",
-    "query ($n: Int) { notifications(first: $n) { nodes { kind person { followed } post { author { id } } comment { post { id } }
-       conversation { members { followed } } library { id } } } }",
-    "query ($n: Int) { conversations(first: $n) { nodes { members { followed } unreadCount } } }",
-    "query ($n: Int, $conversation: ID!) { messages(conversation: $conversation, first: $n) { nodes { sender { followed } } } }",
-    "query ($n: Int) { chats(first: $n) { nodes { title } } }",
-    "query ($n: Int, $chat: ID!) { chatMessages(chat: $chat, last: $n) { nodes { sources { title } } } }",
-    "query ($n: Int) { workList(first: $n) { nodes { questions } } }",
-    "query ($n: Int) { reports(first: $n) { nodes { post { id author { followed } } comment { id } } } }",
-    "query ($n: Int) { jobs(first: $n) { nodes { kind } } }",
-];
-
-/// Copies of rows, so that every list has a hundred of them.
-const COPIES: &[&str] = &[
-    "insert into identity.users (id, username) select gen_random_uuid(), 'u' || n from generate_series(1, 120) as n",
-    "create temporary table person as select id, row_number() over (order by username) as n from identity.users where username like 'u%'",
-    "insert into social.posts select (jsonb_populate_record(post, jsonb_build_object('id', gen_random_uuid(), 'author_id', person.id,
-       'accepted_comment_id', null))).* from social.posts as post, person where post.text = 'Question'",
-    "insert into social.comments select (jsonb_populate_record(comment, jsonb_build_object('id', gen_random_uuid(), 'post_id', post.id,
-       'author_id', person.id))).*
-     from social.comments as comment join person on true join social.posts as post on post.author_id = person.id
-     where comment.text = 'Answer'",
-    "insert into social.comments select (jsonb_populate_record(comment, jsonb_build_object('id', gen_random_uuid(), 'author_id', person.id))).*
-     from social.comments as comment, person where comment.text = 'Answer' and comment.author_id not in (select id from person)",
-    "update social.posts as post set accepted_comment_id = comment.id from social.comments as comment
-     where comment.post_id = post.id and post.author_id = comment.author_id",
-    "insert into social.post_counters (post_id) select id from social.posts on conflict do nothing",
-    "insert into social.comment_counters (comment_id) select id from social.comments on conflict do nothing",
-    "insert into social.likes (post_id, user_id) select post.id, person.id from social.posts as post, person
-     where post.text = 'Question' and post.author_id not in (select id from person)",
-    "insert into social.follows (follower_id, user_id) select ada.id, person.id from person, identity.users as ada where ada.username = 'ada'
-     and person.n % 2 = 0",
-    "insert into social.follows (follower_id, user_id) select person.id, ada.id from person, identity.users as ada where ada.username = 'ada'",
-    "insert into social.mutes (user_id, muted_id) select ada.id, person.id from person, identity.users as ada where ada.username = 'ada' and n % 3 = 0",
-    "insert into social.blocks (user_id, blocked_id) select ada.id, person.id from person, identity.users as ada where ada.username = 'ada' and n % 5 = 0",
-    "insert into social.notifications (id, user_id, kind, event_key, actor_id, post_id, comment_id)
-     select gen_random_uuid(), ada.id, 'reply', 'copy ' || comment.id, person.id, comment.post_id, comment.id
-     from person join social.comments as comment on comment.author_id = person.id join identity.users as ada on ada.username = 'ada'",
-    "insert into social.conversations (id, last_number) select id, 1 from person",
-    "insert into social.conversation_members (conversation_id, user_id) select id, id from person",
-    "insert into social.conversation_members (conversation_id, user_id)
-     select person.id, ada.id from person, identity.users as ada where ada.username = 'ada'",
-    "insert into social.messages (id, conversation_id, number, sender_id, text)
-     select gen_random_uuid(), message.conversation_id, 1000 + person.n, person.id, 'copy'
-     from person, social.messages as message where message.text = 'Hello'",
-    "insert into social.reports (id, post_id, comment_id, library_id, reporter_id, reason)
-     select gen_random_uuid(), comment.post_id, comment.id, post.library_id, person.id, 'spam'
-     from person join social.comments as comment on comment.author_id = person.id join social.posts as post on post.id = comment.post_id",
-    "insert into library.documents select (jsonb_populate_record(document, jsonb_build_object('id', person.id, 'path', 'copy/' || n))).*
-     from library.documents as document, person where document.path = 'tea.md'",
-    "insert into library.document_versions select (jsonb_populate_record(d, jsonb_build_object('id', person.id, 'document_id', person.id))).*
-     from library.document_versions as d join library.documents as document on document.id = d.document_id and document.path = 'tea.md', person",
-    "insert into library.notes select (jsonb_populate_record(note, jsonb_build_object('id', gen_random_uuid(), 'text', 'copy ' || n))).*
-     from library.notes as note, person",
-    "insert into chat.chats (id, user_id, title) select person.id, ada.id, 'Copy' from person, identity.users as ada where ada.username = 'ada'",
-    "insert into library.libraries (id, name, title) select id, 'lib' || n, 'Copy' from person",
-];
-
-#[tokio::test]
-async fn a_page_takes_as_many_statements_whatever_its_size() {
-    let app = TestApp::new(PROGRAM).await;
-    let server = app.serve().await;
-    let ada = server.set_up().await;
-    let ben = server.person(&ada, "ben", "user").await;
-    let found = server.add("guide", "1", "tea.md", "# Tea\n\nFill the kettle with water.").await;
-    let document = found["document_id"].as_str().expect("an id").to_owned();
-    server.processed(&document, "1").await;
-    server.caught_up().await;
-    let passage = server.search(&[("q", "kettle"), ("library", "guide")]).await["hits"][0]["id"].clone();
-    let note = json!({ "passage_id": passage, "category": "gap", "text": "How much?" });
-    assert_eq!(
-        server.ask(Some(&ada.access_token), Method::POST, "/api/v1/notes", Some(note)).await.status,
-        201
-    );
-    let asked = post(
-        &server,
-        &ada,
-        json!({ "text": "Question", "question": true, "about": { "passage_id": passage } }),
-    )
-    .await;
-    comment(&server, &ben, &asked, None, "Answer").await;
-    let talk = json!({ "members": ["ben"] });
-    let talk =
-        server.ask(Some(&ada.access_token), Method::POST, "/api/v1/conversations", Some(talk)).await.value();
-    let path = format!("/api/v1/conversations/{}/messages", id(&talk));
-    server.ask(Some(&ben.access_token), Method::POST, &path, Some(json!({ "text": "Hello" }))).await;
-    let chat =
-        server.ask(Some(&ada.access_token), Method::POST, "/api/v1/chats", Some(json!({}))).await.value();
-    let mut connection = app.database().pool().acquire().await.expect("a connection");
-    for statement in COPIES {
-        sqlx::raw_sql(*statement)
-            .execute(&mut *connection)
-            .await
-            .unwrap_or_else(|error| panic!("{statement}\n{error}"));
-    }
-    // The catalogue is cached for a moment.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let mut wrong = Vec::new();
-    for query in LISTS {
-        let mut costs = Vec::new();
-        for size in [1, 10, 100] {
-            let size = if query.contains("search(") { size.min(50) } else { size };
-            let variables =
-                json!({ "n": size, "post": id(&asked), "conversation": id(&talk), "chat": id(&chat) });
-            let reply = send(&server, Some(&ada.access_token), query, variables).await.ok();
-            if reply.get("errors").is_some() {
-                wrong.push(format!("{query}\n{reply}"));
-                break;
-            }
-            costs.push(reply["extensions"]["cost"]["statements"].as_u64().expect("a number"));
-        }
-        // The first request may fill a cache.
-        let most = costs.iter().max().copied().unwrap_or(0);
-        if costs.windows(2).any(|pair| pair[1] > pair[0]) || most > 16 {
-            wrong.push(format!("{query}\n{costs:?} statements"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    let metrics = server.get("/metrics", &[]).await.text();
-    assert!(!metrics.contains("wenyuan_graphql_n_plus_one_total{"), "{metrics}");
-
-    // The list above names every edge of the schema.
-    let types = run(
-        &server,
-        &ada,
-        "{ __schema { types { kind name fields { name type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }",
-        json!({}),
-    )
-    .await;
-    let all: String = LISTS.join(" ");
-    let mut missing = Vec::new();
-    for node in types["data"]["__schema"]["types"].as_array().expect("types") {
-        let name = node["name"].as_str().unwrap_or_default();
-        let is_node = node["kind"] == "OBJECT"
-            && !name.starts_with("__")
-            && ![
-                "Query",
-                "Mutation",
-                "Subscription",
-                "PageInfo",
-                "Viewer",
-                "CreatedKey",
-                "DocumentText",
-                "VersionChanges",
-                "Refusal",
-            ]
-            .contains(&name)
-            && !name.ends_with("Connection")
-            && !name.ends_with("Edge");
-        for field in node["fields"].as_array().into_iter().flatten().filter(|_| is_node) {
-            let mut kind = &field["type"];
-            while !kind["ofType"].is_null() {
-                kind = &kind["ofType"];
-            }
-            let field = field["name"].as_str().unwrap_or_default();
-            if kind["kind"] == "OBJECT"
-                && !all.contains(&format!("{field} {{"))
-                && !all.contains(&format!("{field}("))
-            {
-                missing.push(format!("{name}.{field}"));
-            }
-        }
-    }
-    assert!(missing.is_empty(), "edges without a query: {missing:?}");
 }
 
 #[tokio::test]

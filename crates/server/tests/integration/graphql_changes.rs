@@ -132,7 +132,7 @@ async fn a_key_is_created_used_and_ended_and_secrets_stay_secret() {
     let ada = server.set_up().await;
     let create = "mutation { createKey(key: { name: \"agent\", scopes: [CHATS], expiresInDays: 30 }) { ... on CreatedKey { secret key { id scopes enabled } } ... on Refusal { code } } }";
     let created = run(&server, &ada, create, json!({})).await["data"]["createKey"].clone();
-    assert_eq!(created["key"]["scopes"], json!(["read", "chats"]), "{created}");
+    assert_eq!(created["key"]["scopes"], json!(["READ", "CHATS"]), "{created}");
     let again = run(&server, &ada, create, json!({})).await;
     assert_eq!(again["data"]["createKey"]["code"], "name-taken", "{again}");
     let secret = created["secret"].as_str().expect("a secret");
@@ -195,4 +195,44 @@ async fn hostile_documents_with_variables_are_answered() {
     }
     // Otherwise nothing behind the parser was reached by what was mutated.
     assert!(executed > examples.len(), "{executed}");
+}
+
+#[tokio::test]
+async fn a_change_under_a_key_is_made_once_and_again_after_a_deadlock() {
+    let app = TestApp::new(PROGRAM).await;
+    let server = app.serve().await;
+    let ada = server.set_up().await;
+    let send = async |key: &str, document: &str| {
+        let body = json!({ "query": document });
+        let request = server.request_as(Some(&ada.access_token), Method::POST, "/graphql", &[]);
+        server.send(request.header("idempotency-key", key).json(&body)).await
+    };
+    let create =
+        "mutation { createChat(chat: { title: \"Once\" }) { ... on Chat { id } ... on Refusal { code } } }";
+    let first = send("k-1", create).await.ok();
+    let again = send("k-1", create).await;
+    assert_eq!((again.header("idempotent-replayed"), again.ok()), (Some("true"), first));
+    assert_eq!(app.database().count("select count(*) from chat.chats").await, 1);
+    // What was not executed does not use up its key, whatever the status says.
+    let wrong = send("k-2", "mutation { createNothing }").await;
+    assert_eq!(wrong.ok()["errors"][0]["extensions"]["code"], "invalid");
+    assert_eq!(send("k-2", "mutation { createNothing }").await.header("idempotent-replayed"), None);
+    send("k-2", create).await.ok();
+    let other = send("k-1", "mutation { createChat { __typename } }").await;
+    assert_eq!(other.value()["errors"][0]["extensions"]["code"], "idempotency-key-used", "{}", other.text());
+
+    app.database()
+        .run(
+            "create sequence public.failures;
+             grant usage on sequence public.failures to public;
+             create function public.deadlock() returns trigger language plpgsql as $$ begin
+               if nextval('public.failures') = 1 then raise exception 'deadlock detected' using errcode = '40P01'; end if;
+               return new; end $$;
+             create trigger deadlock before insert on chat.chats for each row execute function public.deadlock()",
+        )
+        .await;
+    let made = send("k-3", create).await.ok();
+    assert!(made["data"]["createChat"]["id"].is_string(), "{made}");
+    assert_eq!(app.database().count("select last_value from public.failures").await, 2);
+    assert_eq!(app.database().count("select count(*) from chat.chats").await, 3);
 }

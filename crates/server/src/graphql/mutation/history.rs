@@ -5,15 +5,18 @@ use chat::answer::{AnswerOptions, ChatQuestion};
 use chat::chats::{self, Change, ChatId, MessageId, NewChat};
 use chat::focus::Focus;
 use chat::messages::{self, QuestionAction, Verdict};
+use chat::transfer::shares::ShareId;
 
 use super::{CHANGE, Done, DonePayload, begin, change, end, given, payload, told, update};
+use crate::app::{address, shares};
 use crate::graphql::error::{failed, outcome};
-use crate::graphql::history::{Chat, ChatMessage};
+use crate::graphql::history::{Chat, ChatMessage, Share};
 use crate::graphql::query::{Request, id};
 use crate::http::problem::Problem;
 
 payload!(ChatPayload, Chat, "Chat, or why the change was not made.");
 payload!(AskPayload, StartedAnswer, "Question and answer, or why it was not asked.");
+payload!(SharePayload, CreatedShare, "Link to a chat, or why it was not created.");
 payload!(ChatMessagePayload, ChatMessage, "Answer, or why the change was not made.");
 
 /// Question that was asked. Its answer is written meanwhile: subscribe to it, or read it by its id.
@@ -56,6 +59,15 @@ pub(super) struct QuestionInput {
     /// Names of MCP servers to ask as well.
     #[graphql(default)]
     servers: Vec<String>,
+}
+
+/// New link to a chat. Its address is not shown again.
+#[derive(SimpleObject)]
+pub(super) struct CreatedShare {
+    /// Address.
+    url: String,
+    /// Link.
+    share: Share,
 }
 
 /// Verdict on an answer.
@@ -106,7 +118,7 @@ impl ChatMutation {
         #[graphql(default)] chat: ChatInput,
         pinned: Option<bool>,
         archived: Option<bool>,
-        current: Option<ID>,
+        #[graphql(desc = "Last message of the branch to show.")] current: Option<ID>,
     ) -> Result<ChatPayload, Error> {
         let new = Change {
             title: chat.title,
@@ -172,6 +184,30 @@ impl ChatMutation {
         }))
     }
 
+    /// Creates a link to the present state of a chat. Only this response has its address.
+    #[graphql(complexity = "child_complexity + CHANGE")]
+    async fn create_share(
+        &self,
+        context: &Context<'_>,
+        chat: ID,
+        #[graphql(desc = "Lifetime: 1 to 8,760 hours; a week by default.")] hours: Option<u32>,
+    ) -> Result<SharePayload, Error> {
+        let request = Request::of(context);
+        let chat = ChatId(id(&chat)?);
+        let created = shares::create(request.app(), request.actor(), chat, hours.map(u64::from)).await;
+        told(created.map(|(share, token)| CreatedShare {
+            url: address::of_share(request.address(), &token),
+            share: share.into(),
+        }))
+    }
+
+    /// Revokes a link to a chat.
+    #[graphql(complexity = "child_complexity + CHANGE")]
+    async fn revoke_share(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
+        let share = ShareId(self::id(&id)?);
+        change!(context, chat::transfer::shares::revoke, share => |()| Done::of(id))
+    }
+
     /// Stops an answer. The text so far is kept.
     #[graphql(complexity = "child_complexity + CHANGE")]
     async fn stop_answer(&self, context: &Context<'_>, id: ID) -> Result<DonePayload, Error> {
@@ -188,7 +224,7 @@ impl ChatMutation {
         answer: ID,
         verdict: MaybeUndefined<VerdictKind>,
         #[graphql(default)] reason: String,
-        #[graphql(default)] correction: String,
+        #[graphql(default, desc = "Correct answer, for the owners of the library.")] correction: String,
     ) -> Result<ChatMessagePayload, Error> {
         let verdict = given(verdict, "verdict")?.map(|kind| {
             let name = match kind {

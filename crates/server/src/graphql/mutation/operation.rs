@@ -1,6 +1,6 @@
 //! Changes of API keys, language models and the work list.
 
-use async_graphql::{Context, Enum, Error, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, Error, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chat::models::{self, Limits, ModelUpdate, NewModel};
 use chat::worklist;
 use identity::keys::NewKey;
@@ -9,7 +9,7 @@ use kernel::actor::KeyId;
 use super::{CHANGE, Done, DonePayload, begin, end, payload, told, update};
 use crate::app::keys;
 use crate::graphql::error::{failed, outcome};
-use crate::graphql::operation::{Key, LanguageModel, WorklistItem};
+use crate::graphql::operation::{Key, KeyScope, LanguageModel, WorklistItem};
 use crate::graphql::query::{Request, id};
 use crate::http::problem::Problem;
 
@@ -17,20 +17,6 @@ payload!(KeyPayload, Key, "API key, or why the change was not made.");
 payload!(CreatedKeyPayload, CreatedKey, "New API key, or why it was not created.");
 payload!(LanguageModelPayload, LanguageModel, "Language model, or why the change was not made.");
 payload!(WorklistPayload, WorklistItem, "Item of the work list, or why the change was not made.");
-
-/// Use of an API key. Every key can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Enum)]
-#[graphql(remote = "kernel::actor::Scope")]
-pub(super) enum KeyScope {
-    /// Read and search.
-    Read,
-    /// Add, change and delete the content of libraries.
-    Write,
-    /// Write notes on passages.
-    Notes,
-    /// Read and write the user's own chats.
-    Chats,
-}
 
 /// API key to create.
 #[derive(InputObject)]
