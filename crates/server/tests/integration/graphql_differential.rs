@@ -18,7 +18,7 @@ const LISTS: &[(&str, &str, &str)] = &[
     ("/api/v1/libraries/<library>/grants", "grants(library: \"<library>\")", "Grant"),
     (
         "/api/v1/libraries/<library>/versions/1/broken-links",
-        "brokenLinks(library: \"<library>\")",
+        "brokenLinks(library: \"<library>\", version: \"1\")",
         "BrokenLink",
     ),
     ("/api/v1/notes?limit=100", "notes(first: 100)", "Note"),
