@@ -6,7 +6,8 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use kernel::actor::{Actor, Scope};
+use futures::stream::{Stream, TryStreamExt as _};
+use kernel::actor::{Actor, Scope, UserId};
 use kernel::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -205,6 +206,51 @@ pub async fn on_document(
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// Takes the name of a user off their notes, before the user is deleted. The caller has checked that they may be.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn forget_author(connection: &mut PgConnection, user: UserId) -> Result<(), Error> {
+    sqlx::query!(
+        "-- notes.forget_author
+         update library.notes set author = 'deleted user' where author_user_id = $1",
+        user.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Returns the notes that the actor has written, themselves or by a key, as JSON objects of the kind `note`. Libraries that they cannot
+/// read any more are not named. The connection is held until all is read.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn records(
+    connection: &mut PgConnection,
+    actor: &Actor,
+) -> Result<impl Stream<Item = Result<String, Error>>, Error> {
+    let levels = access::visible_levels(&mut *connection, actor).await?;
+    let libraries: Vec<Uuid> = levels.into_iter().map(|(library, _)| library.0).collect();
+    let rows = sqlx::query_scalar!(
+        r#"-- notes.records
+         select json_build_object('kind', 'note', 'id', note.id, 'library', library.name, 'version', version.label,
+             'document', document.path, 'section', note.section, 'category', note.category, 'text', note.text,
+             'created_at', note.created_at, 'resolved_at', note.resolved_at)::text as "record!"
+         from library.notes as note
+         left join library.documents as document on document.id = note.document_id and document.library_id = any ($2)
+         left join library.libraries as library on library.id = document.library_id
+         left join library.versions as version on version.id = note.version_id and version.library_id = library.id
+         where note.author_user_id = $1"#,
+        actor.user_id().map(|user| user.0),
+        &libraries,
+    )
+    .fetch(connection);
+    Ok(rows.map_err(Error::from))
 }
 
 /// A note with the place of its document.

@@ -18,6 +18,7 @@ mod libraries;
 mod mcp_servers;
 mod notes;
 mod notifications;
+mod personal_data;
 mod portable;
 mod posts;
 mod reports;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(mcp_servers::routes())
         .merge(notes::routes())
         .merge(notifications::routes())
+        .merge(personal_data::routes())
         .merge(portable::routes())
         .merge(posts::routes())
         .merge(reports::routes())

@@ -22,6 +22,7 @@ pub(crate) mod mail;
 pub(crate) mod names;
 pub(crate) mod operation;
 pub(crate) mod passages;
+pub(crate) mod personal_data;
 pub(crate) mod places;
 pub(crate) mod revisions;
 pub(crate) mod search_endpoints;

@@ -107,6 +107,7 @@ pub(crate) async fn delete(app: &App, actor: &Actor, id: UserId) -> std::result:
     let mut transaction = app.begin().await?;
     if actor.is_admin() {
         social::people::prepare_deletion(&mut transaction, id).await.map_err(internal)?;
+        library::notes::forget_author(&mut transaction, id).await.map_err(internal)?;
     }
     users::delete(&mut transaction, actor, id).await?;
     // Their grants are deleted with them.

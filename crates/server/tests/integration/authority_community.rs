@@ -31,6 +31,7 @@ DELETE /api/v1/comments/{comment}/like                                   404 404
 PUT    /api/v1/comments/{comment}/acceptance                             404 404 403 403 200 404 403 404 200
 DELETE /api/v1/comments/{comment}/acceptance                             404 404 403 403 200 404 403 404 200
 GET    /api/v1/feed                                                      401 200 200 200 200 200 403 403 200
+GET    /api/v1/personal-data                                             401 200 200 200 200 200 403 403 200
 GET    /api/v1/follows                                                   401 200 200 200 200 200 403 403 200
 GET    /api/v1/follows/suggestions                                       401 200 200 200 200 200 403 403 200
 GET    /api/v1/mutes                                                     401 200 200 200 200 200 403 403 200

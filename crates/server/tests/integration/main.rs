@@ -48,6 +48,7 @@ mod openapi;
 mod page_weight;
 mod pages;
 mod perplexica;
+mod personal_data;
 mod pictures;
 mod reading_order;
 mod recovery;

@@ -146,7 +146,7 @@ pub(super) async fn get(
         let tokens = passage.tokens();
         (passage, tokens)
     };
-    // Links take at most an eighth.
+    // Discussions and links take at most an eighth.
     let link_tokens = max_tokens / 8;
     let options = ReadOptions {
         section: &section,
@@ -181,6 +181,13 @@ pub(super) async fn get(
     let ids: Vec<Uuid> = passages.iter().filter_map(|passage| passage.id.parse().ok()).collect();
     let links = links::of_passages(&mut connection, actor, &catalogue, &ids, MAX_LINKS).await?;
     let mut link_tokens = link_tokens;
+    let hashes: Vec<String> = passages.iter().map(|passage| passage.sha256.clone()).collect();
+    let shown: Vec<(DocumentId, &str)> =
+        hashes.iter().map(|hash| (document.document_id, hash.as_str())).collect();
+    let discussions = social::passages::discussions(&mut connection, actor, &shown).await?;
+    for (passage, discussions) in passages.iter_mut().zip(&discussions) {
+        passage.add_discussions(discussions, &mut link_tokens);
+    }
     for (passage, id) in passages.iter_mut().zip(&ids) {
         passage.add_links(links.get(id).map_or(&[], Vec::as_slice), &mut link_tokens);
     }

@@ -3,6 +3,7 @@
 use kernel::actor::Actor;
 use library::budget;
 use library::catalogue::Library;
+use library::ids::DocumentId;
 use library::label::VersionRequest;
 use library::links;
 use library::names::LibraryName;
@@ -224,6 +225,13 @@ async fn fit(
         let ids: Vec<Uuid> = answer.hits.iter().take(passages.len()).map(|hit| hit.passage.id).collect();
         let catalogue = server.app.engine.catalogue().await?;
         let mut connection = acquire(server.app.pool()).await?;
+        let shown = answer.hits.iter().take(passages.len()).map(|hit| &hit.passage);
+        let shown: Vec<(DocumentId, &str)> =
+            shown.map(|passage| (DocumentId(passage.document_id), passage.sha256.as_str())).collect();
+        let discussions = social::passages::discussions(&mut connection, actor, &shown).await?;
+        for (passage, discussions) in passages.iter_mut().zip(&discussions) {
+            passage.add_discussions(discussions, &mut tokens_left);
+        }
         let links = links::of_passages(&mut connection, actor, &catalogue, &ids, MAX_LINKS).await?;
         for (passage, id) in passages.iter_mut().zip(&ids) {
             passage.add_links(links.get(id).map_or(&[], Vec::as_slice), &mut tokens_left);

@@ -75,6 +75,11 @@ account-email = Email
 account-email-password = Your password (required to change the email address)
 account-email-hint = Password reset links are sent to this address.
 
+account-data = Your data
+account-data-about = Your account, notes, posts, comments, likes, follows and the messages you sent, as a file of JSON lines. Your questions and answers are a file of their own, which can be imported again.
+account-data-export = Download my data
+account-data-chats = Download my questions and answers
+
 account-password = Password
 account-password-current = Current password
 account-password-hint = At least 10 characters; a few unrelated words work well. Your other sessions end.

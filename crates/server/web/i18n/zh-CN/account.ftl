@@ -75,6 +75,11 @@ account-email = 邮箱
 account-email-password = 您的密码（修改邮箱时需要）
 account-email-hint = 设置密码的链接会发送到这个邮箱。
 
+account-data = 您的数据
+account-data-about = 账号、批注、帖子、评论、点赞、关注和您发送的消息，保存为一个 JSON 行文件。您的提问和回答另有一个文件，可以再导入。
+account-data-export = 下载我的数据
+account-data-chats = 下载我的提问和回答
+
 account-password = 密码
 account-password-current = 当前密码
 account-password-hint = 至少 10 个字符；可用几个互不相关的词。您的其他会话将退出。
