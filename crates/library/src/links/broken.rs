@@ -73,7 +73,7 @@ pub async fn list(
         }
         None => (None, None),
     };
-    let mut items: Vec<BrokenLink> = Vec::new();
+    let (mut items, mut cursors): (Vec<BrokenLink>, Vec<Cursor>) = (Vec::new(), Vec::new());
     for _ in 0..MAX_BATCHES {
         // A document whose links were listed in part is read again.
         let sources = sources(connection, library, version, after.as_deref(), listed.is_some()).await?;
@@ -82,22 +82,19 @@ pub async fn list(
             let skipped = listed.take().unwrap_or(0);
             for (number, link) in broken.into_iter().enumerate().skip(skipped) {
                 if items.len() == limit {
-                    return Ok(Page {
-                        items,
-                        cursors: Vec::new(),
-                        next: Some(Cursor::encode(&(path, Some(number)))),
-                    });
+                    return Ok(Page { items, cursors, next: Some(Cursor::encode(&(path, Some(number)))) });
                 }
+                cursors.push(Cursor::encode(&(&path, Some(number + 1))));
                 items.push(link);
             }
             after = Some(path);
         }
         if is_last {
-            return Ok(Page { items, cursors: Vec::new(), next: None });
+            return Ok(Page { items, cursors, next: None });
         }
     }
     let next = after.map(|path| Cursor::encode(&(path, None::<usize>)));
-    Ok(Page { items, cursors: Vec::new(), next })
+    Ok(Page { items, cursors, next })
 }
 
 /// Reads the links of the next documents by path: after `after`, or from it on.

@@ -17,6 +17,8 @@ use crate::http::problem::Problem;
 pub(super) const MAX_FIRST: i32 = 100;
 /// Number of items of a page, if none is given.
 pub(super) const DEFAULT_FIRST: i32 = 20;
+/// Maximum number of pages that are read for one: those of some lists can be short, and others follow.
+const MAX_PAGES: usize = 10;
 /// Maximum number of items that are read for a page that is counted from its end.
 const MAX_BACKWARD: usize = 1000;
 
@@ -78,6 +80,7 @@ impl PageArguments {
             edges: VecDeque::new(),
             reached,
             read: 0,
+            pages: 0,
             has_more: true,
             is_whole: false,
             is_cut: false,
@@ -118,6 +121,8 @@ pub(super) struct Slice<T> {
     reached: Option<Cursor>,
     /// Number of items read.
     read: usize,
+    /// Number of pages read.
+    pages: usize,
     /// Whether the list goes on behind what was read.
     has_more: bool,
     /// Whether all is read that is wanted.
@@ -129,7 +134,8 @@ pub(super) struct Slice<T> {
 impl<T> Slice<T> {
     /// Returns cursor and limit of the page to read next; `None` if the part is whole.
     pub(super) fn wanted(&self) -> Option<(Option<&Cursor>, usize)> {
-        let limit = if self.arguments.is_backward { MAX_FIRST as usize } else { self.arguments.count };
+        let left = self.arguments.count.saturating_sub(self.edges.len());
+        let limit = if self.arguments.is_backward { MAX_FIRST as usize } else { left };
         (!self.is_whole).then_some((self.reached.as_ref(), limit))
     }
 
@@ -141,8 +147,11 @@ impl<T> Slice<T> {
     pub(super) fn add(&mut self, page: Page<T>) -> Result<(), Error> {
         self.has_more = page.next.is_some();
         if !self.arguments.is_backward {
-            self.is_whole = true;
             self.edges.extend(page.cursors.into_iter().zip(page.items));
+            self.reached = page.next;
+            self.pages += 1;
+            let is_full = self.edges.len() >= self.arguments.count || self.pages == MAX_PAGES;
+            self.is_whole = is_full || self.reached.is_none();
             return Ok(());
         }
         self.read += page.items.len();
@@ -234,6 +243,22 @@ mod tests {
         assert_eq!(read(5, (None, None, Some(3), behind!(2))).unwrap(), (vec![0, 1], false, true));
         assert_eq!(read(350, (None, None, Some(2), behind!(249))).unwrap(), (vec![247, 248], true, true));
         assert_eq!(read(0, (None, None, Some(2), None)).unwrap(), (vec![], false, false));
+    }
+
+    #[test]
+    fn a_page_is_full_where_those_of_the_list_are_short() {
+        let mut slice = PageArguments::new((Some(4), None, None, None)).unwrap().slice();
+        let mut limits = Vec::new();
+        for (items, has_more) in [(vec![1, 2], true), (vec![], true), (vec![3], true), (vec![4], true)] {
+            limits.push(slice.wanted().unwrap().1);
+            let cursors = items.iter().map(Cursor::encode).collect();
+            slice.add(Page { items, cursors, next: has_more.then(|| Cursor::encode(&9)) }).unwrap();
+        }
+        assert!(slice.wanted().is_none());
+        assert_eq!(limits, [4, 2, 2, 1]);
+        let connection = slice.connection(|number| number);
+        assert_eq!(connection.edges.iter().map(|edge| edge.node).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert!(connection.has_next_page);
     }
 
     #[test]
