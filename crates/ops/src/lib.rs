@@ -4,7 +4,7 @@
 //! A [`Repository`](repository::Repository) is a folder of backups. [`backup::run`] writes one, [`restore`] plans and carries out a
 //! restoration into an empty data folder, [`verify::run`] restores a backup beside the running library and checks the copy. Between
 //! backups, [`archive`] stores the write-ahead log, for recovery to any moment. The format is described in [`manifest`], encryption in
-//! [`keys`]. The crate owns the PostgreSQL schema `ops`: [`questions`].
+//! [`keys`]. The crate owns the PostgreSQL schema `ops`: [`questions`], [`drills`].
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -23,6 +23,7 @@ pub mod archive;
 pub mod authority;
 pub mod backup;
 mod codec;
+pub mod drills;
 mod error;
 pub mod keys;
 pub mod manifest;

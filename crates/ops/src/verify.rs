@@ -51,7 +51,7 @@ impl State {
 }
 
 /// Outcome of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = BackupCheckOutcome)]
 pub enum Outcome {
@@ -61,6 +61,22 @@ pub enum Outcome {
     Degraded,
     /// Something is lost or wrong.
     Failed,
+}
+
+impl Outcome {
+    /// Name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Returns the worst outcome of some checks. Without any check nothing has passed.
+    pub(crate) fn worst(checks: &[Check]) -> Self {
+        checks.iter().map(|check| check.outcome).max().unwrap_or(Self::Failed)
+    }
 }
 
 /// One check of a verification.
@@ -185,11 +201,10 @@ fn fault(error: Error) -> Result<Check, Error> {
 }
 
 fn state_of(checks: &[Check]) -> State {
-    let worst = |outcome| checks.iter().any(|check| check.outcome == outcome);
-    match () {
-        () if worst(Outcome::Failed) || checks.is_empty() => State::Failed,
-        () if worst(Outcome::Degraded) => State::Degraded,
-        () => State::Verified,
+    match Outcome::worst(checks) {
+        Outcome::Passed => State::Verified,
+        Outcome::Degraded => State::Degraded,
+        Outcome::Failed => State::Failed,
     }
 }
 
@@ -221,18 +236,52 @@ async fn check_running(
         sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut connection).await?;
     // Rows first: the extension that the next check installs adds none, but what it finds says less than a missing table.
     checks.push(check_rows(manifest, &tables::count(&mut connection).await?));
-    let (keys, violated) = tables::violated_keys(&mut connection).await?;
-    checks.push(if violated.is_empty() {
-        Check::new("foreign_keys", Outcome::Passed, format!("{keys} foreign keys hold"))
-    } else {
-        Check::new("foreign_keys", Outcome::Failed, named(&violated))
-    });
+    checks.push(check_foreign_keys(&mut connection).await?);
     connection.close().await?;
     checks.push(check_structure(cluster).await);
     checks.push(check_objects(manifest));
     checks.push(check_log(repository, manifest).await?);
     checks.extend(questions.ask(folder, &prepared.extras).await);
     Ok(time)
+}
+
+/// Checks the tables, foreign keys and indexes of a restored database that is in use, or newer than the backup: how many rows it has says
+/// little.
+///
+/// # Errors
+///
+/// Fails when the database does.
+pub async fn inspect(cluster: &Cluster, manifest: &Manifest) -> Result<Vec<Check>, Error> {
+    let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
+    let tables = check_tables(manifest, &tables::count(&mut connection).await?);
+    let foreign_keys = check_foreign_keys(&mut connection).await?;
+    connection.close().await?;
+    Ok(vec![tables, foreign_keys, check_structure(cluster).await])
+}
+
+fn check_tables(manifest: &Manifest, found: &BTreeMap<String, i64>) -> Check {
+    // A newer program has migrated it, and may have removed some.
+    let is_same_schema = manifest.schema == store::migrations::newest();
+    let missing: Vec<String> =
+        manifest.tables.keys().filter(|name| is_same_schema && !found.contains_key(*name)).cloned().collect();
+    if !missing.is_empty() {
+        return Check::new("tables", Outcome::Failed, format!("missing: {}", named(&missing)));
+    }
+    let rows: i64 = found.values().sum();
+    if rows == 0 && manifest.rows() > 0 {
+        return Check::new("tables", Outcome::Failed, "the database has no rows");
+    }
+    let detail = format!("{rows} rows in {} tables; the backup has {}", found.len(), manifest.rows());
+    Check::new("tables", Outcome::Passed, detail)
+}
+
+async fn check_foreign_keys(connection: &mut PgConnection) -> Result<Check, Error> {
+    let (keys, violated) = tables::violated_keys(connection).await?;
+    Ok(if violated.is_empty() {
+        Check::new("foreign_keys", Outcome::Passed, format!("{keys} foreign keys hold"))
+    } else {
+        Check::new("foreign_keys", Outcome::Failed, named(&violated))
+    })
 }
 
 /// Reads every table and index of the library's database.
