@@ -8,6 +8,7 @@ mod chats;
 mod comments;
 mod conversations;
 mod documents;
+mod drills;
 mod follows;
 mod golden_questions;
 mod grants;
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(comments::routes())
         .merge(conversations::routes())
         .merge(documents::routes())
+        .merge(drills::routes())
         .merge(follows::routes())
         .merge(golden_questions::routes())
         .merge(grants::routes())

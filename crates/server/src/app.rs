@@ -28,6 +28,7 @@ pub(crate) mod revisions;
 pub(crate) mod search_endpoints;
 pub(crate) mod sessions;
 pub(crate) mod shares;
+pub(crate) mod shutdown;
 pub(crate) mod staging;
 pub(crate) mod uploads;
 pub(crate) mod version_changes;

@@ -8,6 +8,7 @@ mod chats;
 mod completions;
 mod config;
 mod documents;
+mod drill;
 mod golden_questions;
 mod history;
 mod keys;
@@ -83,7 +84,7 @@ const SETTINGS_HINT: &str = "Settings are flags of this command too: wenyuan hel
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Start the server.
-    Serve,
+    Serve(serve::Arguments),
     /// Add documents: files, folders, archives (zip, tar.gz), or - for standard input.
     Add(add::Arguments),
     /// Search passages (keyword and semantic search).
@@ -128,6 +129,8 @@ enum Action {
     Backup(backup::Arguments),
     /// Restore a backup into an empty data directory.
     Restore(restore::Arguments),
+    /// Rehearse a disaster: restore the last state elsewhere, serve it, ask it, and measure how long that takes.
+    Drill(drill::Arguments),
     /// Rotate the master key that secrets are sealed with.
     Secrets(secrets::Arguments),
     /// List background jobs; retry or discard failed ones.
@@ -230,7 +233,7 @@ pub(crate) fn main() -> ExitCode {
     if let Action::Unpack(arguments) = &action {
         return unpack::run(arguments);
     }
-    let default_log = if matches!(action, Action::Serve) { "info" } else { "warn" };
+    let default_log = if matches!(action, Action::Serve(_)) { "info" } else { "warn" };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -293,7 +296,8 @@ fn with_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
 
 async fn run(action: Action, settings: &Settings) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Serve => serve::run(settings).await,
+        Action::Serve(arguments) => serve::run(settings, &arguments).await,
+        Action::Drill(arguments) => Box::pin(drill::run(settings, arguments)).await,
         Action::Backup(arguments) => Box::pin(backup::run(settings, arguments)).await,
         Action::Restore(arguments) => Box::pin(restore::run(settings, arguments)).await,
         Action::Migrate(arguments) => operate::migrate(settings, arguments).await,

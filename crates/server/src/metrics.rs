@@ -214,6 +214,27 @@ pub(crate) const METRICS: &[Metric] = &[
         "Backups whose verification has not succeeded, or whose manifest cannot be read",
     ),
     gauge("wenyuan_backup_repository_bytes", &[], "Bytes of the repository"),
+    counter(
+        "wenyuan_drills_total",
+        &[("outcome", "`passed`, `degraded`, `failed`")],
+        "Drills that this process carried out as jobs",
+    ),
+    gauge("wenyuan_drill_timestamp_seconds", &[], "Time of the newest drill, in seconds since 1970"),
+    gauge(
+        "wenyuan_drill_passed",
+        &[],
+        "Whether the newest drill passed every check within its targets: 1 or 0",
+    ),
+    gauge(
+        "wenyuan_drill_rpo_seconds",
+        &[],
+        "Age of the last recoverable state in the newest drill; NaN if it did not get so far",
+    ),
+    gauge(
+        "wenyuan_drill_rto_seconds",
+        &[],
+        "Time until the restored library answered in the newest drill; NaN if it did not",
+    ),
     gauge(
         "wenyuan_backup_wal_timestamp_seconds",
         &[],

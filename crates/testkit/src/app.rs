@@ -152,6 +152,18 @@ impl TestApp {
         was_running
     }
 
+    /// Starts a command and asks it to stop (SIGTERM) after `delay`. Returns its exit code; `None` if a signal has ended it.
+    pub async fn run_and_stop(&self, arguments: &[&str], delay: Duration) -> Option<i32> {
+        let mut command = Command::from(self.command(arguments));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().expect("the program");
+        tokio::time::sleep(delay).await;
+        if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+            let _gone = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+        child.wait().await.expect("an exit code").code()
+    }
+
     /// Runs `wenyuan add PATH --library … --version … --json`. Returns the exit code and the summary.
     pub async fn add(&self, path: &str, library: &str, version: &str) -> (i32, Value) {
         let run = self.run(&["add", path, "--library", library, "--version", version, "--json"]).await;

@@ -25,7 +25,7 @@ use self::handlers::{EmbedFiles, EmbedPassages, Ingest, MaintainVectors, SweepOb
 use self::models::ModelFollower;
 use crate::app::App;
 use crate::app::backups::archiving::{self, Archiving};
-use crate::app::backups::scheduled;
+use crate::app::backups::{drill, scheduled};
 use crate::app::mail::{Mail, ResetMails};
 
 /// Interval at which the use of keys and sessions is written.
@@ -120,7 +120,7 @@ impl BackgroundTasks {
         self.spawn_worker(app, maintenance::Maintenance::new(app.pool().clone()));
     }
 
-    /// Writes, verifies and removes backups on their schedules, if a repository is set. Their state is measured.
+    /// Writes, verifies, rehearses and removes backups on their schedules, if a repository is set. Their state is measured.
     pub(crate) fn back_up(&mut self, app: &App) {
         if app.settings.backup.repository().is_none() {
             return;
@@ -129,9 +129,11 @@ impl BackgroundTasks {
         self.tasks.push(tokio::spawn(schedules));
         self.spawn_worker(app, backups::Backups { app: app.clone() });
         let app = app.clone();
+        let settings = Arc::clone(&app.settings);
+        self.adopt(tokio::spawn(async move { drill::remove_leftover(&settings).await }));
         self.repeat("measure the backups", Wake::Every(MEASURE_BACKUPS), move |_stop| {
             let app = app.clone();
-            async move { scheduled::measure(&app.settings).await }
+            async move { scheduled::measure(&app).await }
         });
     }
 

@@ -2,6 +2,7 @@
 //! copy the questions whose answers it had saved.
 
 pub(crate) mod archiving;
+pub(crate) mod drill;
 mod questions;
 pub(crate) mod requests;
 pub(crate) mod scheduled;

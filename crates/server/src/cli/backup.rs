@@ -16,7 +16,7 @@ use ops::keys::{Identity, NewKey, recovery_kit};
 use ops::manifest::{Manifest, program_version};
 use ops::progress::Progress;
 use ops::repository::{Listed, Repository};
-use ops::verify::{Outcome, Report, State};
+use ops::verify::{Check, Outcome, Report, State};
 use ops::wal::join;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -376,15 +376,18 @@ fn style(state: State) -> anstyle::Style {
     }
 }
 
+/// Prints a check with its outcome.
+pub(super) fn print_check(check: &Check) {
+    let mark = match check.outcome {
+        Outcome::Passed => styled(WELL, "✓"),
+        Outcome::Degraded => styled(WRONG, "!"),
+        Outcome::Failed => styled(WRONG, "✗"),
+    };
+    show::line(&format!("{mark} {:<13} {}", check.name, check.detail));
+}
+
 fn print_report(report: &Report) {
-    for check in &report.checks {
-        let mark = match check.outcome {
-            Outcome::Passed => styled(WELL, "✓"),
-            Outcome::Degraded => styled(WRONG, "!"),
-            Outcome::Failed => styled(WRONG, "✗"),
-        };
-        show::line(&format!("{mark} {:<13} {}", check.name, check.detail));
-    }
+    report.checks.iter().for_each(print_check);
     show::line(&format!(
         "{} {}",
         styled(style(report.state), report.state.as_str()),

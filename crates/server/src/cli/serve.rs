@@ -6,21 +6,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use clap::Args;
 use kernel::actor::Actor;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::{sandbox, show};
-use crate::app::App;
 use crate::app::background::BackgroundTasks;
-use crate::app::guide;
 use crate::app::mail::Mail;
+use crate::app::{App, guide, shutdown};
 use crate::http::guard::Names;
 use crate::http::{AppState, connections};
 use crate::settings::Settings;
 use crate::{metrics, routes};
 
+/// Arguments of `wenyuan serve`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only answer, as a drill needs it: run no jobs and no schedules, and stop at the end of standard input
+    #[arg(long, hide = true)]
+    for_drill: bool,
+}
+
 /// Serves until a signal stops it.
-pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let listen = settings.server.listen();
     let hosts = settings.server.hosts()?;
@@ -43,44 +51,57 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let mut background = BackgroundTasks::start(&app);
     background.update_index(&app);
-    background.ingest(&app)?;
-    background.embed(&app);
-    background.sweep_objects(&app);
-    background.maintain(&app);
-    background.back_up(&app);
-    background.archive_wal(&app);
-    background.record_usage(&app);
-    background.record_zero_results(&app);
-    background.mark_stale_answers(&app);
     let public = public_address(settings, address);
-    if let Some(mail) = mail {
-        background.send_mail(&app, mail, Arc::clone(&public));
+    if !arguments.for_drill {
+        start_work(&app, &mut background, mail, &public)?;
     }
-    background.adopt(metrics::spawn_job_gauges(app.pool().clone()));
-    let maximum = settings.database().pool.maximum;
-    background.adopt(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
-    background.adopt(app.caches.spawn_gauges(app.pool().clone()));
-    if let Some(cluster) = app.database.cluster() {
-        background.adopt(cluster.spawn_watch());
-    }
-    background.adopt(tokio::spawn({
-        let app = app.clone();
-        async move { guide::add(&app).await }
-    }));
     let names = Arc::new(Names::new(address, &hosts, settings.server.origins()));
     let router = routes::router(AppState::new(app.clone(), recorder, Arc::clone(&public)), names);
     tracing::info!(address = %address, milliseconds = begun.elapsed().as_millis(), "ready");
     if show::watched() {
         show::note(&format!("{} http://{address}", show::styled(show::BOLD, "文渊 is open at")));
     }
-    offer_setup(&app, &public).await;
+    if !arguments.for_drill {
+        offer_setup(&app, &public).await;
+    }
     let trusted_proxies = settings.server.trusted_proxies().to_vec();
-    connections::serve(listener, router, trusted_proxies, stopping(app.clone())).await;
+    connections::serve(listener, router, trusted_proxies, stopping(app.clone(), arguments.for_drill)).await;
     tracing::info!("stopping: finishing or releasing running work");
     background.stop().await;
     app.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the jobs and schedules of the library, and what measures it.
+fn start_work(
+    app: &App,
+    background: &mut BackgroundTasks,
+    mail: Option<Mail>,
+    public: &Arc<str>,
+) -> anyhow::Result<()> {
+    background.ingest(app)?;
+    background.embed(app);
+    background.sweep_objects(app);
+    background.maintain(app);
+    background.back_up(app);
+    background.archive_wal(app);
+    background.record_usage(app);
+    background.record_zero_results(app);
+    background.mark_stale_answers(app);
+    if let Some(mail) = mail {
+        background.send_mail(app, mail, Arc::clone(public));
+    }
+    background.adopt(metrics::spawn_job_gauges(app.pool().clone()));
+    let maximum = app.settings.database().pool.maximum;
+    background.adopt(store::postgres::spawn_pool_gauges(app.pool().clone(), maximum));
+    background.adopt(app.caches.spawn_gauges(app.pool().clone()));
+    if let Some(cluster) = app.database.cluster() {
+        background.adopt(cluster.spawn_watch());
+    }
+    let app = app.clone();
+    background.adopt(tokio::spawn(async move { guide::add(&app).await }));
+    Ok(())
 }
 
 /// Returns the public address: the configured one, or where the server listens.
@@ -126,22 +147,27 @@ async fn warn_of_powers(app: &App) {
     }
 }
 
-/// Waits for a signal and ends running answers, whose followers would keep the server up.
-async fn stopping(app: App) {
-    told_to_stop().await;
+/// Waits for a signal, or for the end of the input if `until_end_of_input`, and ends running answers, whose followers would keep the
+/// server up.
+async fn stopping(app: App, until_end_of_input: bool) {
+    if until_end_of_input {
+        tokio::select! {
+            () = shutdown::requested() => {}
+            () = end_of_input() => {}
+        }
+    } else {
+        shutdown::requested().await;
+    }
     app.answers.close().await;
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn told_to_stop() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
+/// Waits for the end of standard input. On a thread that nobody waits for: reading cannot be interrupted.
+async fn end_of_input() {
+    let (sender, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _unreadable = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        sender.send(())
+    });
+    // A channel that closes says the same.
+    let _ended = ended.await;
 }

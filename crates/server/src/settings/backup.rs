@@ -1,4 +1,4 @@
-//! `[backup]`: where backups are written, and what verifies them.
+//! `[backup]`: where backups are written, what verifies them, and what a drill is measured against.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use ops::drills::DrillTargets;
 use ops::prune::Policy;
 
 use super::{Group, Problems};
@@ -92,6 +93,26 @@ pub(crate) struct BackupSettings {
         value_name = "DAYS"
     )]
     keep_daily_days: u32,
+
+    /// Maximum age of the last recoverable state in a drill, in minutes
+    #[arg(
+        id = "backup.drill_rpo_minutes",
+        long = "backup-drill-rpo-minutes",
+        env = "WENYUAN_BACKUP_DRILL_RPO_MINUTES",
+        default_value_t = 15,
+        value_name = "MINUTES"
+    )]
+    drill_rpo_minutes: u32,
+
+    /// Maximum time until a restored library answers in a drill, in minutes
+    #[arg(
+        id = "backup.drill_rto_minutes",
+        long = "backup-drill-rto-minutes",
+        env = "WENYUAN_BACKUP_DRILL_RTO_MINUTES",
+        default_value_t = 30,
+        value_name = "MINUTES"
+    )]
+    drill_rto_minutes: u32,
 }
 
 impl BackupSettings {
@@ -116,6 +137,14 @@ impl BackupSettings {
             all_days: self.keep_all_days,
             daily_days: self.keep_daily_days,
             wal_days: self.keep_wal_days,
+        }
+    }
+
+    /// Targets of a drill.
+    pub(crate) fn drill_targets(&self) -> DrillTargets {
+        DrillTargets {
+            rpo_seconds: f64::from(self.drill_rpo_minutes) * 60.0,
+            rto_seconds: f64::from(self.drill_rto_minutes) * 60.0,
         }
     }
 

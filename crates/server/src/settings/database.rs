@@ -106,6 +106,11 @@ impl DatabaseSettings {
         }
     }
 
+    /// Whether the database is on a server of the operator.
+    pub(crate) fn is_external(&self) -> bool {
+        Secret::reveal(self.url.as_ref()).is_some()
+    }
+
     /// Settings for a copy of the library: on the built-in PostgreSQL, with the programs of this one.
     pub(super) fn for_copy(&self, data_dir: &Path) -> Self {
         Self { url: None, owner_url: None, postgres: Some(self.programs(data_dir)), ..self.clone() }

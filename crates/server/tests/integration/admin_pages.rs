@@ -145,6 +145,7 @@ async fn the_pages_are_for_administrators_only() {
         (&format!("/admin/servers/{nil}/act"), vec![("action", "delete")]),
         ("/admin/jobs", vec![("all", "1"), ("action", "discard")]),
         ("/admin/backups", vec![("action", "run")]),
+        ("/admin/backups", vec![("action", "drill")]),
         ("/admin/backups/questions", vec![("action", "add"), ("text", "any")]),
     ] {
         let refused = browser.fill("/account", action, &fields).await;

@@ -47,6 +47,8 @@ PATCH  /api/v1/documents/{document}/metadata                             404 404
 GET    /api/v1/notes?library={library}                                   404 404 200 200 200 404 200 404 200
 POST   /api/v1/notes                                                     401 404 201 201 201 404 403 403 201
 POST   /api/v1/notes/{note}/resolve                                      404 404 403 204 204 404 403 404 204
+GET    /api/v1/drills                                                    401 403 403 403 403 403 200 403 200
+POST   /api/v1/drills                                                    401 403 403 403 403 403 403 403 409
 GET    /api/v1/golden-questions                                          401 403 403 403 403 403 200 403 200
 POST   /api/v1/golden-questions                                          401 403 403 403 403 403 403 403 201
 DELETE /api/v1/golden-questions/{fresh_question}                         401 403 403 403 403 403 403 403 204

@@ -19,6 +19,7 @@ mod database_privileges;
 mod deactivation;
 mod document_lifecycle;
 mod document_pages;
+mod drill;
 mod equal_passages;
 mod external_sources;
 mod failures;

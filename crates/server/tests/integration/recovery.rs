@@ -30,7 +30,7 @@ async fn recoverable_until(app: &TestApp) -> String {
 }
 
 /// Writes something, and waits until it is in the repository. Returns a time behind everything that was written before.
-async fn archived(app: &TestApp, server: &Server, name: &str) -> String {
+pub(crate) async fn archived(app: &TestApp, server: &Server, name: &str) -> String {
     // A round that has begun before is not the one that stores it.
     for number in 0..2 {
         let before = recoverable_until(app).await;

@@ -1,4 +1,4 @@
-//! Scheduled backups: written, verified and pruned by jobs, so that of several nodes one does it, and its failure is seen.
+//! Scheduled backups: written, verified, rehearsed and pruned by jobs, so that of several nodes one does it, and its failure is seen.
 
 use store::jobs::{self, JobKind, LeasedJob};
 use store::schedules::Schedule;
@@ -7,16 +7,17 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::app::backups::scheduled::{self, PRUNE, RUN, VERIFY};
+use crate::app::backups::scheduled::{self, DRILL, PRUNE, RUN, VERIFY};
 
-/// All schedules: one after another, at night in UTC.
+/// All schedules: one after another, at night in UTC; a drill on the first of each month.
 pub(super) const SCHEDULES: &[Schedule] = &[
     Schedule { kind: RUN, cron: "0 2 * * *" },
     Schedule { kind: VERIFY, cron: "0 3 * * *" },
+    Schedule { kind: DRILL, cron: "0 4 1 * *" },
     Schedule { kind: PRUNE, cron: "0 5 * * *" },
 ];
 
-const KINDS: &[JobKind] = &[RUN, VERIFY, PRUNE];
+const KINDS: &[JobKind] = &[RUN, VERIFY, PRUNE, DRILL];
 
 /// Runs scheduled backups.
 pub(super) struct Backups {
@@ -33,6 +34,7 @@ impl Backups {
                 match job_kind.as_str() {
                     kind if kind == RUN.name => scheduled::run(&app).await,
                     kind if kind == VERIFY.name => scheduled::verify(&app, &payload).await,
+                    kind if kind == DRILL.name => scheduled::drill(&app).await,
                     _ => scheduled::prune(&app).await,
                 }
             })

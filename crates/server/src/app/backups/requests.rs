@@ -1,4 +1,4 @@
-//! What administrators ask of the server's backups: to see them, to write one, to verify one.
+//! Requests of administrators to the server's backups: to see them, to write one, to verify one, to rehearse a disaster.
 
 use kernel::actor::Actor;
 use ops::authority::{require_administrator, require_reader};
@@ -60,6 +60,24 @@ pub(crate) async fn start_verification(app: &App, actor: &Actor, id: &str) -> Re
     scheduled::enqueue_verification(&mut transaction, &manifest.id).await?;
     transaction.commit().await?;
     Ok(manifest.id)
+}
+
+/// Starts a drill as a job.
+///
+/// # Errors
+///
+/// Unless the actor is an administrator in person, and if no repository is set, the secret key of its backups is not on this machine or the
+/// database fails.
+pub(crate) async fn start_drill(app: &App, actor: &Actor) -> Result<()> {
+    require_repository(app, actor)?;
+    if !scheduled::can_drill(&app.settings) {
+        return Err(Error::Conflict(
+            "the secret key of the backups is not on this machine: run the drill where the key is, with wenyuan drill".to_owned(),
+        ));
+    }
+    let mut transaction = store::postgres::begin(app.pool()).await?;
+    scheduled::enqueue_drill(&mut transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 fn require_repository(app: &App, actor: &Actor) -> Result<()> {

@@ -1,15 +1,18 @@
-//! Backups that the server writes, verifies and prunes by itself, and their metrics.
+//! Backups that the server writes, verifies, prunes and rehearses by itself, and their metrics.
 
 use std::time::Duration;
 
 use anyhow::bail;
+use kernel::actor::Actor;
+use ops::drills;
 use ops::progress::Progress;
 use ops::repository::{Listed, Repository};
-use ops::verify::State;
+use ops::verify::{Outcome, State};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use store::jobs::{self, JobKind, NewJob};
 
+use super::drill::{self, DrillOptions};
 use super::{key_file, repository_folder, verify as verify_copy};
 use crate::app::App;
 use crate::settings::Settings;
@@ -20,6 +23,9 @@ pub(crate) const RUN: JobKind = backup("backup.run");
 pub(crate) const VERIFY: JobKind = backup("backup.verify");
 /// Removes old backups.
 pub(crate) const PRUNE: JobKind = backup("backup.prune");
+/// Rehearses a disaster. Its failure is a result that another attempt would not change.
+pub(crate) const DRILL: JobKind =
+    JobKind::new("backup.drill").retry(1, Duration::from_mins(2), Duration::from_mins(10));
 
 /// Creates the kind of a job that takes long, and finds another one running where an operator started it.
 const fn backup(name: &'static str) -> JobKind {
@@ -41,6 +47,38 @@ pub(crate) async fn enqueue_verification(
     Ok(jobs::enqueue(connection, &[job]).await?)
 }
 
+/// Enqueues a drill, besides those on schedule.
+pub(crate) async fn enqueue_drill(connection: &mut PgConnection) -> Result<(), store::postgres::Error> {
+    let job = NewJob::unique(DRILL, "requested", json!({}));
+    Ok(jobs::enqueue(connection, &[job]).await?)
+}
+
+/// Rehearses a disaster with the newest backup and the log behind it. One that is encrypted, and whose secret key is not on this machine,
+/// is rehearsed elsewhere.
+pub(crate) async fn drill(app: &App) -> anyhow::Result<()> {
+    let settings = &app.settings;
+    let repository = Repository::open(repository_folder(None, settings)?).await?;
+    let identity = super::read_identity(None, settings)?;
+    if !can_drill(settings) {
+        tracing::info!("no drill here: the secret key of the backups is not on this machine");
+        return Ok(());
+    }
+    let options = DrillOptions::default();
+    let drill = drill::run(&repository, identity, settings, &options, &Progress::default()).await?;
+    metrics::counter!("wenyuan_drills_total", "outcome" => drill.outcome.as_str()).increment(1);
+    drill::record(app, &drill).await?;
+    measure_drills(app).await?;
+    if drill.outcome != Outcome::Passed {
+        bail!("the outcome of the drill is {}: see the page Backups", drill.outcome.as_str());
+    }
+    Ok(())
+}
+
+/// Whether this machine has what a drill needs: a key, unless the backups are not encrypted.
+pub(crate) fn can_drill(settings: &Settings) -> bool {
+    settings.backup.unencrypted() || settings.backup.key_file().is_some()
+}
+
 /// Writes a backup.
 pub(crate) async fn run(app: &App) -> anyhow::Result<()> {
     let settings = &app.settings;
@@ -56,7 +94,7 @@ pub(crate) async fn run(app: &App) -> anyhow::Result<()> {
             "nobody has confirmed to have a secret key of the backups: wenyuan backup key confirm FILE"
         );
     }
-    measure(settings).await
+    measure(app).await
 }
 
 /// Verifies the backup that the payload names, or the newest one, unless that was done. An encrypted one whose secret key is not on this
@@ -78,7 +116,7 @@ pub(crate) async fn verify(app: &App, payload: &Value) -> anyhow::Result<()> {
         return Ok(());
     }
     let report = verify_copy(&repository, manifest, identity, settings, None, &Progress::default()).await?;
-    measure(settings).await?;
+    measure(app).await?;
     if report.state != State::Verified {
         bail!(
             "the backup {} is {}: wenyuan backup show {}",
@@ -100,7 +138,9 @@ pub(crate) async fn prune(app: &App) -> anyhow::Result<()> {
 
 /// Sets the gauges from what is in the repository, whoever wrote it.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn measure(app: &App) -> anyhow::Result<()> {
+    measure_drills(app).await?;
+    let settings = &app.settings;
     let folder = repository_folder(None, settings)?;
     // It is created by the first backup.
     if !folder.join("repository.json").is_file() {
@@ -131,5 +171,19 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<()> {
         }
     }
     metrics::gauge!("wenyuan_backups_failed").set(failed);
+    Ok(())
+}
+
+/// Sets the gauges of the newest drill, whoever carried it out.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+async fn measure_drills(app: &App) -> anyhow::Result<()> {
+    let mut connection = store::postgres::acquire(app.pool()).await?;
+    let newest = drills::list(&mut connection, &Actor::owner(), 1).await?.pop();
+    let Some(drill) = newest else { return Ok(()) };
+    metrics::gauge!("wenyuan_drill_timestamp_seconds").set(drill.started_at.timestamp() as f64);
+    metrics::gauge!("wenyuan_drill_passed").set(if drill.outcome == Outcome::Passed { 1.0 } else { 0.0 });
+    // One that did not get so far measured nothing.
+    metrics::gauge!("wenyuan_drill_rpo_seconds").set(drill.rpo_seconds.unwrap_or(f64::NAN));
+    metrics::gauge!("wenyuan_drill_rto_seconds").set(drill.rto_seconds.unwrap_or(f64::NAN));
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! `/admin/backups`: backups with their state and the checks of the last verification, buttons to start one and to verify; the golden
-//! questions.
+//! questions; drills.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
+use ops::drills::Drill;
 use ops::questions::{GoldenQuestion, NewGoldenQuestion};
 use ops::verify::{Check, Outcome, State as BackupState};
 
 use super::{FlashMessage, ListQuery, require_administrator};
-use crate::app::backups::{self, Overview, scheduled};
+use crate::app::backups::{self, Overview, requests, scheduled};
 use crate::http::AppState;
 use crate::http::input::Query;
 use crate::http::problem::Problem;
@@ -20,6 +21,8 @@ use crate::pages::frame::{FormError, Frame};
 use crate::pages::see_other;
 
 const HERE: &str = "/admin/backups";
+/// Drills that are shown.
+const SHOWN_DRILLS: i64 = 12;
 const QUESTIONS: &str = "/admin/backups/questions";
 
 /// Routes of the section.
@@ -40,6 +43,10 @@ struct List<'page> {
     has_key: bool,
     /// Newest first.
     backups: Vec<Overview>,
+    /// Whether the server can carry out a drill.
+    can_drill: bool,
+    /// Newest drills, newest first.
+    drills: Vec<Drill>,
     /// Golden questions, oldest first.
     questions: Vec<GoldenQuestion>,
 }
@@ -68,12 +75,38 @@ impl List<'_> {
         backup.own_bytes.div_ceil(1 << 20)
     }
 
+    /// Returns the class of a drill's badge.
+    fn drill_badge(&self, drill: &Drill) -> &'static str {
+        if drill.outcome == Outcome::Passed { "good" } else { "bad" }
+    }
+
+    /// Measured and wanted recovery point and time.
+    fn measures(&self, drill: &Drill) -> String {
+        let measure = |name: &str, seconds: Option<f64>, target: f64| {
+            let key = if seconds.is_some() { "admin-drill-measure" } else { "admin-drill-unmeasured" };
+            let seconds = seconds.map_or_else(String::new, |seconds| format!("{seconds:.1}"));
+            let target = format!("{target:.0}");
+            let values = [
+                ("name", name.into()),
+                ("seconds", seconds.as_str().into()),
+                ("target", target.as_str().into()),
+            ];
+            self.frame.t_all(key, &values).into_owned()
+        };
+        let targets = drill.targets;
+        [
+            measure("RPO", drill.rpo_seconds, targets.rpo_seconds),
+            measure("RTO", drill.rto_seconds, targets.rto_seconds),
+        ]
+        .join(" · ")
+    }
+
     fn can_verify(&self, backup: &Overview) -> bool {
         backup.fault.is_none() && (self.has_key || !backup.encrypted)
     }
 }
 
-/// Lists the backups and the golden questions.
+/// Lists the backups, drills and golden questions.
 async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<ListQuery>) -> PageResult {
     require_administrator(&frame)?;
     let flash = FlashMessage::done(&frame, &query.done);
@@ -87,6 +120,8 @@ async fn list(state: &AppState, frame: &Frame, flash: FlashMessage<'_>) -> PageR
     let keys = backups::key_file(settings).read().map_err(Problem::from)?;
     let mut connection = store::postgres::acquire(state.app.pool()).await?;
     let questions = ops::questions::list(&mut connection, &frame.actor).await.map_err(Problem::from)?;
+    let drills =
+        ops::drills::list(&mut connection, &frame.actor, SHOWN_DRILLS).await.map_err(Problem::from)?;
     drop(connection);
     let page = List {
         frame,
@@ -94,33 +129,25 @@ async fn list(state: &AppState, frame: &Frame, flash: FlashMessage<'_>) -> PageR
         repository: settings.backup.repository().map(|folder| folder.display().to_string()),
         is_unconfirmed: !settings.backup.unencrypted() && keys.iter().all(|key| !key.confirmed),
         has_key: settings.backup.key_file().is_some(),
+        can_drill: scheduled::can_drill(settings),
+        drills,
         backups,
         questions,
     };
     Ok(page.flash.page(frame, &page))
 }
 
-/// Starts a backup, or the verification of one.
+/// Starts a backup, the verification of one, or a drill.
 async fn act(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
     require_administrator(&form.frame)?;
-    if state.app.settings.backup.repository().is_none() {
-        return Err(Problem::conflict("no repository of backups is set: WENYUAN_BACKUP_REPOSITORY").into());
-    }
-    let mut transaction = store::postgres::begin(state.app.pool()).await?;
-    let done = match (form.field("action"), form.field("id")) {
-        ("run", _) => {
-            scheduled::enqueue_run(&mut transaction).await?;
-            "backup"
-        }
-        ("verify", id) => {
-            let (manifest, _) = backups::find(&state.app.settings, id).await.map_err(Problem::from)?;
-            scheduled::enqueue_verification(&mut transaction, &manifest.id).await?;
-            "backup-verify"
-        }
+    let (app, actor) = (&state.app, &form.frame.actor);
+    let done = match form.field("action") {
+        "run" => requests::start(app, actor).await.map(|()| "backup"),
+        "drill" => requests::start_drill(app, actor).await.map(|()| "drill"),
+        "verify" => requests::start_verification(app, actor, form.field("id")).await.map(|_| "backup-verify"),
         _ => return Err(Problem::invalid("the form cannot be read").into()),
     };
-    transaction.commit().await?;
-    Ok(see_other(&format!("{HERE}?done={done}")))
+    Ok(see_other(&format!("{HERE}?done={}", done.map_err(Problem::from)?)))
 }
 
 /// Adds or removes a golden question.
