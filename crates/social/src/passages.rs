@@ -1,4 +1,4 @@
-//! What is discussed about passages, for those who read them elsewhere: results of a search, and documents that agents read.
+//! Discussions of passages, for those who read them elsewhere: results of a search, and documents that agents read.
 
 use kernel::actor::Actor;
 use library::ids::DocumentId;
@@ -30,7 +30,7 @@ pub struct PassageDiscussion {
     pub accepted_answer: Option<String>,
 }
 
-/// Returns what is discussed about each of these passages, which are named by their document and the SHA-256 of their text in
+/// Returns the discussions of each of these passages, which are named by their document and the SHA-256 of their text in
 /// hexadecimal: answered questions first, then the newest. It is found in every revision and version in which the passage is the same.
 ///
 /// # Errors

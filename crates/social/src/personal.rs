@@ -1,4 +1,4 @@
-//! What a person has written and done here, for them to take along.
+//! Data of a person to take along: texts that they have written, and things that they have done.
 
 use futures::stream::{Stream, StreamExt as _};
 use kernel::actor::Actor;

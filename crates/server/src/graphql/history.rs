@@ -275,7 +275,7 @@ view! {
 }
 
 view! {
-    /// What an answer cites, and how its passage has changed.
+    /// Citation of an answer, and how its passage has changed.
     SourceChange of stale::SourceChange {
         /// Number by which the answer cites it.
         number: i32,

@@ -662,7 +662,7 @@ impl CommunityQuery {
         Ok(Some(found.map_err(failed)?.iter().map(Share::from).collect()))
     }
 
-    /// What an answer of the caller cites, and how each passage has changed since.
+    /// Citations of an answer of the caller, and how each passage has changed since.
     #[graphql(complexity = "20 * child_complexity + 10")]
     async fn source_changes(
         &self,

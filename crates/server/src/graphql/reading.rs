@@ -154,7 +154,7 @@ view! {
         title: String,
         /// Target as the document wrote it.
         target: String,
-        /// What is missing: `document`, or `place` in a document that exists.
+        /// Missing target: `document`, or `place` in a document that exists.
         missing: String = |link| name_of(&link.missing),
     }
 }

@@ -137,7 +137,7 @@ impl<T> Backlog<T> {
     }
 }
 
-/// What has been seen of a list in the order of times that are taken before the transaction that writes commits, by the clock of any
+/// Items seen of a list that is in the order of times that are taken before the transaction that writes commits, by the clock of any
 /// node: something earlier may appear behind something later.
 struct Seen {
     newest: DateTime<Utc>,

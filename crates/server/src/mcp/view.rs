@@ -60,7 +60,7 @@ pub(super) struct Passage {
     pub(super) more_in_document: usize,
     /// Where links of the passage lead, in the same version.
     pub(super) links: Vec<PassageLink>,
-    /// What people and agents say about the passage; get_discussion reads all of it.
+    /// Discussions of the passage by people and agents; get_discussion reads all of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub(super) discussions: Vec<PassageDiscussion>,

@@ -1,4 +1,4 @@
-//! What a person takes along: all that is theirs, and nothing of others.
+//! Data that a person takes along: all that is theirs, and nothing of others.
 
 use std::collections::BTreeMap;
 

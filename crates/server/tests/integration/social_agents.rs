@@ -100,7 +100,7 @@ async fn what_an_agent_reads_names_the_discussions_about_it() {
     assert!(without.clone().count() > 0 && without.clone().all(|passage| passage["discussions"].is_null()));
     let (text, _) = agent.call("query-docs", json!({ "libraryId": "/docs/gate", "query": "gateway" })).await;
     assert!(text.contains("Seconds, from 2.0 on."), "{text}");
-    // Little room is for the text itself.
+    // A small answer is for the text itself.
     let (_, small) =
         agent.call("search_docs", json!({ "query": "gateway", "library": "gate", "max_tokens": 200 })).await;
     assert!(small["passages"][0]["discussions"].is_null(), "{small}");

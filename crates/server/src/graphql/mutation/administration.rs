@@ -156,7 +156,7 @@ pub(super) struct ConnectionTest {
     problem: Option<String>,
     /// Duration in milliseconds.
     milliseconds: u64,
-    /// What it is, where it tells: the beginning of a language model's answer, or name and version of an MCP server.
+    /// Beginning of a language model's answer, or name and version of an MCP server.
     answer: Option<String>,
     /// Names of the first tools of an MCP server.
     tools: Vec<String>,
