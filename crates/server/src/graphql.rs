@@ -20,6 +20,7 @@ mod mutation;
 mod operation;
 mod query;
 mod reading;
+mod request;
 mod rounds;
 mod subscription;
 mod view;

@@ -64,6 +64,7 @@ async fn lines<E: Into<Error>>(
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn failed(error: std::io::Error) -> Error {
     Error::Internal(format!("failed to write the data of a person: {error}"))
 }

@@ -14,7 +14,7 @@ use registry::tool_call;
 
 use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
-use super::query::{Request, id};
+use super::request::{Request, id};
 use super::view::{name_of, view};
 use crate::app::backups::{Overview, requests};
 use crate::app::sessions::require_person;

@@ -11,7 +11,7 @@ use social::{comments, conversations, follows, messages, notifications, people};
 
 use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::loaders::{FirstComments, Followed, Reads};
-use super::query::Request;
+use super::request::Request;
 use super::view::{name_of, view};
 
 /// Maximum number of comments that a post shows of itself.

@@ -58,7 +58,7 @@ pub(super) fn failed(problem: impl Into<Problem>) -> Error {
 /// Returns what went wrong with the server in a response, for those who run a request again or keep its response.
 pub(super) fn fault_in(response: &Response) -> Option<&Problem> {
     let problems = response.errors.iter().filter_map(|error| error.source::<Problem>());
-    problems.filter(|problem| problem.is_fault()).last()
+    problems.rev().find(|problem| problem.is_fault())
 }
 
 /// Turns the absence of something into `None`.

@@ -10,8 +10,8 @@ use library::ids::DocumentId;
 
 use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::loaders::Reads;
-use super::query::Request;
 use super::reading::Difference;
+use super::request::Request;
 use super::view::{name_of, view};
 
 /// State of a chat.

@@ -22,7 +22,7 @@ use super::documents::Documents;
 use super::error::fault_in;
 use super::live::{self, Live};
 use super::loaders::loaders;
-use super::query::Request;
+use super::request::Request;
 use super::rounds::Rounds;
 use super::{LibrarySchema, limits};
 use crate::http::AppState;

@@ -11,7 +11,7 @@ use library::ids::DocumentId;
 use library::search;
 
 use super::loaders::{PassageId, Reads};
-use super::query::Request;
+use super::request::Request;
 
 /// Readers of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

@@ -24,7 +24,7 @@ use super::cost::Budget;
 use super::http::{Endpoint, Parameters, Prepared, Refusal, add_codes, failure};
 use super::limits;
 use super::loaders::loaders;
-use super::query::Request;
+use super::request::Request;
 use super::rounds::Rounds;
 use super::subscription::Session;
 use crate::http::AppState;

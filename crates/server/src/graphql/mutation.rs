@@ -13,7 +13,7 @@ use kernel::update::FieldUpdate;
 use sqlx::{Postgres, Transaction};
 
 use super::error::{Outcome, Refusal, failed, outcome};
-use super::query::Request;
+use super::request::Request;
 use crate::http::problem::Problem;
 
 pub(super) use discussion::PostOrCommentInput;
@@ -52,7 +52,7 @@ pub(super) use payload;
 macro_rules! change {
     ($context:ident, $make:path $(, $argument:expr)* => $result:expr) => {{
         let mut transaction = crate::graphql::mutation::begin($context).await?;
-        let made = $make(&mut transaction, crate::graphql::query::Request::of($context).actor() $(, $argument)*).await;
+        let made = $make(&mut transaction, crate::graphql::request::Request::of($context).actor() $(, $argument)*).await;
         crate::graphql::mutation::end(transaction, crate::graphql::error::outcome(made.map($result))).await
     }};
 }

@@ -13,7 +13,7 @@ use store::schedules::ScheduleStatus;
 use super::community::{Comment, Post, load_comment, load_post};
 use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
-use super::query::Request;
+use super::request::Request;
 use super::view::{name_of, view};
 use crate::app::operation;
 use crate::http::input;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::{failed, if_present};
 use super::library::{Document, Grant, Library, Passage, load_document, load_passage};
-use super::query::{Request, id};
+use super::request::{Request, id};
 use super::view::{name_of, view};
 use crate::app::{accounts, revisions, version_changes};
 use crate::http::input;

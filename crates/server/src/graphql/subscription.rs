@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::community::{Comment, DirectMessage, Notification};
 use super::error::failed;
-use super::query::{Request, id};
+use super::request::{Request, id};
 use crate::app::App;
 use crate::app::watch::Watcher;
 use crate::http::authentication::LastingCredential;

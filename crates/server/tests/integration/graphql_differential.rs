@@ -112,8 +112,8 @@ async fn live(fixture: &Fixture, random: &mut Random) {
     let names: &BTreeMap<&str, String> = &fixture.names;
     let (mut posts, mut comments) = (vec![names["post"].clone()], vec![names["comment"].clone()]);
     for number in 0..150 {
-        let token = fixture.credential(*random.of(&people), false).await;
-        let other = *random.of(&people);
+        let (caller, other) = (*random.of(&people), *random.of(&people));
+        let token = fixture.credential(caller, false).await;
         let (post, comment) = (random.of(&posts).clone(), random.of(&comments).clone());
         let (method, path, body) = match random.below(15) {
             0..3 => {

@@ -20,7 +20,7 @@ use crate::graphql::administration::{
     GoldenQuestion, McpServer, SearchEndpoint, SearchEndpointPurpose, User, UserRole,
 };
 use crate::graphql::error::{failed, outcome};
-use crate::graphql::query::{Request, id};
+use crate::graphql::request::{Request, id};
 use crate::http::problem::Problem;
 
 payload!(UserPayload, User, "User, or why the change was not made.");

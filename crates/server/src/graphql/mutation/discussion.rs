@@ -14,7 +14,7 @@ use super::{CHANGE, Done, DonePayload, begin, change, end, payload};
 use crate::app::community;
 use crate::graphql::community::{Comment, Following, Likes, Post};
 use crate::graphql::error::{Outcome, failed, outcome};
-use crate::graphql::query::{Request, id};
+use crate::graphql::request::{Request, id};
 use crate::http::input;
 
 payload!(

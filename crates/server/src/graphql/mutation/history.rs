@@ -11,7 +11,7 @@ use super::{CHANGE, Done, DonePayload, begin, change, end, given, payload, told,
 use crate::app::{address, shares};
 use crate::graphql::error::{failed, outcome};
 use crate::graphql::history::{Chat, ChatMessage, Share};
-use crate::graphql::query::{Request, id};
+use crate::graphql::request::{Request, id};
 use crate::http::problem::Problem;
 
 payload!(ChatPayload, Chat, "Chat, or why the change was not made.");

@@ -12,8 +12,8 @@ use crate::app::libraries::LibraryChange;
 use crate::app::{accounts, libraries, revisions};
 use crate::graphql::error::failed;
 use crate::graphql::library::{Grant, Level, Library, Visibility};
-use crate::graphql::query::{Request, id};
 use crate::graphql::reading::{Note, NoteCategory, Revision};
+use crate::graphql::request::{Request, id};
 use crate::http::input;
 
 payload!(LibraryPayload, Library, "Library, or why the change was not made.");

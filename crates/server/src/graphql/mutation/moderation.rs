@@ -6,7 +6,7 @@ use social::reports;
 
 use super::discussion::PostOrCommentInput;
 use super::{CHANGE, Done, DonePayload, change};
-use crate::graphql::query::id;
+use crate::graphql::request::id;
 
 /// Decision on a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

@@ -10,7 +10,7 @@ use super::{CHANGE, Done, DonePayload, begin, end, payload, told, update};
 use crate::app::keys;
 use crate::graphql::error::{failed, outcome};
 use crate::graphql::operation::{Key, KeyScope, LanguageModel, WorklistItem};
-use crate::graphql::query::{Request, id};
+use crate::graphql::request::{Request, id};
 use crate::http::problem::Problem;
 
 payload!(KeyPayload, Key, "API key, or why the change was not made.");

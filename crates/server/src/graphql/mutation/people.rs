@@ -7,7 +7,7 @@ use social::{conversations, messages, notifications, relations};
 
 use super::{CHANGE, Done, DonePayload, change, payload};
 use crate::graphql::community::{Conversation, DirectMessage};
-use crate::graphql::query::id;
+use crate::graphql::request::id;
 use crate::graphql::view::view;
 
 payload!(ConversationPayload, Conversation, "Conversation, or why the change was not made.");
