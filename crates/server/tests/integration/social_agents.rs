@@ -63,9 +63,10 @@ async fn what_an_agent_reads_names_the_discussions_about_it() {
     let app = TestApp::new(PROGRAM).await;
     let server = app.serve().await;
     let ada = server.set_up().await;
-    let text =
-        "# Gate\n\nThe gateway waits thirty seconds.\n\n# Other\n\nNothing is said about the harbour.\n";
-    let added = server.add("gate", "1", "gate.md", text).await;
+    let same = "# Gate\n\nThe gateway waits thirty seconds.\n";
+    let added = server.add("gate", "1", "gate.md", same).await;
+    let other = server.add("gate", "1", "other.md", "# Other\n\nNothing of the harbour.\n").await;
+    server.processed(other["document_id"].as_str().expect("an id"), "1").await;
     let document = added["document_id"].as_str().expect("an id").to_owned();
     server.processed(&document, "1").await;
     server.caught_up().await;
