@@ -9,7 +9,7 @@ use crate::{Error, require_person};
 
 /// Returns what the actor has written and done: posts, comments and their earlier texts, likes, follows, mutes, blocks, messages that they
 /// sent, and reports, deleted ones too. Each record is a JSON object with its `kind`. Libraries that the actor cannot read any more are
-/// not named.
+/// not named, and answers that were written from them are left out.
 ///
 /// The connection is held until all is read.
 ///
@@ -25,7 +25,10 @@ pub async fn records(
     let rows = sqlx::query_scalar!(
         r#"-- personal.records
          select json_build_object('kind', 'post', 'id', post.id, 'about', post.about, 'library', library.name, 'version', version.label,
-             'document', document.path, 'section', post.section, 'answer', post.answer, 'text', post.text, 'question', post.question,
+             'document', document.path, 'section', post.section, 'text', post.text,
+             -- who may read no more all that an answer was written from does not take it along
+             'answer', case when post.other_libraries <@ $2 and (post.library_id is null or post.library_id = any ($2)) then post.answer end,
+             'question', post.question,
              'via', post.via, 'created_at', post.created_at, 'edited_at', post.edited_at, 'deleted_at', post.deleted_at)::text as "record!"
          from social.posts as post
          left join library.libraries as library on library.id = post.library_id and library.id = any ($2)

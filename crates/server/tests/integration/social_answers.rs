@@ -85,6 +85,13 @@ async fn a_posted_answer_is_read_by_those_who_read_all_it_was_written_from() {
         QUESTION
     );
 
+    // Who may read no more what it was written from does not take it along, either.
+    let taken = async || act(&server, &ben, Method::GET, "personal-data", None).await.text();
+    assert!(taken().await.contains("It holds thirty."));
+    act(&server, &ada, Method::DELETE, grant, None).await;
+    let left = taken().await;
+    assert!(left.contains(QUESTION) && !left.contains("It holds thirty."), "{left}");
+
     // Another library of the same name does not open what was written from the first one.
     assert_eq!(act(&server, &ada, Method::DELETE, "libraries/secret", None).await.status, 204);
     // And what nobody can read any more is deleted with it.

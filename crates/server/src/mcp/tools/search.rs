@@ -213,6 +213,7 @@ async fn fit(
             let part_tokens = |part: &str| passage.with_part(part).tokens();
             let (part, _) = budget::shorten(&passage.content, tokens_left, part_tokens);
             passages.push(passage.with_part(&part));
+            tokens_left = 0;
         }
         break;
     }
