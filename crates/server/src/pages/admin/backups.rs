@@ -83,15 +83,15 @@ impl List<'_> {
     /// Measured and wanted recovery point and time.
     fn measures(&self, drill: &Drill) -> String {
         let measure = |name: &str, seconds: Option<f64>, target: f64| {
-            let key = if seconds.is_some() { "admin-drill-measure" } else { "admin-drill-unmeasured" };
-            let seconds = seconds.map_or_else(String::new, |seconds| format!("{seconds:.1}"));
             let target = format!("{target:.0}");
-            let values = [
-                ("name", name.into()),
-                ("seconds", seconds.as_str().into()),
-                ("target", target.as_str().into()),
-            ];
-            self.frame.t_all(key, &values).into_owned()
+            let (name, target) = (("name", name.into()), ("target", target.as_str().into()));
+            let Some(seconds) = seconds else {
+                return self.frame.t_all("admin-drill-unmeasured", &[name, target]).into_owned();
+            };
+            let seconds = format!("{seconds:.1}");
+            self.frame
+                .t_all("admin-drill-measure", &[name, ("seconds", seconds.as_str().into()), target])
+                .into_owned()
         };
         let targets = drill.targets;
         [
