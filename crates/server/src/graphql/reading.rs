@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Error, ID, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use library::access::Level;
+use library::catalogue::{self, Catalogue, Version};
 use library::diff::Diff;
 use library::documents::{self, DocumentFilter, Revision as DomainRevision, outline};
 use library::ids::DocumentId;
@@ -249,6 +250,19 @@ impl Note {
     }
 }
 
+/// Returns a library and the version that a request names, or the active one.
+fn resolve<'catalogue>(
+    context: &Context<'_>,
+    catalogue: &'catalogue Catalogue,
+    library: &str,
+    version: Option<&str>,
+) -> Result<(&'catalogue catalogue::Library, &'catalogue Version), Error> {
+    let (name, version) =
+        (input::library(library).map_err(failed)?, input::version(version).map_err(failed)?);
+    let library = catalogue.library(Request::of(context).actor(), &name).map_err(failed)?;
+    Ok((library, library.resolve(&version).map_err(failed)?))
+}
+
 /// Queries of documents.
 #[derive(Default)]
 pub(super) struct ReadingQuery;
@@ -383,12 +397,8 @@ impl ReadingQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Nodes<OutlineEntry>, Error> {
-        let request = Request::of(context);
-        let name = input::library(&library).map_err(failed)?;
-        let version = input::version(version.as_deref()).map_err(failed)?;
-        let catalogue = request.catalogue().await?;
-        let library = catalogue.library(request.actor(), &name).map_err(failed)?;
-        let version = library.resolve(&version).map_err(failed)?;
+        let catalogue = Request::of(context).catalogue().await?;
+        let (library, version) = resolve(context, &catalogue, &library, version.as_deref())?;
         read_page!(context, (first, after, last, before), outline::entries, library, version => OutlineEntry::from)
     }
 
@@ -406,12 +416,8 @@ impl ReadingQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Nodes<BrokenLink>, Error> {
-        let request = Request::of(context);
-        let name = input::library(&library).map_err(failed)?;
-        let version = input::version(version.as_deref()).map_err(failed)?;
-        let catalogue = request.catalogue().await?;
-        let library = catalogue.library(request.actor(), &name).map_err(failed)?;
-        let version = library.resolve(&version).map_err(failed)?;
+        let catalogue = Request::of(context).catalogue().await?;
+        let (library, version) = resolve(context, &catalogue, &library, version.as_deref())?;
         read_page!(context, (first, after, last, before), broken::list, library, version => BrokenLink::from)
     }
 

@@ -208,6 +208,18 @@ fn required(value: Option<String>, name: &'static str) -> Result<String, Error> 
     value.ok_or_else(|| failed(Problem::invalid(format!("give {name}: it is new")).about(name)))
 }
 
+/// Tests a target, unless the caller may not.
+async fn tested<T, E: Into<Problem>, R: Into<ConnectionTest>>(
+    target: Result<T, E>,
+    test: impl AsyncFnOnce(T) -> R,
+) -> Result<ConnectionTestPayload, Error> {
+    Ok(match outcome(target)? {
+        Ok(target) => Ok(test(target).await.into()),
+        Err(refusal) => Err(refusal),
+    }
+    .into())
+}
+
 /// Changes by administrators.
 #[derive(Default)]
 pub(crate) struct AdministrationMutation;
@@ -354,10 +366,7 @@ impl AdministrationMutation {
         let target = servers::target(&mut connection, &request.app().secrets, request.actor(), server).await;
         // No connection is held during the request.
         drop(connection);
-        match outcome(target)? {
-            Ok(target) => Ok(Ok(ConnectionTest::from(client::test(&target).await)).into()),
-            Err(refusal) => Ok(Err(refusal).into()),
-        }
+        tested(target, async |target| client::test(&target).await).await
     }
 
     /// Sends a test request to a language model, by its name or id. Administrators only.
@@ -373,13 +382,7 @@ impl AdministrationMutation {
         let target = models::target(&mut connection, &app.secrets, request.actor(), &name).await;
         // No connection is held during the request.
         drop(connection);
-        match outcome(target)? {
-            Ok(target) => {
-                let test = models::test(&app.models, &target, TEST_TIMEOUT).await;
-                Ok(Ok(ConnectionTest::from(test)).into())
-            }
-            Err(refusal) => Ok(Err(refusal).into()),
-        }
+        tested(target, async |target| models::test(&app.models, &target, TEST_TIMEOUT).await).await
     }
 
     /// Adds a search endpoint. Administrators only.
@@ -454,10 +457,7 @@ impl AdministrationMutation {
             endpoints::target(&mut connection, &request.app().secrets, request.actor(), purpose).await;
         // No connection is held during the request.
         drop(connection);
-        match outcome(target)? {
-            Ok(target) => Ok(Ok(ConnectionTest::from(endpoints::test(purpose, target).await)).into()),
-            Err(refusal) => Ok(Err(refusal).into()),
-        }
+        tested(target, async |target| endpoints::test(purpose, target).await).await
     }
 
     /// Starts a backup as a job. Administrators only.
