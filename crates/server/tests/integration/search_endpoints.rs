@@ -150,9 +150,10 @@ async fn a_change_embeds_anew_behind_while_the_old_vectors_answer() {
         (&json!("one/40"), &json!("two/60"), &json!(4))
     );
     assert!(during["passages"] == 4 && during["tokens"].as_i64() > Some(40), "{during}");
-    let found = server.search(&[("q", "an auto is mended"), ("mode", "vector")]).await;
+    // The other words of these queries are in no guide: passages of the deleted guide count until its segment is merged.
+    let found = server.search(&[("q", "an auto for the mechanic"), ("mode", "vector")]).await;
     assert!(paths(&found)[0] == "car.md" && found["notices"] == json!([]), "{found}");
-    let hybrid = server.search(&[("q", "a vehicle in need of a workshop")]).await;
+    let hybrid = server.search(&[("q", "a vehicle in the workshop")]).await;
     assert!(hybrid["mode"] == "hybrid" && hybrid["notices"] == json!([]), "{hybrid}");
     let of_queries = |from: usize| {
         let requests = scripted.requests();
