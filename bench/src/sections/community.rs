@@ -36,7 +36,7 @@ const KINDS: [(&str, &str, Option<&str>); 5] = [
         "GraphQL: 20 posts with 3 comments",
         "/graphql",
         Some(
-            "{ posts(first: 20) { nodes { id text author { username } firstComments(first: 3) { text author { username } } } } }",
+            "{ posts(first: 20) { nodes { id text author { username } comments(first: 3) { nodes { text author { username } } } } } }",
         ),
     ),
     ("REST: 10 posts", "/api/v1/posts?limit=10", None),

@@ -1,6 +1,8 @@
 //! Pages of results with opaque cursors.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -35,6 +37,31 @@ impl<T> Page<T> {
         let cursors: Vec<Cursor> = rows.iter().map(cursor).collect();
         let next = if has_more { cursors.last().cloned() } else { None };
         Self { items: rows, cursors, next }
+    }
+
+    /// Builds the first page of each of several lists from rows with the key of their list, which were read with a limit of
+    /// `limit + 1` for each list.
+    pub fn of_lists<K: Eq + Hash>(
+        rows: impl IntoIterator<Item = (K, T)>,
+        limit: usize,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> HashMap<K, Self> {
+        let mut lists: HashMap<K, Vec<T>> = HashMap::new();
+        for (key, row) in rows {
+            lists.entry(key).or_default().push(row);
+        }
+        lists.into_iter().map(|(key, rows)| (key, Self::from_rows(rows, limit, &cursor))).collect()
+    }
+
+    /// Shortens the page to its first `limit` items.
+    #[must_use]
+    pub fn first(mut self, limit: usize) -> Self {
+        if self.items.len() > limit {
+            self.items.truncate(limit);
+            self.cursors.truncate(limit);
+            self.next = self.cursors.last().cloned();
+        }
+        self
     }
 
     /// Converts the items.
@@ -115,5 +142,15 @@ mod tests {
         assert_eq!(page.cursors.len(), 2);
         assert_eq!(page.next.unwrap().decode::<i32>(), Ok(2));
         assert_eq!(Page::from_rows(vec![1, 2], 2, Cursor::encode).next, None);
+    }
+
+    #[test]
+    fn several_lists_have_a_page_each() {
+        let rows = [('a', 1), ('b', 7), ('a', 2), ('a', 3)];
+        let pages = Page::of_lists(rows, 2, Cursor::encode);
+        assert_eq!((pages[&'a'].items.as_slice(), pages[&'b'].items.as_slice()), (&[1, 2][..], &[7][..]));
+        assert!(pages[&'a'].next.is_some() && pages[&'b'].next.is_none());
+        let shorter = pages[&'a'].clone().first(1);
+        assert_eq!((shorter.items, shorter.next.unwrap().decode::<i32>()), (vec![1], Ok(1)));
     }
 }

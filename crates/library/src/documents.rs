@@ -16,7 +16,10 @@ mod revision;
 mod withdraw;
 
 pub use add::{AddedDocument, NewDocument, Outcome, Target, add, retry};
-pub use document::{Category, Document, DocumentFilter, delete, find, find_many, list, section_below_title};
+pub use document::{
+    Category, Document, DocumentFilter, delete, find, find_many, first_of_libraries, list,
+    section_below_title,
+};
 pub use metadata::{MetadataChange, metadata, patch_metadata};
 pub use revision::{
     Revision, RevisionName, Status, VisibleRevision, activate, content, find_revisions, finished, revision,

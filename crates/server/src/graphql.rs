@@ -27,7 +27,7 @@ mod view;
 
 #[cfg(test)]
 use async_graphql::SDLExportOptions;
-use async_graphql::{MergedObject, Schema};
+use async_graphql::{MergedObject, Schema, SchemaBuilder};
 
 use administration::AdministrationQuery;
 use mutation::Mutation;
@@ -45,10 +45,17 @@ pub(crate) struct Query(ReadingQuery, CommunityQuery, OperationQuery, Administra
 /// The schema.
 pub(crate) type LibrarySchema = Schema<Query, Mutation, Subscription>;
 
+/// Returns the types of the schema.
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    // No field returns the interface: it is what the reasons have in common.
+    Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<error::Refusal>()
+}
+
 /// Creates the schema.
 pub(crate) fn schema(settings: &GraphqlSettings) -> LibrarySchema {
     let (max_complexity, max_depth) = (settings.max_complexity(), settings.max_depth());
-    Schema::build(Query::default(), Mutation::default(), Subscription)
+    builder()
         .limit_depth(max_depth)
         .limit_complexity(max_complexity)
         .limit_directives(limits::MAX_DIRECTIVES)
@@ -59,6 +66,6 @@ pub(crate) fn schema(settings: &GraphqlSettings) -> LibrarySchema {
 /// Returns the schema in the schema definition language.
 #[cfg(test)]
 pub(crate) fn definition() -> String {
-    let schema = Schema::build(Query::default(), Mutation::default(), Subscription).finish();
+    let schema = builder().finish();
     schema.sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_enum_items().sorted_arguments())
 }

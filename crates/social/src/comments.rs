@@ -5,6 +5,8 @@
 
 mod write;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
@@ -224,8 +226,8 @@ async fn find_in(
     Ok(rows.into_iter().map(|row| row.into_comment(audience)).collect())
 }
 
-/// Returns the first comments of the first level on each of these posts, the oldest first. Posts that do not exist for the actor have
-/// none.
+/// Returns the first page of the comments of the first level on each of these posts, the oldest first, by one statement. Posts that
+/// have none or do not exist for the actor are left out.
 ///
 /// # Errors
 ///
@@ -234,8 +236,8 @@ pub async fn first_of_posts(
     connection: &mut PgConnection,
     actor: &Actor,
     posts: &[PostId],
-    count: i64,
-) -> Result<Vec<Comment>, Error> {
+    limit: usize,
+) -> Result<HashMap<PostId, Page<Comment>>, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
     let posts: Vec<Uuid> = posts.iter().map(|post| post.0).collect();
     let rows = query_comments!(
@@ -257,13 +259,58 @@ pub async fn first_of_posts(
         audience.general,
         &audience.unseen,
         &posts,
-        count,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
         &audience.owned,
         audience.admin,
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| row.into_comment(&audience)).collect())
+    let comments = rows.into_iter().map(|row| row.into_comment(&audience));
+    Ok(Page::of_lists(comments.map(|comment| (comment.post_id, comment)), limit, cursor))
+}
+
+/// Returns the first page of the direct replies to each of these comments, the oldest first, by one statement. Comments that have none
+/// or whose post does not exist for the actor are left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn first_replies(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    comments: &[CommentId],
+    limit: usize,
+) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
+    let audience = Audience::of(&mut *connection, actor).await?;
+    let comments: Vec<Uuid> = comments.iter().map(|comment| comment.0).collect();
+    let rows = query_comments!(
+        "-- comments.first_replies",
+        "",
+        r#"from social.comments as parent
+         join social.posts as post on post.id = parent.post_id
+         cross join lateral (
+           select shown.* from social.shown_comments as shown
+           where shown.post_id = parent.post_id and shown.parent_id = parent.id order by shown.id limit $6
+         ) as comment
+         where parent.id = any ($5)
+           and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+           and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
+           and (post.deleted_at is null or post.author_id = $1)
+           and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($7) or $8)
+         order by parent.id, comment.id"#,
+        audience.viewer,
+        &audience.libraries,
+        audience.general,
+        &audience.unseen,
+        &comments,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &audience.owned,
+        audience.admin,
+    )
+    .fetch_all(connection)
+    .await?;
+    let replies = rows.into_iter().map(|row| row.into_comment(&audience));
+    Ok(Page::of_lists(replies.filter_map(|reply| Some((reply.parent_id?, reply))), limit, cursor))
 }
 
 /// Returns the comments on a post that were written after one, the oldest first, at most `limit`.
@@ -370,7 +417,11 @@ async fn list_in(
         .await?
     };
     let comments = rows.into_iter().map(|row| row.into_comment(audience)).collect();
-    Ok(Page::from_rows(comments, limit, |last: &Comment| Cursor::encode(&last.id.0)))
+    Ok(Page::from_rows(comments, limit, cursor))
+}
+
+fn cursor(comment: &Comment) -> Cursor {
+    Cursor::encode(&comment.id.0)
 }
 
 /// Like [`list`], with the first replies to each comment, [`MAX_THREAD_LEVELS`] levels deep and [`MAX_THREAD_COMMENTS`] at most: each

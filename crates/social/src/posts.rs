@@ -1,7 +1,8 @@
-//! Posts: look-up and lists. [`write`] adds, edits, deletes and restores them.
+//! Posts: look-up. [`list`](mod@list) lists them, [`write`] adds, edits, deletes and restores them.
 //!
 //! Lists are ordered from the newest to the oldest and walk an index of their own; their cursor is the id of the last post.
 
+mod list;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -17,11 +18,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::audience::{Audience, require_person};
+use crate::audience::Audience;
 use crate::ids::{CommentId, PostId};
 use crate::people::Person;
 
 pub use crate::markdown::tag as tag_name;
+pub use list::{first_of_authors, list};
 pub use write::{MAX_POST_CHARS, PostChange, add, change, delete, delete_of_library, restore};
 
 /// Kind of what a post is about.
@@ -405,169 +407,6 @@ pub(crate) async fn drop_acceptance(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// Returns a page of posts, the newest first.
-///
-/// # Errors
-///
-/// Fails for an invalid cursor, and for deleted posts if the actor is not a person.
-#[expect(clippy::too_many_lines, reason = "a statement for each list, so that each walks its index")]
-pub async fn list(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    which: &PostList,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<Post>, Error> {
-    let before = position(after)?;
-    let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let audience = Audience::of(&mut *connection, actor).await?;
-    let rows = match which {
-        PostList::All => {
-            query_posts!(
-                "-- posts.all",
-                r#"from social.shown_posts as post
-                 where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
-                   and post.deleted_at is null and post.hidden_at is null and post.id < $5
-                 order by post.id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Unanswered => {
-            query_posts!(
-                "-- posts.unanswered",
-                r#"from social.shown_posts as post
-                 where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
-                   and post.question and post.accepted_comment_id is null
-                   and post.deleted_at is null and post.hidden_at is null and post.id < $5
-                 order by post.id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Library(library) => {
-            query_posts!(
-                "-- posts.of_library",
-                r#"from social.shown_posts as post
-                 where post.library_id = $7 and post.library_id = any ($2) and $3::bool is not null
-                   and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
-                   and post.deleted_at is null and post.hidden_at is null and post.id < $5
-                 order by post.id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                library.0,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Document(document) => {
-            query_posts!(
-                "-- posts.of_document",
-                r#"from social.shown_posts as post
-                 where post.document_id = $7 and post.library_id = any ($2) and $3::bool is not null
-                   and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
-                   and post.deleted_at is null and post.hidden_at is null and post.id < $5
-                 order by post.id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                document.0,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Author(author) => {
-            query_posts!(
-                "-- posts.of_author",
-                r#"from social.shown_posts as post
-                 where post.author_id = $7 and (post.library_id = any ($2) or (post.library_id is null and $3))
-                   and post.other_libraries <@ $2
-                   and (post.author_id <> all ($4) or post.library_id = any ($8))
-                   and post.deleted_at is null and post.hidden_at is null and post.id < $5
-                 order by post.id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                author.0,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Tag(tag) => {
-            query_posts!(
-                "-- posts.of_tag",
-                r#"from social.post_tags as tagged join social.shown_posts as post on post.id = tagged.post_id
-                 where tagged.tag = $7 and (post.library_id = any ($2) or (post.library_id is null and $3))
-                   and post.other_libraries <@ $2
-                   and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($8))
-                   and post.deleted_at is null and post.hidden_at is null and tagged.post_id < $5
-                 order by tagged.post_id desc limit $6"#,
-                audience.viewer,
-                &audience.libraries,
-                audience.general,
-                &audience.unseen,
-                before,
-                rows,
-                tag,
-                &audience.owned,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-        PostList::Deleted => {
-            let author = require_person(actor)?;
-            query_posts!(
-                "-- posts.deleted",
-                r#"from social.shown_posts as post
-                 where post.author_id = $1 and post.deleted_at is not null
-                   and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
-                   and post.id < $4
-                 order by post.id desc limit $5"#,
-                author.0,
-                &audience.libraries,
-                audience.general,
-                before,
-                rows,
-            )
-            .fetch_all(connection)
-            .await?
-        }
-    };
-    let rows = rows.into_iter().map(Post::from).collect();
-    Ok(Page::from_rows(rows, limit, |last: &Post| Cursor::encode(&last.id.0)))
 }
 
 /// Returns posts on the passages of a document in a version, the oldest first: what is shown beside its text. The number of the

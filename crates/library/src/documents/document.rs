@@ -1,5 +1,7 @@
 //! Documents: look-up by id, lists, deletion.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
 use kernel::page::{Cursor, Page};
@@ -10,7 +12,7 @@ use uuid::Uuid;
 
 use super::revision::Status;
 use crate::access::{self, Level, LibraryAccess, Visibility};
-use crate::ids::{DocumentId, VersionId};
+use crate::ids::{DocumentId, LibraryId, VersionId};
 use crate::{Error, changes, gc};
 
 /// Category of a document: code or prose.
@@ -208,7 +210,44 @@ pub async fn list(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Page::from_rows(rows, limit, |last| Cursor::encode(&(&last.library, &last.path))))
+    Ok(Page::from_rows(rows, limit, cursor))
+}
+
+fn cursor(document: &Document) -> Cursor {
+    Cursor::encode(&(&document.library, &document.path))
+}
+
+/// Returns the first page of the documents of each of these libraries, by path, by two statements. Libraries that have none or do not
+/// exist for the actor are left out.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub async fn first_of_libraries(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    libraries: &[LibraryId],
+    limit: usize,
+) -> Result<HashMap<LibraryId, Page<Document>>, Error> {
+    let libraries: Vec<Uuid> = libraries.iter().map(|library| library.0).collect();
+    let first = sqlx::query!(
+        r#"-- documents.first_of_libraries
+         select requested.id as "library!: LibraryId", document.id as "id: DocumentId"
+         from unnest($1::uuid[]) as requested (id)
+         cross join lateral (
+           select id, path from library.documents where library_id = requested.id order by path limit $2
+         ) as document
+         order by requested.id, document.path"#,
+        &libraries,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let ids: Vec<DocumentId> = first.iter().map(|row| row.id).collect();
+    let library_of: HashMap<DocumentId, LibraryId> = first.iter().map(|row| (row.id, row.library)).collect();
+    let documents = find_many(connection, actor, &ids).await?.into_iter();
+    let of_library = |document: Document| Some((*library_of.get(&document.id)?, document));
+    Ok(Page::of_lists(documents.filter_map(of_library), limit, cursor))
 }
 
 /// Deletes a document with its revisions, passages and vectors. Its bytes are deleted later, if nothing else refers to them.

@@ -1,4 +1,4 @@
-//! Queries of administrators: users, MCP servers, search endpoints, backups and golden questions.
+//! Queries of administrators: users, MCP servers, search endpoints, backups, drills and golden questions.
 
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -7,6 +7,7 @@ use identity::users::{self, User as DomainUser};
 use kernel::actor::UserId;
 use library::embed::{self, EmbeddingStatus as DomainStatus};
 use library::endpoints::{self, SearchEndpoint as DomainEndpoint};
+use ops::drills;
 use ops::questions::{self, GoldenQuestion as DomainQuestion};
 use ops::verify::Check;
 use registry::servers::{self, Server};
@@ -15,7 +16,7 @@ use registry::tool_call;
 use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
 use super::request::{Request, id};
-use super::view::{name_of, view};
+use super::view::view;
 use crate::app::backups::{Overview, requests};
 use crate::app::sessions::require_person;
 
@@ -161,13 +162,25 @@ pub(super) enum BackupState {
     Failed,
 }
 
+/// Outcome of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "ops::verify::Outcome")]
+pub(super) enum CheckOutcome {
+    /// As it should be.
+    Passed,
+    /// Not as it should be, and nothing is lost.
+    Degraded,
+    /// Something is lost or wrong.
+    Failed,
+}
+
 view! {
     /// Check of a verification.
     BackupCheck of Check {
         /// Name.
         name: String,
-        /// Outcome: `passed`, `degraded` or `failed`.
-        outcome: String = |check| name_of(&check.outcome),
+        /// Outcome.
+        outcome: CheckOutcome = |check| check.outcome.into(),
         /// Facts that were checked, or the fault.
         detail: String,
     }
@@ -198,6 +211,54 @@ view! {
         checks: Vec<BackupCheck> = |backup| backup.checks.iter().map(BackupCheck::from).collect(),
         /// Why it cannot be read.
         fault: Option<String>,
+    }
+}
+
+view! {
+    /// Step of a drill.
+    DrillStep of drills::DrillStep {
+        /// Name.
+        name: String,
+        /// Duration in seconds, to the millisecond.
+        seconds: f64,
+    }
+}
+
+view! {
+    /// Targets of a drill.
+    DrillTargets of drills::DrillTargets {
+        /// Age of the last recoverable state, in seconds.
+        rpo_seconds: f64,
+        /// Time until the restored library answers, in seconds.
+        rto_seconds: f64,
+    }
+}
+
+view! {
+    /// Rehearsal of a disaster: the last recoverable state was restored beside the server and had to answer.
+    Drill of drills::Drill {
+        /// Id.
+        id: ID = |drill| drill.id.into(),
+        /// Time when it began.
+        started_at: DateTime<Utc>,
+        /// Version of the program.
+        program: String,
+        /// Id of the backup with which the restoration began; null if none could be read.
+        backup: Option<String>,
+        /// The restored state is that of this time.
+        state_at: Option<DateTime<Utc>>,
+        /// Age of that state when the drill began, in seconds. What was written in this time would be lost.
+        rpo_seconds: Option<f64>,
+        /// Time until the restored library answered, in seconds; null if it did not.
+        rto_seconds: Option<f64>,
+        /// Targets at that time.
+        targets: DrillTargets,
+        /// Worst outcome of the checks.
+        outcome: CheckOutcome,
+        /// Steps in their order, as far as it came.
+        steps: Vec<DrillStep> = |drill| drill.steps.iter().map(DrillStep::from).collect(),
+        /// Checks of the restored library and of the targets.
+        checks: Vec<BackupCheck> = |drill| drill.checks.iter().map(BackupCheck::from).collect(),
     }
 }
 
@@ -327,6 +388,15 @@ impl AdministrationQuery {
         let request = Request::of(context);
         let found = requests::list(request.app(), request.actor()).await.map_err(failed)?;
         Ok(Some(found.iter().map(Backup::from).collect()))
+    }
+
+    /// Drills, newest first. For administrators.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn drills(&self, context: &Context<'_>) -> Result<Option<Vec<Drill>>, Error> {
+        let request = Request::of(context);
+        let mut connection = request.connection().await?;
+        let found = drills::list(&mut connection, request.actor(), drills::MAX_DRILLS).await;
+        Ok(Some(found.map_err(failed)?.iter().map(Drill::from).collect()))
     }
 
     /// Golden questions, oldest first. For administrators.

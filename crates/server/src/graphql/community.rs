@@ -9,13 +9,11 @@ use social::ids::{CommentId, ConversationId, PostId};
 use social::posts;
 use social::{comments, conversations, follows, messages, notifications, people};
 
+use super::connection::{Nodes, first_page, size};
 use super::library::{Document, Library, Passage, load_document, load_passage};
-use super::loaders::{FirstComments, Followed, Reads};
+use super::loaders::{Followed, Reads};
 use super::request::Request;
-use super::view::{name_of, view};
-
-/// Maximum number of comments that a post shows of itself.
-const MAX_FIRST_COMMENTS: i32 = 20;
+use super::view::view;
 
 /// Person.
 pub(super) struct Person(pub(super) people::Person);
@@ -47,6 +45,16 @@ impl Person {
     async fn followed(&self, context: &Context<'_>) -> Result<bool, Error> {
         let loaders = context.data::<DataLoader<Reads>>()?;
         Ok(loaders.load_one(Followed(self.0.id)).await?.unwrap_or(false))
+    }
+
+    /// Newest posts; `posts` of the query lists on.
+    #[graphql(complexity = "size(Some(first), None, None) * child_complexity + 1")]
+    async fn posts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 5)] first: i32,
+    ) -> Result<Nodes<Post>, Error> {
+        first_page(context, self.0.id, first, Post).await
     }
 }
 
@@ -188,16 +196,14 @@ impl Post {
         self.0.comments
     }
 
-    /// First comments, the oldest first: at most 20. `comments` of the query lists all.
-    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity + 1")]
-    async fn first_comments(
+    /// First comments of the first level, the oldest first; `comments` of the query lists on.
+    #[graphql(complexity = "size(Some(first), None, None) * child_complexity + 1")]
+    async fn comments(
         &self,
         context: &Context<'_>,
-        #[graphql(default = 5, validator(minimum = 1, maximum = 20))] first: i32,
-    ) -> Result<Vec<Comment>, Error> {
-        let key = FirstComments { post: self.0.id, count: first.min(MAX_FIRST_COMMENTS) };
-        let found = context.data::<DataLoader<Reads>>()?.load_one(key).await?;
-        Ok(found.unwrap_or_default().into_iter().map(Comment).collect())
+        #[graphql(default = 5)] first: i32,
+    ) -> Result<Nodes<Comment>, Error> {
+        first_page(context, self.0.id, first, Comment).await
     }
 
     /// Time of creation.
@@ -316,6 +322,16 @@ impl Comment {
         self.0.replies
     }
 
+    /// First direct replies, the oldest first; `comments` of the query lists on.
+    #[graphql(complexity = "size(Some(first), None, None) * child_complexity + 1")]
+    async fn replies(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 5)] first: i32,
+    ) -> Result<Nodes<Self>, Error> {
+        first_page(context, self.0.id, first, Self).await
+    }
+
     /// Time of creation.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
@@ -400,6 +416,16 @@ impl Conversation {
         self.0.last_text.as_deref()
     }
 
+    /// Newest messages, the newest first; `messages` of the query lists on.
+    #[graphql(complexity = "size(Some(first), None, None) * child_complexity + 1")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 5)] first: i32,
+    ) -> Result<Nodes<DirectMessage>, Error> {
+        first_page(context, self.0.id, first, DirectMessage).await
+    }
+
     /// Time of the last message.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
@@ -443,6 +469,26 @@ impl DirectMessage {
     }
 }
 
+/// Kind of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "social::notifications::Kind")]
+pub(super) enum NotificationKind {
+    /// Somebody mentioned the caller in a post or a comment.
+    Mention,
+    /// Somebody commented on the caller's post or comment.
+    Reply,
+    /// Somebody likes the caller's post or comment.
+    Like,
+    /// Somebody follows the caller.
+    Follow,
+    /// Somebody wrote in a conversation.
+    Message,
+    /// A library that the caller follows has a new version.
+    Version,
+    /// The caller's comment was accepted as the answer.
+    Accepted,
+}
+
 /// Notification of the caller.
 pub(super) struct Notification(pub(super) notifications::Notification);
 
@@ -454,9 +500,9 @@ impl Notification {
         self.0.id.0.into()
     }
 
-    /// Kind of the event: `mention`, `reply`, `like`, `follow`, `message`, `version` or `accepted`.
-    async fn kind(&self) -> String {
-        name_of(&self.0.kind)
+    /// Kind of the event.
+    async fn kind(&self) -> NotificationKind {
+        self.0.kind.into()
     }
 
     /// Person who did it last.

@@ -4,12 +4,15 @@
 //! the list to the place that `before` names, and keeps the end.
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Error, OutputType};
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, Error, OutputType};
 use kernel::page::{Cursor, Page};
 
 use super::error::failed;
+use super::loaders::{First, Loaders, Reads};
 use crate::http::input;
 use crate::http::problem::Problem;
 
@@ -191,6 +194,24 @@ impl<T> Slice<T> {
         connection.edges.extend(edges.map(|(cursor, item)| Edge::new(cursor.to_string(), node(item))));
         connection
     }
+}
+
+/// Reads the first page of a list that belongs to something, together with those of its siblings. Its cursors are those of the field of
+/// the operation that lists the same, which lists on.
+pub(super) async fn first_page<K, T, N: OutputType>(
+    context: &Context<'_>,
+    of: K,
+    first: i32,
+    node: impl Fn(T) -> N,
+) -> Result<Nodes<N>, Error>
+where
+    First<K>: Eq + Hash + Clone + Send + Sync + 'static,
+    Reads: Loader<First<K>, Value = Page<T>, Error = Error>,
+{
+    let mut slice = PageArguments::new((Some(first), None, None, None))?.slice();
+    let page = context.data::<Loaders>()?.load_one(First { of, count: slice.arguments.count }).await?;
+    slice.add(page.unwrap_or(Page { items: Vec::new(), cursors: Vec::new(), next: None }))?;
+    Ok(Some(slice.connection(node)))
 }
 
 /// Returns the number of nodes that a connection counts for in the complexity of a request. Backward it reads pages of a hundred.

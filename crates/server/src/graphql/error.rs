@@ -2,21 +2,80 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Error, ErrorExtensions as _, Response, SimpleObject};
-
+use async_graphql::{Error, ErrorExtensions as _, Interface, Response, SimpleObject};
 use axum::http::StatusCode;
 
 use crate::http::problem::Problem;
 
-/// Why a change was not made, for a client to act on.
-#[derive(Debug, Clone, SimpleObject)]
-pub(crate) struct Refusal {
-    /// Kind of the reason, as the last part of the type of REST's problem: `not-found`, `forbidden`, `invalid` …
-    code: String,
-    /// Message: what is wrong and what to do.
-    message: String,
-    /// Seconds after which a retry makes sense.
-    retry_after: Option<i32>,
+/// Declares the reasons for which a change is not made, and the interface that they share.
+macro_rules! refusals {
+    ($($(#[doc = $about:literal])* $name:ident { $($(#[doc = $field_about:literal])* $field:ident: $type:ty = $value:expr),* $(,)? })*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Debug, Clone, SimpleObject)]
+            pub(crate) struct $name {
+                /// Kind of the reason, as the last part of the type of REST's problem.
+                code: String,
+                /// Message: what is wrong and what to do.
+                message: String,
+                $($(#[doc = $field_about])* $field: $type),*
+            }
+
+            impl From<&Problem> for $name {
+                fn from(problem: &Problem) -> Self {
+                    $(let $field: fn(&Problem) -> $type = $value;)*
+                    Self { code: problem.kind().to_owned(), message: problem.detail().to_owned(), $($field: $field(problem)),* }
+                }
+            }
+        )*
+
+        /// Why a change was not made, for a client to act on.
+        #[derive(Debug, Clone, Interface)]
+        #[graphql(
+            field(name = "code", ty = "&String", desc = "Kind of the reason, as the last part of the type of REST's problem."),
+            field(name = "message", ty = "&String", desc = "Message: what is wrong and what to do.")
+        )]
+        pub(crate) enum Refusal {
+            $($(#[doc = $about])* $name($name)),*
+        }
+    };
+}
+
+refusals! {
+    /// It does not exist, or not for the caller.
+    NotFound {
+        /// Name like the one that was given, if there is one.
+        nearest: Option<String> = |problem| problem.members().get("nearest")?.as_str().map(str::to_owned),
+    }
+    /// Only a signed-in person, or a key, may do it.
+    SignInNeeded {}
+    /// The caller may not do it.
+    Forbidden {}
+    /// A value is malformed or out of bounds.
+    Invalid {
+        /// Name of the argument or its member, if it is one.
+        argument: Option<String> = |problem| problem.parameter().map(str::to_owned),
+    }
+    /// The state of things does not allow it: a name is taken, or something changed since it was read.
+    Conflict {}
+    /// Too many or too much for now.
+    LimitReached {
+        /// Seconds after which a retry makes sense.
+        retry_after: Option<i32> = |problem| problem.retry_after().and_then(|seconds| i32::try_from(seconds).ok()),
+    }
+}
+
+impl From<&Problem> for Refusal {
+    fn from(problem: &Problem) -> Self {
+        match problem.status() {
+            StatusCode::UNAUTHORIZED => Self::SignInNeeded(problem.into()),
+            StatusCode::FORBIDDEN => Self::Forbidden(problem.into()),
+            StatusCode::NOT_FOUND => Self::NotFound(problem.into()),
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict(problem.into()),
+            StatusCode::TOO_MANY_REQUESTS => Self::LimitReached(problem.into()),
+            _ => Self::Invalid(problem.into()),
+        }
+    }
 }
 
 /// Outcome of a change: the result, or why it was not made. The server's own failures are errors.
@@ -31,11 +90,7 @@ pub(super) fn outcome<T, E: Into<Problem>>(result: Result<T, E>) -> Outcome<T> {
             if problem.is_fault() {
                 return Err(failed(problem));
             }
-            Ok(Err(Refusal {
-                code: problem.kind().to_owned(),
-                message: problem.detail().to_owned(),
-                retry_after: problem.retry_after().and_then(|seconds| i32::try_from(seconds).ok()),
-            }))
+            Ok(Err(Refusal::from(&problem)))
         }
     }
 }

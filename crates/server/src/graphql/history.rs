@@ -12,7 +12,7 @@ use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::loaders::Reads;
 use super::reading::Difference;
 use super::request::Request;
-use super::view::{name_of, view};
+use super::view::view;
 
 /// State of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
@@ -102,6 +102,32 @@ impl Chat {
     }
 }
 
+/// Role of the writer of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "chat::messages::MessageRole")]
+pub(super) enum MessageRole {
+    /// The person who asks.
+    User,
+    /// The assistant that answers.
+    Assistant,
+}
+
+/// State of an answer. Questions are always complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "chat::messages::MessageStatus")]
+pub(super) enum MessageStatus {
+    /// It is being written.
+    Answering,
+    /// It is complete.
+    Complete,
+    /// The caller stopped it.
+    Stopped,
+    /// The process that wrote it disappeared; the text so far was kept.
+    Interrupted,
+    /// It failed.
+    Failed,
+}
+
 /// Question or answer in a chat.
 pub(super) struct ChatMessage(pub(super) messages::Message);
 
@@ -113,9 +139,9 @@ impl ChatMessage {
         self.0.message_id.into()
     }
 
-    /// Role of its writer: `user` or `assistant`.
-    async fn role(&self) -> String {
-        name_of(&self.0.role)
+    /// Role of its writer.
+    async fn role(&self) -> MessageRole {
+        self.0.role.into()
     }
 
     /// Text as Markdown; `[1]` cites the source of this number.
@@ -139,8 +165,8 @@ impl ChatMessage {
     }
 
     /// State of an answer.
-    async fn status(&self) -> String {
-        name_of(&self.0.status)
+    async fn status(&self) -> MessageStatus {
+        self.0.status.into()
     }
 
     /// Whether a passage that it cites has changed or disappeared since.

@@ -10,6 +10,7 @@ use library::documents;
 use library::ids::DocumentId;
 use library::search;
 
+use super::connection::{Nodes, first_page, size};
 use super::loaders::{PassageId, Reads};
 use super::request::Request;
 
@@ -101,6 +102,16 @@ impl Library {
     /// Label of the version that answers when none is named.
     async fn active_version(&self) -> Option<String> {
         self.0.active_version().map(|version| version.label.to_string())
+    }
+
+    /// First documents, by path; `documents` of the query lists on.
+    #[graphql(complexity = "size(Some(first), None, None) * child_complexity + 1")]
+    async fn documents(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 5)] first: i32,
+    ) -> Result<Nodes<Document>, Error> {
+        first_page(context, self.0.id, first, Document).await
     }
 
     /// Time of creation.

@@ -9,13 +9,15 @@ use chat::chats::{self, Chat, ChatId, MessageId};
 use chat::messages::{self, Message};
 use futures::future::BoxFuture;
 use kernel::actor::{Actor, UserId};
+use kernel::page::Page;
 use library::documents::{self, Document};
-use library::ids::DocumentId;
+use library::ids::{DocumentId, LibraryId};
 use library::search::{self, Passage};
 use social::comments::{self, Comment};
 use social::conversations::{self, Conversation};
 use social::follows;
 use social::ids::{CommentId, ConversationId, PostId};
+use social::messages::{self as direct_messages, Message as DirectMessage};
 use social::people::{self, Person};
 use social::posts::{self, Post};
 use store::statements::StatementCounts;
@@ -29,11 +31,11 @@ use crate::app::App;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PassageId(pub(super) Uuid);
 
-/// First comments on a post.
+/// First page of a list that belongs to something: the comments on a post, the documents of a library …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct FirstComments {
-    pub(super) post: PostId,
-    pub(super) count: i32,
+pub(super) struct First<K> {
+    pub(super) of: K,
+    pub(super) count: usize,
 }
 
 /// Whether the caller follows a person.
@@ -118,26 +120,30 @@ impl Loader<Followed> for Reads {
     }
 }
 
-impl Loader<FirstComments> for Reads {
-    type Value = Vec<Comment>;
-    type Error = Error;
+/// Implements a loader of first pages by a function of a domain crate that reads those of many lists.
+macro_rules! load_first {
+    ($key:ty => $value:ty, $read:path) => {
+        impl Loader<First<$key>> for Reads {
+            type Value = Page<$value>;
+            type Error = Error;
 
-    async fn load(&self, keys: &[FirstComments]) -> Result<HashMap<FirstComments, Vec<Comment>>, Error> {
-        let mut connection = self.connection().await?;
-        // One statement for all posts, with as many comments as the field that asks for most.
-        let most = keys.iter().map(|key| key.count).max().unwrap_or(1);
-        let mut posts: Vec<PostId> = keys.iter().map(|key| key.post).collect();
-        posts.sort_unstable();
-        posts.dedup();
-        let read = comments::first_of_posts(&mut connection, &self.actor, &posts, most.into());
-        let mut by_post: HashMap<PostId, Vec<Comment>> = HashMap::new();
-        for comment in read.await.map_err(failed)? {
-            by_post.entry(comment.post_id).or_default().push(comment);
+            async fn load(&self, keys: &[First<$key>]) -> Result<HashMap<First<$key>, Page<$value>>, Error> {
+                let mut connection = self.connection().await?;
+                // All lists are read together, with as many items as the field that asks for most.
+                let most = keys.iter().map(|key| key.count).max().unwrap_or(1);
+                let mut lists: Vec<$key> = keys.iter().map(|key| key.of).collect();
+                lists.sort_unstable();
+                lists.dedup();
+                let pages = $read(&mut connection, &self.actor, &lists, most).await.map_err(failed)?;
+                let page = |key: &First<$key>| Some((*key, pages.get(&key.of)?.clone().first(key.count)));
+                Ok(keys.iter().filter_map(page).collect())
+            }
         }
-        let of = |key: &FirstComments| {
-            let all = by_post.get(&key.post).map(Vec::as_slice).unwrap_or_default();
-            all.iter().take(usize::try_from(key.count).unwrap_or(0)).cloned().collect()
-        };
-        Ok(keys.iter().map(|key| (*key, of(key))).collect())
-    }
+    };
 }
+
+load_first!(LibraryId => Document, documents::first_of_libraries);
+load_first!(UserId => Post, posts::first_of_authors);
+load_first!(PostId => Comment, comments::first_of_posts);
+load_first!(CommentId => Comment, comments::first_replies);
+load_first!(ConversationId => DirectMessage, direct_messages::first_of_conversations);

@@ -1,4 +1,4 @@
-//! Changes. Their payload is the result or a [`Refusal`]: what a client can act on is no error.
+//! Changes. Their payload is a union of the result and the kinds of a [`Refusal`]: what a client can act on is no error.
 
 mod administration;
 mod discussion;
@@ -21,24 +21,32 @@ pub(super) use discussion::PostOrCommentInput;
 /// Complexity of a change: one is within what every request costs, more cost about a request of REST each.
 const CHANGE: usize = 90;
 
-/// Declares the payload of a change: its result or a refusal.
+/// Declares the payload of a change: its result, or one of the reasons for which it was not made.
 macro_rules! payload {
     ($(#[$attribute:meta])* $name:ident, $value:ident, $documentation:literal) => {
+        crate::graphql::mutation::payload!(
+            @members $(#[$attribute])* $name, $value, $documentation,
+            NotFound SignInNeeded Forbidden Invalid Conflict LimitReached
+        );
+    };
+    (@members $(#[$attribute:meta])* $name:ident, $value:ident, $documentation:literal, $($refusal:ident)*) => {
         #[doc = $documentation]
         #[derive(async_graphql::Union)]
         $(#[$attribute])*
         pub(super) enum $name {
             /// Result.
             Done($value),
-            /// Why the change was not made.
-            Refused(crate::graphql::error::Refusal),
+            $(
+                /// Why the change was not made.
+                $refusal(crate::graphql::error::$refusal),
+            )*
         }
 
         impl From<Result<$value, crate::graphql::error::Refusal>> for $name {
             fn from(result: Result<$value, crate::graphql::error::Refusal>) -> Self {
                 match result {
                     Ok(value) => Self::Done(value),
-                    Err(refusal) => Self::Refused(refusal),
+                    $(Err(crate::graphql::error::Refusal::$refusal(refusal)) => Self::$refusal(refusal),)*
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::community::{Comment, Post, load_comment, load_post};
 use super::connection::{Nodes, PageArguments, read_page, size};
 use super::error::failed;
 use super::request::Request;
-use super::view::{name_of, view};
+use super::view::view;
 use crate::app::operation;
 use crate::http::input;
 use crate::settings::effective::EffectiveSetting;
@@ -187,6 +187,16 @@ view! {
     }
 }
 
+/// Outcome of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "store::schedules::RunOutcome")]
+pub(super) enum RunOutcome {
+    /// The work was done.
+    Succeeded,
+    /// All attempts failed.
+    Failed,
+}
+
 view! {
     /// Schedule of periodic work.
     Schedule of ScheduleStatus {
@@ -200,8 +210,8 @@ view! {
         last_started_at: Option<DateTime<Utc>>,
         /// Duration of the last finished run, in seconds.
         last_seconds: Option<f64>,
-        /// Outcome of the last finished run: `ok` or `failed`.
-        last_outcome: Option<String> = |schedule| schedule.last_outcome.as_ref().map(name_of),
+        /// Outcome of the last finished run.
+        last_outcome: Option<RunOutcome> = |schedule| schedule.last_outcome.map(Into::into),
         /// Why the last run failed.
         last_error: Option<String>,
     }
@@ -223,6 +233,16 @@ view! {
         /// Source of the value: `flag`, `environment`, `file` or `default`.
         source: String = |setting| setting.source.name().to_owned(),
     }
+}
+
+/// Decision on a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "social::reports::Resolution")]
+pub(super) enum Resolution {
+    /// The text is hidden.
+    Hidden,
+    /// The text stays.
+    Dismissed,
 }
 
 /// Report of a post or a comment to its moderators.
@@ -279,9 +299,9 @@ impl Report {
         self.0.created_at
     }
 
-    /// Decision: `hidden` or `dismissed`.
-    async fn resolution(&self) -> Option<String> {
-        self.0.resolution.as_ref().map(name_of)
+    /// Decision.
+    async fn resolution(&self) -> Option<Resolution> {
+        self.0.resolution.map(Into::into)
     }
 
     /// Time of the decision.

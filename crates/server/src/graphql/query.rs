@@ -19,6 +19,7 @@ use social::{
 };
 use uuid::Uuid;
 
+use super::administration::UserRole;
 use super::community::{
     Comment, Conversation, DirectMessage, EarlierText, Follow, Notification, Person, Post, Suggestion,
     load_comment, load_conversation, load_person, load_post,
@@ -77,7 +78,7 @@ pub(super) struct Viewer {
     /// Caller as others see them; null for a key of the library's owner.
     person: Option<Person>,
     /// Role.
-    role: Option<String>,
+    role: Option<UserRole>,
     /// Number of unread notifications.
     unread_notifications: i64,
     /// Number of conversations with unread messages.
@@ -209,7 +210,7 @@ impl CommunityQuery {
         Ok(Some(Viewer {
             username: actor.user_id().map(|_| actor.name().to_owned()),
             person,
-            role: actor.role().map(|role| role.as_str().to_owned()),
+            role: actor.role().map(Into::into),
             unread_notifications,
             unread_conversations,
         }))

@@ -20,7 +20,7 @@ use super::connection::{Nodes, PageArguments, checked, read_page, size};
 use super::error::{failed, if_present};
 use super::library::{Document, Grant, Library, Passage, load_document, load_passage};
 use super::request::{Request, id};
-use super::view::{name_of, view};
+use super::view::view;
 use crate::app::{accounts, revisions, version_changes};
 use crate::http::input;
 
@@ -146,6 +146,16 @@ pub(super) struct VersionChanges {
     end_cursor: Option<String>,
 }
 
+/// Missing target of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "library::links::broken::Missing")]
+pub(super) enum MissingTarget {
+    /// A document.
+    Document,
+    /// A place in a document that exists.
+    Place,
+}
+
 view! {
     /// Link of a document that leads nowhere.
     BrokenLink of broken::BrokenLink {
@@ -155,8 +165,8 @@ view! {
         title: String,
         /// Target as the document wrote it.
         target: String,
-        /// Missing target: `document`, or `place` in a document that exists.
-        missing: String = |link| name_of(&link.missing),
+        /// Missing target.
+        missing: MissingTarget = |link| link.missing.into(),
     }
 }
 

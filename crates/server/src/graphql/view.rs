@@ -34,9 +34,3 @@ macro_rules! view {
 }
 
 pub(super) use view;
-
-/// Returns the name that a value has in every API.
-pub(super) fn name_of(value: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).ok();
-    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}

@@ -48,7 +48,7 @@ const refused = {
   "fragments that spread each other": { query: "{ ...A } fragment A on Query { ...B } fragment B on Query { ...C } fragment C on Query { ...A }" },
   "fragments that double": { query: bomb(30) },
   "fragments that double fields": { query: bomb(12).replace("__typename", many(60, (n) => `a${n}: __typename`)) },
-  "lists in lists": { query: `{ ${posts("firstComments(first: 20) { post { firstComments(first: 20) { id } } }")} }` },
+  "lists in lists": { query: `{ ${posts("comments(first: 20) { nodes { post { comments(first: 20) { nodes { id } } } } }")} }` },
   "a list of a million": { query: "{ posts(first: 1000000) { nodes { id } } }" },
   "a negative list": { query: "{ posts(first: -1) { nodes { id } } }" },
   "a number too large for Int": { query: "{ posts(first: 99999999999) { nodes { id } } }" },

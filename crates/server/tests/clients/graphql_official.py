@@ -58,7 +58,7 @@ async def main():
         assert made["createPost"]["__typename"] == "Post", made
         posts.append(made["createPost"]["id"])
     refused = client.execute(create, variable_values={"text": "", "about": None})
-    assert refused["createPost"] == {"__typename": "Refusal", "code": "invalid"}, refused
+    assert refused["createPost"] == {"__typename": "Invalid", "code": "invalid"}, refused
 
     page = gql(
         """query ($document: ID!, $after: String) {

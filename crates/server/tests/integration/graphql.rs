@@ -59,7 +59,7 @@ async fn a_key_pays_for_what_a_request_asks() {
     let cost = &told["extensions"]["cost"];
     assert!(cost["complexity"].as_u64() < Some(10) && cost["maxComplexity"] == 10_000, "{told}");
     // A hundred posts with twenty comments each: 4,000 fields, 40 points.
-    let dear = "{ posts(first: 100) { nodes { firstComments(first: 20) { id text } } } }";
+    let dear = "{ posts(first: 100) { nodes { comments(first: 20) { nodes { id text } } } } }";
     let refused = send(&server, key, dear, json!({})).await;
     assert_eq!(refused.status, 429, "{}", refused.text());
     let error = &refused.value()["errors"][0];
@@ -70,7 +70,7 @@ async fn a_key_pays_for_what_a_request_asks() {
     assert!(refused.value().get("data").is_none());
     // A person is not limited by points, and nobody asks for more than is executed.
     assert!(send(&server, Some(&ada.access_token), dear, json!({})).await.ok().get("errors").is_none());
-    let most = "{ posts(first: 100) { nodes { firstComments(first: 20) { id text author { id username name avatar followed } } } } }";
+    let most = "{ posts(first: 100) { nodes { comments(first: 20) { nodes { id text author { id username name avatar followed } } } } } }";
     let refused = send(&server, Some(&ada.access_token), most, json!({})).await.ok();
     assert!(refused["errors"][0]["message"].as_str().unwrap().contains("complex"), "{refused}");
 }
@@ -273,7 +273,7 @@ async fn subscriptions_go_on_where_they_stopped_and_end_with_their_session() {
     let event = next_event(&mut told, "next").await;
     assert_eq!(
         event["data"]["notifications"],
-        json!({ "kind": "reply", "person": { "username": "ada" } }),
+        json!({ "kind": "REPLY", "person": { "username": "ada" } }),
         "{event}"
     );
 

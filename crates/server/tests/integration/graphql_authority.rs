@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use testkit::TestApp;
 
 use crate::PROGRAM;
-use crate::authority::{CALLERS, Fixture, statuses};
+use crate::authority::{CALLERS, Fixture, SCOPED_KEYS, body, statuses};
 use crate::graphql::send;
 
 /// Queries, and the address in REST that answers the same; `-` where nothing does and everybody may ask. Names in angle brackets are those
 /// of the fixture.
-const QUERIES: &[(&str, &str)] = &[
+pub(crate) const QUERIES: &[(&str, &str)] = &[
     ("viewer { username }", "-"),
     ("libraries(first: 5) { nodes { name } }", "/api/v1/libraries"),
     ("library(name: \"<library>\") { title }", "/api/v1/libraries/{library}"),
@@ -41,7 +41,7 @@ const QUERIES: &[(&str, &str)] = &[
         "/api/v1/search?q=hiddenword&library={library}",
     ),
     ("posts(first: 5) { nodes { text } }", "/api/v1/posts"),
-    ("post(id: \"<post>\") { text library { name } firstComments { text } }", "/api/v1/posts/{post}"),
+    ("post(id: \"<post>\") { text library { name } comments { nodes { text } } }", "/api/v1/posts/{post}"),
     ("comments(post: \"<post>\") { nodes { text } }", "/api/v1/posts/{post}/comments"),
     ("comment(id: \"<comment>\") { text post { id } }", "/api/v1/comments/{comment}"),
     ("likers(target: { post: \"<post>\" }) { nodes { username } }", "/api/v1/posts/{post}/likes"),
@@ -89,6 +89,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("mcpServerChoices", "/api/v1/mcp-servers/choices"),
     ("searchEndpoints { endpoints { model } embedding { passages } }", "/api/v1/search-endpoints"),
     ("backups { id state }", "/api/v1/backups"),
+    ("drills { id outcome }", "/api/v1/drills"),
     ("goldenQuestions { text }", "/api/v1/golden-questions"),
 ];
 
@@ -212,6 +213,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("testSearchEndpoint(purpose: EMBEDDING)", "POST", "/api/v1/search-endpoints/{purpose}/test"),
     ("deleteSearchEndpoint(purpose: EMBEDDING)", "DELETE", "/api/v1/search-endpoints/{purpose}"),
     ("startBackup", "POST", "/api/v1/backups"),
+    ("startDrill", "POST", "/api/v1/drills"),
     ("verifyBackup(id: \"<username>\")", "POST", "/api/v1/backups/{username}/verify"),
     ("addGoldenQuestion(text: \"hiddenword\")", "POST", "/api/v1/golden-questions"),
     ("removeGoldenQuestion(id: \"<fresh_question>\")", "DELETE", "/api/v1/golden-questions/{fresh_question}"),
@@ -221,12 +223,12 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("deletePost(id: \"<fresh_post>\")", "DELETE", "/api/v1/posts/{fresh_post}"),
 ];
 
-fn field(document: &str) -> &str {
+pub(crate) fn field(document: &str) -> &str {
     document.split(['(', ' ']).next().unwrap_or(document)
 }
 
 /// Replaces the names in angle brackets by those of the fixture, or by something fresh.
-async fn fill(fixture: &mut Fixture, document: &str) -> String {
+pub(crate) async fn fill(fixture: &mut Fixture, document: &str) -> String {
     let mut text = document.to_owned();
     while let Some((before, rest)) = text.split_once('<') {
         let (name, after) = rest.split_once('>').expect("the end of a name");
@@ -274,7 +276,7 @@ async fn each_field_answers_each_caller_as_rest_does() {
     let mut wrong = Vec::new();
     for (document, address) in QUERIES {
         let query = format!("{{ {} }}", fill(&mut fixture, document).await);
-        for caller in CALLERS {
+        for caller in CALLERS.into_iter().chain(SCOPED_KEYS) {
             let credential = fixture.credential(caller, false).await;
             let rest = if *address == "-" {
                 200
@@ -298,24 +300,44 @@ async fn each_field_answers_each_caller_as_rest_does() {
         }
     }
     for (document, method, address) in CHANGES {
-        let selection = "{ __typename ... on Refusal { code message } }";
-        let expected = statuses(method, address);
-        for (caller, status) in CALLERS.into_iter().zip(expected) {
+        for (caller, status) in CALLERS.into_iter().zip(statuses(method, address)) {
+            wrong.extend(disagreement(&mut fixture, document, caller, status).await);
+        }
+        for (number, caller) in (CALLERS.len()..).zip(SCOPED_KEYS) {
             let credential = fixture.credential(caller, false).await;
-            let query = format!("mutation {{ {} {selection} }}", fill(&mut fixture, document).await);
-            let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
-            let outcome = &reply["data"][field(document)];
-            let code = outcome["code"].as_str().or_else(|| reply["errors"][0]["extensions"]["code"].as_str());
-            let agrees = match code {
-                None => status < 300 && outcome["__typename"].is_string(),
-                Some(code) => code_of(status).contains(&code),
-            };
-            if !agrees {
-                wrong.push(format!("{document} as {caller}: REST says {status}, GraphQL {reply}"));
-            }
+            let path = fixture.address(address).await;
+            let body = body(&fixture, method, address, number);
+            let method = method.parse().expect("a method");
+            let rest = fixture.server.ask(credential.as_deref(), method, &path, body).await;
+            wrong.extend(disagreement(&mut fixture, document, caller, rest.status).await);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Makes a change as a caller, and says so if its outcome is not that of a status in REST.
+async fn disagreement(fixture: &mut Fixture, document: &str, caller: &str, status: u16) -> Option<String> {
+    let credential = fixture.credential(caller, false).await;
+    let selection = "{ __typename ... on Refusal { code message } }";
+    let query = format!("mutation {{ {} {selection} }}", fill(fixture, document).await);
+    let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
+    let outcome = &reply["data"][field(document)];
+    let code = outcome["code"].as_str();
+    let agrees = match code.or_else(|| reply["errors"][0]["extensions"]["code"].as_str()) {
+        None => status < 300 && outcome["__typename"].is_string(),
+        Some(code) => code_of(status).contains(&code),
+    };
+    // The type of a refusal is that of its code.
+    let kind = match code {
+        None => outcome["__typename"].as_str(),
+        Some("sign-in") => Some("SignInNeeded"),
+        Some("forbidden") => Some("Forbidden"),
+        Some("not-found" | "no-library" | "no-version") => Some("NotFound"),
+        Some("conflict" | "name-taken") => Some("Conflict"),
+        Some(_) => Some("Invalid"),
+    };
+    let agrees = agrees && outcome["__typename"].as_str() == kind;
+    (!agrees).then(|| format!("{document} as {caller}: REST says {status}, GraphQL {reply}"))
 }
 
 /// Returns the queries of a guide.

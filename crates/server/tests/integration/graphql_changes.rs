@@ -169,7 +169,7 @@ async fn hostile_documents_with_variables_are_answered() {
     let server = app.serve().await;
     let ada = server.set_up().await;
     let examples: [&[u8]; 6] = [
-        br#"{"query":"query ($n: Int, $after: String) { posts(first: $n, after: $after) { nodes { id author { username } firstComments(first: 2) { text } } pageInfo { endCursor } } }","variables":{"n":3,"after":null}}"#,
+        br#"{"query":"query ($n: Int, $after: String) { posts(first: $n, after: $after) { nodes { id author { username } comments(first: 2) { nodes { text } } } pageInfo { endCursor } } }","variables":{"n":3,"after":null}}"#,
         br#"{"query":"{ a: nodes(ids: [\"01900000-0000-7000-8000-000000000001\"]) { __typename id } library(name: \"tea\") { versions { label } } }"}"#,
         br#"{"query":"mutation ($t: PostOrCommentInput!) { like(target: $t) { ... on Likes { likeCount } ... on Refusal { code } } }","variables":{"t":{"post":"01900000-0000-7000-8000-000000000001"}}}"#,
         br#"{"query":"query A { ...F } query B { viewer { role } } fragment F on Query { viewer { username } }","operationName":"A"}"#,

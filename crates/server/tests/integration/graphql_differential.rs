@@ -91,7 +91,7 @@ const NAMES: &[(&str, &str)] = &[
 const ELSEWHERE: [&str; 3] = ["ChatMessage.stale", "Library.id", "Person.followed"];
 
 /// Random numbers that are the same in each run (xorshift, Marsaglia 2003).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn below(&mut self, end: usize) -> usize {
@@ -107,7 +107,7 @@ impl Random {
 }
 
 /// Lets people write, like, follow, mute and report at random.
-async fn live(fixture: &Fixture, random: &mut Random) {
+pub(crate) async fn live(fixture: &Fixture, random: &mut Random) {
     let people = ["stranger", "reader", "writer", "owner", "editor", "admin"];
     let names: &BTreeMap<&str, String> = &fixture.names;
     let (mut posts, mut comments) = (vec![names["post"].clone()], vec![names["comment"].clone()]);

@@ -71,7 +71,7 @@ async fn nothing_is_lost_that_commits_late_or_comes_at_once() {
         subscribe(&server, &ben, "subscription { notifications { kind people } }", json!({})).await;
     let mine = post(&server, &ben, json!({ "text": "Mine" })).await;
     comment(&server, &ada, &mine, None, "A reply").await;
-    assert_eq!(next_event(&mut told, "next").await["data"]["notifications"]["kind"], "reply");
+    assert_eq!(next_event(&mut told, "next").await["data"]["notifications"]["kind"], "REPLY");
     let late = "insert into social.notifications select (jsonb_populate_record(seen, jsonb_build_object('id', gen_random_uuid(),
           'event_key', 'late', 'people', 7, 'updated_at', clock_timestamp() - interval '5 seconds'))).*
         from social.notifications as seen where kind = 'reply' and user_id in (select id from identity.users where username = 'ben')";

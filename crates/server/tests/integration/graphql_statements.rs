@@ -15,6 +15,7 @@ use crate::social_posts::{comment, id, post};
 /// Lists, each with every edge that a node of it has, and whether the fixture has a hundred nodes.
 const LISTS: &[(&str, bool)] = &[
     ("libraries(first: $n) { edges { cursor node { id name versions { label } } } pageInfo { endCursor } }", true),
+    ("libraries(first: $n) { nodes { documents(first: 3) { nodes { path library { name } } pageInfo { endCursor } } } }", true),
     ("documents(first: $n) { nodes { id library { name versions { label } } } }", true),
     ("outline(library: \"guide\", first: $n) { nodes { path revision } }", true),
     ("brokenLinks(library: \"guide\", first: $n) { nodes { target } }", false),
@@ -32,14 +33,17 @@ const LISTS: &[(&str, bool)] = &[
          answer { text } acceptedComment { id author { followed } } liked likeCount commentCount } }",
         true,
     ),
-    ("posts(first: $n) { nodes { firstComments(first: 3) { id author { username followed } post { id } parent { id } } } }", true),
     (
-        "feed(first: $n) { nodes { author { followed } firstComments(first: 2) { text } acceptedComment { post { id author { followed } } } } }",
+        "posts(first: $n) { nodes { comments(first: 3) { nodes { id author { username followed } post { id } parent { id } replies(first: 2) { nodes { id } } } } } }",
         true,
     ),
-    ("comments(post: $post, first: $n) { nodes { author { followed } post { id } parent { id } } }", true),
+    (
+        "feed(first: $n) { nodes { author { followed } comments(first: 2) { nodes { text } } acceptedComment { post { id author { followed } } } } }",
+        true,
+    ),
+    ("comments(post: $post, first: $n) { nodes { author { followed } post { id } parent { id } replies { nodes { parent { id } } } } }", true),
     ("earlierTexts(target: { post: $post }, first: $n) { nodes { text } }", false),
-    ("likers(target: { post: $post }, first: $n) { nodes { username followed } }", true),
+    ("likers(target: { post: $post }, first: $n) { nodes { username followed posts(first: 2) { nodes { author { id } comments(first: 1) { nodes { id } } } } } }", true),
     ("followers(username: \"ada\", first: $n) { nodes { followed } }", true),
     ("following(username: \"ada\", first: $n) { nodes { followed } }", true),
     ("follows(first: $n) { nodes { person { followed } library { id } document { library { id } } tag } }", true),
@@ -51,7 +55,7 @@ const LISTS: &[(&str, bool)] = &[
          conversation { members { followed } } library { id } } }",
         true,
     ),
-    ("conversations(first: $n) { nodes { members { followed } unreadCount } }", true),
+    ("conversations(first: $n) { nodes { members { followed } unreadCount messages(first: 2) { nodes { sender { followed } } } } }", true),
     ("messages(conversation: $conversation, first: $n) { nodes { sender { followed } } }", true),
     ("chats(first: $n) { nodes { title library { name } } }", true),
     (
@@ -73,6 +77,7 @@ const LISTS: &[(&str, bool)] = &[
     ("mcpServers { name }", false),
     ("searchEndpoints { endpoints { model } embedding { missing } }", false),
     ("backups { id checks { name } }", false),
+    ("drills { targets { rpoSeconds } steps { name } checks { name } }", false),
     ("goldenQuestions { text }", false),
     ("viewer { person { followed } }", false),
 ];

@@ -1,4 +1,4 @@
-//! Changes by administrators: users, MCP servers, search endpoints, backups and golden questions.
+//! Changes by administrators: users, MCP servers, search endpoints, backups, drills and golden questions.
 
 use async_graphql::{Context, Error, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chat::models::{self, ModelTest};
@@ -473,6 +473,13 @@ impl AdministrationMutation {
         let request = Request::of(context);
         let started = requests::start_verification(request.app(), request.actor(), &id).await;
         told(started.map(|id| Done::of(id.into())))
+    }
+
+    /// Starts a drill as a job. Administrators only.
+    #[graphql(complexity = "child_complexity + CHANGE")]
+    async fn start_drill(&self, context: &Context<'_>) -> Result<DonePayload, Error> {
+        let request = Request::of(context);
+        told(requests::start_drill(request.app(), request.actor()).await.map(|()| Done { id: None }))
     }
 
     /// Adds a golden question; one that is there already is returned. Administrators only.

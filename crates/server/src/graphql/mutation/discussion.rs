@@ -134,7 +134,7 @@ impl DiscussionMutation {
         let mut transaction = begin(context).await?;
         let about = match subject(&mut transaction, actor, about).await? {
             Ok(about) => about,
-            Err(refusal) => return Ok(PostPayload::Refused(refusal)),
+            Err(refusal) => return Ok(Err(refusal).into()),
         };
         let new = NewPost { about, text, question };
         let result = outcome(posts::add(&mut transaction, actor, &new).await.map(Post));

@@ -1,22 +1,13 @@
 //! Reports of posts and comments, and what moderators decide.
 
-use async_graphql::{Context, Enum, Error, ID, Object};
+use async_graphql::{Context, Error, ID, Object};
 use social::ids::ReportId;
 use social::reports;
 
 use super::discussion::PostOrCommentInput;
 use super::{CHANGE, Done, DonePayload, change};
+use crate::graphql::operation::Resolution;
 use crate::graphql::request::id;
-
-/// Decision on a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "social::reports::Resolution")]
-pub(super) enum Resolution {
-    /// The text is hidden.
-    Hidden,
-    /// The text stays.
-    Dismissed,
-}
 
 /// Reports of posts and comments, and what moderators decide.
 #[derive(Default)]
