@@ -175,6 +175,39 @@ pub(crate) async fn by_id(connection: &mut PgConnection, id: UserId) -> Result<O
     .await?)
 }
 
+/// Person to whom a job sends a mail.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// The person, for what they can see.
+    pub actor: Actor,
+    /// Email address.
+    pub email: String,
+    /// Language that they chose for pages, if any.
+    pub language: Option<String>,
+}
+
+/// Returns an active user with an email address, to whom a job sends a mail; `None` if there is none. No API calls it: it checks no
+/// authority.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find_recipient(connection: &mut PgConnection, id: UserId) -> Result<Option<Recipient>, Error> {
+    let row = sqlx::query!(
+        r#"-- users.find_recipient
+         select username, role as "role: Role", email as "email!", language
+         from identity.users where id = $1 and is_active and email is not null"#,
+        id.0,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Recipient {
+        actor: Actor::user(id, &row.username, row.role, None),
+        email: row.email,
+        language: row.language,
+    }))
+}
+
 /// Requires that a user is active, and that nobody deactivates them before the commit: what is created for them meanwhile would be
 /// missed by the deactivation and come back with the user.
 pub(crate) async fn require_active(connection: &mut PgConnection, id: UserId) -> Result<(), Error> {

@@ -24,6 +24,10 @@ kernel::id! {
     NotificationId
 }
 kernel::id! {
+    /// Id of a mail about notifications (`social.mail_digests`).
+    DigestId
+}
+kernel::id! {
     /// Id of a report (`social.reports`).
     ReportId
 }

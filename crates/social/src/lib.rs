@@ -1,5 +1,5 @@
 //! Community: posts about the documents, their comments and likes, who follows whom, feeds, direct conversations, notifications,
-//! and moderation.
+//! mail about them, and moderation.
 //!
 //! Owns the schema `social`. A post is about a library, a version, a document, a passage, an answer or nothing, and exists for
 //! exactly those who may read what it is about; the rule is in `audience.rs`. What an actor may not see does not exist for them.
@@ -7,8 +7,8 @@
 //! Each read has a `find_many` that returns several ids by a fixed number of statements.
 //!
 //! Transactions that write several tables do it in one order, the most contended last: allowances, posts, comments, likes,
-//! follows, mutes, blocks, people who are notified, conversations, messages, notifications, counters, reports, moderation log. An edit
-//! locks its text before the allowance, which nothing does the other way round: a new text is not locked by anybody.
+//! follows, mutes, blocks, people who are notified, conversations, messages, notifications, digests, counters, reports, moderation
+//! log. An edit locks its text before the allowance, which nothing does the other way round: a new text is not locked by anybody.
 //!
 //! ```no_run
 //! use kernel::actor::Actor;
@@ -29,11 +29,13 @@ mod audience;
 pub mod comments;
 pub mod conversations;
 pub mod counters;
+pub mod digests;
 pub mod error;
 pub mod feed;
 pub mod follows;
 pub mod ids;
 pub mod likes;
+pub mod mail_preferences;
 mod markdown;
 pub mod messages;
 pub mod notifications;

@@ -42,6 +42,25 @@ pub enum Kind {
     Accepted,
 }
 
+impl Kind {
+    /// All kinds: first what waits for the person, last what is pleasant to see.
+    pub const ALL: [Self; 7] =
+        [Self::Mention, Self::Reply, Self::Accepted, Self::Message, Self::Version, Self::Like, Self::Follow];
+
+    /// Returns the name in the database and in every API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mention => "mention",
+            Self::Reply => "reply",
+            Self::Like => "like",
+            Self::Follow => "follow",
+            Self::Message => "message",
+            Self::Version => "version",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
 /// A notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Notification {
@@ -283,7 +302,9 @@ pub(crate) async fn notify_bundled(
         sqlx::query!(
             "-- notifications.count_actor
              update social.notifications
-             set people = people + 1, actor_id = $2, updated_at = clock_timestamp(), read_at = null where id = $1",
+             set people = people + 1, actor_id = $2, updated_at = clock_timestamp(), read_at = null,
+               unmailed_since = coalesce(case when read_at is null then unmailed_since end, now())
+             where id = $1",
             id,
             event.actor.0,
         )
@@ -312,6 +333,7 @@ pub(crate) async fn notify_message(
              where (user_id = person.id and blocked_id = $3) or (user_id = $3 and blocked_id = person.id))
          order by person.id for key share of person
          on conflict (user_id, event_key) do update set actor_id = excluded.actor_id, updated_at = now(), read_at = null,
+           unmailed_since = coalesce(case when notification.read_at is null then notification.unmailed_since end, now()),
            people = case when notification.read_at is null then notification.people + 1 else 1 end",
         &ids,
         members,

@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use crate::audience::Audience;
 use crate::{Error, require_person};
 
-/// Returns what the actor has written and done: posts, comments and their earlier texts, likes, follows, mutes, blocks, messages that they
-/// sent, and reports, deleted ones too. Each record is a JSON object with its `kind`. Libraries that the actor cannot read any more are
-/// not named, and answers that were written from them are left out.
+/// Returns what the actor has written and done: posts, comments and their earlier texts, likes, follows, mutes, blocks, how often they
+/// want mail, messages that they sent, and reports, deleted ones too. Each record is a JSON object with its `kind`. Libraries that the
+/// actor cannot read any more are not named, and answers that were written from them are left out.
 ///
 /// The connection is held until all is read.
 ///
@@ -65,6 +65,9 @@ pub async fn records(
          union all
          select json_build_object('kind', 'block', 'person', person.username, 'created_at', block.created_at)::text
          from social.blocks as block join identity.users as person on person.id = block.blocked_id where block.user_id = $1
+         union all
+         select json_build_object('kind', 'mail_preference', 'about', mail.kind, 'frequency', frequency)::text
+         from social.mail_preferences as mail where user_id = $1
          union all
          select json_build_object('kind', 'message', 'conversation_id', conversation_id, 'number', number, 'text', text,
              'created_at', created_at, 'deleted_at', deleted_at)::text
