@@ -266,6 +266,11 @@ pub(crate) const METRICS: &[Metric] = &[
         "Texts refused because their author had written too many in a short time",
     ),
     counter(
+        "wenyuan_mail_digests_total",
+        &[("outcome", "`sent`, `failed`, `empty`: all was read or is not visible any more")],
+        "Mails about notifications; `failed` counts attempts",
+    ),
+    counter(
         "wenyuan_social_counters_repaired_total",
         &[],
         "Counters that `wenyuan recount` found wrong and repaired",

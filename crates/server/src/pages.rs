@@ -12,6 +12,7 @@ mod assets;
 mod community;
 mod compare;
 mod connect;
+pub(crate) mod digest;
 pub(crate) mod document;
 mod error;
 mod explorer;
@@ -32,6 +33,7 @@ mod shortcuts;
 mod sign_in;
 mod start;
 mod theme;
+mod unsubscribe;
 mod version_changes;
 mod worklist;
 
@@ -96,6 +98,7 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(sign_in::routes())
         .merge(start::routes())
         .merge(theme::routes())
+        .merge(unsubscribe::routes())
         .merge(version_changes::routes())
         .merge(worklist::routes())
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use tokio::net::TcpListener;
+
 use crate::process::Process;
 use crate::{SOON, variable};
 
@@ -17,9 +19,21 @@ pub struct MailServer {
 impl MailServer {
     /// Starts a server on a free port.
     pub async fn start() -> Self {
+        Self::start_at(0).await
+    }
+
+    /// Returns a port that no server listens on.
+    pub async fn free_port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("an address").port()
+    }
+
+    /// Starts a server on this port; 0 for a free one.
+    pub async fn start_at(port: u16) -> Self {
         let mut command = Command::new("python3");
         command
             .args(["-c", SCRIPT])
+            .env("PORT", port.to_string())
             .env("PYTHONPATH", variable("WENYUAN_TEST_PYTHON_CLIENTS"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         let process = Process::spawn("the SMTP server (aiosmtpd)", command);

@@ -7,6 +7,7 @@ import asyncio
 import email
 import email.policy
 import json
+import os
 
 from aiosmtpd.smtp import SMTP
 
@@ -20,11 +21,14 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        html = message.get_body(preferencelist=("html",))
         line = {
             "from": message["from"],
             "to": envelope.rcpt_tos,
             "subject": message["subject"],
-            "text": message.get_content(),
+            "text": message.get_body(preferencelist=("plain",)).get_content(),
+            "html": html and html.get_content(),
+            "headers": message.items(),
             "automatic": message["auto-submitted"],
             "by": getattr(session, "login_data", None),
         }
@@ -34,7 +38,8 @@ class Handler:
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Handler(), hostname="mail.example"), "127.0.0.1", 0)
+    port = int(os.environ["PORT"])
+    server = await loop.create_server(lambda: SMTP(Handler(), hostname="mail.example"), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -1,4 +1,4 @@
-//! `/api/v1/notifications`: what happened that concerns the caller.
+//! `/api/v1/notifications`: what happened that concerns the caller, and how often they are mailed about it.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use kernel::page::Cursor;
 use serde::{Deserialize, Serialize};
 use social::ids::NotificationId;
+use social::mail_preferences::{self as preferences, MailPreferences, MailPreferencesUpdate};
 use social::notifications::{self, Notification};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -21,8 +22,13 @@ use crate::http::schema::{MAX_NOTIFICATIONS, NotificationIds};
 
 /// Returns the routes.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    tagged(OpenApiRouter::new().routes(routes!(list)).routes(routes!(unread)))
-        .merge(bounded(OpenApiRouter::new().routes(routes!(mark_read))))
+    tagged(
+        OpenApiRouter::new()
+            .routes(routes!(list))
+            .routes(routes!(unread))
+            .routes(routes!(mail_preferences, update_mail_preferences)),
+    )
+    .merge(bounded(OpenApiRouter::new().routes(routes!(mark_read))))
 }
 
 /// A page of notifications, that of the last event first.
@@ -101,4 +107,30 @@ pub(crate) async fn mark_read(
     notifications::mark_read(&mut transaction, &actor, body.ids.as_deref()).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns how often the caller is mailed about unread notifications of each kind, where the server sends mail and the caller has an address.
+#[utoipa::path(get, path = "/api/v1/notifications/mail-preferences", tag = "community",
+    responses((status = 200, body = MailPreferences)))]
+pub(crate) async fn mail_preferences(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+) -> Result<Json<MailPreferences>> {
+    let mut connection = store::postgres::acquire(state.app.pool()).await?;
+    Ok(Json(preferences::find(&mut connection, &actor).await?))
+}
+
+/// Changes how often the caller is mailed. Kinds that are absent stay as they are.
+#[utoipa::path(patch, path = "/api/v1/notifications/mail-preferences", tag = "community",
+    request_body = MailPreferencesUpdate, responses((status = 200, body = MailPreferences)))]
+pub(crate) async fn update_mail_preferences(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    Body(body): Body<MailPreferencesUpdate>,
+) -> Result<Json<MailPreferences>> {
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    preferences::update(&mut transaction, &actor, body).await?;
+    let updated = preferences::find(&mut transaction, &actor).await?;
+    transaction.commit().await?;
+    Ok(Json(updated))
 }

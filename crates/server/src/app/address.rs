@@ -51,6 +51,11 @@ pub(crate) fn of_share(server: &str, token: &Token) -> String {
     format!("{server}/share/{}", token.reveal())
 }
 
+/// Returns the address at which a person unsubscribes from mail, on the server with this address.
+pub(crate) fn of_unsubscribe(server: &str, token: &Token) -> String {
+    format!("{server}/unsubscribe/{}", token.reveal())
+}
+
 /// Returns the address of a picture.
 pub(crate) fn of_picture(revision: Uuid, number: i32) -> String {
     format!("/pictures/{revision}/{number}")

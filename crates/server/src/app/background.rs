@@ -26,6 +26,7 @@ use self::models::ModelFollower;
 use crate::app::App;
 use crate::app::backups::archiving::{self, Archiving};
 use crate::app::backups::{drill, scheduled};
+use crate::app::digests::{self, DigestMails};
 use crate::app::mail::{Mail, ResetMails};
 
 /// Interval at which the use of keys and sessions is written.
@@ -107,8 +108,15 @@ impl BackgroundTasks {
         self.spawn_worker(app, SweepObjects::new(app));
     }
 
-    /// Sends enqueued mails.
-    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: Arc<str>) {
+    /// Sends enqueued mails, and digests when they are due.
+    pub(crate) fn send_mail(&mut self, app: &App, mail: Mail, address: &Arc<str>, render: digests::Render) {
+        let schedules = store::schedules::run(app.pool().clone(), digests::SCHEDULES, self.stop.subscribe());
+        self.tasks.push(tokio::spawn(schedules));
+        // A worker each: who has forgotten a password does not wait for the digests of others.
+        let (digest_mail, digest_address) = (mail.clone(), Arc::clone(address));
+        let digests = DigestMails { app: app.clone(), mail: digest_mail, address: digest_address, render };
+        self.spawn_worker(app, digests);
+        let address = Arc::clone(address);
         self.spawn_worker(app, ResetMails { pool: app.pool().clone(), mail, address });
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use identity::links::{self, ResetRequest};
 use kernel::chain::Chain;
-use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use sqlx::PgPool;
 use store::jobs::{self, JobKind, LeasedJob};
@@ -21,7 +21,12 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Header that keeps automatic responders from replying (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
-/// Client of an SMTP server.
+/// Headers by which mail programs offer to unsubscribe (RFC 2369), by one request (RFC 8058).
+const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
+const LIST_UNSUBSCRIBE_POST: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
+
+/// Client of an SMTP server. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -45,17 +50,50 @@ impl Mail {
     }
 
     async fn send(&self, to: &str, subject: &str, text: String) -> anyhow::Result<()> {
+        let message = self.message(to, subject)?.header(ContentType::TEXT_PLAIN).body(text)?;
+        self.deliver(message).await
+    }
+
+    /// Sends a mail that is one of several, from which people can unsubscribe by one request to an address.
+    ///
+    /// # Errors
+    /// If the address of the person is invalid, or the SMTP server cannot be reached or refuses the mail.
+    pub(crate) async fn send_to_subscriber(
+        &self,
+        to: &str,
+        id: Uuid,
+        content: MailContent,
+        unsubscribe: &str,
+    ) -> anyhow::Result<()> {
+        let id = format!("<{id}@{}>", self.from.email.domain());
+        let mut message = self
+            .message(to, &content.subject)?
+            .message_id(Some(id))
+            .multipart(MultiPart::alternative_plain_html(content.text, content.html))?;
+        let headers = message.headers_mut();
+        headers.insert_raw(HeaderValue::new(LIST_UNSUBSCRIBE, format!("<{unsubscribe}>")));
+        headers.insert_raw(HeaderValue::new(LIST_UNSUBSCRIBE_POST, "List-Unsubscribe=One-Click".to_owned()));
+        self.deliver(message).await
+    }
+
+    fn message(&self, to: &str, subject: &str) -> anyhow::Result<MessageBuilder> {
         let to: Mailbox = to.parse().context("invalid email address")?;
-        let mut message = Message::builder()
-            .from(self.from.clone())
-            .to(to)
-            .subject(subject)
-            .header(ContentType::TEXT_PLAIN)
-            .body(text)?;
+        Ok(Message::builder().from(self.from.clone()).to(to).subject(subject))
+    }
+
+    async fn deliver(&self, mut message: Message) -> anyhow::Result<()> {
         message.headers_mut().insert_raw(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()));
         self.transport.send(message).await?;
         Ok(())
     }
+}
+
+/// Text of a mail, in the language of its reader.
+pub(crate) struct MailContent {
+    pub(crate) subject: String,
+    /// Plain text, which says the same as `html`.
+    pub(crate) text: String,
+    pub(crate) html: String,
 }
 
 /// Handler of the jobs that send password links. A link is created when its mail is sent.

@@ -17,7 +17,7 @@ use crate::app::{App, guide, shutdown};
 use crate::http::guard::Names;
 use crate::http::{AppState, connections};
 use crate::settings::Settings;
-use crate::{metrics, routes};
+use crate::{metrics, pages, routes};
 
 /// Arguments of `wenyuan serve`.
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ fn start_work(
     background.record_zero_results(app);
     background.mark_stale_answers(app);
     if let Some(mail) = mail {
-        background.send_mail(app, mail, Arc::clone(public));
+        background.send_mail(app, mail, public, pages::digest::render);
     }
     background.adopt(metrics::spawn_job_gauges(app.pool().clone()));
     let maximum = app.settings.database().pool.maximum;

@@ -14,9 +14,10 @@ use crate::telemetry;
 pub(crate) async fn request(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    // The only path that contains a secret.
+    // The only paths that contain a secret.
     let path = match request.uri().path() {
         path if path.starts_with("/share/") => "/share/…".to_owned(),
+        path if path.starts_with("/unsubscribe/") => "/unsubscribe/…".to_owned(),
         path => path.to_owned(),
     };
     // The pattern, not the path: one series per route.

@@ -1,4 +1,4 @@
-//! `/account`: the reader's API keys, sessions, language and theme, names, email and password.
+//! `/account`: the reader's API keys, sessions, language and theme, mail, names, email and password.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,8 @@ use identity::sessions::{self, Session};
 use identity::users::{self, User, UserUpdate};
 use kernel::actor::{KeyId, SessionId};
 use serde::Deserialize;
+use social::mail_preferences::{self, Frequency, MailPreferences, MailPreferencesUpdate};
+use social::notifications::Kind;
 
 use super::error::{PageError, PageResult};
 use super::forms::SubmittedForm;
@@ -35,6 +37,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/account/password", post(change_password))
         .route("/account/person", post(change_person))
         .route("/account/look", post(choose_look))
+        .route("/account/mail", post(choose_mail))
         .route("/account/sessions", post(end_sessions))
         .route("/account/keys", post(create_key))
         .route("/account/keys/change", post(change_key))
@@ -63,6 +66,9 @@ struct Page<'page> {
     /// Refused form, whose values are shown again.
     form: Option<&'page SubmittedForm>,
     new_key: NewKeyForm,
+    mail: MailPreferences,
+    /// Whether this server sends mail.
+    sends_mail: bool,
 }
 
 /// Values of the form for a key.
@@ -99,6 +105,25 @@ impl Page<'_> {
     fn full_name(&self) -> String {
         let name = format!("{} {} ", self.user.first_name, self.user.last_name);
         name.trim_start().to_owned()
+    }
+
+    /// Why the reader gets no mail, if so.
+    fn no_mail(&self) -> Option<Cow<'static, str>> {
+        if !self.sends_mail {
+            Some(self.frame.t("mail-off"))
+        } else if self.user.email.is_none() {
+            Some(self.frame.t("mail-no-address"))
+        } else {
+            None
+        }
+    }
+
+    fn mail_kinds(&self) -> [(&'static str, Frequency); 7] {
+        Kind::ALL.map(|kind| (kind.as_str(), self.mail.get(kind)))
+    }
+
+    fn frequencies(&self) -> [Frequency; 4] {
+        Frequency::ALL
     }
 
     fn languages(&self) -> [Language; 2] {
@@ -139,6 +164,7 @@ async fn show(State(state): State<AppState>, frame: Frame, Query(query): Query<A
         "sessions" => Some(frame.t("account-done-sessions")),
         "key" => Some(frame.t("account-done-key")),
         "look" => Some(frame.t("account-done-look")),
+        "mail" => Some(frame.t("account-done-mail")),
         "person" => Some(frame.t("account-done-person")),
         _ => None,
     };
@@ -154,10 +180,11 @@ async fn page(
     form: Option<&SubmittedForm>,
 ) -> PageResult {
     let account = Account::read(state, frame).await.map_err(or_sign_in)?;
-    let Account { user, sessions, keys, choices } = account;
+    let Account { user, sessions, keys, mail, choices } = account;
     let new_key_form = form.filter(|_| error.is_some_and(|(section, _)| section == "keys"));
     let new_key = new_key_form.map_or_else(NewKeyForm::empty, NewKeyForm::of);
-    let page = Page { frame, user, sessions, keys, choices, done, error, form, new_key };
+    let sends_mail = state.sends_mail();
+    let page = Page { frame, user, sessions, keys, choices, done, error, form, new_key, mail, sends_mail };
     Ok(frame.form_page(error.map(|(_, error)| error), &page))
 }
 
@@ -166,6 +193,7 @@ struct Account {
     user: User,
     sessions: Vec<Session>,
     keys: Vec<Key>,
+    mail: MailPreferences,
     choices: Vec<String>,
 }
 
@@ -177,6 +205,7 @@ impl Account {
         let user = users::find(&mut connection, actor, user).await?.ok_or(identity::Error::NoUser)?;
         let sessions = sessions::list(&mut connection, actor, user.id).await?;
         let mut keys = keys::list(&mut connection, actor).await?;
+        let mail = mail_preferences::find(&mut connection, actor).await?;
         drop(connection);
         // An administrator's list has the keys of all users.
         keys.retain(|key| key.user.as_deref() == Some(user.username.as_str()));
@@ -184,7 +213,7 @@ impl Account {
         let libraries = catalogue.libraries(actor);
         let are_few = libraries.len() <= MAX_CHOICES;
         let choices = libraries.iter().filter(|_| are_few).map(|library| library.name.to_string()).collect();
-        Ok(Self { user, sessions, keys, choices })
+        Ok(Self { user, sessions, keys, mail, choices })
     }
 }
 
@@ -243,6 +272,18 @@ async fn choose_look(State(state): State<AppState>, form: SubmittedForm) -> Page
         theme: Some(form.field("theme").to_owned()),
     };
     theme::save_choice(&state, &form.frame, choice, "/account?done=look").await
+}
+
+/// Chooses how often to be mailed about notifications.
+async fn choose_mail(State(state): State<AppState>, form: SubmittedForm) -> PageResult {
+    let actor = &form.frame.actor;
+    require_person(actor).map_err(|error| or_sign_in(error.into()))?;
+    // Where no mail is sent, the fields are disabled, and so not sent.
+    let update = MailPreferencesUpdate::from_fn(|kind| Frequency::named(form.field(kind.as_str())));
+    let mut transaction = store::postgres::begin(state.app.pool()).await?;
+    mail_preferences::update(&mut transaction, actor, update).await?;
+    transaction.commit().await?;
+    Ok(see_other("/account?done=mail"))
 }
 
 /// Shows the account with the error of a form in one section.

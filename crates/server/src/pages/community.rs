@@ -7,7 +7,7 @@ mod card;
 mod compose;
 mod feed;
 mod messages;
-mod notifications;
+pub(super) mod notifications;
 mod people;
 mod posts;
 mod refused;

@@ -158,7 +158,8 @@ impl Frame {
         self.translations().find(&format!("{family}-{name}"), &[]).unwrap_or(Cow::Borrowed(english))
     }
 
-    fn translations(&self) -> &'static Translations {
+    /// Returns the translations of the page's language.
+    pub(super) fn translations(&self) -> &'static Translations {
         Translations::of(self.language)
     }
 

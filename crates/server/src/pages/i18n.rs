@@ -59,6 +59,16 @@ impl Translations {
         })
     }
 
+    /// Translates a key. A test finds keys by the names of this and the next function.
+    pub(crate) fn t(&self, key: &str) -> Cow<'_, str> {
+        self.translate(key, &[])
+    }
+
+    /// Translates a key with several arguments.
+    pub(crate) fn t_all(&self, key: &str, values: &[Argument<'_>]) -> Cow<'_, str> {
+        self.translate(key, values)
+    }
+
     /// Returns the message of a key, if there is one.
     pub(crate) fn find(&self, key: &str, values: &[Argument<'_>]) -> Option<Cow<'_, str>> {
         let pattern = self.0.get_message(key)?.value()?;

@@ -24,6 +24,7 @@ const pages = (scene) => [
   { route: "/share/{token}", at: scene.share, as: "ben" },
   { route: "/share/{token}", at: scene.share, as: null },
   { route: "/share/{token}", at: "/share/nothing", as: "ben", status: 404 },
+  { route: "/unsubscribe/{token}", at: "/unsubscribe/guess", as: null, status: 404 },
   { route: "/account", at: "/account" },
   { route: "/account", at: "/account", as: "ben" },
   { route: "/connect", at: "/connect" },

@@ -200,8 +200,11 @@ GET    /compare/{library}/{file}                                         404 404
 POST   /notes                                                            403 403 403 403 403 403 403 403 403
 POST   /notes/{user}/resolve                                             403 403 403 403 403 403 403 403 403
 GET    /share/{file}                                                     303 404 404 404 404 404 404 404 404
+GET    /unsubscribe/{file}                                               404 404 404 404 404 404 404 404 404
+POST   /unsubscribe/{file}                                               404 404 404 404 404 404 404 404 404
 GET    /account                                                          303 200 200 200 200 200 403 403 200
 POST   /account/look                                                     403 403 403 403 403 403 403 403 403
+POST   /account/mail                                                     403 403 403 403 403 403 403 403 403
 POST   /account/person                                                   403 403 403 403 403 403 403 403 403
 POST   /account/password                                                 403 403 403 403 403 403 403 403 403
 POST   /account/sessions                                                 403 403 403 403 403 403 403 403 403
@@ -583,6 +586,7 @@ fn routes(description: &Value) -> BTreeSet<(String, String)> {
         include_str!("../../src/pages/share.rs"),
         include_str!("../../src/pages/sign_in.rs"),
         include_str!("../../src/pages/theme.rs"),
+        include_str!("../../src/pages/unsubscribe.rs"),
     ] {
         for declaration in source.split(".route(").skip(1) {
             let path = declaration.split('"').nth(1).expect("a path");

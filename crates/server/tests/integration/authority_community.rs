@@ -38,6 +38,8 @@ GET    /api/v1/mutes                                                     401 200
 GET    /api/v1/blocks                                                    401 200 200 200 200 200 403 403 200
 GET    /api/v1/notifications                                             401 200 200 200 200 200 403 403 200
 GET    /api/v1/notifications/unread                                      401 200 200 200 200 200 403 403 200
+GET    /api/v1/notifications/mail-preferences                            401 200 200 200 200 200 403 403 200
+PATCH  /api/v1/notifications/mail-preferences                            401 200 200 200 200 200 403 403 200
 POST   /api/v1/notifications/read                                        401 204 204 204 204 204 403 403 204
 GET    /api/v1/users/{username}/follow                                   401 200 200 200 200 200 403 403 200
 PUT    /api/v1/users/{username}/follow                                   401 200 200 200 200 200 403 403 200
@@ -88,6 +90,7 @@ pub(crate) fn body(names: &BTreeMap<&str, String>, method: &str, path: &str) -> 
         ("POST", "conversations") => json!({ "members": ["target"] }),
         ("PUT", "conversations/{conversation}/read") => json!({ "number": 1 }),
         ("POST", "notifications/read") => json!({}),
+        ("PATCH", "notifications/mail-preferences") => json!({ "like": "weekly" }),
         ("POST", "reports") => json!({ "post_id": names["post"], "reason": "Spam" }),
         ("POST", "reports/{report}/resolve") => json!({ "resolution": "dismissed" }),
         _ => return None,

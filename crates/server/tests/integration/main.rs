@@ -40,6 +40,7 @@ mod layout;
 mod library_pages;
 mod links;
 mod llms;
+mod mail_digests;
 mod mcp;
 mod mcp_servers;
 mod mcp_tools;

@@ -11,6 +11,8 @@ use store::schedules::Schedule;
 use store::workers::Handler;
 use uuid::Uuid;
 
+use crate::app::digests;
+
 /// Deletes expired sessions and links, and the counters of sign-in attempts that are old or too many. Often, because between two
 /// runs the number of counters has no bound.
 const DELETE_EXPIRED_SESSIONS: JobKind =
@@ -48,8 +50,13 @@ const KINDS: &[JobKind] = &[
 ];
 
 /// Kinds with their own retention of done jobs.
-const PURGE_POLICIES: &[JobKind] =
-    &[DELETE_EXPIRED_SESSIONS, MARK_INTERRUPTED, NOTIFY_VERSIONS, chat::worklist::REGROUP_JOB];
+const PURGE_POLICIES: &[JobKind] = &[
+    DELETE_EXPIRED_SESSIONS,
+    MARK_INTERRUPTED,
+    NOTIFY_VERSIONS,
+    digests::ENQUEUE_JOB,
+    chat::worklist::REGROUP_JOB,
+];
 
 /// Creates the kind of a scheduled job: few attempts, because the next run tries again.
 const fn maintenance(name: &'static str) -> JobKind {

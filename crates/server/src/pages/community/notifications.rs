@@ -1,10 +1,13 @@
 //! `/notifications`: what happened to the reader, the last first.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use fluent_bundle::FluentValue;
 use serde::Deserialize;
 use social::ids::NotificationId;
 use social::notifications::{self, Kind, Notification};
@@ -18,6 +21,7 @@ use crate::pages::admin::{cursor, next};
 use crate::pages::error::PageResult;
 use crate::pages::forms::SubmittedForm;
 use crate::pages::frame::Frame;
+use crate::pages::i18n::Translations;
 use crate::pages::see_other;
 
 /// Notifications on a page.
@@ -64,7 +68,11 @@ async fn show(
     let found = notifications::list(&mut connection, &frame.actor, unread_only, after.as_ref(), PAGE).await?;
     drop(connection);
     let items = found.items.into_iter().map(|notification| Item {
-        text: text(&frame, &notification),
+        text: sentence(
+            frame.translations(),
+            &notification,
+            notification.actor.as_ref().map(|person| person.name.as_str()),
+        ),
         link: link(&notification),
         notification,
     });
@@ -91,31 +99,35 @@ async fn mark_read(State(state): State<AppState>, form: SubmittedForm) -> PageRe
     Ok(see_other("/notifications"))
 }
 
-fn text(frame: &Frame, notification: &Notification) -> String {
-    let name = notification.actor.as_ref().map(|person| person.name.clone());
-    let name = name.unwrap_or_else(|| frame.t("post-nobody").into_owned());
-    let bundled = [
-        ("name", name.as_str().into()),
-        ("others", i64::from(notification.people - 1).into()),
-        ("count", i64::from(notification.people).into()),
-    ];
+/// Returns what happened as a sentence; `name` is that of who did it, if it is known.
+pub(in crate::pages) fn sentence(
+    translations: &Translations,
+    notification: &Notification,
+    name: Option<&str>,
+) -> String {
+    let name = name.map_or_else(|| translations.t("post-nobody"), Cow::Borrowed);
+    let name = ("name", FluentValue::from(name.as_ref()));
+    let others = ("others", i64::from(notification.people - 1).into());
+    let count = ("count", i64::from(notification.people).into());
     let text = match notification.kind {
-        Kind::Mention => frame.t_with("notifications-mention", "name", &name),
-        Kind::Reply => frame.t_with("notifications-reply", "name", &name),
-        Kind::Like => frame.t_all("notifications-like", &bundled[..2]),
-        Kind::Follow => frame.t_with("notifications-follow", "name", &name),
-        Kind::Message => frame.t_all("notifications-message", &[bundled[0].clone(), bundled[2].clone()]),
+        Kind::Mention => translations.t_all("notifications-mention", &[name]),
+        Kind::Reply => translations.t_all("notifications-reply", &[name]),
+        Kind::Like => translations.t_all("notifications-like", &[name, others]),
+        Kind::Follow => translations.t_all("notifications-follow", &[name]),
+        Kind::Message => translations.t_all("notifications-message", &[name, count]),
         Kind::Version => {
             let version = notification.version.as_deref().unwrap_or_default();
             let library = notification.library.as_deref().unwrap_or_default();
-            frame.t_all("notifications-version", &[("library", library.into()), ("version", version.into())])
+            let values = [("library", library.into()), ("version", version.into())];
+            translations.t_all("notifications-version", &values)
         }
-        Kind::Accepted => frame.t_with("notifications-accepted", "name", &name),
+        Kind::Accepted => translations.t_all("notifications-accepted", &[name]),
     };
     text.into_owned()
 }
 
-fn link(notification: &Notification) -> String {
+/// Returns the address of what a notification is about.
+pub(in crate::pages) fn link(notification: &Notification) -> String {
     match (notification.post_id, notification.comment_id, notification.conversation_id) {
         (Some(post), Some(comment), _) => format!("/posts/{post}?under={comment}#c-{comment}"),
         (Some(post), None, _) => format!("/posts/{post}"),

@@ -84,3 +84,41 @@ account-password = Password
 account-password-current = Current password
 account-password-hint = At least 10 characters; a few unrelated words work well. Your other sessions end.
 account-password-change = Change password
+
+account-mail = Mail
+account-mail-about = How often to mail you about notifications that you have not read. Each mail has a link to unsubscribe.
+account-done-mail = Saved.
+mail-off = This server sends no mail: its operator has not set a mail server.
+mail-no-address = You have no email address: add one below to get mail.
+mail-kind-mention = Somebody mentions you
+mail-kind-reply = Somebody replies to you
+mail-kind-accepted = Your answer is accepted
+mail-kind-message = Direct messages
+mail-kind-version = New versions of libraries you follow
+mail-kind-like = Likes
+mail-kind-follow = New followers
+mail-frequency-immediately = At once
+mail-frequency-daily = Daily
+mail-frequency-weekly = Weekly
+mail-frequency-never = Never
+
+unsubscribe-title = Unsubscribe from mail
+unsubscribe-about = You will get no more mail about notifications. You still see them here, and mails to reset your password still come.
+unsubscribe-button = Unsubscribe
+unsubscribe-done = You are unsubscribed: you get no more mail about notifications.
+unsubscribe-account = Choose what you are mailed about
+unsubscribe-bad-link = This link is not valid. Sign in, and choose under "Mail" in your account what you are mailed about.
+
+digest-subject =
+    { $others ->
+        [0] Wenyuan: { $first }
+       *[other] Wenyuan: { $first }, and { $others } more
+    }
+digest-more =
+    { $count ->
+        [one] { $count } more notification
+       *[other] { $count } more notifications
+    }
+digest-why = You get this mail because you have not read these notifications.
+digest-settings = Choose how often you are mailed
+digest-unsubscribe = Unsubscribe

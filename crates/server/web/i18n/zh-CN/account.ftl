@@ -84,3 +84,37 @@ account-password = 密码
 account-password-current = 当前密码
 account-password-hint = 至少 10 个字符；可用几个互不相关的词。您的其他会话将退出。
 account-password-change = 修改密码
+
+account-mail = 邮件通知
+account-mail-about = 选择多久用邮件提醒您一次未读通知。每封邮件都附有退订链接。
+account-done-mail = 已保存。
+mail-off = 本服务器不发送邮件：管理员没有配置邮件服务器。
+mail-no-address = 您的账号没有邮箱：请在下方填写邮箱，以接收邮件。
+mail-kind-mention = 有人提到您
+mail-kind-reply = 有人回复您
+mail-kind-accepted = 您的回答被采纳
+mail-kind-message = 私信
+mail-kind-version = 关注的文库有新版本
+mail-kind-like = 点赞
+mail-kind-follow = 新的关注者
+mail-frequency-immediately = 立即
+mail-frequency-daily = 每天
+mail-frequency-weekly = 每周
+mail-frequency-never = 从不
+
+unsubscribe-title = 退订邮件通知
+unsubscribe-about = 退订后您不会再收到通知邮件。通知仍会显示在站内，重设密码的邮件也会照常发送。
+unsubscribe-button = 退订
+unsubscribe-done = 已退订，您不会再收到通知邮件。
+unsubscribe-account = 选择接收哪些邮件
+unsubscribe-bad-link = 此链接无效。请登录，在账号页的“邮件通知”中选择接收哪些邮件。
+
+digest-subject =
+    { $others ->
+        [0] 文渊：{ $first }
+       *[other] 文渊：{ $first }，另有 { $others } 条通知
+    }
+digest-more = 另有 { $count } 条通知
+digest-why = 您收到此邮件，是因为这些通知尚未阅读。
+digest-settings = 选择接收邮件的频率
+digest-unsubscribe = 退订
