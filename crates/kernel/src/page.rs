@@ -39,29 +39,36 @@ impl<T> Page<T> {
         Self { items: rows, cursors, next }
     }
 
-    /// Builds the first page of each of several lists from rows with the key of their list, which were read with a limit of
-    /// `limit + 1` for each list.
+    /// Builds the first page of each of several lists from rows with the key of their list. Of each list one row more than its limit was
+    /// read; one without a limit is left out.
     pub fn of_lists<K: Eq + Hash>(
         rows: impl IntoIterator<Item = (K, T)>,
-        limit: usize,
+        limits: &HashMap<K, usize>,
         cursor: impl Fn(&T) -> Cursor,
     ) -> HashMap<K, Self> {
         let mut lists: HashMap<K, Vec<T>> = HashMap::new();
         for (key, row) in rows {
             lists.entry(key).or_default().push(row);
         }
-        lists.into_iter().map(|(key, rows)| (key, Self::from_rows(rows, limit, &cursor))).collect()
+        let page = |(key, rows)| {
+            let limit = *limits.get(&key)?;
+            Some((key, Self::from_rows(rows, limit, &cursor)))
+        };
+        lists.into_iter().filter_map(page).collect()
     }
 
-    /// Shortens the page to its first `limit` items.
+    /// Returns a page of the first `limit` items.
     #[must_use]
-    pub fn first(mut self, limit: usize) -> Self {
-        if self.items.len() > limit {
-            self.items.truncate(limit);
-            self.cursors.truncate(limit);
-            self.next = self.cursors.last().cloned();
+    pub fn first(&self, limit: usize) -> Self
+    where
+        T: Clone,
+    {
+        if self.items.len() <= limit {
+            return self.clone();
         }
-        self
+        let (items, cursors) = (self.items.iter().take(limit), self.cursors.iter().take(limit));
+        let cursors: Vec<Cursor> = cursors.cloned().collect();
+        Self { items: items.cloned().collect(), next: cursors.last().cloned(), cursors }
     }
 
     /// Converts the items.
@@ -69,6 +76,12 @@ impl<T> Page<T> {
         let Self { items, cursors, next } = self;
         Page { items: items.into_iter().map(convert).collect(), cursors, next }
     }
+}
+
+/// Returns the keys of lists, and the number of rows to read of each: one more than its limit, as [`Page::of_lists`] expects.
+pub fn rows_of<K: Copy, I>(limits: &HashMap<K, usize>, id: impl Fn(K) -> I) -> (Vec<I>, Vec<i64>) {
+    let rows = |limit: usize| i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    limits.iter().map(|(key, limit)| (id(*key), rows(*limit))).unzip()
 }
 
 /// Start of a page, opaque to clients: base64url of JSON.
@@ -147,10 +160,10 @@ mod tests {
     #[test]
     fn several_lists_have_a_page_each() {
         let rows = [('a', 1), ('b', 7), ('a', 2), ('a', 3)];
-        let pages = Page::of_lists(rows, 2, Cursor::encode);
+        let pages = Page::of_lists(rows, &HashMap::from([('a', 2), ('b', 1)]), Cursor::encode);
         assert_eq!((pages[&'a'].items.as_slice(), pages[&'b'].items.as_slice()), (&[1, 2][..], &[7][..]));
         assert!(pages[&'a'].next.is_some() && pages[&'b'].next.is_none());
-        let shorter = pages[&'a'].clone().first(1);
+        let shorter = pages[&'a'].first(1);
         assert_eq!((shorter.items, shorter.next.unwrap().decode::<i32>()), (vec![1], Ok(1)));
     }
 }

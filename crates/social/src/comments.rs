@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page};
+use kernel::page::{Cursor, Page, rows_of};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -226,8 +226,8 @@ async fn find_in(
     Ok(rows.into_iter().map(|row| row.into_comment(audience)).collect())
 }
 
-/// Returns the first page of the comments of the first level on each of these posts, the oldest first, by one statement. Posts that
-/// have none or do not exist for the actor are left out.
+/// Returns the first page of the comments of the first level on each of these posts, the oldest first, by one statement. The number
+/// beside a post limits its page. Posts that have none or do not exist for the actor are left out.
 ///
 /// # Errors
 ///
@@ -235,21 +235,20 @@ async fn find_in(
 pub async fn first_of_posts(
     connection: &mut PgConnection,
     actor: &Actor,
-    posts: &[PostId],
-    limit: usize,
+    limits: &HashMap<PostId, usize>,
 ) -> Result<HashMap<PostId, Page<Comment>>, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let posts: Vec<Uuid> = posts.iter().map(|post| post.0).collect();
+    let (posts, wanted) = rows_of(limits, |post| post.0);
     let rows = query_comments!(
         "-- comments.first_of_posts",
         "",
-        r#"from social.posts as post
+        r#"from unnest($5::uuid[], $6::int8[]) as requested (id, wanted)
+         join social.posts as post on post.id = requested.id
          cross join lateral (
            select shown.* from social.shown_comments as shown
-           where shown.post_id = post.id and shown.parent_id is null order by shown.id limit $6
+           where shown.post_id = post.id and shown.parent_id is null order by shown.id limit requested.wanted
          ) as comment
-         where post.id = any ($5)
-           and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+         where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
            and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($7) or $8)
@@ -259,18 +258,18 @@ pub async fn first_of_posts(
         audience.general,
         &audience.unseen,
         &posts,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &wanted,
         &audience.owned,
         audience.admin,
     )
     .fetch_all(connection)
     .await?;
     let comments = rows.into_iter().map(|row| row.into_comment(&audience));
-    Ok(Page::of_lists(comments.map(|comment| (comment.post_id, comment)), limit, cursor))
+    Ok(Page::of_lists(comments.map(|comment| (comment.post_id, comment)), limits, cursor))
 }
 
-/// Returns the first page of the direct replies to each of these comments, the oldest first, by one statement. Comments that have none
-/// or whose post does not exist for the actor are left out.
+/// Returns the first page of the direct replies to each of these comments, the oldest first, by one statement. The number beside a
+/// comment limits its page. Comments that have none or whose post does not exist for the actor are left out.
 ///
 /// # Errors
 ///
@@ -278,22 +277,21 @@ pub async fn first_of_posts(
 pub async fn first_replies(
     connection: &mut PgConnection,
     actor: &Actor,
-    comments: &[CommentId],
-    limit: usize,
+    limits: &HashMap<CommentId, usize>,
 ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let comments: Vec<Uuid> = comments.iter().map(|comment| comment.0).collect();
+    let (comments, wanted) = rows_of(limits, |comment| comment.0);
     let rows = query_comments!(
         "-- comments.first_replies",
         "",
-        r#"from social.comments as parent
+        r#"from unnest($5::uuid[], $6::int8[]) as requested (id, wanted)
+         join social.comments as parent on parent.id = requested.id
          join social.posts as post on post.id = parent.post_id
          cross join lateral (
            select shown.* from social.shown_comments as shown
-           where shown.post_id = parent.post_id and shown.parent_id = parent.id order by shown.id limit $6
+           where shown.post_id = parent.post_id and shown.parent_id = parent.id order by shown.id limit requested.wanted
          ) as comment
-         where parent.id = any ($5)
-           and (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
+         where (post.library_id = any ($2) or (post.library_id is null and $3)) and post.other_libraries <@ $2
            and (post.author_id is null or post.author_id <> all ($4) or post.library_id = any ($7))
            and (post.deleted_at is null or post.author_id = $1)
            and (post.hidden_at is null or post.author_id = $1 or post.library_id = any ($7) or $8)
@@ -303,14 +301,14 @@ pub async fn first_replies(
         audience.general,
         &audience.unseen,
         &comments,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &wanted,
         &audience.owned,
         audience.admin,
     )
     .fetch_all(connection)
     .await?;
     let replies = rows.into_iter().map(|row| row.into_comment(&audience));
-    Ok(Page::of_lists(replies.filter_map(|reply| Some((reply.parent_id?, reply))), limit, cursor))
+    Ok(Page::of_lists(replies.filter_map(|reply| Some((reply.parent_id?, reply))), limits, cursor))
 }
 
 /// Returns the comments on a post that were written after one, the oldest first, at most `limit`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page};
+use kernel::page::{Cursor, Page, rows_of};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
@@ -134,8 +134,8 @@ fn cursor(message: &Message) -> Cursor {
     Cursor::encode(&message.number)
 }
 
-/// Returns the first page of the messages of each of these conversations, the newest first, by one statement. Conversations that have
-/// none or do not exist for the actor are left out.
+/// Returns the first page of the messages of each of these conversations, the newest first, by one statement. The number beside a
+/// conversation limits its page. Conversations that have none or do not exist for the actor are left out.
 ///
 /// # Errors
 ///
@@ -143,35 +143,35 @@ fn cursor(message: &Message) -> Cursor {
 pub async fn first_of_conversations(
     connection: &mut PgConnection,
     actor: &Actor,
-    conversations: &[ConversationId],
-    limit: usize,
+    limits: &HashMap<ConversationId, usize>,
 ) -> Result<HashMap<ConversationId, Page<Message>>, Error> {
     let user = crate::audience::require_person(actor)?;
-    let conversations: Vec<Uuid> = conversations.iter().map(|conversation| conversation.0).collect();
+    let (conversations, wanted) = rows_of(limits, |conversation| conversation.0);
     let rows = sqlx::query_as!(
         MessageRow,
         r#"-- messages.first_of_conversations
          select message.id, message.conversation_id, message.number, message.sender_id, username as "username?",
            first_name as "first_name?", last_name as "last_name?", avatar, message.text, message.created_at, message.deleted_at
-         from social.conversation_members as member
+         from unnest($1::uuid[], $3::int8[]) as requested (id, wanted)
+         join social.conversation_members as member
+           on member.conversation_id = requested.id and member.user_id = $2 and member.left_at is null
          cross join lateral (
            select sent.* from social.messages as sent
            where sent.conversation_id = member.conversation_id
              and not exists (select from social.message_deletions where message_id = sent.id and user_id = $2)
              and not exists (select from social.blocks where user_id = $2 and blocked_id = sent.sender_id)
-           order by sent.number desc limit $3
+           order by sent.number desc limit requested.wanted
          ) as message
          left join identity.users as sender on sender.id = message.sender_id
-         where member.conversation_id = any ($1) and member.user_id = $2 and member.left_at is null
          order by message.conversation_id, message.number desc"#,
         &conversations,
         user.0,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &wanted,
     )
     .fetch_all(connection)
     .await?;
     let messages = rows.into_iter().map(Message::from);
-    Ok(Page::of_lists(messages.map(|message| (message.conversation_id, message)), limit, cursor))
+    Ok(Page::of_lists(messages.map(|message| (message.conversation_id, message)), limits, cursor))
 }
 
 /// Returns the messages of these ids by one statement, in the order of the ids. An id whose message does not exist for the actor is

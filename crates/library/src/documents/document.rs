@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page};
+use kernel::page::{Cursor, Page, rows_of};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -217,8 +217,8 @@ fn cursor(document: &Document) -> Cursor {
     Cursor::encode(&(&document.library, &document.path))
 }
 
-/// Returns the first page of the documents of each of these libraries, by path, by two statements. Libraries that have none or do not
-/// exist for the actor are left out.
+/// Returns the first page of the documents of each of these libraries, by path, by two statements. The number beside a library limits its
+/// page. Libraries that have none or do not exist for the actor are left out.
 ///
 /// # Errors
 ///
@@ -226,28 +226,46 @@ fn cursor(document: &Document) -> Cursor {
 pub async fn first_of_libraries(
     connection: &mut PgConnection,
     actor: &Actor,
-    libraries: &[LibraryId],
-    limit: usize,
+    limits: &HashMap<LibraryId, usize>,
 ) -> Result<HashMap<LibraryId, Page<Document>>, Error> {
-    let libraries: Vec<Uuid> = libraries.iter().map(|library| library.0).collect();
+    let (libraries, rows) = rows_of(limits, |library| library.0);
     let first = sqlx::query!(
         r#"-- documents.first_of_libraries
-         select requested.id as "library!: LibraryId", document.id as "id: DocumentId"
-         from unnest($1::uuid[]) as requested (id)
+         select library.id as "library: LibraryId", library.name, document.id as "id: DocumentId", document.path
+         from unnest($1::uuid[], $2::int8[]) as requested (id, wanted)
+         join library.libraries as library on library.id = requested.id
          cross join lateral (
-           select id, path from library.documents where library_id = requested.id order by path limit $2
+           select id, path from library.documents where library_id = library.id order by path limit requested.wanted
          ) as document
-         order by requested.id, document.path"#,
+         order by library.id, document.path"#,
         &libraries,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &rows,
     )
     .fetch_all(&mut *connection)
     .await?;
-    let ids: Vec<DocumentId> = first.iter().map(|row| row.id).collect();
-    let library_of: HashMap<DocumentId, LibraryId> = first.iter().map(|row| (row.id, row.library)).collect();
-    let documents = find_many(connection, actor, &ids).await?.into_iter();
-    let of_library = |document: Document| Some((*library_of.get(&document.id)?, document));
-    Ok(Page::of_lists(documents.filter_map(of_library), limit, cursor))
+    // What is deleted between the two statements is missing from a page, and does not end its list.
+    let place = |row: &FirstRow| Cursor::encode(&(&row.library_name, &row.path));
+    let first = first
+        .into_iter()
+        .map(|row| (row.library, FirstRow { id: row.id, library_name: row.name, path: row.path }));
+    let first = Page::of_lists(first, limits, place);
+    let ids: Vec<DocumentId> = first.values().flat_map(|page| page.items.iter().map(|row| row.id)).collect();
+    let documents = find_many(connection, actor, &ids).await?;
+    let mut documents: HashMap<DocumentId, Document> =
+        documents.into_iter().map(|document| (document.id, document)).collect();
+    let pages = first.into_iter().filter_map(|(library, page)| {
+        let items: Vec<Document> = page.items.iter().filter_map(|row| documents.remove(&row.id)).collect();
+        let cursors = items.iter().map(cursor).collect();
+        (!items.is_empty()).then_some((library, Page { items, cursors, next: page.next }))
+    });
+    Ok(pages.collect())
+}
+
+/// Document on a first page, before it is read.
+struct FirstRow {
+    id: DocumentId,
+    library_name: String,
+    path: String,
 }
 
 /// Deletes a document with its revisions, passages and vectors. Its bytes are deleted later, if nothing else refers to them.

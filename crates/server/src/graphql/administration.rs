@@ -391,7 +391,7 @@ impl AdministrationQuery {
     }
 
     /// Drills, newest first. For administrators.
-    #[graphql(complexity = "20 * child_complexity + 1")]
+    #[graphql(complexity = "100 * child_complexity + 1")]
     async fn drills(&self, context: &Context<'_>) -> Result<Option<Vec<Drill>>, Error> {
         let request = Request::of(context);
         let mut connection = request.connection().await?;

@@ -89,7 +89,8 @@ impl Extension for Cost {
     ) -> ServerResult<Option<Value>> {
         // Fields of the operation are limited in number, and leaves read nothing.
         let is_nested = info.path_node.parent.is_some_and(|parent| parent.parent.is_some());
-        if !is_nested || is_leaf(info.return_type) {
+        let is_leaf = info.field.selection_set.node.items.is_empty();
+        if !is_nested || is_leaf {
             return next.run(context, info).await;
         }
         let Some(counts) = context.data_opt::<StatementCounts>() else {
@@ -129,12 +130,6 @@ impl Extension for Cost {
         });
         response.extension("cost", Value::from_json(told).unwrap_or_default())
     }
-}
-
-/// Whether a type has no fields.
-fn is_leaf(name: &str) -> bool {
-    let name = name.trim_matches(['[', ']', '!']);
-    matches!(name, "String" | "ID" | "Int" | "Float" | "Boolean" | "DateTime")
 }
 
 /// Whether a field is found for the first time, so that it is logged once.

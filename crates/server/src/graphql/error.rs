@@ -52,10 +52,7 @@ refusals! {
     /// The caller may not do it.
     Forbidden {}
     /// A value is malformed or out of bounds.
-    Invalid {
-        /// Name of the argument or its member, if it is one.
-        argument: Option<String> = |problem| problem.parameter().map(str::to_owned),
-    }
+    Invalid {}
     /// The state of things does not allow it: a name is taken, or something changed since it was read.
     Conflict {}
     /// Too many or too much for now.

@@ -97,12 +97,32 @@ pub(super) fn check_fields(document: &ExecutableDocument) -> Result<(), String> 
         if count(selections, document, &mut counts, 0)? > MAX_FIELDS {
             return Err(format!("the document asks for more than {MAX_FIELDS} fields"));
         }
-        if selections.items.len() > MAX_ROOT_FIELDS {
+        if root_fields(selections, document, 0) > MAX_ROOT_FIELDS {
             return Err(format!("an operation has at most {MAX_ROOT_FIELDS} fields"));
         }
         check_introspection(selections, document, 0)?;
     }
     Ok(())
+}
+
+/// Counts the fields at the top of an operation, those of fragments there among them. The fields are counted already, so that fragments
+/// end.
+fn root_fields(selections: &SelectionSet, document: &ExecutableDocument, found: usize) -> usize {
+    selections.items.iter().fold(found, |found, selection| {
+        if found > MAX_ROOT_FIELDS {
+            return found;
+        }
+        match &selection.node {
+            Selection::Field(_) => found + 1,
+            Selection::InlineFragment(inline) => {
+                root_fields(&inline.node.selection_set.node, document, found)
+            }
+            Selection::FragmentSpread(spread) => match fragment(document, &spread.node.fragment_name.node) {
+                Some((_, fragment)) => root_fields(&fragment.node.selection_set.node, document, found),
+                None => found,
+            },
+        }
+    })
 }
 
 /// Checks how deep the lists of the schema are nested, as graphql-js does. The fields are counted already, so that fragments end.
@@ -229,6 +249,20 @@ mod tests {
         ] {
             assert!(check(circle).is_err(), "{circle}");
         }
+    }
+
+    #[test]
+    fn fields_at_the_top_are_counted_in_fragments_too() {
+        let fields = |count: usize| {
+            (0..count).map(|number| format!("a{number}: viewer {{ name }} ")).collect::<String>()
+        };
+        let check = |text: &str| check_fields(&parse_query(text).unwrap());
+        let inline = |count| format!("{{ ... on Query {{ {} }} }}", fields(count));
+        let spread =
+            |count| format!("{{ b: viewer {{ name }} ...F }} fragment F on Query {{ {} }}", fields(count));
+        assert!(check(&inline(30)).is_ok() && check(&spread(29)).is_ok());
+        assert!(check(&inline(31)).is_err() && check(&spread(30)).is_err());
+        assert!(check(&format!("{{ ...F ...F }} fragment F on Query {{ {} }}", fields(16))).is_err());
     }
 
     #[test]

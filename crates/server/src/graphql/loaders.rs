@@ -129,13 +129,14 @@ macro_rules! load_first {
 
             async fn load(&self, keys: &[First<$key>]) -> Result<HashMap<First<$key>, Page<$value>>, Error> {
                 let mut connection = self.connection().await?;
-                // All lists are read together, with as many items as the field that asks for most.
-                let most = keys.iter().map(|key| key.count).max().unwrap_or(1);
-                let mut lists: Vec<$key> = keys.iter().map(|key| key.of).collect();
-                lists.sort_unstable();
-                lists.dedup();
-                let pages = $read(&mut connection, &self.actor, &lists, most).await.map_err(failed)?;
-                let page = |key: &First<$key>| Some((*key, pages.get(&key.of)?.clone().first(key.count)));
+                // All lists are read together. Each is read once, as far as the field that asks for most of it.
+                let mut limits: HashMap<$key, usize> = HashMap::new();
+                for key in keys {
+                    let limit = limits.entry(key.of).or_default();
+                    *limit = key.count.max(*limit);
+                }
+                let pages = $read(&mut connection, &self.actor, &limits).await.map_err(failed)?;
+                let page = |key: &First<$key>| Some((*key, pages.get(&key.of)?.first(key.count)));
                 Ok(keys.iter().filter_map(page).collect())
             }
         }

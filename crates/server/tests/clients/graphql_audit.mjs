@@ -41,6 +41,7 @@ const refused = {
   "brackets in variables": `{"query":"{ __typename }","variables":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
   "1,500 aliases": { query: `{ ${many(1500, (n) => `a${n}: __typename`)} }` },
   "aliases of an expensive field": { query: `{ ${many(31, (n) => `a${n}: ${posts("id")}`)} }` },
+  "aliases of an expensive field in a fragment": { query: `{ ... on Query { ${many(31, (n) => `a${n}: ${posts("id")}`)} } }` },
   "aliases below a field": { query: `{ posts(first: 1) { nodes { ${many(2100, (n) => `a${n}: id`)} } } }` },
   "3,000 directives": { query: `{ __typename ${"@skip(if: false) ".repeat(3000)} }` },
   "unknown directives": { query: `{ __typename ${many(10, (n) => `@d${n}`)} }` },

@@ -137,6 +137,7 @@ async fn whatever_a_field_leads_to_may_be_read_by_rest() {
         for caller in CALLERS.into_iter().chain(SCOPED_KEYS) {
             let credential = fixture.credential(caller, false).await;
             let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
+            assert!(reply["data"].is_object(), "{query}\n{reply}");
             let mut addresses = BTreeSet::new();
             collect(&reply["data"], &mut addresses, &mut met);
             for address in addresses {
@@ -172,6 +173,104 @@ async fn whatever_a_field_leads_to_may_be_read_by_rest() {
     assert_eq!(left_out, Vec::<String>::new(), "fields that no query selects");
     let absent: Vec<_> = ADDRESSES.iter().filter(|(kind, ..)| !met.contains(*kind)).collect();
     assert!(absent.is_empty(), "nobody reads {absent:?}");
+}
+
+/// Lists that belong to a node: the parents, their key, the field, and the list at the top, in which `KEY` and `POST` are replaced.
+const FIRST_PAGES: &[(&str, &str, &str, &str)] = &[
+    ("libraries(first: 50) { nodes PARENT }", "name", "documents", "documents(library: \"KEY\", "),
+    (
+        "posts(first: 100) { nodes { author PARENT } }",
+        "username",
+        "posts",
+        "posts(filter: { author: \"KEY\" }, ",
+    ),
+    ("posts(first: 100) { nodes PARENT }", "id", "comments", "comments(post: \"KEY\", "),
+    (
+        "comments(post: \"POST\", first: 100) { nodes PARENT }",
+        "id",
+        "replies",
+        "comments(post: \"POST\", parent: \"KEY\", ",
+    ),
+    ("conversations(first: 50) { nodes PARENT }", "id", "messages", "messages(conversation: \"KEY\", "),
+];
+
+/// Hides, deletes and blocks some of what a fixture has, so that lists differ among callers.
+async fn restrict(fixture: &Fixture) {
+    let server = &fixture.server;
+    let ask = async |caller: &str, method: Method, path: &str, body: Option<Value>| {
+        let credential = fixture.credential(caller, false).await;
+        let reply = server.ask(credential.as_deref(), method, &format!("/api/v1/{path}"), body).await;
+        assert!(reply.status < 300, "{path}: {}", reply.text());
+        reply
+    };
+    let posts = ask("admin", Method::GET, "posts?limit=100", None).await.value();
+    let of = |author: &str| {
+        let posts = list(&posts["items"]).filter(|post| post["author"]["username"] == author);
+        posts.map(id).next().expect("a post").to_owned()
+    };
+    ask("admin", Method::PUT, &format!("posts/{}/hidden", of("writer")), None).await;
+    ask("owner", Method::DELETE, &format!("posts/{}", of("owner")), None).await;
+    ask("writer", Method::PUT, "users/reader/block", None).await;
+    ask("reader", Method::PUT, "users/editor/mute", None).await;
+    let talk = ask("owner", Method::POST, "conversations", Some(json!({ "members": ["reader", "admin"] })))
+        .await
+        .value();
+    let messages = format!("conversations/{}/messages", id(&talk));
+    for number in 0..6 {
+        let sender = ["owner", "reader", "admin"][number % 3];
+        let text = Some(json!({ "text": format!("Message {number}") }));
+        let sent = ask(sender, Method::POST, &messages, text).await.value();
+        if number == 1 {
+            ask("owner", Method::DELETE, &format!("{messages}/{}?scope=me", id(&sent)), None).await;
+        }
+    }
+    ask("admin", Method::PUT, "users/reader/block", None).await;
+}
+
+#[tokio::test]
+async fn the_first_page_of_what_belongs_to_a_node_is_that_of_its_list() {
+    let app = TestApp::new(PROGRAM).await;
+    let fixture = Fixture::new(&app).await;
+    live(&fixture, &mut Random(0x9e37_79b9_7f4a_7c15)).await;
+    restrict(&fixture).await;
+    let (mut wrong, mut compared) = (Vec::new(), BTreeMap::new());
+    let post = &fixture.names["post"];
+    for (parents, key, field, whole) in FIRST_PAGES {
+        let page = "{ nodes { id } pageInfo { hasNextPage endCursor } }";
+        let parent = format!("{{ key: {key} page: {field}(first: 2) {page} }}");
+        let query = format!("{{ parents: {} }}", parents.replace("POST", post).replace("PARENT", &parent));
+        for caller in CALLERS.into_iter().chain(SCOPED_KEYS) {
+            let credential = fixture.credential(caller, false).await;
+            let reply = send(&fixture.server, credential.as_deref(), &query, json!({})).await.ok();
+            let nodes =
+                list(&reply["data"]["parents"]["nodes"]).map(|node| node.get("author").unwrap_or(node));
+            let pages: BTreeMap<&str, &Value> =
+                nodes.filter_map(|node| Some((node["key"].as_str()?, &node["page"]))).collect();
+            for (key, ours) in pages {
+                let whole = whole.replace("POST", post).replace("KEY", key);
+                let whole = format!("{{ page: {whole} first: 2) {page} }}");
+                let theirs = send(&fixture.server, credential.as_deref(), &whole, json!({})).await.ok();
+                let theirs = match &theirs["data"]["page"] {
+                    Value::Null => {
+                        json!({ "nodes": [], "pageInfo": { "hasNextPage": false, "endCursor": null } })
+                    }
+                    page => page.clone(),
+                };
+                let has_more = theirs["pageInfo"]["hasNextPage"] == true;
+                *compared.entry((*field, has_more, theirs["nodes"] == json!([]))).or_insert(0) += 1;
+                if *ours != theirs {
+                    wrong.push(format!("{field} of {key} as {caller}: {ours} instead of {theirs}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (.., field, _) in FIRST_PAGES {
+        assert!(
+            compared.contains_key(&(*field, true, false)) || *field == "documents",
+            "{field} has no next page: {compared:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use kernel::actor::{Actor, UserId};
-use kernel::page::{Cursor, Page};
+use kernel::page::{Cursor, Page, rows_of};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{Post, PostList, PostRow, position, query_posts};
 use crate::Error;
@@ -174,8 +173,9 @@ pub async fn list(
     Ok(Page::from_rows(rows, limit, cursor))
 }
 
-/// Returns the first page of the posts of each of these authors, the newest first, by one statement. Whoever has none that the actor
-/// sees is left out.
+/// Returns the first page of the posts of each of these authors, the newest first, by one statement. The number beside an author limits
+/// their page. Whoever has none that the actor sees, is deactivated or blocks the actor is left out, and everybody for the anonymous, as
+/// [`people::find_by_name`](crate::people::find_by_name) has them.
 ///
 /// # Errors
 ///
@@ -183,21 +183,25 @@ pub async fn list(
 pub async fn first_of_authors(
     connection: &mut PgConnection,
     actor: &Actor,
-    authors: &[UserId],
-    limit: usize,
+    limits: &HashMap<UserId, usize>,
 ) -> Result<HashMap<UserId, Page<Post>>, Error> {
+    if actor.is_anonymous() {
+        return Ok(HashMap::new());
+    }
     let audience = Audience::of(&mut *connection, actor).await?;
-    let authors: Vec<Uuid> = authors.iter().map(|author| author.0).collect();
+    let (authors, wanted) = rows_of(limits, |author| author.0);
     let rows = query_posts!(
         "-- posts.first_of_authors",
-        r#"from unnest($5::uuid[]) as requested (id)
+        r#"from unnest($5::uuid[], $6::int8[]) as requested (id, wanted)
+         join identity.users as person on person.id = requested.id and person.is_active
+           and not exists (select from social.blocks where user_id = person.id and blocked_id = $1)
          cross join lateral (
            select shown.* from social.shown_posts as shown
            where shown.author_id = requested.id and (shown.library_id = any ($2) or (shown.library_id is null and $3))
              and shown.other_libraries <@ $2
              and (shown.author_id <> all ($4) or shown.library_id = any ($7))
              and shown.deleted_at is null and shown.hidden_at is null
-           order by shown.id desc limit $6
+           order by shown.id desc limit requested.wanted
          ) as post
          order by requested.id, post.id desc"#,
         audience.viewer,
@@ -205,13 +209,13 @@ pub async fn first_of_authors(
         audience.general,
         &audience.unseen,
         &authors,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        &wanted,
         &audience.owned,
     )
     .fetch_all(connection)
     .await?;
     let of_author = |row: PostRow| Some((UserId(row.author_id?), Post::from(row)));
-    Ok(Page::of_lists(rows.into_iter().filter_map(of_author), limit, cursor))
+    Ok(Page::of_lists(rows.into_iter().filter_map(of_author), limits, cursor))
 }
 
 fn cursor(post: &Post) -> Cursor {
