@@ -9,7 +9,7 @@ use social::ids::{CommentId, ConversationId, PostId};
 use social::posts;
 use social::{comments, conversations, follows, messages, notifications, people};
 
-use super::connection::{Nodes, first_page, size};
+use super::connection::{FirstPage, first_page, size};
 use super::library::{Document, Library, Passage, load_document, load_passage};
 use super::loaders::{Followed, Reads};
 use super::request::Request;
@@ -53,7 +53,7 @@ impl Person {
         &self,
         context: &Context<'_>,
         #[graphql(default = 5)] first: i32,
-    ) -> Result<Nodes<Post>, Error> {
+    ) -> Result<Option<FirstPage<Post>>, Error> {
         first_page(context, self.0.id, first, Post).await
     }
 }
@@ -202,7 +202,7 @@ impl Post {
         &self,
         context: &Context<'_>,
         #[graphql(default = 5)] first: i32,
-    ) -> Result<Nodes<Comment>, Error> {
+    ) -> Result<Option<FirstPage<Comment>>, Error> {
         first_page(context, self.0.id, first, Comment).await
     }
 
@@ -328,7 +328,7 @@ impl Comment {
         &self,
         context: &Context<'_>,
         #[graphql(default = 5)] first: i32,
-    ) -> Result<Nodes<Self>, Error> {
+    ) -> Result<Option<FirstPage<Self>>, Error> {
         first_page(context, self.0.id, first, Self).await
     }
 
@@ -422,7 +422,7 @@ impl Conversation {
         &self,
         context: &Context<'_>,
         #[graphql(default = 5)] first: i32,
-    ) -> Result<Nodes<DirectMessage>, Error> {
+    ) -> Result<Option<FirstPage<DirectMessage>>, Error> {
         first_page(context, self.0.id, first, DirectMessage).await
     }
 

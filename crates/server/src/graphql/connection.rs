@@ -6,12 +6,14 @@
 use std::collections::VecDeque;
 use std::hash::Hash;
 
-use async_graphql::connection::{Connection, Edge};
+use async_graphql::connection::{Connection, Edge, PageInfo};
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, Error, OutputType};
+use async_graphql::{Context, Error, OutputType, SimpleObject};
 use kernel::page::{Cursor, Page};
 
+use super::community::{Comment, DirectMessage, Post};
 use super::error::failed;
+use super::library::Document;
 use super::loaders::{First, Loaders, Reads};
 use crate::http::input;
 use crate::http::problem::Problem;
@@ -196,22 +198,45 @@ impl<T> Slice<T> {
     }
 }
 
-/// Reads the first page of a list that belongs to something, together with those of its siblings. Its cursors are those of the field of
-/// the operation that lists the same, which lists on.
+/// First page of a list that belongs to a node. It is no connection: the field of the operation that lists the same lists on.
+#[derive(SimpleObject)]
+#[graphql(
+    concrete(name = "DocumentPage", params(Document)),
+    concrete(name = "PostPage", params(Post)),
+    concrete(name = "CommentPage", params(Comment)),
+    concrete(name = "MessagePage", params(DirectMessage))
+)]
+pub(super) struct FirstPage<N: OutputType> {
+    /// Items.
+    nodes: Vec<N>,
+    /// Whether the list goes on, and the cursor with which it does.
+    page_info: PageInfo,
+}
+
+/// Reads the first page of a list that belongs to a node, together with those of its siblings.
 pub(super) async fn first_page<K, T, N: OutputType>(
     context: &Context<'_>,
     of: K,
     first: i32,
     node: impl Fn(T) -> N,
-) -> Result<Nodes<N>, Error>
+) -> Result<Option<FirstPage<N>>, Error>
 where
     First<K>: Eq + Hash + Clone + Send + Sync + 'static,
     Reads: Loader<First<K>, Value = Page<T>, Error = Error>,
 {
-    let mut slice = PageArguments::new((Some(first), None, None, None))?.slice();
-    let page = context.data::<Loaders>()?.load_one(First { of, count: slice.arguments.count }).await?;
-    slice.add(page.unwrap_or(Page { items: Vec::new(), cursors: Vec::new(), next: None }))?;
-    Ok(Some(slice.connection(node)))
+    let count = checked(Some(first), "first")?;
+    let page = context.data::<Loaders>()?.load_one(First { of, count }).await?;
+    let page = page.unwrap_or(Page { items: Vec::new(), cursors: Vec::new(), next: None });
+    let place = |cursor: Option<&Cursor>| cursor.map(Cursor::to_string);
+    Ok(Some(FirstPage {
+        page_info: PageInfo {
+            has_previous_page: false,
+            has_next_page: page.next.is_some(),
+            start_cursor: place(page.cursors.first()),
+            end_cursor: place(page.cursors.last()),
+        },
+        nodes: page.items.into_iter().map(node).collect(),
+    }))
 }
 
 /// Returns the number of nodes that a connection counts for in the complexity of a request. Backward it reads pages of a hundred.

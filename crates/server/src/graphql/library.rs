@@ -10,7 +10,7 @@ use library::documents;
 use library::ids::DocumentId;
 use library::search;
 
-use super::connection::{Nodes, first_page, size};
+use super::connection::{FirstPage, first_page, size};
 use super::loaders::{PassageId, Reads};
 use super::request::Request;
 
@@ -110,7 +110,7 @@ impl Library {
         &self,
         context: &Context<'_>,
         #[graphql(default = 5)] first: i32,
-    ) -> Result<Nodes<Document>, Error> {
+    ) -> Result<Option<FirstPage<Document>>, Error> {
         first_page(context, self.0.id, first, Document).await
     }
 

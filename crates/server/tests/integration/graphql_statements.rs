@@ -195,6 +195,7 @@ impl Types {
             !name.starts_with("__")
                 && !of_results.contains(&name.as_str())
                 && !name.ends_with("Connection")
+                && !name.ends_with("Page")
                 && !name.ends_with("Edge")
         });
         // A node and what has words can be anything; the loaders are those of the edges.
