@@ -43,7 +43,7 @@ impl<T> Page<T> {
     /// read; one without a limit is left out.
     pub fn of_lists<K: Eq + Hash>(
         rows: impl IntoIterator<Item = (K, T)>,
-        limits: &HashMap<K, usize>,
+        limits: &Limits<K>,
         cursor: impl Fn(&T) -> Cursor,
     ) -> HashMap<K, Self> {
         let mut lists: HashMap<K, Vec<T>> = HashMap::new();
@@ -51,7 +51,7 @@ impl<T> Page<T> {
             lists.entry(key).or_default().push(row);
         }
         let page = |(key, rows)| {
-            let limit = *limits.get(&key)?;
+            let limit = *limits.0.get(&key)?;
             Some((key, Self::from_rows(rows, limit, &cursor)))
         };
         lists.into_iter().filter_map(page).collect()
@@ -78,10 +78,28 @@ impl<T> Page<T> {
     }
 }
 
-/// Returns the keys of lists, and the number of rows to read of each: one more than its limit, as [`Page::of_lists`] expects.
-pub fn rows_of<K: Copy, I>(limits: &HashMap<K, usize>, id: impl Fn(K) -> I) -> (Vec<I>, Vec<i64>) {
-    let rows = |limit: usize| i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    limits.iter().map(|(key, limit)| (id(*key), rows(*limit))).unzip()
+/// Maximum number of items to read of each of several lists, by the keys of the lists.
+#[derive(Debug)]
+pub struct Limits<K>(HashMap<K, usize>);
+
+impl<K: Copy> Limits<K> {
+    /// Returns the ids of the lists, and the number of rows to read of each: one more than its limit, as [`Page::of_lists`] expects.
+    pub fn to_rows<I>(&self, id: impl Fn(K) -> I) -> (Vec<I>, Vec<i64>) {
+        let rows = |limit: usize| i64::try_from(limit + 1).unwrap_or(i64::MAX);
+        self.0.iter().map(|(key, limit)| (id(*key), rows(*limit))).unzip()
+    }
+}
+
+/// A list that is there more than once has its highest limit.
+impl<K: Eq + Hash> FromIterator<(K, usize)> for Limits<K> {
+    fn from_iter<T: IntoIterator<Item = (K, usize)>>(items: T) -> Self {
+        let mut limits = HashMap::new();
+        for (key, limit) in items {
+            let highest = limits.entry(key).or_insert(limit);
+            *highest = limit.max(*highest);
+        }
+        Self(limits)
+    }
 }
 
 /// Start of a page, opaque to clients: base64url of JSON.
@@ -160,7 +178,8 @@ mod tests {
     #[test]
     fn several_lists_have_a_page_each() {
         let rows = [('a', 1), ('b', 7), ('a', 2), ('a', 3)];
-        let pages = Page::of_lists(rows, &HashMap::from([('a', 2), ('b', 1)]), Cursor::encode);
+        let limits = Limits::from_iter([('a', 2), ('b', 1), ('a', 1)]);
+        let pages = Page::of_lists(rows, &limits, Cursor::encode);
         assert_eq!((pages[&'a'].items.as_slice(), pages[&'b'].items.as_slice()), (&[1, 2][..], &[7][..]));
         assert!(pages[&'a'].next.is_some() && pages[&'b'].next.is_none());
         let shorter = pages[&'a'].first(1);

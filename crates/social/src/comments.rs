@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page, rows_of};
+use kernel::page::{Cursor, Limits, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -235,10 +235,10 @@ async fn find_in(
 pub async fn first_of_posts(
     connection: &mut PgConnection,
     actor: &Actor,
-    limits: &HashMap<PostId, usize>,
+    limits: &Limits<PostId>,
 ) -> Result<HashMap<PostId, Page<Comment>>, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let (posts, wanted) = rows_of(limits, |post| post.0);
+    let (posts, wanted) = limits.to_rows(|post| post.0);
     let rows = query_comments!(
         "-- comments.first_of_posts",
         "",
@@ -277,10 +277,10 @@ pub async fn first_of_posts(
 pub async fn first_replies(
     connection: &mut PgConnection,
     actor: &Actor,
-    limits: &HashMap<CommentId, usize>,
+    limits: &Limits<CommentId>,
 ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
     let audience = Audience::of(&mut *connection, actor).await?;
-    let (comments, wanted) = rows_of(limits, |comment| comment.0);
+    let (comments, wanted) = limits.to_rows(|comment| comment.0);
     let rows = query_comments!(
         "-- comments.first_replies",
         "",

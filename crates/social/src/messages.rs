@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page, rows_of};
+use kernel::page::{Cursor, Limits, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
@@ -143,10 +143,10 @@ fn cursor(message: &Message) -> Cursor {
 pub async fn first_of_conversations(
     connection: &mut PgConnection,
     actor: &Actor,
-    limits: &HashMap<ConversationId, usize>,
+    limits: &Limits<ConversationId>,
 ) -> Result<HashMap<ConversationId, Page<Message>>, Error> {
     let user = crate::audience::require_person(actor)?;
-    let (conversations, wanted) = rows_of(limits, |conversation| conversation.0);
+    let (conversations, wanted) = limits.to_rows(|conversation| conversation.0);
     let rows = sqlx::query_as!(
         MessageRow,
         r#"-- messages.first_of_conversations

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kernel::actor::Actor;
-use kernel::page::{Cursor, Page, rows_of};
+use kernel::page::{Cursor, Limits, Page};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -226,9 +226,9 @@ fn cursor(document: &Document) -> Cursor {
 pub async fn first_of_libraries(
     connection: &mut PgConnection,
     actor: &Actor,
-    limits: &HashMap<LibraryId, usize>,
+    limits: &Limits<LibraryId>,
 ) -> Result<HashMap<LibraryId, Page<Document>>, Error> {
-    let (libraries, rows) = rows_of(limits, |library| library.0);
+    let (libraries, rows) = limits.to_rows(|library| library.0);
     let first = sqlx::query!(
         r#"-- documents.first_of_libraries
          select library.id as "library: LibraryId", library.name, document.id as "id: DocumentId", document.path

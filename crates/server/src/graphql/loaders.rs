@@ -9,7 +9,7 @@ use chat::chats::{self, Chat, ChatId, MessageId};
 use chat::messages::{self, Message};
 use futures::future::BoxFuture;
 use kernel::actor::{Actor, UserId};
-use kernel::page::Page;
+use kernel::page::{Limits, Page};
 use library::documents::{self, Document};
 use library::ids::{DocumentId, LibraryId};
 use library::search::{self, Passage};
@@ -130,11 +130,7 @@ macro_rules! load_first {
             async fn load(&self, keys: &[First<$key>]) -> Result<HashMap<First<$key>, Page<$value>>, Error> {
                 let mut connection = self.connection().await?;
                 // All lists are read together. Each is read once, as far as the field that asks for most of it.
-                let mut limits: HashMap<$key, usize> = HashMap::new();
-                for key in keys {
-                    let limit = limits.entry(key.of).or_default();
-                    *limit = key.count.max(*limit);
-                }
+                let limits: Limits<$key> = keys.iter().map(|key| (key.of, key.count)).collect();
                 let pages = $read(&mut connection, &self.actor, &limits).await.map_err(failed)?;
                 let page = |key: &First<$key>| Some((*key, pages.get(&key.of)?.first(key.count)));
                 Ok(keys.iter().filter_map(page).collect())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use kernel::actor::{Actor, UserId};
-use kernel::page::{Cursor, Page, rows_of};
+use kernel::page::{Cursor, Limits, Page};
 use sqlx::PgConnection;
 
 use super::{Post, PostList, PostRow, position, query_posts};
@@ -183,13 +183,13 @@ pub async fn list(
 pub async fn first_of_authors(
     connection: &mut PgConnection,
     actor: &Actor,
-    limits: &HashMap<UserId, usize>,
+    limits: &Limits<UserId>,
 ) -> Result<HashMap<UserId, Page<Post>>, Error> {
     if actor.is_anonymous() {
         return Ok(HashMap::new());
     }
     let audience = Audience::of(&mut *connection, actor).await?;
-    let (authors, wanted) = rows_of(limits, |author| author.0);
+    let (authors, wanted) = limits.to_rows(|author| author.0);
     let rows = query_posts!(
         "-- posts.first_of_authors",
         r#"from unnest($5::uuid[], $6::int8[]) as requested (id, wanted)
